@@ -1,0 +1,55 @@
+import type { Deadline } from "./deadline.ts";
+
+/**
+ * The whole network, as the rest of the program sees it: one function from a request to a response.
+ * `net/http.ts` is the only file that implements it for real; tests implement it over loopback or
+ * in memory.
+ */
+export type HttpGet = (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
+
+export interface HttpRequest {
+  /** Absolute URL, `https:`; `http:` only for a host the administrator lists. */
+  readonly url: string;
+  /** Value of the Accept header. */
+  readonly accept: string;
+  /** Cap on the body in bytes, before and after decompression (spec 4). */
+  readonly maxBytes: number;
+  /** Most milliseconds for this exchange, redirects included; cut to what is left of the deadline. */
+  readonly timeout: number;
+  /** Redirects to follow at most; 0 for everything but registries (spec 4). */
+  readonly maxRedirects: number;
+  /**
+   * True only for the registry that the image names: containerd talked to it already, so it may be
+   * at a private address without being listed. A redirect away from its host loses this.
+   */
+  readonly originMayBePrivate: boolean;
+  /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
+  readonly purpose: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** URL of the answer after redirects; equal to the request's when there were none. */
+  readonly url: string;
+  /** Lower-case names. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+export type HttpFailureKind =
+  | "unreachable" // no connection, reset, name does not resolve
+  | "timeout" // this exchange's time or the deadline was over
+  | "forbidden_address" // scheme, host or address that must not be contacted
+  | "tls" // the peer did not prove its name
+  | "bad_response"; // truncated, too large, redirected where none is allowed, undecodable
+
+/** Thrown by an {@link HttpGet}; nothing else is. An answered status, also 500, is no failure. */
+export class HttpFailure extends Error {
+  readonly kind: HttpFailureKind;
+
+  constructor(kind: HttpFailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HttpFailure";
+    this.kind = kind;
+  }
+}

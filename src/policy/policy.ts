@@ -1,0 +1,53 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Scope } from "./scope.ts";
+
+/** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, spans milliseconds. */
+export interface TrustPolicy {
+  readonly deniedDigests: ReadonlySet<Digest>;
+  readonly allowedDigests: ReadonlySet<Digest>;
+  /** In file order; the first whose scope matches is selected. */
+  readonly rules: readonly PolicyRule[];
+  readonly fallback: "deny" | "allow" | "audit";
+  /** Everybody the file names, for `default: audit`. */
+  readonly everyone: readonly TrustedSigner[];
+}
+
+export interface PolicyRule {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly action: "enforce" | "audit" | "allow" | "deny";
+  /** What enforce and audit require; what is written under allow and deny requires nothing. */
+  readonly requirement: Requirement;
+}
+
+export interface Requirement {
+  /** Distinct DIDs, in file order. Includes signers that are revoked or not valid now: judge says so. */
+  readonly signers: readonly TrustedSigner[];
+  /** Distinct DIDs with distinct keys, at least 1. */
+  readonly minSignatures: number;
+  readonly maxAge?: number;
+  /** Which repository the record must name (spec 5.6). */
+  readonly repository: "match" | "any" | readonly string[];
+}
+
+export interface TrustedSigner {
+  readonly did: Did;
+  readonly name?: string;
+  /** Trusted from this time on (inclusive). */
+  readonly validFrom?: number;
+  /** Trusted until this time (exclusive). */
+  readonly expiresAt?: number;
+  readonly revoked: boolean;
+  /** did:key strings, one of which must be the signing key. */
+  readonly keys?: readonly string[];
+  /** Origins (`https://host[:port]`), one of which must be the PDS. */
+  readonly pds?: readonly string[];
+}
+
+/** A rule that has to be judged against evidence. */
+export interface Rule {
+  readonly name: string;
+  readonly action: "enforce" | "audit";
+  readonly requirement: Requirement;
+}

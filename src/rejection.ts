@@ -1,0 +1,103 @@
+/**
+ * Every reason for which atcr-verify does not allow an image, in one table.
+ *
+ * A code is part of the public interface: once released it is never renamed and never changes its
+ * kind. The kind is the exit code a refusal for this reason ends with (spec 6):
+ *   deny (1)            the evidence says no
+ *   inconclusive (2)    the evidence could not be had, or could not be read
+ *   misconfigured (3)   the question or the local configuration is wrong
+ *   internal (4)        a bug in this program
+ *
+ * The order within `deny` and `inconclusive` is the order in which a signature passes the checks:
+ * the headline of a refusal is the finding that got furthest (see verify/judge.ts).
+ */
+export type RejectionKind = "deny" | "inconclusive" | "misconfigured" | "internal";
+
+export const REJECTIONS = {
+  "policy.no_match": { kind: "deny", summary: "no rule covers this image and the default is deny" },
+  "policy.denied": { kind: "deny", summary: "a rule or the digest list denies this image" },
+  "signature.none": { kind: "deny", summary: "nobody this rule trusts has signed this digest" },
+  "signer.untrusted": { kind: "deny", summary: "the signatures offered are by identities the rule does not trust" },
+  "signer.not_yet_valid": { kind: "deny", summary: "the signer is trusted only from a later time on" },
+  "signer.expired": { kind: "deny", summary: "the trust in the signer has ended" },
+  "signer.revoked": { kind: "deny", summary: "the policy revokes the signer" },
+  "identity.deactivated": { kind: "deny", summary: "the signer's identity has been closed by a tombstone" },
+  "identity.invalid": { kind: "deny", summary: "the signer's identity document cannot be used to verify anything" },
+  "identity.unsupported_key": { kind: "deny", summary: "the signer's key is of a type other than k256 and p256" },
+  "identity.key_not_pinned": { kind: "deny", summary: "the signer's key is not among those the policy pins" },
+  "identity.pds_not_pinned": { kind: "deny", summary: "the signer's PDS is not among those the policy pins" },
+  "commit.malformed": { kind: "deny", summary: "the repo's commit is not a version 3 commit" },
+  "commit.wrong_did": { kind: "deny", summary: "the commit belongs to another repo" },
+  "commit.bad_signature": { kind: "deny", summary: "the commit is not signed by the signer's key" },
+  "commit.superseded_key": { kind: "deny", summary: "the commit is signed by a key the signer no longer uses" },
+  "record.absent": { kind: "deny", summary: "the signer's repo proves that it holds no record of this digest" },
+  "record.malformed": { kind: "deny", summary: "the record is not an io.atcr.manifest record" },
+  "record.digest_mismatch": { kind: "deny", summary: "the record is about another digest" },
+  "record.media_type_mismatch": { kind: "deny", summary: "the record describes another type of manifest" },
+  "record.blob_mismatch": { kind: "deny", summary: "the record's copy of the manifest is another one" },
+  "record.wrong_repository": { kind: "deny", summary: "the record is about another repository" },
+  "record.too_old": { kind: "deny", summary: "the record is older than the rule allows" },
+  "record.from_future": { kind: "deny", summary: "the record is dated in the future" },
+  "policy.too_few_signatures": { kind: "deny", summary: "fewer signatures count than the rule requires" },
+
+  "registry.unreachable": { kind: "inconclusive", summary: "the registry could not be asked" },
+  "registry.unauthorized": { kind: "inconclusive", summary: "the registry wants credentials" },
+  "registry.bad_response": { kind: "inconclusive", summary: "the registry's answer cannot be used" },
+  "registry.too_many_candidates": { kind: "inconclusive", summary: "the registry lists more referrers than are looked at" },
+  "identity.unreachable": { kind: "inconclusive", summary: "the signer's identity could not be asked for" },
+  "identity.unknown_did": { kind: "inconclusive", summary: "no directory knows the signer" },
+  "identity.log_invalid": { kind: "inconclusive", summary: "the directory's log of the signer does not prove itself" },
+  "pds.unreachable": { kind: "inconclusive", summary: "the signer's PDS could not be asked" },
+  "pds.bad_response": { kind: "inconclusive", summary: "the PDS's answer cannot be used" },
+  "pds.repo_unavailable": { kind: "inconclusive", summary: "the PDS does not serve the signer's repo" },
+  "car.malformed": { kind: "inconclusive", summary: "the proof is not a well-formed CAR" },
+  "car.hash_mismatch": { kind: "inconclusive", summary: "a block of the proof does not hash to its CID" },
+  "mst.malformed": { kind: "inconclusive", summary: "the repo's tree breaks the rules of its structure" },
+  "mst.incomplete_proof": { kind: "inconclusive", summary: "the proof lacks a block on the way to the record" },
+  "commit.from_future": { kind: "inconclusive", summary: "the commit is dated in the future" },
+  "net.forbidden_address": { kind: "inconclusive", summary: "a host lies at an address that must not be contacted" },
+  "net.tls": { kind: "inconclusive", summary: "a host could not prove its name by TLS" },
+  "net.deadline": { kind: "inconclusive", summary: "the time allowed was over before an answer was reached" },
+  "net.interrupted": { kind: "inconclusive", summary: "the program was told to end before an answer was reached" },
+
+  "input.malformed": { kind: "misconfigured", summary: "the arguments or the standard input cannot be read" },
+  "input.digest_mismatch": { kind: "misconfigured", summary: "the digests given are not all the same" },
+  "input.unsupported_digest": { kind: "misconfigured", summary: "the digest is not a sha256 digest" },
+  "input.unsupported_media_type": { kind: "misconfigured", summary: "the standard input is of an unknown type" },
+  "image.malformed_reference": { kind: "misconfigured", summary: "the image name is not a full, canonical reference" },
+  "policy.invalid": { kind: "misconfigured", summary: "the trust policy cannot be used" },
+  "config.invalid": { kind: "misconfigured", summary: "the configuration cannot be used" },
+  "bundle.malformed": { kind: "misconfigured", summary: "the saved evidence cannot be read" },
+
+  "internal.error": { kind: "internal", summary: "this program failed; please report it" },
+} as const satisfies Record<string, { kind: RejectionKind; summary: string }>;
+
+export type RejectionCode = keyof typeof REJECTIONS;
+
+/** All codes in table order; the position is how far a signature got (see the table's comment). */
+export const REJECTION_CODES = Object.keys(REJECTIONS) as readonly RejectionCode[];
+
+/**
+ * The one exception that the core throws on bad input. Anything else that is thrown is a bug.
+ *
+ * `message` is a sentence with the facts: what was found and what was expected. It may contain
+ * attacker-controlled text; whoever prints it makes it printable and short (cli/report.ts).
+ */
+export class Rejection extends Error {
+  readonly code: RejectionCode;
+
+  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "Rejection";
+    this.code = code;
+  }
+
+  get kind(): RejectionKind {
+    return REJECTIONS[this.code].kind;
+  }
+}
+
+/** Throws a {@link Rejection}; written as an expression so that a check fits on one line. */
+export function reject(code: RejectionCode, message: string, cause?: unknown): never {
+  throw new Rejection(code, message, cause === undefined ? undefined : { cause });
+}

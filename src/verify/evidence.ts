@@ -1,0 +1,57 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { ImageReference } from "../oci/reference.ts";
+import type { RejectionCode } from "../rejection.ts";
+
+/** What is asked: has somebody this node trusts signed exactly this digest? */
+export interface Subject {
+  readonly name: ImageReference;
+  readonly digest: Digest;
+  /** As the registry served it; may be unspecific (`application/octet-stream`). */
+  readonly mediaType?: string;
+  /** Bytes of the manifest, where the caller knew it. */
+  readonly size?: number;
+}
+
+/** Bytes as they were received, and where from. Nothing here is believed yet. */
+export interface Fetched {
+  readonly url: string;
+  readonly bytes: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly fetchedAt: number;
+}
+
+/** One signer's answer: who they are, and the proof of what their repo says about the digest. */
+export interface SignatureEvidence {
+  readonly signer: Did;
+  /** did:plc: the directory's audit log (JSON). did:web: the DID document (JSON). */
+  readonly identity: Fetched;
+  /** The CAR that com.atproto.sync.getRecord answered with. */
+  readonly record: Fetched;
+}
+
+/** A registry's hint that this DID signed the digest. It proves nothing and chooses no host. */
+export interface Pointer {
+  readonly signer: Did;
+  /** The referrer's descriptor, manifest or payload that named the DID. */
+  readonly url: string;
+  /** A pointer to another record than the one spec 3.5 asks for is reported, not followed. */
+  readonly note?: string;
+}
+
+/** Something that was asked for and not received. A network failure is evidence too. */
+export interface Gap {
+  readonly service: "registry" | "identity" | "pds";
+  /** Whose answer is missing; absent when the registry's list of referrers is. */
+  readonly signer?: Did;
+  readonly code: RejectionCode;
+  /** What was tried and what happened, as a sentence. */
+  readonly detail: string;
+}
+
+/** Everything gathered for one subject; serialised by verify/bundle.ts. */
+export interface Evidence {
+  readonly pointers: readonly Pointer[];
+  readonly signatures: readonly SignatureEvidence[];
+  readonly gaps: readonly Gap[];
+}
