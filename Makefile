@@ -1,0 +1,89 @@
+# Everything runs under the Node 24 and the Bun that package-lock.json pins; the machine's own Node and
+# npm only bring them here.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(SYSTEM_PATH)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+NPM := node_modules/.installed
+BINARY := dist/atcr-verify
+TOOLS := build/debian/.installed
+SERVERS := build/e2e-servers.installed
+SUITES := unit property vectors checks binary containerd
+
+.PHONY: help check check-format check-lint check-types check-unused check-repository format build test e2e demo bench install clean FORCE
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s $$'\t'
+
+check: check-format check-lint check-types check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
+
+check-format: $(NPM)
+	biome check --error-on-warnings .
+
+check-lint: $(NPM)
+	oxlint --deny-warnings src test packaging *.ts $(wildcard demo)
+
+check-types: $(NPM)
+	tsc --noEmit -p .
+	tsc --noEmit -p packaging
+	mkdir -p build/core
+	node packaging/core-tsconfig.ts > build/core/tsconfig.json
+	tsc --noEmit -p build/core
+
+check-unused: $(NPM)
+	knip
+
+check-repository: $(NPM)
+	node packaging/check-repository.ts
+
+format: $(NPM) ## rewrite the sources as `make check` wants them
+	biome check --write .
+
+build: $(BINARY) ## dist/atcr-verify
+
+test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
+	node packaging/run-suites.ts $(SUITES)
+
+e2e: $(NPM) $(BINARY) $(TOOLS) $(SERVERS) ## against the reference PDS and PLC, through a real containerd
+	node packaging/run-suites.ts e2e
+
+demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image and refuse an unsigned one
+	node demo/demo.ts
+
+bench: $(NPM) $(BINARY) ## start-up and pull figures of docs/benchmarks.md
+	node test/bench/bench.ts
+
+install: $(BINARY) ## into DESTDIR and PREFIX (/usr/local)
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/atcr-verify
+	install -d $(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples
+	install -m 0644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/atcr-verify
+	install -m 0644 config-examples/* $(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples
+
+clean: ## remove what was built, downloads of Debian packages included; node_modules stays
+	rm -rf dist build
+
+# npm runs under the machine's Node: the pinned one is in the folder that npm ci removes first.
+$(NPM): package-lock.json
+	PATH="$(SYSTEM_PATH)" npm ci --ignore-scripts --loglevel=error
+	node node_modules/bun/install.js
+	touch $@
+
+$(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' 2>/dev/null)
+	bun packaging/build.ts --outfile $@
+
+$(TOOLS): packaging/fetch-debian-tools.sh
+	packaging/fetch-debian-tools.sh containerd docker-registry oras
+	touch $@
+
+$(SERVERS): $(NPM) $(wildcard test/e2e/servers/install.sh test/e2e/servers/package-lock.json)
+	bash test/e2e/servers/install.sh
+	mkdir -p $(@D)
+	touch $@

@@ -1,0 +1,56 @@
+/**
+ * Compiles src/main.ts to one executable: `bun packaging/build.ts [--outfile F] [--runtime BUN --target T]`.
+ *
+ * The same sources, lockfile and file name give the same bytes. --target names another platform
+ * (bun-linux-arm64); --runtime is then that platform's Bun, so that nothing is downloaded here.
+ */
+import { parseArgs } from "node:util";
+import type { BunPlugin } from "bun";
+import manifest from "../package.json" with { type: "json" };
+
+const { values } = parseArgs({
+  options: {
+    entry: { type: "string", default: "src/main.ts" },
+    outfile: { type: "string", default: "dist/atcr-verify" },
+    target: { type: "string" },
+    runtime: { type: "string" },
+  },
+});
+
+/**
+ * @atproto/identity would bring its own HTTP client, three copies of undici, for a default that we
+ * never use: it is always handed our guarded fetch. The stub throws, so that a forgotten fetch is
+ * an error and never an unguarded request.
+ */
+const withoutFetchNode: BunPlugin = {
+  name: "without-fetch-node",
+  setup(build) {
+    build.onResolve({ filter: /^@atproto-labs\/fetch-node$/ }, () => ({ path: "fetch-node", namespace: "stub" }));
+    build.onLoad({ filter: /.*/, namespace: "stub" }, () => ({
+      loader: "js",
+      contents: `export function safeFetchWrap() {
+        return () => { throw new Error("@atproto/identity was not given a fetch"); };
+      }`,
+    }));
+  },
+};
+
+const result = await Bun.build({
+  entrypoints: [values.entry],
+  compile: {
+    outfile: values.outfile,
+    autoloadBunfig: false,
+    autoloadDotenv: false,
+    execArgv: ["--use-system-ca"],
+    ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
+    ...(values.runtime === undefined ? {} : { executablePath: values.runtime }),
+  },
+  define: { ATCR_VERIFY_VERSION: JSON.stringify(manifest.version) },
+  plugins: [withoutFetchNode],
+  format: "esm",
+  minify: true,
+  bytecode: true,
+  splitting: true,
+});
+for (const log of result.logs) console.error(log);
+if (!result.success) process.exit(1);

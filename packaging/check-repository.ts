@@ -1,0 +1,112 @@
+/**
+ * What no linter looks at: the lockfiles, the folders of src/, switched-off checks and tests, and
+ * strings of one machine. Prints `file:line: [rule] what is wrong`; exit code 1 if there is anything.
+ */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { DATE_FILE, PURE_LAYERS, SHELL_LAYERS, WRAPPED } from "../oxlint.config.ts";
+
+interface Manifest {
+  readonly dependencies?: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
+  readonly optionalDependencies?: Record<string, string>;
+}
+interface Lockfile {
+  readonly packages: Record<
+    string,
+    { readonly resolved?: string; readonly integrity?: string; readonly link?: boolean }
+  >;
+}
+
+const problems: string[] = [];
+const report = (where: string, rule: string, what: string) => problems.push(`${where}: [${rule}] ${what}`);
+const json = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
+
+// Also files that are not committed yet; not those that git ignores or that are deleted.
+const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], {
+  encoding: "utf8",
+});
+const deleted = execFileSync("git", ["ls-files", "-z", "--deleted"], { encoding: "utf8" }).split("\0");
+const files = listed.split("\0").filter((file) => file !== "" && !deleted.includes(file));
+
+function eachMatch(file: string, pattern: RegExp, rule: string, what: string): void {
+  for (const [index, line] of readFileSync(file, "utf8").split("\n").entries()) {
+    if (pattern.test(line)) report(`${file}:${index + 1}`, rule, what);
+  }
+}
+
+function checkVersions(): void {
+  for (const file of files.filter((name) => /(^|\/)package\.json$/.test(name))) {
+    const { dependencies, devDependencies, optionalDependencies } = json(file) as Manifest;
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
+      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) report(file, "exact-version", `${name} is ${version}`);
+    }
+  }
+}
+
+function checkLockfiles(): void {
+  for (const file of files.filter((name) => /(^|\/)package-lock\.json$/.test(name))) {
+    for (const [path, entry] of Object.entries((json(file) as Lockfile).packages)) {
+      if (path === "" || entry.link === true) continue;
+      if (entry.resolved !== undefined) report(file, "lockfile-host", `${path} names a host: ${entry.resolved}`);
+      if (entry.integrity === undefined) report(file, "lockfile-integrity", `${path} has no integrity`);
+    }
+  }
+}
+
+function checkLayers(): void {
+  const layers = [...PURE_LAYERS, ...SHELL_LAYERS].flat();
+  for (const entry of readdirSync("src")) {
+    if (!layers.includes(entry)) report(`src/${entry}`, "layer", "is no layer of oxlint.config.ts");
+  }
+  for (const file of files.filter((name) => /^src\/([^/]+\/){3}/.test(name))) {
+    report(file, "layer", "lies deeper than the import boundaries look: src/LAYER/FOLDER/FILE at most");
+  }
+  for (const name of Object.keys((json("package.json") as Manifest).dependencies ?? {})) {
+    if (WRAPPED[name] === undefined)
+      report("package.json", "wrapped", `oxlint.config.ts names no file that wraps ${name}`);
+  }
+}
+
+function checkText(): void {
+  for (const file of files.filter((name) => /^src\/.*\.[jt]s$/.test(name))) {
+    eachMatch(
+      file,
+      /(?:ox|es)lint-disable|biome-ignore|@ts-(?:ignore|expect-error|nocheck)/,
+      "disabled-check",
+      "a check is switched off",
+    );
+    if (!file.endsWith(".ts") || file.endsWith(".d.ts")) report(file, "layer", "src/ holds .ts files only");
+  }
+  if (files.includes(`src/${DATE_FILE}`)) {
+    eachMatch(
+      `src/${DATE_FILE}`,
+      /^(?!\s*(?:\/\/|\/?\*)).*\bDate\b(?!\.UTC\()/,
+      "date",
+      "of Date only Date.UTC( is pure",
+    );
+  }
+  for (const file of files.filter(
+    (name) => /^test\/.*\.test\.ts$/.test(name) && name !== "test/checks/planted.test.ts",
+  )) {
+    eachMatch(
+      file,
+      /\.(?:only|skip|skipIf|runIf|todo|fails)\b|\b(?:skip|only|todo)\s*:\s*true|\b(?:xit|xtest|xdescribe|fit|fdescribe)\(/,
+      "switched-off-test",
+      "a test is singled out or switched off",
+    );
+  }
+  // Spelled so that this file does not find itself.
+  const machine = /(?:^|[^\w.-])\/(?:wor[k]|hom[e]\/\w+|roo[t])(?:\/|\b)|(?:^|[^\w@-])(?:\.\.\/)*share[d]\//;
+  for (const file of files.filter((name) => !/package-lock\.json$|^LICENSE$|\.(?:png|gz|car)$/.test(name))) {
+    eachMatch(file, machine, "machine-path", "a path of one machine");
+  }
+}
+
+checkVersions();
+checkLockfiles();
+checkLayers();
+checkText();
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exitCode = 1;
+else console.log(`${files.length} files`);

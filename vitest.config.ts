@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+/** A suite is a folder of test/; `slow` ones start servers of their own and run one file at a time. */
+function suite(name: string, timeout: number, options: { include?: string[]; slow?: boolean } = {}) {
+  return {
+    test: {
+      name,
+      include: options.include ?? [`test/${name}/**/*.test.ts`],
+      testTimeout: timeout,
+      hookTimeout: Math.max(timeout, 30_000),
+      fileParallelism: options.slow !== true,
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    pool: "threads",
+    // Two cores: more workers than that only take each other's time.
+    maxWorkers: 2,
+    allowOnly: false,
+    passWithNoTests: false,
+    projects: [
+      suite("unit", 10_000, { include: ["test/unit/**/*.test.ts", "test/support/**/*.test.ts"] }),
+      suite("property", 30_000),
+      suite("vectors", 10_000),
+      suite("checks", 60_000),
+      suite("binary", 20_000),
+      suite("containerd", 60_000, { slow: true }),
+      suite("e2e", 120_000, { slow: true }),
+    ],
+  },
+});
