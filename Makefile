@@ -18,11 +18,12 @@ TOOLS := build/debian/.installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-unused check-repository format build test e2e demo bench install clean FORCE
+.PHONY: help check check-format check-lint check-types check-unused check-repository format build test e2e demo bench install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s $$'\t'
 
+# In the order of what is quickest to mend.
 check: check-format check-lint check-types check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
 
 check-format: $(NPM)

@@ -11,11 +11,14 @@ interface Manifest {
   readonly devDependencies?: Record<string, string>;
   readonly optionalDependencies?: Record<string, string>;
 }
-interface Lockfile {
-  readonly packages: Record<
-    string,
-    { readonly resolved?: string; readonly integrity?: string; readonly link?: boolean }
-  >;
+interface LockedPackage {
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly link?: boolean;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly libc?: readonly string[];
+  readonly optionalDependencies?: Record<string, string>;
 }
 
 const problems: string[] = [];
@@ -44,12 +47,25 @@ function checkVersions(): void {
   }
 }
 
+/** Whether npm would ever install it where this project runs: Linux with glibc, x64 or arm64. */
+function installable({ os, cpu, libc }: LockedPackage): boolean {
+  const onCpu = cpu === undefined || cpu.includes("x64") || cpu.includes("arm64");
+  return onCpu && os?.includes("linux") !== false && libc?.includes("glibc") !== false;
+}
+
 function checkLockfiles(): void {
   for (const file of files.filter((name) => /(^|\/)package-lock\.json$/.test(name))) {
-    for (const [path, entry] of Object.entries((json(file) as Lockfile).packages)) {
+    const { packages } = json(file) as { readonly packages: Record<string, LockedPackage> };
+    for (const [path, entry] of Object.entries(packages)) {
+      for (const name of Object.keys(entry.optionalDependencies ?? {})) {
+        const there = packages[`node_modules/${name}`] ?? packages[`${path}/node_modules/${name}`];
+        if (there === undefined)
+          report(file, "lockfile-complete", `${name} is missing: packaging/complete-lockfile.ts`);
+      }
       if (path === "" || entry.link === true) continue;
       if (entry.resolved !== undefined) report(file, "lockfile-host", `${path} names a host: ${entry.resolved}`);
-      if (entry.integrity === undefined) report(file, "lockfile-integrity", `${path} has no integrity`);
+      if (entry.integrity === undefined && installable(entry))
+        report(file, "lockfile-integrity", `${path} has no hash`);
     }
   }
 }
