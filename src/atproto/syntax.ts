@@ -1,2 +1,54 @@
-/** did:plc or did:web in canonical form. */
+/** did:plc or did:web in canonical form (https://atproto.com/specs/did). */
 export type Did = `did:plc:${string}` | `did:web:${string}`;
+
+/** A timestamp identifier, ATProto's revision number (https://atproto.com/specs/tid). */
+export type Tid = string & { readonly __brand: "Tid" };
+
+const PLC = /^did:plc:[a-z2-7]{24}$/;
+/** Host in lower case with a dot, or with `%3A` and a port (for hosts in development). */
+const WEB = /^did:web:([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?:%3A([1-9][0-9]{0,4}))?$/;
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const ALL_DIGITS = /^[0-9]+$/;
+
+/**
+ * Whether `text` is a DID in the one form this program knows: did:plc, or did:web of a host without
+ * a path. No percent-encoding but that of the colon before a port: `%2F` and `%40` would change
+ * which host is asked.
+ *
+ * @param text attacker-controlled
+ */
+export function isDid(text: string): text is Did {
+  if (PLC.test(text)) return true;
+  const [, host, port] = WEB.exec(text) ?? [];
+  if (host === undefined || Number(port ?? 0) > 65535) return false;
+  if (host === "localhost") return port !== undefined;
+  const labels = host.split(".");
+  // A last label of digits would be read as an IPv4 address, for which did:web has no meaning.
+  return labels.length > 1 && labels.every((label) => LABEL.test(label)) && !ALL_DIGITS.test(labels.at(-1) ?? "");
+}
+
+/** The host, with its port if there is one, that a did:web names. */
+export function didWebHost(did: Did): string {
+  return did.slice("did:web:".length).replace("%3A", ":");
+}
+
+export function isPlc(did: Did): did is `did:plc:${string}` {
+  return did.startsWith("did:plc:");
+}
+
+const TID = /^[2-7a-j][2-7a-z]{12}$/;
+const TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz";
+/** The lowest 10 bits of a TID tell clocks apart; above them stand microseconds since 1970. */
+const TID_CLOCK_BITS = 10n;
+
+/** @param text attacker-controlled */
+export function isTid(text: string): text is Tid {
+  return TID.test(text);
+}
+
+/** The time in a TID, in milliseconds since 1970. */
+export function tidTime(tid: Tid): number {
+  let value = 0n;
+  for (const character of tid) value = value * 32n + BigInt(TID_ALPHABET.indexOf(character));
+  return Number((value >> TID_CLOCK_BITS) / 1000n);
+}

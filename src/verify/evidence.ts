@@ -26,8 +26,11 @@ export interface SignatureEvidence {
   readonly signer: Did;
   /** did:plc: the directory's audit log (JSON). did:web: the DID document (JSON). */
   readonly identity: Fetched;
-  /** The CAR that com.atproto.sync.getRecord answered with. */
-  readonly record: Fetched;
+  /**
+   * The CAR that com.atproto.sync.getRecord answered with; absent where the identity proved unusable
+   * and nobody could be asked.
+   */
+  readonly record?: Fetched;
 }
 
 /** A registry's hint that this DID signed the digest. It proves nothing and chooses no host. */

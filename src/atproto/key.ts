@@ -1,0 +1,80 @@
+import { p256 } from "@noble/curves/nist.js";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { concatBytes, fromBase58btc, toBase58btc } from "../encoding/bytes.ts";
+
+/** A public key that ATProto signs with (https://atproto.com/specs/cryptography). */
+export interface VerificationKey {
+  readonly curve: "k256" | "p256";
+  /** 33 bytes, compressed; a point of the curve. */
+  readonly publicKey: Uint8Array;
+  /** `did:key:z…`, the one text for this key. */
+  readonly didKey: string;
+}
+
+const DID_KEY = "did:key:";
+const SIGNATURE_LENGTH = 64;
+const CURVES = {
+  k256: { ecdsa: secp256k1, multicodec: Uint8Array.of(0xe7, 0x01) },
+  p256: { ecdsa: p256, multicodec: Uint8Array.of(0x80, 0x24) },
+} as const;
+
+/**
+ * Reads a did:key.
+ *
+ * @returns undefined if it is not a valid key of k256 or p256 in compressed form
+ */
+export function parseDidKey(text: string): VerificationKey | undefined {
+  return text.startsWith(DID_KEY) ? parseMultikey(text.slice(DID_KEY.length)) : undefined;
+}
+
+/** Reads the `publicKeyMultibase` of a Multikey: multicodec and compressed point. */
+export function parseMultikey(multibase: string): VerificationKey | undefined {
+  const bytes = fromBase58btc(multibase);
+  if (bytes === undefined) return undefined;
+  for (const curve of ["k256", "p256"] as const) {
+    const { multicodec } = CURVES[curve];
+    if (bytes[0] === multicodec[0] && bytes[1] === multicodec[1]) {
+      const point = bytes.subarray(multicodec.length);
+      return point.length === 33 ? keyOf(curve, point) : undefined;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Reads the `publicKeyMultibase` of the two verification method types of 2019, which hold a point
+ * without multicodec: compressed (33 bytes) or uncompressed (65 bytes).
+ */
+export function parseLegacyKey(type: string, multibase: string): VerificationKey | undefined {
+  const point = fromBase58btc(multibase);
+  if (point === undefined) return undefined;
+  if (type === "EcdsaSecp256k1VerificationKey2019") return keyOf("k256", point);
+  if (type === "EcdsaSecp256r1VerificationKey2019") return keyOf("p256", point);
+  return undefined;
+}
+
+/**
+ * Verifies an ECDSA signature over SHA-256 of `message`: 64 bytes (r, s), low-S only, so that one
+ * message has one signature per key and nonce.
+ *
+ * @param signature attacker-controlled
+ */
+export function verifySignature(key: VerificationKey, message: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== SIGNATURE_LENGTH) return false;
+  return CURVES[key.curve].ecdsa.verify(signature, message, key.publicKey, {
+    prehash: true,
+    lowS: true,
+    format: "compact",
+  });
+}
+
+function keyOf(curve: VerificationKey["curve"], point: Uint8Array): VerificationKey | undefined {
+  let publicKey: Uint8Array;
+  try {
+    publicKey = CURVES[curve].ecdsa.Point.fromBytes(point).toBytes(true);
+  } catch {
+    return undefined; // not a point of the curve
+  }
+  const didKey = DID_KEY + toBase58btc(concatBytes(CURVES[curve].multicodec, publicKey));
+  return { curve, publicKey, didKey };
+}

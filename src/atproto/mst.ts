@@ -1,0 +1,156 @@
+import { compareBytes, concatBytes, equalBytes, toUtf8 } from "../encoding/bytes.ts";
+import { Cid } from "../encoding/cid.ts";
+import { type DagCbor, decodeDagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
+import { sha256 } from "../encoding/sha256.ts";
+import { reject } from "../rejection.ts";
+
+/** A node of a Merkle search tree, its keys spelled out. */
+interface Node {
+  /** Subtree of the keys before the first entry. */
+  readonly left: Cid | undefined;
+  readonly entries: readonly Entry[];
+}
+
+interface Entry {
+  readonly key: Uint8Array;
+  readonly value: Cid;
+  /** Subtree of the keys between this entry and the next. */
+  readonly right: Cid | undefined;
+}
+
+/** Keys that a subtree may hold: strictly between these, where given. */
+interface Bounds {
+  readonly after: Uint8Array | undefined;
+  readonly before: Uint8Array | undefined;
+}
+
+/** Longest key: collection and record key are bounded by their syntax to far less. */
+const MAX_KEY_LENGTH = 1024;
+
+/**
+ * Looks a key up in a Merkle search tree of which only some blocks are known (spec 5.5). Every node
+ * on the way is checked against every rule of the structure, so that no other tree than the owner's
+ * can show the key in another place, or hide it.
+ *
+ * @param blocks attacker-controlled, but each hashes to its CID
+ * @param root the tree's root, from the signed commit
+ * @returns the record's CID, or undefined where the tree proves that it does not hold the key
+ * @throws Rejection mst.malformed; mst.incomplete_proof where a block on the way is missing
+ */
+export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
+  const wanted = toUtf8(key);
+  let link = root;
+  let height: number | undefined;
+  let bounds: Bounds = { after: undefined, before: undefined };
+  // A node of height 0 has no links and the height falls by one with each step: the loop ends.
+  for (;;) {
+    const node = readNode(blocks, link);
+    height = checkNode(node, height, bounds);
+    if (height === 0 && hasLinks(node)) reject("mst.malformed", "a leaf of the tree has a child");
+
+    const next = node.entries.findIndex((entry) => compareBytes(entry.key, wanted) >= 0);
+    const above = next === -1 ? undefined : node.entries[next];
+    if (above !== undefined && equalBytes(above.key, wanted)) return above.value;
+    const below = next === -1 ? node.entries.at(-1) : node.entries[next - 1];
+    const down = below === undefined ? node.left : below.right;
+    if (down === undefined) return undefined;
+
+    height -= 1;
+    bounds = { after: below?.key ?? bounds.after, before: above?.key ?? bounds.before };
+    link = down;
+  }
+}
+
+/**
+ * Height of a key in the tree: the number of leading zeros of its SHA-256, counted in pairs of bits.
+ */
+export function keyHeight(key: Uint8Array): number {
+  let pairs = 0;
+  for (const byte of sha256(key)) {
+    if (byte !== 0) return pairs + ((Math.clz32(byte) - 24) >> 1);
+    pairs += 4;
+  }
+  return pairs;
+}
+
+function readNode(blocks: ReadonlyMap<string, Uint8Array>, link: Cid): Node {
+  if (link.codec !== "dag-cbor") reject("mst.malformed", "a link of the tree is not the CID of a DAG-CBOR block");
+  const block = blocks.get(link.toString());
+  if (block === undefined) reject("mst.incomplete_proof", `the proof lacks the tree node ${link}`);
+  const node = decodeDagCbor(block, "mst.malformed", `the tree node ${link}`);
+  if (!isDagCborMap(node) || !hasOnly(node, ["l", "e"])) reject("mst.malformed", "a tree node is not a map of l and e");
+  const list = node.get("e");
+  if (!Array.isArray(list)) reject("mst.malformed", "the entries of a tree node are not a list");
+
+  const entries: Entry[] = [];
+  let previous: Uint8Array = new Uint8Array();
+  for (const item of list as readonly DagCbor[]) {
+    const entry = readEntry(item, previous);
+    entries.push(entry);
+    previous = entry.key;
+  }
+  return { left: optionalLink(node.get("l")), entries };
+}
+
+/** @param previous the key before this one in the node; empty for the first */
+function readEntry(entry: DagCbor, previous: Uint8Array): Entry {
+  if (!isDagCborMap(entry) || !hasOnly(entry, ["p", "k", "v", "t"])) {
+    reject("mst.malformed", "an entry of a tree node is not a map of p, k, v and t");
+  }
+  const [prefix, rest, value] = [entry.get("p"), entry.get("k"), entry.get("v")];
+  if (typeof prefix !== "number" || prefix < 0 || prefix > previous.length || !(rest instanceof Uint8Array)) {
+    reject("mst.malformed", "the key of a tree entry is not a shared prefix and bytes");
+  }
+  if (!(value instanceof Cid)) reject("mst.malformed", "the value of a tree entry is not a CID");
+  if (prefix + rest.length > MAX_KEY_LENGTH) reject("mst.malformed", `a key is longer than ${MAX_KEY_LENGTH} bytes`);
+  const key = concatBytes(previous.subarray(0, prefix), rest);
+  // The prefix must be the whole of what is shared: one tree has one encoding. (0 for the first.)
+  if (commonPrefix(key, previous) !== prefix) reject("mst.malformed", "a key does not share its whole common prefix");
+  return { key, value, right: optionalLink(entry.get("t")) };
+}
+
+/**
+ * Checks one node by itself and against the link that led to it.
+ *
+ * @param expected the height that the link demands; undefined for the root
+ * @returns the node's height
+ */
+function checkNode(node: Node, expected: number | undefined, bounds: Bounds): number {
+  const [first] = node.entries;
+  if (first === undefined) {
+    // Only the empty repository's root, or an inner node that leads further down, has no entries.
+    if (expected === undefined && node.left !== undefined) reject("mst.malformed", "the root has a child and no entry");
+    if (expected !== undefined && node.left === undefined) reject("mst.malformed", "a tree node below the root is empty");
+    return expected ?? 0;
+  }
+  const height = expected ?? keyHeight(first.key);
+  let { after } = bounds;
+  for (const { key } of node.entries) {
+    if (keyHeight(key) !== height) reject("mst.malformed", "a key stands at another height than its own");
+    if (after !== undefined && compareBytes(key, after) <= 0) reject("mst.malformed", "keys are not strictly ascending");
+    after = key;
+  }
+  if (after !== undefined && bounds.before !== undefined && compareBytes(after, bounds.before) >= 0) {
+    reject("mst.malformed", "a key lies outside the bounds of the link to its node");
+  }
+  return height;
+}
+
+function hasLinks(node: Node): boolean {
+  return node.left !== undefined || node.entries.some((entry) => entry.right !== undefined);
+}
+
+function commonPrefix(a: Uint8Array, b: Uint8Array): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
+
+function optionalLink(link: DagCbor | undefined): Cid | undefined {
+  if (link === null) return undefined;
+  return link instanceof Cid ? link : reject("mst.malformed", "a link of a tree node is neither null nor a CID");
+}
+
+function hasOnly(map: ReadonlyMap<string, DagCbor>, names: readonly string[]): boolean {
+  return map.size === names.length && names.every((name) => map.has(name));
+}

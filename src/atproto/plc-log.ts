@@ -1,0 +1,195 @@
+import { toBase32 } from "../encoding/cid.ts";
+import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { parseDateTime } from "../encoding/time.ts";
+import { reject } from "../rejection.ts";
+import { readHandles } from "./did-document.ts";
+import type { Identity } from "./identity.ts";
+import { parseDidKey, type VerificationKey, verifySignature } from "./key.ts";
+import { parsePdsEndpoint } from "./pds.ts";
+import { type PlcOperation, type PlcState, readPlcOperation } from "./plc-operation.ts";
+import type { Did } from "./syntax.ts";
+
+/** An operation at its place in the replay. */
+interface Entry extends PlcOperation {
+  /** The directory's word for when it took the operation in: milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** An operation that stands, with the index of the rotation key of the one before it that signed it. */
+interface Standing {
+  readonly entry: Entry;
+  readonly signer: number;
+}
+
+/** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
+const MAX_OPERATIONS = 400;
+/** Signature checks in one log; stops many operations times many rotation keys likewise. */
+const MAX_SIGNATURE_CHECKS = 1000;
+/** How long a more powerful key can undo what a less powerful one did. */
+const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
+/** Characters of the hash that make the DID. */
+const PLC_ID_LENGTH = 24;
+
+/**
+ * Replays the audit log of a did:plc from its genesis operation on (spec 5.1). Nothing the
+ * directory says of an operation is believed but its date: not its CID, whether it is nullified, or
+ * its place in the list.
+ *
+ * @param bytes attacker-controlled: the JSON of `/log/audit`
+ * @throws Rejection identity.log_invalid where the log does not prove itself; identity.deactivated,
+ * identity.invalid or identity.unsupported_key where it does, and names no usable identity
+ */
+export function replayPlcLog(did: Did, bytes: Uint8Array): Identity {
+  const entries = readEntries(bytes);
+  const standing = replay(did, entries);
+
+  const last = standing.at(-1)?.entry.state;
+  if (last === undefined) reject("identity.deactivated", `the identity ${did} was closed by a tombstone`);
+  return identityOf(did, last, standing);
+}
+
+function readEntries(bytes: Uint8Array): readonly Entry[] {
+  const log = parseJson(bytes, "identity.log_invalid", "the operation log");
+  if (!Array.isArray(log) || log.length === 0) {
+    reject("identity.log_invalid", "the operation log is not a list of operations");
+  }
+  if (log.length > MAX_OPERATIONS) {
+    reject("identity.log_invalid", `the log has ${log.length} operations, more than ${MAX_OPERATIONS}`);
+  }
+  return log
+    .map((entry: unknown, index) => {
+      const what = `operation ${index + 1}`;
+      if (!isJsonObject(entry)) reject("identity.log_invalid", `${what} of the log is not an object`);
+      const date = field(entry, "createdAt");
+      const createdAt = typeof date === "string" ? parseDateTime(date) : undefined;
+      if (createdAt === undefined) reject("identity.log_invalid", `createdAt of ${what} is not a date and time`);
+      return { ...readPlcOperation(field(entry, "operation"), what), createdAt };
+    })
+    .sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Plays the operations in the order of their dates and returns those that stand at the end. */
+function replay(did: Did, entries: readonly Entry[]): readonly Standing[] {
+  const keys = new KeyRing();
+  const seen = new Set<string>();
+  let standing: readonly Standing[] = [];
+  let latest = 0;
+  for (const entry of inLinkOrder(entries)) {
+    const cid = entry.cid.toString();
+    if (seen.has(cid)) reject("identity.log_invalid", `the operation ${cid} is listed twice`);
+    seen.add(cid);
+    standing = standing.length === 0 ? [genesis(did, entry, keys)] : follow(standing, entry, latest, keys);
+    latest = entry.createdAt;
+  }
+  return standing;
+}
+
+/**
+ * The entries are sorted by date; a directory writes an operation and the next within one
+ * millisecond, so those of equal date are put behind the operation they name as `prev`.
+ */
+function inLinkOrder(entries: readonly Entry[]): readonly Entry[] {
+  const ordered: Entry[] = [];
+  const placed = new Set<string | null>([null]);
+  const waiting = [...entries];
+  while (waiting.length > 0) {
+    const date = waiting[0]?.createdAt;
+    const linked = waiting.findIndex((entry) => entry.createdAt === date && placed.has(entry.prev));
+    const [next] = waiting.splice(Math.max(0, linked), 1);
+    if (next === undefined) break;
+    placed.add(next.cid.toString());
+    ordered.push(next);
+  }
+  return ordered;
+}
+
+function genesis(did: Did, entry: Entry, keys: KeyRing): Standing {
+  if (entry.prev !== null) reject("identity.log_invalid", "the log does not begin with a genesis operation");
+  const hash = entry.cid.sha256 ?? new Uint8Array();
+  const id = `did:plc:${toBase32(hash).slice(0, PLC_ID_LENGTH)}`;
+  if (id !== did) reject("identity.log_invalid", `the log is of ${id}, expected ${did}`);
+  if (entry.state === undefined) reject("identity.log_invalid", "the genesis operation is a tombstone");
+  const signer = keys.signerOf(entry, entry.state.rotationKeys);
+  if (signer === -1) {
+    reject("identity.log_invalid", "the genesis operation is not signed by one of its own rotation keys");
+  }
+  return { entry, signer };
+}
+
+/**
+ * Adds one operation; one that names an earlier `prev` than the last nullifies what came after that.
+ *
+ * @param latest date of the operation played before this one, nullified or not
+ */
+function follow(standing: readonly Standing[], entry: Entry, latest: number, keys: KeyRing): readonly Standing[] {
+  const at = standing.findIndex((other) => other.entry.cid.toString() === entry.prev);
+  const before = standing[at]?.entry;
+  const cid = entry.cid.toString();
+  if (before === undefined) {
+    reject("identity.log_invalid", `the operation ${cid} follows ${entry.prev}, which does not stand at its date`);
+  }
+  if (before.state === undefined) reject("identity.log_invalid", `the operation ${cid} follows a tombstone`);
+
+  const signer = keys.signerOf(entry, before.state.rotationKeys);
+  if (signer === -1) {
+    reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
+  }
+  const nullified = standing[at + 1];
+  if (nullified !== undefined) mayNullify({ entry, signer }, nullified, latest);
+  return [...standing.slice(0, at + 1), { entry, signer }];
+}
+
+/** @param first the earliest operation that is undone */
+function mayNullify({ entry, signer }: Standing, first: Standing, latest: number): void {
+  const cid = entry.cid.toString();
+  if (signer >= first.signer) {
+    reject("identity.log_invalid", `the operation ${cid} nullifies another without a more powerful rotation key`);
+  }
+  if (entry.createdAt - first.entry.createdAt > RECOVERY_WINDOW) {
+    reject("identity.log_invalid", `the operation ${cid} nullifies another more than 72 h after it`);
+  }
+  if (entry.createdAt <= latest) {
+    reject("identity.log_invalid", `the operation ${cid} nullifies another and is not later than all before it`);
+  }
+}
+
+/** Parses each rotation key once and counts the signature checks of one log. */
+class KeyRing {
+  readonly #keys = new Map<string, VerificationKey | undefined>();
+  #checks = 0;
+
+  /** Index of the first of `rotationKeys` that signed the operation, or -1. */
+  signerOf(operation: PlcOperation, rotationKeys: readonly string[]): number {
+    return rotationKeys.findIndex((didKey) => {
+      const key = this.#key(didKey);
+      if (key === undefined) return false;
+      if (++this.#checks > MAX_SIGNATURE_CHECKS) {
+        reject("identity.log_invalid", `the log needs more than ${MAX_SIGNATURE_CHECKS} signature checks`);
+      }
+      return verifySignature(key, operation.signedBytes, operation.signature);
+    });
+  }
+
+  #key(didKey: string): VerificationKey | undefined {
+    if (!this.#keys.has(didKey)) this.#keys.set(didKey, parseDidKey(didKey));
+    return this.#keys.get(didKey);
+  }
+}
+
+function identityOf(did: Did, state: PlcState, standing: readonly Standing[]): Identity {
+  if (state.signingKey === undefined) reject("identity.invalid", `the identity ${did} has no #atproto key`);
+  const key = parseDidKey(state.signingKey);
+  if (key === undefined) {
+    reject("identity.unsupported_key", `the #atproto key "${state.signingKey}" is not a valid k256 or p256 did:key`);
+  }
+  const former = standing
+    .map((other) => other.entry.state?.signingKey)
+    .filter((text): text is string => text !== undefined && text !== key.didKey);
+  return {
+    did,
+    key,
+    formerKeys: new Set(former),
+    pds: parsePdsEndpoint(state.pds),
+    handles: readHandles(state.alsoKnownAs),
+  };
+}

@@ -1,0 +1,55 @@
+import { readCar } from "../encoding/car.ts";
+import { type DagCbor, decodeDagCbor } from "../encoding/dag-cbor.ts";
+import { reject } from "../rejection.ts";
+import { type Commit, readCommit } from "./commit.ts";
+import type { Identity } from "./identity.ts";
+import { parseDidKey, verifySignature } from "./key.ts";
+import { findInTree } from "./mst.ts";
+import type { Tid } from "./syntax.ts";
+
+/** What a signer's repo holds under one path, as of the commit with this revision. */
+export interface ProvenRecord {
+  readonly rev: Tid;
+  /** The record's value; undefined where the repo proves that it holds none. */
+  readonly value: DagCbor | undefined;
+}
+
+/**
+ * Proves what the signer's repo says (spec 5.3 to 5.5): the CAR is sound, its root is a commit of
+ * this repo signed by the signer's key, and the tree leads from there to the record or to its absence.
+ *
+ * @param bytes attacker-controlled: the CAR of com.atproto.sync.getRecord
+ * @param path `collection/record key`
+ * @throws Rejection car.*, commit.*, mst.*, record.malformed
+ */
+export function proveRecord(identity: Identity, bytes: Uint8Array, path: string): ProvenRecord {
+  const { root, blocks } = readCar(bytes);
+  const block = blocks.get(root.toString()) ?? reject("car.malformed", "the CAR lacks the block of its root");
+  const commit = readCommit(block);
+  if (commit.did !== identity.did) {
+    reject("commit.wrong_did", `the commit is of "${commit.did}", expected ${identity.did}`);
+  }
+  checkSignature(identity, commit);
+
+  const cid = findInTree(blocks, commit.data, path);
+  if (cid === undefined) return { rev: commit.rev, value: undefined };
+  if (cid.codec !== "dag-cbor") reject("record.malformed", "the record's CID is not of a DAG-CBOR block");
+  const record = blocks.get(cid.toString());
+  if (record === undefined) reject("mst.incomplete_proof", `the proof lacks the record ${cid}`);
+  return { rev: commit.rev, value: decodeDagCbor(record, "record.malformed", "the record") };
+}
+
+function checkSignature(identity: Identity, commit: Commit): void {
+  if (verifySignature(identity.key, commit.signedBytes, commit.signature)) return;
+  for (const didKey of identity.formerKeys) {
+    const key = parseDidKey(didKey);
+    if (key !== undefined && verifySignature(key, commit.signedBytes, commit.signature)) {
+      reject(
+        "commit.superseded_key",
+        `the newest commit is still signed by ${didKey}, which ${identity.did} replaced by ${identity.key.didKey}; ` +
+          "any write to the repo signs it anew",
+      );
+    }
+  }
+  reject("commit.bad_signature", `the commit is not signed by the key of ${identity.did}, ${identity.key.didKey}`);
+}

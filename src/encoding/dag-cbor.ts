@@ -1,0 +1,118 @@
+import { decode, encode, Token, Tokenizer, Type } from "cborg";
+import { type RejectionCode, reject } from "../rejection.ts";
+import { equalBytes } from "./bytes.ts";
+import { Cid } from "./cid.ts";
+
+/** A value of the ATProto data model. Maps have string keys. */
+export type DagCbor = null | boolean | number | bigint | string | Uint8Array | Cid | readonly DagCbor[] | DagCborMap;
+export type DagCborMap = ReadonlyMap<string, DagCbor>;
+
+/** Deepest nesting of arrays and maps; stops a small block from overflowing the stack. */
+const MAX_DEPTH = 64;
+/** The tag of a CID, the only one DAG-CBOR knows. */
+const CID_TAG = 42;
+
+/**
+ * Decodes one DAG-CBOR block strictly: shortest forms, definite lengths, sorted unique string keys,
+ * well-formed UTF-8, tag 42 only, no floats (ATProto has none), nothing left over. That the bytes
+ * are canonical is shown by encoding the value again and comparing.
+ *
+ * @param bytes attacker-controlled; the caller has bounded their number
+ * @param code given to the rejection
+ * @param what names the block in the message: `the commit`
+ * @throws Rejection `code`
+ */
+export function decodeDagCbor(bytes: Uint8Array, code: RejectionCode, what: string): DagCbor {
+  let value: DagCbor;
+  let canonical: Uint8Array;
+  try {
+    value = decode(bytes, {
+      ...DECODE_OPTIONS,
+      tokenizer: new StrictTokenizer(bytes, DECODE_OPTIONS),
+    }) as DagCbor;
+    canonical = encodeDagCbor(value);
+  } catch (error) {
+    reject(code, `${what} is not DAG-CBOR: ${error instanceof Error ? error.message : "unreadable"}`, error);
+  }
+  if (!equalBytes(canonical, bytes)) reject(code, `${what} is not in canonical form`);
+  return value;
+}
+
+/** The canonical bytes of a value. */
+export function encodeDagCbor(value: DagCbor): Uint8Array {
+  return encode(value, { typeEncoders: { Object: encodeCid } });
+}
+
+/** Whether the value is a map. */
+export function isDagCborMap(value: DagCbor | undefined): value is DagCborMap {
+  return value instanceof Map;
+}
+
+const DECODE_OPTIONS = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  allowBigInt: true,
+  useMaps: true,
+  rejectDuplicateMapKeys: true,
+  tags: {
+    [CID_TAG]: (content: () => unknown): Cid => {
+      const bytes = content();
+      // DAG-CBOR writes a CID as a byte string that begins with the identity multibase prefix 0.
+      if (!(bytes instanceof Uint8Array) || bytes.length < 2 || bytes[0] !== 0) {
+        throw new Error("tag 42 does not hold a CID");
+      }
+      return new Cid(bytes.subarray(1));
+    },
+  },
+};
+
+/** Sees every token before cborg builds a value from it, and refuses what DAG-CBOR lacks. */
+class StrictTokenizer {
+  readonly #tokens: Tokenizer;
+  /** For each open array or map: how many values it still expects, and whether it is a map. */
+  readonly #open: { left: number; map: boolean }[] = [];
+
+  constructor(bytes: Uint8Array, options: object) {
+    this.#tokens = new Tokenizer(bytes, options);
+  }
+
+  done(): boolean {
+    return this.#tokens.done();
+  }
+
+  pos(): number {
+    return this.#tokens.pos();
+  }
+
+  next(): Token {
+    const token = this.#tokens.next();
+    const container = this.#open.at(-1);
+    // In a map, an even number of values left means that the next one is a key.
+    if (container?.map && container.left % 2 === 0 && !Type.equals(token.type, Type.string)) {
+      throw new Error("a map key is not a string");
+    }
+    if (Type.equals(token.type, Type.float)) throw new Error("floats are not part of the data model");
+    // A tag is a prefix of the value that follows and is counted with it.
+    if (Type.equals(token.type, Type.tag)) return token;
+    if (container) container.left--;
+
+    const map = Type.equals(token.type, Type.map);
+    if (map || Type.equals(token.type, Type.array)) {
+      this.#open.push({ left: Number(token.value) * (map ? 2 : 1), map });
+    }
+    if (this.#open.length > MAX_DEPTH) throw new Error(`nested deeper than ${MAX_DEPTH}`);
+    while (this.#open.at(-1)?.left === 0) this.#open.pop();
+    return token;
+  }
+}
+
+/** cborg asks this for every object that is none of its own types; null means "not mine". */
+function encodeCid(value: unknown): Token[] | null {
+  if (!(value instanceof Cid)) return null;
+  const prefixed = new Uint8Array(value.bytes.length + 1);
+  prefixed.set(value.bytes, 1);
+  return [new Token(Type.tag, CID_TAG), new Token(Type.bytes, prefixed)];
+}

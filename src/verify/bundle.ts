@@ -1,0 +1,127 @@
+import { isDid, type Did } from "../atproto/syntax.ts";
+import { fromBase64, toBase64, toUtf8 } from "../encoding/bytes.ts";
+import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { REJECTION_CODES, REJECTIONS, type RejectionCode, reject } from "../rejection.ts";
+import type { Evidence, Fetched, Gap, Pointer, SignatureEvidence } from "./evidence.ts";
+
+/** Evidence for one digest as it is saved: the one format for bundles, vectors and reports of failures. */
+export interface Bundle {
+  readonly digest: Digest;
+  readonly evidence: Evidence;
+}
+
+const FORMAT = "atcr-verify-evidence";
+const VERSION = 1;
+/** Entries in each list of a bundle: more signers than a rule may name directly, many times over. */
+const MAX_ENTRIES = 10_000;
+const SERVICES = ["registry", "identity", "pds"] as const;
+
+/** The bundle as JSON (UTF-8, ending in a newline); bytes are base64, times milliseconds since 1970. */
+export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
+  const fetched = (from: Fetched) => ({ ...from, bytes: toBase64(from.bytes) });
+  const json = {
+    format: FORMAT,
+    version: VERSION,
+    digest,
+    pointers: evidence.pointers,
+    signatures: evidence.signatures.map(({ signer, identity, record }) => ({
+      signer,
+      identity: fetched(identity),
+      ...(record === undefined ? {} : { record: fetched(record) }),
+    })),
+    gaps: evidence.gaps,
+  };
+  return toUtf8(`${JSON.stringify(json, null, 2)}\n`);
+}
+
+/**
+ * Reads a bundle strictly: unknown fields are refused, so that nothing in it is silently ignored.
+ *
+ * @param bytes as untrusted as the network they came from
+ * @throws Rejection bundle.malformed
+ */
+export function readBundle(bytes: Uint8Array): Bundle {
+  const json = parseJson(bytes, "bundle.malformed", "the bundle");
+  const bundle = object(json, "the bundle", ["format", "version", "digest", "pointers", "signatures", "gaps"]);
+  if (field(bundle, "format") !== FORMAT || field(bundle, "version") !== VERSION) {
+    malformed(`the bundle is not of format "${FORMAT}" version ${VERSION}`);
+  }
+  const digest = text(bundle, "digest", "the bundle");
+  if (!isDigest(digest)) malformed(`the bundle's digest is "${digest}", expected a sha256 digest`);
+  return {
+    digest,
+    evidence: {
+      pointers: list(bundle, "pointers").map(readPointer),
+      signatures: list(bundle, "signatures").map(readSignature),
+      gaps: list(bundle, "gaps").map(readGap),
+    },
+  };
+}
+
+function readPointer(value: unknown): Pointer {
+  const pointer = object(value, "a pointer", ["signer", "url", "note"]);
+  const note = field(pointer, "note") === undefined ? {} : { note: text(pointer, "note", "a pointer") };
+  return { signer: readDid(pointer, "a pointer"), url: text(pointer, "url", "a pointer"), ...note };
+}
+
+function readSignature(value: unknown): SignatureEvidence {
+  const signature = object(value, "a signature", ["signer", "identity", "record"]);
+  const record = field(signature, "record");
+  return {
+    signer: readDid(signature, "a signature"),
+    identity: readFetched(field(signature, "identity"), "an identity"),
+    ...(record === undefined ? {} : { record: readFetched(record, "a record") }),
+  };
+}
+
+function readFetched(value: unknown, what: string): Fetched {
+  const fetched = object(value, what, ["url", "bytes", "fetchedAt"]);
+  const fetchedAt = field(fetched, "fetchedAt");
+  const bytes = fromBase64(text(fetched, "bytes", what));
+  if (bytes === undefined) malformed(`bytes of ${what} are not base64`);
+  if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) malformed(`fetchedAt of ${what} is not a number`);
+  return { url: text(fetched, "url", what), bytes, fetchedAt };
+}
+
+function readGap(value: unknown): Gap {
+  const gap = object(value, "a gap", ["service", "signer", "code", "detail"]);
+  const service = SERVICES.find((name) => name === field(gap, "service"));
+  const code = REJECTION_CODES.find((name) => name === field(gap, "code"));
+  if (service === undefined) malformed(`service of a gap is not one of ${SERVICES.join(", ")}`);
+  if (code === undefined || !isGapCode(code)) malformed("code of a gap is not one for a missing answer");
+  const signer = field(gap, "signer") === undefined ? {} : { signer: readDid(gap, "a gap") };
+  return { service, ...signer, code, detail: text(gap, "detail", "a gap") };
+}
+
+/** Only what could not be had is a gap; that somebody says no is never taken from a bundle's word. */
+function isGapCode(code: RejectionCode): boolean {
+  return REJECTIONS[code].kind === "inconclusive";
+}
+
+function readDid(value: JsonObject, what: string): Did {
+  const signer = text(value, "signer", what);
+  return isDid(signer) ? signer : malformed(`signer of ${what} is "${signer}", expected a DID`);
+}
+
+function list(value: JsonObject, name: string): readonly unknown[] {
+  const found = field(value, name);
+  if (!Array.isArray(found)) malformed(`${name} of the bundle is not a list`);
+  if (found.length > MAX_ENTRIES) malformed(`${name} of the bundle has more than ${MAX_ENTRIES} entries`);
+  return found;
+}
+
+function object(value: unknown, what: string, names: readonly string[]): JsonObject {
+  if (!isJsonObject(value)) malformed(`${what} is not an object`);
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  return unknown === undefined ? value : malformed(`${what} has the unknown field "${unknown}"`);
+}
+
+function text(value: JsonObject, name: string, what: string): string {
+  const found = field(value, name);
+  return typeof found === "string" ? found : malformed(`${name} of ${what} is not a string`);
+}
+
+function malformed(message: string): never {
+  reject("bundle.malformed", message);
+}

@@ -1,0 +1,141 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Rule, TrustedSigner } from "../policy/policy.ts";
+import { REJECTION_CODES, REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
+import { checkFacts } from "./check-facts.ts";
+import { ineligible } from "./eligibility.ts";
+import type { Gap, Pointer, Subject } from "./evidence.ts";
+import type { Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
+
+/** Everything one judgement looks at. It has no clock: `now` is milliseconds since 1970. */
+export interface Case {
+  readonly subject: Subject;
+  readonly rule: Rule;
+  readonly attempts: readonly Attempt[];
+  readonly pointers: readonly Pointer[];
+  readonly gaps: readonly Gap[];
+  /** Hosts whose names are `HANDLE/repository` (spec 5.6). */
+  readonly atcrHosts: readonly string[];
+  readonly now: number;
+}
+
+/** Where one trusted signer stands. */
+type Standing =
+  | { readonly kind: "counts"; readonly facts: SignatureFacts }
+  | { readonly kind: "refused"; readonly finding: Finding } // no, whatever else could still be learned
+  | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
+
+/**
+ * Holds what is known against a rule (spec 5.2, 5.6, 5.7 and 6). Signatures count once per signer
+ * and once per key, in whatever order they come. A refusal is inconclusive only where what is
+ * missing could still meet the rule.
+ */
+export function judge(given: Case): Verdict {
+  const { rule, now } = given;
+  const { signers, minSignatures } = rule.requirement;
+  const standings = signers.map((signer) => standingOf(signer, given));
+  const counting = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.facts] : []));
+  const open = standings.flatMap((standing) => (standing.kind === "open" ? [standing.finding] : []));
+  const refused = standings.flatMap((standing) => (standing.kind === "refused" ? [standing.finding] : []));
+  const counted = new Set(counting.map((facts) => facts.key)).size;
+
+  if (counted >= minSignatures) {
+    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures: counting } };
+  }
+  const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
+  const denials = [...untrusted(given), ...refused].map((finding) => demote(finding, given, nobodyEligible));
+  const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
+  const findings = furthestFirst([...denials, ...open]);
+  const headline = furthestFirst(outcome === "deny" ? denials : open)[0];
+  if (counted > 0 || headline === undefined) {
+    const detail = `${counted} of ${minSignatures} signatures count under rule "${rule.name}"`;
+    return { outcome, code: "policy.too_few_signatures", detail, findings };
+  }
+  return { outcome, code: headline.code, detail: headline.detail, findings };
+}
+
+/** `audit` allows what the rule would refuse, whatever the reason (spec 6). */
+export function applyAction(rule: Rule, verdict: Verdict): Verdict {
+  if (rule.action === "enforce" || verdict.outcome === "allow") return verdict;
+  return { outcome: "allow", because: { kind: "audited", rule: rule.name, would: verdict } };
+}
+
+function standingOf(signer: TrustedSigner, given: Case): Standing {
+  const excluded = ineligible(signer, given.now);
+  if (excluded) return { kind: "refused", finding: excluded };
+
+  const findings: Finding[] = [];
+  for (const attempt of given.attempts) {
+    if (signerOf(attempt) !== signer.did) continue;
+    if ("finding" in attempt) {
+      findings.push(attempt.finding);
+      continue;
+    }
+    const finding = mismatch(attempt.facts, signer, given);
+    if (finding === undefined) return { kind: "counts", facts: attempt.facts };
+    findings.push(finding);
+  }
+  findings.push(...given.gaps.filter((gap) => gap.signer === signer.did).map(gapFinding));
+  if (findings.length === 0) return unasked(signer.did, given);
+
+  const [couldNotTell] = furthestFirst(findings.filter(({ code }) => kindOf(code) !== "deny"));
+  if (couldNotTell) return { kind: "open", finding: couldNotTell };
+  return { kind: "refused", finding: furthestFirst(findings)[0] as Finding };
+}
+
+/** A signer of whom nothing was asked: only the registry's list could have led to them. */
+function unasked(signer: Did, { gaps }: Case): Standing {
+  const [hidden] = furthestFirst(gaps.filter((gap) => gap.signer === undefined).map(gapFinding));
+  if (hidden) return { kind: "open", finding: { ...hidden, signer } };
+  return { kind: "refused", finding: { signer, code: "signature.none", detail: `nothing names ${signer} as a signer` } };
+}
+
+function mismatch(facts: SignatureFacts, signer: TrustedSigner, given: Case): Finding | undefined {
+  try {
+    checkFacts(facts, signer, given);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return { signer: signer.did, code: error.code, detail: error.message };
+  }
+}
+
+function untrusted({ pointers, rule }: Case): readonly Finding[] {
+  const trusted = new Set(rule.requirement.signers.map(({ did }) => did));
+  const strangers = new Set(pointers.map(({ signer }) => signer).filter((did) => !trusted.has(did)));
+  return [...strangers].map((signer) => {
+    const detail = `a signature by ${signer} is offered, whom rule "${rule.name}" does not trust`;
+    return { signer, code: "signer.untrusted", detail };
+  });
+}
+
+/**
+ * That a signer's repo lacks a record, or that a signer no longer counts, is news only where a
+ * referrer named that signer. Otherwise this image is simply not signed by them.
+ */
+function demote(finding: Finding, { pointers, rule, subject }: Case, nobodyEligible: boolean): Finding {
+  const named = pointers.some(({ signer }) => signer === finding.signer);
+  const minor = finding.code === "record.absent" || (UNASKED.has(finding.code) && !nobodyEligible);
+  if (named || !minor) return finding;
+  const detail = `nobody that rule "${rule.name}" trusts has signed ${subject.digest} (${finding.detail})`;
+  return { ...finding, code: "signature.none", detail };
+}
+
+const UNASKED: ReadonlySet<RejectionCode> = new Set(["signer.revoked", "signer.not_yet_valid", "signer.expired"]);
+
+function furthestFirst(findings: readonly Finding[]): readonly Finding[] {
+  const rank = ({ code }: Finding) => REJECTION_CODES.indexOf(code);
+  const name = ({ signer, detail }: Finding) => `${signer ?? ""} ${detail}`;
+  return [...findings].sort((a, b) => rank(b) - rank(a) || (name(a) < name(b) ? -1 : 1));
+}
+
+function kindOf(code: RejectionCode): string {
+  return REJECTIONS[code].kind;
+}
+
+function signerOf(attempt: Attempt): Did {
+  return "facts" in attempt ? attempt.facts.signer : attempt.signer;
+}
+
+function gapFinding(gap: Gap): Finding {
+  return { ...(gap.signer === undefined ? {} : { signer: gap.signer }), code: gap.code, detail: gap.detail };
+}

@@ -1,0 +1,76 @@
+import type { Did, Tid } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { RejectionCode } from "../rejection.ts";
+
+/** The answer to one pull. */
+export type Verdict = Allow | Refusal;
+
+export interface Allow {
+  readonly outcome: "allow";
+  readonly because: Signed | Exempt | Audited;
+}
+
+/** The rule's requirement is met. */
+export interface Signed {
+  readonly kind: "signed";
+  readonly rule: string;
+  readonly signatures: readonly SignatureFacts[];
+}
+
+/** The policy asks for no signature here. */
+export interface Exempt {
+  readonly kind: "exempt";
+  /** A sentence: which rule, or which list. */
+  readonly because: string;
+}
+
+/** The rule only watches; under enforce this would have been refused. */
+export interface Audited {
+  readonly kind: "audited";
+  readonly rule: string;
+  readonly would: Refusal;
+}
+
+export interface Refusal {
+  readonly outcome: "deny" | "inconclusive";
+  /** The headline: the finding that got furthest (spec 6). */
+  readonly code: RejectionCode;
+  /** A sentence with the facts; may hold attacker-controlled text. */
+  readonly detail: string;
+  /** Everything found, furthest first. */
+  readonly findings: readonly Finding[];
+}
+
+/** Why one signature, one signer or one service did not help. */
+export interface Finding {
+  readonly signer?: Did;
+  readonly code: RejectionCode;
+  readonly detail: string;
+}
+
+/** What one signature proves, whatever the policy says. Times are milliseconds since 1970. */
+export interface SignatureFacts {
+  readonly signer: Did;
+  readonly digest: Digest;
+  /** did:key of the key that signed the commit. */
+  readonly key: string;
+  /** Origin of the signer's PDS. */
+  readonly pds: string;
+  /** Revision of the repo that holds the record, and the time in it. */
+  readonly rev: Tid;
+  readonly revTime: number;
+  readonly claim: Claim;
+}
+
+/** What the record says of the digest. */
+export interface Claim {
+  readonly repository: string;
+  readonly mediaType: string;
+  /** When the record was written, by its own word. */
+  readonly createdAt: number;
+  /** Bytes of the copy of the manifest that the record links to, where it does. */
+  readonly blobSize?: number;
+}
+
+/** A signature's bytes after `prove`: facts, or why there are none. */
+export type Attempt = { readonly facts: SignatureFacts } | { readonly signer: Did; readonly finding: Finding };
