@@ -1,0 +1,178 @@
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto";
+import { isIP, isIPv6 } from "node:net";
+
+/** What a TLS server needs, both in PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateOptions {
+  /** DNS names and IP addresses, told apart by their form. */
+  readonly names: readonly string[];
+  /** Milliseconds since 1970; default an hour ago. */
+  readonly notBefore?: number;
+  /** Milliseconds since 1970; default in 30 days. */
+  readonly notAfter?: number;
+}
+
+const HOUR = 3_600_000;
+
+/**
+ * A certificate authority that lives as long as the test: P-256 keys, X.509 v3 certificates (RFC 5280)
+ * written out in DER here, because Node can sign but not build them and a machine may lack openssl.
+ */
+export class CertificateAuthority {
+  /** PEM; for NODE_EXTRA_CA_CERTS, SSL_CERT_FILE or a client's `ca`. */
+  readonly cert: string;
+  readonly #name: Buffer;
+  readonly #pair = keyPair();
+
+  constructor(commonName = "Test CA") {
+    this.#name = distinguishedName(commonName);
+    const now = Date.now();
+    this.cert = certificate({
+      issuer: this.#name,
+      issuerKey: this.#pair,
+      subject: this.#name,
+      subjectKey: this.#pair.publicKey,
+      notBefore: now - HOUR,
+      notAfter: now + 30 * 24 * HOUR,
+      extensions: [
+        extension("2.5.29.19", true, sequence(BOOLEAN_TRUE)), // basicConstraints: cA
+        extension("2.5.29.15", true, tlv(0x03, Buffer.of(1, 0b0000_0110))), // keyUsage: keyCertSign, cRLSign
+      ],
+    });
+  }
+
+  /** A server certificate for these names; expired or not yet valid if the dates say so. */
+  issue(options: CertificateOptions): TlsIdentity {
+    const pair = keyPair();
+    const now = Date.now();
+    const cert = certificate({
+      issuer: this.#name,
+      issuerKey: this.#pair,
+      subject: distinguishedName(options.names[0] ?? "nobody"),
+      subjectKey: pair.publicKey,
+      notBefore: options.notBefore ?? now - HOUR,
+      notAfter: options.notAfter ?? now + 30 * 24 * HOUR,
+      extensions: [
+        extension("2.5.29.19", true, sequence()), // basicConstraints: not a CA
+        extension("2.5.29.15", true, tlv(0x03, Buffer.of(7, 0b1000_0000))), // keyUsage: digitalSignature
+        extension("2.5.29.37", false, sequence(oid("1.3.6.1.5.5.7.3.1"))), // extKeyUsage: serverAuth
+        extension("2.5.29.17", false, sequence(...options.names.map(generalName))), // subjectAltName
+      ],
+    });
+    return { cert, key: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+  }
+}
+
+/** An address as it stands in a URL: IPv6 in brackets. */
+export function addressInUrl(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+interface Pair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+interface CertificateParts {
+  readonly issuer: Buffer;
+  readonly issuerKey: Pair;
+  readonly subject: Buffer;
+  readonly subjectKey: KeyObject;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly extensions: readonly Buffer[];
+}
+
+function keyPair(): Pair {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+function certificate(parts: CertificateParts): string {
+  const algorithm = sequence(oid("1.2.840.10045.4.3.2")); // ecdsa-with-SHA256
+  const serial = randomBytes(16);
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40; // positive, and no leading zero to strip
+  const extensions = [
+    ...parts.extensions,
+    extension("2.5.29.14", false, tlv(0x04, keyIdentifier(parts.subjectKey))), // subjectKeyIdentifier
+    extension("2.5.29.35", false, sequence(tlv(0x80, keyIdentifier(parts.issuerKey.publicKey)))), // authority…
+  ];
+  const toBeSigned = sequence(
+    tlv(0xa0, tlv(0x02, Buffer.of(2))), // version 3
+    tlv(0x02, serial),
+    algorithm,
+    parts.issuer,
+    sequence(time(parts.notBefore), time(parts.notAfter)),
+    parts.subject,
+    publicKeyInfo(parts.subjectKey),
+    tlv(0xa3, sequence(...extensions)),
+  );
+  const signature = sign("sha256", toBeSigned, { key: parts.issuerKey.privateKey, dsaEncoding: "der" });
+  const der = sequence(toBeSigned, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
+  return new X509Certificate(der).toString();
+}
+
+// --- DER ------------------------------------------------------------------------------------
+
+const BOOLEAN_TRUE = Buffer.of(0x01, 0x01, 0xff);
+
+function tlv(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(contents);
+  const { length } = content;
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.of(tag, ...size), content]);
+}
+
+function sequence(...contents: readonly Uint8Array[]): Buffer {
+  return tlv(0x30, ...contents);
+}
+
+function oid(dotted: string): Buffer {
+  const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
+  const bytes = [first * 40 + second];
+  for (const arc of rest) {
+    const digits = [arc & 0x7f];
+    for (let left = arc >>> 7; left > 0; left >>>= 7) digits.unshift((left & 0x7f) | 0x80);
+    bytes.push(...digits);
+  }
+  return tlv(0x06, Buffer.from(bytes));
+}
+
+function distinguishedName(commonName: string): Buffer {
+  return sequence(tlv(0x31, sequence(oid("2.5.4.3"), tlv(0x0c, Buffer.from(commonName)))));
+}
+
+/** UTCTime until 2049, as RFC 5280 4.1.2.5 has it. */
+function time(milliseconds: number): Buffer {
+  const digits = new Date(milliseconds).toISOString().replace(/\D/g, "").slice(2, 14);
+  return tlv(0x17, Buffer.from(`${digits}Z`));
+}
+
+function extension(id: string, critical: boolean, value: Uint8Array): Buffer {
+  return sequence(oid(id), ...(critical ? [BOOLEAN_TRUE] : []), tlv(0x04, value));
+}
+
+function generalName(name: string): Buffer {
+  if (isIP(name) === 0) return tlv(0x82, Buffer.from(name));
+  return tlv(0x87, isIPv6(name) ? ipv6Bytes(name) : Buffer.from(name.split(".").map(Number)));
+}
+
+function ipv6Bytes(address: string): Buffer {
+  const [head = "", tail] = address.split("::");
+  const groups = (text: string): string[] => (text === "" ? [] : text.split(":"));
+  const before = groups(head);
+  const after = tail === undefined ? [] : groups(tail);
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
+  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, "0")).join(""), "hex");
+}
+
+function publicKeyInfo(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
+}
+
+function keyIdentifier(key: KeyObject): Buffer {
+  return createHash("sha1").update(publicKeyInfo(key)).digest();
+}
