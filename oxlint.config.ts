@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { defineConfig } from "oxlint";
 
 /**
@@ -91,6 +92,7 @@ function boundaries(
   const foreign = [
     ...Object.keys(packages.dependencies).filter((name) => WRAPPED[name]?.includes(file) !== true),
     ...Object.keys(packages.devDependencies),
+    ...builtinModules.filter((name) => !name.includes(":")),
     "undici",
   ];
   const patterns = [
