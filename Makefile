@@ -81,7 +81,7 @@ $(NPM): package-lock.json
 	node node_modules/bun/install.js
 	touch $@
 
-$(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' 2>/dev/null)
+$(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' -o -type d 2>/dev/null)
 	bun packaging/build.ts --outfile $@
 
 $(TOOLS): packaging/fetch-debian-tools.sh

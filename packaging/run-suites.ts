@@ -6,14 +6,13 @@
  * `N passed, N failed, N skipped` over all suites.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 interface Report {
   readonly success: boolean;
   readonly numTotalTests: number;
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly numFailedTestSuites: number;
 }
 
 const suites = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
@@ -22,16 +21,19 @@ if (suites.length === 0) throw new Error("expected the names of suites");
 
 const reportFile = (suite: string) => `build/reports/${suite}.json`;
 
-/** Returns whether vitest was content. */
-function run(suite: string): boolean {
+/** Leaves a report that says failed if vitest did, also for errors that it counts for no test. */
+function run(suite: string): void {
   console.log(`\n== ${suite}`);
   rmSync(reportFile(suite), { force: true });
   mkdirSync("build/reports", { recursive: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile(suite)}`];
-  return (
-    spawnSync("vitest", ["run", "--project", suite, ...reporters], { stdio: ["ignore", "inherit", "inherit"] })
-      .status === 0
-  );
+  const { status } = spawnSync("vitest", ["run", "--project", suite, ...reporters], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const report = read(suite);
+  if (status !== 0 && report !== undefined) {
+    writeFileSync(reportFile(suite), JSON.stringify({ ...report, success: false }));
+  }
 }
 
 function read(suite: string): Report | undefined {
@@ -46,21 +48,23 @@ let [passed, failed, skipped, bad] = [0, 0, 0, 0];
 const lines: string[] = [];
 for (const suite of suites) {
   const started = performance.now();
-  const content = reportOnly || run(suite);
+  if (!reportOnly) run(suite);
   const report = read(suite);
   let complaint = "";
   let counts = "no report";
   if (report === undefined) complaint = "left no report";
   else {
-    // Skipped is what neither passed nor failed: skip, todo, and what a failing hook kept from running.
+    // A file that cannot be loaded, a failing hook and an error after the end fail no test of their own.
+    const failures = report.success ? report.numFailedTests : Math.max(1, report.numFailedTests);
+    // Skipped is what neither passed nor failed: skip and todo.
     const rest = report.numTotalTests - report.numPassedTests - report.numFailedTests;
     passed += report.numPassedTests;
-    failed += report.numFailedTests;
+    failed += failures;
     skipped += rest;
-    counts = `${report.numPassedTests} passed, ${report.numFailedTests} failed, ${rest} skipped`;
+    counts = `${report.numPassedTests} passed, ${failures} failed, ${rest} skipped`;
     if (report.numTotalTests === 0) complaint = "ran no test";
+    else if (failures > 0) complaint = "failed";
     else if (rest > 0) complaint = "skipped tests";
-    else if (!report.success || !content || report.numFailedTests > 0) complaint = "failed";
   }
   if (complaint !== "") bad++;
   const seconds = reportOnly ? "" : ` (${((performance.now() - started) / 1000).toFixed(1)} s)`;
