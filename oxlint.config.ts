@@ -25,8 +25,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "@noble/curves": ["atproto/key.ts"],
   "@noble/hashes": ["encoding/sha256.ts"],
   cborg: ["encoding/dag-cbor.ts"],
-  multiformats: ["encoding/cid.ts"],
-  valibot: ["policy/schema.ts", "config/schema.ts"],
+  multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
+  valibot: ["policy/shape.ts"],
   yaml: ["encoding/yaml.ts"],
 };
 
@@ -155,6 +155,9 @@ export default defineConfig({
     "typescript/ban-ts-comment": "error",
     "import/no-cycle": "error",
     "import/no-dynamic-require": ["error", { esmodule: true }],
+    // Our value types have a toString; what has none is no-base-to-string's.
+    "typescript/restrict-template-expressions": "off",
+    "unicorn/no-new-array": "off",
     eqeqeq: "error",
     "no-eval": "error",
     "no-var": "error",
@@ -173,7 +176,6 @@ export default defineConfig({
         "typescript/no-unsafe-call": "error",
         "typescript/no-unsafe-member-access": "error",
         "typescript/no-unsafe-return": "error",
-        "typescript/strict-boolean-expressions": "off",
         "no-restricted-globals": ["error", ...NETWORK_GLOBALS],
       },
     },
