@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-SYSTEM_PATH := $(PATH)
+SYSTEM_PATH := $(subst $(CURDIR)/node_modules/.bin:,,$(PATH))
 export PATH := $(CURDIR)/node_modules/.bin:$(SYSTEM_PATH)
 
 PREFIX ?= /usr/local
@@ -22,7 +22,7 @@ SUITES := unit property vectors checks binary containerd
 .PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e demo bench install clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s $$'\t'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-8s %s\n", $$1, $$2 }'
 
 # In the order of what is quickest to mend.
 check: check-format check-lint check-types check-purity check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
