@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { firstAnswer } from "../../../src/net/attempts.ts";
+
+/** What each address does: answers or fails after so many milliseconds; never, where it is absent. */
+type Plan = Record<string, { answers?: number; fails?: number }>;
+
+async function attempt(plan: Plan, time: number, options: { addresses?: string[]; signal?: AbortSignal } = {}) {
+  const log: string[] = [];
+  const signals = new Map<string, AbortSignal>();
+  const started = performance.now();
+  const open = (address: string, signal: AbortSignal): Promise<string> => {
+    log.push(address);
+    signals.set(address, signal);
+    const { answers, fails } = plan[address] ?? {};
+    return new Promise((resolve, reject) => {
+      if (answers !== undefined) setTimeout(() => resolve(`from ${address}`), answers);
+      if (fails !== undefined) setTimeout(() => reject(new Error(`no ${address}`)), fails);
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+    });
+  };
+  const signal = options.signal ?? AbortSignal.timeout(time);
+  const outcome = await firstAnswer(options.addresses ?? Object.keys(plan), open, time, signal);
+  return { outcome, log, signals, took: performance.now() - started };
+}
+
+describe("firstAnswer", () => {
+  it("asks one address after the other, each as soon as the one before it failed", async () => {
+    const { outcome, log, took } = await attempt({ a: { fails: 5 }, b: { fails: 5 }, c: { answers: 5 } }, 5_000);
+    expect(outcome).toEqual({ answer: "from c", address: "c" });
+    expect(log).toEqual(["a", "b", "c"]);
+    expect(took).toBeLessThan(250);
+  });
+
+  it("asks no second address where the first answers", async () => {
+    const { log } = await attempt({ a: { answers: 20 }, b: { answers: 0 } }, 5_000);
+    expect(log).toEqual(["a"]);
+  });
+
+  it("passes by an address that is silent", async () => {
+    const { outcome, took, signals } = await attempt({ a: {}, b: { answers: 5 } }, 5_000);
+    expect(outcome).toEqual({ answer: "from b", address: "b" });
+    expect(took).toBeLessThan(1_000);
+    expect(signals.get("a")?.aborted).toBe(true);
+    expect(signals.get("b")?.aborted).toBe(false);
+  });
+
+  it("shares a short time among the addresses", async () => {
+    const { outcome } = await attempt({ a: {}, b: {}, c: {}, d: { answers: 5 } }, 200);
+    expect(outcome).toEqual({ answer: "from d", address: "d" });
+  });
+
+  it("does not cut off a slow address because there is a second one", async () => {
+    const { outcome, log } = await attempt({ a: { answers: 700 }, b: { fails: 0 } }, 1_200);
+    expect(log).toEqual(["a", "b"]);
+    expect(outcome).toEqual({ answer: "from a", address: "a" });
+  });
+
+  it("says of each address how it ended", async () => {
+    const { outcome } = await attempt({ a: { fails: 5 }, b: {}, c: { fails: 10 } }, 700);
+    const [a, b, c] = "failed" in outcome ? outcome.failed : [];
+    expect(a).toEqual({ address: "a", error: new Error("no a") });
+    expect(b).toEqual({ address: "b" });
+    expect(c).toEqual({ address: "c", error: new Error("no c") });
+  });
+
+  it("ends at once when all have failed", async () => {
+    const { outcome, took } = await attempt({ a: { fails: 5 }, b: { fails: 5 } }, 5_000);
+    expect("failed" in outcome && outcome.failed.length).toBe(2);
+    expect(took).toBeLessThan(250);
+  });
+
+  it("ends an attempt that heeds no signal, and begins none after the end", async () => {
+    const ended = AbortSignal.abort();
+    const { outcome, log } = await attempt({ a: { answers: 1 } }, 5_000, { signal: ended });
+    expect(outcome).toEqual({ failed: [] });
+    expect(log).toEqual([]);
+  });
+
+  it("hands the end of the time on to the winner", async () => {
+    const clock = new AbortController();
+    const { signals } = await attempt({ a: { answers: 1 } }, 5_000, { signal: clock.signal });
+    expect(signals.get("a")?.aborted).toBe(false);
+    clock.abort();
+    expect(signals.get("a")?.aborted).toBe(true);
+  });
+});
