@@ -36,16 +36,7 @@ const HTTP_FILE = "net/http.ts";
 export const DATE_FILE = "encoding/time.ts";
 export const MAX_LINES = 250;
 
-const NETWORK_GLOBALS = [
-  "fetch",
-  "WebSocket",
-  "EventSource",
-  "XMLHttpRequest",
-  "Request",
-  "Bun",
-  "globalThis",
-  "global",
-];
+const NETWORK_GLOBALS = ["fetch", "WebSocket", "EventSource", "XMLHttpRequest", "Bun", "globalThis", "global"];
 const IMPURE_GLOBALS = [
   ...NETWORK_GLOBALS,
   "process",
