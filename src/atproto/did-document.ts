@@ -19,7 +19,12 @@ export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
   const document = parseJson(bytes, "identity.invalid", "the DID document");
   if (!isJsonObject(document)) reject("identity.invalid", "the DID document is not a JSON object");
   const id = field(document, "id");
-  if (id !== did) reject("identity.invalid", `the DID document is of "${String(id)}", expected ${did}`);
+  if (id !== did) {
+    reject(
+      "identity.invalid",
+      `the DID document is of ${typeof id === "string" ? `"${id}"` : "nobody"}, expected ${did}`,
+    );
+  }
 
   return {
     did,

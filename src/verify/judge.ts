@@ -2,6 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Rule, TrustedSigner } from "../policy/policy.ts";
 import { REJECTION_CODES, REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
 import { checkFacts } from "./check-facts.ts";
+import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
 import type { Gap, Pointer, Subject } from "./evidence.ts";
 import type { Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
@@ -20,7 +21,7 @@ export interface Case {
 
 /** Where one trusted signer stands. */
 type Standing =
-  | { readonly kind: "counts"; readonly facts: SignatureFacts }
+  | { readonly kind: "counts"; readonly offered: readonly SignatureFacts[] }
   | { readonly kind: "refused"; readonly finding: Finding } // no, whatever else could still be learned
   | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
 
@@ -33,13 +34,14 @@ export function judge(given: Case): Verdict {
   const { rule, now } = given;
   const { signers, minSignatures } = rule.requirement;
   const standings = signers.map((signer) => standingOf(signer, given));
-  const counting = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.facts] : []));
+  const offered = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.offered] : []));
   const open = standings.flatMap((standing) => (standing.kind === "open" ? [standing.finding] : []));
   const refused = standings.flatMap((standing) => (standing.kind === "refused" ? [standing.finding] : []));
-  const counted = new Set(counting.map((facts) => facts.key)).size;
+  const signatures = distinctSignatures(offered);
+  const counted = signatures.length;
 
   if (counted >= minSignatures) {
-    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures: counting } };
+    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures } };
   }
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
   const denials = [...untrusted(given), ...refused].map((finding) => demote(finding, given, nobodyEligible));
@@ -64,6 +66,7 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
   if (excluded) return { kind: "refused", finding: excluded };
 
   const findings: Finding[] = [];
+  const offered: SignatureFacts[] = [];
   for (const attempt of given.attempts) {
     if (signerOf(attempt) !== signer.did) continue;
     if ("finding" in attempt) {
@@ -71,9 +74,10 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
       continue;
     }
     const finding = mismatch(attempt.facts, signer, given);
-    if (finding === undefined) return { kind: "counts", facts: attempt.facts };
-    findings.push(finding);
+    if (finding === undefined) offered.push(attempt.facts);
+    else findings.push(finding);
   }
+  if (offered.length > 0) return { kind: "counts", offered };
   findings.push(...given.gaps.filter((gap) => gap.signer === signer.did).map(gapFinding));
   if (findings.length === 0) return unasked(signer.did, given);
 
@@ -86,7 +90,10 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
 function unasked(signer: Did, { gaps }: Case): Standing {
   const [hidden] = furthestFirst(gaps.filter((gap) => gap.signer === undefined).map(gapFinding));
   if (hidden) return { kind: "open", finding: { ...hidden, signer } };
-  return { kind: "refused", finding: { signer, code: "signature.none", detail: `nothing names ${signer} as a signer` } };
+  return {
+    kind: "refused",
+    finding: { signer, code: "signature.none", detail: `nothing names ${signer} as a signer` },
+  };
 }
 
 function mismatch(facts: SignatureFacts, signer: TrustedSigner, given: Case): Finding | undefined {

@@ -1,0 +1,37 @@
+import type { TrustPolicy } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
+import { reject } from "../rejection.ts";
+import type { Bundle } from "./bundle.ts";
+import type { Subject } from "./evidence.ts";
+import { applyAction, judge } from "./judge.ts";
+import { attempt } from "./prove.ts";
+import { verdictOf } from "./unsigned.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** A question, and all that is known about it. */
+export interface SavedCase extends Subject {
+  readonly policy: TrustPolicy;
+  readonly bundle: Bundle;
+  /** Hosts whose names are `HANDLE/repository` (spec 5.6). */
+  readonly atcrHosts: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Judges saved evidence as a pull would judge it, without a network.
+ *
+ * @throws Rejection input.digest_mismatch where the evidence is about another digest
+ */
+export function judgeBundle({ policy, bundle, atcrHosts, now, ...subject }: SavedCase): Verdict {
+  const { digest } = subject;
+  if (bundle.digest !== digest) {
+    reject("input.digest_mismatch", `the evidence is about ${bundle.digest}, the image asked for is ${digest}`);
+  }
+  const selection = select(policy, subject.name, digest);
+  if (selection.kind !== "judge") return verdictOf(selection);
+  const { rule } = selection;
+  const { signatures, pointers, gaps } = bundle.evidence;
+  const attempts = signatures.map((signature) => attempt(digest, signature));
+  return applyAction(rule, judge({ subject, rule, attempts, pointers, gaps, atcrHosts, now }));
+}

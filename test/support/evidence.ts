@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import { type Did, isDid, isTid, tidTime } from "../../src/atproto/syntax.ts";
+import { toUtf8 } from "../../src/encoding/bytes.ts";
+import { type Digest, digestHex, isDigest } from "../../src/oci/digest.ts";
+import type { Requirement, Rule, TrustedSigner } from "../../src/policy/policy.ts";
+import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/verify/evidence.ts";
+import type { Case } from "../../src/verify/judge.ts";
+import type { Attempt, Claim, SignatureFacts } from "../../src/verify/verdict.ts";
+import { didDocument } from "./did-document.ts";
+import { PlcLog, type PlcState } from "./plc-operations.ts";
+import { MANIFEST_COLLECTION, manifestRecord, type RecordValue, SignedRepo, tid } from "./signed-repo.ts";
+import { type Curve, type SigningKey, signingKey } from "./signing-key.ts";
+
+/**
+ * Builders for what the verifier looks at: whole signers whose evidence is real, and single facts for
+ * tests of the judgement alone. Everything is the same in every run.
+ */
+
+const DAY = 24 * 60 * 60 * 1000;
+/** The time at which the tests judge; milliseconds since 1970. */
+export const NOW = Date.UTC(2025, 5, 1, 12);
+/** When identities began. */
+export const BORN = NOW - 300 * DAY;
+/** When the record was written. */
+export const SIGNED = NOW - 10 * DAY;
+
+export const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const INDEX = "application/vnd.oci.image.index.v1+json";
+
+/** The digest of a text: images need no content here. */
+export function digestOf(content: string): Digest {
+  const text = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+  if (!isDigest(text)) throw new Error(`${text} is no digest`);
+  return text;
+}
+
+export const DIGEST = digestOf("the image");
+
+/** Any text as the DID it must be. */
+export function asDid(text: string): Did {
+  if (!isDid(text)) throw new Error(`${text} is no DID`);
+  return text;
+}
+
+/** A DID for tests that need none that is real: the same for the same letter. */
+export function didNamed(letter: string): Did {
+  return asDid(`did:plc:${letter.repeat(24)}`);
+}
+
+// --- facts and rules, for tests of the judgement ----------------------------------------------
+
+export function subject(changes: Partial<Subject> = {}): Subject {
+  return { name: { host: "registry.example", path: "team/app" }, digest: DIGEST, mediaType: MANIFEST, ...changes };
+}
+
+export function trusted(did: Did, changes: Partial<TrustedSigner> = {}): TrustedSigner {
+  return { did, revoked: false, ...changes };
+}
+
+export function rule(
+  signers: readonly TrustedSigner[],
+  changes: Partial<Requirement> = {},
+  action: Rule["action"] = "enforce",
+): Rule {
+  return { name: "production", action, requirement: { signers, minSignatures: 1, repository: "match", ...changes } };
+}
+
+export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): SignatureFacts {
+  const rev = tid(SIGNED * 1000);
+  if (!isTid(rev)) throw new Error(`${rev} is no TID`);
+  return {
+    signer,
+    digest: DIGEST,
+    key: `did:key:of-${signer}`,
+    pds: "https://pds.example",
+    rev,
+    revTime: tidTime(rev),
+    claim: claim(),
+    ...changes,
+  };
+}
+
+export function claim(changes: Partial<Claim> = {}): Claim {
+  return { repository: "app", mediaType: MANIFEST, createdAt: SIGNED, ...changes };
+}
+
+export function found(signer: Did, code: Gap["code"]): Attempt {
+  return { signer, finding: { signer, code, detail: `${code} of ${signer}` } };
+}
+
+export function gap(code: Gap["code"], signer?: Did, service: Gap["service"] = "pds"): Gap {
+  return { service: signer === undefined ? "registry" : service, ...(signer ? { signer } : {}), code, detail: code };
+}
+
+export function pointer(signer: Did): Pointer {
+  return { signer, url: "https://registry.example/v2/team/app/referrers/x" };
+}
+
+export function caseOf(judged: Rule, changes: Partial<Case> = {}): Case {
+  return {
+    subject: subject(),
+    rule: judged,
+    attempts: [],
+    pointers: [],
+    gaps: [],
+    atcrHosts: ["atcr.io"],
+    now: NOW,
+    ...changes,
+  };
+}
+
+// --- whole signers, whose evidence is real ------------------------------------------------------
+
+export interface SignerOptions {
+  /** Makes keys and handle; signers of different names share nothing. */
+  readonly name: string;
+  readonly curve?: Curve;
+  readonly method?: "plc" | "plc-legacy" | "web";
+  /** Overrides for signers that share a key. */
+  readonly key?: SigningKey;
+  /** The record of DIGEST; null: none is written. */
+  readonly record?: RecordValue | null;
+  /** Records of other digests beside it, so that the tree has depth. */
+  readonly others?: number;
+  /** Rev of the commit that holds the record, milliseconds since 1970. */
+  readonly at?: number;
+  /** Changes the first state of a did:plc. */
+  readonly state?: Partial<PlcState>;
+}
+
+/** Somebody with an identity and a repo, and what a node would fetch of both. */
+export interface TestSigner {
+  readonly did: Did;
+  readonly key: SigningKey;
+  readonly rotationKey: SigningKey;
+  readonly pds: string;
+  readonly repo: SignedRepo;
+  /** Throws for a did:web. */
+  readonly log: PlcLog;
+  /** What the directory or the did:web host answers now. */
+  readonly identity: () => Fetched;
+  /** What the PDS answers now, asked for the record of DIGEST. */
+  readonly record: () => Promise<Fetched>;
+  readonly evidence: () => Promise<SignatureEvidence>;
+}
+
+export function recordOf(digest: Digest = DIGEST, changes: RecordValue = {}): RecordValue {
+  return { ...manifestRecord(digest, "app"), createdAt: new Date(SIGNED).toISOString(), ...changes };
+}
+
+export async function signer(options: SignerOptions): Promise<TestSigner> {
+  const { name, curve = "k256", method = "plc", others = 12, at = SIGNED } = options;
+  const key = options.key ?? signingKey(curve, name);
+  const rotationKey = signingKey("k256", `${name} rotation`);
+  const pds = `https://pds.${name}.example`;
+  const handle = `${name}.test`;
+  const state = { rotationKeys: [rotationKey], signingKey: key, handle, pds, ...options.state };
+  const log = await (method === "plc-legacy" ? PlcLog.createLegacy : PlcLog.create)(state, { at: BORN });
+  const did = asDid(method === "web" ? `did:web:${name}.example` : log.did);
+
+  const repo = await SignedRepo.create({ did, key, at: BORN });
+  await repo.fill(others, BORN + DAY);
+  const record = options.record === undefined ? recordOf() : options.record;
+  if (record !== null) await repo.put(MANIFEST_COLLECTION, digestHex(DIGEST), record, at);
+
+  const identity = (): Fetched =>
+    method === "web"
+      ? fetched(`https://${name}.example/.well-known/did.json`, json(didDocument({ did, handles: [handle], key, pds })))
+      : fetched(`https://plc.example/${did}/log/audit`, log.bytes());
+  const proof = async (): Promise<Fetched> =>
+    fetched(recordUrl(pds, did), await repo.proof(MANIFEST_COLLECTION, digestHex(DIGEST)));
+  return {
+    did,
+    key,
+    rotationKey,
+    pds,
+    repo,
+    get log(): PlcLog {
+      if (method === "web") throw new Error("a did:web has no log");
+      return log;
+    },
+    identity,
+    record: proof,
+    evidence: async () => ({ signer: did, identity: identity(), record: await proof() }),
+  };
+}
+
+export function fetched(url: string, bytes: Uint8Array): Fetched {
+  return { url, bytes, fetchedAt: NOW };
+}
+
+/** UTF-8 of the value as JSON. */
+export function json(value: unknown): Uint8Array {
+  return toUtf8(JSON.stringify(value));
+}
+
+function recordUrl(pds: string, did: Did): string {
+  const query = `did=${did}&collection=${MANIFEST_COLLECTION}&rkey=${digestHex(DIGEST)}`;
+  return `${pds}/xrpc/com.atproto.sync.getRecord?${query}`;
+}

@@ -1,0 +1,12 @@
+import { Rejection, type RejectionCode } from "../../src/rejection.ts";
+
+/** The code of the rejection that the call ends with, `none` where it returns; other errors pass. */
+export function codeOf(call: () => unknown): RejectionCode | "none" {
+  try {
+    call();
+    return "none";
+  } catch (error) {
+    if (error instanceof Rejection) return error.code;
+    throw error;
+  }
+}
