@@ -1,7 +1,7 @@
-import { isPlc, type Did } from "./syntax.ts";
 import { readDidDocument } from "./did-document.ts";
 import type { VerificationKey } from "./key.ts";
 import { replayPlcLog } from "./plc-log.ts";
+import { type Did, isPlc } from "./syntax.ts";
 
 /** Who a signer is now, as proven from the bytes of their directory or host (spec 5.1). */
 export interface Identity {

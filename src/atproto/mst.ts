@@ -98,13 +98,14 @@ function readEntry(entry: DagCbor, previous: Uint8Array): Entry {
     reject("mst.malformed", "an entry of a tree node is not a map of p, k, v and t");
   }
   const [prefix, rest, value] = [entry.get("p"), entry.get("k"), entry.get("v")];
-  if (typeof prefix !== "number" || prefix < 0 || prefix > previous.length || !(rest instanceof Uint8Array)) {
+  if (typeof prefix !== "number" || !(rest instanceof Uint8Array)) {
     reject("mst.malformed", "the key of a tree entry is not a shared prefix and bytes");
   }
   if (!(value instanceof Cid)) reject("mst.malformed", "the value of a tree entry is not a CID");
   if (prefix + rest.length > MAX_KEY_LENGTH) reject("mst.malformed", `a key is longer than ${MAX_KEY_LENGTH} bytes`);
   const key = concatBytes(previous.subarray(0, prefix), rest);
-  // The prefix must be the whole of what is shared: one tree has one encoding. (0 for the first.)
+  // The prefix must be the whole of what is shared: one tree has one encoding. (0 for the first; a
+  // prefix below 0 or beyond the key before is never what is shared.)
   if (commonPrefix(key, previous) !== prefix) reject("mst.malformed", "a key does not share its whole common prefix");
   return { key, value, right: optionalLink(entry.get("t")) };
 }
@@ -120,14 +121,16 @@ function checkNode(node: Node, expected: number | undefined, bounds: Bounds): nu
   if (first === undefined) {
     // Only the empty repository's root, or an inner node that leads further down, has no entries.
     if (expected === undefined && node.left !== undefined) reject("mst.malformed", "the root has a child and no entry");
-    if (expected !== undefined && node.left === undefined) reject("mst.malformed", "a tree node below the root is empty");
+    if (expected !== undefined && node.left === undefined)
+      reject("mst.malformed", "a tree node below the root is empty");
     return expected ?? 0;
   }
   const height = expected ?? keyHeight(first.key);
   let { after } = bounds;
   for (const { key } of node.entries) {
     if (keyHeight(key) !== height) reject("mst.malformed", "a key stands at another height than its own");
-    if (after !== undefined && compareBytes(key, after) <= 0) reject("mst.malformed", "keys are not strictly ascending");
+    if (after !== undefined && compareBytes(key, after) <= 0)
+      reject("mst.malformed", "keys are not strictly ascending");
     after = key;
   }
   if (after !== undefined && bounds.before !== undefined && compareBytes(after, bounds.before) >= 0) {

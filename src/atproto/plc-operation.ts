@@ -46,13 +46,14 @@ export function readPlcOperation(operation: unknown, what: string): PlcOperation
   if (!isJsonObject(operation)) reject("identity.log_invalid", `${what} is not a JSON object`);
   const state = readState(operation, what);
   const prev = field(operation, "prev");
-  if (prev !== null && typeof prev !== "string") reject("identity.log_invalid", `prev of ${what} is neither CID nor null`);
+  if (prev !== null && typeof prev !== "string")
+    reject("identity.log_invalid", `prev of ${what} is neither CID nor null`);
   const signature = fromBase64url(string(operation, "sig", what));
   if (signature?.length !== SIGNATURE_LENGTH) {
     reject("identity.log_invalid", `sig of ${what} is not the strict base64url of ${SIGNATURE_LENGTH} bytes`);
   }
 
-  const signed = toDagCbor(operation);
+  const signed = toDagCbor(operation, what);
   const unsigned = new Map([...signed].filter(([name]) => name !== "sig"));
   return {
     cid: cidOf("dag-cbor", encodeDagCbor(signed)),
@@ -78,6 +79,8 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
     }
     case "create": {
       onlyFields(operation, FIELDS.create, what);
+      // The legacy form exists for genesis operations alone.
+      if (field(operation, "prev") !== null) reject("identity.log_invalid", `prev of ${what}, a create, is not null`);
       const signingKey = string(operation, "signingKey", what);
       const service = string(operation, "service", what);
       const handle = string(operation, "handle", what);
@@ -93,7 +96,10 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
       onlyFields(operation, FIELDS.plc_tombstone, what);
       return undefined;
     default:
-      reject("identity.log_invalid", `${what} is of unknown type ${JSON.stringify(type)}`);
+      reject(
+        "identity.log_invalid",
+        `${what} is of unknown type ${typeof type === "string" ? `"${type}"` : typeof type}`,
+      );
   }
 }
 
@@ -139,11 +145,17 @@ function stringMap(value: JsonObject, name: string, what: string): ReadonlyMap<s
 }
 
 /** An operation holds nothing but strings, null, lists and objects once {@link readState} took it. */
-function toDagCbor(value: JsonObject): ReadonlyMap<string, DagCbor> {
-  return new Map(Object.entries(value).map(([name, item]) => [name, itemToDagCbor(item)]));
+function toDagCbor(value: JsonObject, what: string): ReadonlyMap<string, DagCbor> {
+  return new Map(Object.entries(value).map(([name, item]) => [wellFormed(name, what), itemToDagCbor(item, what)]));
 }
 
-function itemToDagCbor(item: unknown): DagCbor {
-  if (isJsonObject(item)) return toDagCbor(item);
-  return Array.isArray(item) ? item.map(itemToDagCbor) : (item as string | null);
+function itemToDagCbor(item: unknown, what: string): DagCbor {
+  if (isJsonObject(item)) return toDagCbor(item, what);
+  if (Array.isArray(item)) return item.map((one: unknown) => itemToDagCbor(one, what));
+  return typeof item === "string" ? wellFormed(item, what) : null;
+}
+
+/** JSON can write half a surrogate pair; it has no UTF-8 and would be hashed as if it were U+FFFD. */
+function wellFormed(text: string, what: string): string {
+  return text.isWellFormed() ? text : reject("identity.log_invalid", `${what} holds half a surrogate pair`);
 }

@@ -8,7 +8,8 @@ const PLC = /^did:plc:[a-z2-7]{24}$/;
 /** Host in lower case with a dot, or with `%3A` and a port (for hosts in development). */
 const WEB = /^did:web:([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?:%3A([1-9][0-9]{0,4}))?$/;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const ALL_DIGITS = /^[0-9]+$/;
+/** What a URL parser takes for the last part of an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
+const IPV4_NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
 
 /**
  * Whether `text` is a DID in the one form this program knows: did:plc, or did:web of a host without
@@ -23,8 +24,8 @@ export function isDid(text: string): text is Did {
   if (host === undefined || Number(port ?? 0) > 65535) return false;
   if (host === "localhost") return port !== undefined;
   const labels = host.split(".");
-  // A last label of digits would be read as an IPv4 address, for which did:web has no meaning.
-  return labels.length > 1 && labels.every((label) => LABEL.test(label)) && !ALL_DIGITS.test(labels.at(-1) ?? "");
+  // With such a last label the host would be an IPv4 address, for which did:web has no meaning.
+  return labels.length > 1 && labels.every((label) => LABEL.test(label)) && !IPV4_NUMBER.test(labels.at(-1) ?? "");
 }
 
 /** The host, with its port if there is one, that a did:web names. */

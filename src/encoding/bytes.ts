@@ -82,7 +82,11 @@ const MAX_BASE58 = 256;
 /** The bytes of a multibase base58btc text (`z…`). */
 export function fromBase58btc(text: string): Uint8Array | undefined {
   if (text.length > MAX_BASE58) return undefined;
-  return strictly(text, (bytes) => base58btc.encode(bytes), (value) => base58btc.decode(value));
+  return strictly(
+    text,
+    (bytes) => base58btc.encode(bytes),
+    (value) => base58btc.decode(value),
+  );
 }
 
 export function toBase58btc(bytes: Uint8Array): string {

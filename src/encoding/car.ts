@@ -1,6 +1,6 @@
 import { reject } from "../rejection.ts";
 import { equalBytes } from "./bytes.ts";
-import { Cid, CID_LENGTH } from "./cid.ts";
+import { CID_LENGTH, Cid } from "./cid.ts";
 import { decodeDagCbor, isDagCborMap } from "./dag-cbor.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -33,11 +33,12 @@ export function readCar(bytes: Uint8Array): Car {
     if (++count > MAX_BLOCKS) reject("car.malformed", `the CAR has more than ${MAX_BLOCKS} blocks`);
     const section = readSection(bytes, at, `block ${count}`);
     const cid = new Cid(section.content.subarray(0, CID_LENGTH));
-    if (cid.codec === undefined) {
+    const hash = cid.sha256;
+    if (hash === undefined) {
       reject("car.malformed", `block ${count} of the CAR has no CIDv1 of DAG-CBOR or raw with SHA-256`);
     }
     const block = section.content.subarray(CID_LENGTH);
-    if (!equalBytes(sha256(block), cid.sha256 ?? new Uint8Array())) {
+    if (!equalBytes(sha256(block), hash)) {
       reject("car.hash_mismatch", `block ${count} of the CAR does not hash to its CID ${cid}`);
     }
     blocks.set(cid.toString(), block);
@@ -75,7 +76,6 @@ function readSection(bytes: Uint8Array, start: number, what: string): { content:
     }
     if (at - start === MAX_VARINT_BYTES) reject("car.malformed", `the length of ${what} is too large`);
   }
-  if (length === 0) reject("car.malformed", `${what} of the CAR is empty`);
   if (length > bytes.length - at) {
     reject("car.malformed", `the CAR is truncated: ${what} has ${length} bytes, ${bytes.length - at} are left`);
   }

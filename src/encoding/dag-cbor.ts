@@ -1,6 +1,6 @@
 import { decode, encode, Token, Tokenizer, Type } from "cborg";
 import { type RejectionCode, reject } from "../rejection.ts";
-import { equalBytes } from "./bytes.ts";
+import { equalBytes, fromUtf8 } from "./bytes.ts";
 import { Cid } from "./cid.ts";
 
 /** A value of the ATProto data model. Maps have string keys. */
@@ -49,14 +49,15 @@ export function isDagCborMap(value: DagCbor | undefined): value is DagCborMap {
 }
 
 const DECODE_OPTIONS = {
+  // These three only find sooner, and name better, what the comparison with the canonical form finds.
   strict: true,
   allowIndefinite: false,
+  rejectDuplicateMapKeys: true,
   allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
   allowBigInt: true,
   useMaps: true,
-  rejectDuplicateMapKeys: true,
+  // Strings are decoded again by StrictTokenizer.
+  retainStringBytes: true,
   tags: {
     [CID_TAG]: (content: () => unknown): Cid => {
       const bytes = content();
@@ -94,6 +95,7 @@ class StrictTokenizer {
     if (container?.map && container.left % 2 === 0 && !Type.equals(token.type, Type.string)) {
       throw new Error("a map key is not a string");
     }
+    if (token.byteValue !== undefined) token.value = text(token.byteValue);
     if (Type.equals(token.type, Type.float)) throw new Error("floats are not part of the data model");
     // A tag is a prefix of the value that follows and is counted with it.
     if (Type.equals(token.type, Type.tag)) return token;
@@ -107,6 +109,13 @@ class StrictTokenizer {
     while (this.#open.at(-1)?.left === 0) this.#open.pop();
     return token;
   }
+}
+
+/** cborg would drop a byte order mark, which is part of the text, and mend what is no UTF-8. */
+function text(bytes: Uint8Array): string {
+  const decoded = fromUtf8(bytes);
+  if (decoded === undefined) throw new Error("a string is not UTF-8");
+  return decoded;
 }
 
 /** cborg asks this for every object that is none of its own types; null means "not mine". */
