@@ -1,4 +1,4 @@
-import { isDid, type Did } from "../atproto/syntax.ts";
+import { type Did, isDid } from "../atproto/syntax.ts";
 import { fromBase64, toBase64, toUtf8 } from "../encoding/bytes.ts";
 import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";

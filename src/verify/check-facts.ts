@@ -38,7 +38,8 @@ export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, questio
 
 /** Facts are made for one digest and used for one; that these are the same costs one comparison. */
 function checkSubject({ digest }: SignatureFacts, subject: Subject): void {
-  if (digest !== subject.digest) reject("record.digest_mismatch", `the proof is about ${digest}, not ${subject.digest}`);
+  if (digest !== subject.digest)
+    reject("record.digest_mismatch", `the proof is about ${digest}, not ${subject.digest}`);
 }
 
 function checkPins({ key, pds, signer }: SignatureFacts, pins: TrustedSigner): void {
@@ -65,14 +66,18 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }
   const { host, path } = subject.name;
   if (repository !== "match") {
     if (!repository.includes(claim.repository)) {
-      reject("record.wrong_repository", `the record is about "${claim.repository}", expected ${repository.join(" or ")}`);
+      reject(
+        "record.wrong_repository",
+        `the record is about "${claim.repository}", expected ${repository.join(" or ")}`,
+      );
     }
     return;
   }
   const matches = atcrHosts.includes(host)
     ? path.slice(path.indexOf("/") + 1) === claim.repository && path.includes("/")
     : path === claim.repository || path.endsWith(`/${claim.repository}`);
-  if (!matches) reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
+  if (!matches)
+    reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
 }
 
 function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: Question): void {

@@ -37,7 +37,12 @@ export function readClaim(digest: Digest, record: DagCbor): Claim {
   if (createdAt === undefined) reject("record.malformed", "the record's createdAt is not a date and time");
 
   const blobSize = readBlob(digest, record.get("manifestBlob"));
-  return { repository, mediaType: text(record, "mediaType"), createdAt, ...(blobSize === undefined ? {} : { blobSize }) };
+  return {
+    repository,
+    mediaType: text(record, "mediaType"),
+    createdAt,
+    ...(blobSize === undefined ? {} : { blobSize }),
+  };
 }
 
 /** The blob is the manifest's bytes, so its hash must be the digest's. */

@@ -23,7 +23,8 @@ export function prove(
   if (identity.did !== signature.signer) throw new Error("the identity given is another signer's");
   if (signature.record === undefined) reject("pds.unreachable", `there is no proof from the PDS of ${identity.did}`);
   const { rev, value } = proveRecord(identity, signature.record.bytes, recordPath(digest));
-  if (value === undefined) reject("record.absent", `the repo of ${identity.did} holds no record of ${digest} (rev ${rev})`);
+  if (value === undefined)
+    reject("record.absent", `the repo of ${identity.did} holds no record of ${digest} (rev ${rev})`);
   return {
     signer: identity.did,
     digest,
