@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import { readDidDocument, readHandles } from "../../../src/atproto/did-document.ts";
+import { parseDidKey } from "../../../src/atproto/key.ts";
+import { toUtf8 } from "../../../src/encoding/bytes.ts";
+import { type DocumentForm, didDocument, verificationMethod } from "../../support/did-document.ts";
+import { codeOf } from "../../support/rejection.ts";
+import { type Curve, signingKey } from "../../support/signing-key.ts";
+
+const DID = "did:web:alice.example";
+const PDS = "https://pds.example";
+const key = signingKey("k256", "document");
+const good = didDocument({ did: DID, handles: ["alice.example", "alice.org"], key, pds: PDS });
+const method = verificationMethod(DID, key, "multikey");
+const service = { id: "#atproto_pds", type: "AtprotoPersonalDataServer", serviceEndpoint: PDS };
+
+const bytesOf = (document: unknown) => toUtf8(JSON.stringify(document));
+const read = (document: unknown) => readDidDocument(DID, bytesOf(document));
+const codeFor = (changes: Record<string, unknown>) => codeOf(() => read({ ...good, ...changes }));
+
+describe("a DID document", () => {
+  it("names the key, the PDS and the handles", () => {
+    expect(read(good)).toEqual({
+      did: DID,
+      key: parseDidKey(key.did()),
+      formerKeys: new Set(),
+      pds: PDS,
+      handles: ["alice.example", "alice.org"],
+    });
+  });
+
+  const forms: [Curve, DocumentForm][] = (["k256", "p256"] as const).flatMap((curve) =>
+    (["multikey", "fragment", "legacy", "legacy-compressed"] as const).map((form): [Curve, DocumentForm] => [
+      curve,
+      form,
+    ]),
+  );
+  it.each(forms)("may hold a %s key as %s", (curve, form) => {
+    const held = signingKey(curve, "form");
+    const document = didDocument({ did: DID, key: held, pds: PDS, form });
+    expect(read(document).key).toEqual(parseDidKey(held.did()));
+  });
+
+  it("may hold other methods, services and fields, and write ids with the DID", () => {
+    const document = {
+      ...good,
+      verificationMethod: [{ ...method, id: `${DID}#other` }, method, { id: "#x" }, null, "text", 1, []],
+      service: [{ ...service, id: "#labeler" }, { ...service, id: `${DID}#atproto_pds` }, null],
+      created: 1,
+    };
+    expect(read(document)).toEqual(read(good));
+  });
+
+  it("is one of this DID", () => {
+    expect(codeFor({ id: "did:web:bob.example" })).toBe("identity.invalid");
+    expect(codeFor({ id: `${DID}#` })).toBe("identity.invalid");
+    expect(codeFor({ id: undefined })).toBe("identity.invalid");
+    expect(codeFor({ id: [DID] })).toBe("identity.invalid");
+  });
+
+  it("may not stop the program with an id that has no text", () => {
+    expect(codeFor({ id: { toString: null, valueOf: null } })).toBe("identity.invalid");
+    const deep = `{"id":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+    expect(codeOf(() => readDidDocument(DID, toUtf8(deep)))).toBe("identity.invalid");
+  });
+
+  it("is a JSON object", () => {
+    for (const text of ["", "{", "null", "[]", '"x"', "1"]) {
+      expect(codeOf(() => readDidDocument(DID, toUtf8(text)))).toBe("identity.invalid");
+    }
+    expect(codeOf(() => readDidDocument(DID, Uint8Array.of(0x7b, 0xff, 0x7d)))).toBe("identity.invalid");
+  });
+});
+
+describe("the #atproto method", () => {
+  it("is exactly one", () => {
+    expect(codeFor({ verificationMethod: undefined })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: method })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [{ ...method, id: "#other" }] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [{ ...method, id: "did:web:bob.example#atproto" }] })).toBe(
+      "identity.invalid",
+    );
+    expect(codeFor({ verificationMethod: [{ ...method, id: "atproto" }] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [method, method] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [method, { ...method, id: "#atproto" }] })).toBe("identity.invalid");
+  });
+
+  it("has a type and a key", () => {
+    expect(codeFor({ verificationMethod: [{ ...method, type: undefined }] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [{ ...method, type: ["Multikey"] }] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [{ ...method, publicKeyMultibase: undefined }] })).toBe("identity.invalid");
+    expect(codeFor({ verificationMethod: [{ ...method, publicKeyMultibase: 1 }] })).toBe("identity.invalid");
+  });
+
+  it("is k256 or p256, in the form of its type", () => {
+    const unsupported = "identity.unsupported_key";
+    const ed25519 = "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
+    expect(codeFor({ verificationMethod: [{ ...method, publicKeyMultibase: ed25519 }] })).toBe(unsupported);
+    expect(codeFor({ verificationMethod: [{ ...method, publicKeyMultibase: "" }] })).toBe(unsupported);
+    expect(codeFor({ verificationMethod: [{ ...method, type: "JsonWebKey2020" }] })).toBe(unsupported);
+    expect(codeFor({ verificationMethod: [{ ...method, type: "EcdsaSecp256k1VerificationKey2019" }] })).toBe(
+      unsupported,
+    );
+    const legacy = verificationMethod(DID, key, "legacy");
+    expect(codeFor({ verificationMethod: [{ ...legacy, type: "Multikey" }] })).toBe(unsupported);
+    expect(codeFor({ verificationMethod: [{ ...legacy, type: "EcdsaSecp256r1VerificationKey2019" }] })).toBe(
+      unsupported,
+    );
+  });
+});
+
+describe("the #atproto_pds service", () => {
+  it("is exactly one", () => {
+    expect(codeFor({ service: undefined })).toBe("identity.invalid");
+    expect(codeFor({ service: [] })).toBe("identity.invalid");
+    expect(codeFor({ service: [service, service] })).toBe("identity.invalid");
+    expect(codeFor({ service: [{ ...service, id: "#pds" }] })).toBe("identity.invalid");
+  });
+
+  it("has its type and an endpoint", () => {
+    expect(codeFor({ service: [{ ...service, type: "Other" }] })).toBe("identity.invalid");
+    expect(codeFor({ service: [{ ...service, type: undefined }] })).toBe("identity.invalid");
+    expect(codeFor({ service: [{ ...service, serviceEndpoint: undefined }] })).toBe("identity.invalid");
+    expect(codeFor({ service: [{ ...service, serviceEndpoint: { uri: PDS } }] })).toBe("identity.invalid");
+    expect(codeFor({ service: [{ ...service, serviceEndpoint: `${PDS}/path` }] })).toBe("identity.invalid");
+  });
+});
+
+describe("lists in a DID document", () => {
+  it("are read up to 256 entries", () => {
+    const others = (count: number) => Array.from({ length: count }, (_, i) => ({ ...method, id: `#${i}` }));
+    expect(codeFor({ verificationMethod: [...others(255), method] })).toBe("none");
+    expect(codeFor({ verificationMethod: [...others(256), method] })).toBe("identity.invalid");
+    expect(codeFor({ service: [...others(256), service] })).toBe("identity.invalid");
+  });
+});
+
+describe("handles", () => {
+  it("are the at:// entries of alsoKnownAs, in order", () => {
+    expect(readHandles(["at://a.example", "https://b.example", 1, null, "c.example", "at://d.example"])).toEqual([
+      "a.example",
+      "d.example",
+    ]);
+  });
+
+  it("are none where there is no list", () => {
+    for (const none of [undefined, null, "at://a.example", {}, []]) expect(readHandles(none)).toEqual([]);
+  });
+
+  it("are read up to 256 entries", () => {
+    expect(readHandles(Array.from({ length: 300 }, (_, i) => `at://h${i}.example`))).toHaveLength(256);
+  });
+});
