@@ -1,0 +1,35 @@
+/**
+ * Writes the vectors of this folder: `node test/vectors/make-vectors.ts`. Keys, times and names are
+ * fixed, so that the same bytes come out each time; a test holds the files against this.
+ */
+import { rmSync, writeFileSync } from "node:fs";
+import { writeBundle } from "../../src/verify/bundle.ts";
+import { DIGEST, NOW } from "../support/evidence.ts";
+import { type VectorCase, vectorCases } from "./cases.ts";
+import { vectorFiles } from "./load.ts";
+
+/** The text of each file, by its name. */
+export async function makeVectors(): Promise<ReadonlyMap<string, string>> {
+  const cases = await vectorCases();
+  return new Map(cases.map((one) => [`${one.title}.json`, `${JSON.stringify(vector(one), null, 2)}\n`]));
+}
+
+function vector({ description, policy, evidence, changes, expected }: VectorCase): Record<string, unknown> {
+  const bundle = writeBundle({ digest: DIGEST, evidence: { pointers: [], signatures: [], gaps: [], ...evidence } });
+  return {
+    description,
+    policy,
+    name: "registry.example/team/app:v1",
+    digest: DIGEST,
+    now: new Date(NOW).toISOString(),
+    bundle: JSON.parse(new TextDecoder().decode(bundle)),
+    ...changes,
+    expected,
+  };
+}
+
+if (import.meta.main) {
+  const vectors = await makeVectors();
+  for (const file of vectorFiles()) if (!vectors.has(file)) rmSync(new URL(file, import.meta.url));
+  for (const [file, text] of vectors) writeFileSync(new URL(file, import.meta.url), text);
+}
