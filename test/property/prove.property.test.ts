@@ -1,0 +1,263 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Did } from "../../src/atproto/syntax.ts";
+import { toUtf8 } from "../../src/encoding/bytes.ts";
+import { REJECTION_CODES, REJECTIONS, Rejection } from "../../src/rejection.ts";
+import { type Bundle, readBundle, writeBundle } from "../../src/verify/bundle.ts";
+import type { SignatureEvidence } from "../../src/verify/evidence.ts";
+import { judge } from "../../src/verify/judge.ts";
+import { attempt } from "../../src/verify/prove.ts";
+import type { Attempt } from "../../src/verify/verdict.ts";
+import { caseOf, DIGEST, didNamed, digestOf, fetched, rule, signer, trusted } from "../support/evidence.ts";
+
+const alice = await signer({ name: "alice" });
+const rotated = await signer({ name: "rotated", curve: "p256", method: "plc-legacy" });
+await rotated.log.update({ handle: "renamed.test" }, { at: Date.UTC(2025, 0, 1) });
+const web = await signer({ name: "web", method: "web" });
+const unsigned = await signer({ name: "unsigned", record: null });
+const ACCEPTED = await Promise.all([alice, rotated, web].map((who) => who.evidence()));
+const ABSENT = await unsigned.evidence();
+
+type Complete = SignatureEvidence & Required<Pick<SignatureEvidence, "record">>;
+type Part = "identity" | "record";
+
+function bytesOf(evidence: SignatureEvidence, part: Part): Uint8Array {
+  const { bytes } = (evidence as Complete)[part];
+  return bytes;
+}
+
+function withBytes(evidence: SignatureEvidence, part: Part, bytes: Uint8Array): SignatureEvidence {
+  return { ...evidence, [part]: { ...(evidence as Complete)[part], bytes } };
+}
+
+function flip(bytes: Uint8Array, bit: number): Uint8Array {
+  return Uint8Array.from(bytes, (byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+}
+
+/** One bit of an accepted part, other than of a did:web document: nothing but TLS vouches for that. */
+const flipped = fc
+  .constantFrom(
+    ...ACCEPTED.flatMap((evidence) => (["identity", "record"] as const).map((part) => ({ evidence, part }))).filter(
+      ({ evidence, part }) => part === "record" || evidence.signer !== web.did,
+    ),
+  )
+  .chain(({ evidence, part }) => {
+    const bytes = bytesOf(evidence, part);
+    return fc
+      .nat(bytes.length * 8 - 1)
+      .map((bit) => ({ evidence, changed: withBytes(evidence, part, flip(bytes, bit)) }));
+  });
+
+const allows = (did: Did, attempts: readonly Attempt[]) =>
+  judge(caseOf(rule([trusted(did)]), { attempts })).outcome === "allow";
+
+describe("accepted evidence", () => {
+  it("proves nothing else when any bit of it is another", () => {
+    expect(ACCEPTED.every((evidence) => allows(evidence.signer, [attempt(DIGEST, evidence)]))).toBe(true);
+    fc.assert(
+      fc.property(flipped, ({ evidence, changed }) => {
+        const result = attempt(DIGEST, changed);
+        // Bits that nobody vouches for and nobody believes, as the directory's dates, change nothing.
+        if ("facts" in result) expect(result).toEqual(attempt(DIGEST, evidence));
+        else expect(allows(evidence.signer, [result])).toBe(false);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it("has no bit in its proof that could be another", () => {
+    const { length } = bytesOf(alice0(), "record");
+    fc.assert(
+      fc.property(fc.nat(length * 8 - 1), (bit) => {
+        const result = attempt(DIGEST, withBytes(alice0(), "record", flip(bytesOf(alice0(), "record"), bit)));
+        expect("facts" in result).toBe(false);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it("proves nothing for another digest or another signer", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ACCEPTED),
+        fc.string(),
+        fc.constantFrom(alice, rotated, web),
+        (evidence, text, who) => {
+          expect("facts" in attempt(digestOf(`not the image ${text}`), evidence)).toBe(false);
+          if (who.did !== evidence.signer)
+            expect("facts" in attempt(DIGEST, { ...evidence, signer: who.did })).toBe(false);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+function alice0(): SignatureEvidence {
+  return ACCEPTED[0] as SignatureEvidence;
+}
+
+describe("a proof of absence", () => {
+  it("is never one of presence, whichever bit is another", () => {
+    const bytes = bytesOf(ABSENT, "record");
+    fc.assert(
+      fc.property(fc.nat(bytes.length * 8 - 1), (bit) => {
+        const result = attempt(DIGEST, withBytes(ABSENT, "record", flip(bytes, bit)));
+        expect(result).toHaveProperty("finding");
+        expect(result).not.toMatchObject({ finding: { code: "record.absent" } });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+// --- totality -------------------------------------------------------------------------------------
+
+/** Parts cut out, doubled and overwritten, of bytes that are all right. */
+const mangled = (bytes: Uint8Array) =>
+  fc
+    .record({
+      at: fc.nat(bytes.length),
+      cut: fc.nat(64),
+      insert: fc.uint8Array({ maxLength: 16 }),
+      repeat: fc.boolean(),
+    })
+    .map(({ at, cut, insert, repeat }) =>
+      Uint8Array.from([
+        ...bytes.subarray(0, at),
+        ...insert,
+        ...bytes.subarray(repeat ? Math.max(0, at - cut) : at + cut),
+      ]),
+    );
+
+/** JSON whose every value, at whatever depth, may be anything, its own toString among it. */
+const hostile = fc.oneof(
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.constant({ toString: 1, valueOf: 1, toJSON: 1 }),
+  fc.constant({ constructor: null, hasOwnProperty: 1 }),
+  fc.constant("\ud800"),
+  fc.constant(1e300),
+);
+
+/** The bytes as JSON in which one value somewhere is replaced. */
+function replaced(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
+  const text = new TextDecoder().decode(bytes);
+  let count = 0;
+  JSON.parse(text, (_, value) => {
+    count++;
+    return value;
+  });
+  return fc.tuple(fc.nat(count - 1), hostile).map(([place, other]) => {
+    let at = 0;
+    return toUtf8(JSON.stringify(JSON.parse(text, (_, value) => (at++ === place ? other : value))));
+  });
+}
+
+const deep = toUtf8("[".repeat(100_000) + "]".repeat(100_000));
+
+/** What a hostile directory, host or PDS may answer in place of this. */
+const hostileBytes = (evidence: SignatureEvidence, part: Part) =>
+  fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.json({ maxDepth: 5 }).map(toUtf8),
+    mangled(bytesOf(evidence, part)),
+    part === "identity" ? replaced(bytesOf(evidence, part)) : fc.constant(new Uint8Array()),
+  );
+
+describe("attempt", () => {
+  it("answers whatever it is given, and never by throwing", () => {
+    const given = fc
+      .constantFrom(...ACCEPTED)
+      .chain((evidence) =>
+        fc
+          .constantFrom("identity" as const, "record" as const)
+          .chain((part) => hostileBytes(evidence, part).map((bytes) => withBytes(evidence, part, bytes))),
+      );
+    fc.assert(
+      fc.property(given, (evidence) => {
+        const result = attempt(DIGEST, evidence);
+        if ("facts" in result) expect(result.facts.signer).toBe(evidence.signer);
+        else expect(REJECTIONS[result.finding.code].kind).toMatch(/^(?:deny|inconclusive)$/);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("answers to values that nobody can print", () => {
+    const unprintable = [`{"toString":1,"valueOf":1}`, new TextDecoder().decode(deep)];
+    for (const value of unprintable) {
+      const document = attempt(
+        DIGEST,
+        withBytes(ACCEPTED[2] as SignatureEvidence, "identity", toUtf8(`{"id":${value}}`)),
+      );
+      expect(document).toMatchObject({ finding: { code: "identity.invalid" } });
+      const log = toUtf8(`[{"createdAt":"2025-01-01T00:00:00Z","operation":{"type":${value}}}]`);
+      expect(attempt(DIGEST, withBytes(alice0(), "identity", log))).toMatchObject({
+        finding: { code: "identity.log_invalid" },
+      });
+    }
+  });
+});
+
+// --- bundles --------------------------------------------------------------------------------------
+
+const dids = fc.constantFrom<Did>(didNamed("a"), didNamed("b"), "did:web:c.example");
+const sources = fc
+  .record({ url: fc.string(), bytes: fc.uint8Array({ maxLength: 40 }), fetchedAt: fc.nat() })
+  .map(({ url, bytes, fetchedAt }) => ({ ...fetched(url, bytes), fetchedAt }));
+const missing = fc.constantFrom(...REJECTION_CODES.filter((code) => REJECTIONS[code].kind === "inconclusive"));
+
+const bundles: fc.Arbitrary<Bundle> = fc.record({
+  digest: fc.string().map(digestOf),
+  evidence: fc.record({
+    pointers: fc.array(
+      fc.record({ signer: dids, url: fc.string(), note: fc.string() }, { requiredKeys: ["signer", "url"] }),
+    ),
+    signatures: fc.array(
+      fc.record({ signer: dids, identity: sources, record: sources }, { requiredKeys: ["signer", "identity"] }),
+    ),
+    gaps: fc.array(
+      fc.record(
+        { service: fc.constantFrom("registry", "identity", "pds"), signer: dids, code: missing, detail: fc.string() },
+        { requiredKeys: ["service", "code", "detail"] },
+      ),
+    ),
+  }),
+}) as fc.Arbitrary<Bundle>;
+
+describe("a bundle", () => {
+  it("is read as it was written", () => {
+    fc.assert(
+      fc.property(bundles, (bundle) => {
+        expect(readBundle(writeBundle(bundle))).toEqual(bundle);
+        expect(writeBundle(readBundle(writeBundle(bundle)))).toEqual(writeBundle(bundle));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("is read or refused, whatever the bytes are", () => {
+    const bytes = bundles
+      .map(writeBundle)
+      .chain((written) =>
+        fc.oneof(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.json({ maxDepth: 5 }).map(toUtf8),
+          mangled(written),
+          replaced(written),
+          fc.constant(deep),
+        ),
+      );
+    fc.assert(
+      fc.property(bytes, (given) => {
+        try {
+          readBundle(given);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Rejection);
+          expect(error).toMatchObject({ code: "bundle.malformed" });
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
