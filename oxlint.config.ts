@@ -32,7 +32,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 
 /** The only file that may use the network; everybody else is handed its function. */
 const HTTP_FILE = "net/http.ts";
-/** The only pure file that may use Date, and of it only Date.UTC (packaging/check-repository.ts). */
+/** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
 export const DATE_FILE = "encoding/time.ts";
 export const MAX_LINES = 250;
 

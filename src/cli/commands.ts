@@ -1,0 +1,25 @@
+import { reject } from "../rejection.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+
+/** A person's door: commands by name. */
+export async function commandDoor(args: readonly string[], edge: ProcessEdge, version: string): Promise<never> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case "--version":
+      return edge.print(`atcr-verify ${version}\n`);
+    case "--help":
+    case "-h":
+    case "help": {
+      const { HELP } = await import("./help.ts");
+      return edge.print(HELP);
+    }
+    case "verify": {
+      const { verifyCommand } = await import("./verify-command.ts");
+      return verifyCommand(rest, edge);
+    }
+    case undefined:
+      return reject("input.malformed", "found no command, expected verify, --help or --version");
+    default:
+      return reject("input.malformed", `found the command "${command}", expected verify, --help or --version`);
+  }
+}

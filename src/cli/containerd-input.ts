@@ -1,0 +1,112 @@
+import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
+import { type Digest, parseDigest } from "../oci/digest.ts";
+import { parseReference } from "../oci/reference.ts";
+import { reject } from "../rejection.ts";
+import type { Subject } from "../verify/evidence.ts";
+
+const DESCRIPTOR = "application/vnd.oci.descriptor.v1+json";
+const WRAPPER = "application/vnd.containerd.image-verifier.input.v1+json";
+/** Flags that mean something here; `operation` (pull or run) changes nothing about the verdict. */
+const KNOWN = new Set(["name", "digest", "stdin-media-type", "operation"]);
+
+/** What containerd's flags say (spec 1.1). */
+interface Flags {
+  readonly name?: string;
+  readonly digest?: string;
+  readonly mediaType?: string;
+}
+
+/**
+ * Reads containerd's question (spec 1).
+ *
+ * @param args attacker-controlled in part: the name is whatever the client of containerd passed
+ * @param stdin attacker-controlled in part: the media type is the registry's word
+ * @throws Rejection input.*, image.malformed_reference
+ */
+export function readQuestion(args: readonly string[], stdin: Uint8Array): Subject {
+  const flags = args.length === 0 ? undefined : readFlags(args);
+  const json = parseJson(stdin, "input.malformed", "the standard input");
+  if (flags === undefined) return readPiped(json);
+
+  const { name, digest, mediaType } = flags;
+  if (name === undefined || digest === undefined || mediaType === undefined) {
+    const missing = ["name", "digest", "stdin-media-type"].filter((_, i) => [name, digest, mediaType][i] === undefined);
+    reject("input.malformed", `missing ${missing.map((flag) => `-${flag}`).join(", ")}, which containerd passes`);
+  }
+  return subjectOf(name, parseDigest(digest, "-digest"), readDescriptorOnStdin(json, mediaType));
+}
+
+/** Go's flag syntax: `-x=v` or `-x v`, one dash or two. */
+function readFlags(args: readonly string[]): Flags {
+  const values = new Map<string, string>();
+  for (let i = 0; i < args.length; i++) {
+    const [, name, value] = /^--?([A-Za-z][^=]*)(?:=(.*))?$/s.exec(args[i] ?? "") ?? [];
+    if (name === undefined) reject("input.malformed", `found the argument "${args[i] ?? ""}", expected a flag`);
+    const next = args[i + 1];
+    if (!KNOWN.has(name)) {
+      // A flag of a later containerd: it may bring a value, which does not look like a flag.
+      if (value === undefined && next !== undefined && !next.startsWith("-")) i++;
+      continue;
+    }
+    if (values.has(name)) reject("input.malformed", `the flag -${name} is given twice`);
+    const given = value ?? next;
+    if (given === undefined || given === "") reject("input.malformed", `the flag -${name} has no value`);
+    if (value === undefined) i++;
+    values.set(name, given);
+  }
+  const [name, digest, mediaType] = [values.get("name"), values.get("digest"), values.get("stdin-media-type")];
+  return {
+    ...(name !== undefined && { name }),
+    ...(digest !== undefined && { digest }),
+    ...(mediaType !== undefined && { mediaType }),
+  };
+}
+
+function readDescriptorOnStdin(json: unknown, mediaType: string): JsonObject {
+  switch (mediaType) {
+    case DESCRIPTOR:
+      return object(json, "the descriptor on stdin");
+    case WRAPPER:
+      return object(field(object(json, "the standard input"), "descriptor"), "descriptor on stdin");
+    default:
+      reject(
+        "input.unsupported_media_type",
+        `-stdin-media-type is "${mediaType}", expected ${DESCRIPTOR} or ${WRAPPER}`,
+      );
+  }
+}
+
+/** The form that the documents of ATCR describe: no flags, and the name beside the descriptor. */
+function readPiped(json: unknown): Subject {
+  const question = object(json, "the standard input");
+  const name = field(question, "reference");
+  if (typeof name !== "string") reject("input.malformed", "reference on stdin is not a string");
+  const descriptor = object(field(question, "descriptor"), "descriptor on stdin");
+  return subjectOf(name, undefined, descriptor);
+}
+
+function subjectOf(text: string, flag: Digest | undefined, descriptor: JsonObject): Subject {
+  const found = field(descriptor, "digest");
+  if (typeof found !== "string") reject("input.malformed", "the descriptor on stdin has no digest");
+  const digest = parseDigest(found, "the digest on stdin");
+  if (flag !== undefined && flag !== digest) {
+    reject("input.digest_mismatch", `-digest is ${flag}, the digest on stdin is ${digest}`);
+  }
+  const name = parseReference(text);
+  if (name.digest !== undefined && name.digest !== digest) {
+    reject("input.digest_mismatch", `the name says ${name.digest}, the descriptor ${digest}`);
+  }
+  const mediaType = field(descriptor, "mediaType");
+  if (mediaType !== undefined && typeof mediaType !== "string") {
+    reject("input.malformed", "mediaType on stdin is not a string");
+  }
+  const size = field(descriptor, "size");
+  if (size !== undefined && (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)) {
+    reject("input.malformed", "size on stdin is not a number of bytes");
+  }
+  return { name, digest, ...(mediaType && { mediaType }), ...(size !== undefined && { size }) };
+}
+
+function object(value: unknown, what: string): JsonObject {
+  return isJsonObject(value) ? value : reject("input.malformed", `${what} is not a JSON object`);
+}

@@ -1,0 +1,98 @@
+/**
+ * What is printed follows these rules, because containerd passes it on to terminals and logs:
+ * - printable ASCII only; every other character, also in names and messages of others, becomes `?`;
+ * - at containerd's door one line of at most 1 KiB, newline included: `<outcome> <code>: <sentence>`;
+ * - nothing secret: no credential ever reaches a message.
+ */
+import { formatDateTime } from "../encoding/time.ts";
+import { formatReference } from "../oci/reference.ts";
+import type { Subject } from "../verify/evidence.ts";
+import type { Allow, Finding, SignatureFacts } from "../verify/verdict.ts";
+import type { Answer } from "./answer.ts";
+
+/** Bytes of the reason line, newline included. */
+const MAX_LINE = 1024;
+/** Bytes of each further line for people. */
+const MAX_DETAIL = 4096;
+
+/** The reason as containerd gets it. */
+export function reasonLine(answer: Answer): string {
+  return line(reasonOf(answer), MAX_LINE);
+}
+
+/** The reason, and below it everything that was found. */
+export function textReport(answer: Answer): string {
+  const findings = "findings" in answer ? answer.findings : audited(answer);
+  const signatures = answer.outcome === "allow" ? signaturesOf(answer) : [];
+  const details = [
+    ...signatures.map((facts) => `  ${describeSignature(facts)}`),
+    ...findings.map(({ signer, code, detail }) => `  ${signer ?? "registry"}: ${code}: ${detail}`),
+  ];
+  return [reasonLine(answer), ...details.map((detail) => line(detail, MAX_DETAIL))].join("");
+}
+
+/** One JSON object; its keys are part of the public interface (docs/spec.md). */
+export function jsonReport(answer: Answer, subject: Subject | undefined): string {
+  const report = {
+    outcome: answer.outcome,
+    code: answer.outcome === "allow" ? answer.because.kind : answer.code,
+    reason: printable(reasonOf(answer)),
+    ...(subject && { image: formatReference(subject.name), digest: subject.digest }),
+    ...(answer.outcome === "allow" && "rule" in answer.because && { rule: answer.because.rule }),
+    signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
+    findings: "findings" in answer ? answer.findings : audited(answer),
+  };
+  return `${escapeNonAscii(JSON.stringify(report, null, 2))}\n`;
+}
+
+/** Text that may be attacker-controlled, as it may be printed. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, "?");
+}
+
+function reasonOf(answer: Answer): string {
+  return answer.outcome === "allow" ? allowReason(answer) : `${answer.outcome} ${answer.code}: ${answer.detail}`;
+}
+
+function allowReason({ because }: Allow): string {
+  switch (because.kind) {
+    case "signed": {
+      const [first] = because.signatures;
+      const signers = because.signatures.map(({ signer }) => signer).join(", ");
+      return `allow signed: ${first?.digest ?? ""} is signed by ${signers} (rule "${because.rule}")`;
+    }
+    case "exempt":
+      return `allow exempt: ${because.because}`;
+    case "audited": {
+      const { outcome, code, detail } = because.would;
+      return `allow audited: rule "${because.rule}" only audits; enforced, this would be: ${outcome} ${code}: ${detail}`;
+    }
+  }
+}
+
+function audited(answer: Answer): readonly Finding[] {
+  return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would.findings : [];
+}
+
+function signaturesOf({ because }: Allow): readonly SignatureFacts[] {
+  return because.kind === "signed" ? because.signatures : [];
+}
+
+function describeSignature({ signer, key, pds, rev, claim }: SignatureFacts): string {
+  const written = formatDateTime(claim.createdAt);
+  return `${signer}: repository "${claim.repository}", recorded ${written} by its own word, rev ${rev}, key ${key}, PDS ${pds}`;
+}
+
+function jsonSignature({ signer, key, pds, rev, claim }: SignatureFacts) {
+  return { signer, key, pds, rev, repository: claim.repository, createdAt: formatDateTime(claim.createdAt) };
+}
+
+/** @param max bytes, newline included; all characters are ASCII then */
+function line(text: string, max: number): string {
+  const safe = printable(text);
+  return safe.length < max ? `${safe}\n` : `${safe.slice(0, max - 4)}...\n`;
+}
+
+function escapeNonAscii(json: string): string {
+  return json.replace(/[^\x20-\x7e\n]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

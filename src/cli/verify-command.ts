@@ -1,0 +1,96 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { parseDateTime } from "../encoding/time.ts";
+import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import { reject } from "../rejection.ts";
+import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
+import type { Subject } from "../verify/evidence.ts";
+import { judgeBundle } from "../verify/offline.ts";
+import { type CommandLine, readCommandLine } from "./command-line.ts";
+import { judgeOnline } from "./online.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { jsonReport, textReport } from "./report.ts";
+import { loadConfig, loadPolicy } from "./settings.ts";
+
+const OPTIONS = {
+  policy: "value",
+  config: "value",
+  output: "value",
+  "media-type": "value",
+  "save-evidence": "value",
+  offline: "flag",
+  bundle: "value",
+  at: "value",
+} as const;
+
+/** `atcr-verify verify NAME@DIGEST`: the same decision as at containerd's door, for people and pipelines. */
+export async function verifyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  // How the answer is printed is settled first, so that a mistake in the rest is printed that way too.
+  edge.render = readOutput(args) === "json" ? (answer) => jsonReport(answer, undefined) : textReport;
+  const line = readCommandLine(args, OPTIONS);
+  const subject = readSubject(line);
+  if (readOutput(args) === "json") edge.render = (answer) => jsonReport(answer, subject);
+
+  const config = loadConfig(line.values.get("config"));
+  edge.setDeadline(config.deadline);
+  const policy = loadPolicy(line.values.get("policy") ?? config.trustPolicyPath);
+  const bundlePath = line.values.get("bundle");
+  if (line.flags.has("offline")) {
+    if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
+    if (line.values.has("save-evidence")) reject("input.malformed", "--save-evidence does not go with --offline");
+    const now = readTime(line.values.get("at"));
+    const bundle = readBundle(readInput(bundlePath));
+    edge.answer(judgeBundle({ ...subject, policy, bundle, atcrHosts: config.atcrHosts, now }));
+  }
+  for (const option of ["bundle", "at"] as const) {
+    if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);
+  }
+  const { verdict, evidence } = await judgeOnline(subject, policy, config, edge);
+  const target = line.values.get("save-evidence");
+  if (target !== undefined) save(target, { digest: subject.digest, evidence }, edge);
+  edge.answer(verdict);
+}
+
+function readOutput(args: readonly string[]): "text" | "json" {
+  const at = args.findIndex((arg) => arg === "--output" || arg.startsWith("--output="));
+  const form = args[at]?.includes("=") ? args[at].slice("--output=".length) : args[at + 1];
+  if (at === -1 || form === "text") return "text";
+  return form === "json" ? "json" : reject("input.malformed", `--output is "${form ?? ""}", expected text or json`);
+}
+
+function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {
+  const [text, ...more] = operands;
+  if (text === undefined || more.length > 0) {
+    reject("input.malformed", `found ${operands.length} image names, expected one NAME@sha256:DIGEST`);
+  }
+  const name: ImageReference = normaliseReference(text);
+  if (name.digest === undefined) {
+    reject("input.malformed", `"${text}" has no digest; a tag is not resolved here, write NAME@sha256:DIGEST`);
+  }
+  const mediaType = values.get("media-type");
+  return { name, digest: name.digest, ...(mediaType !== undefined && { mediaType }) };
+}
+
+function readTime(text: string | undefined): number {
+  if (text === undefined) return Date.now();
+  const expected = "a time such as 2026-01-31T12:00:00Z";
+  return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
+}
+
+function readInput(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return reject("bundle.malformed", `the bundle ${path} cannot be read: ${(error as Error).message}`, error);
+  }
+}
+
+/** Whole or not at all. A failure is said and changes nothing about the verdict. */
+function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, writeBundle(bundle));
+    renameSync(temporary, path);
+  } catch (error) {
+    edge.diagnose(`the evidence was not saved to ${path}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,90 @@
+import type { Config } from "../config/config.ts";
+import type { Deadline } from "../net/deadline.ts";
+import { HttpFailure, type HttpGet, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
+import { Rejection, type RejectionCode } from "../rejection.ts";
+import type { Fetched, Gap } from "../verify/evidence.ts";
+
+/** What everything that gathers evidence works with. */
+export interface CollectContext {
+  readonly http: HttpGet;
+  readonly deadline: Deadline;
+  readonly config: Config;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+type Service = Gap["service"];
+
+/** What a failed exchange of each service is called; the two that say more have codes of their own. */
+const UNREACHABLE: Readonly<Record<Service, RejectionCode>> = {
+  registry: "registry.unreachable",
+  identity: "identity.unreachable",
+  pds: "pds.unreachable",
+};
+const BAD_RESPONSE: Readonly<Record<Service, RejectionCode>> = {
+  registry: "registry.bad_response",
+  identity: "identity.unreachable",
+  pds: "pds.bad_response",
+};
+
+/** An answer was not had, or cannot be used: thrown while gathering and turned into a {@link Gap}. */
+export class Missing extends Error {
+  readonly code: RejectionCode;
+
+  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "Missing";
+    this.code = code;
+  }
+}
+
+/**
+ * Asks once.
+ *
+ * @throws Missing where there is no answer; any status is an answer
+ */
+export async function ask(service: Service, request: HttpRequest, context: CollectContext): Promise<HttpResponse> {
+  try {
+    return await context.http(request, context.deadline);
+  } catch (error) {
+    if (!(error instanceof HttpFailure)) throw error;
+    throw new Missing(codeOf(service, error, context), error.message, { cause: error });
+  }
+}
+
+/** @throws Missing for a status that is not the answer hoped for */
+export function badStatus(service: Service, response: HttpResponse): never {
+  const busy = response.status === 429 || response.status >= 500;
+  const code = (busy ? UNREACHABLE : BAD_RESPONSE)[service];
+  throw new Missing(code, `${hostOf(response.url)} answers with status ${response.status}`);
+}
+
+/** The gap that an error leaves; errors that are neither Missing nor Rejection are bugs and go on. */
+export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
+  if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+  return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message };
+}
+
+export function fetched(response: HttpResponse, context: CollectContext): Fetched {
+  return { url: response.url, bytes: response.body, fetchedAt: context.now() };
+}
+
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
+}
+
+function codeOf(service: Service, failure: HttpFailure, { deadline }: CollectContext): RejectionCode {
+  switch (failure.kind) {
+    case "forbidden_address":
+      return "net.forbidden_address";
+    case "tls":
+      return "net.tls";
+    case "bad_response":
+      return BAD_RESPONSE[service];
+    case "timeout":
+      // The whole time is over, or only what one service may take of it.
+      return deadline.remaining() === 0 ? "net.deadline" : UNREACHABLE[service];
+    case "unreachable":
+      return UNREACHABLE[service];
+  }
+}

@@ -1,0 +1,59 @@
+import { DidWebResolver } from "@atproto/identity";
+import { type Did, didWebHost } from "../atproto/syntax.ts";
+import type { HttpResponse } from "../net/exchange.ts";
+import type { Fetched } from "../verify/evidence.ts";
+import { ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
+import { MAX_IDENTITY } from "./limits.ts";
+
+/** Statuses that a Response may not have a body with (Fetch standard). */
+const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/**
+ * Fetches the document of a did:web by the reference resolver over our guarded client (spec 3.4).
+ * What it proves is for the core to say, from the bytes as they came: this returns whatever was
+ * answered with status 200.
+ *
+ * @throws Missing
+ */
+export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fetched> {
+  const host = didWebHost(did);
+  const { hosts } = context.config.network;
+  if (host.includes(":") && !hosts.includes(host) && !hosts.includes(host.slice(0, host.indexOf(":")))) {
+    throw new Missing(
+      "net.forbidden_address",
+      `${did} names a port, which only hosts listed in network.allow may have`,
+    );
+  }
+
+  let response: HttpResponse | undefined;
+  const guarded = async (input: string | URL | Request): Promise<Response> => {
+    const url = input instanceof Request ? input.url : String(input);
+    response = await ask(
+      "identity",
+      {
+        url,
+        accept: "application/did+ld+json,application/json",
+        maxBytes: MAX_IDENTITY,
+        timeout: context.config.didResolverTimeout,
+        maxRedirects: 0,
+        originMayBePrivate: false,
+        purpose: "did:web host",
+      },
+      context,
+    );
+    return new Response(NO_BODY.has(response.status) ? null : response.body.slice(), { status: response.status });
+  };
+
+  try {
+    await new DidWebResolver(context.config.didResolverTimeout, undefined, guarded).resolveNoCheck(did);
+  } catch (error) {
+    // With an answer in hand, only its bytes count: that they are no JSON is found again in the core.
+    if (response === undefined) throw error;
+  }
+  if (response === undefined) throw new Missing("identity.unreachable", `the resolver did not ask ${host}`);
+  if (response.status === 404 || response.status === 410) {
+    throw new Missing("identity.unknown_did", `${host} does not know ${did} (status ${response.status})`);
+  }
+  if (response.status !== 200) badStatus("identity", response);
+  return fetched(response, context);
+}

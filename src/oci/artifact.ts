@@ -1,0 +1,52 @@
+import { equalBytes, fromHex } from "../encoding/bytes.ts";
+import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { sha256 } from "../encoding/sha256.ts";
+import { reject } from "../rejection.ts";
+import { type Annotations, type Descriptor, optionalText, readAnnotations, readDescriptor } from "./descriptor.ts";
+import { type Digest, digestHex } from "./digest.ts";
+import { SIGNATURE_TYPE, saysSomething } from "./referrers.ts";
+
+/** A signature artifact: a manifest about an image, and the payload it carries. */
+export interface Artifact {
+  readonly annotations: Annotations;
+  /** The first layer; undefined where there is none. */
+  readonly payload: Descriptor | undefined;
+}
+
+/**
+ * Checks that bytes are what a descriptor names (spec 3.2).
+ *
+ * @throws Rejection registry.bad_response
+ */
+export function checkContent(bytes: Uint8Array, { digest, size }: Descriptor, what: string): void {
+  if (bytes.length !== size) reject("registry.bad_response", `${what} has ${bytes.length} bytes, expected ${size}`);
+  if (!equalBytes(sha256(bytes), fromHex(digestHex(digest)))) {
+    reject("registry.bad_response", `${what} does not hash to its digest ${digest}`);
+  }
+}
+
+/**
+ * Reads the manifest of a referrer: it must name the image as its subject.
+ *
+ * @param bytes attacker-controlled JSON that hashes to the referrer's digest
+ * @returns undefined where the manifest is of another type than a signature
+ * @throws Rejection registry.bad_response
+ */
+export function readArtifact(bytes: Uint8Array, image: Digest): Artifact | undefined {
+  const manifest = parseJson(bytes, "registry.bad_response", "a referrer's manifest");
+  if (!isJsonObject(manifest)) reject("registry.bad_response", "a referrer's manifest is not an object");
+  const config = field(manifest, "config");
+  const ownType = optionalText(manifest, "artifactType");
+  const type = saysSomething(ownType) ? ownType : isJsonObject(config) ? optionalText(config, "mediaType") : undefined;
+  if (type !== SIGNATURE_TYPE) return undefined;
+
+  const subject = readDescriptor(field(manifest, "subject"), "registry.bad_response", "a referrer's subject");
+  if (subject.digest !== image) {
+    reject("registry.bad_response", `a referrer is about ${subject.digest}, expected ${image}`);
+  }
+  const layers = field(manifest, "layers");
+  const first: unknown = Array.isArray(layers) ? layers[0] : undefined;
+  const payload =
+    first === undefined ? undefined : readDescriptor(first, "registry.bad_response", "a referrer's layer");
+  return { annotations: readAnnotations(manifest), payload };
+}

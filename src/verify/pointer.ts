@@ -1,0 +1,40 @@
+import { isDid } from "../atproto/syntax.ts";
+import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import type { Annotations } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import { recordPath } from "./claim.ts";
+import type { Pointer } from "./evidence.ts";
+
+const DID_ANNOTATION = "io.atcr.atproto.did";
+const RECORD_ANNOTATION = "io.atcr.atproto.recordUri";
+
+/**
+ * The signer that a referrer's descriptor or manifest names. Field names are not documented, so an
+ * artifact without them is no error: whoever it is by is then not known.
+ *
+ * @param annotations attacker-controlled
+ * @param url where they were found
+ */
+export function pointerFromAnnotations(annotations: Annotations, url: string, image: Digest): Pointer | undefined {
+  return pointer(annotations.get(DID_ANNOTATION), annotations.get(RECORD_ANNOTATION), url, image);
+}
+
+/**
+ * The signer that a signature artifact's payload names.
+ *
+ * @param bytes attacker-controlled JSON
+ * @throws Rejection registry.bad_response
+ */
+export function pointerFromPayload(bytes: Uint8Array, url: string, image: Digest): Pointer | undefined {
+  const payload = parseJson(bytes, "registry.bad_response", "a signature's payload");
+  const atproto = isJsonObject(payload) ? field(payload, "atproto") : undefined;
+  return isJsonObject(atproto) ? pointer(field(atproto, "did"), field(atproto, "recordUri"), url, image) : undefined;
+}
+
+/** Only the DID is taken over (spec 3.2); that a pointer means another record is said, not followed. */
+function pointer(did: unknown, recordUri: unknown, url: string, image: Digest): Pointer | undefined {
+  if (typeof did !== "string" || !isDid(did)) return undefined;
+  const expected = `at://${did}/${recordPath(image)}`;
+  if (typeof recordUri !== "string" || recordUri === expected) return { signer: did, url };
+  return { signer: did, url, note: `points to ${recordUri}, expected ${expected}` };
+}
