@@ -158,7 +158,6 @@ function redirectTarget(response: Response, from: URL): URL {
   const target = URL.parse(location, from.href);
   if (target === null)
     throw new HttpFailure("bad_response", `redirects to ${JSON.stringify(location)}, which is no URL`);
-  target.hash = "";
   return target;
 }
 

@@ -3,6 +3,7 @@
  * of the client is proven under the runtime that ships. Takes a job as JSON in its one argument,
  * writes a report as JSON. Never part of the product.
  */
+import { readFileSync } from "node:fs";
 import { parseCidr } from "../../src/encoding/ip-address.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure, type HttpRequest } from "../../src/net/exchange.ts";
@@ -101,7 +102,8 @@ let results: ProbeResult[] = [];
 if (job.together) results = await Promise.all(job.requests.map(perform));
 else for (const request of job.requests) results.push(await perform(request));
 
-const peak = process.resourceUsage().maxRSS * 1024;
+// Not getrusage's maxRSS, which begins with what the parent had when it forked.
+const peak = Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
 const report: ProbeReport = { results, peak, lookUps, ...(waitedFor && { waitedFor }) };
 process.stdout.write(JSON.stringify(report), () => process.exit(0));
 

@@ -49,6 +49,14 @@ describe("classifyAddress", () => {
       expect(classifyAddress(parseIp(text)!).is).toBe(is);
     });
   }
+
+  it.each([
+    ["fe80::1", "link-local"],
+    ["ff02::1", "multicast"],
+    ["2001:0:4136:e378:8000:63bf:3fff:fdd2", "Teredo"],
+    ["::ffff:127.0.0.1", "loopback"],
+    ["64:ff9b::a9fe:a9fe", "link-local, metadata services"],
+  ])("names the range of %s: %s", (text, name) => expect(classifyAddress(parseIp(text)!).name).toBe(name));
 });
 
 const NOTHING = NOTHING_ALLOWED;
@@ -99,6 +107,13 @@ describe("refusedAddress", () => {
   it("judges embedded IPv4 by the IPv4 ranges alone", () => {
     expect(isRefused("64:ff9b::10.0.0.1", cidrs("64:ff9b::/96"))).toBe(true);
     expect(isRefused("64:ff9b::10.0.0.1", cidrs("10.0.0.1/32"))).toBe(false);
+  });
+
+  it("wants every IPv4 address listed that an address may be translated to", () => {
+    // Read by the four layouts of RFC 6052: 10.10.10.10 twice, 10.10.10.172 and 172.16.0.1.
+    const ambiguous = "64:ff9b:1:a0a:a:a0a:ac10:1";
+    expect(isRefused(ambiguous, cidrs("10.0.0.0/8"))).toBe(true);
+    expect(isRefused(ambiguous, cidrs("10.0.0.0/8", "172.16.0.0/12"))).toBe(false);
   });
 
   it.each(["", "fe80::1%eth0", "1.2.3", "0x7f.0.0.1", "0177.0.0.1", "localhost", "8.8.8.8 "])("refuses %j", (text) => {

@@ -44,6 +44,18 @@ describe("firstAnswer", () => {
     expect(signals.get("b")?.aborted).toBe(false);
   });
 
+  it("does not let a second answer take the first one's place", async () => {
+    const controllers: AbortSignal[] = [];
+    const open = (address: string, signal: AbortSignal): Promise<string> => {
+      controllers.push(signal);
+      return new Promise((resolve) => setTimeout(() => resolve(address), address === "a" ? 60 : 10));
+    };
+    const outcome = await firstAnswer(["a", "b"], open, 40, new AbortController().signal);
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect(outcome).toEqual({ answer: "b", address: "b" });
+    expect(controllers.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
   it("shares a short time among the addresses", async () => {
     const { outcome } = await attempt({ a: {}, b: {}, c: {}, d: { answers: 5 } }, 200);
     expect(outcome).toEqual({ answer: "from d", address: "d" });
