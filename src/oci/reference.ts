@@ -1,4 +1,6 @@
-import type { Digest } from "./digest.ts";
+import { reject } from "../rejection.ts";
+import { type Digest, parseDigest } from "./digest.ts";
+import { isFullHostname, parseRegistryHost } from "./host.ts";
 
 /** A full image name, parsed and canonical (spec 1.3). */
 export interface ImageReference {
@@ -8,4 +10,130 @@ export interface ImageReference {
   readonly path: string;
   readonly tag?: string;
   readonly digest?: Digest;
+}
+
+/** Longest name that is read: more than host, path, tag and digest can come to. Bounds all work below. */
+const MAX_REFERENCE = 1024;
+/** The distribution grammar's RepositoryNameTotalLengthMax. */
+const MAX_PATH = 255;
+const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+/** What the OCI image specification calls a digest, of any algorithm. */
+const ANY_DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
+
+/** The one name of Docker Hub in rules and messages. */
+export const DOCKER_HUB = "docker.io";
+const DOCKER_HUB_ALIASES: ReadonlySet<string> = new Set(["index.docker.io", "registry-1.docker.io"]);
+
+/**
+ * Reads a full image name by the grammar of distribution/reference and nothing beside it (spec 1.3).
+ *
+ * containerd passes on whatever its client wrote, and pulls from wherever a URL made of it leads.
+ * So a name that another program would read as another host or path is refused, not repaired:
+ * upper case, `..`, `//`, `%61`, `user@`, and the short forms and aliases of Docker Hub.
+ *
+ * @param text attacker-controlled
+ * @throws Rejection image.malformed_reference, input.unsupported_digest
+ */
+export function parseReference(text: string): ImageReference {
+  if (text.length > MAX_REFERENCE) {
+    malformed(`${text.slice(0, 64)}…`, `it has ${text.length} characters, expected ${MAX_REFERENCE} at most`);
+  }
+  const { name, tag, digest } = splitReference(text);
+  const slash = name.indexOf("/");
+  if (slash < 0) malformed(text, "it names no host, expected HOST/PATH such as docker.io/library/nginx");
+  const writtenHost = name.slice(0, slash);
+  const path = name.slice(slash + 1);
+
+  const parsedHost = parseRegistryHost(writtenHost);
+  if (typeof parsedHost === "string") malformed(text, `its host is "${writtenHost}", expected ${parsedHost}`);
+  checkPath(text, path);
+  refuseHubAliases(text, writtenHost, path);
+  if (tag !== undefined && !TAG.test(tag)) {
+    malformed(text, `its tag is "${tag}", expected 1 to 128 letters, digits, "_", "." and "-", not "." or "-" first`);
+  }
+  return {
+    host: parsedHost.host,
+    path,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest: parseDigest(digest, `the digest in the image name "${text}"`) }),
+  };
+}
+
+/**
+ * Reads an image name as people write it (the person's door, spec 1.3): the familiar short forms
+ * become the full one, as Docker reads them, and the result is parsed strictly.
+ *
+ *   nginx, docker.io/nginx, index.docker.io/library/nginx  ->  docker.io/library/nginx
+ *   alice/app                                              ->  docker.io/alice/app
+ *
+ * @throws Rejection image.malformed_reference, input.unsupported_digest
+ */
+export function normaliseReference(text: string): ImageReference {
+  const slash = text.indexOf("/");
+  const first = text.slice(0, Math.max(slash, 0));
+  const namesHost = isFullHostname(first) || first.includes(":") || first !== first.toLowerCase();
+  const host = namesHost ? first : DOCKER_HUB;
+  const rest = namesHost ? text.slice(slash + 1) : text;
+  if (host !== DOCKER_HUB && !DOCKER_HUB_ALIASES.has(host)) return parseReference(text);
+  return parseReference(`${DOCKER_HUB}/${rest.includes("/") ? "" : "library/"}${rest}`);
+}
+
+/** Writes a reference so that {@link parseReference} reads the same back. */
+export function formatReference({ host, path, tag, digest }: ImageReference): string {
+  // A host without a dot is one only by its port; 443 was removed from it.
+  const needsPort = !host.includes(":") && !isFullHostname(host);
+  const name = `${host}${needsPort ? ":443" : ""}/${path}`;
+  return `${name}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}
+
+function splitReference(text: string): { name: string; tag: string | undefined; digest: string | undefined } {
+  const at = text.lastIndexOf("@");
+  const digest = at < 0 ? undefined : text.slice(at + 1);
+  if (digest !== undefined && !ANY_DIGEST.test(digest)) {
+    malformed(text, `"@" is followed by "${digest}", expected a digest (a name has no user)`);
+  }
+  const named = at < 0 ? text : text.slice(0, at);
+  const colon = named.lastIndexOf(":");
+  const hasTag = colon > named.lastIndexOf("/");
+  return { name: hasTag ? named.slice(0, colon) : named, tag: hasTag ? named.slice(colon + 1) : undefined, digest };
+}
+
+function checkPath(text: string, path: string): void {
+  if (path.length > MAX_PATH) {
+    malformed(text, `its path has ${path.length} characters, expected ${MAX_PATH} at most`);
+  }
+  for (const component of path.split("/")) {
+    if (!COMPONENT.test(component)) {
+      const expected = 'lower-case letters and digits, with ".", "_", "__" or hyphens between them';
+      malformed(text, `a component of its path is "${component}", expected ${expected}`);
+    }
+  }
+}
+
+/** Whether a name may be made of this text as one component of its path. */
+export function isPathComponent(text: string): boolean {
+  return COMPONENT.test(text);
+}
+
+/**
+ * Docker Hub has one name here. Its other names, and `docker.io:443`, which containerd takes for
+ * another registry than `docker.io`, would be judged by other rules than the image they pull.
+ *
+ * @returns what to write instead, undefined where nothing is wrong
+ */
+export function hubSpelling(writtenHost: string, path: string): string | undefined {
+  const isAlias = DOCKER_HUB_ALIASES.has(writtenHost.replace(/:443$/, "")) || writtenHost === `${DOCKER_HUB}:443`;
+  if (!isAlias && writtenHost !== DOCKER_HUB) return undefined;
+  const full = `${DOCKER_HUB}/${path.includes("/") ? path : `library/${path}`}`;
+  return isAlias || !path.includes("/") ? full : undefined;
+}
+
+function refuseHubAliases(text: string, writtenHost: string, path: string): void {
+  const full = hubSpelling(writtenHost, path);
+  if (full !== undefined) malformed(text, `it is a short or alias form, expected ${full}`);
+}
+
+function malformed(text: string, problem: string): never {
+  reject("image.malformed_reference", `the image name "${text}" cannot be used: ${problem}`);
 }

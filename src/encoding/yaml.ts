@@ -1,0 +1,154 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { type RejectionCode, reject } from "../rejection.ts";
+
+/** Keys and positions that lead from the top of the file to a value. */
+export type YamlPath = readonly (string | number)[];
+
+/** What is wrong with the value, or the key, at a path. */
+export interface YamlProblem {
+  readonly path: YamlPath;
+  /** True where the key is wrong, false where its value is. */
+  readonly isKey?: boolean;
+  /** What was found; absent: the value at the path is described. */
+  readonly found?: string;
+  readonly expected: string;
+  /** What to do about it, where that does not follow from what was expected. */
+  readonly advice?: string;
+}
+
+/** Largest file that is read, in UTF-16 units: 10,000 DIDs with pins fit, a mistaken path to a disk image does not. */
+const MAX_TEXT = 1024 * 1024;
+/** Deepest nesting; policy and configuration need 5. Stops a file of brackets from filling the stack here. */
+const MAX_DEPTH = 16;
+/** Most characters of a value that a message repeats, so that what was expected still fits on the line. */
+const MAX_QUOTED = 100;
+/** Names that a JavaScript object has without being told, and that libraries therefore skip. */
+const INHERITED: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), "prototype"]);
+
+/**
+ * A YAML file as plain data: objects without prototype, arrays, strings, numbers, booleans, null.
+ *
+ * Only what is plain is read: one document of the core schema of YAML 1.2 with string keys. Anchors,
+ * aliases, tags, directives and duplicate keys make a file mean something else than what a reader
+ * sees, and are refused.
+ */
+export class YamlFile {
+  /** Undefined where the file holds nothing but comments. */
+  readonly value: unknown;
+  readonly #name: string;
+  readonly #code: RejectionCode;
+  readonly #lines = new LineCounter();
+  readonly #contents: ParsedNode | null;
+
+  /**
+   * @param text the file's content
+   * @param name the file's name, for messages
+   * @param code what every problem of this file is rejected with
+   * @throws Rejection with that code
+   */
+  constructor(text: string, name: string, code: RejectionCode) {
+    this.#name = name;
+    this.#code = code;
+    if (text.length > MAX_TEXT) this.#failAt(0, `found ${text.length} characters, expected ${MAX_TEXT} at most`);
+    this.#contents = this.#parse(text);
+    this.value = this.#contents === null ? undefined : this.#plain(this.#contents, []);
+  }
+
+  /** Rejects the file: `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do` (spec 2.4). */
+  fail({ path, isKey = false, found, expected, advice }: YamlProblem): never {
+    const { offset, value } = this.#locate(path, isKey);
+    const sentence = `found ${found ?? describe(value)}, expected ${expected}`;
+    this.#failAt(offset, `${formatPath(path)}${sentence}${advice === undefined ? "" : `; ${advice}`}`);
+  }
+
+  /** Where a problem is in the file, for choosing the first one: an offset in UTF-16 units. */
+  offsetOf({ path, isKey = false }: Pick<YamlProblem, "path" | "isKey">): number {
+    return this.#locate(path, isKey).offset;
+  }
+
+  #failAt(offset: number, sentence: string): never {
+    const { line, col } = this.#lines.linePos(offset);
+    reject(this.#code, `${this.#name}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${sentence}`);
+  }
+
+  #parse(text: string): ParsedNode | null {
+    const options = {
+      lineCounter: this.#lines,
+      // "silent" would also silence the error for a second document.
+      logLevel: "error",
+      prettyErrors: false,
+      stringKeys: true,
+      // Looked for in #plain, in linear time.
+      uniqueKeys: false,
+    } as const;
+    // Too deep nesting is among the errors: the library catches the end of the stack itself.
+    const document = parseDocument<ParsedNode>(text, options);
+    const [problem] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+    if (problem !== undefined)
+      this.#failAt(problem.pos[0], `found invalid YAML, expected a valid file: ${problem.message}`);
+    if (document.directives?.yaml.explicit === true || Object.keys(document.directives?.tags ?? {}).length > 1) {
+      this.#failAt(0, "found a directive (%YAML or %TAG), expected a file without");
+    }
+    return document.contents;
+  }
+
+  #plain(node: ParsedNode | null, path: YamlPath): unknown {
+    if (node === null) return null;
+    const at = node.range[0];
+    if (path.length > MAX_DEPTH)
+      this.#failAt(at, `found values nested deeper than ${MAX_DEPTH}, expected a flatter file`);
+    if (isAlias(node) || node.anchor !== undefined) {
+      this.#failAt(at, `${formatPath(path)}found an anchor or an alias (& or *), expected the value itself`);
+    }
+    if (node.tag !== undefined) this.#failAt(at, `${formatPath(path)}found a tag (!), expected a plain value`);
+    if (isSeq(node)) return node.items.map((item, i) => this.#plain(item as ParsedNode, [...path, i]));
+    if (isScalar(node)) return node.value;
+    const plain = Object.create(null) as Record<string, unknown>;
+    for (const { key, value } of node.items) {
+      const name = this.#plain(key, path);
+      if (typeof name !== "string") this.#failAt(at, `${formatPath(path)}found an empty key, expected a name`);
+      const problem = { path: [...path, name], isKey: true };
+      if (INHERITED.has(name)) this.fail({ ...problem, found: `the key "${name}"`, expected: "another name" });
+      if (name in plain) {
+        this.#failAt(key.range[0], `${formatPath(problem.path)}found this key a second time, expected it once`);
+      }
+      plain[name] = this.#plain(value, problem.path);
+    }
+    return plain;
+  }
+
+  /** The nearest place that exists in the file: a key that is missing is reported where its map begins. */
+  #locate(path: YamlPath, isKey: boolean): { offset: number; value: unknown } {
+    let node: ParsedNode | null = this.#contents;
+    let offset = node?.range[0] ?? 0;
+    for (const [depth, step] of path.entries()) {
+      if (isMap(node)) {
+        const pair = node.items.find(({ key }) => isScalar(key) && key.value === step);
+        if (pair === undefined) return { offset, value: undefined };
+        node = pair.value as ParsedNode | null;
+        const atKey: boolean = node === null || (isKey && depth === path.length - 1);
+        offset = atKey ? (pair.key as ParsedNode).range[0] : (node?.range[0] ?? offset);
+      } else if (isSeq(node)) {
+        node = (node.items[Number(step)] ?? null) as ParsedNode | null;
+        offset = node?.range[0] ?? offset;
+      }
+    }
+    return { offset, value: isScalar(node) ? node.value : isSeq(node) ? node.items : node };
+  }
+}
+
+function formatPath(path: YamlPath): string {
+  if (path.length === 0) return "";
+  const text = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`)).join("");
+  return `${text.replace(/^\./, "")}: `;
+}
+
+/** A value of the file in words. */
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "nothing (null)";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "number" || typeof value === "boolean") return `the ${typeof value} ${value}`;
+  if (typeof value !== "string") return "a map";
+  return JSON.stringify(value.length > MAX_QUOTED ? `${value.slice(0, MAX_QUOTED)}…` : value);
+}
