@@ -1,0 +1,91 @@
+import * as shape from "./shape.ts";
+
+/**
+ * The shape of a trust policy file (spec 2 and "The policy file"). What the strings in it mean, and
+ * how they must fit together, is checked by parse.ts.
+ */
+const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null'));
+const digests = shape.list(
+  shape.text("a digest: sha256: and 64 lower-case hex digits"),
+  "a list of digests, or [] for none",
+);
+
+const signer = shape.keys(
+  {
+    name: shape.optional(shape.label("a name as text")),
+    validFrom: shape.optional(time),
+    expiresAt: shape.optional(time),
+    keys: shape.optional(shape.nonEmptyList(shape.text("a did:key"), "a list of did:key strings")),
+    pds: shape.optional(shape.nonEmptyList(shape.text("https://HOST of a PDS"), "a list of PDS origins")),
+  },
+  "a map with name, validFrom, expiresAt, keys and pds, or {} for none of them",
+);
+
+const requirement = shape.keys(
+  {
+    signature: shape.optional(shape.boolean()),
+    trustedDIDs: shape.optional(shape.list(did, "a list of DIDs")),
+    minSignatures: shape.optional(shape.atLeastOne("a whole number, 1 at least")),
+    maxAge: shape.optional(shape.text("a duration such as 90d or 12h")),
+    repository: shape.optional(
+      shape.either(
+        shape.oneOf(["match", "any"], "match, any, or a list of repository names"),
+        shape.nonEmptyList(shape.text("a repository name"), "a list of repository names"),
+        "match, any, or a list of repository names",
+      ),
+    ),
+  },
+  "a map of requirements",
+);
+
+const rule = shape.keys(
+  {
+    name: shape.label("a name as text"),
+    scope: shape.either(
+      shape.text("a scope such as atcr.io/*/prod-*"),
+      shape.nonEmptyList(shape.text("a scope such as atcr.io/*/prod-*"), "a list of scopes"),
+      "a scope such as atcr.io/*/prod-*, or a list of scopes",
+    ),
+    action: shape.oneOf(["enforce", "audit", "allow", "deny"], "enforce, audit, allow or deny"),
+    require: shape.optional(requirement),
+  },
+  "a rule: a map with name, scope, action and require",
+);
+
+export const POLICY_SHAPE = shape.keys(
+  {
+    version: shape.oneOf([1, "1.0"], "1.0"),
+    trustedDIDs: shape.optional(
+      shape.either(
+        shape.nonEmptyList(did, "a list of DIDs"),
+        shape.nonEmptyMap(signer, "a map of DIDs"),
+        "a map with DIDs as keys, or a list of DIDs",
+      ),
+    ),
+    revokedDIDs: shape.optional(shape.list(did, "a list of DIDs, or [] for none")),
+    digests: shape.optional(
+      shape.keys(
+        { deny: shape.optional(digests), allow: shape.optional(digests) },
+        "a map with the lists deny and allow",
+      ),
+    ),
+    policies: shape.optional(shape.nonEmptyList(rule, "a list of rules")),
+    default: shape.optional(shape.oneOf(["deny", "allow", "audit"], "deny, allow or audit")),
+  },
+  "a trust policy: a map with version, trustedDIDs and policies",
+);
+
+/** Keys of later versions. Accepted and not enforced, they would promise what nobody checks (spec 2.4). */
+export const UNSUPPORTED_POLICY_KEYS: ReadonlySet<string> = new Set([
+  "maxStaleness",
+  "owner",
+  "tag",
+  "minKeyAge",
+  "minRev",
+]);
+
+export type PolicyShape = shape.Infer<typeof POLICY_SHAPE>;
+export type SignerShape = shape.Infer<typeof signer>;
+export type RuleShape = shape.Infer<typeof rule>;
+export type RequirementShape = shape.Infer<typeof requirement>;

@@ -1,0 +1,181 @@
+import { parseRegistryHost } from "../oci/host.ts";
+import { DOCKER_HUB, hubSpelling, isPathComponent } from "../oci/reference.ts";
+
+/**
+ * A set of image names, read from text such as `atcr.io/*\/prod-*` (spec 2.1):
+ *
+ *   scope    HOST/PATH, matched against the whole host and path of a name, without tag and digest
+ *   segment  what stands between slashes; the host with its port is the first
+ *   *        any characters within one segment, none too; alone it is any one segment
+ *   **       alone in its segment: one or more whole segments, of any content
+ *
+ * So `registry.example.com/**` is a whole registry, `docker.io/library/*` the official images,
+ * `**` everything; `*`, `nginx` and `atcr.io` would match nothing, as every name has a host and a
+ * path, and are refused.
+ */
+export interface Scope {
+  /** As it stands in the policy, except that `:443` behind the host is removed. */
+  readonly text: string;
+  readonly segments: readonly string[];
+}
+
+/** What is wrong with the text of a scope, for a message. */
+export interface ScopeProblem {
+  readonly expected: string;
+}
+
+/** Longest scope: a name's host and path come to at most 515 characters. Bounds the time of a match. */
+const MAX_SCOPE = 600;
+const ANYTHING = "**";
+const HOST_PIECE = /^[a-z0-9.:-]*$/;
+const PATH_PIECE = /^[a-z0-9._-]*$/;
+/** What may stand between two letters or digits of a path component (distribution/reference). */
+const SEPARATOR = /^(?:[._]|__|-+)$/;
+
+/**
+ * Reads a scope. One that could never match a canonical name is a mistake, and so is one that looks
+ * as if it meant a tag, a digest or another kind of pattern.
+ */
+export function parseScope(text: string): Scope | ScopeProblem {
+  const wrong = wrongCharacter(text);
+  if (wrong !== undefined) return { expected: wrong };
+  const [writtenHost = "", ...path] = text.split("/");
+  if (path.length === 0 && writtenHost !== ANYTHING) return { expected: withoutPath(writtenHost) };
+  for (const segment of [writtenHost, ...path]) {
+    if (segment === "") return { expected: `no empty segment; for everything below ${text} write ${catchAll(text)}` };
+    if (segment.includes(ANYTHING) && segment !== ANYTHING) {
+      return { expected: '"**" alone in its segment; within a segment write "*"' };
+    }
+  }
+  const host = checkHost(writtenHost);
+  if (typeof host !== "string") return host;
+  for (const segment of path) {
+    const expected = wrongPathSegment(segment);
+    if (expected !== undefined) return { expected };
+  }
+  const hub = wrongHubSpelling(host, path);
+  if (hub !== undefined) return { expected: hub };
+  return { text: [host, ...path].join("/"), segments: [host, ...path] };
+}
+
+/** Whether the host may be more than one: an exemption must say whom it exempts (spec 2.4). */
+export function hasWildcardHost(scope: Scope): boolean {
+  return scope.segments[0]?.includes("*") === true;
+}
+
+/**
+ * Whether a name lies in the scope. Takes time proportional to the product of both lengths at most,
+ * whatever the number of wildcards: see {@link matchGlob}.
+ *
+ * @param host attacker-controlled, canonical (an ImageReference's)
+ * @param path attacker-controlled, canonical
+ */
+export function matchesScope(scope: Scope, host: string, path: string): boolean {
+  return matchGlob(
+    // One or more segments are one of any content, and then none or more.
+    scope.segments.flatMap((segment): PatternItem<string>[] =>
+      segment === ANYTHING ? [() => true, MANY] : [(actual) => matchSegment(segment, actual)],
+    ),
+    [host, ...path.split("/")],
+  );
+}
+
+function matchSegment(pattern: string, segment: string): boolean {
+  if (!pattern.includes("*")) return pattern === segment;
+  return matchGlob(
+    Array.from(pattern, (wanted): PatternItem<string> => (wanted === "*" ? MANY : (actual) => actual === wanted)),
+    Array.from(segment),
+  );
+}
+
+const MANY = Symbol("none or more items of any content");
+/** An item that must be there once, or {@link MANY}. */
+type PatternItem<T> = typeof MANY | ((item: T) => boolean);
+
+/**
+ * Matches items against a pattern of exact items and wildcards. On a mismatch only the last wildcard
+ * takes one item more: what earlier ones took need not be tried again, since everything between them
+ * matched as early as it could. So there is no exponential case for an image name to find.
+ */
+function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly T[]): boolean {
+  let [at, item] = [0, 0];
+  let lastMany: { at: number; item: number } | undefined;
+  while (item < items.length) {
+    const wanted = pattern[at];
+    if (wanted === MANY) {
+      lastMany = { at, item };
+      at++;
+    } else if (wanted?.(items[item] as T) === true) {
+      at++;
+      item++;
+    } else if (lastMany !== undefined) {
+      lastMany.item++;
+      at = lastMany.at + 1;
+      item = lastMany.item;
+    } else {
+      return false;
+    }
+  }
+  return pattern.slice(at).every((wanted) => wanted === MANY);
+}
+
+function wrongCharacter(text: string): string | undefined {
+  if (text.length > MAX_SCOPE) return `${MAX_SCOPE} characters at most`;
+  if (text.includes("://")) return "HOST/PATH without a scheme";
+  if (text.includes("@")) return "no digest; a rule covers a repository, and digests are listed under digests";
+  if (text.includes("?") || /\[(?![0-9a-f:]+\](?::[0-9]+)?\/)/.test(text)) return 'no wildcards but "*" and "**"';
+  if (text.includes("/") && text.lastIndexOf(":") > text.lastIndexOf("/")) {
+    return "no tag; a rule covers all tags of a repository";
+  }
+  if (/[A-Z]/.test(text)) return "lower case only, as names with upper case never occur";
+  return undefined;
+}
+
+function withoutPath(text: string): string {
+  if (text === "*") return '"**" to match every image, or HOST/**; "*" is one segment, and every name has two or more';
+  if (text.includes(".") || text.includes(":")) return `HOST/PATH; for all of a registry write ${text}/**`;
+  return `HOST/PATH, such as ${DOCKER_HUB}/library/nginx`;
+}
+
+function catchAll(text: string): string {
+  return `${text.replace(/\/+$/, "")}/**`;
+}
+
+/** Docker Hub has one name, and a path of two components at least, in every name that is matched. */
+function wrongHubSpelling(host: string, path: readonly string[]): string | undefined {
+  const full = hubSpelling(host, path.includes(ANYTHING) ? path.concat(ANYTHING).join("/") : path.join("/"));
+  if (full === undefined) return undefined;
+  return path.includes(ANYTHING)
+    ? `${DOCKER_HUB} as the host, as Docker Hub's other names never occur`
+    : `the full name ${full}, as short and alias forms never occur`;
+}
+
+/** @returns the host without `:443` */
+function checkHost(text: string): string | ScopeProblem {
+  if (text === ANYTHING) return text;
+  if (!text.includes("*")) {
+    const parsed = parseRegistryHost(text);
+    return typeof parsed === "string" ? { expected: `${parsed} before the first "/"` } : parsed.host;
+  }
+  const [name = "", port, ...more] = text.split(":");
+  if (more.length > 0 || !HOST_PIECE.test(text.replaceAll("*", "")) || /^[.-]|\.\.|[.-]$/.test(name)) {
+    return { expected: 'a host with "*" for some of its characters before the first "/"' };
+  }
+  if (port === "443") {
+    // Without its port `reg*:443` would also cover reg.example.com:5000.
+    return name.endsWith("*") ? { expected: 'no ":443" behind "*", as it never occurs in a name' } : name;
+  }
+  if (port !== undefined && !/^[0-9*]{1,5}$/.test(port)) return { expected: 'a port of digits or "*"' };
+  return text;
+}
+
+/** @returns what was expected; undefined for a segment that some path component can match */
+function wrongPathSegment(segment: string): string | undefined {
+  if (segment === ANYTHING) return undefined;
+  const expected = `a path component that can occur in a name instead of "${segment}"`;
+  if (!segment.includes("*")) return isPathComponent(segment) ? undefined : expected;
+  if (!segment.split("*").every((piece) => PATH_PIECE.test(piece))) return expected;
+  const separators = segment.match(/[._-]+/g) ?? [];
+  const isPossible = separators.every((separator) => SEPARATOR.test(separator));
+  return isPossible && !/^[._-]|[._-]$/.test(segment) ? undefined : expected;
+}

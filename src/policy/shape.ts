@@ -1,0 +1,139 @@
+import * as v from "valibot";
+import type { YamlFile, YamlPath, YamlProblem } from "../encoding/yaml.ts";
+
+/**
+ * The building blocks from which the shapes of policy and configuration files are made. Every block
+ * carries the words for what was expected, so that a problem reads as a sentence. What is more than
+ * shape (a DID, a time, a scope) is read by parse.ts; JSON Schema can be generated from the shapes.
+ */
+export type Infer<S extends Shape> = v.InferOutput<S>;
+type Shape = v.GenericSchema;
+
+export const optional = v.optional;
+export const nullable = v.nullable;
+export const boolean = (): v.GenericSchema<boolean> => v.boolean("true or false");
+export const text = (expected: string): v.GenericSchema<string> => v.string(expected);
+
+/** A name for people: printed in reasons, so it is one short line. */
+export const label = (expected: string): v.GenericSchema<string> =>
+  v.pipe(
+    v.string(expected),
+    v.minLength(1, expected),
+    v.maxLength(MAX_LABEL, `${expected}, of ${MAX_LABEL} characters at most`),
+    v.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, `${expected}, without control characters`),
+  );
+const MAX_LABEL = 128;
+
+export const atLeastOne = (expected: string): v.GenericSchema<number> =>
+  v.pipe(v.number(expected), v.safeInteger(expected), v.minValue(1, expected));
+
+export const oneOf = <const T extends readonly (string | number)[]>(values: T, expected: string) =>
+  v.picklist(values, expected);
+
+export const list = <S extends Shape>(item: S, expected: string) => v.array(item, expected);
+
+export const nonEmptyList = <S extends Shape>(item: S, expected: string) =>
+  v.pipe(v.array(item, expected), v.nonEmpty(`${expected}, with one entry at least`));
+
+export const either = <A extends Shape, B extends Shape>(a: A, b: B, expected: string) => v.union([a, b], expected);
+
+/** A map with names as keys, one at least. */
+export const nonEmptyMap = <S extends Shape>(value: S, expected: string) =>
+  v.pipe(
+    v.custom<Record<string, unknown>>(isMap, expected),
+    v.record(v.string(), value, expected),
+    v.check((map) => Object.keys(map).length > 0, `${expected}, with one entry at least`),
+  );
+
+/** A map with these keys and no others. */
+export const keys = <E extends v.ObjectEntries>(entries: E, expected: string) =>
+  v.pipe(
+    v.custom<Record<string, unknown>>(isMap, expected),
+    v.strictObject(entries, ({ expected: key }) =>
+      // The library says `never` of a key that is too much, and names one that is missing.
+      key === "never" ? unknownKey(Object.keys(entries)) : `${MISSING}${key}`,
+    ),
+  );
+
+/** The library takes a list for an object with the keys 0, 1, 2, and an empty one for any object. */
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const MISSING = "the key ";
+const UNKNOWN = "one of the keys ";
+const unknownKey = (known: readonly string[]) => `${UNKNOWN}${known.join(", ")}`;
+
+/**
+ * Checks the file's value against a shape.
+ *
+ * @param unsupported keys of later versions, which are refused by other words than a misspelt one
+ * @throws Rejection the file's code, for the problem that stands first in the file
+ */
+export function checkShape<S extends Shape>(file: YamlFile, shape: S, unsupported: ReadonlySet<string>): Infer<S> {
+  const result = v.safeParse(shape, file.value);
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => toProblem(mostTelling(issue), unsupported));
+  // A misspelt key is told before the key that is missing because of it.
+  const present = problems.filter(({ expected }) => !expected.startsWith(MISSING));
+  const candidates = present.length > 0 ? present : problems;
+  file.fail(candidates.reduce((a, b) => (file.offsetOf(b) < file.offsetOf(a) ? b : a)));
+}
+
+type Telling = Pick<v.BaseIssue<unknown>, "message"> & { path: YamlPath };
+
+/** Of the alternatives of a union, the complaint of the one that got furthest; else the union's own words. */
+function mostTelling(issue: v.BaseIssue<unknown>): Telling {
+  const path = pathOf(issue);
+  let best: Telling = { message: issue.message, path };
+  for (const alternative of issue.issues ?? []) {
+    const { message, path: inner } = mostTelling(alternative);
+    if (path.length + inner.length > best.path.length) best = { message, path: [...path, ...inner] };
+  }
+  return best;
+}
+
+function pathOf(issue: v.BaseIssue<unknown>): YamlPath {
+  return (issue.path ?? []).map(({ key }) => key as string | number);
+}
+
+function toProblem({ message, path }: Telling, unsupported: ReadonlySet<string>): YamlProblem {
+  const key = String(path.at(-1) ?? "");
+  if (!message.startsWith(UNKNOWN)) return { path, expected: message };
+  if (unsupported.has(key)) {
+    const found = `the key "${key}", which is not supported by this version`;
+    return { path, isKey: true, found, expected: message, advice: "remove it: what is not enforced is not ignored" };
+  }
+  const similar = closest(key, message.slice(UNKNOWN.length).split(", "));
+  return {
+    path,
+    isKey: true,
+    found: `the unknown key "${key}"`,
+    expected: message,
+    ...(similar === undefined ? {} : { advice: `did you mean ${similar}?` }),
+  };
+}
+
+/** Most letters by which a misspelt key differs from the one that is suggested. */
+const MAX_TYPOS = 2;
+
+function closest(word: string, known: readonly string[]): string | undefined {
+  const near = known.map((name) => ({ name, typos: typos(word.toLowerCase(), name.toLowerCase()) }));
+  const best = near.reduce((a, b) => (b.typos < a.typos ? b : a));
+  return best.typos <= Math.min(MAX_TYPOS, word.length - 1) ? best.name : undefined;
+}
+
+/** Levenshtein distance; words that differ much in length are not measured. */
+function typos(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > MAX_TYPOS) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of Array.from(a).entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { DEFAULT_CONFIG, parseConfig } from "../../../src/config/config.ts";
+import { Rejection } from "../../../src/rejection.ts";
+
+function rejectionOf(text: string): Rejection {
+  try {
+    parseConfig(text, "config.yaml");
+  } catch (error) {
+    if (error instanceof Rejection) return error;
+    throw error;
+  }
+  throw new Error(`accepted:\n${text}`);
+}
+
+describe("parseConfig", () => {
+  it.each(["", "# nothing is set\n", "---\n# nothing\n", "{}"])("takes %j for the defaults", (text) => {
+    expect(parseConfig(text, "config.yaml")).toEqual(DEFAULT_CONFIG);
+  });
+
+  it("has the defaults of the specification", () => {
+    expect(DEFAULT_CONFIG).toEqual({
+      trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
+      deadline: 8000,
+      didResolverTimeout: 5000,
+      pdsTimeout: 5000,
+      registryTimeout: 5000,
+      plcDirectories: ["https://plc.directory"],
+      atcrHosts: ["atcr.io"],
+      network: { cidrs: [], hosts: [], plainHttp: [] },
+    });
+  });
+
+  it("reads everything", () => {
+    const config = parseConfig(
+      `
+trustPolicyPath: /etc/other/policy.yaml
+deadline: 1m
+didResolverTimeout: 100ms
+pdsTimeout: 1.5s
+registryTimeout: 2s
+plcDirectories: ["https://plc.example.com", "http://localhost:2582", "http://plc"]
+atcrHosts: [atcr.io, "atcr.example.com:443", "localhost:5000"]
+network:
+  allow: [10.0.0.0/8, "registry.local:5000", "http://localhost:2582", "http://plc:80", "::1"]
+`,
+      "config.yaml",
+    );
+    expect(config).toEqual({
+      trustPolicyPath: "/etc/other/policy.yaml",
+      deadline: 60_000,
+      didResolverTimeout: 100,
+      pdsTimeout: 1500,
+      registryTimeout: 2000,
+      plcDirectories: ["https://plc.example.com", "http://localhost:2582", "http://plc"],
+      atcrHosts: ["atcr.io", "atcr.example.com", "localhost:5000"],
+      network: {
+        cidrs: [
+          { network: Uint8Array.from([10, 0, 0, 0]), prefix: 8 },
+          { network: Uint8Array.from([...Array<number>(15).fill(0), 1]), prefix: 128 },
+        ],
+        hosts: ["registry.local:5000", "localhost:2582", "plc:80"],
+        plainHttp: ["localhost:2582", "plc:80"],
+      },
+    });
+  });
+
+  it("takes an empty list of what is allowed", () => {
+    expect(parseConfig("network: { allow: [] }", "config.yaml")).toEqual(DEFAULT_CONFIG);
+    expect(parseConfig("network: {}", "config.yaml")).toEqual(DEFAULT_CONFIG);
+  });
+
+  it.each([
+    ["a list", "[]", "1:1"],
+    ["text", "deadline", "1:1"],
+    ["an unknown key", "deadLine: 8s", "1:1"],
+    ["an unknown key under network", "network: { deny: [] }", "1:12"],
+    ["a list under network", "network: [10.0.0.0/8]", "1:10"],
+    ["a flat key", "network.allow: [10.0.0.0/8]", "1:1"],
+    ["a duplicate key", "deadline: 8s\ndeadline: 9s", "2:1"],
+    ["a relative path", "trustPolicyPath: policy.yaml", "1:18"],
+    ["an empty path", 'trustPolicyPath: ""', "1:18"],
+    ["a path with a zero byte", 'trustPolicyPath: "/etc/a\\0b"', "1:18"],
+    ["a number as deadline", "deadline: 8", "1:11"],
+    ["a deadline too short", "deadline: 999ms", "1:11"],
+    ["a deadline too long", "deadline: 60001ms", "1:11"],
+    ["a deadline that is none", "deadline: soon", "1:11"],
+    ["a timeout too short", "pdsTimeout: 99ms", "1:13"],
+    ["a timeout of nothing", "registryTimeout: 0", "1:18"],
+    ["a timeout too long", "didResolverTimeout: 61s", "1:21"],
+    ["no directories", "plcDirectories: []", "1:17"],
+    ["text for directories", "plcDirectories: https://plc.directory", "1:17"],
+    ["a directory without a scheme", "plcDirectories: [plc.directory]", "1:18"],
+    ["a directory by another scheme", 'plcDirectories: ["ftp://plc.directory"]', "1:18"],
+    ["a directory with a path", 'plcDirectories: ["https://plc.directory/"]', "1:18"],
+    ["a directory with a user", 'plcDirectories: ["https://u@plc.directory"]', "1:18"],
+    ["a directory in upper case", 'plcDirectories: ["https://PLC.directory"]', "1:18"],
+    ["a directory twice", 'plcDirectories: ["https://a.b", "https://a.b"]', "1:33"],
+    ["a directory by plain http, unlisted", 'plcDirectories: ["http://plc.local"]', "1:18"],
+    [
+      "a directory by plain http, listed for https",
+      'plcDirectories: ["http://plc.local:80"]\nnetwork: { allow: [plc.local] }',
+      "1:18",
+    ],
+    [
+      "a directory by plain http, listed on another port",
+      'plcDirectories: ["http://plc.local:2582"]\nnetwork: { allow: ["http://plc.local"] }',
+      "1:18",
+    ],
+    ["no ATCR hosts", "atcrHosts: []", "1:12"],
+    ["a bad ATCR host", "atcrHosts: [https://atcr.io]", "1:13"],
+    ["an ATCR host without a dot", "atcrHosts: [atcr]", "1:13"],
+    ["an ATCR host twice", 'atcrHosts: [atcr.io, "atcr.io:443"]', "1:22"],
+    ["a bad entry of network.allow", "network: { allow: [10.0.0.0/8, 10.1] }", "1:32"],
+    ["null for network", "network:", "1:9"],
+  ])("refuses %s", (_, text, position) => {
+    const { code, message } = rejectionOf(text);
+    expect(code).toBe("config.invalid");
+    expect(message.slice(0, `config.yaml:${position}:`.length)).toBe(`config.yaml:${position}:`);
+    expect(message).toMatch(/: found .+, expected .+/);
+  });
+
+  it.each([
+    "cacheEnabled",
+    "cacheTTL",
+    "cacheDir",
+    "stateDir",
+    "registryConfigPath",
+    "registryCredentials",
+    "decisionLog",
+  ])("says of %s that it is not supported", (key) => {
+    const { code, message } = rejectionOf(`${key}: x`);
+    expect(code).toBe("config.invalid");
+    expect(message).toContain("not supported by this version");
+  });
+});
