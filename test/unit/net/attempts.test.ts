@@ -57,7 +57,7 @@ describe("firstAnswer", () => {
   });
 
   it("shares a short time among the addresses", async () => {
-    const { outcome } = await attempt({ a: {}, b: {}, c: {}, d: { answers: 5 } }, 200);
+    const { outcome } = await attempt({ a: {}, b: {}, c: {}, d: { answers: 5 } }, 800);
     expect(outcome).toEqual({ answer: "from d", address: "d" });
   });
 
