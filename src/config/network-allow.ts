@@ -56,7 +56,6 @@ export function plainHttpHost({ hostname, port }: HostPort): string {
 }
 
 function parsePlainHttp(text: string): NetworkEntry {
-  if (text.includes("/")) return wrong("http://HOST or http://HOST:PORT without a path");
   const host = parseHostPort(text);
   return typeof host === "string" ? wrong(`${host} behind http://`) : { kind: "plainHttp", host: plainHttpHost(host) };
 }

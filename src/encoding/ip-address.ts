@@ -156,7 +156,7 @@ function known(network: string, prefix: number): Cidr {
  * known, and then each has to be an address that may be contacted.
  */
 export function embeddedIpv4(address: IpAddress): readonly IpAddress[] {
-  if (address.length !== 16 || isUnspecifiedOrLoopback(address)) return [];
+  if (isUnspecifiedOrLoopback(address)) return [];
   for (const { range, layouts } of EMBEDDINGS) {
     if (cidrContains(range, address)) {
       return layouts.map((layout) => Uint8Array.from(layout, (position) => address[position] ?? 0));

@@ -31,7 +31,7 @@ export function parseDateTime(text: string): number | undefined {
   const [hour, minute, second] = [Number(hours), Number(minutes), Number(seconds)];
   const [aheadHours, aheadMinutes] = [Number(offsetHours ?? 0), Number(offsetMinutes ?? 0)];
 
-  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
+  if (day < 1 || day > daysInMonth(year, month)) return undefined;
   if (hour > 23 || minute > 59 || second > 59) return undefined;
   if (aheadHours > 23 || aheadMinutes > 59) return undefined;
   // RFC 3339 4.3: -00:00 says that the local offset is unknown.
@@ -44,6 +44,7 @@ export function parseDateTime(text: string): number | undefined {
   return sign === "-" ? local + ahead : local - ahead;
 }
 
+/** 0 for a month that does not exist. */
 function daysInMonth(year: number, month: number): number {
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   return month === 2 && leap ? 29 : (DAYS_IN_MONTH[month - 1] ?? 0);

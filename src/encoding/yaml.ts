@@ -105,8 +105,8 @@ export class YamlFile {
     if (isScalar(node)) return node.value;
     const plain = Object.create(null) as Record<string, unknown>;
     for (const { key, value } of node.items) {
-      const name = this.#plain(key, path);
-      if (typeof name !== "string") this.#failAt(at, `${formatPath(path)}found an empty key, expected a name`);
+      // A string by `stringKeys`; an empty key is the empty string.
+      const name = this.#plain(key, path) as string;
       const problem = { path: [...path, name], isKey: true };
       if (INHERITED.has(name)) this.fail({ ...problem, found: `the key "${name}"`, expected: "another name" });
       if (name in plain) {

@@ -65,6 +65,7 @@ function wrongHostname(hostname: string): string | undefined {
     }
   }
   // The last word has whoever will be asked to connect: a URL parser must leave the host as it is.
+  // (Labels with invalid Punycode, `xn--a`, are refused by Bun and left alone by Node.)
   const url = `https://${hostname}`;
   if (!URL.canParse(url) || new URL(url).host !== hostname) {
     return "a host that means the same to every program (an IPv4 address as four decimal numbers)";

@@ -72,7 +72,7 @@ export function parseReference(text: string): ImageReference {
 export function normaliseReference(text: string): ImageReference {
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
-  const namesHost = isFullHostname(first) || first.includes(":") || first !== first.toLowerCase();
+  const namesHost = isFullHostname(first) || first.includes(":");
   const host = namesHost ? first : DOCKER_HUB;
   const rest = namesHost ? text.slice(slash + 1) : text;
   if (host !== DOCKER_HUB && !DOCKER_HUB_ALIASES.has(host)) return parseReference(text);

@@ -106,11 +106,17 @@ network:
       'plcDirectories: ["http://plc.local:2582"]\nnetwork: { allow: ["http://plc.local"] }',
       "1:18",
     ],
+    [
+      "a directory by another scheme, listed for plain http",
+      'plcDirectories: ["ftp://plc.local:2582"]\nnetwork: { allow: ["http://plc.local:2582"] }',
+      "1:18",
+    ],
     ["no ATCR hosts", "atcrHosts: []", "1:12"],
     ["a bad ATCR host", "atcrHosts: [https://atcr.io]", "1:13"],
     ["an ATCR host without a dot", "atcrHosts: [atcr]", "1:13"],
     ["an ATCR host twice", 'atcrHosts: [atcr.io, "atcr.io:443"]', "1:22"],
-    ["a bad entry of network.allow", "network: { allow: [10.0.0.0/8, 10.1] }", "1:32"],
+    ["a bad entry of network.allow", "network: { allow: [10.0.0.0/8, 10.0.0.1/8] }", "1:32"],
+    ["a number in network.allow", "network: { allow: [10.1] }", "1:20"],
     ["null for network", "network:", "1:9"],
   ])("refuses %s", (_, text, position) => {
     const { code, message } = rejectionOf(text);

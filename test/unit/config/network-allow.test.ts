@@ -4,6 +4,10 @@ import { parseNetworkEntry } from "../../../src/config/network-allow.ts";
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
 describe("parseNetworkEntry", () => {
+  it("says that https needs no scheme", () => {
+    expect(parseNetworkEntry("https://a.b")).toEqual({ kind: "wrong", expected: expect.stringContaining("https://") });
+  });
+
   it.each([
     ["10.0.0.0/8", { kind: "cidr", cidr: { network: bytes(10, 0, 0, 0), prefix: 8 } }],
     ["10.1.2.3", { kind: "cidr", cidr: { network: bytes(10, 1, 2, 3), prefix: 32 } }],

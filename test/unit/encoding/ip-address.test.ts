@@ -60,6 +60,7 @@ describe("parseIp and formatIp", () => {
     "1:2:3:4:5:6:7:8:9",
     "1:2:3:4:5:6:7:8::",
     "1::2::3",
+    "1:2:3:4:5:6:7:8::9::a",
     ":1:2:3:4:5:6:7",
     "1:2:3:4:5:6:7:",
     "1:2:3:4::5:6:7:8",
@@ -77,6 +78,12 @@ describe("parseIp and formatIp", () => {
   ])("refuses %j", (text) => {
     expect(parseIp(text)).toBeUndefined();
   });
+});
+
+it("does not look at text that is too long for an address", () => {
+  const started = performance.now();
+  expect(parseIp("0:".repeat(5_000_000))).toBeUndefined();
+  expect(performance.now() - started).toBeLessThan(100);
 });
 
 describe("parseCidr and cidrContains", () => {

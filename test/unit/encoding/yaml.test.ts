@@ -62,6 +62,10 @@ describe("YamlFile", () => {
     expect(error.message.slice("f.yaml:".length)).toMatch(new RegExp(`^${position}`));
   });
 
+  it("takes every key for text", () => {
+    expect(Object.keys(read("1: a\ntrue: b\n? \n: c").value as object)).toEqual(["1", "true", ""]);
+  });
+
   it("takes a merge key for a key", () => {
     expect(Object.keys(read("<<: {a: 1}").value as object)).toEqual(["<<"]);
   });

@@ -18,6 +18,10 @@ describe("parseHostPort", () => {
   });
 });
 
+it("says what form an IPv6 address must have", () => {
+  for (const host of ["[0:0::1]", "[::1", "[127.0.0.1]"]) expect(parseHostPort(host)).toContain("RFC 5952");
+});
+
 describe("parseRegistryHost", () => {
   it("wants a dot, a port or localhost", () => {
     expect(typeof parseRegistryHost("registry")).toBe("string");

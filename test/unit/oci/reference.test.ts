@@ -149,6 +149,15 @@ describe("parseReference", () => {
     expect(codeOf(() => parseReference(text))).toBe("input.unsupported_digest");
   });
 
+  it("does not repeat an endless name", () => {
+    try {
+      parseReference("x".repeat(1_000_000));
+    } catch (error) {
+      expect((error as Rejection).message.length).toBeLessThan(300);
+    }
+    expect.assertions(1);
+  });
+
   it("takes no longer for a hostile component", () => {
     const started = performance.now();
     for (let i = 0; i < 1000; i++) codeOf(() => parseReference(`a.b/${"a-".repeat(120)}!`));

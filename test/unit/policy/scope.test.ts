@@ -159,6 +159,13 @@ describe("parseScope", () => {
     ["docker.io/nginx", "docker.io/library/nginx"],
     ["index.docker.io/**", "docker.io"],
     ["nginx", "docker.io/library/nginx"],
+    ["*", '"**"'],
+    ["https://atcr.io/app", "without a scheme"],
+    [`atcr.io/app@sha256:${"0".repeat(64)}`, "no digest"],
+    ["atcr.io/app:v1", "no tag"],
+    ["atcr.io/app?", "no wildcards but"],
+    ["atcr.io/[a-z]", "no wildcards but"],
+    ["atcr.io/App", "lower case"],
   ])("says for %s to write %s", (text, suggestion) => {
     expect(parseScope(text)).toEqual({ expected: expect.stringContaining(suggestion) });
   });
