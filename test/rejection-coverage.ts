@@ -74,7 +74,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "input.unsupported_media_type": { test: TODO },
   "image.malformed_reference": { vectors: ["image.malformed_reference"] },
   "policy.invalid": { vectors: ["policy.invalid"] },
-  "config.invalid": { test: TODO },
+  "config.invalid": { test: "unit/config/config.test.ts :: an ATCR host without a dot" },
   "bundle.malformed": { vectors: ["bundle.malformed"] },
   "internal.error": { test: TODO },
 };
@@ -96,6 +96,5 @@ export const UNFINISHED: readonly RejectionCode[] = [
   "net.interrupted",
   "input.malformed",
   "input.unsupported_media_type",
-  "config.invalid",
   "internal.error",
 ];

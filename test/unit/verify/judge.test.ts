@@ -83,8 +83,15 @@ describe("judge, counting", () => {
   });
 
   it("does not take a bug for a finding", () => {
-    const broken = { facts: { ...facts(A), claim: undefined } } as unknown as Attempt;
-    expect(() => judge(caseOf(rule([trusted(A)]), { attempts: [broken] }))).toThrow(TypeError);
+    const broken: Attempt = {
+      facts: {
+        ...facts(A),
+        get claim(): never {
+          throw new Error("a bug");
+        },
+      },
+    };
+    expect(() => judge(caseOf(rule([trusted(A)]), { attempts: [broken] }))).toThrow("a bug");
   });
 });
 
@@ -202,6 +209,7 @@ describe("judge, could not tell", () => {
     expect(outcome({ attempts: [absent(A), absent(B)], gaps: [gap("pds.unreachable", STRANGER)] })).toBe(
       "deny signature.none",
     );
+    expect(outcome({ gaps: [gap("pds.unreachable", STRANGER)] })).toBe("deny signature.none");
   });
 
   it("is inconclusive where the registry's list is missing and somebody was not asked", () => {
