@@ -155,7 +155,8 @@ export async function signer(options: SignerOptions): Promise<TestSigner> {
   const pds = `https://pds.${name}.example`;
   const handle = `${name}.test`;
   const state = { rotationKeys: [rotationKey], signingKey: key, handle, pds, ...options.state };
-  const log = await (method === "plc-legacy" ? PlcLog.createLegacy : PlcLog.create)(state, { at: BORN });
+  const begun = { at: BORN };
+  const log = await (method === "plc-legacy" ? PlcLog.createLegacy(state, begun) : PlcLog.create(state, begun));
   const did = asDid(method === "web" ? `did:web:${name}.example` : log.did);
 
   const repo = await SignedRepo.create({ did, key, at: BORN });

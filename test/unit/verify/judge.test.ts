@@ -287,10 +287,8 @@ describe("judge, determinism", () => {
   it("orders findings of one code by signer and sentence", () => {
     const pointers = ["d", "b", "e", "a", "c"].map((letter) => pointer(didNamed(letter)));
     const verdict = judge(caseOf(rule([trusted(STRANGER)]), { pointers }));
-    expect(verdict.outcome === "deny" && verdict.findings.map(({ signer }) => signer?.at(-1))).toEqual([
-      ..."abcde",
-      "x",
-    ]);
+    const signers = verdict.outcome === "deny" ? verdict.findings.map(({ signer }) => signer?.at(-1)) : [];
+    expect(signers.join("")).toBe("abcdex");
   });
 });
 
