@@ -1,0 +1,126 @@
+import { accessSync, constants, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CertificateAuthority, type TlsIdentity } from "./certificates.ts";
+import type { Containerd, ContainerdOptions } from "./containerd.ts";
+import { installVerifier, startContainerd } from "./containerd.ts";
+import { attachReferrer, buildReferrer, type Content } from "./image.ts";
+import { makeTemporaryDirectory } from "./process.ts";
+import { Signer, type SignerOptions } from "./signer.ts";
+import { StandInPds } from "./stand-in-pds.ts";
+import { StandInPlc } from "./stand-in-plc.ts";
+import { SIGNATURE_TYPE } from "./stand-in-registry.ts";
+
+/** What `make build` makes. */
+export const BINARY = join(import.meta.dirname, "../../dist/atcr-verify");
+
+/** What to tell `requirement` about the built binary. */
+export function missingBinary(): string | undefined {
+  try {
+    accessSync(BINARY, constants.X_OK);
+    return undefined;
+  } catch {
+    return "dist/atcr-verify is not built: run make build";
+  }
+}
+
+/** A machine with a containerd of its own that asks the built binary, through a link, at every pull. */
+export interface Machine {
+  readonly containerd: Containerd;
+  /** The verifier's configuration, named by ATCR_VERIFY_CONFIG; it names the policy. Both are read at every pull. */
+  readonly configFile: string;
+  readonly policyFile: string;
+  /** Replaces the configuration: YAML, or what is written as JSON; `trustPolicyPath` is added to the latter. */
+  configure(config: string | Readonly<Record<string, unknown>>): void;
+  /** Replaces the policy: YAML, or what is written as JSON. */
+  trust(policy: string | Readonly<Record<string, unknown>>): void;
+  stop(): Promise<void>;
+}
+
+/** Starts a machine. Until it is told whom to trust, there is no policy and it pulls nothing. */
+export async function startMachine(options: ContainerdOptions = {}): Promise<Machine> {
+  const directory = makeTemporaryDirectory("atcr-verify");
+  const configFile = join(directory, "config.yaml");
+  const policyFile = join(directory, "trust-policy.yaml");
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const machine = {
+    configFile,
+    policyFile,
+    configure(config: string | Readonly<Record<string, unknown>>) {
+      const text = typeof config === "string" ? config : JSON.stringify({ trustPolicyPath: policyFile, ...config });
+      writeFileSync(configFile, text);
+    },
+    trust(policy: string | Readonly<Record<string, unknown>>) {
+      // YAML is a superset of JSON.
+      writeFileSync(policyFile, typeof policy === "string" ? policy : JSON.stringify(policy));
+    },
+  };
+  machine.configure({});
+  try {
+    const env = { ...options.env, ATCR_VERIFY_CONFIG: configFile };
+    const containerd = await startContainerd({ ...options, env });
+    installVerifier(containerd.binDir, BINARY);
+    return {
+      ...machine,
+      containerd,
+      async stop() {
+        await containerd.stop();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** A PLC directory and a PDS, with whoever signs. */
+export interface SigningSide {
+  readonly plc: StandInPlc;
+  readonly pds: StandInPds;
+  /** PEM of the authority that both serve https with; undefined where they speak plain http. */
+  readonly ca: string | undefined;
+  /** A did:plc that both know, whose PDS is this one unless told otherwise. */
+  createSigner(seed: string, options?: Partial<SignerOptions>): Promise<Signer>;
+  stop(): Promise<void>;
+}
+
+export async function startSigningSide(protocol: "http" | "https"): Promise<SigningSide> {
+  const authority = protocol === "https" ? new CertificateAuthority() : undefined;
+  const tls: { tls: TlsIdentity } | Record<never, never> =
+    authority === undefined ? {} : { tls: authority.issue({ names: ["127.0.0.1"] }) };
+  const [plc, pds] = await Promise.all([StandInPlc.start(tls), StandInPds.start(tls)]);
+  return {
+    plc,
+    pds,
+    ca: authority?.cert,
+    async createSigner(seed, options = {}) {
+      const signer = await Signer.create({ seed, pds: pds.origin, at: Date.now() - 3_600_000, ...options });
+      plc.add(signer.log);
+      pds.add(signer.repo);
+      return signer;
+    },
+    async stop() {
+      await Promise.all([plc.stop(), pds.stop()]);
+    },
+  };
+}
+
+/** ATCR's record of this image, written now. `repository` as the image's name has it, or its end. */
+export async function recordImage(signer: Signer, image: Content, repository: string): Promise<void> {
+  const { digest, mediaType } = image.manifest;
+  await signer.sign(digest, repository, Date.now(), { mediaType });
+}
+
+/** Attaches a signature artifact, which names the DID in its payload and nowhere else. */
+export async function attachSignature(registry: string, repository: string, image: Content, did: string) {
+  const { digest, mediaType } = image.manifest;
+  const recordUri = `at://${did}/io.atcr.manifest/${digest.slice("sha256:".length)}`;
+  const payload = {
+    $type: "io.atcr.atproto.signature",
+    version: "1.0",
+    subject: { digest, mediaType },
+    atproto: { did, recordUri },
+  };
+  const artifact = { artifactType: SIGNATURE_TYPE, payloadType: SIGNATURE_TYPE, subject: image, payload };
+  await attachReferrer(registry, repository, buildReferrer(artifact));
+}
