@@ -14,6 +14,7 @@ import {
   BINARY,
   type Machine,
   missingBinary,
+  outcomeOf,
   recordImage,
   type SigningSide,
   startMachine,
@@ -141,13 +142,10 @@ async function expectPulled(name: string, options?: PullOptions): Promise<void> 
   expect(await machine.containerd.images()).toContain(name);
 }
 
-/** @param answer exit code, outcome and code of the reason that ctr shows: `1 deny signature.none` */
+/** @param answer as `outcomeOf` has it: `1 deny signature.none` */
 async function expectRefused(name: string, answer: string, options?: PullOptions): Promise<Finished> {
   const finished = await machine.containerd.pull(name, options);
-  expect(finished.code).toBe(1);
-  const [exit, ...reason] = answer.split(" ");
-  const said = /verifier (\S+) rejected image \(exit code (\d)\): (\w+ [\w.]+): (.+)$/.exec(finished.stderr.trim());
-  expect(said?.slice(1, 4), finished.stderr).toEqual(["atcr-verify", exit, reason.join(" ")]);
+  expect(outcomeOf(finished)).toBe(answer);
   expect(await machine.containerd.images()).not.toContain(name);
   return finished;
 }

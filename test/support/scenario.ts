@@ -4,7 +4,7 @@ import { CertificateAuthority, type TlsIdentity } from "./certificates.ts";
 import type { Containerd, ContainerdOptions } from "./containerd.ts";
 import { installVerifier, startContainerd } from "./containerd.ts";
 import { attachReferrer, buildReferrer, type Content } from "./image.ts";
-import { makeTemporaryDirectory } from "./process.ts";
+import { type Finished, makeTemporaryDirectory } from "./process.ts";
 import { Signer, type SignerOptions } from "./signer.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
@@ -123,4 +123,14 @@ export async function attachSignature(registry: string, repository: string, imag
   };
   const artifact = { artifactType: SIGNATURE_TYPE, payloadType: SIGNATURE_TYPE, subject: image, payload };
   await attachReferrer(registry, repository, buildReferrer(artifact));
+}
+
+/**
+ * How a pull through ctr ended: `pulled`, or the verifier's exit code, outcome and code as ctr shows
+ * them (`1 deny signature.none`), or else all that ctr said.
+ */
+export function outcomeOf({ code, stderr }: Finished): string {
+  if (code === 0) return "pulled";
+  const reason = /verifier atcr-verify rejected image \(exit code (\d)\): (\w+ [\w.]+): ./.exec(stderr);
+  return reason === null ? stderr : `${reason[1]} ${reason[2]}`;
 }
