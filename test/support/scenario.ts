@@ -36,8 +36,12 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-/** Starts a machine. Until it is told whom to trust, there is no policy and it pulls nothing. */
-export async function startMachine(options: ContainerdOptions = {}): Promise<Machine> {
+/**
+ * Starts a machine. Until it is told whom to trust, there is no policy and it pulls nothing.
+ *
+ * @param verifier absolute path, where another than the built binary shall decide
+ */
+export async function startMachine(options: ContainerdOptions = {}, verifier = BINARY): Promise<Machine> {
   const directory = makeTemporaryDirectory("atcr-verify");
   const configFile = join(directory, "config.yaml");
   const policyFile = join(directory, "trust-policy.yaml");
@@ -58,7 +62,7 @@ export async function startMachine(options: ContainerdOptions = {}): Promise<Mac
   try {
     const env = { ...options.env, ATCR_VERIFY_CONFIG: configFile };
     const containerd = await startContainerd({ ...options, env });
-    installVerifier(containerd.binDir, BINARY);
+    installVerifier(containerd.binDir, verifier, "atcr-verify");
     return {
       ...machine,
       containerd,
