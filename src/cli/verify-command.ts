@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, createReadStream, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { reject } from "../rejection.ts";
@@ -8,8 +8,12 @@ import { judgeBundle } from "../verify/offline.ts";
 import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { judgeOnline } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { readAtMost } from "./read-at-most.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { loadConfig, loadPolicy } from "./settings.ts";
+
+/** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
+const MAX_BUNDLE = 256 * 1024 * 1024;
 
 const OPTIONS = {
   policy: "value",
@@ -38,7 +42,7 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (line.values.has("save-evidence")) reject("input.malformed", "--save-evidence does not go with --offline");
     const now = readTime(line.values.get("at"));
-    const bundle = readBundle(readInput(bundlePath));
+    const bundle = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
     edge.answer(judgeBundle({ ...subject, policy, bundle, atcrHosts: config.atcrHosts, now }));
   }
   for (const option of ["bundle", "at"] as const) {
@@ -76,20 +80,35 @@ function readTime(text: string | undefined): number {
   return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
 }
 
-function readInput(path: string): Uint8Array {
+/** Not at once: a named pipe may have no writer, and then the deadline must still be kept. */
+async function readInput(path: string): Promise<Uint8Array> {
+  let bytes: Uint8Array | undefined;
   try {
-    return readFileSync(path);
+    bytes = await readAtMost(createReadStream(path), MAX_BUNDLE);
   } catch (error) {
-    return reject("bundle.malformed", `the bundle ${path} cannot be read: ${(error as Error).message}`, error);
+    reject("bundle.malformed", `the bundle ${path} cannot be read: ${(error as Error).message}`, error);
   }
+  return bytes ?? reject("bundle.malformed", `the bundle ${path} has more than ${MAX_BUNDLE} bytes`);
 }
 
 /** Whole or not at all. A failure is said and changes nothing about the verdict. */
 function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    writeFileSync(temporary, writeBundle(bundle));
-    renameSync(temporary, path);
+    // What is renamed over is gone: that must not happen to /dev/null.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new Error("it is there and no regular file");
+    // A new file only (wx): in a folder of others, the name could be a link to something else.
+    const file = openSync(temporary, "wx");
+    try {
+      writeFileSync(file, writeBundle(bundle));
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     edge.diagnose(`the evidence was not saved to ${path}: ${(error as Error).message}`);
   }
