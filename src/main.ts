@@ -1,18 +1,23 @@
-import { isatty } from "node:tty";
 import { isContainerdDoor } from "./cli/door.ts";
-import { ProcessEdge } from "./cli/process-edge.ts";
+import { restartWithoutJit } from "./cli/without-jit.ts";
 import { VERSION } from "./version.ts";
 
-const STDIN = 0;
 /** The runtime puts its own name and the program's before the arguments. */
 const args = process.argv.slice(2);
-const edge = new ProcessEdge();
 
 // Each door is imported when it is used: start-up is paid at every pull.
-if (isContainerdDoor(args, () => isatty(STDIN))) {
-  const { containerdDoor } = await import("./cli/containerd.ts");
-  containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
+if (args.length === 1 && args[0] === "--version") {
+  console.log(`atcr-verify ${VERSION}`);
 } else {
-  const { commandDoor } = await import("./cli/commands.ts");
-  commandDoor(args, edge, VERSION).catch((error: unknown) => edge.fail(error));
+  restartWithoutJit(args);
+  const { ProcessEdge } = await import("./cli/process-edge.ts");
+  const edge = new ProcessEdge();
+  const isTerminal = async () => (await import("node:tty")).isatty(0);
+  if (await isContainerdDoor(args, isTerminal)) {
+    const { containerdDoor } = await import("./cli/containerd.ts");
+    containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
+  } else {
+    const { commandDoor } = await import("./cli/commands.ts");
+    commandDoor(args, edge).catch((error: unknown) => edge.fail(error));
+  }
 }

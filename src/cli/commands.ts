@@ -2,11 +2,9 @@ import { reject } from "../rejection.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 
 /** A person's door: commands by name. */
-export async function commandDoor(args: readonly string[], edge: ProcessEdge, version: string): Promise<never> {
+export async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const [command, ...rest] = args;
   switch (command) {
-    case "--version":
-      return edge.print(`atcr-verify ${version}\n`);
     case "--help":
     case "-h":
     case "help": {

@@ -2,7 +2,10 @@
  * Whether these arguments are containerd's: a long flag with a single dash comes first, or there are
  * none and somebody pipes the question in (spec 1.1).
  */
-export function isContainerdDoor(args: readonly string[], stdinIsTerminal: () => boolean): boolean {
+export async function isContainerdDoor(
+  args: readonly string[],
+  stdinIsTerminal: () => Promise<boolean>,
+): Promise<boolean> {
   const [first] = args;
-  return first === undefined ? !stdinIsTerminal() : /^-[A-Za-z][^=]/.test(first);
+  return first === undefined ? !(await stdinIsTerminal()) : /^-[A-Za-z][^=]/.test(first);
 }

@@ -1,0 +1,186 @@
+/**
+ * The figures of docs/benchmarks.md: `make bench`, or `node test/bench/bench.ts [RUNS]`.
+ *
+ * Everything of one table is measured in one run, turn by turn, so that a busy machine is busy for
+ * all of it. Servers are stand-ins on loopback with TLS, in this process; the child's CPU and peak RSS
+ * are the kernel's.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CertificateAuthority } from "../support/certificates.ts";
+import { type StandInServer, sequentialRoundTrips } from "../support/http-server.ts";
+import { Signer } from "../support/signer.ts";
+import { StandInPds } from "../support/stand-in-pds.ts";
+import { StandInPlc } from "../support/stand-in-plc.ts";
+import { StandInRegistry } from "../support/stand-in-registry.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const BUN = join(ROOT, "node_modules/.bin/bun");
+const HELLO = join(ROOT, "build/bench/hello");
+const BINARY = process.env["ATCR_VERIFY_BINARY"] ?? join(ROOT, "dist/atcr-verify");
+const RUNS = Number(process.argv[2] ?? 25);
+/** Added to every answer for the figures of a network with distance, in milliseconds. */
+const DISTANCE = 50;
+const execute = promisify(execFile);
+
+interface Measured {
+  readonly code: number;
+  readonly stdout: string;
+  readonly wall: number;
+  readonly cpu: number;
+  readonly rss: number;
+}
+
+interface Case {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly stdin?: string;
+  readonly expected: number;
+  /** Before each run. */
+  readonly prepare?: () => void;
+}
+
+const authority = new CertificateAuthority();
+const folder = mkdtempSync(join(tmpdir(), "atcr-bench-"));
+const tls = authority.issue({ names: ["127.0.0.1"] });
+const [plc, pds, registry] = [
+  await StandInPlc.start({ tls }),
+  await StandInPds.start({ tls }),
+  await StandInRegistry.start({ tls }),
+];
+const servers: readonly StandInServer[] = [plc, pds, registry];
+const environment: Record<string, string> = {
+  ...(JSON.parse(process.env["EXTRA"] ?? "{}") as Record<string, string>),
+  PATH: process.env["PATH"] ?? "",
+  SSL_CERT_FILE: join(folder, "ca.pem"),
+  ATCR_VERIFY_CONFIG: join(folder, "config.yaml"),
+};
+
+try {
+  await main();
+} finally {
+  for (const server of servers) await server.stop();
+  rmSync(folder, { recursive: true });
+}
+
+async function main(): Promise<void> {
+  await buildHello();
+  const at = Date.now() - 86_400_000;
+  const signer = await Signer.create({ seed: "bench", pds: pds.origin, at, others: 50 });
+  plc.add(signer.log);
+  pds.add(signer.repo);
+  const signed = registry.pushImage("team/app", "signed", "signed");
+  const unsigned = registry.pushImage("team/app", "unsigned", "unsigned");
+  await signer.sign(signed.digest, "app", at + 10);
+  const annotations = { "io.atcr.atproto.did": signer.did };
+  registry.attach("team/app", signed, { annotations, fallbackTag: true });
+
+  writeFileSync(join(folder, "ca.pem"), authority.cert);
+  writeFileSync(
+    join(folder, "config.yaml"),
+    `trustPolicyPath: ${join(folder, "policy.yaml")}\nplcDirectories: [${plc.origin}]\nnetwork: {allow: [127.0.0.0/8]}\n`,
+  );
+  writePolicy([signer.did]);
+  // More signers than are asked directly: the way through the registry. None but one has a log.
+  const strangers = Array.from({ length: 16 }, (_, i) => `did:plc:${"abcdefghijklmnop"[i] ?? "a"}`.padEnd(32, "a"));
+
+  const pull = (digest: string) => ({
+    command: [
+      BINARY,
+      ...["-name", `${registry.authority}/team/app@${digest}`, "-digest", digest],
+      ...["-stdin-media-type", "application/vnd.oci.descriptor.v1+json"],
+    ],
+    stdin: JSON.stringify({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest }),
+  });
+  const few = () => writePolicy([signer.did]);
+  const exempt = () => writePolicy([signer.did], "allow");
+  const many = () => writePolicy([signer.did, ...strangers]);
+
+  const bins = (process.env["BINS"] ?? "").split(",");
+  await table("compare", [{ name: "hello", command: [HELLO], expected: 0 }, ...bins.map((b) => { const p = pull(signed.digest); return { name: b.slice(-12), ...p, command: [b, ...p.command.slice(1)], expected: 0, prepare: few }; })]);
+  return;
+  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, ${RUNS} runs turn by turn; median (min, max)\n`);
+  await table("Start-up and pulls on loopback", [
+    { name: "hello world, compiled", command: [HELLO], expected: 0 },
+    { name: "--version", command: [BINARY, "--version"], expected: 0 },
+    { name: "exempt by a rule", ...pull(signed.digest), expected: 0, prepare: exempt },
+    { name: "verified pull, cold", ...pull(signed.digest), expected: 0, prepare: few },
+    { name: "verified pull, 17 signers", ...pull(signed.digest), expected: 0, prepare: many },
+    { name: "unsigned, refused", ...pull(unsigned.digest), expected: 1, prepare: few },
+  ]);
+
+  for (const server of servers) server.delay(DISTANCE);
+  console.log(`\n${DISTANCE} ms added to every answer`);
+  await distant("verified pull", { name: "", ...pull(signed.digest), expected: 0, prepare: few });
+  await distant("verified pull, 17 signers", { name: "", ...pull(signed.digest), expected: 0, prepare: many });
+  await distant("unsigned, refused", { name: "", ...pull(unsigned.digest), expected: 1, prepare: few });
+  registry.referrersApi = 404;
+  await distant("unsigned, tag fallback", { name: "", ...pull(unsigned.digest), expected: 1, prepare: few });
+}
+
+function writePolicy(dids: readonly string[], action = "enforce"): void {
+  const trusted = dids.map((did) => `  ${did}: {}\n`).join("");
+  const rule = `  - {name: team, scope: "${registry.authority}/team/*", action: ${action}}\n`;
+  writeFileSync(join(folder, "policy.yaml"), `version: 1.0\ntrustedDIDs:\n${trusted}policies:\n${rule}`);
+}
+
+async function table(title: string, cases: readonly Case[]): Promise<void> {
+  const results = cases.map((): Measured[] => []);
+  for (let run = 0; run < RUNS; run++) {
+    for (const [i, one] of cases.entries()) results[i]?.push(await measure(one));
+  }
+  const base = median((results[0] ?? []).map(({ cpu }) => cpu));
+  console.log(title);
+  console.log(row(["", "CPU ms", "x hello", "wall ms", "peak RSS MiB"]));
+  for (const [i, { name }] of cases.entries()) {
+    const measured = results[i] ?? [];
+    const times = median(measured.map(({ cpu }) => cpu)) / base;
+    const columns = (["cpu", "wall", "rss"] as const).map((key) => spread(measured.map((one) => one[key])));
+    console.log(row([name, columns[0] ?? "", times.toFixed(2), columns[1] ?? "", columns[2] ?? ""]));
+  }
+}
+
+async function distant(name: string, one: Case): Promise<void> {
+  const walls: number[] = [];
+  const counts = new Set<string>();
+  for (let run = 0; run < Math.min(RUNS, 10); run++) {
+    for (const server of servers) server.forget();
+    walls.push((await measure(one)).wall);
+    const requests = servers.flatMap((server) => server.requests);
+    const each = [plc, pds, registry].map((server) => server.requests.length).join(" + ");
+    counts.add(`${each} requests (directory, PDS, registry), ${sequentialRoundTrips(requests)} in sequence`);
+  }
+  console.log(row([name, `wall ${spread(walls)} ms`, [...counts].join(" or ")]));
+}
+
+async function measure({ command, stdin = "", expected, prepare }: Case): Promise<Measured> {
+  prepare?.();
+  const job = JSON.stringify({ command, env: environment, stdin });
+  const { stdout } = await execute(BUN, [join(import.meta.dirname, "measure.ts"), job]);
+  const measured = JSON.parse(stdout) as Measured;
+  if (measured.code !== expected) throw new Error(`exit code ${measured.code}: ${measured.stdout}`);
+  return measured;
+}
+
+async function buildHello(): Promise<void> {
+  mkdirSync(join(ROOT, "build/bench"), { recursive: true });
+  const source = join(folder, "hello.ts");
+  writeFileSync(source, 'console.log("hello world");\n');
+  await execute(BUN, [join(ROOT, "packaging/build.ts"), "--entry", source, "--outfile", HELLO], { cwd: ROOT });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function spread(values: readonly number[]): string {
+  return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}, ${Math.max(...values).toFixed(1)})`;
+}
+
+function row(cells: readonly string[]): string {
+  return cells.map((cell, i) => cell.padEnd(i === 0 ? 28 : 22)).join("");
+}
