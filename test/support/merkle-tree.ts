@@ -65,18 +65,25 @@ export class ForgedTree {
     return this.add(edit({ l: left, e: list }));
   }
 
-  /** The tree of these keys as it has to be, all below nodes of `height`; null where there are none. */
-  async build(keys: readonly string[], height = Math.max(0, ...keys.map(heightOf))): Promise<Cid | null> {
+  /**
+   * The tree of these keys as it has to be, all below nodes of `height`, each with its own record unless `value`
+   * is given; null where there are no keys.
+   */
+  async build(
+    keys: readonly string[],
+    height: number = Math.max(0, ...keys.map(heightOf)),
+    value?: Cid,
+  ): Promise<Cid | null> {
     if (keys.length === 0) return null;
     const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     const own = sorted.filter((key) => heightOf(key) >= height);
-    const between = (from: number, to: number) => this.build(sorted.slice(from, to), height - 1);
+    const between = (from: number, to: number) => this.build(sorted.slice(from, to), height - 1, value);
     const starts = own.map((key) => sorted.indexOf(key));
     const left = await between(0, starts[0] ?? sorted.length);
     const entries: TreeEntry[] = [];
     for (const [i, key] of own.entries()) {
       const right = await between((starts[i] ?? 0) + 1, starts[i + 1] ?? sorted.length);
-      entries.push({ key, right });
+      entries.push({ key, right, ...(value === undefined ? {} : { value }) });
     }
     return this.node(left, entries);
   }
