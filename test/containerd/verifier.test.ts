@@ -249,6 +249,30 @@ describe.runIf(testable)("an image that no trusted signer recorded", () => {
   });
 });
 
+describe.runIf(testable)("a name that containerd would pull, but that names another image than it seems to", () => {
+  const repository = "alice/named";
+  let signed: Pushed;
+
+  beforeAll(async () => {
+    signed = await pushSigned(repository);
+  });
+
+  it.each([
+    ["two dots", (host: string) => `${host}/exempt/../${repository}:v1`],
+    ["an empty component", (host: string) => `${host}//${repository}:v1`],
+    ["an escaped letter", (host: string) => `${host}/%61lice/named:v1`],
+    ["a user", (host: string) => `user@${host}/${repository}:v1`],
+    ["a query", (host: string) => `${host}/${repository}:v1?x=y`],
+    ["a fragment", (host: string) => `${host}/${repository}:v1#fragment`],
+  ])("is refused for %s, although the image is signed", async (_, name) => {
+    await expectRefused(name(registry.host), "3 misconfigured image.malformed_reference");
+  });
+
+  it("is not refused for a tag beside the digest that does not exist: the digest is what counts", async () => {
+    await expectPulled(signed.byDigest.replace("@", ":no-such-tag@"));
+  });
+});
+
 describe.runIf(testable)("an image whose signer only the registry names", () => {
   it.each([
     ["the tag fallback of Debian's docker-registry", () => registry.url],
