@@ -62,7 +62,12 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
   try {
     const env = { ...options.env, ATCR_VERIFY_CONFIG: configFile };
     const containerd = await startContainerd({ ...options, env });
-    installVerifier(containerd.binDir, verifier, "atcr-verify");
+    try {
+      installVerifier(containerd.binDir, verifier, "atcr-verify");
+    } catch (error) {
+      await containerd.stop();
+      throw error;
+    }
     return {
       ...machine,
       containerd,
