@@ -64,7 +64,7 @@ export class Collector {
     this.#channel.run(async () => {
       // A directory behind the others is the likely reason, so the next one is asked first.
       const newer = await this.#identityOf(signer, first.directory + 1);
-      if (!("kind" in newer) && equalBytes(newer.fetched.bytes, first.fetched.bytes)) return;
+      if (!("kind" in newer) && !isNews(newer, first)) return;
       this.#channel.push("kind" in newer ? newer : await this.#recordOf(signer, newer));
     });
   }
@@ -107,4 +107,15 @@ export class Collector {
       return { kind: "gap", gap: gapOf("pds", error, signer) };
     }
   }
+}
+
+/**
+ * Whether a second answer may replace the first: it is another, and its key is not one that the first
+ * knew as superseded. Else a directory that lags behind would bring a stolen key back to life.
+ */
+function isNews(second: FetchedIdentity, first: FetchedIdentity): boolean {
+  if (equalBytes(second.fetched.bytes, first.fetched.bytes)) return false;
+  const [now, before] = [second.identity, first.identity];
+  if (now === undefined || before === undefined) return true;
+  return !before.formerKeys.has(now.key.didKey) || now.formerKeys.has(before.key.didKey);
 }

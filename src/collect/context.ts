@@ -44,11 +44,13 @@ export class Missing extends Error {
  * @throws Missing where there is no answer; any status is an answer
  */
 export async function ask(service: Service, request: HttpRequest, context: CollectContext): Promise<HttpResponse> {
+  // Known before: a timer may go off a moment before the time that it was set for.
+  const cutByDeadline = context.deadline.remaining() <= request.timeout;
   try {
     return await context.http(request, context.deadline);
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
-    throw new Missing(codeOf(service, error, context), error.message, { cause: error });
+    throw new Missing(codeOf(service, error, cutByDeadline), error.message, { cause: error });
   }
 }
 
@@ -73,7 +75,7 @@ export function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;
 }
 
-function codeOf(service: Service, failure: HttpFailure, { deadline }: CollectContext): RejectionCode {
+function codeOf(service: Service, failure: HttpFailure, cutByDeadline: boolean): RejectionCode {
   switch (failure.kind) {
     case "forbidden_address":
       return "net.forbidden_address";
@@ -83,7 +85,7 @@ function codeOf(service: Service, failure: HttpFailure, { deadline }: CollectCon
       return BAD_RESPONSE[service];
     case "timeout":
       // The whole time is over, or only what one service may take of it.
-      return deadline.remaining() === 0 ? "net.deadline" : UNREACHABLE[service];
+      return cutByDeadline ? "net.deadline" : UNREACHABLE[service];
     case "unreachable":
       return UNREACHABLE[service];
   }

@@ -43,22 +43,39 @@ export async function searchRegistry(
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
   const registry = new Registry(subject, context);
-  try {
-    const { referrers, complete } = await registry.referrers();
-    const named = referrers.map((referrer) => ({ referrer, pointer: registry.pointerOf(referrer) }));
-    const first = named.filter(({ pointer }) => pointer !== undefined && trusted.has(pointer.signer));
-    const candidates = [...first, ...named.filter((candidate) => !first.includes(candidate))].slice(0, MAX_CANDIDATES);
+  const { referrers, complete } = await registry.referrers(found);
+  const all = referrers.map((referrer) => ({ referrer, pointer: registry.pointerOf(referrer) }));
+  const helpful = firstOfEach(all.filter(({ pointer }) => pointer !== undefined && trusted.has(pointer.signer)));
+  const unnamed = all.filter(({ pointer }) => pointer === undefined);
+  const strangers = all.filter(({ pointer }) => pointer !== undefined && !trusted.has(pointer.signer));
+  const ordered = [...helpful, ...unnamed, ...strangers];
+  const candidates = ordered.slice(0, MAX_CANDIDATES);
 
-    const unnamed = candidates.filter(({ pointer }) => pointer === undefined).map(({ referrer }) => referrer);
-    for (const { pointer } of candidates) if (pointer !== undefined) found(pointer);
-    if ((!complete || named.length > candidates.length) && first.length === 0) {
-      const detail = `${subject.name.host} lists more than ${candidates.length} referrers, and none of those names a trusted signer`;
-      found({ service: "registry", code: "registry.too_many_candidates", detail });
-    }
-    await registry.examine(unnamed, found);
-  } catch (error) {
-    found(gapOf("registry", error));
+  for (const { pointer } of candidates) if (pointer !== undefined) found(pointer);
+  // With a trusted name in the list, what strangers put behind it hides nothing.
+  const wanted = helpful.length === 0 ? ordered.length : helpful.length + unnamed.length;
+  if (!complete || wanted > MAX_CANDIDATES) {
+    const detail = `${subject.name.host} lists more than the ${candidates.length} referrers that were looked at`;
+    found({ service: "registry", code: "registry.too_many_candidates", detail });
   }
+  const fetched = candidates.filter(({ pointer }) => pointer === undefined).map(({ referrer }) => referrer);
+  await registry.examine(fetched, found);
+}
+
+/** A referrer's descriptor and whom it names by itself. */
+interface Candidate {
+  readonly referrer: Descriptor;
+  readonly pointer: Pointer | undefined;
+}
+
+/** One candidate for each signer: many that name one signer must not hide another's. */
+function firstOfEach(candidates: readonly Candidate[]): readonly Candidate[] {
+  const bySigner = new Map<Did | undefined, Candidate>();
+  for (const candidate of candidates) {
+    const signer = candidate.pointer?.signer;
+    if (!bySigner.has(signer)) bySigner.set(signer, candidate);
+  }
+  return [...bySigner.values()];
 }
 
 /** One repository of the registry, asked about one image. */
@@ -73,23 +90,37 @@ class Registry {
     this.#base = `${originOf(subject.name.host, context)}/v2/${subject.name.path}`;
   }
 
-  /** The referrers that may be signatures; incomplete where there were more pages than are read. */
-  async referrers(): Promise<{ referrers: readonly Descriptor[]; complete: boolean }> {
-    const { digest } = this.#subject;
-    let response = await this.#get(referrersPath(digest), ACCEPT_INDEX);
-    if (NO_REFERRERS_API.has(response.status)) {
-      response = await this.#get(fallbackTagPath(digest), ACCEPT_INDEX);
-      if (response.status === 404) return { referrers: [], complete: true };
-    }
+  /**
+   * The referrers that may be signatures; incomplete where there were more pages than are read. A page
+   * that cannot be had leaves a gap, and those before it are looked at all the same.
+   */
+  async referrers(found: (gap: Gap) => void): Promise<{ referrers: readonly Descriptor[]; complete: boolean }> {
     const referrers: Descriptor[] = [];
-    for (let page = 1; ; page++) {
-      if (response.status !== 200) this.#refused(response);
-      referrers.push(...readReferrers(response.body));
-      const next = nextPage(response.headers.get("link"));
-      if (next === undefined) return { referrers, complete: true };
-      if (page === MAX_PAGES) return { referrers, complete: false };
-      response = await this.#get(this.#sameHost(next, response.url), ACCEPT_INDEX);
+    try {
+      let response = await this.#firstPage();
+      for (let page = 1; response !== undefined; page++) {
+        if (response.status !== 200) this.#refused(response);
+        const { candidates, unreadable } = readReferrers(response.body);
+        referrers.push(...candidates);
+        if (unreadable !== undefined) found(gapOf("registry", unreadable));
+        const next = nextPage(response.headers.get("link"));
+        if (next === undefined) break;
+        if (page === MAX_PAGES) return { referrers, complete: false };
+        response = await this.#get(this.#sameHost(next, response.url), ACCEPT_INDEX);
+      }
+    } catch (error) {
+      found(gapOf("registry", error));
     }
+    return { referrers, complete: true };
+  }
+
+  /** By the Referrers API, else the fallback tag; undefined where there is neither. */
+  async #firstPage(): Promise<HttpResponse | undefined> {
+    const { digest } = this.#subject;
+    const response = await this.#get(referrersPath(digest), ACCEPT_INDEX);
+    if (!NO_REFERRERS_API.has(response.status)) return response;
+    const fallback = await this.#get(fallbackTagPath(digest), ACCEPT_INDEX);
+    return fallback.status === 404 ? undefined : fallback;
   }
 
   /** What a referrer's descriptor says by itself, so that its manifest need not be fetched. */

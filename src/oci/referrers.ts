@@ -1,5 +1,5 @@
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
-import { reject } from "../rejection.ts";
+import { Rejection, reject } from "../rejection.ts";
 import { type Descriptor, optionalText, readDescriptor } from "./descriptor.ts";
 import { type Digest, digestHex } from "./digest.ts";
 
@@ -24,26 +24,42 @@ export function fallbackTagPath(digest: Digest): string {
   return `manifests/sha256-${digestHex(digest)}`;
 }
 
+/** What one page of referrers lists. */
+export interface ReferrersPage {
+  /** Those that may be signatures. */
+  readonly candidates: readonly Descriptor[];
+  /** Why one that may be a signature cannot be fetched (the first of them); the others stand. */
+  readonly unreadable?: Rejection;
+}
+
 /**
  * Reads one page of referrers and keeps those that may be signatures (spec 3.1). A descriptor's
  * artifactType is a hint: where it says nothing, the manifest decides ({@link isSignatureType}).
+ * One bad descriptor hides no other: whoever may push can have a referrer with a sha512 digest.
  *
  * @param bytes attacker-controlled JSON
- * @throws Rejection registry.bad_response
+ * @throws Rejection registry.bad_response where it is no list
  */
-export function readReferrers(bytes: Uint8Array): readonly Descriptor[] {
+export function readReferrers(bytes: Uint8Array): ReferrersPage {
   const index = parseJson(bytes, "registry.bad_response", "the list of referrers");
   const manifests = isJsonObject(index) ? field(index, "manifests") : undefined;
   if (!Array.isArray(manifests)) reject("registry.bad_response", "the list of referrers is not an OCI index");
   if (manifests.length > MAX_REFERRERS) {
     reject("registry.bad_response", `one page lists ${manifests.length} referrers, more than ${MAX_REFERRERS}`);
   }
-  return manifests
-    .filter((value: unknown) => {
-      const artifactType = isJsonObject(value) ? optionalText(value, "artifactType") : undefined;
-      return !saysSomething(artifactType) || artifactType === SIGNATURE_TYPE;
-    })
-    .map((value: unknown, i) => readDescriptor(value, "registry.bad_response", `candidate ${i + 1}`));
+  const candidates: Descriptor[] = [];
+  let unreadable: Rejection | undefined;
+  for (const [i, value] of manifests.entries()) {
+    const artifactType = isJsonObject(value) ? optionalText(value, "artifactType") : undefined;
+    if (saysSomething(artifactType) && artifactType !== SIGNATURE_TYPE) continue;
+    try {
+      candidates.push(readDescriptor(value, "registry.bad_response", `referrer ${i + 1} of the list`));
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      unreadable ??= error;
+    }
+  }
+  return { candidates, ...(unreadable === undefined ? {} : { unreadable }) };
 }
 
 /** Whether a descriptor itself says that it is of a signature. */
@@ -56,16 +72,25 @@ export function saysSomething(artifactType: string | undefined): artifactType is
   return artifactType !== undefined && artifactType !== EMPTY_TYPE;
 }
 
+/** `<URI>` and the parameters behind it; a comma may stand in the URI and in quotes. */
+const LINK = /<([^<>]*)>((?:[^<>",]|"[^"]*")*)/g;
+/** A parameter of a link; the value of `rel` is one relation or, in quotes, several. */
+const REL = /^\s*rel\s*=\s*(?:"([^"]*)"|([^\s"]+))\s*$/i;
+
 /**
- * The target of `Link: <…>; rel="next"` (RFC 8288), as it stands; undefined where there is none.
+ * The target of `Link: <…>; rel="next"` (RFC 8288, section 3), as it stands; undefined where there
+ * is none.
  *
- * @param header attacker-controlled
+ * @param header attacker-controlled; several fields are joined by commas
  */
 export function nextPage(header: string | undefined): string | undefined {
-  for (const link of (header ?? "").split(",")) {
-    const [target = "", ...parameters] = link.split(";").map((part) => part.trim());
-    const isNext = parameters.some((parameter) => parameter === "rel=next" || parameter === 'rel="next"');
-    if (isNext && target.startsWith("<") && target.endsWith(">")) return target.slice(1, -1);
+  for (const [, target, parameters = ""] of (header ?? "").matchAll(LINK)) {
+    const rel = parameters
+      .split(";")
+      .map((parameter) => REL.exec(parameter))
+      .find((match) => match !== null);
+    const relations = (rel?.[1] ?? rel?.[2] ?? "").toLowerCase().split(/\s+/);
+    if (relations.includes("next")) return target;
   }
   return undefined;
 }

@@ -7,6 +7,8 @@ import type { Pointer } from "./evidence.ts";
 
 const DID_ANNOTATION = "io.atcr.atproto.did";
 const RECORD_ANNOTATION = "io.atcr.atproto.recordUri";
+/** Characters of a record's URI that are repeated; stops a payload from filling what is saved and printed. */
+const MAX_URI = 512;
 
 /**
  * The signer that a referrer's descriptor or manifest names. Field names are not documented, so an
@@ -36,5 +38,5 @@ function pointer(did: unknown, recordUri: unknown, url: string, image: Digest): 
   if (typeof did !== "string" || !isDid(did)) return undefined;
   const expected = `at://${did}/${recordPath(image)}`;
   if (typeof recordUri !== "string" || recordUri === expected) return { signer: did, url };
-  return { signer: did, url, note: `points to ${recordUri}, expected ${expected}` };
+  return { signer: did, url, note: `points to ${recordUri.slice(0, MAX_URI)}, expected ${expected}` };
 }

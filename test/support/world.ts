@@ -1,0 +1,108 @@
+import type { Did } from "../../src/atproto/syntax.ts";
+import type { CollectContext } from "../../src/collect/context.ts";
+import { type Config, DEFAULT_CONFIG } from "../../src/config/config.ts";
+import { Deadline } from "../../src/net/deadline.ts";
+import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
+import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
+import { LoopbackHttp } from "./loopback-http.ts";
+import { StandInPds } from "./stand-in-pds.ts";
+import { StandInPlc } from "./stand-in-plc.ts";
+import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
+
+const REPOSITORY = "team/app";
+const IMAGE: Descriptor = { mediaType: MANIFEST, digest: DIGEST, size: 500 };
+
+/**
+ * Two directories, one PDS for everybody, and a registry, at the hosts that evidence.ts names:
+ * `https://plc.example`, `https://plc2.example`, `https://registry.example`, and each signer's own.
+ */
+export class World {
+  readonly plc: StandInPlc;
+  readonly plc2: StandInPlc;
+  readonly pds: StandInPds;
+  readonly registry: StandInRegistry;
+  readonly http: LoopbackHttp;
+
+  private constructor(plc: StandInPlc, plc2: StandInPlc, pds: StandInPds, registry: StandInRegistry) {
+    this.plc = plc;
+    this.plc2 = plc2;
+    this.pds = pds;
+    this.registry = registry;
+    this.http = new LoopbackHttp({
+      "https://plc.example": plc,
+      "https://plc2.example": plc2,
+      "https://registry.example": registry,
+    });
+  }
+
+  static async start(...signers: readonly TestSigner[]): Promise<World> {
+    const world = new World(
+      await StandInPlc.start(),
+      await StandInPlc.start(),
+      await StandInPds.start(),
+      await StandInRegistry.start(),
+    );
+    for (const signer of signers) world.add(signer);
+    return world;
+  }
+
+  /** Serves what this signer has: the log at both directories, or the document; and the repo. */
+  add(signer: TestSigner): void {
+    this.http.places.set(signer.pds, this.pds);
+    this.pds.add(signer.repo);
+    if (signer.did.startsWith("did:plc:")) {
+      this.plc.add(signer.log);
+      this.plc2.add(signer.log);
+      return;
+    }
+    const { host, origin } = new URL(signer.identity().url);
+    this.http.places.set(origin, this.pds);
+    this.pds.serveDocument(JSON.parse(new TextDecoder().decode(signer.identity().bytes)), host);
+  }
+
+  /** Attaches a referrer to the image; one with a DID names it in an annotation. */
+  attach(options: ArtifactOptions & { did?: string } = {}): Descriptor {
+    const { did, ...rest } = options;
+    const annotations = { ...(did === undefined ? {} : { "io.atcr.atproto.did": did }), ...options.annotations };
+    return this.registry.attach(REPOSITORY, IMAGE, { ...rest, annotations });
+  }
+
+  /** Lists these descriptors in place of what is attached. */
+  list(...manifests: readonly unknown[]): void {
+    this.registry.override("/referrers/", { json: { schemaVersion: 2, manifests } });
+  }
+
+  context(changes: Partial<Config> = {}, time = 8000): CollectContext {
+    const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
+    const deadline = new Deadline(performance.now() + time);
+    return { http: this.http.get, deadline, config, now: () => NOW };
+  }
+
+  /** All requests that any of the servers got. */
+  get requests(): readonly RecordedRequest[] {
+    return [this.plc, this.plc2, this.pds, this.registry].flatMap(({ requests }) => requests);
+  }
+
+  get roundTrips(): number {
+    return sequentialRoundTrips(this.requests);
+  }
+
+  /** Whose identity or record was asked for, each once. */
+  get contacted(): readonly Did[] {
+    const dids = this.requests.flatMap(({ path, query }) => [/did:plc:[^/]*/.exec(path)?.[0], query.get("did")]);
+    return [...new Set(dids)].filter((did) => typeof did === "string") as Did[];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.plc, this.plc2, this.pds, this.registry].map((server) => server.stop()));
+  }
+}
+
+/** The payload of a signature artifact that names this DID; its other addresses are traps. */
+export function payloadOf(did: string, changes: Record<string, unknown> = {}): unknown {
+  return {
+    $type: "io.atcr.atproto.signature",
+    version: "1.0",
+    atproto: { did, pdsEndpoint: "https://trap.example", handle: "trap.example", ...changes },
+  };
+}

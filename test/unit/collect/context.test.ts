@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { ask, badStatus, type CollectContext, gapOf, hostOf, Missing } from "../../../src/collect/context.ts";
+import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
+import { Deadline } from "../../../src/net/deadline.ts";
+import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
+import { Rejection } from "../../../src/rejection.ts";
+import { didNamed } from "../../support/evidence.ts";
+
+const REQUEST: HttpRequest = {
+  url: "https://a.example/x",
+  accept: "*/*",
+  maxBytes: 10,
+  timeout: 1000,
+  maxRedirects: 0,
+  originMayBePrivate: false,
+  purpose: "test",
+};
+const SERVICES = ["registry", "identity", "pds"] as const;
+
+function failing(error: unknown, left = 10_000): CollectContext {
+  const http = () => Promise.reject(error as Error);
+  return { http, deadline: new Deadline(performance.now() + left), config: DEFAULT_CONFIG, now: () => 0 };
+}
+
+async function codes(kind: HttpFailureKind, left?: number): Promise<readonly string[]> {
+  const context = failing(new HttpFailure(kind, "why"), left);
+  const answers = SERVICES.map((service) => ask(service, REQUEST, context).catch((error: unknown) => error));
+  return (await Promise.all(answers)).map((error) => (error instanceof Missing ? error.code : "another error"));
+}
+
+describe("ask", () => {
+  it.each<[HttpFailureKind, readonly string[]]>([
+    ["unreachable", ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
+    ["timeout", ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
+    ["bad_response", ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
+    ["forbidden_address", Array<string>(3).fill("net.forbidden_address")],
+    ["tls", Array<string>(3).fill("net.tls")],
+  ])("calls the failure %s by its code", async (kind, expected) => {
+    expect(await codes(kind)).toEqual(expected);
+  });
+
+  it("says that all the time is over where that cut the exchange short", async () => {
+    expect(await codes("timeout", 900)).toEqual(Array(3).fill("net.deadline"));
+    expect(await codes("timeout", 0)).toEqual(Array(3).fill("net.deadline"));
+    expect(await codes("unreachable", 900)).toEqual([
+      "registry.unreachable",
+      "identity.unreachable",
+      "pds.unreachable",
+    ]);
+  });
+
+  it("lets a bug through as it is", async () => {
+    await expect(ask("pds", REQUEST, failing(new TypeError("a bug")))).rejects.toThrow(TypeError);
+  });
+});
+
+describe("badStatus", () => {
+  it.each([
+    [429, ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
+    [503, ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
+    [404, ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
+    [204, ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
+  ])("calls %i by its code", (status, expected) => {
+    const response = { status, url: REQUEST.url, headers: new Map(), body: new Uint8Array() };
+    const found = SERVICES.map((service) => {
+      try {
+        return badStatus(service, response);
+      } catch (error) {
+        return (error as Missing).code;
+      }
+    });
+    expect(found).toEqual(expected);
+  });
+});
+
+describe("gapOf", () => {
+  it("takes what is missing and what cannot be read, and nothing else", () => {
+    const signer = didNamed("a");
+    const missing = new Missing("pds.unreachable", "why");
+    expect(gapOf("pds", missing, signer)).toEqual({ service: "pds", signer, code: "pds.unreachable", detail: "why" });
+    const rejection = new Rejection("registry.bad_response", "why");
+    expect(gapOf("registry", rejection)).toEqual({ service: "registry", code: "registry.bad_response", detail: "why" });
+    expect(() => gapOf("pds", new TypeError("a bug"))).toThrow(TypeError);
+    expect(() => gapOf("pds", new HttpFailure("tls", "not through ask"))).toThrow(HttpFailure);
+  });
+});
+
+describe("hostOf", () => {
+  it("is the host with its port, or what stands there", () => {
+    expect(hostOf("https://a.example:8443/x")).toBe("a.example:8443");
+    expect(hostOf("nonsense")).toBe("nonsense");
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { readDescriptor } from "../../../src/oci/descriptor.ts";
+import { DIGEST } from "../../support/evidence.ts";
+import { codeOf } from "../../support/rejection.ts";
+
+const VALID = { digest: DIGEST, size: 10, mediaType: "a/b", artifactType: "c/d", annotations: { x: "y" } };
+const read = (value: unknown) => readDescriptor(value, "registry.bad_response", "it");
+
+describe("readDescriptor", () => {
+  it("reads what is needed and leaves the rest", () => {
+    const expected = { ...VALID, annotations: new Map([["x", "y"]]) };
+    expect(read({ ...VALID, platform: 1, urls: null })).toEqual(expected);
+    expect(read({ digest: DIGEST, size: 0 })).toEqual({ digest: DIGEST, size: 0, annotations: new Map() });
+  });
+
+  it.each([null, [], "text", 1])("refuses what is no object: %j", (value) => {
+    expect(codeOf(() => read(value))).toBe("registry.bad_response");
+  });
+
+  it.each([
+    { digest: undefined },
+    { digest: 1 },
+    { digest: DIGEST.toUpperCase() },
+    { digest: `sha512:${"a".repeat(128)}` },
+    { digest: `${DIGEST}/../x` },
+    { size: undefined },
+    { size: "10" },
+    { size: -1 },
+    { size: 1.5 },
+    { size: 2 ** 60 },
+  ])("refuses %j, by the code it is given", (changes) => {
+    expect(codeOf(() => readDescriptor({ ...VALID, ...changes }, "car.malformed", "it"))).toBe("car.malformed");
+  });
+
+  it("takes types that are empty or no text for none", () => {
+    for (const type of ["", null, 1, {}]) {
+      expect(read({ ...VALID, mediaType: type, artifactType: type })).toMatchObject({
+        mediaType: undefined,
+        artifactType: undefined,
+      });
+    }
+  });
+
+  it("takes annotations that are no text for none", () => {
+    expect(read({ ...VALID, annotations: { a: 1, b: null, c: "d" } }).annotations).toEqual(new Map([["c", "d"]]));
+    for (const annotations of [null, "x", [["a", "b"]]])
+      expect(read({ ...VALID, annotations }).annotations.size).toBe(0);
+    const inherited = JSON.parse(`{"__proto__":{"x":"y"}}`) as unknown;
+    expect(read({ ...VALID, annotations: inherited }).annotations.has("x")).toBe(false);
+  });
+});
