@@ -15,6 +15,8 @@ const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
  */
 export function loadConfig(named: string | undefined): Config {
   const path = named ?? process.env[CONFIG_VARIABLE];
+  // Else it would be the working folder.
+  if (path === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
   const text = readTrustedFile({
     path: path ?? DEFAULT_CONFIG_PATH,
     code: "config.invalid",

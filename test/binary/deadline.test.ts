@@ -1,0 +1,244 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Answered,
+  type Ask,
+  ask,
+  auditing,
+  Bench,
+  containerdArgs,
+  enforcing,
+  headline,
+  World,
+} from "../support/binary.ts";
+import { HostileServer } from "../support/hostile-server.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+/** Milliseconds after the deadline within which the answer must be there: starting the process counts, too. */
+const SLACK = 1500;
+const OVER = "2 inconclusive net.deadline";
+
+let world: World;
+let image: Descriptor;
+let unsigned: Descriptor;
+
+beforeAll(async () => {
+  world = await World.start();
+  image = await world.image("signed");
+  unsigned = await world.image("unsigned", { signed: false });
+});
+afterAll(() => world.stop());
+
+function expectAfter({ took }: Answered, deadline: number): void {
+  expect(took).toBeGreaterThanOrEqual(deadline - 50);
+  expect(took).toBeLessThan(deadline + SLACK);
+}
+
+/** A configuration and a policy of this test's own. */
+function under(name: string, settings: object, policy = enforcing(world.signer.did)): Ask {
+  const trustPolicyPath = world.policy(policy, `${name}.policy.yaml`);
+  const config = world.configure({ ...world.settings, deadline: "1s", ...settings, trustPolicyPath }, `${name}.yaml`);
+  return { env: { ...world.env, ATCR_VERIFY_CONFIG: config } };
+}
+
+/** Accepts connections and says nothing, not even in TLS. */
+const silence = () => HostileServer.start("accept and be silent");
+
+describe.concurrent("time is over while waiting for", () => {
+  it("a directory", async () => {
+    const server = await silence();
+    const answered = await world.pull(
+      world.name,
+      image,
+      under("plc", { plcDirectories: [`https://${server.authority}`] }),
+    );
+    expect(headline(answered)).toBe(OVER);
+    expect(answered.stdout).toContain(`directory ${server.authority}: `);
+    expectAfter(answered, 1000);
+    await server.stop();
+  });
+
+  it("a PDS", async () => {
+    const server = await silence();
+    const own = await World.start({ pds: `https://${server.authority}` });
+    own.configure({ ...own.settings, deadline: "1s" });
+    const answered = await own.pull(own.name, image);
+    expect(headline(answered)).toBe(OVER);
+    expect(answered.stdout).toContain(`PDS ${server.authority}: `);
+    expectAfter(answered, 1000);
+    // Audited, it is let through, and the reason says the same.
+    own.policy(auditing(own.signer.did));
+    const audited = await own.pull(own.name, image);
+    expect(headline(audited)).toBe("0 allow audited");
+    expect(audited.stdout).toContain(`inconclusive net.deadline: PDS ${server.authority}: `);
+    expectAfter(audited, 1000);
+    await Promise.all([server.stop(), own.stop()]);
+  });
+
+  it("a registry that is needed", async () => {
+    const server = await silence();
+    const many = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
+    const answered = await world.pull(`${server.authority}/app:v1`, image, under("registry", {}, enforcing(...many)));
+    expect(headline(answered)).toBe(OVER);
+    expect(answered.stdout).toContain(`registry ${server.authority}: `);
+    expectAfter(answered, 1000);
+    await server.stop();
+  });
+
+  it("a registry that is not needed, for a refusal alone", async () => {
+    const server = await silence();
+    const name = `${server.authority}/alice/app:v1`;
+    const allowed = await world.pull(name, image, under("unneeded", {}));
+    expect(headline(allowed)).toBe("0 allow signed");
+    expect(allowed.took).toBeLessThan(1000);
+    const refused = await world.pull(name, unsigned, under("unneeded", {}));
+    expect(headline(refused)).toBe("1 deny signature.none");
+    expectAfter(refused, 1000);
+    await server.stop();
+  });
+
+  it("answers that trickle", async () => {
+    const servers = await Promise.all([
+      HostileServer.start("one byte a second", { tls: world.authority.issue({ names: ["127.0.0.1"] }) }),
+      HostileServer.start("a header byte a second", { tls: world.authority.issue({ names: ["127.0.0.1"] }) }),
+      HostileServer.start("headers without end", { tls: world.authority.issue({ names: ["127.0.0.1"] }) }),
+    ]);
+    await Promise.all(
+      servers.map(async (server, i) => {
+        const answered = await world.pull(world.name, image, under(`trickle${i}`, { plcDirectories: [server.origin] }));
+        expect(answered.code).toBe(2);
+        expect(answered.took).toBeLessThan(1000 + SLACK);
+        await server.stop();
+      }),
+    );
+  });
+
+  it("the standard input: the watchdog barks after 8 s unless configured, and containerd still hears why", async () => {
+    const answered = await ask(containerdArgs(world.name, image.digest), { stdin: null, env: world.env });
+    expect(headline(answered)).toBe(OVER);
+    expect(answered.stdout).toContain("no answer within 8.0 s, waiting for the standard input");
+    expectAfter(answered, 8000);
+  });
+
+  it("a bundle from a pipe that nobody writes to", async () => {
+    const pipe = join(world.folder, "bundle.pipe");
+    execFileSync("mkfifo", [pipe]);
+    const args = [`${world.name}@${image.digest}`, "--offline", "--bundle", pipe];
+    const answered = await world.verify(args, under("pipe", {}));
+    expect(headline(answered)).toBe(OVER);
+    expect(answered.stdout).toContain(`waiting for the bundle ${pipe}`);
+    expectAfter(answered, 1000);
+  });
+});
+
+describe.concurrent("the deadline", () => {
+  it("is the configured one", async () => {
+    const server = await silence();
+    const settings = { plcDirectories: [`https://${server.authority}`], deadline: "2500ms" };
+    const answered = await world.pull(world.name, image, under("configured", settings));
+    expect(headline(answered)).toBe(OVER);
+    expectAfter(answered, 2500);
+    await server.stop();
+  });
+
+  it("is not that of one service, whose time may be over before", async () => {
+    const server = await silence();
+    const settings = { plcDirectories: [`https://${server.authority}`], didResolverTimeout: "300ms", deadline: "5s" };
+    const answered = await world.pull(world.name, image, under("service", settings));
+    expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
+    expect(answered.took).toBeLessThan(300 + SLACK);
+    await server.stop();
+  });
+
+  it("lets through what a rule or the default only audits", async () => {
+    const server = await silence();
+    const settings = { plcDirectories: [`https://${server.authority}`] };
+    const byDefault = `version: 1\ntrustedDIDs: [${JSON.stringify(world.signer.did)}]\ndefault: audit\n`;
+    for (const [name, policy] of [
+      ["rule", auditing(world.signer.did)],
+      ["default", byDefault],
+    ] as const) {
+      const answered = await world.pull(world.name, image, under(`audit-${name}`, settings, policy));
+      expect(headline(answered)).toBe("0 allow audited");
+      expect(answered.stdout).toContain("inconclusive net.deadline: ");
+    }
+    await server.stop();
+  });
+});
+
+describe.concurrent("files that are none", () => {
+  it.each(["pipe", "folder", "/dev/zero", "/dev/null", "/dev/tty"])("do not hang: %s", async (kind) => {
+    const bench = new Bench();
+    const path = kind.startsWith("/") ? kind : join(bench.folder, kind);
+    if (kind === "pipe") execFileSync("mkfifo", [path]);
+    if (kind === "folder") bench.write("folder/file", "");
+    bench.configure({ trustPolicyPath: path });
+    const byPolicy = await bench.pull("registry.example/app", image);
+    expect(headline(byPolicy)).toBe("3 misconfigured policy.invalid");
+    const byConfig = await bench.pull("registry.example/app", image, { env: { ATCR_VERIFY_CONFIG: path } });
+    expect(headline(byConfig)).toBe("3 misconfigured config.invalid");
+    expect(Math.max(byPolicy.took, byConfig.took)).toBeLessThan(SLACK);
+    bench.remove();
+  });
+});
+
+describe.concurrent("told to end", () => {
+  const INTERRUPTED = "2 inconclusive net.interrupted";
+  const terminate = (after: number): Pick<Ask, "started"> => ({
+    started: (child) => void setTimeout(() => child.kill("SIGTERM"), after),
+  });
+
+  it("it answers net.interrupted, and what it waited for", async () => {
+    const server = await silence();
+    const settings = { plcDirectories: [`https://${server.authority}`], deadline: "8s" };
+    for (const policy of [enforcing(world.signer.did), auditing(world.signer.did)]) {
+      const options = { ...under("interrupted", settings, policy), ...terminate(500) };
+      const answered = await world.pull(world.name, image, options);
+      expect(headline(answered)).toBe(INTERRUPTED);
+      expect(answered.stdout).toContain(`directory ${server.authority}`);
+      expect(answered.took).toBeLessThan(500 + SLACK);
+    }
+    await server.stop();
+  });
+
+  it("while it reads the standard input, too", async () => {
+    const args = containerdArgs(world.name, image.digest);
+    const answered = await ask(args, { stdin: null, env: world.env, ...terminate(300) });
+    expect(headline(answered)).toBe(INTERRUPTED);
+    expect(answered.stdout).toContain("the standard input");
+  });
+});
+
+describe.concurrent("a bug", () => {
+  /** Planted through the environment, which is in the trust base: a program run as root by a daemon. */
+  const plant = (name: string, code: string): Ask => {
+    const file = world.write(`${name}.cjs`, code);
+    return { env: { ...under(name, {}).env, BUN_OPTIONS: `--preload=${file}` } };
+  };
+
+  it.each<[string, string]>([
+    ["an exception in the decision", "Date.now = () => { throw new TypeError('planted') };"],
+    [
+      "an exception in a task that gathers",
+      "URLSearchParams = class { constructor() { throw new TypeError('planted') } };",
+    ],
+    ["an exception that nobody awaits", "setTimeout(() => { throw new TypeError('planted') }, 5);"],
+    ["a rejection that nobody awaits", "setTimeout(() => Promise.reject(new TypeError('planted')), 5);"],
+    ["a rejection with no error", "setTimeout(() => Promise.reject('TypeError: planted'), 5);"],
+  ])("is internal.error, exit code 4, under audit too: %s", async (title, code) => {
+    // The watchdog is far away, so that it is not what ends the run.
+    for (const policy of [enforcing(world.signer.did), auditing(world.signer.did)]) {
+      const name = `bug-${title.replaceAll(" ", "-")}`;
+      const options = plant(name, code);
+      under(name, { deadline: "8s" }, policy);
+      const answered = await ask(containerdArgs(world.name, image.digest), {
+        ...options,
+        stdin: null,
+        started: ({ stdin }) => void setTimeout(() => stdin?.end(JSON.stringify(image)), 300),
+      });
+      expect(headline(answered)).toBe("4 internal internal.error");
+      expect(answered.stdout).toContain("TypeError: planted; please report this");
+    }
+  });
+});
