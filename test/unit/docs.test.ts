@@ -1,0 +1,180 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Did } from "../../src/atproto/syntax.ts";
+import { exitCode, refusalOf } from "../../src/cli/answer.ts";
+import { jsonReport } from "../../src/cli/report.ts";
+import { CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS } from "../../src/config/schema.ts";
+import type { Digest } from "../../src/oci/digest.ts";
+import { parseReference } from "../../src/oci/reference.ts";
+import { parsePolicy } from "../../src/policy/parse.ts";
+import { POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS } from "../../src/policy/schema.ts";
+import { select } from "../../src/policy/select.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
+import { writeBundle } from "../../src/verify/bundle.ts";
+
+// What the documents say and the code knows is compared here, so that neither changes alone.
+
+const ROOT = join(import.meta.dirname, "../..");
+const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+const spec = read("docs/spec.md");
+const readme = read("README.md");
+
+/** The text from one heading to the next of the same or a higher level. */
+function section(text: string, heading: string): string {
+  const start = text.indexOf(`\n${heading}\n`) + 1;
+  expect(start, heading).toBeGreaterThan(0);
+  const level = heading.indexOf(" ");
+  const end = new RegExp(`^#{1,${level}} `, "m").exec(text.slice(start + heading.length));
+  return text.slice(start, end === null ? undefined : start + heading.length + end.index);
+}
+
+/** Rows of the tables in a text as their cells; not heads and rules. */
+function rows(text: string): readonly (readonly string[])[] {
+  return text
+    .split("\n")
+    .filter((line, i, lines) => line.startsWith("|") && !isRule(line) && !isRule(lines[i + 1]))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+}
+
+const isRule = (line: string | undefined): boolean => /^\|(?: *-{3,} *\|)+$/.test(line ?? "");
+
+/** What stands in backticks. */
+const named = (text: string): readonly string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? "");
+
+/** Names of all keys of a shape of src/policy/shape.ts, at any depth. */
+function keysOf(shape: unknown): readonly string[] {
+  if (typeof shape !== "object" || shape === null) return [];
+  const { entries, ...rest } = shape as { entries?: Record<string, unknown> };
+  const inner = Object.entries(entries ?? {}).flatMap(([key, value]) => [key, ...keysOf(value)]);
+  const parts = ["pipe", "wrapped", "item", "value", "options"].map((name) => (rest as Record<string, unknown>)[name]);
+  return [...inner, ...parts.flatMap((part) => (Array.isArray(part) ? part.flatMap(keysOf) : keysOf(part)))];
+}
+
+/** The last step of each path in the first column: `trustedDIDs.*.name` is `name`. */
+const documentedKeys = (heading: string): ReadonlySet<string> =>
+  new Set(rows(section(spec, heading)).flatMap(([key = ""]) => named(key).map((path) => path.split(".").at(-1) ?? "")));
+
+describe("docs/spec.md", () => {
+  it("lists the codes in their order, with kind, exit status and meaning", () => {
+    const expected = REJECTION_CODES.map((code) => {
+      const { kind, summary } = REJECTIONS[code];
+      return [`\`${code}\``, kind, String(exitCode(refusalOf(code, ""))), summary];
+    });
+    expect(rows(section(spec, "## Codes"))).toEqual(expected);
+  });
+
+  it.each([
+    ["## The policy file", POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS],
+    ["## The configuration file", CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS],
+  ])("names every key of %s, and those of later versions", (heading, shape, unsupported) => {
+    const keys = keysOf(shape);
+    expect(keys.length).toBeGreaterThan(8);
+    const documented = documentedKeys(heading);
+    expect(keys.filter((key) => !documented.has(key))).toEqual([]);
+    const later = /^Keys of later versions, refused as such: ([^.]*)\.$/ms.exec(section(spec, heading))?.[1] ?? "";
+    expect(new Set(named(later))).toEqual(unsupported);
+  });
+
+  it("has a section for every number that the code cites", () => {
+    const sections = [...spec.matchAll(/^(?:## |\*\*)(\d(?:\.\d)?)(?:\*\*)? /gm)].map(([, number]) => number);
+    const cited = sources().flatMap(({ text }) =>
+      [...text.matchAll(/\bspec (\d(?:\.\d)?)(?: to (\d\.\d))?/g)].flatMap(([, first, last]) => [first, last ?? first]),
+    );
+    expect(cited.length).toBeGreaterThan(50);
+    expect(cited.filter((number) => !sections.includes(number))).toEqual([]);
+  });
+
+  it("lists every bound, with the value it has", () => {
+    const listed = rows(section(spec, "## Bounds")).map(([, bound = "", constant = ""]) => {
+      const [name = "", file = ""] = named(constant);
+      return { constant: `${name} in ${file}`, value: amount(bound) };
+    });
+    const bounds = new Map(sources().flatMap(({ file, text }) => boundsOf(file, text)));
+    for (const { constant, value } of listed) expect([constant, bounds.get(constant)]).toEqual([constant, value]);
+    const missing = [...bounds.keys()].filter((constant) => !listed.some((row) => row.constant === constant));
+    expect(missing.filter((constant) => constant.startsWith("MAX_"))).toEqual([]);
+  });
+
+  it("names every key of the JSON output and of the bundle", () => {
+    const digest = `sha256:${"0".repeat(64)}` as Digest;
+    const signer = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
+    const fetched = { url: "", bytes: new Uint8Array(), fetchedAt: 0 };
+    const subject = { name: parseReference("atcr.io/alice.example.com/app"), digest };
+    const finding = { signer, code: "record.absent", detail: "" } as const;
+    const would = { outcome: "deny", code: finding.code, detail: "", findings: [finding] } as const;
+    const claim = { repository: "app", mediaType: "", createdAt: 0 };
+    const facts = { signer, digest, key: "", pds: "", rev: "" as never, revTime: 0, claim };
+    const json = [
+      jsonReport({ outcome: "allow", because: { kind: "signed", rule: "", signatures: [facts] } }, subject),
+      jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, subject),
+    ];
+    const evidence = {
+      pointers: [{ signer, url: "", note: "" }],
+      signatures: [{ signer, identity: fetched, record: fetched }],
+      gaps: [{ service: "pds", signer, code: "pds.unreachable", detail: "" }],
+    } as const;
+    const bundle = new TextDecoder().decode(writeBundle({ digest, evidence }));
+    const undocumented = (text: string, heading: string) => {
+      const names = named(section(spec, heading)).map((name) => name.replace("[]", ""));
+      return [...text.matchAll(/"(\w+)":/g)].map(([, key]) => key ?? "").filter((key) => !names.includes(key));
+    };
+    expect(json.flatMap((text) => undocumented(text, "### JSON output"))).toEqual([]);
+    expect(undocumented(bundle, "## The evidence bundle")).toEqual([]);
+  });
+});
+
+describe("README.md", () => {
+  it("has a policy that is valid, and enforces and exempts what it says", () => {
+    const [, text = ""] = /```yaml\n(version:[\s\S]*?)```/.exec(readme) ?? [];
+    const policy = parsePolicy(text, "README.md");
+    const digest = `sha256:${"0".repeat(64)}` as Digest;
+    const kind = (name: string) => select(policy, parseReference(name), digest).kind;
+    expect(kind("atcr.io/alice.example.com/app:v1")).toBe("judge");
+    expect(kind("registry.k8s.io/pause:3.10")).toBe("exempt");
+    expect(kind("docker.io/library/nginx")).toBe("no_match");
+  });
+});
+
+describe("links", () => {
+  const documents = [
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/spec.md",
+    "docs/threat-model.md",
+    ...readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`),
+  ];
+  it.each(documents)("of %s lead somewhere", (file) => {
+    const targets = [...read(file).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, target]) => target ?? "");
+    expect(targets.filter((target) => !existsSync(join(ROOT, dirname(file), target)))).toEqual([]);
+  });
+});
+
+function sources(): readonly { file: string; text: string }[] {
+  return readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => ({ file: `src/${name}`, text: read(`src/${name}`) }));
+}
+
+/** Constants that are a number or a product of numbers. */
+function boundsOf(file: string, text: string): [string, number][] {
+  const found = text.matchAll(/^(?:export )?const ([A-Z][A-Z_0-9]+) = ([\d_]+(?: \* [\d_]+)*);/gm);
+  return Array.from(found, ([, name = "", product = ""]) => {
+    const factors = product.split(" * ").map((factor) => Number(factor.replaceAll("_", "")));
+    return [`${name} in ${file}`, factors.reduce((a, b) => a * b)];
+  });
+}
+
+/** `4 MiB` in bytes, `8 s` in milliseconds, `32` as it is. */
+function amount(text: string): number {
+  const units = { KiB: 1024, MiB: 1024 ** 2, ms: 1, s: 1000, min: 60_000, h: 3_600_000, "": 1 };
+  const [number = "", unit = ""] = text.split(" ");
+  return Number(number) * (units[unit as keyof typeof units] ?? Number.NaN);
+}
