@@ -29,8 +29,7 @@ export function readCommit(bytes: Uint8Array): Commit {
   const [version, did, rev] = [commit.get("version"), commit.get("did"), commit.get("rev")];
   const [data, prev, signature] = [commit.get("data"), commit.get("prev"), commit.get("sig")];
 
-  if (version !== VERSION)
-    reject("commit.malformed", `the commit's version is ${String(version)}, expected ${VERSION}`);
+  if (version !== VERSION) reject("commit.malformed", `the commit is not of version ${VERSION}`);
   if (typeof did !== "string") reject("commit.malformed", "the commit's did is not a string");
   if (typeof rev !== "string" || !isTid(rev)) reject("commit.malformed", "the commit's rev is not a TID");
   if (!(data instanceof Cid) || data.codec !== "dag-cbor") {

@@ -1,6 +1,7 @@
 import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { concatBytes, fromBase58btc, toBase58btc } from "../encoding/bytes.ts";
+import { sha256 } from "../encoding/sha256.ts";
 
 /** A public key that ATProto signs with (https://atproto.com/specs/cryptography). */
 export interface VerificationKey {
@@ -61,8 +62,8 @@ export function parseLegacyKey(type: string, multibase: string): VerificationKey
  */
 export function verifySignature(key: VerificationKey, message: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_LENGTH) return false;
-  return CURVES[key.curve].ecdsa.verify(signature, message, key.publicKey, {
-    prehash: true,
+  return CURVES[key.curve].ecdsa.verify(signature, sha256(message), key.publicKey, {
+    prehash: false,
     lowS: true,
     format: "compact",
   });

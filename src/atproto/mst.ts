@@ -1,6 +1,6 @@
 import { compareBytes, concatBytes, equalBytes, toUtf8 } from "../encoding/bytes.ts";
 import { Cid } from "../encoding/cid.ts";
-import { type DagCbor, decodeDagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
+import { type DagCbor, decodeDagCbor, isDagCborMap, MAX_BLOCK } from "../encoding/dag-cbor.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { reject } from "../rejection.ts";
 
@@ -24,6 +24,11 @@ interface Bounds {
   readonly before: Uint8Array | undefined;
 }
 
+/**
+ * Bytes of all nodes on the way to one key: they are decoded one after the other, which nothing can
+ * interrupt. A repo of a million records has twenty nodes of a kilobyte on the way.
+ */
+const MAX_PATH = MAX_BLOCK;
 /** Longest key: collection and record key are bounded by their syntax to far less. */
 const MAX_KEY_LENGTH = 1024;
 
@@ -42,9 +47,13 @@ export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, k
   let link = root;
   let height: number | undefined;
   let bounds: Bounds = { after: undefined, before: undefined };
+  let read = 0;
   // A node of height 0 has no links and the height falls by one with each step: the loop ends.
   for (;;) {
-    const node = readNode(blocks, link);
+    const block = blockOf(blocks, link);
+    read += block.length;
+    if (read > MAX_PATH) reject("mst.malformed", `the tree nodes on the way have more than ${MAX_PATH} bytes`);
+    const node = readNode(block, link);
     height = checkNode(node, height, bounds);
     if (height === 0 && hasLinks(node)) reject("mst.malformed", "a leaf of the tree has a child");
 
@@ -73,10 +82,12 @@ export function keyHeight(key: Uint8Array): number {
   return pairs;
 }
 
-function readNode(blocks: ReadonlyMap<string, Uint8Array>, link: Cid): Node {
+function blockOf(blocks: ReadonlyMap<string, Uint8Array>, link: Cid): Uint8Array {
   if (link.codec !== "dag-cbor") reject("mst.malformed", "a link of the tree is not the CID of a DAG-CBOR block");
-  const block = blocks.get(link.toString());
-  if (block === undefined) reject("mst.incomplete_proof", `the proof lacks the tree node ${link}`);
+  return blocks.get(link.toString()) ?? reject("mst.incomplete_proof", `the proof lacks the tree node ${link}`);
+}
+
+function readNode(block: Uint8Array, link: Cid): Node {
   const node = decodeDagCbor(block, "mst.malformed", `the tree node ${link}`);
   if (!isDagCborMap(node) || !hasOnly(node, ["l", "e"])) reject("mst.malformed", "a tree node is not a map of l and e");
   const list = node.get("e");
@@ -119,8 +130,8 @@ function readEntry(entry: DagCbor, previous: Uint8Array): Entry {
 function checkNode(node: Node, expected: number | undefined, bounds: Bounds): number {
   const [first] = node.entries;
   if (first === undefined) {
-    // Only the empty repository's root, or an inner node that leads further down, has no entries.
-    if (expected === undefined && node.left !== undefined) reject("mst.malformed", "the root has a child and no entry");
+    // Only the empty repository's root, or an inner node that leads further down, has no entries. The
+    // root's height is then 0, where no node has a child.
     if (expected !== undefined && node.left === undefined)
       reject("mst.malformed", "a tree node below the root is empty");
     return expected ?? 0;

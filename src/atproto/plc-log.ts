@@ -27,7 +27,7 @@ const MAX_OPERATIONS = 400;
  * Signature checks in one log; stops many operations times many rotation keys likewise. A key that
  * cannot be read counts too: telling that a point is not on its curve costs a third of a check.
  */
-const MAX_SIGNATURE_CHECKS = 1000;
+const MAX_SIGNATURE_CHECKS = 500;
 /** How long a more powerful key can undo what a less powerful one did. */
 const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */
@@ -78,10 +78,8 @@ function readEntries(bytes: Uint8Array): readonly Entry[] {
 function replay(did: Did, entries: readonly Entry[]): readonly Standing[] {
   const keys = new KeyRing();
   let standing: readonly Standing[] = [];
-  let latest = 0;
   for (const entry of inLinkOrder(entries)) {
-    standing = standing.length === 0 ? [genesis(did, entry, keys)] : follow(standing, entry, latest, keys);
-    latest = entry.createdAt;
+    standing = standing.length === 0 ? [genesis(did, entry, keys)] : follow(standing, entry, keys);
   }
   return standing;
 }
@@ -118,12 +116,8 @@ function genesis(did: Did, entry: Entry, keys: KeyRing): Standing {
   return { entry, signer };
 }
 
-/**
- * Adds one operation; one that names an earlier `prev` than the last nullifies what came after that.
- *
- * @param latest date of the operation played before this one, nullified or not
- */
-function follow(standing: readonly Standing[], entry: Entry, latest: number, keys: KeyRing): readonly Standing[] {
+/** Adds one operation; one that names an earlier `prev` than the last nullifies what came after that. */
+function follow(standing: readonly Standing[], entry: Entry, keys: KeyRing): readonly Standing[] {
   const at = standing.findIndex((other) => other.entry.cid.toString() === entry.prev);
   const before = standing[at]?.entry;
   const cid = entry.cid.toString();
@@ -136,21 +130,22 @@ function follow(standing: readonly Standing[], entry: Entry, latest: number, key
   if (signer === -1) {
     reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
   }
-  const nullified = standing[at + 1];
-  if (nullified !== undefined) mayNullify({ entry, signer }, nullified, latest);
+  mayNullify({ entry, signer }, standing.slice(at + 1));
   return [...standing.slice(0, at + 1), { entry, signer }];
 }
 
-/** @param first the earliest operation that is undone */
-function mayNullify({ entry, signer }: Standing, first: Standing, latest: number): void {
+/** @param undone what it would nullify, if anything; the last of it is the operation played before this one */
+function mayNullify({ entry, signer }: Standing, undone: readonly Standing[]): void {
   const cid = entry.cid.toString();
+  const [first, last] = [undone[0], undone.at(-1)];
+  if (first === undefined || last === undefined) return;
   if (signer >= first.signer) {
     reject("identity.log_invalid", `the operation ${cid} nullifies another without a more powerful rotation key`);
   }
   if (entry.createdAt - first.entry.createdAt > RECOVERY_WINDOW) {
     reject("identity.log_invalid", `the operation ${cid} nullifies another more than 72 h after it`);
   }
-  if (entry.createdAt <= latest) {
+  if (entry.createdAt <= last.entry.createdAt) {
     reject("identity.log_invalid", `the operation ${cid} nullifies another and is not later than all before it`);
   }
 }

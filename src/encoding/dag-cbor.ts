@@ -9,6 +9,11 @@ export type DagCborMap = ReadonlyMap<string, DagCbor>;
 
 /** Deepest nesting of arrays and maps; stops a small block from overflowing the stack. */
 const MAX_DEPTH = 64;
+/**
+ * Largest block that is decoded, in bytes: a kilobyte takes about a millisecond without just-in-time
+ * compilation, and nothing can interrupt it. Commits, tree nodes and records have a few kilobytes.
+ */
+export const MAX_BLOCK = 256 * 1024;
 /** The tag of a CID, the only one DAG-CBOR knows. */
 const CID_TAG = 42;
 
@@ -17,12 +22,13 @@ const CID_TAG = 42;
  * well-formed UTF-8, tag 42 only, no floats (ATProto has none), nothing left over. That the bytes
  * are canonical is shown by encoding the value again and comparing.
  *
- * @param bytes attacker-controlled; the caller has bounded their number
+ * @param bytes attacker-controlled
  * @param code given to the rejection
  * @param what names the block in the message: `the commit`
  * @throws Rejection `code`
  */
 export function decodeDagCbor(bytes: Uint8Array, code: RejectionCode, what: string): DagCbor {
+  if (bytes.length > MAX_BLOCK) reject(code, `${what} has ${bytes.length} bytes, at most ${MAX_BLOCK} are decoded`);
   let value: DagCbor;
   let canonical: Uint8Array;
   try {

@@ -46,7 +46,10 @@ export function judge(given: Case): Verdict {
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
   const denials = [...untrusted(given), ...refused].map((finding) => demote(finding, given, nobodyEligible));
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
-  const findings = furthestFirst([...denials, ...open]);
+  // That the registry could not be asked may not matter to the outcome; whoever reads it should know.
+  const registry = given.gaps.filter((gap) => gap.signer === undefined).map(gapFinding);
+  const untold = registry.filter(({ detail }) => !open.some((finding) => finding.detail === detail));
+  const findings = furthestFirst([...denials, ...open, ...untold]);
   const headline = furthestFirst(outcome === "deny" ? denials : open)[0];
   if (counted > 0 || headline === undefined) {
     const detail = `${counted} of ${minSignatures} signatures count under rule "${rule.name}"`;

@@ -2,6 +2,19 @@
  * Runs one command and prints what it took, as JSON: `bun measure.ts '{"command": […], "env": {…}, "stdin": "…"}'`.
  * Bun, because it reports what the kernel counted for the child (getrusage), which Node does not.
  */
+declare const Bun: {
+  spawnSync(
+    command: string[],
+    options: { env: Record<string, string>; stdin: Uint8Array },
+  ): {
+    readonly exitCode: number;
+    readonly stdout: Buffer;
+    readonly stderr: Buffer;
+    /** CPU time in microseconds, peak RSS in bytes. */
+    readonly resourceUsage?: { readonly cpuTime: { readonly total: bigint | number }; readonly maxRSS: number };
+  };
+};
+
 interface Job {
   readonly command: string[];
   readonly env: Record<string, string>;
