@@ -5,9 +5,6 @@ import type { Fetched } from "../verify/evidence.ts";
 import { ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
 
-/** Statuses that a Response may not have a body with (Fetch standard). */
-const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
-
 /**
  * Fetches the document of a did:web by the reference resolver over our guarded client (spec 3.4).
  * What it proves is for the core to say, from the bytes as they came: this returns whatever was
@@ -41,13 +38,14 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
       },
       context,
     );
-    return new Response(NO_BODY.has(response.status) ? null : response.body.slice(), { status: response.status });
+    return new Response(response.body.slice(), { status: response.status });
   };
 
   try {
     await new DidWebResolver(context.config.didResolverTimeout, undefined, guarded).resolveNoCheck(did);
   } catch (error) {
-    // With an answer in hand, only its bytes count: that they are no JSON is found again in the core.
+    // With an answer in hand, only its status and bytes count: that they are no JSON is found again in
+    // the core, and that a Response of status 204 has no body matters to the resolver alone.
     if (response === undefined) throw error;
   }
   if (response === undefined) throw new Missing("identity.unreachable", `the resolver did not ask ${host}`);

@@ -17,6 +17,19 @@ describe("Channel", () => {
     expect(await channel.receive()).toBeUndefined();
   });
 
+  it("does not wait for a task to end before it hands over what that found", async () => {
+    const channel = new Channel<number>();
+    const gate = Promise.withResolvers<void>();
+    channel.run(async () => {
+      await gate.promise;
+      channel.push(1);
+      await new Promise(() => {});
+    });
+    const received = channel.receive();
+    gate.resolve();
+    expect(await received).toBe(1);
+  });
+
   it("ends at once where nothing runs, and when a task finds nothing", async () => {
     const channel = new Channel<number>();
     expect(await channel.receive()).toBeUndefined();

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { fetchIdentity } from "../../../src/collect/identity.ts";
 import { NOW, signer, type TestSigner } from "../../support/evidence.ts";
 import { World } from "../../support/world.ts";
@@ -45,7 +45,7 @@ describe("fetchIdentity of a did:plc", () => {
   ])("asks the next directory where one %s", async (_, spoil) => {
     await using world = await World.start(alice);
     spoil(world);
-    const found = await fetchIdentity(alice.did, world.context({ ...BOTH, didResolverTimeout: 300 }));
+    const found = await fetchIdentity(alice.did, world.context({ ...BOTH, didResolverTimeout: 1000 }));
     expect(found).toMatchObject({ directory: 1, identity: { did: alice.did } });
     expect(world.http.origins).toEqual([FIRST, SECOND]);
   });
@@ -100,6 +100,22 @@ describe("fetchIdentity of a did:plc", () => {
     await using world = await World.start();
     const context = { ...world.context(BOTH), http: () => Promise.reject(new TypeError("a bug")) };
     await expect(fetchIdentity(alice.did, context)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("fetchIdentity, a bug in the proof", () => {
+  it("is not taken for an invalid log", async () => {
+    await using world = await World.start(alice);
+    const context = world.context();
+    const http: typeof context.http = async (request, deadline) => {
+      const response = await context.http(request, deadline);
+      vi.spyOn(Array, "isArray").mockImplementationOnce(() => {
+        throw new TypeError("a bug");
+      });
+      return response;
+    };
+    await expect(fetchIdentity(alice.did, { ...context, http })).rejects.toThrow("a bug");
+    vi.restoreAllMocks();
   });
 });
 
