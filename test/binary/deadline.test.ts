@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -13,6 +12,7 @@ import {
   World,
 } from "../support/binary.ts";
 import { HostileServer } from "../support/hostile-server.ts";
+import { run } from "../support/process.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 /** Milliseconds after the deadline within which the answer must be there: starting the process counts, too. */
@@ -123,7 +123,7 @@ describe.concurrent("time is over while waiting for", () => {
 
   it("a bundle from a pipe that nobody writes to", async () => {
     const pipe = join(world.folder, "bundle.pipe");
-    execFileSync("mkfifo", [pipe]);
+    await run("mkfifo", [pipe]);
     const args = [`${world.name}@${image.digest}`, "--offline", "--bundle", pipe];
     const answered = await world.verify(args, under("pipe", {}));
     expect(headline(answered)).toBe(OVER);
@@ -171,7 +171,7 @@ describe.concurrent("files that are none", () => {
   it.each(["pipe", "folder", "/dev/zero", "/dev/null", "/dev/tty"])("do not hang: %s", async (kind) => {
     const bench = new Bench();
     const path = kind.startsWith("/") ? kind : join(bench.folder, kind);
-    if (kind === "pipe") execFileSync("mkfifo", [path]);
+    if (kind === "pipe") await run("mkfifo", [path]);
     if (kind === "folder") bench.write("folder/file", "");
     bench.configure({ trustPolicyPath: path });
     const byPolicy = await bench.pull("registry.example/app", image);

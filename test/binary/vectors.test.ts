@@ -10,8 +10,12 @@ async function judged(vector: Vector): Promise<Expected> {
   const policy = bench.policy(vector.policy, `${vector.file}.policy.yaml`);
   const bundle = bench.write(`${vector.file}.bundle.json`, JSON.stringify(vector.bundle));
   const { code, stdout, stderr } = await bench.verify([
-    ...[`${vector.name}@${vector.digest}`, "--offline", "--output", "json"],
-    ...["--policy", policy, "--bundle", bundle, "--at", vector.now],
+    `${vector.name}@${vector.digest}`,
+    "--offline",
+    "--output=json",
+    `--policy=${policy}`,
+    `--bundle=${bundle}`,
+    `--at=${vector.now}`,
     ...(vector.mediaType === undefined ? [] : ["--media-type", vector.mediaType]),
   ]);
   expect(stderr).toBe("");

@@ -1,0 +1,376 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answered, ask, auditing, headline, World } from "../support/binary.ts";
+import { run } from "../support/process.ts";
+import { requirement } from "../support/requirement.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const MALFORMED = "3 misconfigured input.malformed";
+const HEX = "a1".repeat(32);
+
+let world: World;
+let image: Descriptor;
+let unsigned: Descriptor;
+/** Allows everything on Docker Hub, and denies the rest: no network is needed. */
+let hub: string;
+
+beforeAll(async () => {
+  world = await World.start();
+  image = await world.image("signed");
+  unsigned = await world.image("unsigned", { signed: false });
+  hub = world.policy(
+    'version: 1\ntrustedDIDs: [did:web:a.example]\npolicies: [{name: hub, scope: "docker.io/library/nginx", action: allow}]\n',
+    "hub.yaml",
+  );
+});
+afterAll(() => world.stop());
+
+interface Report {
+  readonly outcome: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly image?: string;
+  readonly digest?: string;
+  readonly rule?: string;
+  readonly signatures: readonly Record<string, string>[];
+  readonly findings: readonly Record<string, string>[];
+}
+
+/** One JSON object in printable ASCII, and a newline. */
+function report({ stdout, code }: Answered): Report {
+  expect(stdout).toMatch(/^\{\n[ -~\n]*\n\}\n$/);
+  const json = JSON.parse(stdout) as Report;
+  expect(code).toBe(["allow", "deny", "inconclusive", "misconfigured", "internal"].indexOf(json.outcome));
+  expect(json.reason.startsWith(`${json.outcome} ${json.code}: `)).toBe(true);
+  return json;
+}
+
+const nameOf = (descriptor: Descriptor) => `${world.name}@${descriptor.digest}`;
+
+describe.concurrent("commands", () => {
+  it("--version says name and version, --help how to use it, and nothing else is read or asked", async () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
+      version: string;
+    };
+    const asked = await ask(["--version"], { env: { ATCR_VERIFY_CONFIG: "/nonexistent" } });
+    expect(asked).toMatchObject({ code: 0, stdout: `atcr-verify ${version}\n`, stderr: "" });
+    for (const help of [["--help"], ["-h"], ["help"]]) {
+      const { code, stdout, stderr } = await ask(help, { stdin: null });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      for (const option of ["--policy", "--config", "--output", "--save-evidence", "--offline", "--bundle", "--at"]) {
+        expect(stdout).toContain(option);
+      }
+      expect(stdout).toMatch(/^[ -~\n]+$/);
+      expect(stdout.split("\n").every((line) => line.length <= 100)).toBe(true);
+    }
+  });
+
+  it.each([
+    ["unknown"],
+    ["Verify"],
+    ["-v"],
+    ["-"],
+    ["--"],
+    [""],
+    ["--verify"],
+    ["--versions"],
+    ["--eval", "1"],
+    ["-e", "1"],
+  ])("are known by name: %j is none", async (...args) => {
+    const answered = await ask(args.filter((arg) => typeof arg === "string"));
+    expect(headline(answered)).toBe(MALFORMED);
+    expect(answered.stdout).toContain("expected verify, --help or --version");
+  });
+
+  it("are expected at a terminal, where nobody pipes a question in", async () => {
+    const { code, stdout } = await run(
+      "script",
+      ["--quiet", "--return", "--command", process.env["ATCR_VERIFY_BINARY"] ?? "dist/atcr-verify", "/dev/null"],
+      {
+        cwd: join(import.meta.dirname, "../.."),
+        timeout: 5000,
+      },
+    );
+    expect(code).toBe(3);
+    expect(stdout).toContain("found no command");
+  });
+});
+
+describe.concurrent("verify", () => {
+  it("answers in text: the reason line, then what was found", async () => {
+    const allowed = await world.verify([nameOf(image)]);
+    expect(headline(allowed)).toBe("0 allow signed");
+    const [first, second, ...rest] = allowed.stdout.split("\n");
+    expect(first).toContain(`${image.digest} is signed by ${world.signer.did} (rule "all")`);
+    expect(second).toMatch(
+      new RegExp(
+        `^ {2}${world.signer.did}: repository "app", recorded \\S+Z by its own word, rev \\w+, key did:key:z\\w+, PDS ${world.pds.origin}$`,
+      ),
+    );
+    expect(rest).toEqual([""]);
+    const refused = await world.verify([nameOf(unsigned)]);
+    expect(headline(refused)).toBe("1 deny signature.none");
+    expect(refused.stdout).toContain(`\n  ${world.signer.did}: signature.none: `);
+  });
+
+  it("answers in JSON, with stable keys", async () => {
+    const allowed = report(await world.verify([nameOf(image), "--output", "json"]));
+    expect(Object.keys(allowed)).toEqual([
+      "outcome",
+      "code",
+      "reason",
+      "image",
+      "digest",
+      "rule",
+      "signatures",
+      "findings",
+    ]);
+    expect(allowed).toMatchObject({
+      outcome: "allow",
+      code: "signed",
+      image: nameOf(image),
+      digest: image.digest,
+      rule: "all",
+      findings: [],
+    });
+    expect(Object.keys(allowed.signatures[0] ?? {})).toEqual([
+      "signer",
+      "key",
+      "pds",
+      "rev",
+      "repository",
+      "createdAt",
+    ]);
+    const refused = report(await world.verify([nameOf(unsigned), "--output=json"]));
+    expect(Object.keys(refused)).toEqual(["outcome", "code", "reason", "image", "digest", "signatures", "findings"]);
+    expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", signatures: [] });
+    expect(refused.findings).toEqual([
+      { signer: world.signer.did, code: "signature.none", detail: expect.any(String) },
+    ]);
+    const policy = world.policy(auditing(world.signer.did), "auditing.yaml");
+    const audited = report(await world.verify([nameOf(unsigned), "--output=json", "--policy", policy]));
+    expect(audited).toMatchObject({ outcome: "allow", code: "audited", rule: "all", signatures: [] });
+    expect(audited.findings).toHaveLength(1);
+  });
+
+  it("answers in JSON also when it is asked wrongly", async () => {
+    const policy = world.policy("version: 2", "invalid.yaml");
+    for (const [args, code, known] of [
+      [[], "input.malformed", false],
+      [["nginx"], "input.malformed", false],
+      [["Nginx@x"], "image.malformed_reference", false],
+      [[`nginx@sha512:${HEX}`], "input.unsupported_digest", false],
+      [[nameOf(image), "--unknown"], "input.malformed", false],
+      [[nameOf(image), "--policy", policy], "policy.invalid", true],
+      [[nameOf(image), "--config", policy], "config.invalid", true],
+      [[nameOf(image), "--offline"], "input.malformed", true],
+      [[nameOf(image), "--offline", "--bundle", policy], "bundle.malformed", true],
+    ] as const) {
+      const said = report(await world.verify([...args, "--output", "json"]));
+      expect(said).toMatchObject({ outcome: "misconfigured", code, signatures: [], findings: [] });
+      expect(said.digest).toBe(known ? image.digest : undefined);
+    }
+  });
+
+  it("writes hostile text in JSON escaped", async () => {
+    const descriptor = await world.image("hostile", { signed: false });
+    const repository = "\x1b[2J\n\x7f\u009b31m\u202e\ud83d\ude00";
+    await world.signer.sign(descriptor.digest, repository, world.begun + 100_000);
+    const said = report(await world.verify([nameOf(descriptor), "--output", "json"]));
+    expect(said.code).toBe("record.wrong_repository");
+    expect(said.reason).toMatch(/^[ -~]+$/);
+    expect(said.findings[0]?.["detail"]).toContain(repository);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ["no name", []],
+    ["two names", ["@", "@"]],
+    ["no digest", ["registry.example/app:v1"]],
+    ["a tag alone", ["nginx:latest"]],
+    ["an unknown option", ["@", "--unknown"]],
+    ["a short option", ["@", "-p"]],
+    ["one dash", ["@", "-policy", "x"]],
+    ["an option by inheritance", ["@", "--constructor", "x"]],
+    ["an option twice", ["@", "--policy", "a", "--policy=a"]],
+    ["a flag twice", ["@", "--offline", "--offline", "--bundle", "x"]],
+    ["a flag with a value", ["@", "--offline=true", "--bundle", "x"]],
+    ["an option without its value", ["@", "--policy"]],
+    ["an option with an empty value", ["@", "--policy="]],
+    ["an option with an empty word", ["@", "--policy", ""]],
+    ["an unknown form of output", ["@", "--output", "xml"]],
+    ["no form of output", ["@", "--output"]],
+    ["an empty form of output", ["@", "--output="]],
+    ["two forms of output", ["@", "--output", "json", "--output", "text"]],
+    ["--offline without --bundle", ["@", "--offline"]],
+    ["--bundle without --offline", ["@", "--bundle", "x"]],
+    ["--at without --offline", ["@", "--at", "2026-01-01T00:00:00Z"]],
+    ["--save-evidence with --offline", ["@", "--offline", "--bundle", "x", "--save-evidence", "y"]],
+    ["a time that is none", ["@", "--offline", "--bundle", "x", "--at", "yesterday"]],
+    ["a day that is none", ["@", "--offline", "--bundle", "x", "--at", "2026-02-30T00:00:00Z"]],
+    ["an option behind --", ["@", "--", "--offline"]],
+  ])("refuses %s", async (_, args) => {
+    const answered = await world.verify(args.map((arg) => (arg === "@" ? nameOf(image) : arg)));
+    const isJson = answered.stdout.startsWith("{");
+    expect(isJson ? `${answered.code} misconfigured ${report(answered).code}` : headline(answered)).toBe(MALFORMED);
+  });
+
+  it("takes options before and behind the name, and a name behind --", async () => {
+    expect(headline(await world.verify(["--policy", hub, `nginx@sha256:${HEX}`]))).toBe("0 allow exempt");
+    expect(headline(await world.verify([`--policy=${hub}`, "--", `nginx@sha256:${HEX}`]))).toBe("0 allow exempt");
+  });
+
+  it.each([
+    "nginx",
+    "nginx:latest",
+    "docker.io/nginx",
+    "library/nginx",
+    "index.docker.io/library/nginx",
+    "registry-1.docker.io/nginx",
+  ])("normalises short and alias forms: %s", async (name) => {
+    const said = report(await world.verify([`${name}@sha256:${HEX}`, "--policy", hub, "--output", "json"]));
+    expect(said).toMatchObject({ outcome: "allow", code: "exempt" });
+    expect(said.image).toMatch(/^docker\.io\/library\/nginx[:@]/);
+  });
+
+  it.each([
+    "LOCALHOST:5000/app",
+    "localhost:5000/../app",
+    "user@localhost:5000/app",
+    "localhost:5000//app",
+    "nginx/",
+    "NGINX",
+  ])("repairs nothing else: %s", async (name) => {
+    expect(headline(await world.verify([`${name}@sha256:${HEX}`, "--policy", hub]))).toBe(
+      "3 misconfigured image.malformed_reference",
+    );
+  });
+
+  it("takes the policy and the configuration that it is given, before those of the environment", async () => {
+    const elsewhere = world.configure({ trustPolicyPath: hub }, "elsewhere.yaml");
+    expect(headline(await world.verify([nameOf(image), "--config", elsewhere]))).toBe("1 deny policy.no_match");
+    expect(headline(await world.verify([nameOf(image), "--policy", hub]))).toBe("1 deny policy.no_match");
+    const relative = { cwd: world.folder };
+    expect(
+      headline(await world.verify([nameOf(image), "--policy", "hub.yaml", "--config=./elsewhere.yaml"], relative)),
+    ).toBe("1 deny policy.no_match");
+    const missing = await world.verify([nameOf(image), "--config", "/nonexistent"]);
+    expect(headline(missing)).toBe("3 misconfigured config.invalid");
+    expect(missing.stdout).toContain("--config");
+  });
+
+  it("compares a media type only where one is given", async () => {
+    const type = "application/vnd.oci.image.index.v1+json";
+    expect(headline(await world.verify([nameOf(image), "--media-type", type]))).toBe(
+      "1 deny record.media_type_mismatch",
+    );
+    expect(headline(await world.verify([nameOf(image), "--media-type", image.mediaType]))).toBe("0 allow signed");
+  });
+
+  it("does not read the standard input", async () => {
+    const answered = await world.verify([nameOf(image)], { stdin: null });
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.took).toBeLessThan(5000);
+  });
+});
+
+const unshare = ["unshare", "--map-root-user", "--net"];
+const canUnshare = (await run("unshare", ["--map-root-user", "--net", "true"])).code === 0;
+const missing = canUnshare ? undefined : "let `unshare -rn` work: user namespaces must be allowed";
+
+describe.concurrent("saved evidence", () => {
+  /** What `verify` answers with the network, and saves on the way. */
+  async function saved(descriptor: Descriptor, name: string) {
+    const bundle = join(world.folder, name);
+    const answered = await world.verify([nameOf(descriptor), "--output=json", "--save-evidence", bundle]);
+    expect(answered.stderr).toBe("");
+    return { bundle, online: report(answered) };
+  }
+
+  it.runIf(requirement("saved evidence without a network", missing))(
+    "gives the same verdict without a network",
+    async () => {
+      for (const [descriptor, outcome] of [
+        [image, "allow"],
+        [unsigned, "deny"],
+      ] as const) {
+        const { bundle, online } = await saved(descriptor, `${outcome}.json`);
+        expect(online.outcome).toBe(outcome);
+        const args = [nameOf(descriptor), "--output=json", "--offline", "--bundle", bundle];
+        const env = { ...world.env, PATH: "/usr/bin:/bin" };
+        expect(report(await world.verify(args, { through: unshare, env }))).toEqual(online);
+      }
+    },
+  );
+
+  it("asks nobody offline, and keeps what could not be had", async () => {
+    const config = world.configure({ ...world.settings, plcDirectories: ["https://127.0.0.1:1"] }, "nowhere.yaml");
+    const bundle = join(world.folder, "gap.json");
+    const online = report(
+      await world.verify([nameOf(image), "--output=json", "--config", config, "--save-evidence", bundle]),
+    );
+    expect(online).toMatchObject({ outcome: "inconclusive", code: "identity.unreachable" });
+    const offline = report(await world.verify([nameOf(image), "--output=json", "--offline", "--bundle", bundle]));
+    expect(offline).toEqual(online);
+  });
+
+  it("is judged as of the time that is asked for", async () => {
+    const { bundle } = await saved(image, "at.json");
+    const policy = world.policy(
+      `version: 1\ntrustedDIDs: {"${world.signer.did}": {expiresAt: "2100-01-01T00:00:00Z"}}\npolicies: [{name: all, scope: "**/*", action: enforce}]\n`,
+      "expiring.yaml",
+    );
+    const at = (time: string) =>
+      world.verify([nameOf(image), "--offline", "--bundle", bundle, "--policy", policy, "--at", time]);
+    expect(headline(await at(new Date().toISOString()))).toBe("0 allow signed");
+    expect(headline(await at("2100-01-01T00:00:00Z"))).toBe("1 deny signer.expired");
+    expect(headline(await at("2000-01-01T00:00:00Z"))).toMatch(/^[12] /);
+  });
+
+  it("is about one digest, and read strictly", async () => {
+    const { bundle } = await saved(image, "strict.json");
+    const judge = async (name: string, file = bundle) =>
+      headline(await world.verify([name, "--offline", "--bundle", file]));
+    expect(await judge(nameOf(unsigned))).toBe("3 misconfigured input.digest_mismatch");
+    const broken = world.write("broken.json", readFileSync(bundle, "utf8").slice(0, -20));
+    expect(await judge(nameOf(image), broken)).toBe("3 misconfigured bundle.malformed");
+    expect(await judge(nameOf(image), join(world.folder, "none.json"))).toBe("3 misconfigured bundle.malformed");
+    expect(await judge(nameOf(image), world.folder)).toBe("3 misconfigured bundle.malformed");
+    expect(await judge(nameOf(image), "/dev/null")).toBe("3 misconfigured bundle.malformed");
+    expect(await judge(nameOf(image), "/dev/zero")).toBe("3 misconfigured bundle.malformed");
+  });
+
+  it("replaces a file whole, and leaves nothing else behind", async () => {
+    const folder = join(world.folder, "replaced");
+    mkdirSync(folder);
+    world.write("replaced/evidence.json", "old");
+    await saved(image, "replaced/evidence.json");
+    expect(readdirSync(folder)).toEqual(["evidence.json"]);
+    expect(JSON.parse(readFileSync(join(folder, "evidence.json"), "utf8"))).toMatchObject({ digest: image.digest });
+  });
+
+  it("that cannot be saved changes no verdict, and no device, folder or link", async () => {
+    const folder = join(world.folder, "unsaved");
+    mkdirSync(join(folder, "folder"), { recursive: true });
+    symlinkSync("/dev/null", join(folder, "link"));
+    for (const path of ["folder", "link", "missing/evidence.json"].map((name) => join(folder, name))) {
+      const answered = await world.verify([nameOf(image), "--save-evidence", path]);
+      expect(headline(answered)).toBe("0 allow signed");
+      expect(answered.stderr).toContain(`the evidence was not saved to ${path}: `);
+    }
+    expect(readdirSync(folder).toSorted()).toEqual(["folder", "link"]);
+    expect(lstatSync(join(folder, "link")).isSymbolicLink()).toBe(true);
+    expect(existsSync(join(folder, "missing"))).toBe(false);
+  });
+
+  it("goes into a new file, and not through a link that somebody has put in its place", async () => {
+    const folder = join(world.folder, "trap");
+    const victim = world.write("trap/victim", "untouched");
+    // The name of the temporary file follows from the process: the shell takes its place by exec.
+    const through = ["/bin/sh", "-c", 'ln -s victim "$0.$$.tmp"; exec "$@"', join(folder, "evidence.json")];
+    const answered = await world.verify([nameOf(image), "--save-evidence", join(folder, "evidence.json")], { through });
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.stderr).toContain("was not saved");
+    expect(readFileSync(victim, "utf8")).toBe("untouched");
+  });
+});
