@@ -62,6 +62,7 @@ describe("a commit", () => {
     ["did", null],
     ["did", ["did:plc:ewvi7nxzyoun6zhxrhs64oiz"]],
     ["rev", 1],
+    ["rev", ["3jzfcijpj2z2a"]],
     ["rev", ""],
     ["rev", "zzzzzzzzzzzzz"],
     ["rev", "3jzfcijpj2z2"],

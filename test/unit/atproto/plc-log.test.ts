@@ -636,14 +636,14 @@ describe("a log that is meant to cost time", () => {
     expect(outcome({ did, entries: () => entries })).toBe(INVALID);
   });
 
-  it("has 1,000 pairs of operation and rotation key at most", async () => {
+  it("has 500 pairs of operation and rotation key at most", async () => {
     const key = signingKey("k256", "at the end");
     // Keys that cannot be read cost time as well.
     const rotationKeys = [...Array.from({ length: 249 }, (_, i) => `did:key:z${i}`), key];
     const log = await PlcLog.create({ ...STATE, rotationKeys }, { at: AT });
-    for (let i = 1; i < 4; i++) await log.update({ signingKey: next }, { at: AT + i });
+    await log.update({ signingKey: next }, { at: AT + 1 });
     expect(outcome(log)).toBe(next.did());
-    await log.update({ signingKey: last }, { at: AT + 4 });
+    await log.update({ signingKey: last }, { at: AT + 2 });
     expect(outcome(log)).toBe(INVALID);
   });
 });

@@ -204,6 +204,7 @@ describe("the commit of a proof", () => {
     expect(codeFor(car, identity(k256, [p256.did(), old.did()]))).toBe("commit.superseded_key");
     expect(codeFor(car, identity(k256, [p256.did()]))).toBe("commit.bad_signature");
     expect(codeFor(car, identity(k256, ["did:key:z6Mk", "", old.did()]))).toBe("commit.superseded_key");
+    expect(codeFor(car, identity(k256, ["did:key:z6Mk", ""]))).toBe("commit.bad_signature");
     const highS = await forgeCommit(proof, { sign: (message) => old.signHighS(message) });
     expect(codeFor(highS, identity(k256, [old.did()]))).toBe("commit.bad_signature");
     expect(codeFor(proof, identity(k256, [old.did()]))).toBe("none");

@@ -53,6 +53,7 @@ describe("the header of a CAR", () => {
     ["two roots", headerOf({ version: 1, roots: [rootOfTwo, rootOfTwo] })],
     ["roots that are no list", headerOf({ version: 1, roots: rootOfTwo })],
     ["a root that is no CID", headerOf({ version: 1, roots: ["bafy"] })],
+    ["a root that is null", headerOf({ version: 1, roots: [null] })],
     ["a raw root", headerOf({ version: 1, roots: [new Cid(one.cid)] })],
     ["a root of version 0", headerOf({ version: 1, roots: [new Cid(two.cid.subarray(2))] })],
     ["a list in place of the map", encodeDagCbor([1, [rootOfTwo]])],

@@ -29,6 +29,15 @@ const VALUES: [string, DagCbor, string][] = [
   ["a list", [1, [null]], "820181f6"],
   ["an empty map", new Map(), "a0"],
   ["a CID", new Cid(fromHex(CID_HEX)), `d82a582500${CID_HEX}`],
+  [
+    "CIDs before other values of a map",
+    new Map<string, DagCbor>([
+      ["a", new Cid(fromHex(CID_HEX))],
+      ["b", [new Cid(fromHex(CID_HEX)), 1]],
+      ["c", 2],
+    ]),
+    `a36161d82a582500${CID_HEX}616282d82a582500${CID_HEX}01616302`,
+  ],
   // Length of the key in bytes goes first (DAG-CBOR, "Strictness"), then bytewise.
   [
     "a map in order",
@@ -156,6 +165,13 @@ describe("decoding refuses", () => {
   it("what would overflow the stack", () => {
     expect(codeOf(() => decode(new Uint8Array(200_000).fill(0x81)))).toBe("record.malformed");
     expect(codeOf(() => decode(fromHex("d82a".repeat(200_000))))).toBe("record.malformed");
+  });
+
+  it("what has more than 256 KiB", () => {
+    const ofLength = (length: number) => encodeDagCbor(new Uint8Array(length - 5));
+    expect(ofLength(262_144)).toHaveLength(262_144);
+    expect(codeOf(() => decode(ofLength(262_144)))).toBe("none");
+    expect(codeOf(() => decode(ofLength(262_145)))).toBe("record.malformed");
   });
 
   it("nothing that is wide but flat", () => {
