@@ -89,8 +89,9 @@ async function main(): Promise<void> {
   const pull = (digest: string) => ({
     command: [
       BINARY,
-      ...["-name", `${registry.authority}/team/app@${digest}`, "-digest", digest],
-      ...["-stdin-media-type", "application/vnd.oci.descriptor.v1+json"],
+      `-name=${registry.authority}/team/app@${digest}`,
+      `-digest=${digest}`,
+      "-stdin-media-type=application/vnd.oci.descriptor.v1+json",
     ],
     stdin: JSON.stringify({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest }),
   });
