@@ -10,6 +10,8 @@ import { payloadOf, World } from "../support/world.ts";
 const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
 /** Longer than any of these tests may take. */
 const HANGS = 60_000;
+/** So that who waits for what hangs is not rescued by a timeout. */
+const PATIENT = { registryTimeout: HANGS, pdsTimeout: HANGS, didResolverTimeout: HANGS };
 
 /** Alice and Bob signed the image; Carol has a repo and did not. */
 let alice: TestSigner;
@@ -159,7 +161,7 @@ describe("decide, what it waits for", () => {
     await using world = await World.start(alice, bob);
     world.registry.delay(HANGS);
     world.plc.delay(HANGS, bob.did);
-    expect(await answer(world, policy([bob.did, alice.did]))).toBe("allow");
+    expect(await answer(world, policy([bob.did, alice.did]), PATIENT, HANGS)).toBe("allow");
   });
 
   it("is five round trips where the registry has to name the signer", async () => {
@@ -185,7 +187,7 @@ describe("decide, what it waits for", () => {
     world.pds.delay(HANGS, encodeURIComponent(carol.did));
     world.registry.delay(HANGS);
     const dids = [alice.did, bob.did, carol.did];
-    expect(await answer(world, policy(dids, { minSignatures: 2 }))).toBe("allow");
+    expect(await answer(world, policy(dids, { minSignatures: 2 }), PATIENT, HANGS)).toBe("allow");
     const refused = await answer(world, policy(dids, { minSignatures: 3 }), {}, 1500);
     expect(refused).toBe("inconclusive policy.too_few_signatures");
   });
@@ -372,7 +374,7 @@ describe("decide, after a signature that does not verify", () => {
     world.plc.override(before.did, "usual", () => undefined);
     world.pds.delay(300, ({ query }) => query.get("did") === bob.did);
     world.registry.delay(HANGS);
-    expect(await answer(world, policy([before.did, bob.did]))).toBe("allow");
+    expect(await answer(world, policy([before.did, bob.did]), PATIENT, HANGS)).toBe("allow");
     expect(world.plc.count(before.did)).toBe(2);
   });
 
