@@ -8,7 +8,7 @@ const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 /** Larger files are no policy or configuration. */
 const MAX_FILE = 1024 * 1024;
-/** Links followed on the way to a file, as many as Linux follows (path_resolution(7)); stops a circle of them. */
+/** Links followed on the way to a file, as many as Linux follows (path_resolution(7)); stops a circle made after opening. */
 const MAX_LINKS = 40;
 
 /** Which file, for messages and codes. */
@@ -63,14 +63,15 @@ function checkOwner(stats: Stats, path: string, what: string, code: RejectionCod
 }
 
 /**
- * Every folder and link that has a say in which file a path leads to, and that file. Links are
- * followed here one by one: whoever owns the second of two decides as much as the owner of the first.
+ * Every folder and link that has a say in which file a path leads to. Links are followed here one by
+ * one: whoever owns the second of two decides as much as the owner of the first.
  */
 function wayTo(absolute: string): readonly string[] {
   const way = ["/"];
   const names = absolute.split("/");
   let links = 0;
-  for (let at = "/", name = names.shift(); name !== undefined; name = names.shift()) {
+  let at = "/";
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const next = join(at, name); // takes the empty name, `.` and `..` for what they are: `at` is no link
     way.push(next);
     if (!lstatSync(next).isSymbolicLink()) {
@@ -82,5 +83,6 @@ function wayTo(absolute: string): readonly string[] {
     names.unshift(...target.split("/"));
     at = target.startsWith("/") ? "/" : dirname(next);
   }
+  way.pop(); // the file itself, which was looked at when it was opened
   return [...new Set(way)];
 }

@@ -1,5 +1,8 @@
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, ask, Bench, containerdArgs, DESCRIPTOR_TYPE, headline } from "../support/binary.ts";
+import { ask, Bench, containerdArgs, DESCRIPTOR_TYPE, headline } from "../support/binary.ts";
+import { run } from "../support/process.ts";
 
 const WRAPPER_TYPE = "application/vnd.containerd.image-verifier.input.v1+json";
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
@@ -28,7 +31,7 @@ default: deny
 });
 afterAll(() => bench.remove());
 
-async function headlineOf(args: readonly string[], stdin: Ask["stdin"] | object = DESCRIPTOR): Promise<string> {
+async function headlineOf(args: readonly string[], stdin: string | Uint8Array | object = DESCRIPTOR): Promise<string> {
   const text = typeof stdin === "string" || stdin instanceof Uint8Array ? stdin : JSON.stringify(stdin);
   const answered = await ask(args, { env: bench.env, stdin: text });
   expect(answered.stderr).toBe("");
@@ -188,6 +191,21 @@ describe.concurrent("the standard input", () => {
       },
     });
     expect(headline(answered)).toBe(UNDERSTOOD);
+  });
+});
+
+describe.concurrent("a non-blocking standard input", () => {
+  it("is waited for while it is empty", async () => {
+    const path = join(bench.folder, "stdin.pipe");
+    await run("mkfifo", [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(path, constants.O_WRONLY);
+    const answered = ask(ARGS, { env: bench.env, stdin: reader });
+    closeSync(reader);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    writeSync(writer, JSON.stringify(DESCRIPTOR));
+    closeSync(writer);
+    expect(headline(await answered)).toBe(UNDERSTOOD);
   });
 });
 

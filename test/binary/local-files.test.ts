@@ -157,8 +157,15 @@ describe.concurrent.each(KINDS)("the file of the %s", (kind) => {
     mkdirSync(join(open, "inner"), { recursive: true });
     renameSync(files.path, join(open, "inner", "file.yaml"));
     symlinkSync(join(open, "inner"), join(files.folder, "link"));
+    expect((await files.judge(join(files.folder, "link", "file.yaml"))).headline).toBe(ALLOWED);
     chmodSync(open, 0o777);
     await files.expectRejected(/\/open can be written by others/, join(files.folder, "link", "file.yaml"));
+    chmodSync(open, 0o755);
+    chmodSync(join(open, "inner"), 0o777);
+    await files.expectRejected(/\/inner can be written by others/, join(files.folder, "link", "file.yaml"));
+    rmSync(join(files.folder, "link"));
+    symlinkSync(open, join(files.folder, "link"));
+    await files.expectRejected(/\/inner can be written by others/, join(files.folder, "link", "inner", "file.yaml"));
   });
 });
 

@@ -17,8 +17,8 @@ const KILL_AFTER = 15_000;
 export const DESCRIPTOR_TYPE = "application/vnd.oci.descriptor.v1+json";
 
 export interface Ask {
-  /** Written to stdin, which is then closed; null: nothing is written and it stays open. */
-  readonly stdin?: string | Uint8Array | null;
+  /** Written to stdin, which is then closed; null: nothing is written and it stays open; a number: a file descriptor. */
+  readonly stdin?: string | Uint8Array | number | null;
   /** File descriptor that stdout goes to; default: it is read. */
   readonly stdout?: number;
   /** The whole environment. */
@@ -56,14 +56,14 @@ export function ask(args: readonly string[], options: Ask = {}): Promise<Answere
   const child = spawn(command, rest, {
     env: { ...env },
     cwd,
-    stdio: ["pipe", stdout, "pipe"],
+    stdio: [typeof stdin === "number" ? stdin : "pipe", stdout, "pipe"],
     ...(options.argv0 !== undefined && { argv0: options.argv0 }),
   });
   const [out, err] = [[] as Buffer[], [] as Buffer[]];
   child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));
   child.stderr?.on("data", (chunk: Buffer) => err.push(chunk));
   child.stdin?.on("error", () => {}); // it may end without reading
-  if (stdin !== null) child.stdin?.end(stdin);
+  if (stdin !== null && typeof stdin !== "number") child.stdin?.end(stdin);
   const killer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER);
   options.started?.(child);
   return new Promise((done, fail) => {
