@@ -43,7 +43,10 @@ export const REJECTIONS = {
   "registry.unreachable": { kind: "inconclusive", summary: "the registry could not be asked" },
   "registry.unauthorized": { kind: "inconclusive", summary: "the registry wants credentials" },
   "registry.bad_response": { kind: "inconclusive", summary: "the registry's answer cannot be used" },
-  "registry.too_many_candidates": { kind: "inconclusive", summary: "the registry lists more referrers than are looked at" },
+  "registry.too_many_candidates": {
+    kind: "inconclusive",
+    summary: "the registry lists more referrers than are looked at",
+  },
   "identity.unreachable": { kind: "inconclusive", summary: "the signer's identity could not be asked for" },
   "identity.unknown_did": { kind: "inconclusive", summary: "no directory knows the signer" },
   "identity.log_invalid": { kind: "inconclusive", summary: "the directory's log of the signer does not prove itself" },

@@ -2,22 +2,19 @@ import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { concatBytes, fromBase58btc, toBase58btc } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
+import { type Curve, DID_KEY, MULTICODEC, readMultikey } from "./did-key.ts";
 
 /** A public key that ATProto signs with (https://atproto.com/specs/cryptography). */
 export interface VerificationKey {
-  readonly curve: "k256" | "p256";
+  readonly curve: Curve;
   /** 33 bytes, compressed; a point of the curve. */
   readonly publicKey: Uint8Array;
   /** `did:key:z…`, the one text for this key. */
   readonly didKey: string;
 }
 
-const DID_KEY = "did:key:";
 const SIGNATURE_LENGTH = 64;
-const CURVES = {
-  k256: { ecdsa: secp256k1, multicodec: Uint8Array.of(0xe7, 0x01) },
-  p256: { ecdsa: p256, multicodec: Uint8Array.of(0x80, 0x24) },
-} as const;
+const CURVES = { k256: secp256k1, p256 } as const;
 
 /**
  * Reads a did:key.
@@ -30,16 +27,8 @@ export function parseDidKey(text: string): VerificationKey | undefined {
 
 /** Reads the `publicKeyMultibase` of a Multikey: multicodec and compressed point. */
 export function parseMultikey(multibase: string): VerificationKey | undefined {
-  const bytes = fromBase58btc(multibase);
-  if (bytes === undefined) return undefined;
-  for (const curve of ["k256", "p256"] as const) {
-    const { multicodec } = CURVES[curve];
-    if (bytes[0] === multicodec[0] && bytes[1] === multicodec[1]) {
-      const point = bytes.subarray(multicodec.length);
-      return point.length === 33 ? keyOf(curve, point) : undefined;
-    }
-  }
-  return undefined;
+  const written = readMultikey(multibase);
+  return written === undefined ? undefined : keyOf(written.curve, written.point);
 }
 
 /**
@@ -62,20 +51,20 @@ export function parseLegacyKey(type: string, multibase: string): VerificationKey
  */
 export function verifySignature(key: VerificationKey, message: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_LENGTH) return false;
-  return CURVES[key.curve].ecdsa.verify(signature, sha256(message), key.publicKey, {
+  return CURVES[key.curve].verify(signature, sha256(message), key.publicKey, {
     prehash: false,
     lowS: true,
     format: "compact",
   });
 }
 
-function keyOf(curve: VerificationKey["curve"], point: Uint8Array): VerificationKey | undefined {
+function keyOf(curve: Curve, point: Uint8Array): VerificationKey | undefined {
   let publicKey: Uint8Array;
   try {
-    publicKey = CURVES[curve].ecdsa.Point.fromBytes(point).toBytes(true);
+    publicKey = CURVES[curve].Point.fromBytes(point).toBytes(true);
   } catch {
     return undefined; // not a point of the curve
   }
-  const didKey = DID_KEY + toBase58btc(concatBytes(CURVES[curve].multicodec, publicKey));
+  const didKey = DID_KEY + toBase58btc(concatBytes(MULTICODEC[curve], publicKey));
   return { curve, publicKey, didKey };
 }

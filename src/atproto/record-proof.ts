@@ -7,6 +7,9 @@ import { parseDidKey, verifySignature } from "./key.ts";
 import { findInTree } from "./mst.ts";
 import type { Tid } from "./syntax.ts";
 
+/** Former keys that are tried, newest last; a log may name hundreds, and each costs a signature check. */
+const MAX_FORMER_KEYS = 32;
+
 /** What a signer's repo holds under one path, as of the commit with this revision. */
 export interface ProvenRecord {
   readonly rev: Tid;
@@ -41,7 +44,7 @@ export function proveRecord(identity: Identity, bytes: Uint8Array, path: string)
 
 function checkSignature(identity: Identity, commit: Commit): void {
   if (verifySignature(identity.key, commit.signedBytes, commit.signature)) return;
-  for (const didKey of identity.formerKeys) {
+  for (const didKey of [...identity.formerKeys].slice(-MAX_FORMER_KEYS)) {
     const key = parseDidKey(didKey);
     if (key !== undefined && verifySignature(key, commit.signedBytes, commit.signature)) {
       reject(

@@ -64,7 +64,8 @@ async function fetchLog(did: Did, origin: string, context: CollectContext): Prom
     },
     context,
   );
-  if (response.status === 404) throw new Missing("identity.unknown_did", `${origin} does not know ${did}`);
+  if (response.status === 404 || response.status === 410)
+    throw new Missing("identity.unknown_did", `${origin} does not know ${did}`);
   if (response.status !== 200) badStatus("identity", response);
   return fetched(response, context);
 }

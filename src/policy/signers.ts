@@ -1,3 +1,4 @@
+import { isDidKey } from "../atproto/did-key.ts";
 import { type Did, isDid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
@@ -7,8 +8,6 @@ import type { PolicyShape, SignerShape } from "./schema.ts";
 /** Most DIDs in one list or map of a policy: what is read for each pull stays readable in time. */
 export const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
-/** A public key as base58btc multibase behind `did:key:`. */
-const DID_KEY = /^did:key:z[1-9A-HJ-NP-Za-km-z]{1,256}$/;
 
 /** Whom a policy names, and what it says about each. One object stands for one DID. */
 export interface Signers {
@@ -77,7 +76,7 @@ function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boole
     file.fail({ path: [...path, "expiresAt"], expected: `a time later than validFrom, ${entry.validFrom ?? ""}` });
   }
   for (const [i, key] of (entry.keys ?? []).entries()) {
-    if (!DID_KEY.test(key)) file.fail({ path: [...path, "keys", i], expected: "did:key:z and a key in base58" });
+    if (!isDidKey(key)) file.fail({ path: [...path, "keys", i], expected: "a did:key of k256 or p256" });
   }
   for (const [i, origin] of (entry.pds ?? []).entries()) checkOrigin(file, origin, [...path, "pds", i]);
   return {

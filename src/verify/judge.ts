@@ -44,7 +44,9 @@ export function judge(given: Case): Verdict {
     return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures } };
   }
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
-  const denials = [...untrusted(given), ...refused].map((finding) => demote(finding, given, nobodyEligible));
+  const denials = [...untrusted(given), ...refused]
+    .map((finding) => demote(finding, given, nobodyEligible))
+    .map((finding) => withNote(finding, given));
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
   // That the registry could not be asked may not matter to the outcome; whoever reads it should know.
   const registry = given.gaps.filter((gap) => gap.signer === undefined).map(gapFinding);
@@ -128,6 +130,12 @@ function demote(finding: Finding, { pointers, rule, subject }: Case, nobodyEligi
   if (named || !minor) return finding;
   const detail = `nobody that rule "${rule.name}" trusts has signed ${subject.digest} (${finding.detail})`;
   return { ...finding, code: "signature.none", detail };
+}
+
+/** A referrer that points to another record than the one looked at is reported (spec 3.2). */
+function withNote(finding: Finding, { pointers }: Case): Finding {
+  const note = pointers.find(({ signer, note }) => signer === finding.signer && note !== undefined)?.note;
+  return note === undefined ? finding : { ...finding, detail: `${finding.detail}; a referrer ${note}` };
 }
 
 const UNASKED: ReadonlySet<RejectionCode> = new Set(["signer.revoked", "signer.not_yet_valid", "signer.expired"]);

@@ -86,7 +86,7 @@ describe("fetchIdentity of a did:plc", () => {
     [404, 404, "identity.unknown_did"],
     [404, 500, "identity.unreachable"],
     [429, 404, "identity.unreachable"],
-    [410, 410, "identity.unreachable"],
+    [410, 410, "identity.unknown_did"],
   ])("says what is missing after %i and %i", async (first, second, code) => {
     await using world = await World.start();
     world.plc.override("", { status: first });

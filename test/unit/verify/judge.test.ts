@@ -311,3 +311,24 @@ describe("applyAction", () => {
     expect(applyAction(rule([], {}, "audit"), allow)).toBe(allow);
   });
 });
+
+describe("judge, on a pointer to another record", () => {
+  it("says so, and changes nothing else", () => {
+    const pointers = [{ ...pointer(A), note: "points to at://elsewhere" }];
+    const judged = rule([trusted(A)]);
+    const verdict = judge(caseOf(judged, { attempts: [absent(A)], pointers }));
+    expect(verdict).toMatchObject({ outcome: "deny", code: "record.absent" });
+    expect(verdict).toMatchObject({ detail: expect.stringContaining("; a referrer points to at://elsewhere") });
+  });
+});
+
+describe("judge, on a registry that does not matter", () => {
+  it("tells of it all the same", () => {
+    const gaps = [gap("registry.unreachable")];
+    const verdict = judge(caseOf(rule([trusted(A)]), { attempts: [absent(A)], gaps }));
+    expect(verdict).toMatchObject({ outcome: "deny", code: "signature.none" });
+    expect(verdict).toMatchObject({
+      findings: expect.arrayContaining([{ code: "registry.unreachable", detail: expect.any(String) }]),
+    });
+  });
+});
