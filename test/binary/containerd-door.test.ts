@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, Bench, containerdArgs, DESCRIPTOR_TYPE, headline } from "../support/binary.ts";
@@ -201,11 +202,13 @@ describe.concurrent("a non-blocking standard input", () => {
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openSync(path, constants.O_WRONLY);
     const answered = ask(ARGS, { env: bench.env, stdin: reader });
-    closeSync(reader);
+    // Starting a process makes its input blocking; a socket object makes it, here and there, what it was.
+    const socket = new Socket({ fd: reader, readable: false, writable: false });
     await new Promise((resolve) => setTimeout(resolve, 200));
     writeSync(writer, JSON.stringify(DESCRIPTOR));
     closeSync(writer);
     expect(headline(await answered)).toBe(UNDERSTOOD);
+    socket.destroy();
   });
 });
 

@@ -133,12 +133,13 @@ describe.concurrent("time is over while waiting for", () => {
 });
 
 describe.concurrent("the deadline", () => {
-  it("is the configured one", async () => {
+  it.each([2500, 9000])("is the configured one, shorter or longer than usual: %i ms", async (deadline) => {
     const server = await silence();
-    const settings = { plcDirectories: [`https://${server.authority}`], deadline: "2500ms" };
-    const answered = await world.pull(world.name, image, under("configured", settings));
+    const timeouts = { didResolverTimeout: "60s", deadline: `${deadline}ms` };
+    const settings = { plcDirectories: [`https://${server.authority}`], ...timeouts };
+    const answered = await world.pull(world.name, image, under(`configured${deadline}`, settings));
     expect(headline(answered)).toBe(OVER);
-    expectAfter(answered, 2500);
+    expectAfter(answered, deadline);
     await server.stop();
   });
 
@@ -162,6 +163,27 @@ describe.concurrent("the deadline", () => {
       const answered = await world.pull(world.name, image, under(`audit-${name}`, settings, policy));
       expect(headline(answered)).toBe("0 allow audited");
       expect(answered.stdout).toContain("inconclusive net.deadline: ");
+    }
+    await server.stop();
+  });
+});
+
+describe.concurrent("the watchdog", () => {
+  it("barks where something never settles, and lets through what is only audited", async () => {
+    const server = await silence();
+    // Planted: time-outs that end nothing.
+    const BUN_OPTIONS = `--preload=${world.write("deaf.cjs", "AbortController.prototype.abort = () => {};")}`;
+    const settings = { plcDirectories: [`https://${server.authority}`] };
+    for (const [policy, expected] of [
+      [enforcing(world.signer.did), OVER],
+      [auditing(world.signer.did), "0 allow audited"],
+    ] as const) {
+      const { env } = under(`deaf-${expected.slice(0, 1)}`, settings, policy);
+      const answered = await world.pull(world.name, image, { env: { ...env, BUN_OPTIONS } });
+      expect(headline(answered)).toBe(expected);
+      expect(answered.stdout).toContain("net.deadline: no answer within 1.0 s, waiting for ");
+      expect(answered.stdout).toContain(`directory ${server.authority}`);
+      expectAfter(answered, 1000);
     }
     await server.stop();
   });
@@ -239,6 +261,8 @@ describe.concurrent("a bug", () => {
       });
       expect(headline(answered)).toBe("4 internal internal.error");
       expect(answered.stdout).toContain("TypeError: planted; please report this");
+      // Where it happened is for standard error alone.
+      expect(answered.stderr).toMatch(title.includes("no error") ? /^$/ : /^TypeError: planted\n {4,}at /);
     }
   });
 });

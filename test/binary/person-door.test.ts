@@ -363,6 +363,16 @@ describe.concurrent("saved evidence", () => {
     expect(existsSync(join(folder, "missing"))).toBe(false);
   });
 
+  it("that does not fit leaves nothing behind", async () => {
+    const path = join(world.folder, "full", "evidence.json");
+    mkdirSync(join(world.folder, "full"));
+    const through = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"];
+    const answered = await world.verify([nameOf(image), "--save-evidence", path], { through });
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.stderr).toContain(`the evidence was not saved to ${path}: `);
+    expect(readdirSync(join(world.folder, "full"))).toEqual([]);
+  });
+
   it("goes into a new file, and not through a link that somebody has put in its place", async () => {
     const folder = join(world.folder, "trap");
     const victim = world.write("trap/victim", "untouched");

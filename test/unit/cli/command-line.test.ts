@@ -26,6 +26,7 @@ describe("a command line", () => {
     ["--unknown=x"],
     ["-policy", "p"],
     ["-p"],
+    ["-xpolicy", "p"],
     ["-"],
     ["--policy"],
     ["--policy="],
