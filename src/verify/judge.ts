@@ -124,11 +124,11 @@ function untrusted({ pointers, rule }: Case): readonly Finding[] {
  * That a signer's repo lacks a record, or that a signer no longer counts, is news only where a
  * referrer named that signer. Otherwise this image is simply not signed by them.
  */
-function demote(finding: Finding, { pointers, rule, subject }: Case, nobodyEligible: boolean): Finding {
+function demote(finding: Finding, { pointers, rule }: Case, nobodyEligible: boolean): Finding {
   const named = pointers.some(({ signer }) => signer === finding.signer);
   const minor = finding.code === "record.absent" || (UNASKED.has(finding.code) && !nobodyEligible);
   if (named || !minor) return finding;
-  const detail = `nobody that rule "${rule.name}" trusts has signed ${subject.digest} (${finding.detail})`;
+  const detail = `nobody that rule "${rule.name}" trusts has signed this image: ${finding.detail}`;
   return { ...finding, code: "signature.none", detail };
 }
 

@@ -14,8 +14,8 @@ function demo(...args: readonly string[]) {
 }
 
 describe.runIf(testable)("the demo", () => {
-  it("shows a pull that is allowed, two that are refused and why, in less than ten seconds", async () => {
-    const { code, stdout, stderr, took } = await demo();
+  it("shows a pull that is allowed, two that are refused and why", async () => {
+    const { code, stdout, stderr } = await demo();
     expect(stderr).toBe("");
     const told = stdout.split("\n").filter((line) => /^(\d\.|\s+(\$ ctr|\||=>)|\w.* as told)/.test(line));
     expect(told.slice(told.findIndex((line) => line.startsWith("1. ")))).toEqual([
@@ -37,7 +37,6 @@ describe.runIf(testable)("the demo", () => {
       "Everything turned out as told.",
     ]);
     expect(code).toBe(0);
-    expect(took).toBeLessThan(10_000);
   });
 
   it("fails when something turns out differently, as with a verifier that allows everything", async () => {
