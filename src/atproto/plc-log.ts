@@ -22,12 +22,12 @@ interface Standing {
 }
 
 /** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
-const MAX_OPERATIONS = 400;
+const MAX_OPERATIONS = 200;
 /**
  * Signature checks in one log; stops many operations times many rotation keys likewise. A key that
  * cannot be read counts too: telling that a point is not on its curve costs a third of a check.
  */
-const MAX_SIGNATURE_CHECKS = 500;
+const MAX_SIGNATURE_CHECKS = 250;
 /** How long a more powerful key can undo what a less powerful one did. */
 const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */

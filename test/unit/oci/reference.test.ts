@@ -158,10 +158,10 @@ describe("parseReference", () => {
     expect.assertions(1);
   });
 
-  it("takes no longer for a hostile component", () => {
-    const started = performance.now();
-    for (let i = 0; i < 1000; i++) codeOf(() => parseReference(`a.b/${"a-".repeat(120)}!`));
-    expect(performance.now() - started).toBeLessThan(2000);
+  it("refuses a hostile component, and takes no exponential time (else this never ends)", () => {
+    for (let i = 0; i < 1000; i++) {
+      expect(codeOf(() => parseReference(`a.b/${"a-".repeat(120)}!`))).toBe("image.malformed_reference");
+    }
   });
 });
 

@@ -98,11 +98,9 @@ describe("nextPage", () => {
   });
 
   it.each(["<", "<a>", `<a>"`, "<a>;", "<a>; rel=", `<a>; rel="`, " ", `<a>;"`])(
-    "is quick with 64 KiB of %j",
+    "comes to an end with 64 KiB of %j",
     (text) => {
-      const before = performance.now();
-      nextPage(text.repeat(65_536 / text.length));
-      expect(performance.now() - before).toBeLessThan(500);
+      expect(nextPage(text.repeat(65_536 / text.length))).toBeOneOf([undefined, "a"]);
     },
   );
 });

@@ -339,14 +339,12 @@ default: audit
       expect(rejectionOf(text(10_001)).code).toBe("policy.invalid");
     });
 
-    it("reads the largest policy in time", () => {
+    it("reads the largest policy", () => {
       const text = `version: 1\ntrustedDIDs:\n${many(10_000, (i) => ` - ${web(i)}\n`)}policies:\n${many(
         1000,
         (i) => ` - {name: r${i}, scope: a.b/c, action: enforce, require: {trustedDIDs: [did:web:r${i}.example.com]}}\n`,
       )}`;
-      const started = performance.now();
       expect(parse(text).rules[999]?.requirement.signers).toHaveLength(10_001);
-      expect(performance.now() - started).toBeLessThan(10_000);
     });
   });
 });

@@ -77,13 +77,11 @@ describe("matchesScope", () => {
   });
 
   it("takes no exponential time where every wildcard could take everything", () => {
-    const started = performance.now();
     const manySegments = `a.b/${Array.from({ length: 60 }, () => "**/a").join("/")}/b`;
     expect(matches(manySegments, `a.b/${Array.from({ length: 127 }, () => "a").join("/")}`)).toBe(false);
     const manyStars = `a.b/${"*a".repeat(120)}*b`;
     expect(matches(manyStars, `a.b/${"a".repeat(255)}`)).toBe(false);
     expect(matches(`a.b/${"**/".repeat(100)}*a*a*a*b`, `a.b/${"aa/".repeat(84)}aa`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 });
 
