@@ -4,7 +4,7 @@ const OPTION = "BUN_JSC_useJIT";
 /**
  * Starts this program anew in the same process, its engine without just-in-time compilation, unless
  * the environment has said already whether it wants that. A verification is over before compiled
- * code pays: without it, a pull takes two thirds of the CPU and three quarters of the memory, a
+ * code pays: without it, a pull takes two thirds of the CPU and four fifths of the memory, a
  * second start included (docs/benchmarks.md), and the process has no memory that is both writable
  * and executable, which `MemoryDenyWriteExecute=` would forbid.
  *
