@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, Bench, containerdArgs, DESCRIPTOR_TYPE, headline } from "../support/binary.ts";
@@ -199,16 +198,17 @@ describe.concurrent("a non-blocking standard input", () => {
   it("is waited for while it is empty", async () => {
     const path = join(bench.folder, "stdin.pipe");
     await run("mkfifo", [path]);
+    // Both ends without waiting for the other one.
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openSync(path, constants.O_WRONLY);
-    const answered = ask(ARGS, { env: bench.env, stdin: reader });
-    // Starting a process makes its input blocking; a socket object makes it, here and there, what it was.
-    const socket = new Socket({ fd: reader, readable: false, writable: false });
+    // Starting a process makes its input blocking, so the process itself makes it what it was.
+    const script = 'use Fcntl; fcntl(STDIN, F_SETFL, O_NONBLOCK) or die "$!"; exec @ARGV';
+    const answered = ask(ARGS, { env: bench.env, stdin: reader, through: ["/usr/bin/perl", "-e", script] });
+    closeSync(reader);
     await new Promise((resolve) => setTimeout(resolve, 200));
     writeSync(writer, JSON.stringify(DESCRIPTOR));
     closeSync(writer);
     expect(headline(await answered)).toBe(UNDERSTOOD);
-    socket.destroy();
   });
 });
 

@@ -5,7 +5,7 @@ import { type Ask, ask, BINARY, enforcing, headline, World } from "../support/bi
 import { CertificateAuthority } from "../support/certificates.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import { run } from "../support/process.ts";
-import { requirement } from "../support/requirement.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 let world: World;
@@ -143,8 +143,9 @@ describe.concurrent("the name it is run by", () => {
 const unshare = ["unshare", "--map-root-user", "--net"];
 const canUnshare = (await run(unshare[0] ?? "", [...unshare.slice(1), "true"])).code === 0;
 const missing = canUnshare ? undefined : "let `unshare -rn` work: user namespaces must be allowed";
+const asRoot = missingRoot("in an ordinary user's namespace / belongs to nobody, and no file below it is trusted");
 
-describe.runIf(requirement("the binary without a network", missing))("without a network", () => {
+describe.runIf(requirement("the binary without a network", missing, asRoot))("without a network", () => {
   it("nothing that must be asked is allowed, and it is said at once", async () => {
     const answered = await world.pull(world.name, image, {
       through: unshare,

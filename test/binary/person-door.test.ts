@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answered, ask, auditing, headline, World } from "../support/binary.ts";
 import { run } from "../support/process.ts";
-import { requirement } from "../support/requirement.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const MALFORMED = "3 misconfigured input.malformed";
@@ -277,6 +277,7 @@ describe.concurrent("verify", () => {
 const unshare = ["unshare", "--map-root-user", "--net"];
 const canUnshare = (await run("unshare", ["--map-root-user", "--net", "true"])).code === 0;
 const missing = canUnshare ? undefined : "let `unshare -rn` work: user namespaces must be allowed";
+const asRoot = missingRoot("in an ordinary user's namespace / belongs to nobody, and no file below it is trusted");
 
 describe.concurrent("saved evidence", () => {
   /** What `verify` answers with the network, and saves on the way. */
@@ -287,7 +288,7 @@ describe.concurrent("saved evidence", () => {
     return { bundle, online: report(answered) };
   }
 
-  it.runIf(requirement("saved evidence without a network", missing))(
+  it.runIf(requirement("saved evidence without a network", missing, asRoot))(
     "gives the same verdict without a network",
     async () => {
       for (const [descriptor, outcome] of [
