@@ -37,15 +37,23 @@ export async function decide(
   const collector = new Collector(subject, rule, context);
   const found = new Findings();
   for (;;) {
-    const given = { subject, rule, atcrHosts, now: context.now(), ...found.known() };
-    const verdict = judge(given);
-    if (verdict.outcome === "allow") return { verdict, evidence: found.evidence() };
     const collected = await collector.next();
+    const finding = collected && found.add(subject, inTime(collected, context));
+    // Only a signature can turn a refusal into an allow.
+    if (collected !== undefined && collected.kind !== "signature") continue;
+    const verdict = judge({ subject, rule, atcrHosts, now: context.now(), ...found.known() });
+    if (verdict.outcome === "allow") return { verdict, evidence: found.evidence() };
     if (collected === undefined) return { verdict: applyAction(rule, verdict), evidence: found.evidence() };
-
-    const finding = found.add(subject, collected);
     if (finding?.code === "commit.bad_signature") collector.refresh(finding.signer);
   }
+}
+
+/** A signature that waited until the time was over is not proven any more: that takes time too. */
+function inTime(collected: Collected, { deadline }: CollectContext): Collected {
+  if (collected.kind !== "signature" || deadline.remaining() > 0) return collected;
+  const { signer } = collected.signature;
+  const detail = `the time was over before the proof of ${signer} was looked at`;
+  return { kind: "gap", gap: { service: "pds", signer, code: "net.deadline", detail } };
 }
 
 /** What has arrived, and what it proves. */

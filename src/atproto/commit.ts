@@ -16,6 +16,8 @@ export interface Commit {
 }
 
 const VERSION = 3;
+/** A commit has 250 bytes; it is decoded before its signature is verified, so anybody can write one. */
+const MAX_COMMIT = 8 * 1024;
 
 /**
  * Reads a commit block (spec 5.3, 5.4). Fields that are not known are kept: they are signed too.
@@ -24,7 +26,7 @@ const VERSION = 3;
  * @throws Rejection commit.malformed
  */
 export function readCommit(bytes: Uint8Array): Commit {
-  const commit = decodeDagCbor(bytes, "commit.malformed", "the commit");
+  const commit = decodeDagCbor(bytes, "commit.malformed", "the commit", MAX_COMMIT);
   if (!isDagCborMap(commit)) reject("commit.malformed", "the commit is not a map");
   const [version, did, rev] = [commit.get("version"), commit.get("did"), commit.get("rev")];
   const [data, prev, signature] = [commit.get("data"), commit.get("prev"), commit.get("sig")];

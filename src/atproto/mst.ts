@@ -1,6 +1,6 @@
 import { compareBytes, concatBytes, equalBytes, toUtf8 } from "../encoding/bytes.ts";
 import { Cid } from "../encoding/cid.ts";
-import { type DagCbor, decodeDagCbor, isDagCborMap, MAX_BLOCK } from "../encoding/dag-cbor.ts";
+import { type DagCbor, decodeDagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { reject } from "../rejection.ts";
 
@@ -28,7 +28,7 @@ interface Bounds {
  * Bytes of all nodes on the way to one key: they are decoded one after the other, which nothing can
  * interrupt. A repo of a million records has twenty nodes of a kilobyte on the way.
  */
-const MAX_PATH = MAX_BLOCK;
+const MAX_PATH = 64 * 1024;
 /** Longest key: collection and record key are bounded by their syntax to far less. */
 const MAX_KEY_LENGTH = 1024;
 

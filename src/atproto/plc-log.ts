@@ -19,6 +19,8 @@ interface Entry extends PlcOperation {
 interface Standing {
   readonly entry: Entry;
   readonly signer: number;
+  /** The did:key text at that index. */
+  readonly signedBy: string | undefined;
 }
 
 /** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
@@ -104,16 +106,17 @@ function inLinkOrder(entries: readonly Entry[]): readonly Entry[] {
 }
 
 function genesis(did: Did, entry: Entry, keys: KeyRing): Standing {
-  if (entry.prev !== null) reject("identity.log_invalid", "the log does not begin with a genesis operation");
+  if (entry.prev !== null) reject("identity.log_invalid", "the earliest operation by date is not a genesis operation");
   const hash = entry.cid.sha256 ?? new Uint8Array();
   const id = `did:plc:${toBase32(hash).slice(0, PLC_ID_LENGTH)}`;
   if (id !== did) reject("identity.log_invalid", `the log is of ${id}, expected ${did}`);
   if (entry.state === undefined) reject("identity.log_invalid", "the genesis operation is a tombstone");
-  const signer = keys.signerOf(entry, entry.state.rotationKeys);
+  const { rotationKeys } = entry.state;
+  const signer = keys.signerOf(entry, rotationKeys, undefined);
   if (signer === -1) {
     reject("identity.log_invalid", "the genesis operation is not signed by one of its own rotation keys");
   }
-  return { entry, signer };
+  return { entry, signer, signedBy: rotationKeys[signer] };
 }
 
 /** Adds one operation; one that names an earlier `prev` than the last nullifies what came after that. */
@@ -126,12 +129,14 @@ function follow(standing: readonly Standing[], entry: Entry, keys: KeyRing): rea
   }
   if (before.state === undefined) reject("identity.log_invalid", `the operation ${cid} follows a tombstone`);
 
-  const signer = keys.signerOf(entry, before.state.rotationKeys);
+  const { rotationKeys } = before.state;
+  const signer = keys.signerOf(entry, rotationKeys, standing[at]?.signedBy);
   if (signer === -1) {
     reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
   }
-  mayNullify({ entry, signer }, standing.slice(at + 1));
-  return [...standing.slice(0, at + 1), { entry, signer }];
+  const next = { entry, signer, signedBy: rotationKeys[signer] };
+  mayNullify(next, standing.slice(at + 1));
+  return [...standing.slice(0, at + 1), next];
 }
 
 /** @param undone what it would nullify, if anything; the last of it is the operation played before this one */
@@ -155,15 +160,23 @@ class KeyRing {
   readonly #keys = new Map<string, VerificationKey | undefined>();
   #checks = 0;
 
-  /** Index of the first of `rotationKeys` that signed the operation, or -1. */
-  signerOf(operation: PlcOperation, rotationKeys: readonly string[]): number {
-    return rotationKeys.findIndex((didKey) => {
-      if (++this.#checks > MAX_SIGNATURE_CHECKS) {
-        reject("identity.log_invalid", `the log needs more than ${MAX_SIGNATURE_CHECKS} signature checks`);
-      }
-      const key = this.#key(didKey);
-      return key !== undefined && verifySignature(key, operation.signedBytes, operation.signature);
-    });
+  /**
+   * Index of the first of `rotationKeys` that signed the operation, or -1.
+   *
+   * @param likely tried first: most logs are signed by one key, which need not be the first of its list
+   */
+  signerOf(operation: PlcOperation, rotationKeys: readonly string[], likely: string | undefined): number {
+    const expected = likely === undefined ? -1 : rotationKeys.indexOf(likely);
+    if (expected !== -1 && this.#signed(operation, rotationKeys[expected])) return expected;
+    return rotationKeys.findIndex((didKey, i) => i !== expected && this.#signed(operation, didKey));
+  }
+
+  #signed(operation: PlcOperation, didKey = ""): boolean {
+    if (++this.#checks > MAX_SIGNATURE_CHECKS) {
+      reject("identity.log_invalid", `the log needs more than ${MAX_SIGNATURE_CHECKS} signature checks`);
+    }
+    const key = this.#key(didKey);
+    return key !== undefined && verifySignature(key, operation.signedBytes, operation.signature);
   }
 
   #key(didKey: string): VerificationKey | undefined {

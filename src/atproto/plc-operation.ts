@@ -89,7 +89,7 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
         signingKey,
         // The legacy form allowed bare hosts and handles; the directory reads them so.
         pds: /^https?:\/\//.test(service) ? service : `https://${service}`,
-        alsoKnownAs: [handle.startsWith("at://") ? handle : `at://${handle}`],
+        alsoKnownAs: [`at://${handle.replace(/^(?:at|https?):\/\//, "")}`],
       };
     }
     case "plc_tombstone":

@@ -61,6 +61,16 @@ export function badStatus(service: Service, response: HttpResponse): never {
   throw new Missing(code, `${hostOf(response.url)} answers with status ${response.status}`);
 }
 
+/**
+ * Called before bytes are looked at, which takes time that nothing can interrupt: what arrived when the
+ * time was over is a gap. So the answer is late by one such step at most, however many answers came.
+ *
+ * @throws Missing
+ */
+export function stillInTime(what: string, { deadline }: CollectContext): void {
+  if (deadline.remaining() === 0) throw new Missing("net.deadline", `the time was over before ${what} was looked at`);
+}
+
 /** The gap that an error leaves; errors that are neither Missing nor Rejection are bugs and go on. */
 export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
   if (!(error instanceof Missing || error instanceof Rejection)) throw error;

@@ -2,7 +2,7 @@ import { type Identity, proveIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import type { Fetched } from "../verify/evidence.ts";
-import { ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
+import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
 
 /** An identity's bytes and what they prove; no identity where they prove that there is none to use. */
@@ -36,6 +36,7 @@ async function fetchPlc(did: Did, context: CollectContext, from: number): Promis
     const directory = (from + i) % plcDirectories.length;
     try {
       const log = await fetchLog(did, plcDirectories[directory] ?? "", context);
+      stillInTime(`the log of ${did}`, context);
       const found = examined(did, log, directory);
       if (found.rejected?.code !== "identity.log_invalid") return found;
       invalid ??= found;

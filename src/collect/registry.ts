@@ -15,10 +15,12 @@ import {
 } from "../oci/referrers.ts";
 import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
 import { pointerFromAnnotations, pointerFromPayload } from "../verify/pointer.ts";
-import { ask, badStatus, type CollectContext, gapOf, hostOf, Missing } from "./context.ts";
+import { ask, badStatus, type CollectContext, gapOf, hostOf, Missing, stillInTime } from "./context.ts";
 
-/** Cap on a JSON document of a registry in bytes (spec 4). */
-const MAX_JSON = 4 * 1024 * 1024;
+/** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
+const MAX_PAGE = 1024 * 1024;
+/** Cap on a signature's manifest and payload in bytes: real ones have about a kilobyte, and anybody may attach one. */
+const MAX_ARTIFACT = 64 * 1024;
 /** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;
 /** Candidates that are fetched at the same time. */
@@ -100,6 +102,7 @@ class Registry {
       let response = await this.#firstPage();
       for (let page = 1; response !== undefined; page++) {
         if (response.status !== 200) this.#refused(response);
+        stillInTime("the list of referrers", this.#context);
         const { candidates, unreadable } = readReferrers(response.body);
         referrers.push(...candidates);
         if (unreadable !== undefined) found(gapOf("registry", unreadable));
@@ -163,20 +166,25 @@ class Registry {
   }
 
   async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
-    const response = await this.#get(url, `${ACCEPT_MANIFEST}, */*`);
+    if (descriptor.size > MAX_ARTIFACT) {
+      const detail = `${what} has ${descriptor.size} bytes, at most ${MAX_ARTIFACT} are read`;
+      throw new Missing("registry.bad_response", detail);
+    }
+    const response = await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT);
     if (response.status !== 200) this.#refused(response);
+    stillInTime(what, this.#context);
     checkContent(response.body, descriptor, what);
     return response.body;
   }
 
   /** @param target a URL of this registry, or a path below the repository */
-  async #get(target: string, accept: string): Promise<HttpResponse> {
+  async #get(target: string, accept: string, maxBytes = MAX_PAGE): Promise<HttpResponse> {
     return ask(
       "registry",
       {
         url: new URL(target, `${this.#base}/`).href,
         accept,
-        maxBytes: MAX_JSON,
+        maxBytes,
         timeout: this.#context.config.registryTimeout,
         maxRedirects: MAX_REDIRECTS,
         originMayBePrivate: true,

@@ -11,6 +11,8 @@ export interface Car {
   readonly blocks: ReadonlyMap<string, Uint8Array>;
 }
 
+/** A header of one root has 60 bytes; anybody can write another, and no signature is looked at before it. */
+const MAX_HEADER = 1024;
 /** A proof has some tens of blocks; this stops a file of many tiny ones from costing a hash each. */
 const MAX_BLOCKS = 1024;
 /** Bytes of the longest length prefix that is read: 2^35 is far above every body cap. */
@@ -48,7 +50,7 @@ export function readCar(bytes: Uint8Array): Car {
 }
 
 function readHeader(bytes: Uint8Array): Cid {
-  const header = decodeDagCbor(bytes, "car.malformed", "the CAR's header");
+  const header = decodeDagCbor(bytes, "car.malformed", "the CAR's header", MAX_HEADER);
   if (!isDagCborMap(header) || header.get("version") !== 1) {
     reject("car.malformed", "the CAR's header does not say version 1");
   }

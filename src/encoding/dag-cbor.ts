@@ -11,9 +11,9 @@ export type DagCborMap = ReadonlyMap<string, DagCbor>;
 const MAX_DEPTH = 64;
 /**
  * Largest block that is decoded, in bytes: a kilobyte takes about a millisecond without just-in-time
- * compilation, and nothing can interrupt it. Commits, tree nodes and records have a few kilobytes.
+ * compilation, and nothing can interrupt it. Records have a few kilobytes.
  */
-export const MAX_BLOCK = 256 * 1024;
+const MAX_BLOCK = 128 * 1024;
 /** The tag of a CID, the only one DAG-CBOR knows. */
 const CID_TAG = 42;
 
@@ -25,10 +25,11 @@ const CID_TAG = 42;
  * @param bytes attacker-controlled
  * @param code given to the rejection
  * @param what names the block in the message: `the commit`
+ * @param max bytes, where such a block is always smaller than any that is decoded
  * @throws Rejection `code`
  */
-export function decodeDagCbor(bytes: Uint8Array, code: RejectionCode, what: string): DagCbor {
-  if (bytes.length > MAX_BLOCK) reject(code, `${what} has ${bytes.length} bytes, at most ${MAX_BLOCK} are decoded`);
+export function decodeDagCbor(bytes: Uint8Array, code: RejectionCode, what: string, max = MAX_BLOCK): DagCbor {
+  if (bytes.length > max) reject(code, `${what} has ${bytes.length} bytes, at most ${max} are decoded`);
   let value: DagCbor;
   let canonical: Uint8Array;
   try {

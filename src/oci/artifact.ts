@@ -1,14 +1,14 @@
 import { equalBytes, fromHex } from "../encoding/bytes.ts";
-import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { reject } from "../rejection.ts";
-import { type Annotations, type Descriptor, optionalText, readAnnotations, readDescriptor } from "./descriptor.ts";
+import { type Descriptor, optionalText, readAnnotations, readDescriptor } from "./descriptor.ts";
 import { type Digest, digestHex } from "./digest.ts";
 import { SIGNATURE_TYPE, saysSomething } from "./referrers.ts";
 
 /** A signature artifact: a manifest about an image, and the payload it carries. */
 export interface Artifact {
-  readonly annotations: Annotations;
+  readonly annotations: JsonObject;
   /** The first layer; undefined where there is none. */
   readonly payload: Descriptor | undefined;
 }

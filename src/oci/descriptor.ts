@@ -6,12 +6,10 @@ import { type Digest, isDigest } from "./digest.ts";
 export interface Descriptor {
   readonly digest: Digest;
   readonly size: number;
-  readonly mediaType: string | undefined;
   readonly artifactType: string | undefined;
-  readonly annotations: Annotations;
+  /** As they came: every value is unknown until it has been looked at. */
+  readonly annotations: JsonObject;
 }
-
-export type Annotations = ReadonlyMap<string, string>;
 
 /**
  * Reads a descriptor. Fields that nothing here needs are not looked at.
@@ -29,17 +27,15 @@ export function readDescriptor(value: unknown, code: RejectionCode, what: string
   return {
     digest,
     size,
-    mediaType: optionalText(value, "mediaType"),
     artifactType: optionalText(value, "artifactType"),
     annotations: readAnnotations(value),
   };
 }
 
-/** Annotations that are text; others are none. */
-export function readAnnotations(value: JsonObject): Annotations {
+/** The annotations of a descriptor or manifest; none where there are none, or they are no object. */
+export function readAnnotations(value: JsonObject): JsonObject {
   const found = field(value, "annotations");
-  if (!isJsonObject(found)) return new Map();
-  return new Map(Object.entries(found).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+  return isJsonObject(found) ? found : {};
 }
 
 /** A field that is a text and not empty. */

@@ -1,6 +1,5 @@
 import { isDid } from "../atproto/syntax.ts";
-import { field, isJsonObject, parseJson } from "../encoding/json.ts";
-import type { Annotations } from "../oci/descriptor.ts";
+import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
 import type { Digest } from "../oci/digest.ts";
 import { recordPath } from "./claim.ts";
 import type { Pointer } from "./evidence.ts";
@@ -8,7 +7,7 @@ import type { Pointer } from "./evidence.ts";
 const DID_ANNOTATION = "io.atcr.atproto.did";
 const RECORD_ANNOTATION = "io.atcr.atproto.recordUri";
 /** Characters of a record's URI that are repeated; stops a payload from filling what is saved and printed. */
-const MAX_URI = 512;
+const MAX_URI = 200;
 
 /**
  * The signer that a referrer's descriptor or manifest names. Field names are not documented, so an
@@ -17,8 +16,8 @@ const MAX_URI = 512;
  * @param annotations attacker-controlled
  * @param url where they were found
  */
-export function pointerFromAnnotations(annotations: Annotations, url: string, image: Digest): Pointer | undefined {
-  return pointer(annotations.get(DID_ANNOTATION), annotations.get(RECORD_ANNOTATION), url, image);
+export function pointerFromAnnotations(annotations: JsonObject, url: string, image: Digest): Pointer | undefined {
+  return pointer(field(annotations, DID_ANNOTATION), field(annotations, RECORD_ANNOTATION), url, image);
 }
 
 /**
@@ -38,5 +37,5 @@ function pointer(did: unknown, recordUri: unknown, url: string, image: Digest): 
   if (typeof did !== "string" || !isDid(did)) return undefined;
   const expected = `at://${did}/${recordPath(image)}`;
   if (typeof recordUri !== "string" || recordUri === expected) return { signer: did, url };
-  return { signer: did, url, note: `points to ${recordUri.slice(0, MAX_URI)}, expected ${expected}` };
+  return { signer: did, url, note: `points to ${JSON.stringify(recordUri.slice(0, MAX_URI))}, expected ${expected}` };
 }

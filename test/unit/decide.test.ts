@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Did } from "../../src/atproto/syntax.ts";
 import { decide } from "../../src/decide.ts";
+import { Deadline } from "../../src/net/deadline.ts";
+import type { HttpGet } from "../../src/net/exchange.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
 import { parseScope, type Scope } from "../../src/policy/scope.ts";
 import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../support/evidence.ts";
@@ -384,5 +386,49 @@ describe("decide, after a signature that does not verify", () => {
     world.pds.add(before.repo);
     expect(await answer(world, policy([after.did]), BOTH)).toBe("deny commit.superseded_key");
     expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 0, 1]);
+  });
+});
+
+describe("decide, when the time is over before what arrived was looked at", () => {
+  /** Time that is over as soon as this service has answered. */
+  class Late extends Deadline {
+    isOver = false;
+
+    override remaining(): number {
+      return this.isOver ? 0 : 8000;
+    }
+  }
+
+  it.each([
+    ["directory", "inconclusive net.deadline", 0],
+    ["PDS", "inconclusive net.deadline", 1],
+  ] as const)("does not look at the answer of the %s", async (purpose, expected, asked) => {
+    await using world = await World.start(alice);
+    const context = world.context();
+    const deadline = new Late(performance.now() + 8000);
+    const http: HttpGet = async (request) => {
+      const answered = await context.http(request, context.deadline);
+      if (request.purpose === purpose) deadline.isOver = true;
+      return answered;
+    };
+    const { verdict } = await decide(subject(), policy([alice.did]), { ...context, deadline, http });
+    expect(`${verdict.outcome} ${"code" in verdict ? verdict.code : ""}`).toBe(expected);
+    expect(world.pds.requests).toHaveLength(asked);
+  });
+
+  it("does not look at the answer of the registry, where that is needed", async () => {
+    await using world = await World.start(alice);
+    world.attach({ did: alice.did });
+    const context = world.context();
+    const deadline = new Late(performance.now() + 8000);
+    const http: HttpGet = async (request) => {
+      const answered = await context.http(request, context.deadline);
+      deadline.isOver = true;
+      return answered;
+    };
+    const judged = policy([alice.did, ...nobodies(16)]);
+    const { verdict } = await decide(subject(), judged, { ...context, deadline, http });
+    expect(verdict).toMatchObject({ outcome: "inconclusive", code: "net.deadline" });
+    expect(world.pds.requests).toEqual([]);
   });
 });

@@ -85,4 +85,9 @@ describe("a commit", () => {
     expect(codeOf(() => readCommit(Uint8Array.of(...bytes, 0)))).toBe("commit.malformed");
     expect(codeOf(() => readCommit(new Uint8Array()))).toBe("commit.malformed");
   });
+
+  it("has 8 KiB at most", async () => {
+    expect(await codeFor({ ...good, filler: new Uint8Array(7 * 1024) })).toBe("none");
+    expect(await codeFor({ ...good, filler: new Uint8Array(8 * 1024) })).toBe("commit.malformed");
+  });
 });

@@ -475,13 +475,13 @@ describe("a key", () => {
 });
 
 describe("the way to a key", () => {
-  it("has 256 KiB at most in all its nodes", async () => {
+  it("has 64 KiB at most in all its nodes", async () => {
     // Long keys that share a letter alone make nodes of a kilobyte for each.
     const keysAt = (height: number, letter: string, count: number) =>
       Array.from({ length: count }, (_, i) =>
         keyOfHeight(height, `${letter}${String.fromCharCode(33 + i)}${"x".repeat(1000)}`),
       );
-    const [leaf, inner, root] = [keysAt(0, "a", 90), keysAt(1, "b", 90), keysAt(2, "d", 90)];
+    const [leaf, inner, root] = [keysAt(0, "a", 22), keysAt(1, "b", 22), keysAt(2, "d", 22)];
     const wanted = leaf[0] ?? "";
     const withLeaf = async (count: number) => {
       const tree = new ForgedTree();
@@ -490,7 +490,7 @@ describe("the way to a key", () => {
       const blocks = new Map(tree.blocks.map(({ cid, bytes }) => [new Cid(cid).toString(), bytes]));
       return codeOf(() => findInTree(blocks, new Cid(top.bytes), wanted));
     };
-    expect(await withLeaf(50)).toBe("none");
-    expect(await withLeaf(90)).toBe(MALFORMED);
+    expect(await withLeaf(12)).toBe("none");
+    expect(await withLeaf(22)).toBe(MALFORMED);
   });
 });

@@ -637,13 +637,20 @@ describe("a log that is meant to cost time", () => {
   });
 
   it("has 250 pairs of operation and rotation key at most", async () => {
-    const key = signingKey("k256", "at the end");
+    const [key, other] = [signingKey("k256", "at the end"), signingKey("k256", "behind it")];
     // Keys that cannot be read cost time as well.
-    const rotationKeys = [...Array.from({ length: 124 }, (_, i) => `did:key:z${i}`), key];
-    const log = await PlcLog.create({ ...STATE, rotationKeys }, { at: AT });
-    await log.update({ signingKey: next }, { at: AT + 1 });
-    expect(outcome(log)).toBe(next.did());
-    await log.update({ signingKey: last }, { at: AT + 2 });
+    const rotationKeys = [...Array.from({ length: 123 }, (_, i) => `did:key:z${i}`), key, other];
+    const log = await PlcLog.create({ ...STATE, rotationKeys }, { at: AT, signer: key }); // 124
+    await log.update({ signingKey: next }, { at: AT + 1, signer: key }); // 1: the key that signed last is tried first
+    await log.update({ signingKey: last }, { at: AT + 2, signer: other }); // 125
+    expect(outcome(log)).toBe(last.did());
+    await log.update({ signingKey: next }, { at: AT + 3, signer: other }); // 1
     expect(outcome(log)).toBe(INVALID);
+  });
+
+  it("passes with as many operations as it may have, by a key that is not the first of its list", async () => {
+    const log = await PlcLog.create({ ...STATE, rotationKeys: [first, second] }, { at: AT, signer: second });
+    for (let i = 1; i < 200; i++) await log.update({}, { at: AT + i, signer: second });
+    expect(outcome(log)).toBe(first.did());
   });
 });

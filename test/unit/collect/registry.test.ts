@@ -269,6 +269,16 @@ describe("searchRegistry, one candidate", () => {
     expect(world.http.origins).toEqual(["https://registry.example"]);
   });
 
+  it("that is large is not fetched, and leaves a gap", async () => {
+    await using world = await World.start();
+    world.attach({ payload: { filler: "x".repeat(64 * 1024) } });
+    expect(await search(world)).toEqual([BAD]);
+    expect(world.http.asked).toHaveLength(2);
+    world.list(listed("manifest", undefined, { size: 64 * 1024 + 1 }));
+    expect(await search(world)).toEqual([BAD]);
+    expect(world.http.asked).toHaveLength(3);
+  });
+
   it("that names nobody is none", async () => {
     await using world = await World.start();
     world.attach({ payload: { atproto: {} } });
@@ -347,7 +357,7 @@ describe("searchRegistry, the host", () => {
     expect(world.http.asked[0]).toMatchObject({
       originMayBePrivate: true,
       maxRedirects: 5,
-      maxBytes: 4 * 1024 * 1024,
+      maxBytes: 1024 * 1024,
       timeout: 1234,
       purpose: "registry",
     });

@@ -65,6 +65,16 @@ describe("the header of a CAR", () => {
   });
 });
 
+describe("the header of a CAR, in bytes", () => {
+  it("has 1 KiB at most", () => {
+    const filled = (length: number) => headerOf({ version: 1, roots: [rootOfTwo], filler: new Uint8Array(length) });
+    const room = 1024 - filled(256).length + 256;
+    expect(filled(room)).toHaveLength(1024);
+    expect(codeOf(() => readCar(rawCar(filled(room), [two])))).toBe("none");
+    expect(codeOf(() => readCar(rawCar(filled(room + 1), [two])))).toBe("car.malformed");
+  });
+});
+
 describe("a block of a CAR", () => {
   const read = (...blocks: Block[]) => codeOf(() => readCar(rawCar(header, blocks)));
 

@@ -167,11 +167,11 @@ describe("decoding refuses", () => {
     expect(codeOf(() => decode(fromHex("d82a".repeat(200_000))))).toBe("record.malformed");
   });
 
-  it("what has more than 256 KiB", () => {
+  it("what has more than 128 KiB", () => {
     const ofLength = (length: number) => encodeDagCbor(new Uint8Array(length - 5));
-    expect(ofLength(262_144)).toHaveLength(262_144);
-    expect(codeOf(() => decode(ofLength(262_144)))).toBe("none");
-    expect(codeOf(() => decode(ofLength(262_145)))).toBe("record.malformed");
+    expect(ofLength(131_072)).toHaveLength(131_072);
+    expect(codeOf(() => decode(ofLength(131_072)))).toBe("none");
+    expect(codeOf(() => decode(ofLength(131_073)))).toBe("record.malformed");
   });
 
   it("nothing that is wide but flat", () => {

@@ -8,9 +8,9 @@ const read = (value: unknown) => readDescriptor(value, "registry.bad_response", 
 
 describe("readDescriptor", () => {
   it("reads what is needed and leaves the rest", () => {
-    const expected = { ...VALID, annotations: new Map([["x", "y"]]) };
+    const { mediaType: _, ...expected } = VALID;
     expect(read({ ...VALID, platform: 1, urls: null })).toEqual(expected);
-    expect(read({ digest: DIGEST, size: 0 })).toEqual({ digest: DIGEST, size: 0, annotations: new Map() });
+    expect(read({ digest: DIGEST, size: 0 })).toEqual({ digest: DIGEST, size: 0, annotations: {} });
   });
 
   it.each([null, [], "text", 1])("refuses what is no object: %j", (value) => {
@@ -34,18 +34,13 @@ describe("readDescriptor", () => {
 
   it("takes types that are empty or no text for none", () => {
     for (const type of ["", null, 1, {}]) {
-      expect(read({ ...VALID, mediaType: type, artifactType: type })).toMatchObject({
-        mediaType: undefined,
-        artifactType: undefined,
-      });
+      expect(read({ ...VALID, artifactType: type }).artifactType).toBeUndefined();
     }
   });
 
-  it("takes annotations that are no text for none", () => {
-    expect(read({ ...VALID, annotations: { a: 1, b: null, c: "d" } }).annotations).toEqual(new Map([["c", "d"]]));
-    for (const annotations of [null, "x", [["a", "b"]]])
-      expect(read({ ...VALID, annotations }).annotations.size).toBe(0);
-    const inherited = JSON.parse(`{"__proto__":{"x":"y"}}`) as unknown;
-    expect(read({ ...VALID, annotations: inherited }).annotations.has("x")).toBe(false);
+  it("takes annotations that are no object for none", () => {
+    for (const annotations of [null, "x", [["a", "b"]], 1]) {
+      expect(read({ ...VALID, annotations }).annotations).toEqual({});
+    }
   });
 });

@@ -7,8 +7,7 @@ import { codeOf } from "../../support/rejection.ts";
 const DID = didNamed("a");
 const URL = "https://registry.example/v2/team/app/manifests/x";
 const OURS = `at://${DID}/${recordPath(DIGEST)}`;
-const annotated = (entries: Record<string, string>) =>
-  pointerFromAnnotations(new Map(Object.entries(entries)), URL, DIGEST);
+const annotated = (entries: Record<string, string>) => pointerFromAnnotations(entries, URL, DIGEST);
 const paid = (payload: unknown) => pointerFromPayload(json(payload), URL, DIGEST);
 
 describe.each([
@@ -45,7 +44,11 @@ describe.each([
     "",
     "https://trap.example/",
   ])("to another record, %s, is noted", (uri) => {
-    expect(pointer(DID, uri)).toEqual({ signer: DID, url: URL, note: `points to ${uri}, expected ${OURS}` });
+    expect(pointer(DID, uri)).toEqual({
+      signer: DID,
+      url: URL,
+      note: `points to ${JSON.stringify(uri)}, expected ${OURS}`,
+    });
   });
 
   it("repeats little of what it was given", () => {
