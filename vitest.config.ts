@@ -5,6 +5,10 @@ function suite(name: string, timeout: number, options: { include?: string[]; slo
   return {
     test: {
       name,
+      // Not threads: they share their descriptors, and a worker that ends closes every one that it opened and
+      // something else closed, whoever has got the number since.
+      pool: "forks" as const,
+      expect: { requireAssertions: true },
       include: options.include ?? [`test/${name}/**/*.test.ts`],
       testTimeout: timeout,
       hookTimeout: Math.max(timeout, 30_000),
@@ -15,7 +19,6 @@ function suite(name: string, timeout: number, options: { include?: string[]; slo
 
 export default defineConfig({
   test: {
-    pool: "threads",
     // Two cores: more workers than that only take each other's time.
     maxWorkers: 2,
     allowOnly: false,
