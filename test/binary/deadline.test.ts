@@ -91,7 +91,6 @@ describe.concurrent("time is over while waiting for", () => {
     const name = `${server.authority}/alice/app:v1`;
     const allowed = await world.pull(name, image, under("unneeded", {}));
     expect(headline(allowed)).toBe("0 allow signed");
-    expect(allowed.took).toBeLessThan(1000);
     const refused = await world.pull(name, unsigned, under("unneeded", {}));
     expect(headline(refused)).toBe("1 deny signature.none");
     expectAfter(refused, 1000);
@@ -200,7 +199,6 @@ describe.concurrent("files that are none", () => {
     expect(headline(byPolicy)).toBe("3 misconfigured policy.invalid");
     const byConfig = await bench.pull("registry.example/app", image, { env: { ATCR_VERIFY_CONFIG: path } });
     expect(headline(byConfig)).toBe("3 misconfigured config.invalid");
-    expect(Math.max(byPolicy.took, byConfig.took)).toBeLessThan(SLACK);
     bench.remove();
   });
 });

@@ -304,12 +304,14 @@ describe("addresses", () => {
   it("asks the system's resolver", async () => {
     const { port } = await keeping(authority.issue({ names: ["localhost"] }));
     const request = { originMayBePrivate: true };
-    const [found, missing] = (
-      await probe({ requests: [{ url: `https://localhost:${port}/`, ...request }, { url: "https://nosuch.invalid/" }] })
-    ).results;
-    expect(found?.status).toBe(200);
-    expect(missing?.kind).toBe("unreachable");
-    expect(missing?.message).toContain("does not resolve");
+    const { results } = await probe({ requests: [{ url: `https://localhost:${port}/`, ...request }] });
+    expect(results[0]?.status).toBe(200);
+  });
+
+  it("names a host that does not resolve", async () => {
+    const { kind, message } = await get("https://nosuch.example/", { table: { "nosuch.example": ["fail"] } });
+    expect(kind).toBe("unreachable");
+    expect(message).toContain("does not resolve");
   });
 });
 
@@ -350,7 +352,6 @@ describe.runIf(canServeNames)("look-ups that never end", () => {
     expect(stderr).toBe("");
     const results = (JSON.parse(stdout) as ProbeReport).results;
     expect(results.map(({ status, kind }) => status ?? kind)).toEqual([...hung.map(() => "timeout"), 200]);
-    expect(results.at(-1)?.took).toBeLessThan(1_000);
   });
 });
 
@@ -362,9 +363,7 @@ describe("several addresses", () => {
     async (fault) => {
       const { origin, port } = await serve(OK);
       await serve(fault, { host: "127.0.0.2", port });
-      const { status, took } = await get(origin, { table });
-      expect(status).toBe(200);
-      expect(took).toBeLessThan(2_000);
+      expect((await get(origin, { table })).status).toBe(200);
     },
   );
 

@@ -315,7 +315,6 @@ describe.concurrent("a body compressed though identity was asked for", () => {
       const server = await HostileServer.start(bomb, { tls });
       const answered = await world.pull(world.name, image, under({ plcDirectories: [server.origin] }));
       expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
-      expect(answered.took).toBeLessThan(5000);
       await server.stop();
     }
   });

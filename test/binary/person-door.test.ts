@@ -270,7 +270,6 @@ describe.concurrent("verify", () => {
   it("does not read the standard input", async () => {
     const answered = await world.verify([nameOf(image)], { stdin: null });
     expect(headline(answered)).toBe("0 allow signed");
-    expect(answered.took).toBeLessThan(5000);
   });
 });
 
