@@ -2,10 +2,10 @@ import { type Collected, Collector } from "./collect/collect.ts";
 import type { CollectContext } from "./collect/context.ts";
 import type { Rule, TrustPolicy } from "./policy/policy.ts";
 import { select } from "./policy/select.ts";
+import { verdictOf } from "./verify/by-policy.ts";
 import type { Evidence, Gap, Pointer, SignatureEvidence, Subject } from "./verify/evidence.ts";
 import { applyAction, judge } from "./verify/judge.ts";
 import { attempt } from "./verify/prove.ts";
-import { verdictOf } from "./verify/unsigned.ts";
 import type { Attempt, Verdict } from "./verify/verdict.ts";
 
 /** The answer, and what it rests on. */

@@ -1,10 +1,11 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Rule, TrustedSigner } from "../policy/policy.ts";
-import { REJECTION_CODES, REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
+import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
 import { checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
 import type { Gap, Pointer, Subject } from "./evidence.ts";
+import { demote, furthestFirst, untrusted, withNote } from "./headline.ts";
 import type { Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
 /** Everything one judgement looks at. It has no clock: `now` is milliseconds since 1970. */
@@ -109,41 +110,6 @@ function mismatch(facts: SignatureFacts, signer: TrustedSigner, given: Case): Fi
     if (!(error instanceof Rejection)) throw error;
     return { signer: signer.did, code: error.code, detail: error.message };
   }
-}
-
-function untrusted({ pointers, rule }: Case): readonly Finding[] {
-  const trusted = new Set(rule.requirement.signers.map(({ did }) => did));
-  const strangers = new Set(pointers.map(({ signer }) => signer).filter((did) => !trusted.has(did)));
-  return [...strangers].map((signer) => {
-    const detail = `a signature by ${signer} is offered, whom rule "${rule.name}" does not trust`;
-    return { signer, code: "signer.untrusted", detail };
-  });
-}
-
-/**
- * That a signer's repo lacks a record, or that a signer no longer counts, is news only where a
- * referrer named that signer. Otherwise this image is simply not signed by them.
- */
-function demote(finding: Finding, { pointers, rule }: Case, nobodyEligible: boolean): Finding {
-  const named = pointers.some(({ signer }) => signer === finding.signer);
-  const minor = finding.code === "record.absent" || (UNASKED.has(finding.code) && !nobodyEligible);
-  if (named || !minor) return finding;
-  const detail = `nobody that rule "${rule.name}" trusts has signed this image: ${finding.detail}`;
-  return { ...finding, code: "signature.none", detail };
-}
-
-/** A referrer that points to another record than the one looked at is reported (spec 3.2). */
-function withNote(finding: Finding, { pointers }: Case): Finding {
-  const note = pointers.find(({ signer, note }) => signer === finding.signer && note !== undefined)?.note;
-  return note === undefined ? finding : { ...finding, detail: `${finding.detail}; a referrer ${note}` };
-}
-
-const UNASKED: ReadonlySet<RejectionCode> = new Set(["signer.revoked", "signer.not_yet_valid", "signer.expired"]);
-
-function furthestFirst(findings: readonly Finding[]): readonly Finding[] {
-  const rank = ({ code }: Finding) => REJECTION_CODES.indexOf(code);
-  const name = ({ signer, detail }: Finding) => `${signer ?? ""} ${detail}`;
-  return [...findings].sort((a, b) => rank(b) - rank(a) || (name(a) < name(b) ? -1 : 1));
 }
 
 function kindOf(code: RejectionCode): string {

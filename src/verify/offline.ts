@@ -2,10 +2,10 @@ import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import type { Bundle } from "./bundle.ts";
+import { verdictOf } from "./by-policy.ts";
 import type { Subject } from "./evidence.ts";
 import { applyAction, judge } from "./judge.ts";
 import { attempt } from "./prove.ts";
-import { verdictOf } from "./unsigned.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A question, and all that is known about it. */

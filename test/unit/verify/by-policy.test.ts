@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { verdictOf } from "../../../src/verify/unsigned.ts";
+import { verdictOf } from "../../../src/verify/by-policy.ts";
 
 const because = 'rule "sandbox" says so';
 
