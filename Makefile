@@ -67,10 +67,10 @@ bench: $(NPM) $(BINARY) ## start-up and pull figures of docs/benchmarks.md
 	node test/bench/bench.ts
 
 install: $(BINARY) ## into DESTDIR and PREFIX (/usr/local)
-	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/atcr-verify
-	install -d $(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples
-	install -m 0644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/atcr-verify
-	install -m 0644 config-examples/* $(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples
+	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/atcr-verify"
+	install -d "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples"
+	install -m 0644 LICENSE README.md "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
+	install -m 0644 config-examples/* "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples"
 
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build

@@ -133,7 +133,7 @@ export default defineConfig({
   plugins: ["typescript", "import", "oxc", "promise", "node", "unicorn"],
   categories: { correctness: "error" },
   options: { typeAware: true, reportUnusedDisableDirectives: "error" },
-  ignorePatterns: ["node_modules", "dist", "build", "test/e2e/servers/node_modules"],
+  ignorePatterns: ["/node_modules", "/dist", "/build", "/test/e2e/servers/node_modules"],
   rules: {
     "typescript/no-floating-promises": "error",
     "typescript/no-misused-promises": "error",

@@ -88,16 +88,44 @@ function checkLayers(): void {
   }
 }
 
+/** A file where no check looks, a linter's or a test runner's, would be held to nothing. */
+function checkPlaces(): void {
+  const folders = ["src", "test", "packaging", "config-examples", "demo", "docs", ".ci"];
+  const configs = ["oxlint.config.ts", "vitest.config.ts"];
+  // test/support is the unit suite's as well: vitest.config.ts.
+  const suite = /^test\/(?:unit|support|property|vectors|checks|binary|containerd|e2e)\/.*\.test\.ts$/;
+  for (const file of files) {
+    const [top = "", ...below] = file.split("/");
+    if (below.length > 0 && !folders.includes(top)) report(file, "place", `${top}/ is no folder of this repository`);
+    if (below.length === 0 && /\.[cm]?[jt]sx?$/.test(file) && !configs.includes(file))
+      report(file, "place", "code lies in src/, test/, packaging/ or demo/");
+    if (top === "src" && (!file.endsWith(".ts") || file.endsWith(".d.ts")))
+      report(file, "place", "src/ holds .ts files only");
+    if (/\.(?:test|spec)\.[^/]*$/.test(file) && !suite.test(file))
+      report(file, "place", "no suite of vitest.config.ts runs it: test/SUITE/….test.ts");
+  }
+}
+
+/** What oxlint has no rule for. Comments may speak of it. */
+function checkSource(): void {
+  const pure = new Set(PURE_LAYERS.flat());
+  for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
+    eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bgetBuiltinModule\b/, "builtin", "a module comes by import alone");
+    if (!pure.has(file.split("/")[1] ?? "")) continue;
+    const impure = /^(?!\s*(?:\/\/|\/?\*)).*(?:\bimport\s*\(|\blocaleCompare\b|\bMath\b(?!\.\w))/;
+    eachMatch(file, impure, "pure", "no import(), no localeCompare, and Math only as Math.NAME");
+  }
+}
+
 /** skipIf and runIf may stand: what they skip is counted, and .ci/run accepts no skipped test. */
 function checkText(): void {
-  for (const file of files.filter((name) => /^src\/.*\.[jt]s$/.test(name))) {
+  for (const file of files.filter((name) => /^src\/.*\.[cm]?[jt]s$/.test(name))) {
     eachMatch(
       file,
       /(?:ox|es)lint-disable|biome-ignore|@ts-(?:ignore|expect-error|nocheck)/,
       "disabled-check",
       "a check is switched off",
     );
-    if (!file.endsWith(".ts") || file.endsWith(".d.ts")) report(file, "layer", "src/ holds .ts files only");
   }
   if (files.includes(`src/${DATE_FILE}`)) {
     eachMatch(
@@ -127,6 +155,8 @@ function checkText(): void {
 checkVersions();
 checkLockfiles();
 checkLayers();
+checkPlaces();
+checkSource();
 checkText();
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
