@@ -154,6 +154,9 @@ const PURITY: readonly Plant[] = [
 ];
 
 const TYPED = plants("check-lint", "typescript(no-explicit-any)", "src/cli", "export const a: any = 1;").concat(
+  // Only the folders of these names at the top are what was built.
+  plants("check-lint", "typescript(no-explicit-any)", "src/cli/build", "export const a: any = 1;"),
+  plants("check-lint", "typescript(no-explicit-any)", "src/cli/dist", "export const a: any = 1;"),
   plants("check-lint", "typescript(no-non-null-assertion)", "src/cli", "export const a = [1].at(0)!;"),
   plants("check-lint", "typescript(no-floating-promises)", "src/cli", "const a = async () => 1;\na();"),
   plants("check-lint", "typescript(no-floating-promises)", "test/unit", "const a = async () => 1;\na();"),
