@@ -64,7 +64,7 @@ describe("matchesScope", () => {
         fc.oneof(
           fc.string({ unit: "binary" }),
           fc.array(fc.constantFrom(..."ab*/.:[]?@-_ A1".split(""))).map((c) => c.join("")),
-          fc.array(fc.constantFrom(..."ab*/."), { minLength: 3, maxLength: 9 }).map((c) => c.join("")),
+          fc.array(fc.constantFrom(..."ab*/.".split("")), { minLength: 3, maxLength: 9 }).map((c) => c.join("")),
         ),
         (text) => {
           const scope = parseScope(text);
