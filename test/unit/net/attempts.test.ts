@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { firstAnswer } from "../../../src/net/attempts.ts";
 
 /** What each address does: answers or fails after so many milliseconds; never, where it is absent. */
@@ -25,18 +25,18 @@ async function attempt(plan: Plan, time: number, options: { addresses?: string[]
 /** What comes of attempts that all end at once, while no timer ever fires. */
 async function withoutTime(addresses: readonly string[], answering: readonly string[]) {
   vi.useFakeTimers();
-  try {
-    const log: string[] = [];
-    const open = async (address: string): Promise<string> => {
-      log.push(address);
-      if (!answering.includes(address)) throw new Error(`no ${address}`);
-      return `from ${address}`;
-    };
-    return { outcome: await firstAnswer(addresses, open, 5_000, new AbortController().signal), log };
-  } finally {
-    vi.useRealTimers();
-  }
+  const log: string[] = [];
+  const open = async (address: string): Promise<string> => {
+    log.push(address);
+    if (!answering.includes(address)) throw new Error(`no ${address}`);
+    return `from ${address}`;
+  };
+  return { outcome: await firstAnswer(addresses, open, 5_000, new AbortController().signal), log };
 }
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("firstAnswer", () => {
   it("asks one address after the other, each as soon as the one before it failed", async () => {
