@@ -416,19 +416,22 @@ describe("decide, when the time is over before what arrived was looked at", () =
     expect(world.pds.requests).toHaveLength(asked);
   });
 
-  it("does not look at the answer of the registry, where that is needed", async () => {
+  it.each([
+    ["list of referrers", 1],
+    ["referrer's manifest", 2],
+  ])("does not look at the registry's %s, where that is needed", async (_, answers) => {
     await using world = await World.start(alice);
-    world.attach({ did: alice.did });
+    world.attach(answers === 1 ? { did: alice.did } : { payload: payloadOf(alice.did) });
     const context = world.context();
     const deadline = new Late(performance.now() + 8000);
     const http: HttpGet = async (request) => {
       const answered = await context.http(request, context.deadline);
-      deadline.isOver = true;
+      deadline.isOver = world.http.asked.length === answers;
       return answered;
     };
     const judged = policy([alice.did, ...nobodies(16)]);
     const { verdict } = await decide(subject(), judged, { ...context, deadline, http });
     expect(verdict).toMatchObject({ outcome: "inconclusive", code: "net.deadline" });
-    expect(world.pds.requests).toEqual([]);
+    expect(world.http.asked).toHaveLength(answers);
   });
 });

@@ -199,6 +199,13 @@ describe("the commit of a proof", () => {
     expect(await signedBy(() => new Uint8Array())).toBe("commit.bad_signature");
   });
 
+  it("is held against the 32 newest former keys", async () => {
+    const car = await forgeCommit(proof, { key: old });
+    const others = (count: number) => Array.from({ length: count }, (_, i) => `did:key:z${i}`);
+    expect(codeFor(car, identity(k256, [old.did(), ...others(31)]))).toBe("commit.superseded_key");
+    expect(codeFor(car, identity(k256, [old.did(), ...others(32)]))).toBe("commit.bad_signature");
+  });
+
   it("is superseded where a former key signed it, and refused", async () => {
     const car = await forgeCommit(proof, { key: old });
     expect(codeFor(car, identity(k256, [p256.did(), old.did()]))).toBe("commit.superseded_key");
