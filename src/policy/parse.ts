@@ -120,6 +120,7 @@ function readRequirement(
     signers: trusted,
     minSignatures: shape.minSignatures ?? 1,
     repository: readRepository(file, shape.repository ?? "match", [...at, "repository"]),
+    tag: "any",
     ...(maxAge === undefined ? {} : { maxAge }),
   };
 }
@@ -132,7 +133,7 @@ function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path:
     const found = `a requirement beside "action: ${action}", which looks at no signature`;
     file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
   }
-  return { signers: [], minSignatures: 1, repository: "match" };
+  return { signers: [], minSignatures: 1, repository: "match", tag: "any" };
 }
 
 /** The rule's signers: all of the file where it names none; else its own, after those of the list form. */

@@ -1,4 +1,4 @@
-import type { Did } from "../atproto/syntax.ts";
+import type { Did, Tid } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Scope } from "./scope.ts";
 
@@ -27,8 +27,16 @@ export interface Requirement {
   /** Distinct DIDs with distinct keys, at least 1. */
   readonly minSignatures: number;
   readonly maxAge?: number;
+  /** How old evidence may be that is judged again where services cannot be reached (spec 6). */
+  readonly maxStaleness?: number;
   /** Which repository the record must name (spec 5.6). */
   readonly repository: "match" | "any" | readonly string[];
+  /** Whether the handle in the name must be the signer's; absent: on the hosts in atcrHosts it must (spec 5.8). */
+  readonly owner?: "match" | "any";
+  /** `match`: the signer's repo must map this name's tag to this digest (spec 5.8). */
+  readonly tag: "match" | "any";
+  /** How long the signer's key must have been in place (spec 5.8). */
+  readonly minKeyAge?: number;
 }
 
 export interface TrustedSigner {
@@ -43,6 +51,8 @@ export interface TrustedSigner {
   readonly keys?: readonly string[];
   /** Origins (`https://host[:port]`), one of which must be the PDS. */
   readonly pds?: readonly string[];
+  /** Oldest revision of the repo that counts (spec 5.7). */
+  readonly minRev?: Tid;
 }
 
 /** A rule that has to be judged against evidence. */

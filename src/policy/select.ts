@@ -48,7 +48,7 @@ function selectDefault(policy: TrustPolicy, { host, path }: ImageReference): Sel
     case "deny":
       return { kind: "no_match", because: `${uncovered} and the default is deny` };
     case "audit": {
-      const requirement = { signers: policy.everyone, minSignatures: 1, repository: "match" } as const;
+      const requirement = { signers: policy.everyone, minSignatures: 1, repository: "match", tag: "any" } as const;
       return { kind: "judge", rule: { name: "default", action: "audit", requirement } };
     }
   }

@@ -62,7 +62,7 @@ export function rule(
   changes: Partial<Requirement> = {},
   action: Rule["action"] = "enforce",
 ): Rule {
-  return { name: "production", action, requirement: { signers, minSignatures: 1, repository: "match", ...changes } };
+  return { name: "production", action, requirement: { signers, minSignatures: 1, repository: "match", tag: "any", ...changes } };
 }
 
 export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): SignatureFacts {
