@@ -42,6 +42,17 @@ export interface Pointer {
   readonly note?: string;
 }
 
+/** Whom the handle in the image's name leads to, as DNS or its https host said; nothing here is believed yet. */
+export interface OwnerAnswer {
+  readonly handle: string;
+  /** Absent where both ways answered, and name nobody. */
+  readonly did?: Did;
+  /** `dns:_atproto.HANDLE` or the URL. */
+  readonly source: string;
+  /** Milliseconds since 1970. */
+  readonly fetchedAt: number;
+}
+
 /** Something that was asked for and not received. A network failure is evidence too. */
 export interface Gap {
   readonly service: "registry" | "identity" | "pds";
