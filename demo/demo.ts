@@ -78,7 +78,10 @@ policies:
     action: enforce
 default: deny
 `;
+  const { stateDir, cacheDir } = machine.defaults;
   const config = `trustPolicyPath: ${machine.policyFile}
+stateDir: ${stateDir}
+cacheDir: ${cacheDir}
 plcDirectories: ["${side.plc.origin}"]
 network:
   allow:            # the servers of this demo speak plain http

@@ -9,6 +9,10 @@ import { CONFIG_SHAPE, type ConfigShape, UNSUPPORTED_CONFIG_KEYS } from "./schem
 export interface Config {
   /** Absolute path. */
   readonly trustPolicyPath: string;
+  /** Absolute path of the folder that holds what must outlive every pull (spec, "What a node remembers"). */
+  readonly stateDir: string;
+  /** Absolute path of the folder that holds what may be deleted at any time. */
+  readonly cacheDir: string;
   /** Most time from the start of the process to its answer. */
   readonly deadline: number;
   /** Most time for one exchange with a directory or the host of a did:web, cut to what is left of the deadline. */
@@ -27,6 +31,8 @@ const SECOND = 1000;
 /** What holds without a configuration file. */
 export const DEFAULT_CONFIG: Config = {
   trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
+  stateDir: "/var/lib/atcr-verify",
+  cacheDir: "/var/cache/atcr-verify",
   deadline: 8 * SECOND,
   didResolverTimeout: 5 * SECOND,
   pdsTimeout: 5 * SECOND,
@@ -54,7 +60,9 @@ export function parseConfig(text: string, fileName: string): Config {
   const shape = checkShape(file, CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS);
   const network = readNetworkAllow(file, shape.network?.allow ?? []);
   return {
-    trustPolicyPath: readPath(file, shape),
+    trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
+    stateDir: readPath(file, shape, "stateDir"),
+    cacheDir: readPath(file, shape, "cacheDir"),
     deadline: readSpan(file, shape, "deadline", DEADLINE_RANGE),
     didResolverTimeout: readSpan(file, shape, "didResolverTimeout", TIMEOUT_RANGE),
     pdsTimeout: readSpan(file, shape, "pdsTimeout", TIMEOUT_RANGE),
@@ -65,13 +73,14 @@ export function parseConfig(text: string, fileName: string): Config {
   };
 }
 
-function readPath(file: YamlFile, { trustPolicyPath }: ConfigShape): string {
-  if (trustPolicyPath === undefined) return DEFAULT_CONFIG.trustPolicyPath;
-  if (!trustPolicyPath.startsWith("/") || trustPolicyPath.includes("\0")) {
+function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "stateDir" | "cacheDir"): string {
+  const path = shape[key];
+  if (path === undefined) return DEFAULT_CONFIG[key];
+  if (!path.startsWith("/") || path.includes("\0")) {
     const advice = "containerd starts this program in a folder of its own choice";
-    file.fail({ path: ["trustPolicyPath"], expected: "an absolute path", advice });
+    file.fail({ path: [key], expected: "an absolute path", advice });
   }
-  return trustPolicyPath;
+  return path;
 }
 
 type SpanKey = "deadline" | "didResolverTimeout" | "pdsTimeout" | "registryTimeout";

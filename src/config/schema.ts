@@ -6,6 +6,8 @@ const duration = shape.text("a duration such as 8s or 1500ms");
 export const CONFIG_SHAPE = shape.keys(
   {
     trustPolicyPath: shape.optional(shape.text("the absolute path of a trust policy")),
+    stateDir: shape.optional(shape.text("the absolute path of a folder")),
+    cacheDir: shape.optional(shape.text("the absolute path of a folder")),
     deadline: shape.optional(duration),
     didResolverTimeout: shape.optional(duration),
     pdsTimeout: shape.optional(duration),
@@ -33,8 +35,6 @@ export const CONFIG_SHAPE = shape.keys(
 export const UNSUPPORTED_CONFIG_KEYS: ReadonlySet<string> = new Set([
   "cacheEnabled",
   "cacheTTL",
-  "cacheDir",
-  "stateDir",
   "registryConfigPath",
   "registryCredentials",
   "decisionLog",

@@ -107,9 +107,13 @@ export class Bench {
     return path;
   }
 
-  /** Writes a configuration and answers its path; values as in JSON, which is YAML too. */
+  /**
+   * Writes a configuration and answers its path; values as in JSON, which is YAML too. Unless told otherwise
+   * each remembers for itself, so that no test refuses what another one has rolled back.
+   */
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
-    const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...values };
+    const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };
+    const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...own, ...values };
     return this.write(name, JSON.stringify(config, null, 2));
   }
 

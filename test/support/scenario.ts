@@ -29,7 +29,9 @@ export interface Machine {
   /** The verifier's configuration, named by ATCR_VERIFY_CONFIG; it names the policy. Both are read at every pull. */
   readonly configFile: string;
   readonly policyFile: string;
-  /** Replaces the configuration: YAML, or what is written as JSON; `trustPolicyPath` is added to the latter. */
+  /** {@link configure} adds these to what it is given: nothing of the machine's is touched. */
+  readonly defaults: { readonly trustPolicyPath: string; readonly stateDir: string; readonly cacheDir: string };
+  /** Replaces the configuration: YAML, or what is written as JSON; {@link defaults} are added to the latter. */
   configure(config: string | Readonly<Record<string, unknown>>): void;
   /** Replaces the policy: YAML, or what is written as JSON. */
   trust(policy: string | Readonly<Record<string, unknown>>): void;
@@ -45,12 +47,18 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
   const directory = makeTemporaryDirectory("atcr-verify");
   const configFile = join(directory, "config.yaml");
   const policyFile = join(directory, "trust-policy.yaml");
+  const defaults = {
+    trustPolicyPath: policyFile,
+    stateDir: join(directory, "state"),
+    cacheDir: join(directory, "cache"),
+  };
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const machine = {
     configFile,
     policyFile,
+    defaults,
     configure(config: string | Readonly<Record<string, unknown>>) {
-      const text = typeof config === "string" ? config : JSON.stringify({ trustPolicyPath: policyFile, ...config });
+      const text = typeof config === "string" ? config : JSON.stringify({ ...defaults, ...config });
       writeFileSync(configFile, text);
     },
     trust(policy: string | Readonly<Record<string, unknown>>) {

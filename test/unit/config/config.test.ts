@@ -20,6 +20,8 @@ describe("parseConfig", () => {
   it("has the defaults of the specification", () => {
     expect(DEFAULT_CONFIG).toEqual({
       trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
+      stateDir: "/var/lib/atcr-verify",
+      cacheDir: "/var/cache/atcr-verify",
       deadline: 8000,
       didResolverTimeout: 5000,
       pdsTimeout: 5000,
@@ -34,6 +36,8 @@ describe("parseConfig", () => {
     const config = parseConfig(
       `
 trustPolicyPath: /etc/other/policy.yaml
+stateDir: /srv/state
+cacheDir: /srv/cache
 deadline: 1m
 didResolverTimeout: 100ms
 pdsTimeout: 1.5s
@@ -47,6 +51,8 @@ network:
     );
     expect(config).toEqual({
       trustPolicyPath: "/etc/other/policy.yaml",
+      stateDir: "/srv/state",
+      cacheDir: "/srv/cache",
       deadline: 60_000,
       didResolverTimeout: 100,
       pdsTimeout: 1500,
@@ -80,6 +86,12 @@ network:
     ["a relative path", "trustPolicyPath: policy.yaml", "1:18"],
     ["an empty path", 'trustPolicyPath: ""', "1:18"],
     ["a path with a zero byte", 'trustPolicyPath: "/etc/a\\0b"', "1:18"],
+    ["a relative folder for state", "stateDir: state", "1:11"],
+    ["a folder for state with a zero byte", 'stateDir: "/a\\0b"', "1:11"],
+    ["null for the folder of the state", "stateDir:", "1:10"],
+    ["a relative folder for the cache", "cacheDir: ./cache", "1:11"],
+    ["an empty folder for the cache", 'cacheDir: ""', "1:11"],
+    ["a number for the folder of the cache", "cacheDir: 1", "1:11"],
     ["a number as deadline", "deadline: 8", "1:11"],
     ["a deadline too short", "deadline: 999ms", "1:11"],
     ["a deadline too long", "deadline: 60001ms", "1:11"],
@@ -125,17 +137,12 @@ network:
     expect(message).toMatch(/: found .+, expected .+/);
   });
 
-  it.each([
-    "cacheEnabled",
-    "cacheTTL",
-    "cacheDir",
-    "stateDir",
-    "registryConfigPath",
-    "registryCredentials",
-    "decisionLog",
-  ])("says of %s that it is not supported", (key) => {
-    const { code, message } = rejectionOf(`${key}: x`);
-    expect(code).toBe("config.invalid");
-    expect(message).toContain("not supported by this version");
-  });
+  it.each(["cacheEnabled", "cacheTTL", "registryConfigPath", "registryCredentials", "decisionLog"])(
+    "says of %s that it is not supported",
+    (key) => {
+      const { code, message } = rejectionOf(`${key}: x`);
+      expect(code).toBe("config.invalid");
+      expect(message).toContain("not supported by this version");
+    },
+  );
 });
