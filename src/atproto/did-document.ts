@@ -3,6 +3,7 @@ import { reject } from "../rejection.ts";
 import type { Identity } from "./identity.ts";
 import { parseLegacyKey, parseMultikey, type VerificationKey } from "./key.ts";
 import { parsePdsEndpoint } from "./pds.ts";
+import type { Service } from "./plc-operation.ts";
 import type { Did } from "./syntax.ts";
 
 /** Most entries looked at in a list of the document; stops a large one from costing time. */
@@ -32,6 +33,7 @@ export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
     formerKeys: new Set(),
     pds: readPds(the(document, "service", "#atproto_pds", did)),
     handles: readHandles(field(document, "alsoKnownAs")),
+    services: readServices(document),
   };
 }
 
@@ -63,6 +65,14 @@ function readPds(service: JsonObject): string {
     reject("identity.invalid", "the #atproto_pds service is not of type AtprotoPersonalDataServer");
   }
   return parsePdsEndpoint(field(service, "serviceEndpoint"));
+}
+
+/** What services it declares; one without id or type is left out. */
+function readServices(document: JsonObject): readonly Service[] {
+  return entries(field(document, "service")).flatMap((entry) => {
+    const [id, type] = [field(entry, "id"), field(entry, "type")];
+    return typeof id === "string" && typeof type === "string" ? [{ id: id.slice(id.indexOf("#") + 1), type }] : [];
+  });
 }
 
 /** Handles are claims for display and for spec 5.8; what is not `at://handle` is left out. */

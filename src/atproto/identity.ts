@@ -1,6 +1,9 @@
+import { Rejection } from "../rejection.ts";
 import { readDidDocument } from "./did-document.ts";
 import type { VerificationKey } from "./key.ts";
-import { replayPlcLog } from "./plc-log.ts";
+import { plcIdentity } from "./plc-identity.ts";
+import { type PlcHistoryEntry, readPlcLog } from "./plc-log.ts";
+import type { Service } from "./plc-operation.ts";
 import { type Did, isPlc } from "./syntax.ts";
 
 /** Who a signer is now, as proven from the bytes of their directory or host (spec 5.1). */
@@ -8,21 +11,58 @@ export interface Identity {
   readonly did: Did;
   /** The key that signs the repo's commits. */
   readonly key: VerificationKey;
+  /**
+   * Since when the key has been in place without a break, by the directory's word: milliseconds since
+   * 1970. Absent for a did:web, which has no history.
+   */
+  readonly keySince?: number;
   /** did:key texts of signing keys that stood before this one; empty where no history is known. */
   readonly formerKeys: ReadonlySet<string>;
   /** Origin of the PDS: `https://host[:port]`. */
   readonly pds: string;
   /** Handles the identity claims, most preferred first; claimed only, not verified back. */
   readonly handles: readonly string[];
+  readonly services: readonly Service[];
+}
+
+/** What the bytes of a directory or host prove about a DID, whether or not it can be used now. */
+export interface IdentityProof {
+  readonly did: Did;
+  /** All valid operations of a did:plc, nullified ones included; absent for a did:web. */
+  readonly history?: readonly PlcHistoryEntry[];
+  /** Who the signer is now; or why nobody: identity.deactivated, identity.invalid, identity.unsupported_key. */
+  readonly current: Identity | Rejection;
 }
 
 /**
- * Proves an identity from what was fetched: a did:plc by replaying its operation log, a did:web by
+ * Reads an identity from what was fetched: a did:plc by replaying its operation log, a did:web by
  * its document, which the host's TLS certificate vouched for.
  *
  * @param bytes attacker-controlled: the audit log or the DID document
+ * @throws Rejection identity.log_invalid where the log does not prove itself
+ */
+export function readIdentity(did: Did, bytes: Uint8Array): IdentityProof {
+  if (!isPlc(did)) return { did, current: outcomeOf(() => readDidDocument(did, bytes)) };
+  const history = readPlcLog(did, bytes);
+  return { did, history, current: outcomeOf(() => plcIdentity(did, history)) };
+}
+
+/**
+ * {@link readIdentity} where only an identity that can be used is of any use.
+ *
  * @throws Rejection identity.log_invalid, identity.deactivated, identity.invalid, identity.unsupported_key
  */
 export function proveIdentity(did: Did, bytes: Uint8Array): Identity {
-  return isPlc(did) ? replayPlcLog(did, bytes) : readDidDocument(did, bytes);
+  const { current } = readIdentity(did, bytes);
+  if (current instanceof Rejection) throw current;
+  return current;
+}
+
+function outcomeOf(read: () => Identity): Identity | Rejection {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Rejection) return error;
+    throw error;
+  }
 }

@@ -2,10 +2,7 @@ import { toBase32 } from "../encoding/cid.ts";
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { reject } from "../rejection.ts";
-import { readHandles } from "./did-document.ts";
-import type { Identity } from "./identity.ts";
 import { parseDidKey, type VerificationKey, verifySignature } from "./key.ts";
-import { parsePdsEndpoint } from "./pds.ts";
 import { type PlcOperation, type PlcState, readPlcOperation } from "./plc-operation.ts";
 import type { Did } from "./syntax.ts";
 
@@ -15,12 +12,12 @@ interface Entry extends PlcOperation {
   readonly createdAt: number;
 }
 
-/** An operation that stands, with the index of the rotation key of the one before it that signed it. */
-interface Standing {
+/** An operation that was played, with the index of the rotation key of the one before it that signed it. */
+interface Played {
   readonly entry: Entry;
   readonly signer: number;
   /** The did:key text at that index. */
-  readonly signedBy: string | undefined;
+  readonly signedBy: string;
 }
 
 /** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
@@ -35,22 +32,35 @@ const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */
 const PLC_ID_LENGTH = 24;
 
+/** One valid operation of a log, at its place in the replay. */
+export interface PlcHistoryEntry {
+  readonly cid: string;
+  /** The directory's word for when it took the operation in: milliseconds since 1970. */
+  readonly createdAt: number;
+  /** True where a more powerful rotation key undid it. */
+  readonly nullified: boolean;
+  /** did:key text of the rotation key that signed it. */
+  readonly signedBy: string;
+  /** Undefined for a tombstone. */
+  readonly state: PlcState | undefined;
+}
+
 /**
  * Replays the audit log of a did:plc from its genesis operation on (spec 5.1). Nothing the
  * directory says of an operation is believed but its date: not its CID, whether it is nullified, or
  * its place in the list.
  *
  * @param bytes attacker-controlled: the JSON of `/log/audit`
- * @throws Rejection identity.log_invalid where the log does not prove itself; identity.deactivated,
- * identity.invalid or identity.unsupported_key where it does, and names no usable identity
+ * @returns all operations in the order of the replay; one at least stands
+ * @throws Rejection identity.log_invalid where the log does not prove itself
  */
-export function replayPlcLog(did: Did, bytes: Uint8Array): Identity {
-  const entries = readEntries(bytes);
-  const standing = replay(did, entries);
-
-  const last = standing.at(-1)?.entry.state;
-  if (last === undefined) reject("identity.deactivated", `the identity ${did} was closed by a tombstone`);
-  return identityOf(did, last, standing);
+export function readPlcLog(did: Did, bytes: Uint8Array): readonly PlcHistoryEntry[] {
+  const { played, standing } = replay(did, readEntries(bytes));
+  const stands = new Set(standing);
+  return played.map((one) => {
+    const { cid, createdAt, state } = one.entry;
+    return { cid: cid.toString(), createdAt, nullified: !stands.has(one), signedBy: one.signedBy, state };
+  });
 }
 
 function readEntries(bytes: Uint8Array): readonly Entry[] {
@@ -74,16 +84,20 @@ function readEntries(bytes: Uint8Array): readonly Entry[] {
 }
 
 /**
- * Plays the operations in the order of their dates and returns those that stand at the end. One that
- * is listed twice would nullify itself, which no key is powerful enough for.
+ * Plays the operations in the order of their dates. One that is listed twice would nullify itself,
+ * which no key is powerful enough for.
+ *
+ * @returns all of them, and those that stand at the end
  */
-function replay(did: Did, entries: readonly Entry[]): readonly Standing[] {
+function replay(did: Did, entries: readonly Entry[]) {
   const keys = new KeyRing();
-  let standing: readonly Standing[] = [];
+  const played: Played[] = [];
+  let standing: readonly Played[] = [];
   for (const entry of inLinkOrder(entries)) {
     standing = standing.length === 0 ? [genesis(did, entry, keys)] : follow(standing, entry, keys);
+    played.push(standing.at(-1) as Played);
   }
-  return standing;
+  return { played, standing };
 }
 
 /**
@@ -105,7 +119,7 @@ function inLinkOrder(entries: readonly Entry[]): readonly Entry[] {
   return ordered;
 }
 
-function genesis(did: Did, entry: Entry, keys: KeyRing): Standing {
+function genesis(did: Did, entry: Entry, keys: KeyRing): Played {
   if (entry.prev !== null) reject("identity.log_invalid", "the earliest operation by date is not a genesis operation");
   const hash = entry.cid.sha256 ?? new Uint8Array();
   const id = `did:plc:${toBase32(hash).slice(0, PLC_ID_LENGTH)}`;
@@ -116,11 +130,11 @@ function genesis(did: Did, entry: Entry, keys: KeyRing): Standing {
   if (signer === -1) {
     reject("identity.log_invalid", "the genesis operation is not signed by one of its own rotation keys");
   }
-  return { entry, signer, signedBy: rotationKeys[signer] };
+  return { entry, signer, signedBy: rotationKeys[signer] ?? "" };
 }
 
 /** Adds one operation; one that names an earlier `prev` than the last nullifies what came after that. */
-function follow(standing: readonly Standing[], entry: Entry, keys: KeyRing): readonly Standing[] {
+function follow(standing: readonly Played[], entry: Entry, keys: KeyRing): readonly Played[] {
   const at = standing.findIndex((other) => other.entry.cid.toString() === entry.prev);
   const before = standing[at]?.entry;
   const cid = entry.cid.toString();
@@ -134,13 +148,13 @@ function follow(standing: readonly Standing[], entry: Entry, keys: KeyRing): rea
   if (signer === -1) {
     reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
   }
-  const next = { entry, signer, signedBy: rotationKeys[signer] };
+  const next = { entry, signer, signedBy: rotationKeys[signer] ?? "" };
   mayNullify(next, standing.slice(at + 1));
   return [...standing.slice(0, at + 1), next];
 }
 
 /** @param undone what it would nullify, if anything; the last of it is the operation played before this one */
-function mayNullify({ entry, signer }: Standing, undone: readonly Standing[]): void {
+function mayNullify({ entry, signer }: Played, undone: readonly Played[]): void {
   const cid = entry.cid.toString();
   const [first, last] = [undone[0], undone.at(-1)];
   if (first === undefined || last === undefined) return;
@@ -183,22 +197,4 @@ class KeyRing {
     if (!this.#keys.has(didKey)) this.#keys.set(didKey, parseDidKey(didKey));
     return this.#keys.get(didKey);
   }
-}
-
-function identityOf(did: Did, state: PlcState, standing: readonly Standing[]): Identity {
-  if (state.signingKey === undefined) reject("identity.invalid", `the identity ${did} has no #atproto key`);
-  const key = parseDidKey(state.signingKey);
-  if (key === undefined) {
-    reject("identity.unsupported_key", `the #atproto key "${state.signingKey}" is not a valid k256 or p256 did:key`);
-  }
-  const former = standing
-    .map((other) => other.entry.state?.signingKey)
-    .filter((text): text is string => text !== undefined && text !== key.didKey);
-  return {
-    did,
-    key,
-    formerKeys: new Set(former),
-    pds: parsePdsEndpoint(state.pds),
-    handles: readHandles(state.alsoKnownAs),
-  };
 }

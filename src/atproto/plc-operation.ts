@@ -25,9 +25,18 @@ export interface PlcState {
   /** Endpoint of `#atproto_pds`, if there is one of the right type. */
   readonly pds: string | undefined;
   readonly alsoKnownAs: readonly string[];
+  readonly services: readonly Service[];
+}
+
+/** A service that an identity declares, as far as anything looks at it. */
+export interface Service {
+  /** Without the `#` before it. */
+  readonly id: string;
+  readonly type: string;
 }
 
 const SIGNATURE_LENGTH = 64;
+const [PDS_ID, PDS_TYPE] = ["atproto_pds", "AtprotoPersonalDataServer"];
 const FIELDS = {
   plc_operation: ["type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"],
   create: ["type", "signingKey", "recoveryKey", "handle", "service", "prev", "sig"],
@@ -73,7 +82,7 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
       return {
         rotationKeys: strings(operation, "rotationKeys", what),
         signingKey: methods.get("atproto"),
-        pds: readPdsService(operation, what),
+        ...readServices(operation, what),
         alsoKnownAs: strings(operation, "alsoKnownAs", what),
       };
     }
@@ -89,6 +98,7 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
         signingKey,
         // The legacy form allowed bare hosts and handles; the directory reads them so.
         pds: /^https?:\/\//.test(service) ? service : `https://${service}`,
+        services: [{ id: PDS_ID, type: PDS_TYPE }],
         alsoKnownAs: [`at://${handle.replace(/^(?:at|https?):\/\//, "")}`],
       };
     }
@@ -103,17 +113,18 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
   }
 }
 
-function readPdsService(operation: JsonObject, what: string): string | undefined {
-  const services = object(operation, "services", what);
+function readServices(operation: JsonObject, what: string): Pick<PlcState, "pds" | "services"> {
+  const services: Service[] = [];
   let pds: string | undefined;
-  for (const [id, service] of Object.entries(services)) {
+  for (const [id, service] of Object.entries(object(operation, "services", what))) {
     if (!isJsonObject(service)) reject("identity.log_invalid", `service ${id} of ${what} is not an object`);
     onlyFields(service, ["type", "endpoint"], `service ${id} of ${what}`);
     const type = string(service, "type", what);
     const endpoint = string(service, "endpoint", what);
-    if (id === "atproto_pds" && type === "AtprotoPersonalDataServer") pds = endpoint;
+    if (id === PDS_ID && type === PDS_TYPE) pds = endpoint;
+    services.push({ id, type });
   }
-  return pds;
+  return { pds, services };
 }
 
 function onlyFields(value: JsonObject, allowed: readonly string[], what: string): void {

@@ -23,9 +23,15 @@ export interface ProvenRecord {
  *
  * @param bytes attacker-controlled: the CAR of com.atproto.sync.getRecord
  * @param path `collection/record key`
+ * @param proven is told the revision as soon as the commit is proven, whatever comes of the rest
  * @throws Rejection car.*, commit.*, mst.*, record.malformed
  */
-export function proveRecord(identity: Identity, bytes: Uint8Array, path: string): ProvenRecord {
+export function proveRecord(
+  identity: Identity,
+  bytes: Uint8Array,
+  path: string,
+  proven?: (rev: Tid) => void,
+): ProvenRecord {
   const { root, blocks } = readCar(bytes);
   const block = blocks.get(root.toString()) ?? reject("car.malformed", "the CAR lacks the block of its root");
   const commit = readCommit(block);
@@ -33,6 +39,7 @@ export function proveRecord(identity: Identity, bytes: Uint8Array, path: string)
     reject("commit.wrong_did", `the commit is of "${commit.did}", expected ${identity.did}`);
   }
   checkSignature(identity, commit);
+  proven?.(commit.rev);
 
   const cid = findInTree(blocks, commit.data, path);
   if (cid === undefined) return { rev: commit.rev, value: undefined };

@@ -34,6 +34,7 @@ const identity: Identity = {
   formerKeys: new Set([signingKey("p256", "former").did()]),
   pds: "https://pds.example",
   handles: [],
+  services: [],
 };
 
 /** What the bytes prove, undefined where they are refused; anything but a Rejection is thrown on. */

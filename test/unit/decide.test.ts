@@ -35,7 +35,7 @@ function policy(
   rule: Partial<PolicyRule> = {},
 ): TrustPolicy {
   const all = signers.map((one) => (typeof one === "string" ? trusted(one) : one));
-  const required = { signers: all, minSignatures: 1, repository: "match", ...requirement } as const;
+  const required = { signers: all, minSignatures: 1, repository: "match", tag: "any", ...requirement } as const;
   const scopes = [parseScope("registry.example/**") as Scope];
   return {
     deniedDigests: new Set(),

@@ -25,6 +25,7 @@ describe("a DID document", () => {
       formerKeys: new Set(),
       pds: PDS,
       handles: ["alice.example", "alice.org"],
+      services: [{ id: "atproto_pds", type: "AtprotoPersonalDataServer" }],
     });
   });
 
@@ -47,7 +48,8 @@ describe("a DID document", () => {
       service: [{ ...service, id: "#labeler" }, { ...service, id: `${DID}#atproto_pds` }, null],
       created: 1,
     };
-    expect(read(document)).toEqual(read(good));
+    const services = ["labeler", "atproto_pds"].map((id) => ({ id, type: service.type }));
+    expect(read(document)).toEqual({ ...read(good), services });
   });
 
   it("is one of this DID", () => {

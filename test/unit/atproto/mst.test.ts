@@ -66,7 +66,14 @@ async function forge(
 async function look(tree: ForgedTree, root: RefCid, wanted: string, without: RefCid[] = []): Promise<string> {
   const proof = await tree.proof(DID, key, root, without);
   const verificationKey = parseDidKey(key.did()) ?? expect.fail("no key");
-  const identity = { did: DID, key: verificationKey, formerKeys: new Set<string>(), pds: "", handles: [] } as const;
+  const identity = {
+    did: DID,
+    key: verificationKey,
+    formerKeys: new Set<string>(),
+    pds: "",
+    handles: [],
+    services: [],
+  } as const;
   let proven = "";
   const provenCode = codeOf(() => {
     const { value } = proveRecord(identity, proof, wanted);

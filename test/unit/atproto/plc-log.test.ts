@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Identity } from "../../../src/atproto/identity.ts";
+import { proveIdentity } from "../../../src/atproto/identity.ts";
 import { parseDidKey } from "../../../src/atproto/key.ts";
-import { replayPlcLog } from "../../../src/atproto/plc-log.ts";
 import { type Did, isDid } from "../../../src/atproto/syntax.ts";
 import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
@@ -51,7 +51,7 @@ function asDid(text: string): Did {
 }
 
 function replay({ did }: Pick<Log, "did">, entries: unknown): Identity {
-  return replayPlcLog(asDid(did), toUtf8(JSON.stringify(entries)));
+  return proveIdentity(asDid(did), toUtf8(JSON.stringify(entries)));
 }
 
 /** The repo key in force, or the code of the rejection. */
@@ -105,9 +105,11 @@ describe("a log", () => {
     expect(replay(log, log.entries())).toEqual({
       did: log.did,
       key: parseDidKey(first.did()),
+      keySince: AT,
       formerKeys: new Set(),
       pds: "https://pds.example",
       handles: ["alice.example"],
+      services: [{ id: "atproto_pds", type: "AtprotoPersonalDataServer" }],
     });
   });
 
@@ -151,7 +153,7 @@ describe("a log", () => {
     ["a list of lists", "[[]]"],
     ["an entry without an operation", `[{"createdAt":"2025-01-01T00:00:00Z"}]`],
   ])("is not %s", (_, text) => {
-    expect(codeOf(() => replayPlcLog("did:plc:ewvi7nxzyoun6zhxrhs64oiz", toUtf8(text)))).toBe(INVALID);
+    expect(codeOf(() => proveIdentity("did:plc:ewvi7nxzyoun6zhxrhs64oiz", toUtf8(text)))).toBe(INVALID);
   });
 
   it("has a date and time for each operation", async () => {

@@ -52,6 +52,7 @@ describe("an operation", () => {
       signingKey: key.did(),
       pds: "https://pds.example",
       alsoKnownAs: ["at://alice.example"],
+      services: [{ id: "atproto_pds", type: "AtprotoPersonalDataServer" }],
     });
   });
 
@@ -62,6 +63,7 @@ describe("an operation", () => {
       signingKey: undefined,
       pds: undefined,
       alsoKnownAs: [],
+      services: [],
     });
   });
 
@@ -79,6 +81,7 @@ describe("an operation", () => {
       signingKey: key.did(),
       pds: "https://pds.example",
       alsoKnownAs: ["at://alice.example"],
+      services: [{ id: "atproto_pds", type: "AtprotoPersonalDataServer" }],
     });
     const changed = { ...create, service: "pds.example", handle: "at://bob.example" };
     expect(read(await signed(changed)).state).toMatchObject({

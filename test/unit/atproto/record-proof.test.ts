@@ -34,7 +34,7 @@ const old = signingKey("k256", "former");
 
 function identity(key: SigningKey, former: readonly string[] = []): Identity {
   const parsed = parseDidKey(key.did()) ?? expect.fail("no key");
-  return { did: DID, key: parsed, formerKeys: new Set(former), pds: "https://pds.example", handles: [] };
+  return { did: DID, key: parsed, formerKeys: new Set(former), pds: "https://pds.example", handles: [], services: [] };
 }
 
 async function repoOf(key: SigningKey, others = 60): Promise<SignedRepo> {

@@ -15,6 +15,7 @@ const identity = (did = alice.did) => ({
   formerKeys: new Set<string>(),
   pds: alice.pds,
   handles: [],
+  services: [],
 });
 
 async function code(world: World): Promise<unknown> {
