@@ -26,7 +26,8 @@ export interface ScopeProblem {
 
 /** Longest scope: a name's host and path come to at most 515 characters. Bounds the time of a match. */
 const MAX_SCOPE = 600;
-const ANYTHING = "**";
+/** The segment that is one or more whole segments. */
+export const ANYTHING = "**";
 const HOST_PIECE = /^[a-z0-9.:-]*$/;
 const PATH_PIECE = /^[a-z0-9._-]*$/;
 /** What may stand between two letters or digits of a path component (distribution/reference). */
@@ -88,16 +89,16 @@ function matchSegment(pattern: string, segment: string): boolean {
   );
 }
 
-const MANY = Symbol("none or more items of any content");
+export const MANY = Symbol("none or more items of any content");
 /** An item that must be there once, or {@link MANY}. */
-type PatternItem<T> = typeof MANY | ((item: T) => boolean);
+export type PatternItem<T> = typeof MANY | ((item: T) => boolean);
 
 /**
  * Matches items against a pattern of exact items and wildcards. On a mismatch only the last wildcard
  * takes one item more: what earlier ones took need not be tried again, since everything between them
  * matched as early as it could. So there is no exponential case for an image name to find.
  */
-function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly T[]): boolean {
+export function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly T[]): boolean {
   let [at, item] = [0, 0];
   let lastMany: { at: number; item: number } | undefined;
   while (item < items.length) {

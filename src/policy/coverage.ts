@@ -1,0 +1,51 @@
+import { ANYTHING, MANY, matchGlob, type PatternItem, type Scope } from "./scope.ts";
+
+/** What a wildcard of the later scope stands for: nothing that the earlier one spells is equal to it. */
+const FRESH = Symbol("any text, none included");
+/** One whole segment of any text. */
+const ONE = Symbol("one segment");
+/** None or more whole segments of any text. */
+const MORE = Symbol("none or more segments");
+
+/**
+ * Whether every name in `later` lies in `earlier` too: a rule with the later scope is then never asked.
+ *
+ * The later scope is matched as if it were a name whose wildcards are new symbols, which only a
+ * wildcard of the earlier one takes. What is matched so is matched whatever text the symbols stand
+ * for, so that nothing is said to be covered that is not. The other way round it is exact as long as
+ * every text may stand for a symbol; of scopes that differ only by what no name contains, it may
+ * say that the earlier one does not cover the later.
+ */
+export function coversScope(earlier: Scope, later: Scope): boolean {
+  const pattern = widened(earlier).flatMap((segment): PatternItem<Segment>[] =>
+    segment === ANYTHING ? [MANY, (actual) => actual !== MORE, MANY] : [(actual) => coversSegment(segment, actual)],
+  );
+  const name = widened(later).flatMap((segment): Segment[] =>
+    segment === ANYTHING ? [MORE, ONE, MORE] : [segment === "*" ? ONE : segment],
+  );
+  return matchGlob(pattern, name);
+}
+
+type Segment = string | typeof ONE | typeof MORE;
+
+function coversSegment(pattern: string, segment: Segment): boolean {
+  if (typeof segment === "symbol") return segment === ONE && pattern === "*";
+  return matchGlob(
+    Array.from(pattern, (wanted): PatternItem<string | symbol> => (wanted === "*" ? MANY : (is) => is === wanted)),
+    Array.from(segment, (letter) => (letter === "*" ? FRESH : letter)),
+  );
+}
+
+/**
+ * The same scope in the form that covers most visibly: a segment of any text beside one or more of
+ * any text may as well be another one or more. Every name has two segments at least.
+ */
+function widened({ segments }: Scope): readonly string[] {
+  if (segments.length === 1) return [...segments, ...segments];
+  const rightwards = segments.reduce<string[]>((done, segment) => [...done, widen(segment, done.at(-1))], []);
+  return rightwards.reduceRight<string[]>((done, segment) => [widen(segment, done[0]), ...done], []);
+}
+
+function widen(segment: string, neighbour: string | undefined): string {
+  return segment === "*" && neighbour === ANYTHING ? ANYTHING : segment;
+}
