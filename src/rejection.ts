@@ -91,6 +91,17 @@ export type RejectionCode = keyof typeof REJECTIONS;
 /** All codes in table order; the position is how far a signature got (see the table's comment). */
 export const REJECTION_CODES = Object.keys(REJECTIONS) as readonly RejectionCode[];
 
+/** A place in a file that an administrator wrote, for pointing at it. */
+export interface Place {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units. */
+  readonly column: number;
+  /** The whole line as it stands in the file, without its end; of any length, with any character. */
+  readonly lineText: string;
+}
+
 /**
  * The one exception that the core throws on bad input. Anything else that is thrown is a bug.
  *
@@ -99,11 +110,14 @@ export const REJECTION_CODES = Object.keys(REJECTIONS) as readonly RejectionCode
  */
 export class Rejection extends Error {
   readonly code: RejectionCode;
+  /** Where the mistake is; the message names file, line and column as well. */
+  readonly place?: Place;
 
-  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+  constructor(code: RejectionCode, message: string, options?: ErrorOptions & { readonly place?: Place }) {
     super(message, options);
     this.name = "Rejection";
     this.code = code;
+    if (options?.place !== undefined) this.place = options.place;
   }
 
   get kind(): RejectionKind {

@@ -11,6 +11,9 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** What a URL parser takes for the last part of an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
 const IPV4_NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
 
+/** The form of a DID; {@link isDid} looks at the host of a did:web as well. */
+export const DID = new RegExp(`${PLC.source}|${WEB.source}`);
+
 /**
  * Whether `text` is a DID in the one form this program knows: did:plc, or did:web of a host without
  * a path. No percent-encoding but that of the colon before a port: `%2F` and `%40` would change
@@ -37,7 +40,8 @@ export function isPlc(did: Did): did is `did:plc:${string}` {
   return did.startsWith("did:plc:");
 }
 
-const TID = /^[2-7a-j][2-7a-z]{12}$/;
+/** The form of a TID. */
+export const TID = /^[2-7a-j][2-7a-z]{12}$/;
 const TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz";
 /** The lowest 10 bits of a TID tell clocks apart; above them stand microseconds since 1970. */
 const TID_CLOCK_BITS = 10n;

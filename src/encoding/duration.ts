@@ -14,6 +14,9 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
 /** A number with digits before or after the point, and its unit. */
 const PART = /(?:(\d+)(?:\.(\d*))?|\.(\d+))([a-zµμ]+)/y;
 
+/** The form of a span of time; {@link parseDuration} knows the units. */
+export const DURATION = new RegExp(`^(?:0|(?:${PART.source})+)$`);
+
 /** Longest text that is read, so that its digits stay cheap to multiply. */
 const MAX_DURATION = 64;
 

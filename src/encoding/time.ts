@@ -2,7 +2,7 @@
  * Date-times of RFC 3339 in the profile that ATProto asks for (https://atproto.com/specs/lexicon#datetime):
  * upper-case `T` and `Z`, an offset always, never `-00:00`.
  */
-const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
+export const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
 
 /** Longest text that is read: nobody writes 40 digits of a second, and a record may be written by anybody. */
 const MAX_DATE_TIME = 64;

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
-import { type RejectionCode, reject } from "../rejection.ts";
+import { type Place, Rejection, type RejectionCode } from "../rejection.ts";
 
 /** Keys and positions that lead from the top of the file to a value. */
 export type YamlPath = readonly (string | number)[];
@@ -35,6 +35,7 @@ const INHERITED: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Ob
 export class YamlFile {
   /** Undefined where the file holds nothing but comments. */
   readonly value: unknown;
+  readonly #text: string;
   readonly #name: string;
   readonly #code: RejectionCode;
   readonly #lines = new LineCounter();
@@ -47,6 +48,7 @@ export class YamlFile {
    * @throws Rejection with that code
    */
   constructor(text: string, name: string, code: RejectionCode) {
+    this.#text = text;
     this.#name = name;
     this.#code = code;
     if (text.length > MAX_TEXT) this.#failAt(0, `found ${text.length} characters, expected ${MAX_TEXT} at most`);
@@ -61,14 +63,27 @@ export class YamlFile {
     this.#failAt(offset, `${formatPath(path)}${sentence}${advice === undefined ? "" : `; ${advice}`}`);
   }
 
+  /** Where a value, or the key of one, stands; the nearest place where there is none. */
+  placeOf(at: Pick<YamlProblem, "path" | "isKey">): Place {
+    return this.#placeAt(this.offsetOf(at));
+  }
+
   /** Where a problem is in the file, for choosing the first one: an offset in UTF-16 units. */
   offsetOf({ path, isKey = false }: Pick<YamlProblem, "path" | "isKey">): number {
     return this.#locate(path, isKey).offset;
   }
 
   #failAt(offset: number, sentence: string): never {
+    const place = this.#placeAt(offset);
+    throw new Rejection(this.#code, `${place.file}:${place.line}:${place.column}: ${sentence}`, { place });
+  }
+
+  #placeAt(offset: number): Place {
     const { line, col } = this.#lines.linePos(offset);
-    reject(this.#code, `${this.#name}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${sentence}`);
+    const start = offset - Math.max(col - 1, 0);
+    const end = /\r?\n|$/.exec(this.#text.slice(start))?.index ?? 0;
+    const lineText = this.#text.slice(start, start + end);
+    return { file: this.#name, line: Math.max(line, 1), column: Math.max(col, 1), lineText };
   }
 
   #parse(text: string): ParsedNode | null {

@@ -3,7 +3,8 @@ import { reject } from "../rejection.ts";
 /** `sha256:` and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}` & { readonly __brand: "Digest" };
 
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
+/** The form of a digest. */
+export const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** Whether `text` is a digest this program works with. */
 export function isDigest(text: string): text is Digest {

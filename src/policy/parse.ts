@@ -1,21 +1,35 @@
-import { parseDuration } from "../encoding/duration.ts";
-import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
+import type { Did } from "../atproto/syntax.ts";
+import type { YamlPath } from "../encoding/yaml.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
-import { isPathComponent } from "../oci/reference.ts";
-import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
-import {
-  POLICY_SHAPE,
-  type PolicyShape,
-  type RequirementShape,
-  type RuleShape,
-  UNSUPPORTED_POLICY_KEYS,
-} from "./schema.ts";
-import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
-import { checkShape } from "./shape.ts";
-import { readDids, readSigners, type Signers } from "./signers.ts";
+import type { Place } from "../rejection.ts";
+import type { TrustedSigner, TrustPolicy } from "./policy.ts";
+import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf } from "./policy-file.ts";
+import { readRules } from "./rules.ts";
+import { Signers } from "./signers.ts";
 
-/** Most rules of a policy. Each is held against the name of each image. */
-const MAX_RULES = 1000;
+/** A policy, and where in its files it says what. */
+export interface LocatedPolicy {
+  readonly policy: TrustPolicy;
+  readonly places: PolicyPlaces;
+}
+
+/**
+ * Places of what a policy says. `inside` leads on from there: `["require", "minSignatures"]`. What
+ * does not stand in the file is at the nearest place that does.
+ */
+export interface PolicyPlaces {
+  /** Undefined where there is no rule of that name. */
+  readonly ofRule: (name: string, inside?: YamlPath) => Place | undefined;
+  /** Where the DID is first named, other than as revoked; undefined where it is not. */
+  readonly ofSigner: (did: Did, inside?: YamlPath) => Place | undefined;
+  /** Undefined where no file has a default. */
+  readonly ofDefault: () => Place | undefined;
+}
+
+/** As {@link readPolicy}, for whoever needs no places. */
+export function parsePolicy(text: string, fileName: string, fragments: readonly PolicyText[] = []): TrustPolicy {
+  return readPolicy(text, fileName, fragments).policy;
+}
 
 /**
  * Reads a trust policy, strictly (spec 2.4): whatever is unknown, ambiguous or without effect is an
@@ -24,155 +38,73 @@ const MAX_RULES = 1000;
  *
  * @param text the file's content
  * @param fileName for messages, which read `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do`
+ * @param fragments the files of policy.d, in their order
  * @throws Rejection policy.invalid
  */
-export function parsePolicy(text: string, fileName: string): TrustPolicy {
-  const file = new YamlFile(text, fileName, "policy.invalid");
-  const shape = checkShape(file, POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS);
-  const signers = readSigners(file, shape);
-  const digests = readDigests(file, shape);
-  const rules = readRules(file, shape.policies ?? [], signers);
+export function readPolicy(text: string, fileName: string, fragments: readonly PolicyText[] = []): LocatedPolicy {
+  const files = openPolicy([{ name: fileName, text }, ...fragments]);
+  const signers = new Signers(files);
+  const digests = readDigests(files);
+  const { rules, places } = readRules(files, signers);
   const everyone = signers.everyone();
-  const fallback = shape.default ?? "deny";
-  if (fallback === "audit" && everyone.length === 0) {
-    file.fail({ path: ["default"], expected: "somebody under trustedDIDs whose signatures can be judged" });
-  }
-  return { ...digests, rules, fallback, everyone };
-}
-
-function readDigests(file: YamlFile, { digests }: PolicyShape): Pick<TrustPolicy, "deniedDigests" | "allowedDigests"> {
-  const deniedDigests = readDigestList(file, digests?.deny ?? [], ["digests", "deny"]);
-  const allowedDigests = readDigestList(file, digests?.allow ?? [], ["digests", "allow"]);
-  for (const [i, digest] of (digests?.allow ?? []).entries()) {
-    if (isDigest(digest) && deniedDigests.has(digest)) {
-      file.fail({ path: ["digests", "allow", i], expected: "a digest that is not under digests.deny as well" });
-    }
-  }
-  return { deniedDigests, allowedDigests };
-}
-
-function readDigestList(file: YamlFile, texts: readonly string[], path: YamlPath): ReadonlySet<Digest> {
-  return new Set(
-    texts.map((text, i) => {
-      if (!isDigest(text)) file.fail({ path: [...path, i], expected: "sha256: and 64 lower-case hex digits" });
-      return text;
-    }),
-  );
-}
-
-function readRules(file: YamlFile, shapes: readonly RuleShape[], signers: Signers): readonly PolicyRule[] {
-  if (shapes.length > MAX_RULES) {
-    file.fail({ path: ["policies"], found: `${shapes.length} rules`, expected: `${MAX_RULES} at most` });
-  }
-  const names = new Set<string>();
-  return shapes.map((shape, i) => {
-    const path = ["policies", i];
-    if (names.has(shape.name)) {
-      file.fail({ path: [...path, "name"], expected: "a name that no other rule has, as refusals name the rule" });
-    }
-    names.add(shape.name);
-    return readRule(file, shape, signers, path);
-  });
-}
-
-function readRule(file: YamlFile, shape: RuleShape, signers: Signers, path: YamlPath): PolicyRule {
-  const { name, action } = shape;
-  const scopes = readScopes(file, shape, [...path, "scope"]);
-  const requirement =
-    action === "enforce" || action === "audit"
-      ? readRequirement(file, shape, signers, path)
-      : refuseRequirement(file, shape, path);
-  return { name, scopes, action, requirement };
-}
-
-function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath): readonly Scope[] {
-  const read = (text: string, at: YamlPath): Scope => {
-    const parsed = parseScope(text);
-    if ("expected" in parsed) file.fail({ path: at, expected: parsed.expected });
-    if (action === "allow" && hasWildcardHost(parsed)) {
-      file.fail({ path: at, expected: "a host without wildcards, as this rule lets images through unsigned" });
-    }
-    return parsed;
-  };
-  return typeof scope === "string" ? [read(scope, path)] : scope.map((text, i) => read(text, [...path, i]));
-}
-
-function readRequirement(
-  file: YamlFile,
-  { action, ...rule }: RuleShape,
-  signers: Signers,
-  path: YamlPath,
-): Requirement {
-  const shape: RequirementShape = rule.require ?? {};
-  const at = [...path, "require"];
-  if (shape.signature === false) {
-    const advice = 'for images that need none write "action: allow"';
-    file.fail({ path: [...at, "signature"], expected: `true, as ${action} judges signatures`, advice });
-  }
-  const trusted = readTrusted(file, shape, signers, at);
-  if (trusted.length === 0) {
-    const isListed = shape.trustedDIDs !== undefined;
-    const expected = "a DID under trustedDIDs whose signature satisfies this rule";
-    file.fail({ path: isListed ? [...at, "trustedDIDs"] : path, found: "nobody who is trusted", expected });
-  }
-  const maxAge = readMaxAge(file, shape.maxAge, [...at, "maxAge"]);
+  const { fallback, at: defaultAt } = readDefault(files, everyone);
   return {
-    signers: trusted,
-    minSignatures: shape.minSignatures ?? 1,
-    repository: readRepository(file, shape.repository ?? "match", [...at, "repository"]),
-    tag: "any",
-    ...(maxAge === undefined ? {} : { maxAge }),
+    policy: { ...digests, rules, fallback, everyone },
+    places: {
+      ofRule: (name, inside) => place(places.get(name), inside),
+      ofSigner: (did, inside) => place(signers.at(did), inside),
+      ofDefault: () => place(defaultAt),
+    },
   };
 }
 
-/** What nobody will check must not stand in the file: somebody might rely on it (spec 2.4). */
-function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path: YamlPath): Requirement {
-  for (const [key, value] of Object.entries(require ?? {})) {
-    if (key === "signature" && value === false) continue;
-    const advice = `remove it, or write "action: enforce"`;
-    const found = `a requirement beside "action: ${action}", which looks at no signature`;
-    file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
-  }
-  return { signers: [], minSignatures: 1, repository: "match", tag: "any" };
+function place(at: At | undefined, inside?: YamlPath): Place | undefined {
+  return at === undefined ? undefined : placeOf(at, inside);
 }
 
-/** The rule's signers: all of the file where it names none; else its own, after those of the list form. */
-function readTrusted(
-  file: YamlFile,
-  { trustedDIDs }: RequirementShape,
-  signers: Signers,
-  path: YamlPath,
-): readonly TrustedSigner[] {
-  if (trustedDIDs === undefined) return signers.trusted;
-  const own = readDids(file, trustedDIDs, [...path, "trustedDIDs"]).map((did) => {
-    const at = [...path, "trustedDIDs", trustedDIDs.indexOf(did)];
-    const advice = "add it there, or correct it";
-    return signers.find(did) ?? file.fail({ path: at, expected: "a DID of the map trustedDIDs", advice });
-  });
-  if (!signers.areInherited) return own;
-  const inherited = new Set(signers.trusted);
-  return [...signers.trusted, ...own.filter((signer) => !inherited.has(signer))];
-}
-
-function readMaxAge(file: YamlFile, text: string | undefined, path: YamlPath): number | undefined {
-  if (text === undefined) return undefined;
-  const maxAge = parseDuration(text);
-  if (maxAge === undefined || maxAge === 0) {
-    file.fail({ path, expected: "a duration longer than none, such as 90d, 12h or 1h30m" });
-  }
-  return maxAge;
-}
-
-function readRepository(
-  file: YamlFile,
-  repository: "match" | "any" | readonly string[],
-  path: YamlPath,
-): Requirement["repository"] {
-  if (typeof repository === "string") return repository;
-  for (const [i, name] of repository.entries()) {
-    if (!name.split("/").every(isPathComponent)) {
-      file.fail({ path: [...path, i], expected: "the name of a repository such as app or team/app" });
+function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDigests" | "allowedDigests"> {
+  const listed = { deny: new Map<Digest, At>(), allow: new Map<Digest, At>() };
+  const lists = [
+    { list: "deny", other: "allow" },
+    { list: "allow", other: "deny" },
+  ] as const;
+  for (const { file, shape } of files) {
+    for (const { list, other } of lists) {
+      for (const [i, text] of (shape.digests?.[list] ?? []).entries()) {
+        const at = { file, path: ["digests", list, i] };
+        const digest = isDigest(text) ? text : file.fail({ ...at, expected: "sha256: and 64 lower-case hex digits" });
+        const opposite = listed[other].get(digest);
+        if (opposite !== undefined) {
+          const expected = `a digest that is not under digests.${other} as well`;
+          file.fail({ ...at, expected, advice: `it stands there in ${lineOf(opposite)}` });
+        }
+        listed[list].set(digest, at);
+      }
     }
   }
-  return repository;
+  return { deniedDigests: new Set(listed.deny.keys()), allowedDigests: new Set(listed.allow.keys()) };
+}
+
+function readDefault(
+  files: readonly PolicyFile[],
+  everyone: readonly TrustedSigner[],
+): { readonly fallback: TrustPolicy["fallback"]; readonly at: At | undefined } {
+  const path = ["default"];
+  const [first, second] = files.filter(({ shape }) => shape.default !== undefined);
+  if (first === undefined) return { fallback: "deny", at: undefined };
+  const { file, shape } = first;
+  if (second !== undefined) {
+    const found = `a second default beside that of ${lineOf({ file, path })}`;
+    second.file.fail({
+      path,
+      isKey: true,
+      found,
+      expected: "one for the whole policy",
+      advice: "remove one of the two",
+    });
+  }
+  if (shape.default === "audit" && everyone.length === 0) {
+    file.fail({ path, expected: "somebody under trustedDIDs whose signatures can be judged" });
+  }
+  return { fallback: shape.default ?? "deny", at: { file, path } };
 }

@@ -1,25 +1,36 @@
+import { DID, TID } from "../atproto/syntax.ts";
+import { DURATION } from "../encoding/duration.ts";
+import { DATE_TIME } from "../encoding/time.ts";
+import { DIGEST } from "../oci/digest.ts";
 import * as shape from "./shape.ts";
 
 /**
  * The shape of a trust policy file (spec 2 and "The policy file"). What the strings in it mean, and
- * how they must fit together, is checked by parse.ts.
+ * how they must fit together, is checked by parse.ts. The words are also those of the JSON Schema.
  */
-const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz");
-const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null'));
+const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz", DID);
+const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null', DATE_TIME));
 const digests = shape.list(
-  shape.text("a digest: sha256: and 64 lower-case hex digits"),
+  shape.text("a digest: sha256: and 64 lower-case hex digits", DIGEST),
   "a list of digests, or [] for none",
 );
+/** Roughly; scope.ts says in its own words what is wrong with one. */
+const scope = shape.text("a scope such as atcr.io/*/prod-*", /^(?:\*\*|[^/@\sA-Z]+(?:\/[^/@:\sA-Z]+)+)$/);
 
 const signer = shape.keys(
   {
     name: shape.optional(shape.label("a name as text")),
     validFrom: shape.optional(time),
     expiresAt: shape.optional(time),
-    keys: shape.optional(shape.nonEmptyList(shape.text("a did:key"), "a list of did:key strings")),
-    pds: shape.optional(shape.nonEmptyList(shape.text("https://HOST of a PDS"), "a list of PDS origins")),
+    keys: shape.optional(
+      shape.nonEmptyList(shape.text("a did:key", /^did:key:z[1-9A-HJ-NP-Za-km-z]+$/), "a list of did:key strings"),
+    ),
+    pds: shape.optional(
+      shape.nonEmptyList(shape.text("https://HOST of a PDS", /^https?:\/\/[^/@\sA-Z]+$/), "a list of PDS origins"),
+    ),
+    minRev: shape.optional(shape.text("a revision of the signer's repo: 13 letters and digits of a TID", TID)),
   },
-  "a map with name, validFrom, expiresAt, keys and pds, or {} for none of them",
+  "a map with name, validFrom, expiresAt, keys, pds and minRev, or {} for none of them",
 );
 
 const requirement = shape.keys(
@@ -27,7 +38,8 @@ const requirement = shape.keys(
     signature: shape.optional(shape.boolean()),
     trustedDIDs: shape.optional(shape.list(did, "a list of DIDs")),
     minSignatures: shape.optional(shape.atLeastOne("a whole number, 1 at least")),
-    maxAge: shape.optional(shape.text("a duration such as 90d or 12h")),
+    maxAge: shape.optional(shape.text("a duration such as 90d or 12h", DURATION)),
+    maxStaleness: shape.optional(shape.text("a duration such as 24h", DURATION)),
     repository: shape.optional(
       shape.either(
         shape.oneOf(["match", "any"], "match, any, or a list of repository names"),
@@ -35,6 +47,9 @@ const requirement = shape.keys(
         "match, any, or a list of repository names",
       ),
     ),
+    owner: shape.optional(shape.oneOf(["match", "any"], "match or any")),
+    tag: shape.optional(shape.oneOf(["match", "any"], "match or any")),
+    minKeyAge: shape.optional(shape.text("a duration such as 72h", DURATION)),
   },
   "a map of requirements",
 );
@@ -43,8 +58,8 @@ const rule = shape.keys(
   {
     name: shape.label("a name as text"),
     scope: shape.either(
-      shape.text("a scope such as atcr.io/*/prod-*"),
-      shape.nonEmptyList(shape.text("a scope such as atcr.io/*/prod-*"), "a list of scopes"),
+      scope,
+      shape.nonEmptyList(scope, "a list of scopes"),
       "a scope such as atcr.io/*/prod-*, or a list of scopes",
     ),
     action: shape.oneOf(["enforce", "audit", "allow", "deny"], "enforce, audit, allow or deny"),
@@ -59,7 +74,7 @@ export const POLICY_SHAPE = shape.keys(
     trustedDIDs: shape.optional(
       shape.either(
         shape.nonEmptyList(did, "a list of DIDs"),
-        shape.nonEmptyMap(signer, "a map of DIDs"),
+        shape.nonEmptyMap(did, signer, "a map of DIDs"),
         "a map with DIDs as keys, or a list of DIDs",
       ),
     ),
@@ -77,13 +92,7 @@ export const POLICY_SHAPE = shape.keys(
 );
 
 /** Keys of later versions. Accepted and not enforced, they would promise what nobody checks (spec 2.4). */
-export const UNSUPPORTED_POLICY_KEYS: ReadonlySet<string> = new Set([
-  "maxStaleness",
-  "owner",
-  "tag",
-  "minKeyAge",
-  "minRev",
-]);
+export const UNSUPPORTED_POLICY_KEYS: ReadonlySet<string> = new Set();
 
 export type PolicyShape = shape.Infer<typeof POLICY_SHAPE>;
 export type SignerShape = shape.Infer<typeof signer>;

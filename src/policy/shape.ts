@@ -12,7 +12,10 @@ type Shape = v.GenericSchema;
 export const optional = v.optional;
 export const nullable = v.nullable;
 export const boolean = (): v.GenericSchema<boolean> => v.boolean("true or false");
-export const text = (expected: string): v.GenericSchema<string> => v.string(expected);
+
+/** @param pattern for JSON Schema alone: matches at least what the parser takes, and decides nothing there */
+export const text = (expected: string, pattern?: RegExp): v.GenericSchema<string> =>
+  pattern === undefined ? v.string(expected) : v.pipe(v.string(expected), v.metadata({ pattern: pattern.source }));
 
 /** A name for people: printed in reasons, so it is one short line. */
 export const label = (expected: string): v.GenericSchema<string> =>
@@ -38,11 +41,11 @@ export const nonEmptyList = <S extends Shape>(item: S, expected: string) =>
 export const either = <A extends Shape, B extends Shape>(a: A, b: B, expected: string) => v.union([a, b], expected);
 
 /** A map with names as keys, one at least. */
-export const nonEmptyMap = <S extends Shape>(value: S, expected: string) =>
+export const nonEmptyMap = <S extends Shape>(key: v.GenericSchema<string>, value: S, expected: string) =>
   v.pipe(
     v.custom<Record<string, unknown>>(isMap, expected),
-    v.record(v.string(), value, expected),
-    v.check((map) => Object.keys(map).length > 0, `${expected}, with one entry at least`),
+    v.record(key, value, expected),
+    v.minEntries(1, `${expected}, with one entry at least`),
   );
 
 /** A map with these keys and no others. */
@@ -53,6 +56,7 @@ export const keys = <E extends v.ObjectEntries>(entries: E, expected: string) =>
       // The library says `never` of a key that is too much, and names one that is missing.
       key === "never" ? unknownKey(Object.keys(entries)) : `${MISSING}${key}`,
     ),
+    v.description(expected),
   );
 
 /** The library takes a list for an object with the keys 0, 1, 2, and an empty one for any object. */

@@ -1,58 +1,99 @@
 import { isDidKey } from "../atproto/did-key.ts";
-import { type Did, isDid } from "../atproto/syntax.ts";
+import { type Did, isDid, isTid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import type { TrustedSigner } from "./policy.ts";
-import type { PolicyShape, SignerShape } from "./schema.ts";
+import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
+import type { SignerShape } from "./schema.ts";
 
 /** Most DIDs in one list or map of a policy: what is read for each pull stays readable in time. */
 export const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
 
 /** Whom a policy names, and what it says about each. One object stands for one DID. */
-export interface Signers {
-  /** The DIDs under trustedDIDs, in file order. */
+export class Signers {
+  /** The DIDs under trustedDIDs, in the order of the files. */
   readonly trusted: readonly TrustedSigner[];
   /** True in the list form: every rule trusts the DIDs under trustedDIDs, whomever it names itself. */
   readonly areInherited: boolean;
+  readonly #revoked: ReadonlySet<Did>;
+  readonly #known = new Map<Did, { readonly signer: TrustedSigner; readonly at: At }>();
+
   /**
-   * What the file says about a DID that a rule names: undefined where trustedDIDs is a map without
+   * Reads trustedDIDs in both forms, and revokedDIDs.
+   *
+   * @throws Rejection policy.invalid
+   */
+  constructor(files: readonly PolicyFile[]) {
+    this.#revoked = new Set(
+      files.flatMap(({ file, shape }) => readDids(file, shape.revokedDIDs ?? [], ["revokedDIDs"])),
+    );
+    this.areInherited = !hasMap(files);
+    for (const { file, shape } of files) {
+      const { trustedDIDs = [] } = shape;
+      if (Array.isArray(trustedDIDs)) this.#addList(file, trustedDIDs);
+      else this.#addMap(file, trustedDIDs);
+    }
+    this.trusted = this.everyone();
+  }
+
+  /**
+   * What the policy says about a DID that a rule names: undefined where trustedDIDs is a map without
    * it. Where trustedDIDs is a list, or absent, rules may name DIDs of their own.
    */
-  readonly find: (did: Did) => TrustedSigner | undefined;
+  find(did: Did, at: At): TrustedSigner | undefined {
+    return this.#known.get(did)?.signer ?? (this.areInherited ? this.#addPlain(did, at) : undefined);
+  }
+
   /** The DIDs under trustedDIDs and those found since. */
-  readonly everyone: () => readonly TrustedSigner[];
+  everyone(): readonly TrustedSigner[] {
+    return Array.from(this.#known.values(), ({ signer }) => signer);
+  }
+
+  /** Where the DID stands first. */
+  at(did: Did): At | undefined {
+    return this.#known.get(did)?.at;
+  }
+
+  #addMap(file: YamlFile, entries: Readonly<Record<string, SignerShape>>): void {
+    checkCount(file, Object.keys(entries).length, ["trustedDIDs"]);
+    for (const [did, entry] of Object.entries(entries)) {
+      const at = { file, path: ["trustedDIDs", did], isKey: true };
+      if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID });
+      const earlier = this.at(did);
+      if (earlier !== undefined) {
+        const found = `a DID that stands in ${lineOf(earlier)} already`;
+        file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
+      }
+      this.#known.set(did, { signer: readSigner(file, did, entry, this.#revoked.has(did), at.path), at });
+    }
+  }
+
+  #addList(file: YamlFile, texts: readonly string[]): void {
+    for (const did of readDids(file, texts, ["trustedDIDs"])) {
+      if (!this.#known.has(did)) this.#addPlain(did, { file, path: ["trustedDIDs", texts.indexOf(did)] });
+    }
+  }
+
+  #addPlain(did: Did, at: At): TrustedSigner {
+    const signer = { did, revoked: this.#revoked.has(did) };
+    this.#known.set(did, { signer, at });
+    return signer;
+  }
 }
 
-/**
- * Reads trustedDIDs in both forms, and revokedDIDs.
- *
- * @throws Rejection policy.invalid
- */
-export function readSigners(file: YamlFile, { trustedDIDs, revokedDIDs }: PolicyShape): Signers {
-  const revoked = new Set(readDids(file, revokedDIDs ?? [], ["revokedDIDs"]));
-  const known = new Map<Did, TrustedSigner>();
-  const add = (signer: TrustedSigner): TrustedSigner => {
-    known.set(signer.did, signer);
-    return signer;
-  };
-  const isMap = trustedDIDs !== undefined && !Array.isArray(trustedDIDs);
-  if (isMap) {
-    checkCount(file, Object.keys(trustedDIDs).length, ["trustedDIDs"]);
-    for (const [did, entry] of Object.entries(trustedDIDs)) {
-      const path = ["trustedDIDs", did];
-      if (!isDid(did)) file.fail({ path, isKey: true, found: `"${did}"`, expected: A_DID });
-      add(readSigner(file, did, entry, revoked.has(did), path));
-    }
-  } else {
-    for (const did of readDids(file, trustedDIDs ?? [], ["trustedDIDs"])) add({ did, revoked: revoked.has(did) });
+/** Whether trustedDIDs is a map; the form is that of the whole policy, as it says what rules inherit. */
+function hasMap(files: readonly PolicyFile[]): boolean {
+  const [first, ...others] = files.filter(({ shape }) => shape.trustedDIDs !== undefined);
+  if (first === undefined) return false;
+  const isList = Array.isArray(first.shape.trustedDIDs);
+  const other = others.find(({ shape }) => Array.isArray(shape.trustedDIDs) !== isList);
+  if (other !== undefined) {
+    const form = `${isList ? "a list" : "a map"} as in ${lineOf({ file: first.file, path: ["trustedDIDs"] })}`;
+    const expected = `${form}: one form in all files, as it decides whom rules trust that name nobody`;
+    other.file.fail({ path: ["trustedDIDs"], expected });
   }
-  return {
-    trusted: [...known.values()],
-    areInherited: !isMap,
-    find: (did) => known.get(did) ?? (isMap ? undefined : add({ did, revoked: revoked.has(did) })),
-    everyone: () => [...known.values()],
-  };
+  return !isList;
 }
 
 /** Reads a list of DIDs; one that stands in it twice counts once. */
@@ -70,23 +111,29 @@ function checkCount(file: YamlFile, count: number, path: YamlPath): void {
 }
 
 function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boolean, path: YamlPath): TrustedSigner {
+  const { name, keys, pds, minRev } = entry;
   const validFrom = readTime(file, entry.validFrom, [...path, "validFrom"]);
   const expiresAt = readTime(file, entry.expiresAt, [...path, "expiresAt"]);
   if (validFrom !== undefined && expiresAt !== undefined && validFrom >= expiresAt) {
     file.fail({ path: [...path, "expiresAt"], expected: `a time later than validFrom, ${entry.validFrom ?? ""}` });
   }
-  for (const [i, key] of (entry.keys ?? []).entries()) {
+  for (const [i, key] of (keys ?? []).entries()) {
     if (!isDidKey(key)) file.fail({ path: [...path, "keys", i], expected: "a did:key of k256 or p256" });
   }
-  for (const [i, origin] of (entry.pds ?? []).entries()) checkOrigin(file, origin, [...path, "pds", i]);
+  for (const [i, origin] of (pds ?? []).entries()) checkOrigin(file, origin, [...path, "pds", i]);
+  if (minRev !== undefined && !isTid(minRev)) {
+    const expected = "a revision as a commit has it (rev): 13 characters of 2-7 and a-z, the first of 2-7 and a-j";
+    file.fail({ path: [...path, "minRev"], expected });
+  }
   return {
     did,
     revoked,
-    ...(entry.name === undefined ? {} : { name: entry.name }),
+    ...(name === undefined ? {} : { name }),
     ...(validFrom === undefined ? {} : { validFrom }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(entry.keys === undefined ? {} : { keys: entry.keys }),
-    ...(entry.pds === undefined ? {} : { pds: entry.pds }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(pds === undefined ? {} : { pds }),
+    ...(minRev === undefined ? {} : { minRev }),
   };
 }
 

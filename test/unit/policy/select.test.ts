@@ -62,10 +62,14 @@ describe("select", () => {
       rule: {
         name: "trial",
         action: "audit",
-        requirement: { signers, minSignatures: 1, maxAge: 86_400_000, repository: "match" },
+        requirement: { signers, minSignatures: 1, maxAge: 86_400_000, repository: "match", tag: "any" },
       },
     });
-    const atcr = { name: "atcr", action: "enforce", requirement: { signers, minSignatures: 1, repository: "match" } };
+    const atcr = {
+      name: "atcr",
+      action: "enforce",
+      requirement: { signers, minSignatures: 1, repository: "match", tag: "any" },
+    };
     expect(selected("atcr.io/alice/app:v1")).toEqual({ kind: "judge", rule: atcr });
     expect(selected("registry.k8s.io/pause/x")).toEqual({ kind: "judge", rule: atcr });
   });
@@ -85,7 +89,7 @@ describe("select", () => {
       rule: {
         name: "default",
         action: "audit",
-        requirement: { signers: [{ did: ALICE, revoked: false }], minSignatures: 1, repository: "match" },
+        requirement: { signers: [{ did: ALICE, revoked: false }], minSignatures: 1, repository: "match", tag: "any" },
       },
     });
   });

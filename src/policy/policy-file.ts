@@ -1,0 +1,56 @@
+import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
+import type { Place } from "../rejection.ts";
+import { POLICY_SHAPE, type PolicyShape, UNSUPPORTED_POLICY_KEYS } from "./schema.ts";
+import { checkShape } from "./shape.ts";
+
+/** What a file of a policy says, unread. */
+export interface PolicyText {
+  /** For messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** One of the files of a policy, of the right shape. */
+export interface PolicyFile {
+  readonly file: YamlFile;
+  readonly shape: PolicyShape;
+}
+
+/** Where something stands: in which file, and where in it. */
+export interface At extends Pick<YamlProblem, "path" | "isKey"> {
+  readonly file: YamlFile;
+}
+
+/**
+ * Most characters of all files of a policy together. Each pull reads them all: a hundred fragments of
+ * the size that one file may have would take longer than a pull has.
+ */
+const MAX_POLICY_TEXT = 1024 * 1024;
+
+/**
+ * Opens the files of a policy, of which each is a policy by itself in its shape.
+ *
+ * @throws Rejection policy.invalid
+ */
+export function openPolicy(texts: readonly PolicyText[]): readonly PolicyFile[] {
+  let total = 0;
+  return texts.map(({ name, text }) => {
+    const file = new YamlFile(text, name, "policy.invalid");
+    total += text.length;
+    if (total > MAX_POLICY_TEXT) {
+      const found = `${total} characters in the files of the policy up to this one`;
+      file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
+    }
+    return { file, shape: checkShape(file, POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS) };
+  });
+}
+
+export function placeOf({ file, ...at }: At, inside: YamlPath = []): Place {
+  return file.placeOf(inside.length === 0 ? at : { path: [...at.path, ...inside] });
+}
+
+/** `FILE:LINE`, for a message about another place. */
+export function lineOf(at: At): string {
+  const { file, line } = placeOf(at);
+  return `${file}:${line}`;
+}

@@ -1,0 +1,166 @@
+import { parseDuration } from "../encoding/duration.ts";
+import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
+import { isPathComponent } from "../oci/reference.ts";
+import type { PolicyRule, Requirement, TrustedSigner } from "./policy.ts";
+import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
+import type { RequirementShape, RuleShape } from "./schema.ts";
+import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
+import { readDids, type Signers } from "./signers.ts";
+
+/** Most rules of a policy. Each is held against the name of each image. */
+const MAX_RULES = 1000;
+/**
+ * Longest `maxStaleness`, 30 days. What is judged by old evidence knows of no key that was taken back
+ * since and no record that was deleted; a longer span would be an exemption under another name.
+ */
+const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
+
+/** The rules of a policy, and where each stands by its name. */
+export interface Rules {
+  readonly rules: readonly PolicyRule[];
+  readonly places: ReadonlyMap<string, At>;
+}
+
+/**
+ * Reads the rules of all files, in the order of the files and in each from top to bottom.
+ *
+ * @throws Rejection policy.invalid
+ */
+export function readRules(files: readonly PolicyFile[], signers: Signers): Rules {
+  const places = new Map<string, At>();
+  const rules: PolicyRule[] = [];
+  for (const { file, shape } of files) {
+    const shapes = shape.policies ?? [];
+    const count = rules.length + shapes.length;
+    if (count > MAX_RULES) {
+      file.fail({ path: ["policies"], found: `${count} rules`, expected: `${MAX_RULES} at most` });
+    }
+    for (const [i, rule] of shapes.entries()) {
+      const at = { file, path: ["policies", i] };
+      checkName(rule.name, at, places);
+      places.set(rule.name, at);
+      rules.push(readRule(at, rule, signers));
+    }
+  }
+  return { rules, places };
+}
+
+function checkName(name: string, { file, path }: At, places: ReadonlyMap<string, At>): void {
+  const earlier = places.get(name);
+  if (earlier === undefined) return;
+  const expected = "a name that no other rule has, as refusals name the rule";
+  const first = lineOf({ ...earlier, path: [...earlier.path, "name"] });
+  file.fail({ path: [...path, "name"], expected, advice: `the rule in ${first} has it already` });
+}
+
+function readRule({ file, path }: At, shape: RuleShape, signers: Signers): PolicyRule {
+  const { name, action } = shape;
+  const scopes = readScopes(file, shape, [...path, "scope"]);
+  const requirement =
+    action === "enforce" || action === "audit"
+      ? readRequirement(file, shape, signers, path)
+      : refuseRequirement(file, shape, path);
+  return { name, scopes, action, requirement };
+}
+
+function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath): readonly Scope[] {
+  const read = (text: string, at: YamlPath): Scope => {
+    const parsed = parseScope(text);
+    if ("expected" in parsed) file.fail({ path: at, expected: parsed.expected });
+    if (action === "allow" && hasWildcardHost(parsed)) {
+      file.fail({ path: at, expected: "a host without wildcards, as this rule lets images through unsigned" });
+    }
+    return parsed;
+  };
+  return typeof scope === "string" ? [read(scope, path)] : scope.map((text, i) => read(text, [...path, i]));
+}
+
+function readRequirement(
+  file: YamlFile,
+  { action, ...rule }: RuleShape,
+  signers: Signers,
+  path: YamlPath,
+): Requirement {
+  const shape: RequirementShape = rule.require ?? {};
+  const at = [...path, "require"];
+  if (shape.signature === false) {
+    const advice = 'for images that need none write "action: allow"';
+    file.fail({ path: [...at, "signature"], expected: `true, as ${action} judges signatures`, advice });
+  }
+  const trusted = readTrusted(file, shape, signers, at);
+  if (trusted.length === 0) {
+    const isListed = shape.trustedDIDs !== undefined;
+    const expected = "a DID under trustedDIDs whose signature satisfies this rule";
+    file.fail({ path: isListed ? [...at, "trustedDIDs"] : path, found: "nobody who is trusted", expected });
+  }
+  const span = (key: SpanKey): number | undefined => readSpan(file, shape[key], [...at, key]);
+  const [maxAge, minKeyAge, maxStaleness] = [span("maxAge"), span("minKeyAge"), span("maxStaleness")];
+  if (maxStaleness !== undefined && maxStaleness > MAX_STALENESS) {
+    const advice = "evidence older than that says nothing about today";
+    file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
+  }
+  return {
+    signers: trusted,
+    minSignatures: shape.minSignatures ?? 1,
+    repository: readRepository(file, shape.repository ?? "match", [...at, "repository"]),
+    tag: shape.tag ?? "any",
+    ...(shape.owner === undefined ? {} : { owner: shape.owner }),
+    ...(maxAge === undefined ? {} : { maxAge }),
+    ...(minKeyAge === undefined ? {} : { minKeyAge }),
+    ...(maxStaleness === undefined ? {} : { maxStaleness }),
+  };
+}
+
+/** What nobody will check must not stand in the file: somebody might rely on it (spec 2.4). */
+function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path: YamlPath): Requirement {
+  for (const [key, value] of Object.entries(require ?? {})) {
+    if (key === "signature" && value === false) continue;
+    const advice = `remove it, or write "action: enforce"`;
+    const found = `a requirement beside "action: ${action}", which looks at no signature`;
+    file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
+  }
+  return { signers: [], minSignatures: 1, repository: "match", tag: "any" };
+}
+
+/** The rule's signers: all of the file where it names none; else its own, after those of the list form. */
+function readTrusted(
+  file: YamlFile,
+  { trustedDIDs }: RequirementShape,
+  signers: Signers,
+  path: YamlPath,
+): readonly TrustedSigner[] {
+  if (trustedDIDs === undefined) return signers.trusted;
+  const own = readDids(file, trustedDIDs, [...path, "trustedDIDs"]).map((did) => {
+    const at = { file, path: [...path, "trustedDIDs", trustedDIDs.indexOf(did)] };
+    const advice = "add it there, or correct it";
+    return signers.find(did, at) ?? file.fail({ ...at, expected: "a DID of the map trustedDIDs", advice });
+  });
+  if (!signers.areInherited) return own;
+  const inherited = new Set(signers.trusted);
+  return [...signers.trusted, ...own.filter((signer) => !inherited.has(signer))];
+}
+
+type SpanKey = "maxAge" | "minKeyAge" | "maxStaleness";
+
+function readSpan(file: YamlFile, text: string | undefined, path: YamlPath): number | undefined {
+  if (text === undefined) return undefined;
+  const span = parseDuration(text);
+  if (span === undefined || span === 0) {
+    file.fail({ path, expected: "a duration longer than none, such as 90d, 12h or 1h30m" });
+  }
+  return span;
+}
+
+function readRepository(
+  file: YamlFile,
+  repository: "match" | "any" | readonly string[],
+  path: YamlPath,
+): Requirement["repository"] {
+  if (typeof repository === "string") return repository;
+  for (const [i, name] of repository.entries()) {
+    if (!name.split("/").every(isPathComponent)) {
+      file.fail({ path: [...path, i], expected: "the name of a repository such as app or team/app" });
+    }
+  }
+  return repository;
+}
