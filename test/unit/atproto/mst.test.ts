@@ -500,4 +500,28 @@ describe("the way to a key", () => {
     expect(await withLeaf(12)).toBe("none");
     expect(await withLeaf(22)).toBe(MALFORMED);
   });
+
+  it("has 64 KiB at most to the byte", async () => {
+    const others = Array.from({ length: 61 }, (_, i) =>
+      keyOfHeight(0, `${String.fromCharCode(33 + i)}${"x".repeat(1000)}`),
+    );
+    const wanted = others[0] ?? "";
+    /** A tree of one node whose last key begins with so many letters, the node's size, and what is said of it. */
+    const withLast = async (length: number): Promise<[number, string]> => {
+      const tree = new ForgedTree();
+      const value = await tree.record("any");
+      const keys = [...others, keyOfHeight(0, "~".repeat(length))];
+      const cid = await tree.node(
+        null,
+        keys.map((one) => ({ key: one, value })),
+      );
+      const bytes = tree.blocks.at(-1)?.bytes ?? expect.fail("no block");
+      const blocks = new Map([[new Cid(cid.bytes).toString(), bytes]]);
+      return [bytes.length, codeOf(() => findInTree(blocks, new Cid(cid.bytes), wanted))];
+    };
+    const [size] = await withLast(500);
+    const missing = 64 * 1024 - size;
+    expect(await withLast(500 + missing)).toEqual([64 * 1024, "none"]);
+    expect(await withLast(501 + missing)).toEqual([64 * 1024 + 1, MALFORMED]);
+  });
 });

@@ -90,6 +90,13 @@ describe("an operation", () => {
     });
     const plain = { ...create, service: "http://localhost:1" };
     expect(read(await signed(plain)).state?.pds).toBe("http://localhost:1");
+    const withUrls = { ...create, service: "pds.example/?http://other.example", handle: "http://bob.example" };
+    expect(read(await signed(withUrls)).state).toMatchObject({
+      pds: "https://pds.example/?http://other.example",
+      alsoKnownAs: ["at://bob.example"],
+    });
+    const inside = { ...create, handle: "bob.example/at://alice.example" };
+    expect(read(await signed(inside)).state?.alsoKnownAs).toEqual(["at://bob.example/at://alice.example"]);
   });
 
   it("that is a tombstone has no state", async () => {

@@ -38,6 +38,7 @@ describe("a DID", () => {
     ["did:plc:", "no identifier"],
     ["did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", "another method"],
     ["did:webs:example.com", "another method"],
+    ["xdid:web:example.com", "text before it"],
     ["did:web:", "no host"],
     ["did:web:example", "no dot"],
     ["did:web:localhost", "localhost without a port"],
