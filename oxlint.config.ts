@@ -17,11 +17,11 @@ export const PURE_LAYERS = [
 ];
 
 /** Above the purity line: what may wait, and may see the clock, the disk and the network. */
-export const SHELL_LAYERS = [["net"], ["collect"], ["decide.ts"], ["cli"], ["main.ts"]];
+export const SHELL_LAYERS = [["net", "state"], ["collect"], ["decide.ts"], ["cli"], ["main.ts"]];
 
 /** Every package the program is made of, and the only files that may import it. */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
-  "@atproto/identity": ["collect/did-web.ts"],
+  "@atproto/identity": ["collect/did-web.ts", "collect/handle.ts"],
   "@noble/curves": ["atproto/key.ts"],
   "@noble/hashes": ["encoding/sha256.ts"],
   cborg: ["encoding/dag-cbor.ts"],
@@ -32,6 +32,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 
 /** The only file that may use the network; everybody else is handed its function. */
 const HTTP_FILE = "net/http.ts";
+/** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
+const DNS_FILE = "net/txt.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
 export const DATE_FILE = "encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
@@ -106,14 +108,19 @@ function boundaries(
   patterns.push(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
-      : { regex: `^node:(?:${FORBIDDEN_NODE})(?:/|$)`, message: `The network is reached through ${HTTP_FILE} alone.` },
+      : {
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${FORBIDDEN_NODE})(?:/|$)`,
+          message: `The network is reached through ${HTTP_FILE} alone.`,
+        },
   );
   return ["error", { patterns }];
 }
 
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
-  const wrappers = [...new Set(Object.values(WRAPPED).flat())].filter((file) => file.startsWith(`${entry}/`));
+  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE])].filter((file) =>
+    file.startsWith(`${entry}/`),
+  );
   const imports = isFile
     ? [{ files: [`src/${entry}`], rules: { "no-restricted-imports": boundaries(entry, entry, 0, pure) } }]
     : [

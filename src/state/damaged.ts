@@ -1,0 +1,31 @@
+import { readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { hasCode, makeFolder } from "./folders.ts";
+
+/** What is kept for people to look at; more is left where it lies, so that nothing fills the disk. */
+const MAX_DAMAGED = 100;
+
+/** Where what cannot be believed is put: never trusted, never fatal, and never thrown away. */
+export class Damaged {
+  readonly #folder: string;
+  readonly #report: (warning: string) => void;
+
+  constructor(directory: string, report: (warning: string) => void) {
+    this.#folder = join(directory, "damaged");
+    this.#report = report;
+  }
+
+  /** @param why behind the path, in the warning */
+  async setAside(path: string, why: string): Promise<void> {
+    const to = join(this.#folder, crypto.randomUUID());
+    try {
+      await makeFolder(this.#folder);
+      if ((await readdir(this.#folder)).length >= MAX_DAMAGED) throw new Error(`${this.#folder} is full; empty it`);
+      await rename(path, to);
+      this.#report(`${path} ${why}; it is damaged and now lies at ${to}`);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return; // another process was faster
+      this.#report(`${path} ${why}; it is damaged, not used and cannot be set aside: ${(error as Error).message}`);
+    }
+  }
+}

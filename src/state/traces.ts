@@ -1,0 +1,71 @@
+import { DID_KEY, isDidKey } from "../atproto/did-key.ts";
+import { isTid, type Tid, tidTime } from "../atproto/syntax.ts";
+import { CLOCK_SKEW } from "../verify/check-facts.ts";
+import type { Sighting, SignerMemory } from "../verify/memory.ts";
+
+/**
+ * What is remembered of a signer is a set of names, each of which says one thing by itself:
+ *
+ *   rev-TID               the repo was seen as of this revision
+ *   operation-CID         this operation was valid in a log of the signer
+ *   key-MULTIBASE-TIME    this key was in place, and seen first at TIME (milliseconds since 1970)
+ *
+ * So what two processes write side by side adds up, whatever the order.
+ */
+const NAME = new RegExp(
+  `^(?:${[
+    "rev-(?<rev>[2-7a-z]{13})",
+    // The one text of a CIDv1 of DAG-CBOR and SHA-256: fixed first bytes, zero pad bits at the end.
+    "operation-(?<operation>bafyrei[a-h][a-z2-7]{50}[aeimquy4])",
+    "key-(?<multibase>z[0-9A-Za-z]+)-(?<time>[1-9][0-9]{0,14})",
+  ].join("|")})$`,
+);
+
+/** What a folder of names says. */
+export interface Traces {
+  readonly memory: SignerMemory;
+  /** Every revision, in ascending order. */
+  readonly revs: readonly Tid[];
+  /** Names that say nothing. */
+  readonly damaged: readonly string[];
+  /** Names with a time ahead of the clock: not counted, and not damaged, for the clock may be wrong. */
+  readonly ahead: readonly string[];
+}
+
+/** @param now milliseconds since 1970 */
+export function readTraces(names: readonly string[], now: number): Traces {
+  const revs: Tid[] = [];
+  const operations = new Set<string>();
+  const keys = new Map<string, number>();
+  const [damaged, ahead] = [[] as string[], [] as string[]];
+  for (const name of names) {
+    const { rev = "", operation, multibase, time } = NAME.exec(name)?.groups ?? {};
+    const key = `${DID_KEY}${multibase}`;
+    const at = isTid(rev) ? tidTime(rev) : Number(time ?? 0);
+    if (at > now + CLOCK_SKEW) ahead.push(name);
+    else if (isTid(rev)) revs.push(rev);
+    else if (operation !== undefined) operations.add(operation);
+    else if (isDidKey(key)) keys.set(key, Math.min(at, keys.get(key) ?? at));
+    else damaged.push(name);
+  }
+  revs.sort();
+  const rev = revs.at(-1);
+  return { memory: { ...(rev !== undefined && { rev }), operations, keys }, revs, damaged, ahead };
+}
+
+/**
+ * The names that are missing for what was seen now.
+ *
+ * @param now milliseconds since 1970; a revision ahead of it would refuse every later commit, and is left out
+ */
+export function missingNames({ operations = [], key, revs }: Sighting, known: SignerMemory, now: number): string[] {
+  const newest = revs
+    .filter((rev) => tidTime(rev) <= now + CLOCK_SKEW)
+    .toSorted()
+    .at(-1);
+  return [
+    ...(newest !== undefined && (known.rev === undefined || newest > known.rev) ? [`rev-${newest}`] : []),
+    ...operations.filter((cid) => !known.operations.has(cid)).map((cid) => `operation-${cid}`),
+    ...(key !== undefined && !known.keys.has(key) ? [`key-${key.slice(DID_KEY.length)}-${now}`] : []),
+  ];
+}
