@@ -2,6 +2,8 @@ import type { Did } from "../../src/atproto/syntax.ts";
 import type { CollectContext } from "../../src/collect/context.ts";
 import { type Config, DEFAULT_CONFIG } from "../../src/config/config.ts";
 import { Deadline } from "../../src/net/deadline.ts";
+import { HttpFailure } from "../../src/net/exchange.ts";
+import type { TxtLookup, TxtRequest } from "../../src/net/txt.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
@@ -22,6 +24,10 @@ export class World {
   readonly pds: StandInPds;
   readonly registry: StandInRegistry;
   readonly http: LoopbackHttp;
+  /** TXT records by name, or how asking for them ends; another name has none. */
+  readonly txt = new Map<string, readonly string[] | Error | "silent">();
+  /** Every look-up of TXT records. */
+  readonly lookUps: TxtRequest[] = [];
 
   private constructor(plc: StandInPlc, plc2: StandInPlc, pds: StandInPds, registry: StandInRegistry) {
     this.plc = plc;
@@ -75,8 +81,17 @@ export class World {
   context(changes: Partial<Config> = {}, time = 8000): CollectContext {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
-    return { http: this.http.get, deadline, config, now: () => NOW };
+    return { http: this.http.get, txt: this.#lookUp, deadline, config, now: () => NOW };
   }
+
+  readonly #lookUp: TxtLookup = async (request, deadline) => {
+    this.lookUps.push(request);
+    const records = this.txt.get(request.name) ?? [];
+    if (records instanceof Error) throw records;
+    if (records !== "silent") return records;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(request.timeout, deadline.remaining())));
+    throw new HttpFailure("timeout", `${request.name}: silent`);
+  };
 
   /** All requests that any of the servers got. */
   get requests(): readonly RecordedRequest[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ask, badStatus, type CollectContext, gapOf, hostOf, Missing } from "../../../src/collect/context.ts";
+import { ask, askTxt, badStatus, type CollectContext, gapOf, hostOf, Missing } from "../../../src/collect/context.ts";
 import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
 import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
@@ -15,11 +15,17 @@ const REQUEST: HttpRequest = {
   originMayBePrivate: false,
   purpose: "test",
 };
-const SERVICES = ["registry", "identity", "pds"] as const;
+const SERVICES = ["registry", "identity", "pds", "handle"] as const;
 
 function failing(error: unknown, left = 10_000): CollectContext {
-  const http = () => Promise.reject(error as Error);
-  return { http, deadline: new Deadline(performance.now() + left), config: DEFAULT_CONFIG, now: () => 0 };
+  const fail = () => Promise.reject(error as Error);
+  return {
+    http: fail,
+    txt: fail,
+    deadline: new Deadline(performance.now() + left),
+    config: DEFAULT_CONFIG,
+    now: () => 0,
+  };
 }
 
 async function codes(kind: HttpFailureKind, left?: number): Promise<readonly string[]> {
@@ -30,22 +36,23 @@ async function codes(kind: HttpFailureKind, left?: number): Promise<readonly str
 
 describe("ask", () => {
   it.each<[HttpFailureKind, readonly string[]]>([
-    ["unreachable", ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
-    ["timeout", ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
-    ["bad_response", ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
-    ["forbidden_address", Array<string>(3).fill("net.forbidden_address")],
-    ["tls", Array<string>(3).fill("net.tls")],
+    ["unreachable", ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
+    ["timeout", ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
+    ["bad_response", ["registry.bad_response", "identity.bad_response", "pds.bad_response", "handle.bad_response"]],
+    ["forbidden_address", Array<string>(4).fill("net.forbidden_address")],
+    ["tls", Array<string>(4).fill("net.tls")],
   ])("calls the failure %s by its code", async (kind, expected) => {
     expect(await codes(kind)).toEqual(expected);
   });
 
   it("says that all the time is over where that cut the exchange short", async () => {
-    expect(await codes("timeout", 900)).toEqual(Array(3).fill("net.deadline"));
-    expect(await codes("timeout", 0)).toEqual(Array(3).fill("net.deadline"));
+    expect(await codes("timeout", 900)).toEqual(Array(4).fill("net.deadline"));
+    expect(await codes("timeout", 0)).toEqual(Array(4).fill("net.deadline"));
     expect(await codes("unreachable", 900)).toEqual([
       "registry.unreachable",
       "identity.unreachable",
       "pds.unreachable",
+      "handle.unreachable",
     ]);
   });
 
@@ -54,12 +61,29 @@ describe("ask", () => {
   });
 });
 
+describe("askTxt", () => {
+  const request = { name: "_atproto.a.example", timeout: 1000 };
+  it.each<[HttpFailureKind, string, number?]>([
+    ["unreachable", "handle.unreachable"],
+    ["timeout", "handle.unreachable"],
+    ["timeout", "net.deadline", 900],
+    ["bad_response", "handle.bad_response"],
+  ])("calls the failure %s %s", async (kind, code, left) => {
+    const context = failing(new HttpFailure(kind, "why"), left);
+    await expect(askTxt("handle", request, context)).rejects.toMatchObject({ name: "Missing", code, message: "why" });
+  });
+
+  it("lets a bug through as it is", async () => {
+    await expect(askTxt("handle", request, failing(new TypeError("a bug")))).rejects.toThrow(TypeError);
+  });
+});
+
 describe("badStatus", () => {
   it.each([
-    [429, ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
-    [503, ["registry.unreachable", "identity.unreachable", "pds.unreachable"]],
-    [404, ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
-    [204, ["registry.bad_response", "identity.unreachable", "pds.bad_response"]],
+    [429, ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
+    [503, ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
+    [404, ["registry.bad_response", "identity.bad_response", "pds.bad_response", "handle.bad_response"]],
+    [204, ["registry.bad_response", "identity.bad_response", "pds.bad_response", "handle.bad_response"]],
   ])("calls %i by its code", (status, expected) => {
     const response = { status, url: REQUEST.url, headers: new Map(), body: new Uint8Array() };
     const found = SERVICES.map((service) => {
