@@ -42,10 +42,8 @@ function coversSegment(pattern: string, segment: Segment): boolean {
  */
 function widened({ segments }: Scope): readonly string[] {
   if (segments.length === 1) return [...segments, ...segments];
-  const rightwards = segments.reduce<string[]>((done, segment) => [...done, widen(segment, done.at(-1))], []);
-  return rightwards.reduceRight<string[]>((done, segment) => [widen(segment, done[0]), ...done], []);
-}
-
-function widen(segment: string, neighbour: string | undefined): string {
-  return segment === "*" && neighbour === ANYTHING ? ANYTHING : segment;
+  const wide = [...segments];
+  for (let i = 1; i < wide.length; i++) if (wide[i] === "*" && wide[i - 1] === ANYTHING) wide[i] = ANYTHING;
+  for (let i = wide.length - 2; i >= 0; i--) if (wide[i] === "*" && wide[i + 1] === ANYTHING) wide[i] = ANYTHING;
+  return wide;
 }

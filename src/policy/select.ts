@@ -24,8 +24,18 @@ export type Selection =
 export function select(policy: TrustPolicy, name: ImageReference, digest: Digest): Selection {
   if (policy.deniedDigests.has(digest)) return { kind: "denied", because: "the policy lists this digest under deny" };
   if (policy.allowedDigests.has(digest)) return { kind: "exempt", because: "the policy lists this digest under allow" };
-  const rule = policy.rules.find(({ scopes }) => scopes.some((scope) => matchesScope(scope, name.host, name.path)));
+  return selectByName(policy, name);
+}
+
+/** As {@link select}, of an image whose digest is in no list. */
+export function selectByName(policy: TrustPolicy, name: ImageReference): Selection {
+  const rule = policy.rules.find((one) => covers(one, name));
   return rule === undefined ? selectDefault(policy, name) : selectRule(rule, name);
+}
+
+/** Whether a rule is the one to judge an image, if none before it is. */
+export function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean {
+  return scopes.some((scope) => matchesScope(scope, host, path));
 }
 
 function selectRule({ name: rule, action, requirement }: PolicyRule, { host, path }: ImageReference): Selection {

@@ -1,0 +1,96 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { ImageReference } from "../oci/reference.ts";
+import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
+import { matchesScope, type Scope } from "./scope.ts";
+import { covers, selectByName } from "./select.ts";
+import { type Standing, standingOf } from "./standing.ts";
+
+/** What a policy says about an image, and why. */
+export interface Explanation {
+  readonly action: "enforce" | "audit" | "allow" | "deny";
+  readonly decidedBy: "digests.deny" | "digests.allow" | "rule" | "default";
+  /** Name of the rule that decides. */
+  readonly rule?: string;
+  /** The rules before it, or all where none applies. Empty where a list of digests decides. */
+  readonly passedOver: readonly PassedRule[];
+  /** What a signature must satisfy; absent where none is looked for. */
+  readonly requires?: Required;
+}
+
+export interface PassedRule {
+  readonly rule: string;
+  readonly scopes: readonly { readonly scope: string; readonly because: string }[];
+}
+
+/** A requirement as it applies to one image now. */
+export interface Required extends Omit<Requirement, "signers" | "owner"> {
+  readonly signers: readonly { readonly signer: TrustedSigner; readonly standing: Standing }[];
+  readonly owner: "match" | "any";
+}
+
+interface Question {
+  readonly policy: TrustPolicy;
+  readonly atcrHosts: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Says which part of the policy decides about an image, and what it asks for. Asks nobody.
+ *
+ * @param digest where one is known: lists of digests come before all rules
+ */
+export function explain(question: Question, name: ImageReference, digest: Digest | undefined): Explanation {
+  const { policy } = question;
+  if (digest !== undefined && policy.deniedDigests.has(digest)) {
+    return { action: "deny", decidedBy: "digests.deny", passedOver: [] };
+  }
+  if (digest !== undefined && policy.allowedDigests.has(digest)) {
+    return { action: "allow", decidedBy: "digests.allow", passedOver: [] };
+  }
+  const index = policy.rules.findIndex((rule) => covers(rule, name));
+  const rule = policy.rules[index];
+  const before = index === -1 ? policy.rules : policy.rules.slice(0, index);
+  const selection = selectByName(policy, name);
+  return {
+    action: rule?.action ?? policy.fallback,
+    decidedBy: rule === undefined ? "default" : "rule",
+    ...(rule === undefined ? {} : { rule: rule.name }),
+    passedOver: before.map((one) => passedOver(one, name)),
+    ...(selection.kind === "judge" ? { requires: required(selection.rule.requirement, question, name) } : {}),
+  };
+}
+
+/** The DIDs whose signatures can count for what an explanation says: those that are not revoked. */
+export function trustedBy({ requires }: Explanation): readonly Did[] {
+  return (requires?.signers ?? []).filter(({ signer }) => !signer.revoked).map(({ signer }) => signer.did);
+}
+
+function required(requirement: Requirement, { atcrHosts, now }: Question, { host }: ImageReference): Required {
+  const { owner = atcrHosts.includes(host) ? "match" : "any" } = requirement;
+  const signers = requirement.signers.map((signer) => ({ signer, standing: standingOf(signer, now) }));
+  return { ...requirement, owner, signers };
+}
+
+function passedOver({ name: rule, scopes }: PolicyRule, name: ImageReference): PassedRule {
+  return { rule, scopes: scopes.map((scope) => ({ scope: scope.text, because: whyNot(scope, name) })) };
+}
+
+/** Why a name does not lie in a scope: the first thing in which they differ. */
+function whyNot({ segments }: Scope, { host, path }: ImageReference): string {
+  const [wantedHost = "", ...wantedPath] = segments;
+  if (wantedHost !== "**" && !fits(wantedHost, host)) return `the host is ${host}`;
+  const components = path.split("/");
+  if (segments.includes("**")) return `its path does not fit ${path}`;
+  if (wantedPath.length !== components.length) {
+    return `its path has ${wantedPath.length} of what stands between slashes, ${path} has ${components.length}`;
+  }
+  const at = wantedPath.findIndex((wanted, i) => !fits(wanted, components[i] ?? ""));
+  return `${wantedPath[at] ?? ""} does not fit ${components[at] ?? ""}`;
+}
+
+/** Whether one segment matches one part of a name. */
+function fits(segment: string, part: string): boolean {
+  return matchesScope({ text: "", segments: [segment, "*"] }, part, "any");
+}

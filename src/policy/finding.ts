@@ -1,0 +1,42 @@
+import type { Place } from "../rejection.ts";
+import type { LocatedPolicy } from "./parse.ts";
+import type { PolicyRule, TrustedSigner } from "./policy.ts";
+
+/**
+ * Something about a valid policy that its author should know (docs/spec.md, "policy check"): an error
+ * where the policy certainly does not do what it says, a warning where that is likely.
+ */
+export interface PolicyFinding {
+  readonly severity: "error" | "warning";
+  /** Stable, in kebab-case: scripts may rely on it. */
+  readonly name: string;
+  /** One sentence, without a full stop. May repeat what others wrote, handles of signers say. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly advice: string;
+  /** Absent where no place in a file is at fault. */
+  readonly place?: Place;
+}
+
+/** A policy, and what it is held against. */
+export interface PolicyQuestion extends LocatedPolicy {
+  /** Hosts where names are HANDLE/REPOSITORY. */
+  readonly atcrHosts: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** A rule that asks for signatures. */
+export function isJudging({ action }: PolicyRule): boolean {
+  return action === "enforce" || action === "audit";
+}
+
+/** A signer for people: the name that the policy gives, and the DID. */
+export function called({ did, name }: TrustedSigner): string {
+  return name === undefined ? did : `${name} (${did})`;
+}
+
+/** A place as an optional property. */
+export function at(place: Place | undefined): { readonly place?: Place } {
+  return place === undefined ? {} : { place };
+}

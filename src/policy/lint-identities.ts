@@ -1,0 +1,140 @@
+import type { Identity } from "../atproto/identity.ts";
+import type { Did } from "../atproto/syntax.ts";
+import { formatDateTime } from "../encoding/time.ts";
+import type { RejectionCode } from "../rejection.ts";
+import { chooseDistinct } from "./choose-distinct.ts";
+import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import type { PolicyRule, TrustedSigner } from "./policy.ts";
+import { standingOf } from "./standing.ts";
+
+/** What was learned of a signer's identity: who they are now, or why that is not known. */
+export type KnownIdentity = Identity | { readonly code: RejectionCode; readonly detail: string };
+
+/**
+ * What the signers' identities say about a policy, as they are now.
+ *
+ * @param identities of the signers that were asked for; text in them is attacker-controlled
+ */
+export function lintIdentities(
+  question: PolicyQuestion,
+  identities: ReadonlyMap<Did, KnownIdentity>,
+): readonly PolicyFinding[] {
+  const known = new Map<Did, Identity>();
+  const findings: PolicyFinding[] = [];
+  for (const signer of question.policy.everyone) {
+    const identity = identities.get(signer.did);
+    if (identity === undefined) continue;
+    if ("key" in identity) {
+      known.set(signer.did, identity);
+      findings.push(...lintIdentity(signer, identity, question));
+    } else {
+      findings.push(unusable(signer, identity, question));
+    }
+  }
+  for (const rule of question.policy.rules.filter(isJudging)) {
+    findings.push(...shared(rule, known, question), ...youngKeys(rule, known, question));
+  }
+  return findings;
+}
+
+function unusable(
+  signer: TrustedSigner,
+  { code, detail }: { readonly code: RejectionCode; readonly detail: string },
+  { places }: PolicyQuestion,
+): PolicyFinding {
+  const isClosed = code === "identity.deactivated";
+  const message = isClosed
+    ? `the identity of ${called(signer)} has been closed by a tombstone`
+    : `the identity of ${called(signer)} could not be looked at: ${code}: ${detail}`;
+  const advice = isClosed
+    ? "remove the DID: it can sign nothing any more"
+    : "see whether the DID is written rightly and its directory or host answers; --offline asks nobody";
+  const name = isClosed ? "identity-closed" : "identity-unresolved";
+  return { severity: "warning", name, message, advice, ...at(places.ofSigner(signer.did)) };
+}
+
+function lintIdentity(
+  signer: TrustedSigner,
+  { key, pds, services }: Identity,
+  { places }: PolicyQuestion,
+): readonly PolicyFinding[] {
+  const findings: PolicyFinding[] = [];
+  const add = (severity: PolicyFinding["severity"], name: string, message: string, advice: string, key?: string) =>
+    findings.push({
+      severity,
+      name,
+      message,
+      advice,
+      ...at(places.ofSigner(signer.did, key === undefined ? [] : [key])),
+    });
+  if (signer.keys?.includes(key.didKey) === false) {
+    const message = `the key of ${called(signer)} is ${key.didKey} now, which is not among those pinned: every signature is refused`;
+    add("error", "key-not-pinned", message, "ask the signer whether they changed it, and pin the new one", "keys");
+  }
+  if (signer.pds?.includes(pds) === false) {
+    const message = `the PDS of ${called(signer)} is ${pds} now, which is not among those pinned: every signature is refused`;
+    add("error", "pds-not-pinned", message, "ask the signer whether they moved, and pin the new one", "pds");
+  }
+  const hold = services.find(({ id, type }) => /(?:^|#)atcr_hold$/.test(id) || /hold/i.test(type));
+  if (hold !== undefined) {
+    const message = `${called(signer)} declares a hold service ("${hold.id}", ${hold.type}): the repo of a hold has records of images that it only stores`;
+    add("warning", "signer-is-hold", message, "trust the DID of the owner of the images instead");
+  }
+  return findings;
+}
+
+/** What makes two signers one: whoever has the key, or runs the PDS, can sign for both. */
+function shared(
+  rule: PolicyRule,
+  known: ReadonlyMap<Did, Identity>,
+  { now, places }: PolicyQuestion,
+): readonly PolicyFinding[] {
+  const { signers, minSignatures } = rule.requirement;
+  if (minSignatures === 1) return [];
+  const lasting = signers.filter((signer) => !["revoked", "expired"].includes(standingOf(signer, now)));
+  const place = places.ofRule(rule.name, ["require", "minSignatures"]);
+  const keyOf = ({ did }: TrustedSigner) => known.get(did)?.key.didKey ?? did;
+  const keys = chooseDistinct(
+    lasting.map((signer) => [keyOf(signer)]),
+    (key) => key,
+  ).length;
+  const report = (what: string, name: string, isError: boolean, group: readonly TrustedSigner[]): PolicyFinding => {
+    const message = `rule "${rule.name}" asks for ${minSignatures} signatures, and ${what}: ${group.map(called).join(", ")}`;
+    const advice = "trust signers who depend on nothing in common";
+    return { severity: isError ? "error" : "warning", name, message, advice, ...at(place) };
+  };
+  return [
+    ...groups(lasting, keyOf).map((group) => {
+      const what = `these signers have one key, so that they count as one${keys < minSignatures ? `, and ${keys} is all that can be reached` : ""}`;
+      return report(what, "shared-key", keys < minSignatures, group);
+    }),
+    ...groups(lasting, ({ did }) => known.get(did)?.pds ?? did).map((group) =>
+      report("the operator of one PDS can write for these signers", "shared-pds", false, group),
+    ),
+  ];
+}
+
+/** Those of whom several have the same. */
+function groups(
+  signers: readonly TrustedSigner[],
+  of: (signer: TrustedSigner) => string,
+): readonly (readonly TrustedSigner[])[] {
+  return [...Map.groupBy(signers, of).values()].filter((group) => group.length > 1);
+}
+
+function youngKeys(
+  rule: PolicyRule,
+  known: ReadonlyMap<Did, Identity>,
+  { now, places }: PolicyQuestion,
+): readonly PolicyFinding[] {
+  const { signers, minKeyAge } = rule.requirement;
+  if (minKeyAge === undefined) return [];
+  return signers.flatMap((signer) => {
+    const since = known.get(signer.did)?.keySince;
+    if (since === undefined || signer.keys !== undefined || now - since >= minKeyAge) return [];
+    const message = `the key of ${called(signer)} is in place since ${formatDateTime(since)}, which is less than rule "${rule.name}" asks for: until ${formatDateTime(since + minKeyAge)} every signature is refused`;
+    const advice = "ask the signer whether they changed it; pin it under keys if it must count at once";
+    const place = places.ofRule(rule.name, ["require", "minKeyAge"]);
+    return [{ severity: "warning", name: "key-too-young", message, advice, ...at(place) } as const];
+  });
+}

@@ -1,0 +1,91 @@
+import { formatDateTime } from "../encoding/time.ts";
+import { chooseDistinct } from "./choose-distinct.ts";
+import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { ownerMatters } from "./lint-scopes.ts";
+import type { PolicyRule, TrustedSigner } from "./policy.ts";
+import { standingOf } from "./standing.ts";
+
+/** How long a did:plc can be taken back by a higher rotation key (spec 5.1): 72 h in milliseconds. */
+const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
+
+/** Requirements that nothing can meet, or that protect from less than they seem to. */
+export function lintRequirements(question: PolicyQuestion): readonly PolicyFinding[] {
+  return question.policy.rules
+    .filter(isJudging)
+    .flatMap((rule) => [...(unmeetable(rule, question) ?? byOneOwner(rule, question)), ...youngKeys(rule, question)]);
+}
+
+/** @returns undefined where enough signers are there */
+function unmeetable(rule: PolicyRule, question: PolicyQuestion): readonly PolicyFinding[] | undefined {
+  const { now, places } = question;
+  const { signers, minSignatures } = rule.requirement;
+  const lasting = signers.filter((signer) => !["revoked", "expired"].includes(standingOf(signer, now)));
+  const place = places.ofRule(rule.name, ["require", "minSignatures"]);
+  const error = (name: string, message: string, advice: string): readonly PolicyFinding[] => [
+    { severity: "error", name, message: `rule "${rule.name}" ${message}`, advice, ...at(place) },
+  ];
+  if (lasting.length === 0) {
+    const message = `trusts nobody any more: ${listed(signers)} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
+    return error("rule-without-signers", message, "trust somebody whose time has not ended");
+  }
+  if (lasting.length < minSignatures) {
+    const message = `needs ${minSignatures} signatures, and ${lasting.length} of its signers ${lasting.length === 1 ? "is" : "are"} neither revoked nor expired`;
+    return error("signatures-unreachable", message, "trust more signers, or ask for fewer signatures");
+  }
+  const keys = minSignatures === 1 ? 1 : differentKeys(lasting);
+  if (keys < minSignatures) {
+    const message = `needs ${minSignatures} signatures by different keys, and the keys pinned allow for ${keys}`;
+    return error("signatures-unreachable", message, "pin keys that differ, or ask for fewer signatures");
+  }
+  return notYet(rule, lasting, question);
+}
+
+/** How many of them can sign by a key that none of the others uses; without a pin, any of them can. */
+function differentKeys(signers: readonly TrustedSigner[]): number {
+  const possible = signers.map(({ did, keys }) => keys ?? [did]);
+  return chooseDistinct(possible, (key) => key).length;
+}
+
+function notYet(
+  { name, requirement: { minSignatures } }: PolicyRule,
+  lasting: readonly TrustedSigner[],
+  { now, places }: PolicyQuestion,
+): readonly PolicyFinding[] | undefined {
+  const starts = lasting.map(({ validFrom }) => validFrom ?? Number.NEGATIVE_INFINITY).sort((a, b) => a - b);
+  const from = starts[minSignatures - 1] ?? now;
+  if (from <= now) return undefined;
+  const message = `rule "${name}" cannot be met before ${formatDateTime(from)}, when enough of its signers are trusted`;
+  const advice = "trust more signers, or set an earlier validFrom";
+  const [late] = lasting.filter(({ validFrom }) => validFrom === from);
+  const place = late && places.ofSigner(late.did, ["validFrom"]);
+  return [{ severity: "error", name: "signatures-unreachable", message, advice, ...at(place) }];
+}
+
+/** A handle belongs to one DID: where the owner must have signed, nobody else's signature counts. */
+function byOneOwner(rule: PolicyRule, { atcrHosts, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const { minSignatures } = rule.requirement;
+  if (minSignatures === 1) return [];
+  const affected = rule.scopes.filter((scope) => ownerMatters(rule, scope, atcrHosts) !== "never");
+  if (affected.length === 0) return [];
+  const isCertain = rule.scopes.every((scope) => ownerMatters(rule, scope, atcrHosts) === "always");
+  const message = `rule "${rule.name}" needs ${minSignatures} signatures, and under owner: match (the default on ${atcrHosts.join(", ")}) only the owner's counts for ${affected.map(({ text }) => text).join(", ")}`;
+  const advice = 'write "owner: any" for this rule, or ask for one signature';
+  const place = places.ofRule(rule.name, ["require", "minSignatures"]);
+  return [
+    { severity: isCertain ? "error" : "warning", name: "signatures-by-one-owner", message, advice, ...at(place) },
+  ];
+}
+
+function youngKeys(rule: PolicyRule, { places }: PolicyQuestion): readonly PolicyFinding[] {
+  const { minKeyAge } = rule.requirement;
+  if (minKeyAge === undefined || minKeyAge >= RECOVERY_WINDOW) return [];
+  const message = `minKeyAge of rule "${rule.name}" is shorter than 72h, in which the owner of a hijacked account can take it back`;
+  const advice = "write 72h or longer";
+  const place = places.ofRule(rule.name, ["require", "minKeyAge"]);
+  return [{ severity: "warning", name: "key-age-short", message, advice, ...at(place) }];
+}
+
+function listed(signers: readonly TrustedSigner[]): string {
+  const shown = signers.slice(0, 3).map(called).join(", ");
+  return signers.length > 3 ? `${shown} and ${signers.length - 3} others` : shown;
+}

@@ -1,0 +1,141 @@
+import { isHandle } from "../atproto/handle.ts";
+import { coversScope } from "./coverage.ts";
+import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import type { PolicyRule } from "./policy.ts";
+import { matchesScope, type Scope } from "./scope.ts";
+
+/** Most pairs of scopes that are held against each other: a policy that a script writes may have many thousands. */
+const MAX_COMPARISONS = 300_000;
+
+/** Scopes that no image is judged by, or that every image in them fails by. */
+export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
+  return [
+    ...hiddenScopes(question),
+    ...question.policy.rules.flatMap((rule) =>
+      rule.scopes.flatMap((scope, i) => [
+        ...nameless(rule, scope, i, question),
+        ...(isJudging(rule) ? ownerless(rule, scope, i, question) : []),
+      ]),
+    ),
+  ];
+}
+
+/** Whether `owner: match` is in force for the names of a scope (spec 5.8). */
+export function ownerMatters({ requirement }: PolicyRule, scope: Scope, atcrHosts: readonly string[]) {
+  const { owner } = requirement;
+  if (owner !== undefined) return owner === "match" ? "always" : "never";
+  const host = scope.segments[0] ?? "";
+  if (!host.includes("*")) return atcrHosts.includes(host) ? "always" : "never";
+  return isOnSome(scope, atcrHosts) ? "sometimes" : "never";
+}
+
+interface Placed {
+  readonly rule: PolicyRule;
+  readonly scope: Scope;
+}
+
+/** The first rule that matches counts (spec 2.1): what earlier ones take, later ones never see. */
+function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const findings: PolicyFinding[] = [];
+  const earlier = new Earlier();
+  for (const rule of policy.rules) {
+    const hidden = rule.scopes.map((scope) => earlier.over(scope));
+    const first = hidden[0];
+    const advice = "the first rule that matches counts: put what is special before what is general, or remove it";
+    if (first !== undefined && hidden.every((by) => by !== undefined)) {
+      const message = `rule "${rule.name}" is never asked: rule "${first.rule.name}" (${first.scope.text}) takes ${rule.scopes[0]?.text ?? ""} before it${hidden.length > 1 ? ", and its other scopes are taken likewise" : ""}`;
+      findings.push({ severity: "error", name: "rule-hidden", message, advice, ...at(places.ofRule(rule.name)) });
+    } else {
+      for (const [i, scope] of rule.scopes.entries()) {
+        const by = hidden[i] ?? besides(rule, i, earlier);
+        if (by === undefined) continue;
+        const message = `scope ${scope.text} of rule "${rule.name}" is without effect: rule "${by.rule.name}" (${by.scope.text}) takes its names`;
+        const place = places.ofRule(rule.name, ["scope", i]);
+        findings.push({ severity: "warning", name: "scope-hidden", message, advice, ...at(place) });
+      }
+    }
+    earlier.add(rule);
+  }
+  if (earlier.isExhausted) {
+    const message = "there are so many scopes that not all were compared with each other: a hidden rule may be missed";
+    findings.push({ severity: "warning", name: "too-many-scopes", message, advice: "use fewer and wider scopes" });
+  }
+  return findings;
+}
+
+/** Another scope of the same rule that takes all of one's names; of two equal ones, the first stays. */
+function besides(rule: PolicyRule, i: number, earlier: Earlier): Placed | undefined {
+  const scope = rule.scopes[i];
+  const by = rule.scopes.find(
+    (other, j) =>
+      scope !== undefined &&
+      j !== i &&
+      earlier.compare(other, scope) &&
+      (j < i || other.text !== scope.text) &&
+      !(j > i && coversScope(scope, other)),
+  );
+  return by && { rule, scope: by };
+}
+
+/** The scopes of the rules so far, by their hosts: one without a wildcard takes names of its own host alone. */
+class Earlier {
+  readonly #byHost = new Map<string, Placed[]>();
+  readonly #anyHost: Placed[] = [];
+  #comparisons = 0;
+
+  get isExhausted(): boolean {
+    return this.#comparisons > MAX_COMPARISONS;
+  }
+
+  add(rule: PolicyRule): void {
+    for (const scope of rule.scopes) {
+      const host = scope.segments[0] ?? "";
+      const list = host.includes("*") ? this.#anyHost : (this.#byHost.get(host) ?? []);
+      list.push({ rule, scope });
+      if (list !== this.#anyHost) this.#byHost.set(host, list);
+    }
+  }
+
+  over(scope: Scope): Placed | undefined {
+    const sameHost = this.#byHost.get(scope.segments[0] ?? "") ?? [];
+    const takes = (earlier: Placed) => this.compare(earlier.scope, scope);
+    return sameHost.find(takes) ?? this.#anyHost.find(takes);
+  }
+
+  compare(earlier: Scope, later: Scope): boolean {
+    return ++this.#comparisons <= MAX_COMPARISONS && coversScope(earlier, later);
+  }
+}
+
+/** On a host where names are HANDLE/REPOSITORY no name has one component. */
+function nameless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQuestion): readonly PolicyFinding[] {
+  const [host = "", ...path] = scope.segments;
+  if (!question.atcrHosts.includes(host) || path.length !== 1 || path[0] === "**") return [];
+  const message = `scope ${scope.text} of rule "${rule.name}" matches no image: names on ${host} are ${host}/HANDLE/REPOSITORY`;
+  const advice = `write ${scope.text}/** for everything below it`;
+  const place = question.places.ofRule(rule.name, ["scope", i]);
+  return [{ severity: "warning", name: "scope-matches-nothing", message, advice, ...at(place) }];
+}
+
+/** Scopes whose every name fails `owner: match`: there is no handle in it to belong to anybody. */
+function ownerless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQuestion): readonly PolicyFinding[] {
+  const { atcrHosts, places } = question;
+  const matters = ownerMatters(rule, scope, atcrHosts);
+  if (matters === "never") return [];
+  const place = places.ofRule(rule.name, ["scope", i]);
+  if (matters === "always" && !isOnSome(scope, atcrHosts)) {
+    const message = `rule "${rule.name}" asks for owner: match, and names in ${scope.text} have no owner: they are on none of the hosts ${atcrHosts.join(", ")}`;
+    const advice = 'write "owner: any" for this rule, or list the host under atcrHosts of the configuration';
+    return [{ severity: "error", name: "scope-without-owner", message, advice, ...at(place) }];
+  }
+  const handle = scope.segments[1] ?? "";
+  if (matters === "sometimes" || scope.segments.length < 3 || handle.includes("*") || isHandle(handle)) return [];
+  const message = `"${handle}" in scope ${scope.text} of rule "${rule.name}" can be nobody's handle, and the owner of the handle must have signed`;
+  const advice = 'write a handle such as alice.example.com, or "owner: any" for this rule';
+  return [{ severity: "error", name: "scope-without-handle", message, advice, ...at(place) }];
+}
+
+function isOnSome({ segments: [host = ""] }: Scope, hosts: readonly string[]): boolean {
+  const anyPath: Scope = { text: "", segments: [host, "**"] };
+  return hosts.some((name) => matchesScope(anyPath, name, "any/path"));
+}

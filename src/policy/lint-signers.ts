@@ -1,0 +1,66 @@
+import { formatDateTime } from "../encoding/time.ts";
+import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import type { TrustedSigner } from "./policy.ts";
+import { standingOf } from "./standing.ts";
+
+/** How long before the trust in a signer ends it is said: time enough for a change of every node's policy. */
+const SOON = 14 * 24 * 60 * 60 * 1000;
+
+/** Signers whose word does not count now, or soon, and those whom nothing asks. */
+export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] {
+  const { policy } = question;
+  const judging = policy.rules.filter(isJudging);
+  const asked = new Set(judging.flatMap(({ requirement }) => requirement.signers));
+  const asksAll = policy.fallback === "audit";
+  // A rule that trusts all of the file names nobody.
+  const named = new Set(
+    judging.flatMap(({ requirement: { signers } }) => (signers.length < policy.everyone.length ? signers : [])),
+  );
+  return policy.everyone.flatMap((signer) => [
+    ...standing(signer, named.has(signer), question),
+    ...(asked.has(signer) || asksAll ? [] : [unused(signer, question)]),
+  ]);
+}
+
+function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const { validFrom, expiresAt } = signer;
+  const warn = (name: string, message: string, advice: string, key?: string): readonly PolicyFinding[] => {
+    const place = places.ofSigner(signer.did, key === undefined ? [] : [key]);
+    return [{ severity: "warning", name, message: `${called(signer)} ${message}`, advice, ...at(place) }];
+  };
+  switch (standingOf(signer, now)) {
+    case "revoked": {
+      const advice = "remove the DID from the rule, or from revokedDIDs if the revocation was a mistake";
+      return isNamed ? warn("signer-revoked", "is revoked, and a rule names them all the same", advice) : [];
+    }
+    case "not yet valid":
+      return warn(
+        "signer-not-yet-valid",
+        `is trusted only from ${formatDateTime(validFrom ?? 0)} on`,
+        "until then their signatures count for nothing",
+        "validFrom",
+      );
+    case "expired":
+      return warn(
+        "signer-expired",
+        `has not been trusted since ${formatDateTime(expiresAt ?? 0)}`,
+        "set a later expiresAt, or remove the DID",
+        "expiresAt",
+      );
+    case "trusted":
+      return expiresAt === undefined || expiresAt - now > SOON
+        ? []
+        : warn(
+            "signer-expires-soon",
+            `is trusted until ${formatDateTime(expiresAt)} only, which is less than 14 days`,
+            "set a later expiresAt, or have images signed by somebody else",
+            "expiresAt",
+          );
+  }
+}
+
+function unused(signer: TrustedSigner, { places }: PolicyQuestion): PolicyFinding {
+  const message = `${called(signer)} is trusted by no rule`;
+  const advice = "name the DID in a rule, or remove it";
+  return { severity: "warning", name: "signer-unused", message, advice, ...at(places.ofSigner(signer.did)) };
+}

@@ -1,0 +1,49 @@
+import type { ImageReference } from "../oci/reference.ts";
+import type { Place } from "../rejection.ts";
+import { at, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { lintRequirements } from "./lint-requirements.ts";
+import { lintScopes } from "./lint-scopes.ts";
+import { lintSigners } from "./lint-signers.ts";
+import { selectByName } from "./select.ts";
+
+/**
+ * What is wrong, or likely to be, with a policy that is valid. Asks nobody: what the signers'
+ * identities say is for {@link lintIdentities}.
+ *
+ * @param sandboxImage the image that a Kubernetes node starts every pod with; undefined on others
+ */
+export function lintPolicy(
+  question: PolicyQuestion,
+  sandboxImage: ImageReference | undefined,
+): readonly PolicyFinding[] {
+  return [
+    ...lintScopes(question),
+    ...lintRequirements(question),
+    ...lintSigners(question),
+    ...(sandboxImage === undefined ? [] : lintSandbox(question, sandboxImage)),
+  ].sort(byPlace);
+}
+
+/** Without its sandbox image no pod starts, and nobody signs that image in ATProto. */
+function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference): readonly PolicyFinding[] {
+  const selection = selectByName(policy, image);
+  const name = `${image.host}/${image.path}`;
+  if (selection.kind === "exempt" || (selection.kind === "judge" && selection.rule.action === "audit")) return [];
+  const because =
+    selection.kind === "judge" ? `rule "${selection.rule.name}" requires signatures of it` : selection.because;
+  const rule =
+    selection.kind === "judge" ? selection.rule.name : selection.kind === "denied" ? selection.rule : undefined;
+  const message = `the sandbox image ${name}, without which this node starts no pod, would be refused: ${because}`;
+  const advice = `put a rule with "action: allow" and the scope ${name} before all others, or name the node's own image by --sandbox-image, or write --no-sandbox for nodes without Kubernetes`;
+  const place = rule === undefined ? places.ofDefault() : places.ofRule(rule);
+  return [{ severity: "warning", name: "sandbox-refused", message, advice, ...at(place) }];
+}
+
+/** Errors and warnings as they stand in the files; what has no place comes first. */
+export function byPlace(a: PolicyFinding, b: PolicyFinding): number {
+  const [x, y] = [a.place ?? NOWHERE, b.place ?? NOWHERE];
+  if (x.file !== y.file) return 0;
+  return x.line - y.line || x.column - y.column;
+}
+
+const NOWHERE: Place = { file: "", line: 0, column: 0, lineText: "" };

@@ -1,0 +1,114 @@
+import { type Did, isDid } from "../atproto/syntax.ts";
+import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
+import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import { type Place, Rejection } from "../rejection.ts";
+import { type Explanation, trustedBy } from "./explain.ts";
+import * as shape from "./shape.ts";
+
+const image = "an image name such as atcr.io/alice.example.com/app:v1";
+
+/** The shape of a file of expectations (docs/spec.md, "policy test"). */
+const TEST_SHAPE = shape.keys(
+  {
+    version: shape.oneOf([1, "1.0"], "1.0"),
+    policy: shape.optional(shape.text("the path of a trust policy, seen from this file")),
+    cases: shape.nonEmptyList(
+      shape.keys(
+        {
+          image: shape.text(image),
+          expect: shape.oneOf(["enforce", "audit", "allow", "deny"], "enforce, audit, allow or deny"),
+          rule: shape.optional(shape.text("the name of a rule, or default")),
+          signers: shape.optional(shape.list(shape.text("a DID"), "a list of DIDs")),
+        },
+        "a case: a map with image, expect, rule and signers",
+      ),
+      "a list of cases",
+    ),
+  },
+  "a test of a policy: a map with version, policy and cases",
+);
+
+/** What an administrator expects of a policy. */
+export interface PolicyTest {
+  /** As it is written: relative to the file's folder. */
+  readonly policy?: string;
+  readonly cases: readonly PolicyTestCase[];
+}
+
+export interface PolicyTestCase {
+  /** As it is written. */
+  readonly image: string;
+  readonly name: ImageReference;
+  readonly expect: Explanation["action"];
+  /** Name of the rule that is to decide, `default` for the default. */
+  readonly rule?: string;
+  /** Exactly these are to be trusted; those that are revoked are not. */
+  readonly signers?: readonly Did[];
+  readonly place: Place;
+}
+
+/**
+ * Reads a file of expectations.
+ *
+ * @throws Rejection input.malformed
+ */
+export function readPolicyTest(text: string, fileName: string): PolicyTest {
+  const file = new YamlFile(text, fileName, "input.malformed");
+  const { policy, cases } = shape.checkShape(file, TEST_SHAPE, new Set());
+  if (policy === "") file.fail({ path: ["policy"], expected: "the path of a trust policy" });
+  return {
+    ...(policy === undefined ? {} : { policy }),
+    cases: cases.map(({ rule, signers, ...one }, i) => ({
+      ...one,
+      name: readImage(file, one.image, ["cases", i, "image"]),
+      ...(rule === undefined ? {} : { rule }),
+      ...(signers === undefined ? {} : { signers: readSigners(file, signers, ["cases", i, "signers"]) }),
+      place: file.placeOf({ path: ["cases", i] }),
+    })),
+  };
+}
+
+/** @returns what is otherwise than expected, each as a sentence; none where the case holds */
+export function failuresOf({ expect, rule, signers }: PolicyTestCase, found: Explanation): readonly string[] {
+  const failures: string[] = [];
+  if (found.action !== expect) failures.push(`found ${found.action}, expected ${expect}`);
+  const decided = found.rule ?? found.decidedBy;
+  if (rule !== undefined && rule !== decided) failures.push(`found ${decidedBy(found)}, expected rule "${rule}"`);
+  if (signers !== undefined) {
+    const trusted = trustedBy(found);
+    const surplus = trusted.filter((did) => !signers.includes(did));
+    const absent = signers.filter((did) => !trusted.includes(did));
+    if (surplus.length > 0) failures.push(`trusts ${surplus.join(", ")}, which is not expected`);
+    if (absent.length > 0) failures.push(`does not trust ${absent.join(", ")}`);
+  }
+  return failures;
+}
+
+/** What decided, in words. */
+export function decidedBy({ decidedBy: by, rule }: Explanation): string {
+  switch (by) {
+    case "rule":
+      return `rule "${rule ?? ""}"`;
+    case "default":
+      return "the default";
+    case "digests.deny":
+    case "digests.allow":
+      return `the list ${by}`;
+  }
+}
+
+function readImage(file: YamlFile, text: string, path: YamlPath): ImageReference {
+  try {
+    return normaliseReference(text);
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return file.fail({ path, expected: image, advice: error.message });
+  }
+}
+
+function readSigners(file: YamlFile, texts: readonly string[], path: YamlPath): readonly Did[] {
+  return texts.map((text, i) => {
+    if (!isDid(text)) file.fail({ path: [...path, i], expected: "a DID in canonical form" });
+    return text;
+  });
+}

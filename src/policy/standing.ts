@@ -1,0 +1,11 @@
+import type { TrustedSigner } from "./policy.ts";
+
+/** Whether a signer's word counts at a time (spec 5.2). */
+export type Standing = "trusted" | "revoked" | "not yet valid" | "expired";
+
+/** @param now milliseconds since 1970 */
+export function standingOf({ revoked, validFrom, expiresAt }: TrustedSigner, now: number): Standing {
+  if (revoked) return "revoked";
+  if (validFrom !== undefined && now < validFrom) return "not yet valid";
+  return expiresAt !== undefined && now >= expiresAt ? "expired" : "trusted";
+}
