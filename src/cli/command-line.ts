@@ -49,3 +49,15 @@ export function readCommandLine<O extends Options>(args: readonly string[], opti
   }
   return { values, flags, operands };
 }
+
+/**
+ * The form of the answer, read before the rest of the line, so that a mistake there is printed in it too.
+ *
+ * @throws Rejection input.malformed
+ */
+export function readOutput(args: readonly string[]): "text" | "json" {
+  const at = args.findIndex((arg) => arg === "--output" || arg.startsWith("--output="));
+  const form = args[at]?.includes("=") ? args[at].slice("--output=".length) : args[at + 1];
+  if (at === -1 || form === "text") return "text";
+  return form === "json" ? "json" : reject("input.malformed", `--output is "${form ?? ""}", expected text or json`);
+}

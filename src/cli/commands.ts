@@ -15,9 +15,13 @@ export async function commandDoor(args: readonly string[], edge: ProcessEdge): P
       const { verifyCommand } = await import("./verify-command.ts");
       return verifyCommand(rest, edge);
     }
+    case "state": {
+      const { stateCommand } = await import("./state-command.ts");
+      return stateCommand(rest, edge);
+    }
     case undefined:
-      return reject("input.malformed", "found no command, expected verify, --help or --version");
+      return reject("input.malformed", "found no command, expected verify, state, --help or --version");
     default:
-      return reject("input.malformed", `found the command "${command}", expected verify, --help or --version`);
+      return reject("input.malformed", `found the command "${command}", expected verify, state, --help or --version`);
   }
 }

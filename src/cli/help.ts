@@ -2,6 +2,7 @@ export const HELP = `atcr-verify - has somebody this node trusts signed exactly 
 
 Usage:
   atcr-verify verify NAME@DIGEST [options]   judge one image
+  atcr-verify state show [DID] | forget DID  what this node remembers of signers
   atcr-verify --help | --version
 
 As a containerd image verifier it is run through a link in bin_dir, with -name,

@@ -58,14 +58,14 @@ export class ProcessEdge {
     process.exit(code);
   }
 
-  /** Writes what a person asked to see and ends the process: 0, or 4 where it could not be written. */
-  print(text: string): never {
+  /** Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. */
+  print(text: string, code: 0 | 1 = 0): never {
     try {
       write(STDOUT, text);
     } catch (error) {
       this.fail(error);
     }
-    process.exit(0);
+    process.exit(code);
   }
 
   /** Ends the process because of an error. */

@@ -75,7 +75,7 @@ export class SignerStore {
       const missing = missingNames(sighting, memory, now);
       if (missing.length === 0) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
-        throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${name}`);
+        throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${sighting.signer}`);
       }
       const folder = await this.#make(name);
       for (const trace of missing) await touch(join(folder, trace));
