@@ -17,7 +17,7 @@ export const PURE_LAYERS = [
 ];
 
 /** Above the purity line: what may wait, and may see the clock, the disk and the network. */
-export const SHELL_LAYERS = [["net", "state"], ["collect"], ["decide.ts"], ["cli"], ["main.ts"]];
+export const SHELL_LAYERS = [["net", "state"], ["collect"], ["decide"], ["cli"], ["main.ts"]];
 
 /** Every package the program is made of, and the only files that may import it. */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
@@ -73,7 +73,7 @@ const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url
 const quote = (text: string) => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 const either = (names: readonly string[]) => names.map(quote).join("|");
 
-/** What one entry of src/ (`policy`, `decide.ts`) may not import, for a file `depth` folders below src/. */
+/** What one entry of src/ (`policy`, `main.ts`) may not import, for a file `depth` folders below src/. */
 function boundaries(
   entry: string,
   file: string,

@@ -104,7 +104,15 @@ function subjectOf(text: string, flag: Digest | undefined, descriptor: JsonObjec
   if (size !== undefined && (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)) {
     reject("input.malformed", "size on stdin is not a number of bytes");
   }
-  return { name, digest, ...(mediaType && { mediaType }), ...(size !== undefined && { size }) };
+  // A digest in the name was asked for itself: the tag beside it found nothing.
+  const tag = name.digest === undefined ? name.tag : undefined;
+  return {
+    name,
+    digest,
+    ...(tag !== undefined && { tag }),
+    ...(mediaType && { mediaType }),
+    ...(size !== undefined && { size }),
+  };
 }
 
 function object(value: unknown, what: string): JsonObject {

@@ -40,9 +40,17 @@ export function jsonReport(answer: Answer, subject: Subject | undefined): string
     ...(subject && { image: formatReference(subject.name), digest: subject.digest }),
     ...(answer.outcome === "allow" && "rule" in answer.because && { rule: answer.because.rule }),
     signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
+    notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
+    ...verifiedAt(answer),
     findings: "findings" in answer ? answer.findings : audited(answer),
   };
-  return `${escapeNonAscii(JSON.stringify(report, null, 2))}\n`;
+  return jsonText(report);
+}
+
+/** A value as JSON for machines: ASCII alone. */
+export function jsonText(value: unknown): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${JSON.stringify(value, null, 2).replace(/[^\x20-\x7e\n]/g, escaped)}\n`;
 }
 
 /** Text that may be attacker-controlled, as it may be printed. */
@@ -59,7 +67,8 @@ function allowReason({ because }: Allow): string {
     case "signed": {
       const [first] = because.signatures;
       const signers = because.signatures.map(({ signer }) => signer).join(", ");
-      return `allow signed: ${first?.digest ?? ""} is signed by ${signers} (rule "${because.rule}")`;
+      const notes = because.notes.map((note) => `; ${note}`).join("");
+      return `allow signed: ${first?.digest ?? ""} is signed by ${signers} (rule "${because.rule}")${notes}`;
     }
     case "exempt":
       return `allow exempt: ${because.because}`;
@@ -68,6 +77,12 @@ function allowReason({ because }: Allow): string {
       return `allow audited: rule "${because.rule}" only audits; enforced, this would be: ${outcome} ${code}: ${detail}`;
     }
   }
+}
+
+function verifiedAt(answer: Answer): { verifiedAt?: string } {
+  if (answer.outcome !== "allow" || answer.because.kind !== "signed") return {};
+  const { verifiedAt } = answer.because;
+  return verifiedAt === undefined ? {} : { verifiedAt: formatDateTime(verifiedAt) };
 }
 
 function audited(answer: Answer): readonly Finding[] {
@@ -91,8 +106,4 @@ function jsonSignature({ signer, key, pds, rev, claim }: SignatureFacts) {
 function line(text: string, max: number): string {
   const safe = printable(text);
   return safe.length < max ? `${safe}\n` : `${safe.slice(0, max - 4)}...\n`;
-}
-
-function escapeNonAscii(json: string): string {
-  return json.replace(/[^\x20-\x7e\n]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

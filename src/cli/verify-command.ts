@@ -5,7 +5,7 @@ import { reject } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { judgeBundle } from "../verify/offline.ts";
-import { type CommandLine, readCommandLine } from "./command-line.ts";
+import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
 import { judgeOnline } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
@@ -54,13 +54,6 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   edge.answer(verdict);
 }
 
-function readOutput(args: readonly string[]): "text" | "json" {
-  const at = args.findIndex((arg) => arg === "--output" || arg.startsWith("--output="));
-  const form = args[at]?.includes("=") ? args[at].slice("--output=".length) : args[at + 1];
-  if (at === -1 || form === "text") return "text";
-  return form === "json" ? "json" : reject("input.malformed", `--output is "${form ?? ""}", expected text or json`);
-}
-
 function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {
   const [text, ...more] = operands;
   if (text === undefined || more.length > 0) {
@@ -71,7 +64,14 @@ function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): S
     reject("input.malformed", `"${text}" has no digest; a tag is not resolved here, write NAME@sha256:DIGEST`);
   }
   const mediaType = values.get("media-type");
-  return { name, digest: name.digest, ...(mediaType !== undefined && { mediaType }) };
+  // Here the digest must be written; a tag beside it is that by which containerd would have found it.
+  const { tag } = name;
+  return {
+    name,
+    digest: name.digest,
+    ...(tag !== undefined && { tag }),
+    ...(mediaType !== undefined && { mediaType }),
+  };
 }
 
 function readTime(text: string | undefined): number {

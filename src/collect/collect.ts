@@ -1,14 +1,16 @@
-import type { Identity } from "../atproto/identity.ts";
+import { isHandle } from "../atproto/handle.ts";
+import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
-import { equalBytes } from "../encoding/bytes.ts";
 import type { Rule } from "../policy/policy.ts";
+import { atcrName, demandsOwner } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
-import type { Gap, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import type { Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import type { Memory, SignerMemory } from "../verify/memory.ts";
+import { type Sought, soughtFor } from "../verify/prove.ts";
 import { Channel } from "./channel.ts";
 import { type CollectContext, gapOf } from "./context.ts";
-import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
-import { fetchRecord } from "./record.ts";
 import { searchRegistry } from "./registry.ts";
+import { SignerSearch } from "./signer.ts";
 
 /** Rules with at most this many signers have each asked without waiting for the registry (spec 3.3). */
 const MAX_DIRECT = 16;
@@ -17,32 +19,39 @@ const MAX_DIRECT = 16;
 export type Collected =
   | { readonly kind: "pointer"; readonly pointer: Pointer }
   | { readonly kind: "gap"; readonly gap: Gap }
-  /** With the identity that was proven on the way to the record, so that it is proven once. */
-  | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly identity?: Identity };
+  | { readonly kind: "owner"; readonly owner: OwnerAnswer }
+  /** With what the identity proved on the way to the record, so that it is proven once. */
+  | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly proof?: IdentityProof };
 
 /**
  * Gathers the evidence for one image, everything at the same time (spec 3). Only signers whom the
  * rule trusts now are ever contacted; a registry's bytes choose among them and choose no host.
  */
 export class Collector {
+  /** What a proof must be about. */
+  readonly sought: Sought;
   readonly #subject: Subject;
   readonly #context: CollectContext;
   readonly #channel = new Channel<Collected>();
   /** Who may be asked. */
   readonly #eligible: ReadonlySet<Did>;
   /** Whom we have asked or are asking; each signer is asked once. */
-  readonly #asked = new Set<Did>();
-  /** The identity first learned of each; taken out when it is asked for again, which happens once. */
-  readonly #identities = new Map<Did, FetchedIdentity>();
+  readonly #asked = new Map<Did, SignerSearch>();
 
   constructor(subject: Subject, rule: Rule, context: CollectContext) {
+    const { requirement } = rule;
+    const { atcrHosts } = context.config;
+    const name = atcrName(subject.name, atcrHosts);
+    const { tag, ...untagged } = subject;
+    this.sought = soughtFor(requirement.tag === "match" ? subject : untagged, name);
     this.#subject = subject;
     this.#context = context;
-    const eligible = rule.requirement.signers.filter((signer) => !ineligible(signer, context.now()));
+    const eligible = requirement.signers.filter((signer) => !ineligible(signer, context.now()));
     this.#eligible = new Set(eligible.map(({ did }) => did));
     // Where nobody could meet the rule, nothing the network says matters.
     if (this.#eligible.size === 0) return;
     if (this.#eligible.size <= MAX_DIRECT) for (const signer of this.#eligible) this.#askSigner(signer);
+    if (name !== undefined && demandsOwner(requirement, subject.name, atcrHosts)) this.#askOwner(name.handle);
     this.#channel.run(() =>
       searchRegistry(this.#subject, this.#eligible, this.#context, (item) => this.#fromRegistry(item)),
     );
@@ -53,20 +62,37 @@ export class Collector {
     return this.#channel.receive();
   }
 
+  /** What was remembered of each signer before they were asked. */
+  get memory(): Memory {
+    const known = [...this.#asked].flatMap(([did, { memory }]): [Did, SignerMemory][] =>
+      memory === undefined ? [] : [[did, memory]],
+    );
+    return new Map(known);
+  }
+
+  /** What is known of a signer's identity by now, from the network. */
+  identityOf(signer: Did): IdentityProof | undefined {
+    return this.#asked.get(signer)?.proof;
+  }
+
   /**
    * Asks again who a signer is, because a signature did not verify under the key first learned: keys
    * are rotated (spec 3.4). Once for each signer; what comes of it arrives like all other evidence.
    */
   refresh(signer: Did): void {
-    const first = this.#identities.get(signer);
-    if (first === undefined) return;
-    this.#identities.delete(signer);
-    this.#channel.run(async () => {
-      // A directory behind the others is the likely reason, so the next one is asked first.
-      const newer = await this.#identityOf(signer, first.directory + 1);
-      if (!("kind" in newer) && !isNews(newer, first)) return;
-      this.#channel.push("kind" in newer ? newer : await this.#recordOf(signer, newer));
-    });
+    this.#run(async () => (await this.#asked.get(signer)?.refresh()) ?? []);
+  }
+
+  /**
+   * Asks a signer's PDS again, because what it showed lies behind what this node has seen: it may have
+   * been a replica that lags (spec 5.7). Once for each signer.
+   *
+   * @returns whether it is asked again
+   */
+  askAgain(signer: Did): boolean {
+    const again = this.#asked.get(signer)?.again();
+    if (again !== undefined) this.#run(() => again);
+    return again !== undefined;
   }
 
   #fromRegistry(item: Pointer | Gap): void {
@@ -78,44 +104,29 @@ export class Collector {
     if (this.#eligible.has(item.signer)) this.#askSigner(item.signer);
   }
 
-  /** Identity, then record: the record is asked for where the identity says. */
   #askSigner(signer: Did): void {
     if (this.#asked.has(signer)) return;
-    this.#asked.add(signer);
-    this.#channel.run(async () => {
-      const found = await this.#identityOf(signer, 0);
-      if (!("kind" in found)) this.#identities.set(signer, found);
-      this.#channel.push("kind" in found ? found : await this.#recordOf(signer, found));
+    const search = new SignerSearch(signer, this.sought, this.#context);
+    this.#asked.set(signer, search);
+    this.#run(() => search.ask());
+  }
+
+  /** The handle comes from the image's name, as the registry does; a name without one is for the core to refuse. */
+  #askOwner(handle: string): void {
+    if (!isHandle(handle)) return;
+    this.#run(async () => {
+      try {
+        const { fetchOwner } = await import("./handle.ts");
+        return [{ kind: "owner", owner: await fetchOwner(handle, this.#context) }];
+      } catch (error) {
+        return [{ kind: "gap", gap: gapOf("handle", error) }];
+      }
     });
   }
 
-  /** @param directory the directory to begin with */
-  async #identityOf(signer: Did, directory: number): Promise<FetchedIdentity | Collected> {
-    try {
-      return await fetchIdentity(signer, this.#context, directory);
-    } catch (error) {
-      return { kind: "gap", gap: gapOf("identity", error, signer) };
-    }
+  #run(task: () => Promise<readonly Collected[]>): void {
+    this.#channel.run(async () => {
+      for (const item of await task()) this.#channel.push(item);
+    });
   }
-
-  async #recordOf(signer: Did, { fetched, identity }: FetchedIdentity): Promise<Collected> {
-    if (identity === undefined) return { kind: "signature", signature: { signer, identity: fetched } };
-    try {
-      const record = await fetchRecord(identity, this.#subject.digest, this.#context);
-      return { kind: "signature", signature: { signer, identity: fetched, record }, identity };
-    } catch (error) {
-      return { kind: "gap", gap: gapOf("pds", error, signer) };
-    }
-  }
-}
-
-/**
- * Whether a second answer may replace the first: it is another, and its key is not one that the first
- * knew as superseded. Else a directory that lags behind would bring a stolen key back to life.
- */
-function isNews(second: FetchedIdentity, first: FetchedIdentity): boolean {
-  if (equalBytes(second.fetched.bytes, first.fetched.bytes)) return false;
-  const [now, before] = [second.identity, first.identity];
-  if (now === undefined || before === undefined) return true;
-  return !before.formerKeys.has(now.key.didKey) || now.formerKeys.has(before.key.didKey);
 }

@@ -1,14 +1,20 @@
+import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { HttpFailure, type HttpGet, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
+import type { TxtLookup, TxtRequest } from "../net/txt.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
+import type { SignerMemory } from "../verify/memory.ts";
 
 /** What everything that gathers evidence works with. */
 export interface CollectContext {
   readonly http: HttpGet;
+  readonly txt: TxtLookup;
   readonly deadline: Deadline;
   readonly config: Config;
+  /** What this node remembers of a signer (spec 5.7). Asked for before the signer's services are. */
+  readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -20,11 +26,13 @@ const UNREACHABLE: Readonly<Record<Service, RejectionCode>> = {
   registry: "registry.unreachable",
   identity: "identity.unreachable",
   pds: "pds.unreachable",
+  handle: "handle.unreachable",
 };
 const BAD_RESPONSE: Readonly<Record<Service, RejectionCode>> = {
   registry: "registry.bad_response",
-  identity: "identity.unreachable",
+  identity: "identity.bad_response",
   pds: "pds.bad_response",
+  handle: "handle.bad_response",
 };
 
 /** An answer was not had, or cannot be used: thrown while gathering and turned into a {@link Gap}. */
@@ -44,10 +52,32 @@ export class Missing extends Error {
  * @throws Missing where there is no answer; any status is an answer
  */
 export async function ask(service: Service, request: HttpRequest, context: CollectContext): Promise<HttpResponse> {
+  return answered(service, request.timeout, context, () => context.http(request, context.deadline));
+}
+
+/**
+ * Asks DNS once.
+ *
+ * @throws Missing where there is no answer; that there are no records is an answer
+ */
+export async function askTxt(
+  service: Service,
+  request: TxtRequest,
+  context: CollectContext,
+): Promise<readonly string[]> {
+  return answered(service, request.timeout, context, () => context.txt(request, context.deadline));
+}
+
+async function answered<T>(
+  service: Service,
+  timeout: number,
+  { deadline }: CollectContext,
+  exchange: () => Promise<T>,
+): Promise<T> {
   // Known before: a timer may go off a moment before the time that it was set for.
-  const cutByDeadline = context.deadline.remaining() <= request.timeout;
+  const cutByDeadline = deadline.remaining() <= timeout;
   try {
-    return await context.http(request, context.deadline);
+    return await exchange();
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
     throw new Missing(codeOf(service, error, cutByDeadline), error.message, { cause: error });

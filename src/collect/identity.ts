@@ -1,16 +1,16 @@
-import { type Identity, proveIdentity } from "../atproto/identity.ts";
+import { type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import type { Fetched } from "../verify/evidence.ts";
+import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
 
-/** An identity's bytes and what they prove; no identity where they prove that there is none to use. */
+/** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
   readonly fetched: Fetched;
-  readonly identity?: Identity;
-  /** Why there is none. `prove` finds it again from the bytes, which are the evidence. */
-  readonly rejected?: Rejection;
+  /** Absent where the log does not prove itself, and where it was rolled back: then it is not acted upon. */
+  readonly proof?: IdentityProof;
   /** Which directory answered, as an index of plcDirectories. */
   readonly directory: number;
 }
@@ -18,37 +18,72 @@ export interface FetchedIdentity {
 /**
  * Fetches and proves a signer's identity (spec 3.4).
  *
+ * @param memory what this node remembered of the signer before it asked
  * @param from the directory to begin with; the others follow in turn
  * @throws Missing
  */
-export async function fetchIdentity(did: Did, context: CollectContext, from = 0): Promise<FetchedIdentity> {
-  if (isPlc(did)) return fetchPlc(did, context, from);
+export async function fetchIdentity(
+  did: Did,
+  context: CollectContext,
+  memory: SignerMemory = NOTHING_REMEMBERED,
+  from = 0,
+): Promise<FetchedIdentity> {
+  if (isPlc(did)) return fetchPlc(did, context, memory, from);
   const { fetchDidWeb } = await import("./did-web.ts");
-  return examined(did, await fetchDidWeb(did, context), 0);
+  const answer = await fetchDidWeb(did, context);
+  return { fetched: answer, proof: readIdentity(did, answer.bytes), directory: 0 };
 }
 
-/** A directory that fails, does not know the DID or serves an invalid log only makes the next be asked. */
-async function fetchPlc(did: Did, context: CollectContext, from: number): Promise<FetchedIdentity> {
+/**
+ * A directory that fails, does not know the DID, serves an invalid log or one that lost an operation only
+ * makes the next be asked; where there is one alone, it is asked once more for a log that lost one.
+ */
+async function fetchPlc(
+  did: Did,
+  context: CollectContext,
+  memory: SignerMemory,
+  from: number,
+): Promise<FetchedIdentity> {
   const { plcDirectories } = context.config;
   const failures: Missing[] = [];
-  let invalid: FetchedIdentity | undefined;
-  for (let i = 0; i < plcDirectories.length; i++) {
+  let doubtful: FetchedIdentity | undefined;
+  for (let i = 0; i < plcDirectories.length || (i === 1 && doubtful?.proof !== undefined); i++) {
     const directory = (from + i) % plcDirectories.length;
     try {
       const log = await fetchLog(did, plcDirectories[directory] ?? "", context);
       stillInTime(`the log of ${did}`, context);
-      const found = examined(did, log, directory);
-      if (found.rejected?.code !== "identity.log_invalid") return found;
-      invalid ??= found;
+      const proof = proofOf(did, log.bytes);
+      const found = { fetched: log, ...(proof && { proof }), directory };
+      if (
+        proof !== undefined &&
+        lostOperation(
+          proof.history?.map(({ cid }) => cid),
+          memory,
+        ) === undefined
+      )
+        return found;
+      // One that is valid and old says more than one that is invalid.
+      if (doubtful?.proof === undefined) doubtful = found;
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       failures.push(error);
     }
   }
-  if (invalid !== undefined) return invalid;
+  // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
+  if (doubtful !== undefined) return { fetched: doubtful.fetched, directory: doubtful.directory };
   // That a directory could not be asked leaves more open than that it does not know the DID.
   const worst = failures.find(({ code }) => code !== "identity.unknown_did") ?? failures[0];
   throw new Missing(worst?.code ?? "identity.unreachable", failures.map(({ message }) => message).join("; "));
+}
+
+/** @returns undefined where the log does not prove itself */
+function proofOf(did: Did, bytes: Uint8Array): IdentityProof | undefined {
+  try {
+    return readIdentity(did, bytes);
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
 }
 
 async function fetchLog(did: Did, origin: string, context: CollectContext): Promise<Fetched> {
@@ -69,13 +104,4 @@ async function fetchLog(did: Did, origin: string, context: CollectContext): Prom
     throw new Missing("identity.unknown_did", `${origin} does not know ${did}`);
   if (response.status !== 200) badStatus("identity", response);
   return fetched(response, context);
-}
-
-function examined(did: Did, answer: Fetched, directory: number): FetchedIdentity {
-  try {
-    return { fetched: answer, identity: proveIdentity(did, answer.bytes), directory };
-  } catch (error) {
-    if (error instanceof Rejection) return { fetched: answer, rejected: error, directory };
-    throw error;
-  }
 }

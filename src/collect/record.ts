@@ -1,9 +1,7 @@
 import type { Identity } from "../atproto/identity.ts";
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
 import type { HttpResponse } from "../net/exchange.ts";
-import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
-import { recordAddress } from "../verify/claim.ts";
 import type { Fetched } from "../verify/evidence.ts";
 import { ask, badStatus, type CollectContext, fetched, hostOf, Missing } from "./context.ts";
 
@@ -12,13 +10,22 @@ const MAX_PROOF = 2 * 1024 * 1024;
 /** Errors by which a PDS says that it does not serve this repo (com.atproto.sync.getRecord). */
 const UNAVAILABLE: ReadonlySet<string> = new Set(["RepoNotFound", "RepoDeactivated", "RepoTakendown", "RepoSuspended"]);
 
+/** Where a record stands in a repo. */
+export interface RecordAddress {
+  readonly collection: string;
+  readonly rkey: string;
+}
+
 /**
- * Fetches the proof of what the signer's repo says about a digest (spec 3.5).
+ * Fetches the proof of what the signer's repo holds at an address (spec 3.5).
  *
  * @throws Missing
  */
-export async function fetchRecord(identity: Identity, digest: Digest, context: CollectContext): Promise<Fetched> {
-  const { collection, rkey } = recordAddress(digest);
+export async function fetchRecord(
+  identity: Identity,
+  { collection, rkey }: RecordAddress,
+  context: CollectContext,
+): Promise<Fetched> {
   const query = new URLSearchParams({ did: identity.did, collection, rkey });
   const response = await ask(
     "pds",

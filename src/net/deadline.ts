@@ -6,11 +6,17 @@
  */
 export class Deadline {
   readonly at: number;
-  readonly #waiting = new Map<symbol, string>();
+  readonly #waiting: Map<symbol, string>;
 
   /** @param at milliseconds since process start at which the time is over */
-  constructor(at: number) {
+  constructor(at: number, waiting = new Map<symbol, string>()) {
     this.at = at;
+    this.#waiting = waiting;
+  }
+
+  /** An earlier one for what must leave time for something else; what it waits for, this one waits for too. */
+  earlier(by: number): Deadline {
+    return new Deadline(this.at - by, this.#waiting);
   }
 
   /** Milliseconds left, never negative. */

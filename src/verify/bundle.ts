@@ -3,7 +3,7 @@ import { fromBase64, toBase64, toUtf8 } from "../encoding/bytes.ts";
 import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { REJECTION_CODES, REJECTIONS, type RejectionCode, reject } from "../rejection.ts";
-import type { Evidence, Fetched, Gap, Pointer, SignatureEvidence } from "./evidence.ts";
+import type { Evidence, Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "./evidence.ts";
 
 /** Evidence for one digest as it is saved: the one format for bundles, vectors and reports of failures. */
 export interface Bundle {
@@ -15,7 +15,8 @@ const FORMAT = "atcr-verify-evidence";
 const VERSION = 1;
 /** Entries in each list of a bundle: more signers than a rule may name directly, many times over. */
 const MAX_ENTRIES = 10_000;
-const SERVICES = ["registry", "identity", "pds"] as const;
+const SERVICES = ["registry", "identity", "pds", "handle"] as const;
+const REQUIRED = ["format", "version", "digest", "pointers", "signatures", "gaps"];
 
 /** The bundle as JSON (UTF-8, ending in a newline); bytes are base64, times milliseconds since 1970. */
 export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
@@ -25,12 +26,14 @@ export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
     version: VERSION,
     digest,
     pointers: evidence.pointers,
-    signatures: evidence.signatures.map(({ signer, identity, record }) => ({
+    signatures: evidence.signatures.map(({ signer, identity, record, tag }) => ({
       signer,
       identity: fetched(identity),
       ...(record === undefined ? {} : { record: fetched(record) }),
+      ...(tag === undefined ? {} : { tag: fetched(tag) }),
     })),
     gaps: evidence.gaps,
+    ...(evidence.owner === undefined ? {} : { owner: evidence.owner }),
   };
   return toUtf8(`${JSON.stringify(json, null, 2)}\n`);
 }
@@ -43,7 +46,7 @@ export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
  */
 export function readBundle(bytes: Uint8Array): Bundle {
   const json = parseJson(bytes, "bundle.malformed", "the bundle");
-  const bundle = object(json, "the bundle", ["format", "version", "digest", "pointers", "signatures", "gaps"]);
+  const bundle = object(json, "the bundle", [...REQUIRED, "owner"]);
   if (field(bundle, "format") !== FORMAT || field(bundle, "version") !== VERSION) {
     malformed(`the bundle is not of format "${FORMAT}" version ${VERSION}`);
   }
@@ -55,6 +58,7 @@ export function readBundle(bytes: Uint8Array): Bundle {
       pointers: list(bundle, "pointers").map(readPointer),
       signatures: list(bundle, "signatures").map(readSignature),
       gaps: list(bundle, "gaps").map(readGap),
+      ...optional(bundle, "owner", readOwner),
     },
   };
 }
@@ -66,22 +70,32 @@ function readPointer(value: unknown): Pointer {
 }
 
 function readSignature(value: unknown): SignatureEvidence {
-  const signature = object(value, "a signature", ["signer", "identity", "record"]);
-  const record = field(signature, "record");
+  const signature = object(value, "a signature", ["signer", "identity", "record", "tag"]);
   return {
     signer: readDid(signature, "a signature"),
     identity: readFetched(field(signature, "identity"), "an identity"),
-    ...(record === undefined ? {} : { record: readFetched(record, "a record") }),
+    ...optional(signature, "record", (record) => readFetched(record, "a record")),
+    ...optional(signature, "tag", (tag) => readFetched(tag, "a tag")),
+  };
+}
+
+function readOwner(value: unknown): OwnerAnswer {
+  const owner = object(value, "the owner", ["handle", "did", "source", "fetchedAt"]);
+  const did = field(owner, "did") === undefined ? undefined : text(owner, "did", "the owner");
+  if (did !== undefined && !isDid(did)) malformed(`did of the owner is "${did}", expected a DID`);
+  return {
+    handle: text(owner, "handle", "the owner"),
+    ...(did === undefined ? {} : { did }),
+    source: text(owner, "source", "the owner"),
+    fetchedAt: readTime(owner, "the owner"),
   };
 }
 
 function readFetched(value: unknown, what: string): Fetched {
   const fetched = object(value, what, ["url", "bytes", "fetchedAt"]);
-  const fetchedAt = field(fetched, "fetchedAt");
   const bytes = fromBase64(text(fetched, "bytes", what));
   if (bytes === undefined) malformed(`bytes of ${what} are not base64`);
-  if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) malformed(`fetchedAt of ${what} is not a number`);
-  return { url: text(fetched, "url", what), bytes, fetchedAt };
+  return { url: text(fetched, "url", what), bytes, fetchedAt: readTime(fetched, what) };
 }
 
 function readGap(value: unknown): Gap {
@@ -102,6 +116,18 @@ function isGapCode(code: RejectionCode): boolean {
 function readDid(value: JsonObject, what: string): Did {
   const signer = text(value, "signer", what);
   return isDid(signer) ? signer : malformed(`signer of ${what} is "${signer}", expected a DID`);
+}
+
+function readTime(value: JsonObject, what: string): number {
+  const fetchedAt = field(value, "fetchedAt");
+  if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) malformed(`fetchedAt of ${what} is not a number`);
+  return fetchedAt;
+}
+
+/** An entry with this name where the object has one. */
+function optional<Name extends string, T>(from: JsonObject, name: Name, read: (value: unknown) => T) {
+  const value = field(from, name);
+  return (value === undefined ? {} : { [name]: read(value) }) as { readonly [Key in Name]?: T };
 }
 
 function list(value: JsonObject, name: string): readonly unknown[] {

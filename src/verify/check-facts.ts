@@ -1,11 +1,13 @@
 import { formatDateTime } from "../encoding/time.ts";
 import type { Requirement, TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
-import type { Subject } from "./evidence.ts";
+import { checkName } from "./check-name.ts";
+import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
+import type { Memory } from "./memory.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 /** How far a writer's clock may be ahead of this node's (spec 5.7): 5 minutes in milliseconds. */
-const CLOCK_SKEW = 5 * 60 * 1000;
+export const CLOCK_SKEW = 5 * 60 * 1000;
 
 /** Manifest types that say what a manifest is; containerd may be told `application/octet-stream`. */
 const SPECIFIC_MEDIA_TYPES: ReadonlySet<string> = new Set([
@@ -15,15 +17,22 @@ const SPECIFIC_MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ]);
 
-interface Question {
+/** What the facts are held against. */
+export interface Question {
   readonly subject: Subject;
   readonly rule: { readonly requirement: Requirement };
   readonly atcrHosts: readonly string[];
+  /** Milliseconds since 1970. */
   readonly now: number;
+  /** Whose the handle in the name is, where that was asked for and answered. */
+  readonly owner?: OwnerAnswer;
+  readonly gaps: readonly Gap[];
+  /** What this node remembered before it asked; absent where saved evidence is judged (spec 5.7). */
+  readonly memory?: Memory;
 }
 
 /**
- * Checks proven facts against what the rule and the pull ask for (spec 5.2, 5.6, 5.7). The signer's
+ * Checks proven facts against what the rule and the pull ask for (spec 5.2, 5.6 to 5.8). The signer's
  * own eligibility is checked before.
  *
  * @throws Rejection with the first check that fails
@@ -31,9 +40,10 @@ interface Question {
 export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: Question): void {
   checkSubject(facts, question.subject);
   checkPins(facts, signer);
+  checkKeyAge(facts, signer, question);
   checkMediaType(facts, question.subject);
-  checkRepository(facts, question);
   checkFreshness(facts, question);
+  checkName(facts, question);
 }
 
 /** Facts are made for one digest and used for one; that these are the same costs one comparison. */
@@ -60,24 +70,24 @@ function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject)
   }
 }
 
-function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {
-  const { repository } = rule.requirement;
-  if (repository === "any") return;
-  const { host, path } = subject.name;
-  if (repository !== "match") {
-    if (!repository.includes(claim.repository)) {
-      reject(
-        "record.wrong_repository",
-        `the record is about "${claim.repository}", expected ${repository.join(" or ")}`,
-      );
-    }
-    return;
+/**
+ * A key counts from when the directory took it in, or from when this node first saw it, whichever is
+ * later: dates are the directory's word. One that the policy pins was vouched for by a person.
+ */
+function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: TrustedSigner, question: Question): void {
+  const { rule, memory, now } = question;
+  const { minKeyAge } = rule.requirement;
+  if (minKeyAge === undefined || pins.keys !== undefined) return;
+  const firstSeen = memory === undefined ? undefined : (memory.get(did)?.keys.get(key) ?? now);
+  const times = [keySince, firstSeen].filter((time) => time !== undefined);
+  if (times.length === 0) {
+    reject("identity.key_too_young", `nothing says since when ${key} has been the key of ${did}`);
   }
-  const matches = atcrHosts.includes(host)
-    ? path.slice(path.indexOf("/") + 1) === claim.repository && path.includes("/")
-    : path === claim.repository || path.endsWith(`/${claim.repository}`);
-  if (!matches)
-    reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
+  const since = Math.max(...times);
+  if (now - since >= minKeyAge) return;
+  const origin = since === keySince ? "by its log" : "as far as this node has seen";
+  const detail = `${key} has been the key of ${did} since ${formatDateTime(since)}, ${origin}`;
+  reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
 }
 
 function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: Question): void {

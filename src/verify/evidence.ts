@@ -7,6 +7,8 @@ import type { RejectionCode } from "../rejection.ts";
 export interface Subject {
   readonly name: ImageReference;
   readonly digest: Digest;
+  /** The tag by which the digest was found; absent in a pull by digest. */
+  readonly tag?: string;
   /** As the registry served it; may be unspecific (`application/octet-stream`). */
   readonly mediaType?: string;
   /** Bytes of the manifest, where the caller knew it. */
@@ -31,6 +33,8 @@ export interface SignatureEvidence {
    * and nobody could be asked.
    */
   readonly record?: Fetched;
+  /** The CAR about the tag's record; absent unless the rule asks for it, and where it could not be had. */
+  readonly tag?: Fetched;
 }
 
 /** A registry's hint that this DID signed the digest. It proves nothing and chooses no host. */
@@ -55,8 +59,8 @@ export interface OwnerAnswer {
 
 /** Something that was asked for and not received. A network failure is evidence too. */
 export interface Gap {
-  readonly service: "registry" | "identity" | "pds";
-  /** Whose answer is missing; absent when the registry's list of referrers is. */
+  readonly service: "registry" | "identity" | "pds" | "handle";
+  /** Whose answer is missing; absent when the registry's list of referrers is, or the handle's owner. */
   readonly signer?: Did;
   readonly code: RejectionCode;
   /** What was tried and what happened, as a sentence. */
@@ -68,4 +72,6 @@ export interface Evidence {
   readonly pointers: readonly Pointer[];
   readonly signatures: readonly SignatureEvidence[];
   readonly gaps: readonly Gap[];
+  /** Absent unless the rule asks whose the handle is, and where that could not be had. */
+  readonly owner?: OwnerAnswer;
 }

@@ -1,23 +1,19 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Rule, TrustedSigner } from "../policy/policy.ts";
 import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
-import { checkFacts } from "./check-facts.ts";
+import { checkFacts, type Question } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
-import type { Gap, Pointer, Subject } from "./evidence.ts";
+import type { Gap, Pointer } from "./evidence.ts";
 import { demote, furthestFirst, untrusted, withNote } from "./headline.ts";
+import { NOTHING_REMEMBERED, rollback } from "./memory.ts";
 import type { Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
-/** Everything one judgement looks at. It has no clock: `now` is milliseconds since 1970. */
-export interface Case {
-  readonly subject: Subject;
+/** Everything one judgement looks at. It has no clock. */
+export interface Case extends Question {
   readonly rule: Rule;
   readonly attempts: readonly Attempt[];
   readonly pointers: readonly Pointer[];
-  readonly gaps: readonly Gap[];
-  /** Hosts whose names are `HANDLE/repository` (spec 5.6). */
-  readonly atcrHosts: readonly string[];
-  readonly now: number;
 }
 
 /** Where one trusted signer stands. */
@@ -27,7 +23,7 @@ type Standing =
   | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
 
 /**
- * Holds what is known against a rule (spec 5.2, 5.6, 5.7 and 6). Signatures count once per signer
+ * Holds what is known against a rule (spec 5.2, 5.6 to 5.8 and 6). Signatures count once per signer
  * and once per key, in whatever order they come. A refusal is inconclusive only where what is
  * missing could still meet the rule.
  */
@@ -42,7 +38,7 @@ export function judge(given: Case): Verdict {
   const counted = signatures.length;
 
   if (counted >= minSignatures) {
-    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures } };
+    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures, notes: notesOf(given) } };
   }
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
   const denials = [...untrusted(given), ...refused]
@@ -50,7 +46,7 @@ export function judge(given: Case): Verdict {
     .map((finding) => withNote(finding, given));
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
   // That the registry could not be asked may not matter to the outcome; whoever reads it should know.
-  const registry = given.gaps.filter((gap) => gap.signer === undefined).map(gapFinding);
+  const registry = given.gaps.filter(isOfRegistry).map(gapFinding);
   const untold = registry.filter(({ detail }) => !open.some((finding) => finding.detail === detail));
   const findings = furthestFirst([...denials, ...open, ...untold]);
   const headline = furthestFirst(outcome === "deny" ? denials : open)[0];
@@ -75,13 +71,9 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
   const offered: SignatureFacts[] = [];
   for (const attempt of given.attempts) {
     if (signerOf(attempt) !== signer.did) continue;
-    if ("finding" in attempt) {
-      findings.push(attempt.finding);
-      continue;
-    }
-    const finding = mismatch(attempt.facts, signer, given);
-    if (finding === undefined) offered.push(attempt.facts);
-    else findings.push(finding);
+    const finding = behind(attempt, signer, given) ?? objection(attempt, signer, given);
+    if (finding !== undefined) findings.push(finding);
+    else if ("facts" in attempt) offered.push(attempt.facts);
   }
   if (offered.length > 0) return { kind: "counts", offered };
   findings.push(...given.gaps.filter((gap) => gap.signer === signer.did).map(gapFinding));
@@ -94,7 +86,7 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
 
 /** A signer of whom nothing was asked: only the registry's list could have led to them. */
 function unasked(signer: Did, { gaps }: Case): Standing {
-  const [hidden] = furthestFirst(gaps.filter((gap) => gap.signer === undefined).map(gapFinding));
+  const [hidden] = furthestFirst(gaps.filter(isOfRegistry).map(gapFinding));
   if (hidden) return { kind: "open", finding: { ...hidden, signer } };
   return {
     kind: "refused",
@@ -102,14 +94,35 @@ function unasked(signer: Did, { gaps }: Case): Standing {
   };
 }
 
-function mismatch(facts: SignatureFacts, signer: TrustedSigner, given: Case): Finding | undefined {
+/** What was proven is old: behind what this node has seen, or behind the policy's minRev (spec 5.7). */
+function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: Case): Finding | undefined {
+  if (sighting === undefined) return undefined;
+  const rolledBack = memory === undefined ? undefined : rollback(sighting, memory.get(did) ?? NOTHING_REMEMBERED);
+  if (rolledBack !== undefined) return { signer: did, ...rolledBack };
+  const older = sighting.revs.find((rev) => minRev !== undefined && rev < minRev);
+  if (older === undefined) return undefined;
+  const detail = `the repo of ${did} is shown as of ${older}, the policy's minRev is ${minRev}`;
+  return { signer: did, code: "commit.older_than_pinned", detail };
+}
+
+/** Why an attempt does not count, if it does not. */
+function objection(attempt: Attempt, signer: TrustedSigner, given: Case): Finding | undefined {
+  if ("finding" in attempt) return attempt.finding;
   try {
-    checkFacts(facts, signer, given);
+    checkFacts(attempt.facts, signer, given);
     return undefined;
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     return { signer: signer.did, code: error.code, detail: error.message };
   }
+}
+
+function notesOf({ subject, rule }: Case): readonly string[] {
+  return rule.requirement.tag === "match" && subject.tag === undefined ? ["pulled by digest: no tag was checked"] : [];
+}
+
+function isOfRegistry({ service }: Gap): boolean {
+  return service === "registry";
 }
 
 function kindOf(code: RejectionCode): string {

@@ -24,5 +24,38 @@ export interface Sighting {
   readonly revs: readonly Tid[];
 }
 
+/** What a node remembers of whom; nobody: {@link NOTHING_REMEMBERED}. */
+export type Memory = ReadonlyMap<Did, SignerMemory>;
+
 /** Nothing remembered: what a node knows of somebody it has never asked for. */
 export const NOTHING_REMEMBERED: SignerMemory = { operations: new Set(), keys: new Map() };
+
+/** A valid log that lacks an operation this node has seen valid: its CID. */
+export function lostOperation(operations: readonly string[] | undefined, memory: SignerMemory): string | undefined {
+  if (operations === undefined) return undefined;
+  const listed = new Set(operations);
+  return [...memory.operations].find((cid) => !listed.has(cid));
+}
+
+/**
+ * Whether what was seen now lies behind what is remembered (spec 5.7): a log that lost a valid operation,
+ * or a repo of an older revision.
+ *
+ * @param memory as it was before anybody was asked, else two pulls at the same time would accuse each other
+ */
+export function rollback({ signer, operations, revs }: Sighting, memory: SignerMemory): Rollback | undefined {
+  const lost = lostOperation(operations, memory);
+  if (lost !== undefined) {
+    const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen`;
+    return { code: "identity.log_rolled_back", detail };
+  }
+  const older = revs.find((rev) => memory.rev !== undefined && rev < memory.rev);
+  if (older === undefined) return undefined;
+  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}`;
+  return { code: "commit.rolled_back", detail };
+}
+
+export interface Rollback {
+  readonly code: "identity.log_rolled_back" | "commit.rolled_back";
+  readonly detail: string;
+}

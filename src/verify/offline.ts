@@ -1,11 +1,12 @@
 import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
+import { atcrName } from "./atcr-name.ts";
 import type { Bundle } from "./bundle.ts";
 import { verdictOf } from "./by-policy.ts";
 import type { Subject } from "./evidence.ts";
 import { applyAction, judge } from "./judge.ts";
-import { attempt } from "./prove.ts";
+import { attempt, soughtFor } from "./prove.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A question, and all that is known about it. */
@@ -31,7 +32,8 @@ export function judgeBundle({ policy, bundle, atcrHosts, now, ...subject }: Save
   const selection = select(policy, subject.name, digest);
   if (selection.kind !== "judge") return verdictOf(selection);
   const { rule } = selection;
-  const { signatures, pointers, gaps } = bundle.evidence;
-  const attempts = signatures.map((signature) => attempt(digest, signature));
-  return applyAction(rule, judge({ subject, rule, attempts, pointers, gaps, atcrHosts, now }));
+  const { signatures, ...evidence } = bundle.evidence;
+  const sought = soughtFor(subject, atcrName(subject.name, atcrHosts));
+  const attempts = signatures.map((signature) => attempt(sought, signature));
+  return applyAction(rule, judge({ subject, rule, attempts, ...evidence, atcrHosts, now }));
 }

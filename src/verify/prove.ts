@@ -1,48 +1,106 @@
-import { type Identity, proveIdentity } from "../atproto/identity.ts";
+import { type Identity, type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { proveRecord } from "../atproto/record-proof.ts";
-import { tidTime } from "../atproto/syntax.ts";
+import { type Tid, tidTime } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { readClaim, recordPath } from "./claim.ts";
-import type { SignatureEvidence } from "./evidence.ts";
-import type { Attempt, SignatureFacts } from "./verdict.ts";
+import type { SignatureEvidence, Subject } from "./evidence.ts";
+import type { Sighting } from "./memory.ts";
+import { readTag, tagRecordPath } from "./tag.ts";
+import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
+
+/** What a proof must be about. */
+export interface Sought {
+  readonly digest: Digest;
+  /** The tag whose record is looked at, where there is one. */
+  readonly tag?: string;
+  /** The tag's repository, where the image's name says it; else it is that of the digest's record. */
+  readonly repository?: string;
+}
+
+/** What is sought for an image: its repository is known on ATCR's hosts alone (spec 5.8). */
+export function soughtFor({ digest, tag }: Subject, name: { repository: string } | undefined): Sought {
+  return { digest, ...(tag === undefined ? {} : { tag }), ...(name && { repository: name.repository }) };
+}
 
 /**
  * Turns one signature's bytes into facts that hold whatever the policy says and whatever time it is
  * (spec 5.1, 5.3 to 5.6).
  *
- * @param identity what {@link proveIdentity} made of `signature.identity`, where the caller needed
- * it before (to find the PDS); proven here otherwise
- * @throws Rejection with the first check that fails; `record.absent` where the absence is proven
+ * @param proof what `readIdentity` made of `signature.identity`, where the caller needed it before (to
+ * find the PDS); read here otherwise
+ * @returns facts; or the first check that failed, as a finding: `record.absent` where the absence is
+ * proven. With what was seen on the way.
  */
-export function prove(
-  digest: Digest,
-  signature: SignatureEvidence,
-  identity: Identity = proveIdentity(signature.signer, signature.identity.bytes),
-): SignatureFacts {
-  if (identity.did !== signature.signer) throw new Error("the identity given is another signer's");
-  if (signature.record === undefined) reject("pds.unreachable", `there is no proof from the PDS of ${identity.did}`);
-  const { rev, value } = proveRecord(identity, signature.record.bytes, recordPath(digest));
-  if (value === undefined)
-    reject("record.absent", `the repo of ${identity.did} holds no record of ${digest} (rev ${rev})`);
+export function attempt(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof): Attempt {
+  const { signer } = signature;
+  const revs: Tid[] = [];
+  let seen: Omit<Sighting, "revs"> | undefined;
+  // Read at the end: a commit may be proven, and what it leads to not.
+  const sighting = (): { sighting?: Sighting } => (seen === undefined ? {} : { sighting: { ...seen, revs } });
+  try {
+    const identity = proof ?? readIdentity(signer, signature.identity.bytes);
+    if (identity.did !== signer) throw new Error("the identity given is another signer's");
+    seen = sightingOf(identity);
+    const { current } = identity;
+    if (current instanceof Rejection) throw current;
+    const facts = prove(sought, signature, current, (rev) => revs.push(rev));
+    return { facts, ...sighting() };
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return { signer, finding: { signer, code: error.code, detail: error.message }, ...sighting() };
+  }
+}
+
+function sightingOf({ did, history, current }: IdentityProof): Omit<Sighting, "revs"> {
   return {
-    signer: identity.did,
-    digest,
-    key: identity.key.didKey,
-    pds: identity.pds,
-    rev,
-    revTime: tidTime(rev),
-    claim: readClaim(digest, value),
+    signer: did,
+    ...(history === undefined ? {} : { operations: history.map(({ cid }) => cid) }),
+    ...(current instanceof Rejection ? {} : { key: current.key.didKey }),
   };
 }
 
-/** {@link prove}, with a failed check as a finding. This is the one place that catches it. */
-export function attempt(digest: Digest, signature: SignatureEvidence, identity?: Identity): Attempt {
+function prove(
+  sought: Sought,
+  { record, tag }: SignatureEvidence,
+  identity: Identity,
+  proven: (rev: Tid) => void,
+): SignatureFacts {
+  const { did, key, keySince, pds, handles } = identity;
+  const { digest } = sought;
+  if (record === undefined) reject("pds.unreachable", `there is no proof from the PDS of ${did}`);
+  const { rev, value } = proveRecord(identity, record.bytes, recordPath(digest), proven);
+  if (value === undefined) reject("record.absent", `the repo of ${did} holds no record of ${digest} (rev ${rev})`);
+  const claim = readClaim(digest, value);
+  return {
+    signer: did,
+    digest,
+    key: key.didKey,
+    ...(keySince === undefined ? {} : { keySince }),
+    pds,
+    handles,
+    rev,
+    revTime: tidTime(rev),
+    claim,
+    ...(tag === undefined || sought.tag === undefined
+      ? {}
+      : { tag: proveTag({ repository: claim.repository, tag: sought.tag, ...sought }, tag.bytes, identity, proven) }),
+  };
+}
+
+/** A proof of the tag that is no good takes nothing from that of the digest: not every rule asks for it. */
+function proveTag(
+  { digest, repository, tag }: Required<Sought>,
+  bytes: Uint8Array,
+  identity: Identity,
+  proven: (rev: Tid) => void,
+): TagFacts {
+  const address = tagRecordPath(repository, tag);
   try {
-    return { facts: prove(digest, signature, identity) };
+    const { value } = proveRecord(identity, bytes, address, proven);
+    return { address, claim: value === undefined ? undefined : readTag(identity.did, digest, value) };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    const { signer } = signature;
-    return { signer, finding: { signer, code: error.code, detail: error.message } };
+    return { code: error.code, detail: error.message };
   }
 }

@@ -1,6 +1,7 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
+import type { Sighting } from "./memory.ts";
 
 /** The answer to one pull. */
 export type Verdict = Allow | Refusal;
@@ -15,6 +16,10 @@ export interface Signed {
   readonly kind: "signed";
   readonly rule: string;
   readonly signatures: readonly SignatureFacts[];
+  /** What was not looked at, or not now, as sentences: `pulled by digest: no tag was checked`. */
+  readonly notes: readonly string[];
+  /** When evidence that was judged again was had (spec 6); absent where all of it is of this pull. */
+  readonly verifiedAt?: number;
 }
 
 /** The policy asks for no signature here. */
@@ -54,12 +59,29 @@ export interface SignatureFacts {
   readonly digest: Digest;
   /** did:key of the key that signed the commit. */
   readonly key: string;
+  /** Since when that key has been in place, by the directory's word; absent for a did:web. */
+  readonly keySince?: number;
   /** Origin of the signer's PDS. */
   readonly pds: string;
+  /** Handles that the signer's identity claims. */
+  readonly handles: readonly string[];
   /** Revision of the repo that holds the record, and the time in it. */
   readonly rev: Tid;
   readonly revTime: number;
   readonly claim: Claim;
+  /** What the repo says of the tag; absent where no proof of it was gathered. */
+  readonly tag?: TagFacts;
+}
+
+/** A proof about a tag: what its record says (undefined: proven that there is none), or why it proves nothing. */
+export type TagFacts =
+  | { readonly address: string; readonly claim: TagClaim | undefined }
+  | { readonly code: RejectionCode; readonly detail: string };
+
+/** The record of a tag that names the digest asked about. */
+export interface TagClaim {
+  readonly repository: string;
+  readonly tag: string;
 }
 
 /** What the record says of the digest. */
@@ -72,5 +94,8 @@ export interface Claim {
   readonly blobSize?: number;
 }
 
-/** A signature's bytes after `prove`: facts, or why there are none. */
-export type Attempt = { readonly facts: SignatureFacts } | { readonly signer: Did; readonly finding: Finding };
+/** A signature's bytes after `prove`: facts, or why there are none; and what was seen on the way. */
+export type Attempt = { readonly sighting?: Sighting } & (
+  | { readonly facts: SignatureFacts }
+  | { readonly signer: Did; readonly finding: Finding }
+);

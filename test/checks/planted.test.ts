@@ -50,18 +50,18 @@ const LAYERS: readonly Plant[] = [
   ["src/config", "../verify/x.ts"],
   ["src/config", "../net/x.ts"],
   ["src/verify", "../net/x.ts"],
-  ["src/verify", "../decide.ts"],
+  ["src/verify", "../decide/x.ts"],
   ["src/net", "../collect/x.ts"],
   ["src/net", "../state/x.ts"],
   ["src/state", "../net/x.ts"],
   ["src/state", "../collect/x.ts"],
-  ["src/collect", "../decide.ts"],
+  ["src/collect", "../decide/x.ts"],
   ["src/collect", "../cli/x.ts"],
   ["src/cli", "../main.ts"],
   ["src/cli/commands", "../../main.ts"],
   ["src/verify/deep", "../../net/x.ts"],
   ["src/rejection.ts", "./encoding/x.ts"],
-  ["src/decide.ts", "./cli/x.ts"],
+  ["src/decide", "../cli/x.ts"],
 ].flatMap(([where = "", path = ""]) => plants("check-lint", IMPORTS, where, `import "${path}";`));
 
 const IMPORT_FORMS = plants(

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Did } from "../../src/atproto/syntax.ts";
-import { decide } from "../../src/decide.ts";
-import { Deadline } from "../../src/net/deadline.ts";
-import type { HttpGet } from "../../src/net/exchange.ts";
-import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
-import { parseScope, type Scope } from "../../src/policy/scope.ts";
-import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../support/evidence.ts";
-import { signingKey } from "../support/signing-key.ts";
-import { payloadOf, World } from "../support/world.ts";
+import type { Did } from "../../../src/atproto/syntax.ts";
+import { decide } from "../../../src/decide/decide.ts";
+import { Deadline } from "../../../src/net/deadline.ts";
+import type { HttpGet } from "../../../src/net/exchange.ts";
+import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../../src/policy/policy.ts";
+import { parseScope, type Scope } from "../../../src/policy/scope.ts";
+import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
+import { signingKey } from "../../support/signing-key.ts";
+import { payloadOf, World } from "../../support/world.ts";
 
 const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
 /** Longer than any of these tests may take. */

@@ -1,0 +1,122 @@
+import type { IdentityProof } from "../atproto/identity.ts";
+import type { Did } from "../atproto/syntax.ts";
+import { equalBytes } from "../encoding/bytes.ts";
+import { Rejection } from "../rejection.ts";
+import { recordAddress } from "../verify/claim.ts";
+import type { Fetched, Gap, SignatureEvidence } from "../verify/evidence.ts";
+import type { SignerMemory } from "../verify/memory.ts";
+import { attempt, type Sought } from "../verify/prove.ts";
+import { tagRecordAddress } from "../verify/tag.ts";
+import type { Collected } from "./collect.ts";
+import { type CollectContext, gapOf } from "./context.ts";
+import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
+import { fetchRecord } from "./record.ts";
+
+/** One signer, asked about one image: who they are, and what their repo says. */
+export class SignerSearch {
+  /** What this node remembered before it asked; undefined until then. */
+  memory: SignerMemory | undefined;
+  readonly #signer: Did;
+  readonly #sought: Sought;
+  readonly #context: CollectContext;
+  #identity: FetchedIdentity | undefined;
+  /** Each of the two ways to ask a second time is open once. */
+  readonly #open = new Set(["refresh", "again"]);
+
+  constructor(signer: Did, sought: Sought, context: CollectContext) {
+    this.#signer = signer;
+    this.#sought = sought;
+    this.#context = context;
+  }
+
+  get proof(): IdentityProof | undefined {
+    return this.#identity?.proof;
+  }
+
+  /** Identity, then record: the record is asked for where the identity says. */
+  async ask(): Promise<readonly Collected[]> {
+    this.memory = await this.#context.deadline.track("this node's memory", () => this.#context.recall(this.#signer));
+    return this.#identified(0, () => true);
+  }
+
+  /** Beginning with the next directory: one that is behind the others is the likely reason. */
+  async refresh(): Promise<readonly Collected[]> {
+    const first = this.#identity;
+    if (first === undefined || !this.#open.delete("refresh")) return [];
+    return this.#identified(first.directory + 1, (second) => isNews(second, first));
+  }
+
+  /** The PDS alone, once more; undefined where it has been asked again already. */
+  again(): Promise<readonly Collected[]> | undefined {
+    const identity = this.#identity;
+    if (identity?.proof === undefined || !this.#open.delete("again")) return undefined;
+    return this.#records(identity);
+  }
+
+  async #identified(directory: number, isTaken: (found: FetchedIdentity) => boolean): Promise<readonly Collected[]> {
+    let found: FetchedIdentity;
+    try {
+      found = await fetchIdentity(this.#signer, this.#context, this.memory, directory);
+    } catch (error) {
+      return [{ kind: "gap", gap: gapOf("identity", error, this.#signer) }];
+    }
+    if (!isTaken(found)) return [];
+    this.#identity = found;
+    return this.#records(found);
+  }
+
+  /** The record of the digest, and that of the tag at the same time where its address is known. */
+  async #records({ fetched, proof }: FetchedIdentity): Promise<readonly Collected[]> {
+    const identity = proof?.current;
+    const known = { signer: this.#signer, identity: fetched };
+    const found = (signature: SignatureEvidence): Collected => ({
+      kind: "signature",
+      signature,
+      ...(proof && { proof }),
+    });
+    if (identity === undefined || identity instanceof Rejection) return [found(known)];
+
+    const gaps: Collected[] = [];
+    const fetch = async (address: Parameters<typeof fetchRecord>[1]): Promise<Fetched | undefined> => {
+      try {
+        return await fetchRecord(identity, address, this.#context);
+      } catch (error) {
+        gaps.push({ kind: "gap", gap: gapOf("pds", error, this.#signer) satisfies Gap });
+        return undefined;
+      }
+    };
+    const { digest, tag, repository } = this.#sought;
+    const early = tag !== undefined && repository !== undefined ? fetch(tagRecordAddress(repository, tag)) : undefined;
+    const record = await fetch(recordAddress(digest));
+    if (record === undefined) {
+      await early;
+      return gaps;
+    }
+    const signature = { ...known, record };
+    const tagProof = await (early ?? this.#tagOf(signature, proof, fetch));
+    return [...gaps, found({ ...signature, ...(tagProof && { tag: tagProof }) })];
+  }
+
+  /** Where the image's name does not say which repository of the signer it is, the record does. */
+  async #tagOf(
+    signature: SignatureEvidence,
+    proof: IdentityProof | undefined,
+    fetch: (address: Parameters<typeof fetchRecord>[1]) => Promise<Fetched | undefined>,
+  ): Promise<Fetched | undefined> {
+    const { tag } = this.#sought;
+    if (tag === undefined) return undefined;
+    const proven = attempt(this.#sought, signature, proof);
+    return "facts" in proven ? fetch(tagRecordAddress(proven.facts.claim.repository, tag)) : undefined;
+  }
+}
+
+/**
+ * Whether a second answer may replace the first: it is another, and its key is not one that the first
+ * knew as superseded. Else a directory that lags behind would bring a stolen key back to life.
+ */
+function isNews(second: FetchedIdentity, first: FetchedIdentity): boolean {
+  if (equalBytes(second.fetched.bytes, first.fetched.bytes)) return false;
+  const [now, before] = [second.proof?.current, first.proof?.current];
+  if (now === undefined || before === undefined || now instanceof Rejection || before instanceof Rejection) return true;
+  return !before.formerKeys.has(now.key.didKey) || now.formerKeys.has(before.key.didKey);
+}

@@ -1,0 +1,125 @@
+import { type Collected, Collector } from "../collect/collect.ts";
+import type { CollectContext } from "../collect/context.ts";
+import type { Rule, TrustPolicy } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
+import { verdictOf } from "../verify/by-policy.ts";
+import type { Evidence, Subject } from "../verify/evidence.ts";
+import { applyAction, judge } from "../verify/judge.ts";
+import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
+import type { Attempt, Verdict } from "../verify/verdict.ts";
+import { Findings } from "./findings.ts";
+import { type EvidenceKeeper, forgetRefuted, judgeKept, keepVerified } from "./kept.ts";
+
+/** What a decision works with: what gathers evidence, and what outlasts this pull. */
+export interface DecideContext extends CollectContext {
+  /** Remembers what was seen of a signer; never throws. */
+  readonly remember: (sighting: Sighting) => Promise<void>;
+  readonly keeper: EvidenceKeeper;
+}
+
+/** The answer, and what it rests on. */
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly evidence: Evidence;
+}
+
+const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
+/** Milliseconds that are left for evidence kept before, where the rule would take it. */
+const TIME_FOR_KEPT = 500;
+/** Most milliseconds that the disk may take at the end: a verdict that stands waits no longer. */
+const TIME_TO_SETTLE = 500;
+
+/**
+ * Answers one pull: the policy selects a rule, evidence is gathered and each piece is proven and
+ * judged as it arrives; the first time the rule is met is the answer, a refusal waits for all of it.
+ *
+ * @param selected is told the rule as soon as it is known
+ */
+export async function decide(
+  subject: Subject,
+  policy: TrustPolicy,
+  context: DecideContext,
+  selected?: (rule: Rule) => void,
+): Promise<Decision> {
+  const selection = select(policy, subject.name, subject.digest);
+  if (selection.kind !== "judge") return { verdict: verdictOf(selection), evidence: NO_EVIDENCE };
+
+  const { rule } = selection;
+  selected?.(rule);
+  const takesKept = rule.requirement.maxStaleness !== undefined;
+  const deadline = takesKept ? context.deadline.earlier(TIME_FOR_KEPT) : context.deadline;
+  const limited = { ...context, deadline };
+  const collector = new Collector(subject, rule, limited);
+  const found = new Findings(collector.sought);
+
+  const fresh = await gather(subject, rule, limited, collector, found);
+  await inTime(settle(collector, found, context));
+  const question = { subject, rule, atcrHosts: context.config.atcrHosts, now: context.now() };
+  if (takesKept && fresh.outcome === "allow") await inTime(keepVerified(fresh, subject, found, context.keeper));
+  const kept =
+    takesKept && fresh.outcome === "inconclusive"
+      ? await judgeKept(question, collector, found, context.keeper)
+      : undefined;
+  return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
+}
+
+async function gather(
+  subject: Subject,
+  rule: Rule,
+  context: CollectContext,
+  collector: Collector,
+  found: Findings,
+): Promise<Verdict> {
+  const { atcrHosts } = context.config;
+  for (;;) {
+    const collected = await collector.next();
+    const attempt = collected && found.add(stillOf(collected, context));
+    // Pointers and gaps turn no refusal into an allow.
+    if (collected?.kind === "pointer" || collected?.kind === "gap") continue;
+    const { memory } = collector;
+    const verdict = judge({ subject, rule, atcrHosts, memory, now: context.now(), ...found.known() });
+    if (verdict.outcome === "allow" || collected === undefined) return verdict;
+    if (attempt !== undefined) askOnceMore(attempt, collector);
+  }
+}
+
+/** A key may have been rotated since the identity was learned; a PDS may have shown an old state. */
+function askOnceMore(attempt: Attempt, collector: Collector): void {
+  const { sighting } = attempt;
+  if ("finding" in attempt && attempt.finding.code === "commit.bad_signature") collector.refresh(attempt.signer);
+  if (sighting === undefined) return;
+  const memory = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
+  if (rollback(sighting, memory)?.code === "commit.rolled_back") collector.askAgain(sighting.signer);
+}
+
+/** A signature that waited until the time was over is not proven any more: that takes time too. */
+function stillOf(collected: Collected, { deadline }: CollectContext): Collected {
+  if (collected.kind !== "signature" || deadline.remaining() > 0) return collected;
+  const { signer } = collected.signature;
+  const detail = `the time was over before the proof of ${signer} was looked at`;
+  return { kind: "gap", gap: { service: "pds", signer, code: "net.deadline", detail } };
+}
+
+/** What was seen outlasts this pull (spec 5.7); what lies behind what was known before is not believed. */
+async function settle(collector: Collector, found: Findings, context: DecideContext): Promise<void> {
+  const { memory } = collector;
+  for (const { attempt } of found.examined) {
+    const { sighting } = attempt;
+    if (sighting === undefined) continue;
+    const known = memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
+    if (rollback(sighting, known) !== undefined) continue;
+    // First, so that a crash between the two forgets too much and not too little.
+    await forgetRefuted(attempt, known, found.sought.digest, context.keeper);
+    await context.remember(sighting);
+  }
+}
+
+/** The verdict stands by now, whatever the disk does; what was begun on it is harmless half done. */
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, TIME_TO_SETTLE);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
+}

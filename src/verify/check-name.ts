@@ -1,0 +1,78 @@
+import { isHandle, normaliseHandle } from "../atproto/handle.ts";
+import { reject } from "../rejection.ts";
+import { atcrName, demandsOwner } from "./atcr-name.ts";
+import type { Question } from "./check-facts.ts";
+import type { SignatureFacts } from "./verdict.ts";
+
+/**
+ * Checks that the signature is about this name of the image (spec 5.6, 5.8): its repository, the
+ * handle in it, its tag.
+ *
+ * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent,
+ * tag.mismatch, or what the handle's or the tag's answer is missing by
+ */
+export function checkName(facts: SignatureFacts, question: Question): void {
+  checkRepository(facts, question);
+  checkOwner(facts, question);
+  checkTag(facts, question);
+}
+
+function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {
+  const { repository } = rule.requirement;
+  if (repository === "any") return;
+  const { host, path } = subject.name;
+  if (repository !== "match") {
+    if (!repository.includes(claim.repository)) {
+      reject(
+        "record.wrong_repository",
+        `the record is about "${claim.repository}", expected ${repository.join(" or ")}`,
+      );
+    }
+    return;
+  }
+  const matches = atcrHosts.includes(host)
+    ? atcrName(subject.name, atcrHosts)?.repository === claim.repository
+    : path === claim.repository || path.endsWith(`/${claim.repository}`);
+  if (!matches)
+    reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
+}
+
+/** Both ways: the identity claims the handle, and the handle leads to the identity. */
+function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: Question): void {
+  const { host, path } = subject.name;
+  if (!demandsOwner(rule.requirement, subject.name, atcrHosts)) return;
+  const handle = atcrName(subject.name, atcrHosts)?.handle;
+  if (handle === undefined || !isHandle(handle)) {
+    reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
+  }
+  if (!handles.some((claimed) => normaliseHandle(claimed) === handle)) {
+    const claims = handles.length === 0 ? "no handle" : handles.join(", ");
+    reject("image.owner_mismatch", `${signer} claims ${claims}, the image is of ${handle}`);
+  }
+  if (owner?.handle !== handle) {
+    const gap = gaps.find(({ service }) => service === "handle");
+    reject(gap?.code ?? "handle.unreachable", gap?.detail ?? `nothing says whose the handle ${handle} is`);
+  }
+  if (owner.did !== signer) {
+    const leads = owner.did === undefined ? "to nobody" : `to ${owner.did}`;
+    reject("image.owner_mismatch", `the handle ${handle} leads ${leads}, not to ${signer} (${owner.source})`);
+  }
+}
+
+function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {
+  if (rule.requirement.tag === "any") return;
+  const { name } = subject;
+  if (subject.tag === undefined) {
+    // A digest in the name was asked for, and cannot have been moved.
+    if (name.digest !== undefined) return;
+    reject("tag.absent", `${name.host}/${name.path} has neither a tag nor a digest`);
+  }
+  if (tag === undefined) reject("pds.unreachable", `there is no proof about the tag "${subject.tag}"`);
+  if ("code" in tag) reject(tag.code, `about the tag "${subject.tag}": ${tag.detail}`);
+  if (tag.claim === undefined) reject("tag.absent", `the repo of ${signer} holds no record ${tag.address}`);
+  const repository = atcrName(name, atcrHosts)?.repository ?? claim.repository;
+  if (tag.claim.repository !== repository || tag.claim.tag !== subject.tag) {
+    const found = `"${tag.claim.repository}:${tag.claim.tag}"`;
+    reject("tag.mismatch", `the record ${tag.address} is about ${found}, expected "${repository}:${subject.tag}"`);
+  }
+}

@@ -1,0 +1,63 @@
+import type { IdentityProof } from "../atproto/identity.ts";
+import type { Did } from "../atproto/syntax.ts";
+import { Rejection, type RejectionCode } from "../rejection.ts";
+import type { Evidence, Gap } from "./evidence.ts";
+import type { SignerMemory } from "./memory.ts";
+import type { Attempt } from "./verdict.ts";
+
+/** How far the time of kept evidence may be ahead of the clock, which may have been set back: 5 minutes. */
+const CLOCK_SKEW = 5 * 60 * 1000;
+
+/** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
+const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
+  "registry.unreachable",
+  "identity.unreachable",
+  "pds.unreachable",
+  "handle.unreachable",
+  "net.deadline",
+]);
+
+export function isUnanswered({ code }: Gap): boolean {
+  return UNANSWERED.has(code);
+}
+
+/**
+ * Whether nothing at all was heard of a signer's signature: then what was verified before may be judged
+ * again. A signer who was not asked would have been named by the registry, so its list must be missing.
+ */
+export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly Attempt[]; gaps: readonly Gap[] }) {
+  if (attempts.some((attempt) => ("facts" in attempt ? attempt.facts.signer : attempt.signer) === signer)) return false;
+  const own = gaps.filter((gap) => gap.signer === signer);
+  const missing = own.length > 0 ? own : gaps.filter(({ service }) => service === "registry");
+  return missing.length > 0 && missing.every(isUnanswered);
+}
+
+/** When evidence was had, by its oldest part; undefined where a part lies in the future. */
+export function verifiedAt({ signatures, owner }: Evidence, now: number): number | undefined {
+  const parts = [...signatures.flatMap(({ identity, record, tag }) => [identity, record, tag]), owner];
+  const times = parts.flatMap((part) => (part === undefined ? [] : [part.fetchedAt]));
+  return times.some((time) => time > now + CLOCK_SKEW) ? undefined : Math.min(...times);
+}
+
+/** What a signer's answer says of evidence kept before: nothing, that of this digest is over, or all of it. */
+export function refuted(attempt: Attempt, memory: SignerMemory): "nothing" | "digest" | "signer" {
+  if ("finding" in attempt && attempt.finding.code === "identity.deactivated") return "signer";
+  const key = attempt.sighting?.key;
+  if (key !== undefined && memory.keys.size > 0 && !memory.keys.has(key)) return "signer";
+  return "finding" in attempt && attempt.finding.code === "record.absent" ? "digest" : "nothing";
+}
+
+/**
+ * Whether a key is the signer's newest, as far as is known: by the identity, where it was had now, and by
+ * what this node remembers, where another key was first seen later.
+ */
+export function isNewestKey(
+  key: string | undefined,
+  proof: IdentityProof | undefined,
+  { keys }: SignerMemory,
+): boolean {
+  if (key === undefined) return false;
+  if (proof !== undefined && (proof.current instanceof Rejection || proof.current.key.didKey !== key)) return false;
+  const seen = keys.get(key);
+  return [...keys].every(([other, time]) => other === key || (seen !== undefined && time < seen));
+}

@@ -1,0 +1,51 @@
+import type { Did } from "../atproto/syntax.ts";
+import { type DagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
+import type { Digest } from "../oci/digest.ts";
+import { reject } from "../rejection.ts";
+import { recordPath } from "./claim.ts";
+import type { TagClaim } from "./verdict.ts";
+
+const COLLECTION = "io.atcr.tag";
+
+/**
+ * Where ATCR is believed to keep what a tag means: the record key is the repository with `~` for `/`,
+ * `_`, and the tag. Two pairs may share a key (`a_b:c`, `a:b_c`), so the record's own fields decide.
+ */
+export function tagRecordAddress(repository: string, tag: string): { collection: string; rkey: string } {
+  return { collection: COLLECTION, rkey: `${repository.replaceAll("/", "~")}_${tag}` };
+}
+
+/** The same as a path of the repo. */
+export function tagRecordPath(repository: string, tag: string): string {
+  const { collection, rkey } = tagRecordAddress(repository, tag);
+  return `${collection}/${rkey}`;
+}
+
+/**
+ * Reads an io.atcr.tag record (spec 5.8): the digest by `manifest`, the at-uri of a record in the same
+ * repo, or by the deprecated `manifestDigest`. Where both are there they must agree.
+ *
+ * @param record attacker-controlled, but in the signer's signed repo
+ * @param image the digest that the tag should name
+ * @throws Rejection tag.mismatch where it is no such record, or names another digest
+ */
+export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
+  if (!isDagCborMap(record) || record.get("$type") !== COLLECTION) mismatch(`is not of type ${COLLECTION}`);
+  const [repository, tag] = [record.get("repository"), record.get("tag")];
+  if (typeof repository !== "string" || typeof tag !== "string") mismatch("has no repository or no tag");
+
+  const named = [
+    { found: record.get("manifest"), expected: `at://${signer}/${recordPath(image)}` },
+    { found: record.get("manifestDigest"), expected: image },
+  ].filter(({ found }) => found !== undefined && found !== null);
+  if (named.length === 0) mismatch("names no manifest");
+  for (const { found, expected } of named) {
+    if (found !== expected)
+      mismatch(`names ${typeof found === "string" ? `"${found}"` : "something"}, not ${expected}`);
+  }
+  return { repository, tag };
+}
+
+function mismatch(what: string): never {
+  reject("tag.mismatch", `the record of the tag ${what}`);
+}
