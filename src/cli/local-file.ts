@@ -1,9 +1,21 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { resolve } from "node:path";
 import { fromUtf8 } from "../encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../rejection.ts";
 import { replaceable, wayTo } from "../state/trusted-way.ts";
 
+const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Larger files are no policy or configuration. */
 const MAX_FILE = 1024 * 1024;
 
@@ -38,10 +50,40 @@ export function readTrustedFile({ path, code, what }: LocalFile): string | undef
   } catch (error) {
     if (error instanceof Rejection) throw error;
     if (fd === undefined && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    return reject(code, `${what} ${path} cannot be read: ${(error as Error).message}`, error);
+    return unreadable({ path, code, what }, error);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+/**
+ * Lists a folder whose files decide about trust. Other than one on the way to a file it must not be
+ * writable by others even if it is sticky: they could add a hard link to a file of root's, which would
+ * then be read as if root had put it there.
+ *
+ * @returns the names in it, undefined where there is no such folder
+ * @throws Rejection `code`
+ */
+export function listTrustedFolder({ path, code, what }: LocalFile): readonly string[] | undefined {
+  try {
+    const absolute = resolve(path);
+    // Not by the error of opening it: a link that leads nowhere is a mistake, not an absence.
+    if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return undefined;
+    checkWay(absolute, what, code);
+    const folder = statSync(absolute);
+    if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
+    if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
+      reject(code, `${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`);
+    }
+    return readdirSync(absolute);
+  } catch (error) {
+    if (error instanceof Rejection) throw error;
+    return unreadable({ path, code, what }, error);
+  }
+}
+
+function unreadable({ path, code, what }: LocalFile, error: unknown): never {
+  reject(code, `${what} ${path} cannot be read: ${(error as Error).message}`, error);
 }
 
 function check(stats: Stats, path: string, what: string, code: RejectionCode): void {

@@ -1,7 +1,8 @@
 import { type Config, DEFAULT_CONFIG, parseConfig } from "../config/config.ts";
-import { parsePolicy } from "../policy/parse.ts";
+import { type LocatedPolicy, readPolicy } from "../policy/parse.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
+import { readFragments } from "./fragments.ts";
 import { readTrustedFile } from "./local-file.ts";
 
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
@@ -30,12 +31,18 @@ export function loadConfig(named: string | undefined): Config {
   return DEFAULT_CONFIG;
 }
 
+/** As {@link loadLocatedPolicy}, for whoever needs no places. */
+export function loadPolicy(path: string): TrustPolicy {
+  return loadLocatedPolicy(path).policy;
+}
+
 /**
- * Reads the trust policy. Without one nothing is trusted and every pull is refused.
+ * Reads the trust policy and its fragments. Without a policy nothing is trusted and every pull is
+ * refused, whatever fragments there are.
  *
  * @throws Rejection policy.invalid
  */
-export function loadPolicy(path: string): TrustPolicy {
+export function loadLocatedPolicy(path: string): LocatedPolicy {
   const text = readTrustedFile({ path, code: "policy.invalid", what: "the trust policy" });
   if (text === undefined) {
     reject(
@@ -43,5 +50,5 @@ export function loadPolicy(path: string): TrustPolicy {
       `there is no trust policy ${path}; write one: whom does this node trust for which images?`,
     );
   }
-  return parsePolicy(text, path);
+  return readPolicy(text, path, readFragments(path));
 }
