@@ -72,6 +72,10 @@ describe("matchesScope", () => {
     ["[::1]/**", "[::1]:5000/app", false],
     ["127.0.0.1:5000/*", "127.0.0.1:5000/app", true],
     ["registry:443/app", "registry/app", true],
+    ["atcr.io/a.b*", "atcr.io/a.bc", true],
+    ["atcr.io/a_b*", "atcr.io/a_bc", true],
+    ["atcr.io/a__b*", "atcr.io/a__bc", true],
+    ["atcr.io/a---b*", "atcr.io/a---bc", true],
   ])("%s covers %s: %s", (text, name, expected) => {
     expect(matches(text, name)).toBe(expected);
   });
@@ -145,8 +149,11 @@ describe("parseScope", () => {
     "*.a_b/app",
     "*.example.com:/app",
     "*.example.com:a/app",
+    "*.example.com:a5/app",
+    "*.example.com:5a/app",
+    "*.example.com:123456/app",
     "*.example.com:5000:1/app",
-    `atcr.io/${"a".repeat(600)}`,
+    `atcr.io/${"a".repeat(593)}`, // 601 characters
   ])("refuses %j, which could match nothing or something else than it says", (text) => {
     expect(parseScope(text)).toEqual({ expected: expect.any(String) });
   });
@@ -166,6 +173,11 @@ describe("parseScope", () => {
     ["atcr.io/App", "lower case"],
   ])("says for %s to write %s", (text, suggestion) => {
     expect(parseScope(text)).toEqual({ expected: expect.stringContaining(suggestion) });
+  });
+
+  it("takes 600 characters", () => {
+    const longest = `atcr.io/${"a".repeat(592)}`;
+    expect(scope(longest).text).toBe(longest);
   });
 
   it("removes :443", () => {

@@ -32,4 +32,9 @@ describe("distinctSignatures", () => {
     const both = [facts(didNamed("a"), { key: "1" }), facts(didNamed("a"), { key: "2", rev: newer })];
     for (const offered of [both, both.toReversed()]) expect(chosen(offered)).toEqual(["a2"]);
   });
+
+  it("prefers the same one of two that are equally new, in whatever order they came", () => {
+    expect(chosen(of("a", "1", "2"))).toEqual(["a1"]);
+    expect(chosen(of("a", "2", "1"))).toEqual(["a1"]);
+  });
 });

@@ -65,6 +65,7 @@ describe("pointerFromPayload", () => {
       { atproto: null },
       { atproto: [DID] },
       { atproto: { did: 1 } },
+      { atproto: { did: [DID] } },
       { did: DID },
     ]) {
       expect(paid(payload)).toBeUndefined();
