@@ -35,6 +35,8 @@ const PLC_ID_LENGTH = 24;
 /** One valid operation of a log, at its place in the replay. */
 export interface PlcHistoryEntry {
   readonly cid: string;
+  /** CID of the operation that it follows; null for the first. */
+  readonly prev: string | null;
   /** The directory's word for when it took the operation in: milliseconds since 1970. */
   readonly createdAt: number;
   /** True where a more powerful rotation key undid it. */
@@ -58,8 +60,8 @@ export function readPlcLog(did: Did, bytes: Uint8Array): readonly PlcHistoryEntr
   const { played, standing } = replay(did, readEntries(bytes));
   const stands = new Set(standing);
   return played.map((one) => {
-    const { cid, createdAt, state } = one.entry;
-    return { cid: cid.toString(), createdAt, nullified: !stands.has(one), signedBy: one.signedBy, state };
+    const { cid, prev, createdAt, state } = one.entry;
+    return { cid: cid.toString(), prev, createdAt, nullified: !stands.has(one), signedBy: one.signedBy, state };
   });
 }
 

@@ -15,13 +15,20 @@ export async function commandDoor(args: readonly string[], edge: ProcessEdge): P
       const { verifyCommand } = await import("./verify-command.ts");
       return verifyCommand(rest, edge);
     }
+    case "identity": {
+      const { identityCommand } = await import("./identity-command.ts");
+      return identityCommand(rest, edge);
+    }
     case "state": {
       const { stateCommand } = await import("./state-command.ts");
       return stateCommand(rest, edge);
     }
     case undefined:
-      return reject("input.malformed", "found no command, expected verify, state, --help or --version");
+      return reject("input.malformed", "found no command, expected verify, identity, state, --help or --version");
     default:
-      return reject("input.malformed", `found the command "${command}", expected verify, state, --help or --version`);
+      return reject(
+        "input.malformed",
+        `found the command "${command}", expected verify, identity, state, --help or --version`,
+      );
   }
 }

@@ -2,6 +2,7 @@ export const HELP = `atcr-verify - has somebody this node trusts signed exactly 
 
 Usage:
   atcr-verify verify NAME@DIGEST [options]   judge one image
+  atcr-verify identity DID-or-HANDLE         who this is and has been, and how that is known
   atcr-verify state show [DID] | forget DID  what this node remembers of signers
   atcr-verify --help | --version
 

@@ -28,7 +28,12 @@ export function textReport(answer: Answer): string {
     ...signatures.map((facts) => `  ${describeSignature(facts)}`),
     ...findings.map(({ signer, code, detail }) => `  ${signer ?? "registry"}: ${code}: ${detail}`),
   ];
-  return [reasonLine(answer), ...details.map((detail) => line(detail, MAX_DETAIL))].join("");
+  return [reasonLine(answer), ...details.map(detailLine)].join("");
+}
+
+/** A further line for people. */
+export function detailLine(text: string): string {
+  return line(text, MAX_DETAIL);
 }
 
 /** One JSON object; its keys are part of the public interface (docs/spec.md). */

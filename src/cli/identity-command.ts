@@ -1,0 +1,108 @@
+import { type Handle, normaliseHandle } from "../atproto/handle.ts";
+import { readIdentity } from "../atproto/identity.ts";
+import { type Did, isDid } from "../atproto/syntax.ts";
+import { type CollectContext, Missing } from "../collect/context.ts";
+import { fetchIdentity } from "../collect/identity.ts";
+import { parseDuration } from "../encoding/duration.ts";
+import { Rejection, reject } from "../rejection.ts";
+import type { OwnerAnswer } from "../verify/evidence.ts";
+import { rollback } from "../verify/memory.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import { type HandleFound, type IdentityFound, identityJson, identityText, wrongWith } from "./identity-report.ts";
+import { onlineContext } from "./online.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { jsonReport, textReport } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = { config: "value", output: "value", "min-key-age": "value" } as const;
+/** The recovery window of did:plc: how long a key that was put in place by theft can be undone. */
+const RECOMMENDED_KEY_AGE = "72h";
+
+/** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
+export async function identityCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const form = readOutput(args);
+  edge.render = form === "json" ? (answer) => jsonReport(answer, undefined) : textReport;
+  const { values, operands } = readCommandLine(args, OPTIONS);
+  const asked = readOperand(operands);
+  const minKeyAge = values.get("min-key-age") ?? RECOMMENDED_KEY_AGE;
+  const youngest = parseDuration(minKeyAge);
+  if (youngest === undefined) {
+    reject("input.malformed", `--min-key-age is "${minKeyAge}", expected a duration such as 72h or 3d`);
+  }
+
+  const config = loadConfig(values.get("config"));
+  edge.setDeadline(config.deadline);
+  const found = await find(asked, onlineContext(config, edge));
+  const shown = { ...found, minKeyAge, youngest };
+  edge.print(form === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
+}
+
+function readOperand(operands: readonly string[]): Did | Handle {
+  const [text = "", ...more] = operands;
+  if (operands.length !== 1 || more.length > 0) {
+    reject("input.malformed", `found ${operands.length} identities, expected one DID or handle`);
+  }
+  if (isDid(text)) return text;
+  const expected = "a DID such as did:web:example.com or a handle such as alice.example.com";
+  return normaliseHandle(text) ?? reject("input.malformed", `found "${text}", expected ${expected}`);
+}
+
+async function find(
+  asked: Did | Handle,
+  context: CollectContext,
+): Promise<Omit<IdentityFound, "minKeyAge" | "youngest">> {
+  const owner = isDid(asked) ? undefined : await answered(ownerOf(asked, context));
+  const did = isDid(asked) ? asked : owner?.did;
+  if (did === undefined) {
+    return reject(
+      "image.owner_mismatch",
+      `the handle ${asked} leads to nobody: neither DNS nor ${owner?.source} names a DID`,
+    );
+  }
+
+  const memory = await context.recall(did);
+  const { fetched } = await answered(fetchIdentity(did, context, memory));
+  const proof = readIdentity(did, fetched.bytes);
+  const operations = proof.history?.map(({ cid }) => cid);
+  const rolledBack = rollback({ signer: did, revs: [], ...(operations && { operations }) }, memory);
+  const handle = owner ?? (proof.current instanceof Rejection ? undefined : await handleOf(proof.current, context));
+  return {
+    asked,
+    fetched,
+    proof,
+    memory,
+    now: context.now(),
+    ...(rolledBack && { rolledBack }),
+    ...(handle && { handle }),
+  };
+}
+
+/** Where the first handle that an identity claims leads; that it leads nowhere is shown, and no failure. */
+async function handleOf(
+  { handles }: { readonly handles: readonly string[] },
+  context: CollectContext,
+): Promise<HandleFound | undefined> {
+  const handle = normaliseHandle(handles[0] ?? "");
+  if (handle === undefined) return undefined;
+  try {
+    return await ownerOf(handle, context);
+  } catch (error) {
+    if (error instanceof Missing) return { handle, missing: `${error.code}: ${error.message}` };
+    throw error;
+  }
+}
+
+async function ownerOf(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
+  const { fetchOwner } = await import("../collect/handle.ts");
+  return fetchOwner(handle, context);
+}
+
+/** What could not be had is the answer here. */
+async function answered<T>(asking: Promise<T>): Promise<T> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof Missing) reject(error.code, error.message, error);
+    throw error;
+  }
+}

@@ -1,0 +1,209 @@
+import { normaliseHandle } from "../atproto/handle.ts";
+import type { Identity, IdentityProof } from "../atproto/identity.ts";
+import type { PlcHistoryEntry } from "../atproto/plc-log.ts";
+import type { PlcState } from "../atproto/plc-operation.ts";
+import { didWebHost, isPlc } from "../atproto/syntax.ts";
+import { formatDateTime } from "../encoding/time.ts";
+import { Rejection, type RejectionCode } from "../rejection.ts";
+import type { Fetched, OwnerAnswer } from "../verify/evidence.ts";
+import type { SignerMemory } from "../verify/memory.ts";
+import { detailLine, jsonText } from "./report.ts";
+
+/** Where a handle leads, or why that is not known. */
+export type HandleFound = OwnerAnswer | { readonly handle: string; readonly missing: string };
+
+/** All that was found out about an identity. */
+export interface IdentityFound {
+  /** What a person wrote: a DID or a handle. */
+  readonly asked: string;
+  readonly fetched: Fetched;
+  readonly proof: IdentityProof;
+  readonly handle?: HandleFound;
+  readonly memory: SignerMemory;
+  readonly rolledBack?: Wrong;
+  /** As a person wrote it, and in milliseconds. */
+  readonly minKeyAge: string;
+  readonly youngest: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+interface Wrong {
+  readonly code: RejectionCode;
+  readonly detail: string;
+}
+
+/** Why nothing that this identity signs would count; undefined where it would. */
+export function wrongWith(found: IdentityFound): Wrong | undefined {
+  const { asked, handle, proof, rolledBack } = found;
+  if (rolledBack !== undefined) return rolledBack;
+  const { current, did } = proof;
+  if (current instanceof Rejection) return { code: current.code, detail: current.message };
+  if (handle === undefined || handle.handle !== asked || claims(current, asked)) return undefined;
+  return { code: "image.owner_mismatch", detail: `the handle ${asked} leads to ${did}, which does not claim it` };
+}
+
+/** One JSON object; its keys are part of the public interface (docs/spec.md). */
+export function identityJson(found: IdentityFound): string {
+  const { asked, fetched, handle, minKeyAge, proof } = found;
+  const wrong = wrongWith(found);
+  const identity = proof.current instanceof Rejection ? undefined : proof.current;
+  return jsonText({
+    outcome: wrong === undefined ? "proven" : "deny",
+    ...(wrong !== undefined && { code: wrong.code, reason: wrong.detail }),
+    asked,
+    did: proof.did,
+    source: fetched.url,
+    fetchedAt: formatDateTime(fetched.fetchedAt),
+    verified: howVerified(found),
+    handles: identity?.handles ?? [],
+    ...(handle && { handle: handleJson(handle, found) }),
+    ...(identity && {
+      pds: identity.pds,
+      services: identity.services,
+      key: { ...keyJson(identity, found), minKeyAge },
+    }),
+    rotationKeys: standingState(proof)?.rotationKeys ?? [],
+    history: historyOf(proof).map(({ kind, changes, entry, signedByKey }) => ({
+      cid: entry.cid,
+      createdAt: formatDateTime(entry.createdAt),
+      kind,
+      signedBy: entry.signedBy,
+      rotationKey: signedByKey,
+      nullified: entry.nullified,
+      changes,
+    })),
+  });
+}
+
+/** The same for people: what it is, how that is known, then the history. */
+export function identityText(found: IdentityFound): string {
+  const { fetched, handle, proof } = found;
+  const wrong = wrongWith(found);
+  const identity = proof.current instanceof Rejection ? undefined : proof.current;
+  const lines = [
+    wrong === undefined ? `proven: ${proof.did}` : `deny ${wrong.code}: ${wrong.detail}`,
+    ...row("DID", [proof.did]),
+    ...row("answered by", [`${fetched.url}, ${formatDateTime(fetched.fetchedAt)}`]),
+    ...row("verified", howVerified(found)),
+    ...row("claims", identity?.handles ?? []),
+    ...row("handle", handle === undefined ? [] : [describeHandle(handle, found)]),
+    ...row("PDS", identity === undefined ? [] : [identity.pds]),
+    ...row("key", identity === undefined ? [] : describeKey(identity, found)),
+    ...row("rotation keys", standingState(proof)?.rotationKeys ?? []),
+    ...row("services", identity?.services.map(({ id, type }) => `${id} (${type})`) ?? []),
+    ...row("history", historyOf(proof).flatMap(describeStep)),
+  ];
+  return lines.map(detailLine).join("");
+}
+
+/** Lines of one heading, which stands before the first. */
+function row(heading: string, values: readonly string[]): readonly string[] {
+  return values.map((value, i) => `  ${(i === 0 ? `${heading}:` : "").padEnd(16)}${value}`);
+}
+
+function howVerified({ proof: { did, history } }: IdentityFound): readonly string[] {
+  if (!isPlc(did)) {
+    const host = didWebHost(did);
+    return [
+      `the document's id; that it is the one of ${host} only TLS vouches for`,
+      "a did:web has no history: whoever holds the host decides who it is",
+    ];
+  }
+  const count = history?.length ?? 0;
+  return [
+    `the log's ${count} operations replayed: the first hashes to the DID, each is signed by a rotation key in place before it`,
+    "the directory's word alone: every date, and that there is nothing newer",
+  ];
+}
+
+function claims({ handles }: Identity, handle: string): boolean {
+  return handles.some((claimed) => normaliseHandle(claimed) === handle);
+}
+
+/** Whether the handle leads to the DID and the DID claims the handle; undefined where one could not be asked. */
+function bothWays(handle: HandleFound, { proof: { did, current } }: IdentityFound): boolean | undefined {
+  if ("missing" in handle) return undefined;
+  return handle.did === did && !(current instanceof Rejection) && claims(current, handle.handle);
+}
+
+function handleJson(handle: HandleFound, found: IdentityFound) {
+  const { handle: name, ...answer } = handle;
+  const both = bothWays(handle, found);
+  if ("missing" in answer) return { handle: name, missing: answer.missing };
+  return { handle: name, leadsTo: answer.did ?? null, source: answer.source, bothWays: both };
+}
+
+function describeHandle(handle: HandleFound, found: IdentityFound): string {
+  if ("missing" in handle) return `${handle.handle}, not known where it leads: ${handle.missing}`;
+  const leads = `${handle.handle} leads to ${handle.did ?? "nobody"} (${handle.source})`;
+  return bothWays(handle, found) === true ? `${leads}, which claims it: it is theirs` : `${leads}: it is not theirs`;
+}
+
+/** The key's age counts from the later of the log's date and this node's first sight of it (spec 5.8). */
+function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, youngest }: IdentityFound) {
+  const firstSeen = memory.keys.get(key.didKey);
+  const known = [keySince, firstSeen].filter((time) => time !== undefined);
+  return {
+    key: key.didKey,
+    ...(keySince !== undefined && { since: formatDateTime(keySince) }),
+    ...(firstSeen !== undefined && { firstSeen: formatDateTime(firstSeen) }),
+    ...(known.length > 0 && { younger: now - Math.max(...known) < youngest }),
+    formerKeys: [...formerKeys],
+  };
+}
+
+function describeKey(identity: Identity, found: IdentityFound): readonly string[] {
+  const { key, since, firstSeen, younger } = keyJson(identity, found);
+  const age =
+    younger === undefined ? "of unknown age" : `${younger ? "YOUNGER" : "not younger"} than ${found.minKeyAge}`;
+  return [
+    key,
+    `in place since ${since ?? "an unknown date: there is no history"}`,
+    firstSeen === undefined
+      ? "never seen by this node: minKeyAge counts from its first pull"
+      : `first seen here ${firstSeen}`,
+    age,
+  ];
+}
+
+/** One operation, and what it changed. */
+interface Step {
+  readonly entry: PlcHistoryEntry;
+  readonly kind: "genesis" | "update" | "tombstone";
+  /** Index of the rotation key that signed it, in the list that was in place; 0 is the most powerful. */
+  readonly signedByKey: number;
+  /** The parts that are not as they were before, as they are from then on. */
+  readonly changes: Partial<PlcState>;
+}
+
+function historyOf({ history = [] }: IdentityProof): readonly Step[] {
+  const states = new Map(history.map(({ cid, state }) => [cid, state]));
+  return history.map((entry) => {
+    const before = entry.prev === null ? undefined : states.get(entry.prev);
+    const keys = (before ?? entry.state)?.rotationKeys ?? [];
+    const kind = entry.state === undefined ? "tombstone" : entry.prev === null ? "genesis" : "update";
+    return { entry, kind, signedByKey: keys.indexOf(entry.signedBy), changes: changesOf(before, entry.state) };
+  });
+}
+
+function changesOf(before: PlcState | undefined, after: PlcState | undefined): Partial<PlcState> {
+  const parts = Object.entries(after ?? {}) as [keyof PlcState, unknown][];
+  const isNew = ([name, value]: [keyof PlcState, unknown]) => JSON.stringify(value) !== JSON.stringify(before?.[name]);
+  return Object.fromEntries(parts.filter(isNew));
+}
+
+function describeStep({ entry, kind, signedByKey, changes }: Step): readonly string[] {
+  const fate = entry.nullified ? "NULLIFIED" : "stands";
+  return [
+    `${formatDateTime(entry.createdAt)} ${kind}, ${fate}: ${entry.cid}`,
+    `  signed by rotation key ${signedByKey}, ${entry.signedBy}`,
+    ...Object.entries(changes).map(
+      ([name, value]) => `  ${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
+    ),
+  ];
+}
+
+function standingState({ history = [] }: IdentityProof): PlcState | undefined {
+  return history.findLast(({ nullified }) => !nullified)?.state;
+}
