@@ -27,13 +27,15 @@ function asDid(text: string): Did {
 
 const bytesOf = (entries: unknown) => toUtf8(JSON.stringify(entries));
 
-/** The identity, or the code of the rejection. */
-function replayed(did: string, bytes: Uint8Array): Identity | string {
+/** The identity without what is a date's word, or the code of the rejection. */
+function replayed(did: string, bytes: Uint8Array): Omit<Identity, "keySince"> | string {
   let found: Identity | undefined;
   const code = codeOf(() => {
     found = proveIdentity(asDid(did), bytes);
   });
-  return found ?? code;
+  if (found === undefined) return code;
+  const { keySince: _, ...undated } = found;
+  return undated;
 }
 
 /** One operation of a log, told without keys and hashes. */

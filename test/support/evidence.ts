@@ -62,7 +62,11 @@ export function rule(
   changes: Partial<Requirement> = {},
   action: Rule["action"] = "enforce",
 ): Rule {
-  return { name: "production", action, requirement: { signers, minSignatures: 1, repository: "match", tag: "any", ...changes } };
+  return {
+    name: "production",
+    action,
+    requirement: { signers, minSignatures: 1, repository: "match", tag: "any", ...changes },
+  };
 }
 
 export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): SignatureFacts {
@@ -72,7 +76,9 @@ export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): Signa
     signer,
     digest: DIGEST,
     key: `did:key:of-${signer}`,
+    keySince: BORN,
     pds: "https://pds.example",
+    handles: [],
     rev,
     revTime: tidTime(rev),
     claim: claim(),

@@ -66,7 +66,7 @@ export class Signer {
     digest: string,
     fetchedAt: number,
     forged: { identity?: Uint8Array; record?: Uint8Array } = {},
-  ): Promise<Required<SignatureEvidence>> {
+  ): Promise<Required<Omit<SignatureEvidence, "tag">>> {
     const query = `did=${encodeURIComponent(this.did)}&collection=${MANIFEST_COLLECTION}&rkey=${recordKey(digest)}`;
     return {
       signer: this.did,

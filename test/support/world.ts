@@ -1,12 +1,13 @@
 import type { Did } from "../../src/atproto/syntax.ts";
-import type { CollectContext } from "../../src/collect/context.ts";
 import { type Config, DEFAULT_CONFIG } from "../../src/config/config.ts";
+import type { DecideContext } from "../../src/decide/decide.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure } from "../../src/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../src/net/txt.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
+import { NodeMemory } from "./node-memory.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
@@ -24,6 +25,9 @@ export class World {
   readonly pds: StandInPds;
   readonly registry: StandInRegistry;
   readonly http: LoopbackHttp;
+  /** Milliseconds since 1970. */
+  now = NOW;
+  readonly memory = new NodeMemory(() => this.now);
   /** TXT records by name, or how asking for them ends; another name has none. */
   readonly txt = new Map<string, readonly string[] | Error | "silent">();
   /** Every look-up of TXT records. */
@@ -78,10 +82,10 @@ export class World {
     this.registry.override("/referrers/", { json: { schemaVersion: 2, manifests } });
   }
 
-  context(changes: Partial<Config> = {}, time = 8000): CollectContext {
+  context(changes: Partial<Config> = {}, time = 8000): DecideContext {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
-    return { http: this.http.get, txt: this.#lookUp, deadline, config, now: () => NOW };
+    return { http: this.http.get, txt: this.#lookUp, deadline, config, now: () => this.now, ...this.memory.context() };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

@@ -109,15 +109,17 @@ describe("docs/spec.md", () => {
     const finding = { signer, code: "record.absent", detail: "" } as const;
     const would = { outcome: "deny", code: finding.code, detail: "", findings: [finding] } as const;
     const claim = { repository: "app", mediaType: "", createdAt: 0 };
-    const facts = { signer, digest, key: "", pds: "", rev: "" as never, revTime: 0, claim };
+    const facts = { signer, digest, key: "", pds: "", handles: [], rev: "" as never, revTime: 0, claim };
+    const signed = { kind: "signed", rule: "", signatures: [facts], notes: [""], verifiedAt: 0 } as const;
     const json = [
-      jsonReport({ outcome: "allow", because: { kind: "signed", rule: "", signatures: [facts] } }, subject),
+      jsonReport({ outcome: "allow", because: signed }, subject),
       jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, subject),
     ];
     const evidence = {
       pointers: [{ signer, url: "", note: "" }],
-      signatures: [{ signer, identity: fetched, record: fetched }],
+      signatures: [{ signer, identity: fetched, record: fetched, tag: fetched }],
       gaps: [{ service: "pds", signer, code: "pds.unreachable", detail: "" }],
+      owner: { handle: "", did: signer, source: "", fetchedAt: 0 },
     } as const;
     const bundle = new TextDecoder().decode(writeBundle({ digest, evidence }));
     const undocumented = (text: string, heading: string) => {

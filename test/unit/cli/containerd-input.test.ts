@@ -17,6 +17,7 @@ describe("containerd's question", () => {
   const subject = {
     name: { host: "registry.example", path: "app", tag: "v1" },
     digest: DIGEST,
+    tag: "v1",
     mediaType: "application/octet-stream",
     size: 428,
   };
@@ -28,9 +29,17 @@ describe("containerd's question", () => {
   });
 
   it("does not have what the descriptor does not say", () => {
-    expect(Object.keys(read(ARGS, { digest: DIGEST }))).toEqual(["name", "digest"]);
-    expect(Object.keys(read(ARGS, { digest: DIGEST, mediaType: "" }))).toEqual(["name", "digest"]);
+    expect(Object.keys(read(ARGS, { digest: DIGEST }))).toEqual(["name", "digest", "tag"]);
+    expect(Object.keys(read(ARGS, { digest: DIGEST, mediaType: "" }))).toEqual(["name", "digest", "tag"]);
     expect(read(ARGS, { digest: DIGEST, size: 0 })).toHaveProperty("size", 0);
+  });
+
+  it("found its digest by the tag, unless the name asks for a digest", () => {
+    const asked = (name: string) => read(["-name", name, ...ARGS.slice(2)], DESCRIPTOR).tag;
+    expect(asked("registry.example/app:v2")).toBe("v2");
+    expect(asked(`registry.example/app@${DIGEST}`)).toBeUndefined();
+    expect(asked(`registry.example/app:v2@${DIGEST}`)).toBeUndefined();
+    expect(asked("registry.example/app")).toBeUndefined();
   });
 
   it("takes nothing from the wrapper but the descriptor", () => {

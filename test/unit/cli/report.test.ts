@@ -56,7 +56,7 @@ describe("the reason line", () => {
       where === "detail"
         ? refused(HOSTILE)
         : where === "rule"
-          ? { outcome: "allow", because: { kind: "signed", rule: HOSTILE, signatures: [] } }
+          ? { outcome: "allow", because: { kind: "signed", rule: HOSTILE, signatures: [], notes: [HOSTILE] } }
           : { outcome: "allow", because: { kind: "exempt", because: HOSTILE } };
     expect(reasonLine(answer)).toMatch(/^[ -~]+\n$/);
   });
@@ -87,6 +87,6 @@ describe("the report in JSON", () => {
 
   it("has the same keys without an image, and where there are no findings", () => {
     const said = JSON.parse(jsonReport(refusalOf("input.malformed", "why"), undefined)) as object;
-    expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "findings"]);
+    expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "notes", "findings"]);
   });
 });

@@ -25,6 +25,7 @@ function failing(error: unknown, left = 10_000): CollectContext {
     deadline: new Deadline(performance.now() + left),
     config: DEFAULT_CONFIG,
     now: () => 0,
+    recall: fail,
   };
 }
 

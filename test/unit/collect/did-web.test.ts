@@ -68,8 +68,8 @@ describe("fetchDidWeb", () => {
   it.each([
     [404, "identity.unknown_did"],
     [410, "identity.unknown_did"],
-    [204, "identity.unreachable"],
-    [401, "identity.unreachable"],
+    [204, "identity.bad_response"],
+    [401, "identity.bad_response"],
     [429, "identity.unreachable"],
     [500, "identity.unreachable"],
   ])("calls the status %i %s", async (status, expected) => {
@@ -79,7 +79,7 @@ describe("fetchDidWeb", () => {
 
   it("follows no redirect", async () => {
     await using world = await serving({ status: 302, headers: { location: "https://trap.example/did.json" } });
-    expect(await code(world)).toBe("identity.unreachable");
+    expect(await code(world)).toBe("identity.bad_response");
     expect(world.http.origins).toEqual([ORIGIN]);
   });
 
@@ -87,7 +87,7 @@ describe("fetchDidWeb", () => {
     ["unreachable", "identity.unreachable"],
     ["forbidden_address", "net.forbidden_address"],
     ["tls", "net.tls"],
-    ["bad_response", "identity.unreachable"],
+    ["bad_response", "identity.bad_response"],
   ] as const)("calls the failure %s %s", async (kind, expected) => {
     await using world = await World.start();
     world.http.places.set(ORIGIN, kind);

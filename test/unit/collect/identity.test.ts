@@ -1,5 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { fetchIdentity } from "../../../src/collect/identity.ts";
+import { toUtf8 } from "../../../src/encoding/bytes.ts";
+import type { Rejection } from "../../../src/rejection.ts";
+import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
 import { NOW, signer, type TestSigner } from "../../support/evidence.ts";
 import { World } from "../../support/world.ts";
 
@@ -18,7 +21,7 @@ describe("fetchIdentity of a did:plc", () => {
     const found = await fetchIdentity(alice.did, context);
     const url = `${FIRST}/${alice.did}/log/audit`;
     expect(found).toMatchObject({ directory: 0, fetched: { url, bytes: alice.log.bytes(), fetchedAt: NOW } });
-    expect(found.identity).toMatchObject({ did: alice.did, key: { didKey: alice.key.did() }, pds: alice.pds });
+    expect(found.proof?.current).toMatchObject({ did: alice.did, key: { didKey: alice.key.did() }, pds: alice.pds });
     expect(world.http.asked).toEqual([
       expect.objectContaining({
         url,
@@ -46,17 +49,17 @@ describe("fetchIdentity of a did:plc", () => {
     await using world = await World.start(alice);
     spoil(world);
     const found = await fetchIdentity(alice.did, world.context({ ...BOTH, didResolverTimeout: 1000 }));
-    expect(found).toMatchObject({ directory: 1, identity: { did: alice.did } });
+    expect(found).toMatchObject({ directory: 1, proof: { current: { did: alice.did } } });
     expect(world.http.origins).toEqual([FIRST, SECOND]);
   });
 
   it("begins with the directory it is told, and comes round", async () => {
     await using world = await World.start(alice);
-    expect(await fetchIdentity(alice.did, world.context(BOTH), 1)).toMatchObject({ directory: 1 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 1)).toMatchObject({ directory: 1 });
     expect(world.http.origins).toEqual([SECOND]);
-    expect(await fetchIdentity(alice.did, world.context(BOTH), 2)).toMatchObject({ directory: 0 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 2)).toMatchObject({ directory: 0 });
     world.plc2.override("", { status: 404 });
-    expect(await fetchIdentity(alice.did, world.context(BOTH), 1)).toMatchObject({ directory: 0 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 1)).toMatchObject({ directory: 0 });
   });
 
   it("takes a tombstone that is proven, and an identity that is of no use, as final", async () => {
@@ -67,8 +70,7 @@ describe("fetchIdentity of a did:plc", () => {
     const codes: unknown[] = [];
     for (const { did } of [closed, useless]) {
       const found = await fetchIdentity(did, world.context(BOTH));
-      expect(found.identity).toBeUndefined();
-      codes.push(found.rejected?.code);
+      codes.push((found.proof?.current as Rejection).code);
     }
     expect(codes).toEqual(["identity.deactivated", "identity.invalid"]);
     expect(world.http.origins).toEqual([FIRST]);
@@ -79,7 +81,8 @@ describe("fetchIdentity of a did:plc", () => {
     world.plc.override("", { json: [] });
     world.plc2.override("", { status: 404 });
     const found = await fetchIdentity(alice.did, world.context(BOTH));
-    expect(found).toMatchObject({ directory: 0, rejected: { code: "identity.log_invalid" } });
+    expect(found).toMatchObject({ directory: 0, fetched: { bytes: toUtf8("[]") } });
+    expect(found.proof).toBeUndefined();
   });
 
   it.each([
@@ -123,8 +126,8 @@ describe("fetchIdentity of a did:web", () => {
   it("proves the document of its host and asks no directory", async () => {
     const web = await signer({ name: "web", method: "web", others: 0 });
     await using world = await World.start(web);
-    const found = await fetchIdentity(web.did, world.context(BOTH), 1);
-    expect(found.identity).toMatchObject({ did: web.did, pds: web.pds });
+    const found = await fetchIdentity(web.did, world.context(BOTH), NOTHING_REMEMBERED, 1);
+    expect(found.proof?.current).toMatchObject({ did: web.did, pds: web.pds });
     expect(world.http.origins).toEqual(["https://web.example"]);
   });
 });

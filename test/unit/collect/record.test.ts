@@ -1,8 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { fetchRecord } from "../../../src/collect/record.ts";
+import { recordAddress } from "../../../src/verify/claim.ts";
 import { asDid, DIGEST, NOW, signer, type TestSigner } from "../../support/evidence.ts";
 import type { Answer } from "../../support/http-server.ts";
 import { World } from "../../support/world.ts";
+
+const ADDRESS = recordAddress(DIGEST);
 
 let alice: TestSigner;
 beforeAll(async () => {
@@ -19,7 +22,7 @@ const identity = (did = alice.did) => ({
 });
 
 async function code(world: World): Promise<unknown> {
-  return fetchRecord(identity(), DIGEST, world.context()).then(
+  return fetchRecord(identity(), ADDRESS, world.context()).then(
     () => "none",
     (error: unknown) => (error as { code?: unknown }).code,
   );
@@ -29,7 +32,7 @@ describe("fetchRecord", () => {
   it("asks the identity's PDS for the record of this digest", async () => {
     await using world = await World.start(alice);
     const expected = await alice.record();
-    const fetched = await fetchRecord(identity(), DIGEST, world.context({ pdsTimeout: 1234 }));
+    const fetched = await fetchRecord(identity(), ADDRESS, world.context({ pdsTimeout: 1234 }));
     expect(fetched.bytes).toEqual(expected.bytes);
     expect(fetched.fetchedAt).toBe(NOW);
     const url = new URL(fetched.url);
@@ -50,7 +53,7 @@ describe("fetchRecord", () => {
 
   it("asks for a DID with a port by the DID that it is", async () => {
     await using world = await World.start(alice);
-    await fetchRecord(identity(asDid("did:web:a.example%3A8443")), DIGEST, world.context()).catch(() => {});
+    await fetchRecord(identity(asDid("did:web:a.example%3A8443")), ADDRESS, world.context()).catch(() => {});
     expect(world.pds.requests[0]?.query.get("did")).toBe("did:web:a.example%3A8443");
   });
 

@@ -35,6 +35,7 @@ function check(changes: Changes = {}) {
     subject: subject(changes.subject),
     rule: rule([signer], changes.requirement),
     atcrHosts: ["atcr.io", "localhost:5000"],
+    gaps: [],
     now: NOW,
   };
   const given = facts(DID, { claim: claim(changes.claim), ...changes.facts });
@@ -45,7 +46,7 @@ const named = (host: string, path: string, repository: string, rules?: Requireme
   check({
     subject: { name: { host, path } },
     claim: { repository },
-    ...(rules === undefined ? {} : { requirement: { repository: rules } }),
+    requirement: { owner: "any", ...(rules === undefined ? {} : { repository: rules }) },
   });
 
 describe("checkFacts", () => {
@@ -85,7 +86,7 @@ describe("checkFacts on the type and size of the manifest", () => {
   it("does not ask where the caller knows no type, or none that says anything", () => {
     const { mediaType: _, ...untyped } = subject();
     const given = facts(DID, { claim: claim({ mediaType: INDEX }) });
-    const question = { subject: untyped, rule: rule([trusted(DID)]), atcrHosts: [], now: NOW };
+    const question = { subject: untyped, rule: rule([trusted(DID)]), atcrHosts: [], gaps: [], now: NOW };
     expect(codeOf(() => checkFacts(given, trusted(DID), question))).toBe("none");
     expect(check({ subject: { mediaType: "application/octet-stream" }, claim: { mediaType: INDEX } })).toBe("none");
   });

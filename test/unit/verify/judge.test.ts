@@ -40,7 +40,7 @@ describe("judge, counting", () => {
     const verdict = judge(caseOf(rule([trusted(A), trusted(B)]), { attempts: [signed(B)] }));
     expect(verdict).toEqual({
       outcome: "allow",
-      because: { kind: "signed", rule: "production", signatures: [facts(B)] },
+      because: { kind: "signed", rule: "production", signatures: [facts(B)], notes: [] },
     });
   });
 
@@ -294,7 +294,10 @@ describe("judge, determinism", () => {
 
 describe("applyAction", () => {
   const refusal = { outcome: "inconclusive", code: "pds.unreachable", detail: "", findings: [] } as const;
-  const allow = { outcome: "allow", because: { kind: "signed", rule: "production", signatures: [] } } as const;
+  const allow = {
+    outcome: "allow",
+    because: { kind: "signed", rule: "production", signatures: [], notes: [] },
+  } as const;
 
   it("leaves every verdict of a rule that is enforced", () => {
     expect(applyAction(rule([]), refusal)).toBe(refusal);

@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { proveIdentity } from "../../../src/atproto/identity.ts";
-import { attempt, prove } from "../../../src/verify/prove.ts";
+import { type IdentityProof, readIdentity } from "../../../src/atproto/identity.ts";
+import { reject } from "../../../src/rejection.ts";
+import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
+import { attempt, type Sought } from "../../../src/verify/prove.ts";
+import type { SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
+  BORN,
   DIGEST,
   digestOf,
   facts,
@@ -14,6 +18,14 @@ import {
 import { codeOf } from "../../support/rejection.ts";
 import { tid } from "../../support/signed-repo.ts";
 
+const SOUGHT: Sought = { digest: DIGEST };
+
+/** The facts, or the finding's code thrown. */
+function prove(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof): SignatureFacts {
+  const result = attempt(sought, signature, proof);
+  return "facts" in result ? result.facts : reject(result.finding.code, result.finding.detail);
+}
+
 let alice: TestSigner;
 let bob: TestSigner;
 
@@ -24,11 +36,13 @@ beforeAll(async () => {
 
 describe("prove", () => {
   it("turns a signature into all that it proves", async () => {
-    expect(prove(DIGEST, await alice.evidence())).toEqual({
+    expect(prove(SOUGHT, await alice.evidence())).toEqual({
       signer: alice.did,
       digest: DIGEST,
       key: alice.key.did(),
+      keySince: BORN,
       pds: "https://pds.alice.example",
+      handles: ["alice.test"],
       rev: tid(SIGNED * 1000),
       revTime: SIGNED,
       claim: { repository: "app", mediaType: MANIFEST, createdAt: SIGNED },
@@ -43,65 +57,65 @@ describe("prove", () => {
     ["web", "p256"],
   ] as const)("knows identities of %s with a key of %s", async (method, curve) => {
     const carol = await signer({ name: "carol", method, curve });
-    expect(prove(DIGEST, await carol.evidence())).toMatchObject({ signer: carol.did, key: carol.key.did() });
+    expect(prove(SOUGHT, await carol.evidence())).toMatchObject({ signer: carol.did, key: carol.key.did() });
   });
 
   it("says that a record is absent only where the repo proves it", async () => {
     const evidence = await bob.evidence();
-    expect(codeOf(() => prove(DIGEST, evidence))).toBe("record.absent");
+    expect(codeOf(() => prove(SOUGHT, evidence))).toBe("record.absent");
   });
 
   it("cannot tell where the PDS was not asked", async () => {
     const { record: _, ...unasked } = await alice.evidence();
-    expect(codeOf(() => prove(DIGEST, unasked))).toBe("pds.unreachable");
+    expect(codeOf(() => prove(SOUGHT, unasked))).toBe("pds.unreachable");
   });
 
   it("names the identity's fault before that of a missing proof", () => {
     const unasked = { signer: alice.did, identity: bob.identity() };
-    expect(codeOf(() => prove(DIGEST, unasked))).toBe("identity.log_invalid");
+    expect(codeOf(() => prove(SOUGHT, unasked))).toBe("identity.log_invalid");
   });
 
   it("looks for the record of the digest it was given and no other", async () => {
     const evidence = await alice.evidence();
-    expect(codeOf(() => prove(digestOf("another image"), evidence))).toBe("mst.incomplete_proof");
+    expect(codeOf(() => prove({ digest: digestOf("another image") }, evidence))).toBe("mst.incomplete_proof");
   });
 
   it("reads the record, whose word must be about the digest", async () => {
     const eve = await signer({ name: "eve", record: recordOf(digestOf("another image")) });
     const evidence = await eve.evidence();
-    expect(codeOf(() => prove(DIGEST, evidence))).toBe("record.digest_mismatch");
+    expect(codeOf(() => prove(SOUGHT, evidence))).toBe("record.digest_mismatch");
   });
 
   it("takes the identity it is handed in place of the bytes", async () => {
     const evidence = await alice.evidence();
-    const identity = proveIdentity(alice.did, evidence.identity.bytes);
+    const identity = readIdentity(alice.did, evidence.identity.bytes);
     const spoilt = { ...evidence, identity: { ...evidence.identity, bytes: new Uint8Array() } };
-    expect(codeOf(() => prove(DIGEST, spoilt))).toBe("identity.log_invalid");
-    expect(prove(DIGEST, spoilt, identity).signer).toBe(alice.did);
+    expect(codeOf(() => prove(SOUGHT, spoilt))).toBe("identity.log_invalid");
+    expect(prove(SOUGHT, spoilt, identity).signer).toBe(alice.did);
   });
 
   it("takes no other signer's identity, which would be a bug of the caller", async () => {
     const evidence = await alice.evidence();
-    const identity = proveIdentity(bob.did, bob.identity().bytes);
-    expect(() => prove(DIGEST, evidence, identity)).toThrow("another signer");
+    const identity = readIdentity(bob.did, bob.identity().bytes);
+    expect(() => prove(SOUGHT, evidence, identity)).toThrow("another signer");
   });
 });
 
 describe("attempt", () => {
   it("is the facts where everything holds", async () => {
     const evidence = await alice.evidence();
-    expect(attempt(DIGEST, evidence)).toEqual({ facts: prove(DIGEST, evidence) });
-    expect(Object.keys(facts(alice.did))).toEqual(Object.keys(prove(DIGEST, evidence)));
+    expect(attempt(SOUGHT, evidence)).toMatchObject({ facts: prove(SOUGHT, evidence) });
+    expect(Object.keys(facts(alice.did))).toEqual(Object.keys(prove(SOUGHT, evidence)));
   });
 
   it("is a finding about the signer where a check fails", async () => {
-    const result = attempt(DIGEST, await bob.evidence());
+    const result = attempt(SOUGHT, await bob.evidence());
     expect(result).toMatchObject({ signer: bob.did, finding: { signer: bob.did, code: "record.absent" } });
   });
 
   it("does not take a bug for a finding", async () => {
     const evidence = await alice.evidence();
-    const identity = proveIdentity(bob.did, bob.identity().bytes);
-    expect(() => attempt(DIGEST, evidence, identity)).toThrow("another signer");
+    const identity = readIdentity(bob.did, bob.identity().bytes);
+    expect(() => attempt(SOUGHT, evidence, identity)).toThrow("another signer");
   });
 });
