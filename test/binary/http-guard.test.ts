@@ -1,4 +1,3 @@
-import { createSocket } from "node:dgram";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { type Behaviour, HOSTILE_NAMES, type HostileBehaviour } from "../support/hostile-behaviours.ts";
 import { type ConnectionFault, HostileServer } from "../support/hostile-server.ts";
+import { NameServer } from "../support/name-server.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { ProbeJob, ProbeReport, ProbeResult } from "./http-probe.ts";
@@ -315,40 +315,21 @@ describe("addresses", () => {
   });
 });
 
-/** A name server that answers for good.example and never for any other name. */
-async function startNameServer(address: string): Promise<void> {
-  const socket = createSocket("udp4");
-  socket.on("message", (query, { port, address: from }) => {
-    const end = query.indexOf(0, 12) + 5;
-    if (!query.subarray(12, end).includes("good")) return;
-    const isA = query.readUInt16BE(end - 4) === 1;
-    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
-    const reply = Buffer.concat([query.subarray(0, end), isA ? record : Buffer.alloc(0)]);
-    reply.writeUInt16BE(0x8180, 2);
-    reply.set([0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0], 4);
-    socket.send(reply, port, from);
-  });
-  await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(53, address, resolve));
-  closing.push(() => void socket.close());
-}
-
 const canServeNames = requirement("names whose servers never answer", missingRoot("binds port 53, mounts resolv.conf"));
 
 describe.runIf(canServeNames)("look-ups that never end", () => {
   it("do not hold up those of other names", async () => {
-    // An address of its own, for another run of the tests may be under way.
-    const address = `127.53.${(process.pid >> 8) & 255}.${process.pid & 255}`;
-    await startNameServer(address);
-    const resolvConf = join(files, "resolv.conf");
-    writeFileSync(resolvConf, `nameserver ${address}\n`);
+    const names = await NameServer.start(53);
+    closing.push(() => names.stop());
+    names.answers.set("A good.example", ["127.0.0.1"]);
+    for (let i = 0; i < 20; i++) {
+      for (const type of ["A", "other"]) names.answers.set(`${type} hung${i}.example`, "silent");
+    }
     const { origin } = await serve(OK);
     const hung = Array.from({ length: 20 }, (_, i) => ({ url: `https://hung${i}.example/` }));
     const job = { cidrs: ["127.0.0.0/8"], requests: [...hung, { url: origin }], together: true, deadline: 1_500 };
-    const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" "$3"';
-    const args = ["--mount", "sh", "-c", script, "sh", resolvConf, PROBE, JSON.stringify(job)];
-    const { stdout, stderr } = await run("unshare", args, {
-      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", SSL_CERT_FILE },
-    });
+    const [command = "", ...args] = [...names.through(files), PROBE, JSON.stringify(job)];
+    const { stdout, stderr } = await run(command, args, { env: { SSL_CERT_FILE } });
     expect(stderr).toBe("");
     const results = (JSON.parse(stdout) as ProbeReport).results;
     expect(results.map(({ status, kind }) => status ?? kind)).toEqual([...hung.map(() => "timeout"), 200]);
