@@ -1,17 +1,20 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode, makeFolder } from "./folders.ts";
+import { hasCode, makeOwnFolder } from "./folders.ts";
 
 /** What is kept for people to look at; more is left where it lies, so that nothing fills the disk. */
 const MAX_DAMAGED = 100;
+const DAMAGED = "damaged";
 
 /** Where what cannot be believed is put: never trusted, never fatal, and never thrown away. */
 export class Damaged {
+  readonly #directory: string;
   readonly #folder: string;
   readonly #report: (warning: string) => void;
 
   constructor(directory: string, report: (warning: string) => void) {
-    this.#folder = join(directory, "damaged");
+    this.#directory = directory;
+    this.#folder = join(directory, DAMAGED);
     this.#report = report;
   }
 
@@ -19,7 +22,7 @@ export class Damaged {
   async setAside(path: string, why: string): Promise<void> {
     const to = join(this.#folder, crypto.randomUUID());
     try {
-      await makeFolder(this.#folder);
+      await makeOwnFolder(this.#directory, DAMAGED);
       if ((await readdir(this.#folder)).length >= MAX_DAMAGED) throw new Error(`${this.#folder} is full; empty it`);
       await rename(path, to);
       this.#report(`${path} ${why}; it is damaged and now lies at ${to}`);

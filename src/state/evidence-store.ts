@@ -1,14 +1,14 @@
 import { constants } from "node:fs";
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Did } from "../atproto/syntax.ts";
 import { toHex, toUtf8 } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence } from "../verify/evidence.ts";
-import { hasCode, makeFolder, syncFolder } from "./folders.ts";
-import { distrust, replaceable } from "./trusted-way.ts";
+import { hasCode, makeOwnFolder } from "./folders.ts";
+import { check, checkWay } from "./trusted-way.ts";
 
 /** Bytes of one piece: a log and its proofs have tens of KiB; a signer that has longer ones fills no disk. */
 const MAX_EVIDENCE = 1024 * 1024;
@@ -18,6 +18,7 @@ const MAX_PIECES = 4096;
 const LEAVE_TOGETHER = 64;
 /** A temporary name this old, in milliseconds, is what a killed process has left behind. */
 const LEFT_BEHIND = 3_600_000;
+const EVIDENCE = "evidence";
 const PIECE = /^[0-9a-f]{64}-[0-9a-f]{64}\.json$/;
 const TEMPORARY = /^[0-9a-f]{64}-[0-9a-f]{64}\.json\.[0-9a-f-]{36}$/;
 
@@ -38,7 +39,7 @@ export class EvidenceStore {
    */
   constructor(directory: string, { report }: { readonly report: (warning: string) => void }) {
     this.#directory = directory;
-    this.#folder = join(directory, "evidence");
+    this.#folder = join(directory, EVIDENCE);
     this.#report = report;
   }
 
@@ -48,9 +49,7 @@ export class EvidenceStore {
       const bytes = writeBundle({ digest, evidence });
       if (bytes.length > MAX_EVIDENCE)
         throw new Error(`it has ${bytes.length} bytes, at most ${MAX_EVIDENCE} are kept`);
-      if (await makeFolder(this.#directory)) await syncFolder(dirname(this.#directory));
-      await makeFolder(this.#folder);
-      await this.#check();
+      await makeOwnFolder(this.#directory, EVIDENCE);
       await this.#makeRoom();
       await replace(this.#pathOf(digest, signer), bytes);
     } catch (error) {
@@ -62,7 +61,7 @@ export class EvidenceStore {
   async find(digest: Digest, signer: Did): Promise<Evidence | undefined> {
     const path = this.#pathOf(digest, signer);
     try {
-      await this.#check();
+      await checkWay(this.#folder);
       const bundle = readBundle(await readPiece(path));
       const { signatures } = bundle.evidence;
       if (bundle.digest === digest && signatures.length === 1 && signatures[0]?.signer === signer) {
@@ -79,7 +78,7 @@ export class EvidenceStore {
   /** Forgets what was kept of a signer; of this digest alone, where one is given. */
   async forget(signer: Did, digest?: Digest): Promise<void> {
     try {
-      await this.#check();
+      await checkWay(this.#folder);
       const prefix = digest === undefined ? prefixOf(signer) : nameOf(digest, signer);
       const names = (await readdir(this.#folder)).filter((name) => name.startsWith(prefix));
       for (const name of names) await remove(join(this.#folder, name));
@@ -91,12 +90,6 @@ export class EvidenceStore {
 
   #pathOf(digest: Digest, signer: Did): string {
     return join(this.#folder, nameOf(digest, signer));
-  }
-
-  /** @throws Error where somebody else could change what was kept, and where there is nothing */
-  async #check(): Promise<void> {
-    const reason = await distrust(this.#folder);
-    if (reason !== undefined) throw new Error(reason);
   }
 
   async #makeRoom(): Promise<void> {
@@ -145,8 +138,7 @@ async function readPiece(path: string): Promise<Uint8Array> {
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new Error("it is not a regular file");
-    const reason = replaceable(stats, path);
-    if (reason !== undefined) throw new Error(reason);
+    check(stats, path);
     if (stats.size > MAX_EVIDENCE) throw new Error(`it has ${stats.size} bytes, at most ${MAX_EVIDENCE} are read`);
     return await file.readFile();
   } finally {

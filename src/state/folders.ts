@@ -1,24 +1,32 @@
-import { lstat, mkdir, open } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { checkWay } from "./trusted-way.ts";
 
-/** Errors of the file system that mean something to the caller. */
+/** Whether it is an error of the file system with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 /**
- * Makes a folder in one that is there.
+ * Makes a folder that nobody else has a say in, and those between it and `directory`, whose own parent must
+ * be there.
  *
- * @returns whether it was not there before
- * @throws Error of the file system
+ * @returns its path
+ * @throws Error as checkWay
  */
-export async function makeFolder(path: string): Promise<boolean> {
-  try {
-    await mkdir(path, { mode: 0o755 });
-    return true;
-  } catch (error) {
-    if (hasCode(error, "EEXIST") && (await lstat(path)).isDirectory()) return false;
-    throw error;
+export async function makeOwnFolder(directory: string, ...names: readonly string[]): Promise<string> {
+  const path = join(directory, ...names);
+  const all = [directory, ...names.map((_, i) => join(directory, ...names.slice(0, i + 1)))];
+  // Before, so that nothing is made where others lead us to.
+  await checkWay(path).catch((error: unknown) => {
+    if (!hasCode(error, "ENOENT")) throw error;
+  });
+  for (const folder of all) {
+    if ((await makeFolder(folder)) && folder === directory) await syncFolder(dirname(directory));
   }
+  // And after, for others may have been faster.
+  await checkWay(path);
+  return path;
 }
 
 /** Has what was made in a folder survive a power failure. */
@@ -28,5 +36,16 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** @returns whether it was not there before */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST") && (await stat(path)).isDirectory()) return false;
+    throw error;
   }
 }

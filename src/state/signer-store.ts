@@ -1,14 +1,14 @@
 import type { Dirent, Stats } from "node:fs";
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Did, isDid, type Tid } from "../atproto/syntax.ts";
 import { toHex, toUtf8 } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../verify/memory.ts";
 import { Damaged } from "./damaged.ts";
-import { hasCode, makeFolder, syncFolder } from "./folders.ts";
+import { hasCode, makeOwnFolder, syncFolder } from "./folders.ts";
 import { missingNames, readTraces, type Traces } from "./traces.ts";
-import { distrust, replaceable } from "./trusted-way.ts";
+import { check, checkWay } from "./trusted-way.ts";
 
 /** Operations and keys remembered of a signer: whoever can sign ever more of them fills no disk. */
 const MAX_REMEMBERED = 1000;
@@ -18,6 +18,7 @@ const MAX_NAMES = 4000;
 const LONGEST_NAME = 255;
 /** What {@link nameOf} makes of a longer one. */
 const SHORTENED = /^sha256-[0-9a-f]{64}$/;
+const SIGNERS = "signers";
 const FORGOTTEN = "forgotten-";
 /**
  * How long a newer revision must have been there before an older one is taken away, in milliseconds: no
@@ -44,8 +45,6 @@ export class SignerStore {
   readonly #signers: string;
   readonly #report: (warning: string) => void;
   readonly #damaged: Damaged;
-  /** The answer of {@link distrust}, asked for once. */
-  #distrust: Promise<string | undefined> | undefined;
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
@@ -53,7 +52,7 @@ export class SignerStore {
    */
   constructor(directory: string, { report }: { readonly report: (warning: string) => void }) {
     this.#directory = directory;
-    this.#signers = join(directory, "signers");
+    this.#signers = join(directory, SIGNERS);
     const reported = new Set<string>();
     this.#report = (warning) => {
       if (!reported.has(warning)) report(warning);
@@ -75,9 +74,11 @@ export class SignerStore {
       const missing = missingNames(sighting, memory, now);
       if (missing.length === 0) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
-        throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${sighting.signer}`);
+        throw new Error(
+          `more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${sighting.signer}`,
+        );
       }
-      const folder = await this.#make(name);
+      const folder = await makeOwnFolder(this.#directory, SIGNERS, name);
       for (const trace of missing) await touch(join(folder, trace));
       for (const path of [folder, this.#signers, this.#directory]) await syncFolder(path);
       await sweep(folder, revs);
@@ -101,7 +102,7 @@ export class SignerStore {
    */
   async forget(did: Did): Promise<boolean> {
     try {
-      await this.#check();
+      await checkWay(this.#signers);
       await rename(join(this.#signers, nameOf(did)), join(this.#directory, `${FORGOTTEN}${crypto.randomUUID()}`));
     } catch (error) {
       if (hasCode(error, "ENOENT")) return false;
@@ -125,7 +126,7 @@ export class SignerStore {
 
   async #list(): Promise<readonly string[]> {
     try {
-      await this.#check();
+      await checkWay(this.#signers);
       return await readdir(this.#signers);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) this.#report(`what this node remembers is not used: ${(error as Error).message}`);
@@ -154,7 +155,7 @@ export class SignerStore {
   async #entries(folder: string): Promise<readonly Dirent[]> {
     let stats: Stats;
     try {
-      await this.#check();
+      await checkWay(this.#signers);
       stats = await lstat(folder);
     } catch (error) {
       if (hasCode(error, "ENOENT")) return [];
@@ -164,29 +165,11 @@ export class SignerStore {
       await this.#damaged.setAside(folder, "is no folder");
       return [];
     }
-    const reason = replaceable(stats, folder);
-    if (reason !== undefined) throw new Error(reason);
+    check(stats, folder);
     const entries = await readdir(folder, { withFileTypes: true });
     if (entries.length <= MAX_NAMES) return entries;
     await this.#damaged.setAside(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
     return [];
-  }
-
-  /** @throws Error where somebody else could change what is remembered, and where there is nothing */
-  async #check(): Promise<void> {
-    this.#distrust ??= distrust(this.#signers);
-    const reason = await this.#distrust;
-    if (reason !== undefined) throw new Error(reason);
-  }
-
-  async #make(name: string): Promise<string> {
-    const folder = join(this.#signers, name);
-    if (await makeFolder(this.#directory)) await syncFolder(dirname(this.#directory));
-    await makeFolder(this.#signers);
-    await makeFolder(folder);
-    this.#distrust = undefined; // until now there may have been nothing
-    await this.#check();
-    return folder;
   }
 }
 

@@ -56,16 +56,19 @@ export function* wayTo(absolute: string): Generator<string, void, string | undef
  * Walks to a file or folder.
  *
  * @param absolute path
- * @returns as {@link replaceable}, of the first thing on the way that somebody else can change
- * @throws Error of the file system, with its code, such as ENOENT
+ * @throws Error where somebody else can change something on the way; or of the file system, with its code
  */
-export async function distrust(absolute: string): Promise<string | undefined> {
+export async function checkWay(absolute: string): Promise<void> {
   const way = wayTo(absolute);
   for (let step = way.next(); step.done !== true; ) {
     const stats = await lstat(step.value);
-    const reason = replaceable(stats, step.value);
-    if (reason !== undefined) return reason;
+    check(stats, step.value);
     step = way.next(stats.isSymbolicLink() ? await readlink(step.value) : undefined);
   }
-  return undefined;
+}
+
+/** @throws Error as {@link checkWay}, of this one thing */
+export function check(stats: Stats, path: string): void {
+  const reason = replaceable(stats, path);
+  if (reason !== undefined) throw new Error(reason);
 }

@@ -1,0 +1,27 @@
+/**
+ * One of several processes that remember at the same time:
+ *
+ *   node remember-process.ts DIRECTORY FILE
+ *
+ * FILE holds sightings as JSON. Each is remembered in turn, and its index printed once it is. Revisions are
+ * then made to look old, so that all the others sweep while they write.
+ */
+import { readFileSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { SignerStore } from "../../src/state/signer-store.ts";
+import type { Sighting } from "../../src/verify/memory.ts";
+
+const [directory = "", file = ""] = process.argv.slice(2);
+const store = new SignerStore(directory, { report: (warning) => process.stderr.write(`${warning}\n`) });
+const sightings = JSON.parse(readFileSync(file, "utf8")) as readonly Sighting[];
+for (const [i, sighting] of sightings.entries()) {
+  await store.remember(sighting, Date.now());
+  process.stdout.write(`${i}\n`);
+  for (const rev of sighting.revs) {
+    try {
+      utimesSync(join(directory, "signers", sighting.signer, `rev-${rev}`), 0, 0);
+    } catch {
+      // Another one has swept it.
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { makeOwnFolder } from "../../../src/state/folders.ts";
+import { makeTemporaryDirectory } from "../../support/process.ts";
+
+const root = makeTemporaryDirectory("folders");
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** Somebody else, who makes each folder a moment before us and lets everybody write there. */
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof import("node:fs/promises")>();
+  return {
+    ...real,
+    mkdir: async (path: string, options: object) => {
+      mkdirSync(path);
+      chmodSync(path, 0o777);
+      await real.mkdir(path, options);
+    },
+  };
+});
+
+describe("makeOwnFolder", () => {
+  it("does not use a folder that somebody else has made a moment before", async () => {
+    await expect(makeOwnFolder(join(root, "state"), "signers")).rejects.toThrow(/state can be written by others/);
+  });
+});

@@ -1,0 +1,433 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { Did } from "../../../src/atproto/syntax.ts";
+import { SignerStore } from "../../../src/state/signer-store.ts";
+import { NOTHING_REMEMBERED, type Sighting } from "../../../src/verify/memory.ts";
+import { makeTemporaryDirectory, run } from "../../support/process.ts";
+import { requirement } from "../../support/requirement.ts";
+import { ALICE, operationCid, tidAt, writtenKey } from "../../support/traces.ts";
+
+const NOW = Date.now();
+const MINUTE = 60_000;
+const BOB = "did:web:bob.example" as Did;
+const [OLD, NEW] = [tidAt(NOW - 2 * MINUTE), tidAt(NOW - MINUTE)];
+const KEY = writtenKey("a");
+const SEEN: Sighting = { signer: ALICE, revs: [OLD], operations: [operationCid("a"), operationCid("b")], key: KEY };
+const KNOWN = { rev: OLD, operations: new Set(SEEN.operations), keys: new Map([[KEY, NOW]]) };
+const NOBODY = 65_534;
+const canChown = requirement(
+  "the memory, owned by others",
+  process.geteuid?.() === 0 ? undefined : "run as root: folders are given to another user",
+);
+
+const root = makeTemporaryDirectory("state");
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+
+/** A folder of its own, whose parent is there and which is not. */
+class Bed {
+  readonly directory = join(root, String(++count), "state");
+  readonly warnings: string[] = [];
+
+  constructor() {
+    mkdirSync(dirname(this.directory), { recursive: true });
+  }
+
+  /** Another process's, so to speak. */
+  get store(): SignerStore {
+    return new SignerStore(this.directory, { report: (warning) => this.warnings.push(warning) });
+  }
+
+  path(...names: readonly string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  folder(signer: Did = ALICE): string {
+    return this.path("signers", signer);
+  }
+
+  names(signer: Did = ALICE): readonly string[] {
+    return readdirSync(this.folder(signer)).toSorted();
+  }
+
+  get damaged(): readonly string[] {
+    return existsSync(this.path("damaged")) ? readdirSync(this.path("damaged")) : [];
+  }
+
+  static async withMemory(): Promise<Bed> {
+    const bed = new Bed();
+    await bed.store.remember(SEEN, NOW);
+    expect(bed.warnings).toEqual([]);
+    return bed;
+  }
+
+  /** That nothing is believed, nothing thrown, and it is said once, however often it is asked for. */
+  async expectUnused(because: RegExp): Promise<void> {
+    const { store } = this;
+    expect(await store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect(await store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect(this.warnings.filter((warning) => because.test(warning))).toHaveLength(1);
+    expect(this.warnings).toHaveLength(1);
+  }
+}
+
+describe("the memory", () => {
+  it("recalls what was remembered, in another process too", async () => {
+    const bed = await Bed.withMemory();
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.recall(BOB, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect(bed.warnings).toEqual([]);
+  });
+
+  it("is empty and makes nothing where nothing was seen", async () => {
+    const bed = new Bed();
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
+    await bed.store.remember({ signer: ALICE, revs: [] }, NOW);
+    expect(existsSync(bed.directory)).toBe(false);
+    expect(bed.warnings).toEqual([]);
+  });
+
+  it("only grows: an older revision, fewer operations and another key take nothing away", async () => {
+    const bed = await Bed.withMemory();
+    const other = writtenKey("b");
+    await bed.store.remember({ signer: ALICE, revs: [NEW], operations: [], key: other }, NOW + 5);
+    await bed.store.remember({ signer: ALICE, revs: [OLD], operations: [operationCid("c")], key: KEY }, NOW + 9);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual({
+      rev: NEW,
+      operations: new Set([...(SEEN.operations ?? []), operationCid("c")]),
+      keys: new Map([
+        [KEY, NOW],
+        [other, NOW + 5],
+      ]),
+    });
+  });
+
+  it("keeps signers apart, those too whose names are too long for a file", async () => {
+    const bed = await Bed.withMemory();
+    const label = "a".repeat(61);
+    const long = (port: number) => `did:web:${label}.${label}.${label}.${label}.aaaaa%3A${port}` as Did;
+    expect(long(65_535)).toHaveLength(269);
+    const signers = [BOB, long(65_534), long(65_535)];
+    for (const [i, signer] of signers.entries()) await bed.store.remember({ signer, revs: [tidAt(NOW - i)] }, NOW);
+    for (const [i, signer] of signers.entries()) expect((await bed.store.recall(signer, NOW)).rev).toBe(tidAt(NOW - i));
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    const listed = (await bed.store.list(NOW)).map(({ signer }) => signer);
+    expect(listed).toEqual([
+      ALICE,
+      BOB,
+      expect.stringMatching(/^sha256-[0-9a-f]{64}$/),
+      expect.stringMatching(/^sha256-[0-9a-f]{64}$/),
+    ]);
+    expect(await bed.store.forget(long(65_535))).toBe(true);
+    expect((await bed.store.recall(long(65_534), NOW)).rev).toBe(tidAt(NOW - 1));
+    expect(bed.warnings).toEqual([]);
+  });
+
+  it("is made for everybody to read and for one to write", async () => {
+    const bed = new Bed();
+    const umask = process.umask(0);
+    await bed.store.remember(SEEN, NOW).finally(() => process.umask(umask));
+    const { stdout } = await run("find", [bed.directory, "-perm", "/022"]);
+    expect(stdout).toBe("");
+    expect(bed.names()).toHaveLength(4);
+  });
+
+  it("does not remember a revision ahead of the clock", async () => {
+    const bed = new Bed();
+    await bed.store.remember({ signer: ALICE, revs: [tidAt(NOW + 6 * MINUTE)] }, NOW);
+    expect(existsSync(bed.directory)).toBe(false);
+  });
+
+  it("does not use what lies ahead of the clock, and uses it when the clock is right again", async () => {
+    const bed = await Bed.withMemory();
+    const hourAgo = NOW - 60 * MINUTE;
+    const { store } = bed;
+    expect(await store.recall(ALICE, hourAgo)).toEqual({ operations: KNOWN.operations, keys: new Map() });
+    expect(bed.warnings).toEqual([expect.stringMatching(/ahead of the clock/), expect.stringMatching(/ahead of the/)]);
+    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(bed.damaged).toEqual([]);
+  });
+
+  it("stops at a bound, says so, and keeps what it has", async () => {
+    const bed = await Bed.withMemory();
+    const operations = Array.from({ length: 998 }, (_, i) => operationCid(String(i)));
+    await bed.store.remember({ signer: ALICE, revs: [NEW], operations }, NOW);
+    expect(bed.warnings).toEqual([expect.stringMatching(/not remembered: more than 1000 .* state forget did:plc/)]);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    await bed.store.remember({ signer: ALICE, revs: [NEW], operations: operations.slice(0, 996) }, NOW);
+    expect((await bed.store.recall(ALICE, NOW)).operations.size).toBe(998);
+    expect(bed.warnings).toHaveLength(1);
+  });
+});
+
+describe("sweeping", () => {
+  const revs = [5, 4, 3, 2, 1].map((minutes) => tidAt(NOW - minutes * MINUTE));
+  const revNames = (bed: Bed) => bed.names().filter((name) => name.startsWith("rev-"));
+  const age = (bed: Bed, rev: string, seconds: number) =>
+    utimesSync(join(bed.folder(), `rev-${rev}`), Date.now() / 1000 - seconds, Date.now() / 1000 - seconds);
+
+  it("takes older revisions away when a newer one has been there longer than any process", async () => {
+    const bed = new Bed();
+    for (const rev of revs.slice(0, 4)) await bed.store.remember({ signer: ALICE, revs: [rev] }, NOW);
+    expect(revNames(bed)).toEqual(revs.slice(0, 4).map((rev) => `rev-${rev}`));
+    age(bed, revs[2] ?? "", 100);
+    age(bed, revs[0] ?? "", 100);
+    age(bed, revs[3] ?? "", 80);
+    await bed.store.remember({ signer: ALICE, revs: revs.slice(4) }, NOW);
+    expect(revNames(bed)).toEqual(revs.slice(2).map((rev) => `rev-${rev}`));
+    expect((await bed.store.recall(ALICE, NOW)).rev).toBe(revs[4]);
+  });
+
+  it("happens where something is written, and is no news by itself", async () => {
+    const bed = new Bed();
+    for (const rev of revs) await bed.store.remember({ signer: ALICE, revs: [rev] }, NOW);
+    for (const rev of revs) age(bed, rev, 100);
+    await bed.store.remember({ signer: ALICE, revs }, NOW);
+    await bed.store.recall(ALICE, NOW);
+    expect(revNames(bed)).toHaveLength(5);
+  });
+});
+
+describe("what is damaged", () => {
+  const put: Readonly<Record<string, (path: string) => unknown>> = {
+    "a folder": (path) => mkdirSync(path),
+    "a link to a file": (path) => symlinkSync("/etc/passwd", path),
+    "a link to nowhere": (path) => symlinkSync("/nonexistent", path),
+    "a named pipe": (path) => run("mkfifo", [path]),
+  };
+
+  it.each(Object.entries(put))("is set aside: %s in place of a file", async (_, make) => {
+    const bed = await Bed.withMemory();
+    await make(join(bed.folder(), `rev-${NEW}`));
+    const { store } = bed;
+    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(bed.warnings).toEqual([expect.stringMatching(/is no file; it is damaged and now lies at/)]);
+    expect(bed.damaged).toHaveLength(1);
+    expect(bed.names()).toHaveLength(4);
+    await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+    expect((await store.recall(ALICE, NOW)).rev).toBe(NEW);
+    expect(bed.warnings).toHaveLength(1);
+  });
+
+  it.each(["rev-abc", "operation-", "key-z-1", "junk", "rev-zzzzzzzzzzzzz", "\u{1b}[31m", "x".repeat(255)])(
+    "is set aside: a file called %j",
+    async (name) => {
+      const bed = await Bed.withMemory();
+      writeFileSync(join(bed.folder(), name), "content");
+      expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+      expect(bed.warnings).toEqual([expect.stringMatching(/says nothing; it is damaged and now lies at/)]);
+      expect(bed.damaged).toHaveLength(1);
+      expect(bed.names()).toHaveLength(4);
+    },
+  );
+
+  it.each(
+    Object.entries({ ...put, "a file": (path: string) => writeFileSync(path, "") }).filter(([n]) => n !== "a folder"),
+  )("is set aside: %s in place of a signer's folder, which is then made anew", async (_, make) => {
+    const bed = await Bed.withMemory();
+    rmSync(bed.folder(), { recursive: true });
+    await make(bed.folder());
+    await bed.expectUnused(/is no folder; it is damaged and now lies at/);
+    await bed.store.remember(SEEN, NOW);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(bed.damaged).toHaveLength(1);
+  });
+
+  it("is not followed: a link to another signer's folder", async () => {
+    const bed = await Bed.withMemory();
+    symlinkSync(ALICE, bed.folder(BOB));
+    expect(await bed.store.recall(BOB, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+  });
+
+  it("is a folder with more names than are ever written", async () => {
+    const bed = await Bed.withMemory();
+    for (let i = 0; i < 4000 - 4; i++) writeFileSync(join(bed.folder(), `operation-${operationCid(`n${i}`)}`), "");
+    expect((await bed.store.recall(ALICE, NOW)).operations.size).toBe(3998);
+    writeFileSync(join(bed.folder(), `operation-${operationCid("more")}`), "");
+    await bed.expectUnused(/has 4001 entries, at most 4000 are read; it is damaged/);
+    expect(existsSync(bed.folder())).toBe(false);
+  });
+
+  it("is left where it lies when too much of it was set aside", async () => {
+    const bed = await Bed.withMemory();
+    mkdirSync(bed.path("damaged"));
+    for (let i = 0; i < 99; i++) writeFileSync(bed.path("damaged", String(i)), "");
+    for (const name of ["one", "two"]) writeFileSync(join(bed.folder(), name), "");
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(bed.damaged).toHaveLength(100);
+    expect(bed.names()).toHaveLength(5);
+    expect(bed.warnings).toEqual([
+      expect.stringMatching(/now lies at/),
+      expect.stringMatching(/not used and cannot be set aside: .* is full; empty it/),
+    ]);
+  });
+
+  it.each(["state", "signers"] as const)("may be a file in place of the folder %s", async (what) => {
+    const bed = await Bed.withMemory();
+    const path = what === "state" ? bed.directory : bed.path("signers");
+    rmSync(path, { recursive: true });
+    writeFileSync(path, "");
+    await bed.expectUnused(/is not used: ENOTDIR/);
+    await bed.store.remember(SEEN, NOW);
+    expect(bed.warnings.at(-1)).toMatch(/is not remembered: ENOTDIR/);
+  });
+});
+
+describe("who can write", () => {
+  it.each(["parent", "state", "signers", "signer"] as const)("decides: others can write the %s", async (what) => {
+    const bed = await Bed.withMemory();
+    const path = {
+      parent: dirname(bed.directory),
+      state: bed.directory,
+      signers: bed.path("signers"),
+      signer: bed.folder(),
+    };
+    for (const mode of [0o775, 0o757]) {
+      bed.warnings.length = 0;
+      chmodSync(path[what], mode);
+      await bed.expectUnused(/is not used: \S+ can be written by others \(mode 7.7?.?\); run: chmod go-w/);
+      const before = bed.names();
+      await bed.store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+      expect(bed.names()).toEqual(before);
+      expect(bed.warnings.at(-1)).toMatch(/is not remembered: \S+ can be written by others/);
+    }
+    chmodSync(path[what], 0o755);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+  });
+
+  it("decides over a folder behind a link too", async () => {
+    const bed = await Bed.withMemory();
+    const elsewhere = join(dirname(bed.directory), "elsewhere");
+    renameSync(bed.directory, elsewhere);
+    symlinkSync("elsewhere", bed.directory);
+    await bed.store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
+    chmodSync(elsewhere, 0o777);
+    await bed.expectUnused(/elsewhere can be written by others/);
+  });
+
+  it("decides before anything is made", async () => {
+    const bed = new Bed();
+    chmodSync(dirname(bed.directory), 0o777);
+    await bed.store.remember(SEEN, NOW);
+    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+    expect(existsSync(bed.directory)).toBe(false);
+  });
+
+  it("decides over a folder that somebody else was quicker to make", async () => {
+    const bed = new Bed();
+    chmodSync(dirname(bed.directory), 0o1777);
+    mkdirSync(bed.directory, { mode: 0o755 });
+    chmodSync(bed.directory, 0o777);
+    await bed.store.remember(SEEN, NOW);
+    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+  });
+
+  it("decides before anything is made where a link leads", async () => {
+    const bed = new Bed();
+    const elsewhere = join(dirname(bed.directory), "elsewhere");
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, bed.directory);
+    chmodSync(dirname(bed.directory), 0o777);
+    await bed.store.remember(SEEN, NOW);
+    expect(readdirSync(elsewhere)).toEqual([]);
+    expect(bed.warnings).toHaveLength(1);
+  });
+
+  it("is asked again before anything is written", async () => {
+    const bed = await Bed.withMemory();
+    const { store } = bed;
+    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    chmodSync(bed.directory, 0o777);
+    await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(bed.names()).toHaveLength(4);
+    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+  });
+
+  it("is nobody where the parent is missing", async () => {
+    const bed = new Bed();
+    rmSync(dirname(bed.directory), { recursive: true });
+    await bed.store.remember(SEEN, NOW);
+    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: ENOENT/)]);
+  });
+});
+
+describe.runIf(canChown)("who owns it", () => {
+  it.each(["parent", "state", "signers", "signer"] as const)("decides: somebody else owns the %s", async (what) => {
+    const bed = await Bed.withMemory();
+    const path = {
+      parent: dirname(bed.directory),
+      state: bed.directory,
+      signers: bed.path("signers"),
+      signer: bed.folder(),
+    };
+    chownSync(path[what], NOBODY, NOBODY);
+    await bed.expectUnused(/is not used: \S+ belongs to user 65534, expected root/);
+  });
+
+  it("lets a person read who cannot write, and says that nothing is remembered", async () => {
+    const bed = await Bed.withMemory();
+    chmodSync(root, 0o755);
+    const file = join(root, "sightings.json");
+    writeFileSync(file, JSON.stringify([SEEN, { signer: ALICE, revs: [NEW] }]));
+    const script = join(import.meta.dirname, "../../support/remember-process.ts");
+    const setpriv = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", process.execPath, script];
+    const { code, stdout, stderr } = await run("setpriv", [...setpriv, bed.directory, file]);
+    expect([code, stdout]).toEqual([0, "0\n1\n"]);
+    expect(stderr).toMatch(/^what was seen of did:plc:\S+ is not remembered: EACCES[^\n]*\n$/);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+  });
+});
+
+describe("forgetting", () => {
+  it("is of one signer, whole, and says whether there was anything", async () => {
+    const bed = await Bed.withMemory();
+    await bed.store.remember({ signer: BOB, revs: [OLD] }, NOW);
+    const { store } = bed;
+    expect(await store.forget(ALICE)).toBe(true);
+    expect(await store.forget(ALICE)).toBe(false);
+    expect(await store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect((await store.recall(BOB, NOW)).rev).toBe(OLD);
+    expect(readdirSync(bed.directory)).toEqual(["signers"]);
+    expect(await new Bed().store.forget(ALICE)).toBe(false);
+  });
+
+  it("clears away what a killed process had begun to forget", async () => {
+    const bed = await Bed.withMemory();
+    mkdirSync(bed.path("forgotten-abc", "deep"), { recursive: true });
+    expect(await bed.store.forget(ALICE)).toBe(true);
+    expect(readdirSync(bed.directory)).toEqual(["signers"]);
+  });
+
+  it("is refused where somebody else could have a say", async () => {
+    const bed = await Bed.withMemory();
+    chmodSync(bed.directory, 0o777);
+    await expect(bed.store.forget(ALICE)).rejects.toThrow(/can be written by others/);
+    expect(bed.names()).toHaveLength(4);
+  });
+});
+
+describe("listing", () => {
+  it("passes over what is no signer's, and is empty where there is nothing", async () => {
+    const bed = new Bed();
+    expect(await bed.store.list(NOW)).toEqual([]);
+    await bed.store.remember(SEEN, NOW);
+    writeFileSync(bed.path("signers", "README"), "");
+    mkdirSync(bed.path("signers", "did:plc:short"));
+    expect(await bed.store.list(NOW)).toEqual([{ signer: ALICE, memory: KNOWN }]);
+    expect(bed.warnings).toEqual([]);
+  });
+});
