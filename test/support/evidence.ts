@@ -94,8 +94,12 @@ export function found(signer: Did, code: Gap["code"]): Attempt {
   return { signer, finding: { signer, code, detail: `${code} of ${signer}` } };
 }
 
-export function gap(code: Gap["code"], signer?: Did, service: Gap["service"] = "pds"): Gap {
-  return { service: signer === undefined ? "registry" : service, ...(signer ? { signer } : {}), code, detail: code };
+export function gap(
+  code: Gap["code"],
+  signer?: Did,
+  service: Gap["service"] = signer === undefined ? "registry" : "pds",
+): Gap {
+  return { service, ...(signer ? { signer } : {}), code, detail: code };
 }
 
 export function pointer(signer: Did): Pointer {

@@ -52,7 +52,7 @@ interface PolicyParts {
 }
 
 /** A policy that trusts these signers for all of registry.example. */
-function trusting(signers: readonly TestSigner[], parts: PolicyParts = {}): string {
+export function trusting(signers: readonly TestSigner[], parts: PolicyParts = {}): string {
   const { about = "{}", require = "signature: true", action = "enforce", scope = "registry.example/**" } = parts;
   return [
     "version: 1.0",
@@ -70,11 +70,11 @@ function trusting(signers: readonly TestSigner[], parts: PolicyParts = {}): stri
 
 // --- people -------------------------------------------------------------------------------------
 
-const alice = (changes: Partial<SignerOptions> = {}) => signer({ name: "alice", ...changes });
-const bob = (changes: Partial<SignerOptions> = {}) => signer({ name: "bob", ...changes });
+export const alice = (changes: Partial<SignerOptions> = {}) => signer({ name: "alice", ...changes });
+export const bob = (changes: Partial<SignerOptions> = {}) => signer({ name: "bob", ...changes });
 /** Alice, whose record of the image says something else than it should. */
 const aliceWith = (record: RecordValue) => alice({ record: recordOf(DIGEST, record) });
-const mallory = signingKey("k256", "mallory");
+export const mallory = signingKey("k256", "mallory");
 
 async function withProof(who: TestSigner, forge: (car: Uint8Array) => Promise<Uint8Array> | Uint8Array) {
   const record = await who.record();
@@ -136,7 +136,7 @@ async function allowed(): Promise<VectorCase[]> {
       await aliceWith(manifestBlob("the image")),
     ),
     await signedBy("atcr_host", "On a host of ATCR the path is the handle and the record's repository.", plain, {
-      policy: trusting([plain], { scope: "atcr.io/*/app" }),
+      policy: trusting([plain], { scope: "atcr.io/*/app", require: "owner: any" }),
       changes: { name: "atcr.io/alice.test/app:latest" },
     }),
     await signedBy(
@@ -427,7 +427,7 @@ async function denied(): Promise<VectorCase[]> {
 /** What may be missing, and whose answer it is. */
 const MISSING = {
   registry: ["registry.unreachable", "registry.unauthorized", "registry.bad_response", "registry.too_many_candidates"],
-  identity: ["identity.unreachable", "identity.unknown_did", "net.tls"],
+  identity: ["identity.unreachable", "identity.unknown_did", "identity.bad_response", "net.tls"],
   pds: [
     "pds.unreachable",
     "pds.bad_response",
@@ -537,11 +537,11 @@ async function unusable(): Promise<VectorCase[]> {
   ];
 }
 
-function deny(title: string, description: string, policy: string, evidence: Partial<Evidence>): VectorCase {
+export function deny(title: string, description: string, policy: string, evidence: Partial<Evidence>): VectorCase {
   return { title, description, expected: { outcome: "deny", code: codeIn(title) }, evidence, policy };
 }
 
-function unknown(title: string, description: string, policy: string, evidence: Partial<Evidence>): VectorCase {
+export function unknown(title: string, description: string, policy: string, evidence: Partial<Evidence>): VectorCase {
   return { title, description, expected: { outcome: "inconclusive", code: codeIn(title) }, evidence, policy };
 }
 

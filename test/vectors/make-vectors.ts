@@ -6,11 +6,12 @@ import { rmSync, writeFileSync } from "node:fs";
 import { writeBundle } from "../../src/verify/bundle.ts";
 import { DIGEST, NOW } from "../support/evidence.ts";
 import { type VectorCase, vectorCases } from "./cases.ts";
+import { nameCases } from "./cases-name.ts";
 import { vectorFiles } from "./load.ts";
 
 /** The text of each file, by its name. */
 export async function makeVectors(): Promise<ReadonlyMap<string, string>> {
-  const cases = await vectorCases();
+  const cases = [...(await vectorCases()), ...(await nameCases())];
   return new Map(cases.map((one) => [`${one.title}.json`, `${JSON.stringify(vector(one), null, 2)}\n`]));
 }
 

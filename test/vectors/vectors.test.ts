@@ -16,9 +16,11 @@ function judged(vector: Vector): Expected {
   const now = parseDateTime(vector.now);
   if (now === undefined) throw new Error(`${vector.file}: now is no date and time`);
   try {
+    const name = parseReference(vector.name);
     const verdict = judgeBundle({
       policy: parsePolicy(vector.policy, "trust-policy.yaml"),
-      name: parseReference(vector.name),
+      name,
+      ...(name.tag === undefined ? {} : { tag: name.tag }),
       digest: parseDigest(vector.digest, "the vector's digest"),
       ...(vector.mediaType === undefined ? {} : { mediaType: vector.mediaType }),
       bundle: readBundle(toUtf8(JSON.stringify(vector.bundle))),
