@@ -23,12 +23,19 @@ export async function commandDoor(args: readonly string[], edge: ProcessEdge): P
       const { stateCommand } = await import("./state-command.ts");
       return stateCommand(rest, edge);
     }
+    case "policy": {
+      const { policyCommand } = await import("./policy-command.ts");
+      return policyCommand(rest, edge);
+    }
     case undefined:
-      return reject("input.malformed", "found no command, expected verify, identity, state, --help or --version");
+      return reject(
+        "input.malformed",
+        "found no command, expected verify, policy, identity, state, --help or --version",
+      );
     default:
       return reject(
         "input.malformed",
-        `found the command "${command}", expected verify, identity, state, --help or --version`,
+        `found the command "${command}", expected verify, policy, identity, state, --help or --version`,
       );
   }
 }

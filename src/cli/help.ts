@@ -2,6 +2,10 @@ export const HELP = `atcr-verify - has somebody this node trusts signed exactly 
 
 Usage:
   atcr-verify verify NAME@DIGEST [options]   judge one image
+  atcr-verify policy check [FILE] [options]  what is wrong, or likely to be, with a policy
+  atcr-verify policy explain IMAGE           which rule applies, and what it asks for; no network
+  atcr-verify policy test FILE               does the policy do what these cases expect?
+  atcr-verify policy schema                  the JSON Schema of a policy, for editors
   atcr-verify identity DID-or-HANDLE         who this is and has been, and how that is known
   atcr-verify state show [DID] | forget DID  what this node remembers of signers
   atcr-verify --help | --version
@@ -20,6 +24,14 @@ Options of verify:
   --offline --bundle FILE  judge saved evidence; no network is used
   --at TIME              with --offline: judge as of this time (RFC 3339)
 
+Options of policy (--config and --output as above; explain and test take --policy too):
+  --strict               warnings count as errors
+  --offline              ask nobody: no identity of a signer is looked at
+  --sandbox-image NAME   the image that pods start with (default: as containerd's
+                         configuration names it)
+  --no-sandbox           not for Kubernetes nodes
+
 Exit status:
   0 allow   1 deny   2 inconclusive: could not tell   3 misconfigured   4 internal error
+  policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
 `;

@@ -27,6 +27,9 @@ export interface LocalFile {
   readonly what: string;
 }
 
+/** Told of what somebody other than root and the running user can change, and what to do; may throw. */
+export type Distrust = (why: string) => void;
+
 /**
  * Reads a file that decides about trust. One that somebody other than root and the running user can
  * change or replace is refused (spec 2.5): the file, or a folder or link on the way to it.
@@ -34,7 +37,12 @@ export interface LocalFile {
  * @returns undefined where there is no such file
  * @throws Rejection `code`
  */
-export function readTrustedFile({ path, code, what }: LocalFile): string | undefined {
+export function readTrustedFile(file: LocalFile): string | undefined {
+  return readDistrustedFile(file, (why) => reject(file.code, why));
+}
+
+/** As {@link readTrustedFile}, where whoever reads it decides what to do about a file that others can change. */
+export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Distrust): string | undefined {
   let fd: number | undefined;
   try {
     const absolute = resolve(path);
@@ -43,8 +51,8 @@ export function readTrustedFile({ path, code, what }: LocalFile): string | undef
     const file = fstatSync(fd);
     if (!file.isFile()) reject(code, `${what} ${path} is not a regular file`);
     if (file.size > MAX_FILE) reject(code, `${what} ${path} has ${file.size} bytes, at most ${MAX_FILE} are read`);
-    check(file, path, what, code);
-    checkWay(absolute, `on the way to ${what},`, code);
+    check(file, path, what, distrust);
+    checkWay(absolute, `on the way to ${what},`, distrust);
     const text = fromUtf8(readFileSync(fd));
     return text ?? reject(code, `${what} ${path} is not UTF-8 text`);
   } catch (error) {
@@ -57,23 +65,23 @@ export function readTrustedFile({ path, code, what }: LocalFile): string | undef
 }
 
 /**
- * Lists a folder whose files decide about trust. Other than one on the way to a file it must not be
+ * Lists a folder whose files decide about trust, and says if others can change it (spec 2.5). Other than one on the way to a file it must not be
  * writable by others even if it is sticky: they could add a hard link to a file of root's, which would
  * then be read as if root had put it there.
  *
  * @returns the names in it, undefined where there is no such folder
  * @throws Rejection `code`
  */
-export function listTrustedFolder({ path, code, what }: LocalFile): readonly string[] | undefined {
+export function listFolder({ path, code, what }: LocalFile, distrust: Distrust): readonly string[] | undefined {
   try {
     const absolute = resolve(path);
     // Not by the error of opening it: a link that leads nowhere is a mistake, not an absence.
     if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return undefined;
-    checkWay(absolute, what, code);
+    checkWay(absolute, what, distrust);
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
     if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
-      reject(code, `${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`);
+      distrust(`${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`);
     }
     return readdirSync(absolute);
   } catch (error) {
@@ -86,16 +94,16 @@ function unreadable({ path, code, what }: LocalFile, error: unknown): never {
   reject(code, `${what} ${path} cannot be read: ${(error as Error).message}`, error);
 }
 
-function check(stats: Stats, path: string, what: string, code: RejectionCode): void {
+function check(stats: Stats, path: string, what: string, distrust: Distrust): void {
   const reason = replaceable(stats, path);
-  if (reason !== undefined) reject(code, `${what} ${reason}`);
+  if (reason !== undefined) distrust(`${what} ${reason}`);
 }
 
-function checkWay(absolute: string, what: string, code: RejectionCode): void {
+function checkWay(absolute: string, what: string, distrust: Distrust): void {
   const way = wayTo(absolute);
   for (let step = way.next(); step.done !== true; ) {
     const stats = lstatSync(step.value);
-    check(stats, step.value, what, code);
+    check(stats, step.value, what, distrust);
     step = way.next(stats.isSymbolicLink() ? readlinkSync(step.value) : undefined);
   }
 }

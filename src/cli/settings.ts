@@ -3,7 +3,7 @@ import { type LocatedPolicy, readPolicy } from "../policy/parse.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { readFragments } from "./fragments.ts";
-import { readTrustedFile } from "./local-file.ts";
+import { type Distrust, readDistrustedFile, readTrustedFile } from "./local-file.ts";
 
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
@@ -31,9 +31,18 @@ export function loadConfig(named: string | undefined): Config {
   return DEFAULT_CONFIG;
 }
 
-/** As {@link loadLocatedPolicy}, for whoever needs no places. */
+/** As {@link loadPolicyFiles}, of a policy that nobody else can change, for whoever needs no places (spec 2.5). */
 export function loadPolicy(path: string): TrustPolicy {
-  return loadLocatedPolicy(path).policy;
+  return loadPolicyFiles(path, refuseDistrusted).policy;
+}
+
+/** For pulls, and wherever a policy is not named by whoever asks: what others can change is not used. */
+export const refuseDistrusted: Distrust = (why) => reject("policy.invalid", why);
+
+/** A policy, its places, and the files that were not read for it. */
+export interface PolicyFiles extends LocatedPolicy {
+  /** Paths of what lies in policy.d and is no fragment. */
+  readonly unread: readonly string[];
 }
 
 /**
@@ -42,13 +51,14 @@ export function loadPolicy(path: string): TrustPolicy {
  *
  * @throws Rejection policy.invalid
  */
-export function loadLocatedPolicy(path: string): LocatedPolicy {
-  const text = readTrustedFile({ path, code: "policy.invalid", what: "the trust policy" });
+export function loadPolicyFiles(path: string, distrust: Distrust): PolicyFiles {
+  const text = readDistrustedFile({ path, code: "policy.invalid", what: "the trust policy" }, distrust);
   if (text === undefined) {
     reject(
       "policy.invalid",
       `there is no trust policy ${path}; write one: whom does this node trust for which images?`,
     );
   }
-  return readPolicy(text, path, readFragments(path));
+  const { fragments, unread } = readFragments(path, distrust);
+  return { ...readPolicy(text, path, fragments), unread };
 }

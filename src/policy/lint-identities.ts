@@ -5,7 +5,7 @@ import type { RejectionCode } from "../rejection.ts";
 import { chooseDistinct } from "./choose-distinct.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
-import { standingOf } from "./standing.ts";
+import { isLasting } from "./standing.ts";
 
 /** What was learned of a signer's identity: who they are now, or why that is not known. */
 export type KnownIdentity = Identity | { readonly code: RejectionCode; readonly detail: string };
@@ -91,7 +91,7 @@ function shared(
 ): readonly PolicyFinding[] {
   const { signers, minSignatures } = rule.requirement;
   if (minSignatures === 1) return [];
-  const lasting = signers.filter((signer) => !["revoked", "expired"].includes(standingOf(signer, now)));
+  const lasting = signers.filter((signer) => isLasting(signer, now));
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   const keyOf = ({ did }: TrustedSigner) => known.get(did)?.key.didKey ?? did;
   const keys = chooseDistinct(

@@ -3,7 +3,7 @@ import { chooseDistinct } from "./choose-distinct.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { ownerMatters } from "./lint-scopes.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
-import { standingOf } from "./standing.ts";
+import { isLasting } from "./standing.ts";
 
 /** How long a did:plc can be taken back by a higher rotation key (spec 5.1): 72 h in milliseconds. */
 const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
@@ -19,7 +19,7 @@ export function lintRequirements(question: PolicyQuestion): readonly PolicyFindi
 function unmeetable(rule: PolicyRule, question: PolicyQuestion): readonly PolicyFinding[] | undefined {
   const { now, places } = question;
   const { signers, minSignatures } = rule.requirement;
-  const lasting = signers.filter((signer) => !["revoked", "expired"].includes(standingOf(signer, now)));
+  const lasting = signers.filter((signer) => isLasting(signer, now));
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   const error = (name: string, message: string, advice: string): readonly PolicyFinding[] => [
     { severity: "error", name, message: `rule "${rule.name}" ${message}`, advice, ...at(place) },

@@ -9,3 +9,9 @@ export function standingOf({ revoked, validFrom, expiresAt }: TrustedSigner, now
   if (validFrom !== undefined && now < validFrom) return "not yet valid";
   return expiresAt !== undefined && now >= expiresAt ? "expired" : "trusted";
 }
+
+/** Whether a signer's word counts now or will. */
+export function isLasting(signer: TrustedSigner, now: number): boolean {
+  const standing = standingOf(signer, now);
+  return standing === "trusted" || standing === "not yet valid";
+}

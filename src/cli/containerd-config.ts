@@ -1,0 +1,65 @@
+import { parse } from "smol-toml";
+import { field, isJsonObject } from "../encoding/json.ts";
+import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import { Rejection } from "../rejection.ts";
+import { readDistrustedFile } from "./local-file.ts";
+
+/** What containerd starts pods with unless its configuration says otherwise. */
+const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
+
+/**
+ * The sandbox image that containerd's configuration names, of version 3 or 2.
+ *
+ * @param text of config.toml; files that it imports are not looked at
+ * @returns undefined where it names none or cannot be read
+ */
+export function sandboxImageIn(text: string): string | undefined {
+  const plugins = member(parsed(text), "plugins");
+  const pinned = member(member(plugins, "io.containerd.cri.v1.images"), "pinned_images");
+  const image = member(pinned, "sandbox") ?? member(member(plugins, "io.containerd.grpc.v1.cri"), "sandbox_image");
+  return typeof image === "string" && image !== "" ? image : undefined;
+}
+
+/** The sandbox image of a node, and how that is known. */
+export interface SandboxImage {
+  readonly name: ImageReference;
+  /** For people. */
+  readonly from: string;
+}
+
+/** By containerd's configuration at this path. */
+export function sandboxImageOf(path: string): SandboxImage {
+  const text = readWhole(path);
+  const image = text === undefined ? undefined : sandboxImageIn(text);
+  const name = image === undefined ? undefined : unlessRejected(() => normaliseReference(image));
+  if (name !== undefined) return { name, from: `named by ${path}` };
+  const found = text === undefined ? "cannot be read" : `names ${image === undefined ? "none" : `"${image}"`}`;
+  return { name: normaliseReference(DEFAULT_SANDBOX), from: `containerd's default, as ${path} ${found}` };
+}
+
+/** A file that cannot be read is like one that is not there: this only makes a warning more exact. */
+function readWhole(path: string): string | undefined {
+  const file = { path, code: "config.invalid", what: "containerd's configuration" } as const;
+  return unlessRejected(() => readDistrustedFile(file, () => {}));
+}
+
+function unlessRejected<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function member(value: unknown, key: string): unknown {
+  return isJsonObject(value) ? field(value, key) : undefined;
+}

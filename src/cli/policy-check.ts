@@ -1,0 +1,141 @@
+import type { Config } from "../config/config.ts";
+import { Deadline } from "../net/deadline.ts";
+import { formatReference, normaliseReference } from "../oci/reference.ts";
+import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
+import { byPlace, lintPolicy } from "../policy/lint.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { isLasting } from "../policy/standing.ts";
+import { reject } from "../rejection.ts";
+import { codeFrame } from "./code-frame.ts";
+import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
+import { type SandboxImage, sandboxImageOf } from "./containerd-config.ts";
+import { type PolicySource, policySource } from "./policy-source.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { jsonText, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = {
+  config: "value",
+  output: "value",
+  strict: "flag",
+  offline: "flag",
+  "sandbox-image": "value",
+  "no-sandbox": "flag",
+} as const;
+const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
+/** Most identities that are asked for: a policy may name 10,000. */
+const MAX_IDENTITIES = 500;
+/** How much later than the network's the whole time ends, in milliseconds, for work that asks nobody. */
+const OWN_WORK = 30_000;
+
+/** `atcr-verify policy check [FILE]`: what is wrong, or likely to be, with a policy that can be read. */
+export async function policyCheck(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const line = readCommandLine(args, OPTIONS);
+  const [named, ...more] = line.operands;
+  if (more.length > 0) reject("input.malformed", `found ${line.operands.length} files, expected one or none`);
+  const sandbox = readSandbox(line);
+  const config = loadConfig(line.values.get("config"));
+  edge.setDeadline(config.deadline + OWN_WORK);
+  const source = policySource(named, config);
+
+  const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
+  const findings = [
+    ...source.distrusted,
+    ...source.unread.map(notRead),
+    ...lintPolicy(question, sandbox?.name),
+    ...(line.flags.has("offline") ? [] : await checkIdentities(question, config, edge)),
+  ];
+  const strict = line.flags.has("strict");
+  const result = { source, findings: findings.sort(byPlace), strict, sandbox };
+  const { errors, warnings } = counted(findings);
+  edge.print(
+    readOutput(args) === "json" ? jsonText(toJson(result)) : toText(result),
+    errors + (strict ? warnings : 0) === 0 ? 0 : 1,
+  );
+}
+
+function readSandbox({ flags, values }: CommandLine<keyof typeof OPTIONS>): SandboxImage | undefined {
+  const named = values.get("sandbox-image");
+  if (flags.has("no-sandbox")) {
+    if (named !== undefined) reject("input.malformed", "--sandbox-image does not go with --no-sandbox");
+    return undefined;
+  }
+  return named === undefined
+    ? sandboxImageOf(CONTAINERD_CONFIG)
+    : { name: normaliseReference(named), from: "named by --sandbox-image" };
+}
+
+function notRead(path: string): PolicyFinding {
+  const message = `${path} is not read: only names that end in .yaml and do not begin with a dot are`;
+  return { severity: "warning", name: "fragment-not-read", message, advice: "rename it, or move it elsewhere" };
+}
+
+/** The time for the network is the configuration's deadline; what has not been answered then is a warning. */
+async function checkIdentities(
+  question: PolicyQuestion,
+  config: Config,
+  edge: ProcessEdge,
+): Promise<readonly PolicyFinding[]> {
+  const dids = trustedNow(question.policy, question.now);
+  if (dids.length === 0) return [];
+  const asked = dids.slice(0, MAX_IDENTITIES);
+  edge.diagnose(`asking for the identities of ${asked.length} signers; with --offline nobody is asked`);
+  const [{ onlineContext }, { askIdentities }, { lintIdentities }] = await Promise.all([
+    import("./online.ts"),
+    import("./policy-identities.ts"),
+    import("../policy/lint-identities.ts"),
+  ]);
+  const context = { ...onlineContext(config, edge), deadline: new Deadline(config.deadline) };
+  const findings = lintIdentities(question, await askIdentities(asked, context));
+  return asked.length === dids.length ? findings : [...findings, notAsked(dids.length - asked.length)];
+}
+
+/** Those whose identities matter to some image, each once. */
+function trustedNow({ rules, everyone, fallback }: TrustPolicy, now: number) {
+  const signers =
+    fallback === "audit" ? everyone : rules.filter(isJudging).flatMap(({ requirement }) => requirement.signers);
+  return [...new Set(signers)].filter((signer) => isLasting(signer, now)).map(({ did }) => did);
+}
+
+function notAsked(count: number): PolicyFinding {
+  const message = `the identities of ${count} signers were not asked for: ${MAX_IDENTITIES} are at most`;
+  return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
+}
+
+interface Result {
+  readonly source: PolicySource;
+  readonly findings: readonly PolicyFinding[];
+  readonly strict: boolean;
+  readonly sandbox: SandboxImage | undefined;
+}
+
+function counted(findings: readonly PolicyFinding[]) {
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  return { errors, warnings: findings.length - errors };
+}
+
+function toText({ source, findings, sandbox }: Result): string {
+  const { errors, warnings } = counted(findings);
+  const blocks = findings.map(({ severity, name, message, advice, place }) => {
+    const where = place === undefined ? source.path : `${place.file}:${place.line}:${place.column}`;
+    const frame = place === undefined ? "" : codeFrame(place);
+    return `${printable(`${where}: ${severity}: ${message} [${name}]`)}\n${frame}  ${printable(advice)}\n\n`;
+  });
+  const { rules, everyone } = source.policy;
+  const about = sandbox === undefined ? "" : `; sandbox image ${formatReference(sandbox.name)} (${sandbox.from})`;
+  const summary = `${source.path}: ${errors} errors, ${warnings} warnings; ${rules.length} rules, ${everyone.length} signers${about}`;
+  return `${blocks.join("")}${printable(summary)}\n`;
+}
+
+function toJson({ source, findings, strict, sandbox }: Result) {
+  return {
+    policy: source.path,
+    ...counted(findings),
+    strict,
+    ...(sandbox && { sandboxImage: formatReference(sandbox.name) }),
+    findings: findings.map(({ place, ...finding }) => ({
+      ...finding,
+      ...(place && { file: place.file, line: place.line, column: place.column }),
+    })),
+  };
+}

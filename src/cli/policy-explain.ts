@@ -1,0 +1,147 @@
+import { formatDateTime } from "../encoding/time.ts";
+import { formatReference, type ImageReference, normaliseReference } from "../oci/reference.ts";
+import { type Explanation, explain, type Required } from "../policy/explain.ts";
+import { called } from "../policy/finding.ts";
+import type { TrustedSigner } from "../policy/policy.ts";
+import { decidedBy } from "../policy/policy-test.ts";
+import { reject } from "../rejection.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import { policySource } from "./policy-source.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { jsonText, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
+
+/** `atcr-verify policy explain IMAGE`: which rule applies, why the others do not, what it asks for. */
+export function policyExplain(args: readonly string[], edge: ProcessEdge): never {
+  const { values, operands } = readCommandLine(args, OPTIONS);
+  const [written, ...more] = operands;
+  if (written === undefined || more.length > 0) {
+    reject("input.malformed", `found ${operands.length} image names, expected one`);
+  }
+  const name = normaliseReference(written);
+  const config = loadConfig(values.get("config"));
+  const { policy, path, distrusted } = policySource(values.get("policy"), config);
+  for (const { message } of distrusted) edge.diagnose(printable(`warning: ${message}`));
+
+  const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
+  const asked = { written, name, path, explanation };
+  edge.print(readOutput(args) === "json" ? jsonText(toJson(asked)) : toText(asked));
+}
+
+interface Asked {
+  readonly written: string;
+  readonly name: ImageReference;
+  readonly path: string;
+  readonly explanation: Explanation;
+}
+
+function toText({ written, name, path, explanation }: Asked): string {
+  const { passedOver, requires, action } = explanation;
+  const full = formatReference(name);
+  const lines = [
+    ...(full === written ? [] : [`${written} is read as ${full}`]),
+    `${full}: ${action}, by ${decidedBy(explanation)} of ${path}`,
+    ...(requires === undefined ? [MEANINGS[action]] : requirementLines(requires, name)),
+    ...(action === "audit" ? ["It only audits: what does not satisfy it is let through, and the reason says so."] : []),
+    ...passedOver.flatMap(({ rule, scopes }) => [
+      `Rule "${rule}" before it does not apply:`,
+      ...scopes.map(({ scope, because }) => `  ${scope}: ${because}`),
+    ]),
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
+
+const MEANINGS = {
+  allow: "It is let through without a signature.",
+  deny: "It is refused, whoever has signed it.",
+  enforce: "",
+  audit: "",
+} as const;
+
+function requirementLines(required: Required, name: ImageReference): readonly string[] {
+  const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness } = required;
+  const handle = name.path.split("/")[0] ?? "";
+  const names = typeof repository === "string" ? repository : repository.join(", ");
+  const lines = [
+    `It needs ${minSignatures === 1 ? "1 signature" : `${minSignatures} signatures, by different DIDs with different keys,`} of:`,
+    ...signers.flatMap(({ signer, standing }) => [
+      `  ${called(signer)}: ${standing}${until(signer)}`,
+      ...(signer.keys === undefined ? [] : [`    only by the key ${signer.keys.join(" or ")}`]),
+      ...(signer.pds === undefined ? [] : [`    only from the PDS ${signer.pds.join(" or ")}`]),
+      ...(signer.minRev === undefined ? [] : [`    only by a commit of rev ${signer.minRev} or newer`]),
+    ]),
+    owner === "match"
+      ? `owner: match, the handle ${handle} must be the signer's, in both directions`
+      : "owner: any, whose handle stands in the name is not looked at",
+    repository === "any"
+      ? "repository: any, the record may name any repository"
+      : repository === "match"
+        ? "repository: match, the record must name the image's own repository"
+        : `repository: the record must name one of ${names}`,
+    tag === "match"
+      ? `tag: match, a record of the signer must lead from ${name.tag === undefined ? "the tag, where the pull has one," : `the tag ${name.tag}`} to the digest`
+      : "tag: any, what the tag leads to is not looked at",
+  ];
+  if (maxAge !== undefined) lines.push(`maxAge: the record is at most ${span(maxAge)} old`);
+  if (minKeyAge !== undefined) {
+    lines.push(`minKeyAge: the signer's key has been in place for ${span(minKeyAge)}, unless it is pinned`);
+  }
+  if (maxStaleness !== undefined) {
+    lines.push(
+      `maxStaleness: where services cannot be reached, evidence verified in the last ${span(maxStaleness)} counts`,
+    );
+  }
+  return lines;
+}
+
+function until({ validFrom, expiresAt }: { readonly validFrom?: number; readonly expiresAt?: number }): string {
+  const from = validFrom === undefined ? "" : ` from ${formatDateTime(validFrom)}`;
+  const to = expiresAt === undefined ? "" : ` until ${formatDateTime(expiresAt)}`;
+  return from === "" && to === "" ? "" : `, valid${from}${to}`;
+}
+
+/** A span in the longest unit that measures it exactly. */
+function span(milliseconds: number): string {
+  const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
+  const unit = Object.entries(units).find(([, length]) => milliseconds % length === 0);
+  return unit === undefined ? `${milliseconds}ms` : `${milliseconds / unit[1]}${unit[0]}`;
+}
+
+function toJson({ written, name, path, explanation }: Asked) {
+  const { action, rule, passedOver, requires } = explanation;
+  return {
+    image: formatReference(name),
+    written,
+    policy: path,
+    action,
+    decidedBy: explanation.decidedBy,
+    ...(rule !== undefined && { rule }),
+    ...(requires && { requires: requirementJson(requires) }),
+    passedOver,
+  };
+}
+
+function requirementJson({ signers, maxAge, minKeyAge, maxStaleness, ...required }: Required) {
+  return {
+    ...required,
+    ...(maxAge !== undefined && { maxAge: span(maxAge) }),
+    ...(minKeyAge !== undefined && { minKeyAge: span(minKeyAge) }),
+    ...(maxStaleness !== undefined && { maxStaleness: span(maxStaleness) }),
+    signers: signers.map(({ signer, standing }) => signerJson(signer, standing)),
+  };
+}
+
+function signerJson({ did, name, validFrom, expiresAt, keys, pds, minRev }: TrustedSigner, standing: string) {
+  return {
+    did,
+    ...(name !== undefined && { name }),
+    standing,
+    ...(validFrom !== undefined && { validFrom: formatDateTime(validFrom) }),
+    ...(expiresAt !== undefined && { expiresAt: formatDateTime(expiresAt) }),
+    ...(keys && { keys }),
+    ...(pds && { pds }),
+    ...(minRev !== undefined && { minRev }),
+  };
+}

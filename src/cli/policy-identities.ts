@@ -1,0 +1,42 @@
+import type { Did } from "../atproto/syntax.ts";
+import { type CollectContext, Missing } from "../collect/context.ts";
+import { fetchIdentity } from "../collect/identity.ts";
+import type { KnownIdentity } from "../policy/lint-identities.ts";
+import { Rejection } from "../rejection.ts";
+
+/** Identities asked for at the same time: a list of thousands must not open thousands of connections. */
+const MAX_PARALLEL = 16;
+
+/**
+ * Fetches and proves identities, as pulls do. Whatever cannot be had says why; what is not begun when
+ * the time is over is not asked for.
+ */
+export async function askIdentities(
+  dids: readonly Did[],
+  context: CollectContext,
+): Promise<ReadonlyMap<Did, KnownIdentity>> {
+  const known = new Map<Did, KnownIdentity>();
+  const waiting = [...dids];
+  const worker = async (): Promise<void> => {
+    for (let did = waiting.shift(); did !== undefined; did = waiting.shift()) {
+      known.set(did, await askIdentity(did, context));
+    }
+  };
+  await Promise.all(Array.from({ length: MAX_PARALLEL }, worker));
+  return known;
+}
+
+async function askIdentity(did: Did, context: CollectContext): Promise<KnownIdentity> {
+  if (context.deadline.remaining() === 0)
+    return { code: "net.deadline", detail: "the time was over before it was asked for" };
+  try {
+    const { proof } = await fetchIdentity(did, context);
+    if (proof === undefined)
+      return { code: "identity.log_invalid", detail: "the directory's log does not prove itself" };
+    const { current } = proof;
+    return current instanceof Rejection ? { code: current.code, detail: current.message } : current;
+  } catch (error) {
+    if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+    return { code: error.code, detail: error.message };
+  }
+}

@@ -1,0 +1,60 @@
+import { dirname, resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { explain } from "../policy/explain.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../policy/policy-test.ts";
+import { reject } from "../rejection.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import { readDistrustedFile } from "./local-file.ts";
+import { policySource } from "./policy-source.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { jsonText, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
+
+/** `atcr-verify policy test FILE`: whether a policy does with images what its authors expect. */
+export function policyTest(args: readonly string[], edge: ProcessEdge): never {
+  const { values, operands } = readCommandLine(args, OPTIONS);
+  const [path, ...more] = operands;
+  if (path === undefined || more.length > 0) {
+    reject("input.malformed", `found ${operands.length} files, expected one with cases`);
+  }
+  // Nothing is decided by it: who else can write to it does not matter.
+  const text = readDistrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
+  const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
+  const config = loadConfig(values.get("config"));
+  const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
+  const source = policySource(values.get("policy") ?? beside, config);
+  for (const { message } of source.distrusted) edge.diagnose(printable(`warning: ${message}`));
+
+  const results = test.cases.map((one) => resultOf(one, source.policy, config));
+  const failed = results.filter(({ failures }) => failures.length > 0).length;
+  const json = { policy: source.path, passed: results.length - failed, failed, cases: results };
+  const report = readOutput(args) === "json" ? jsonText(json) : `${results.map(toText).join("")}${count(json)}`;
+  edge.print(report, failed === 0 ? 0 : 1);
+}
+
+function resultOf(one: PolicyTestCase, policy: TrustPolicy, { atcrHosts }: Config) {
+  const found = explain({ policy, atcrHosts, now: Date.now() }, one.name, one.name.digest);
+  const { action, rule } = found;
+  return {
+    image: one.image,
+    line: one.place.line,
+    expect: one.expect,
+    action,
+    decidedBy: found.decidedBy,
+    ...(rule !== undefined && { rule }),
+    failures: failuresOf(one, found),
+    by: decidedBy(found),
+  };
+}
+
+function toText({ image, line, action, by, failures }: ReturnType<typeof resultOf>): string {
+  if (failures.length === 0) return printable(`ok      ${image}: ${action}, by ${by}`).concat("\n");
+  return printable(`FAILED  ${image} (line ${line}): ${failures.join("; ")} (${action}, by ${by})`).concat("\n");
+}
+
+function count({ policy, passed, failed }: { policy: string; passed: number; failed: number }): string {
+  return printable(`${passed} passed, ${failed} failed, against ${policy}`).concat("\n");
+}
