@@ -79,7 +79,7 @@ async function checkIdentities(
   const dids = trustedNow(question.policy, question.now);
   if (dids.length === 0) return [];
   const asked = dids.slice(0, MAX_IDENTITIES);
-  edge.diagnose(`asking for the identities of ${asked.length} signers; with --offline nobody is asked`);
+  edge.diagnose(`asking for the identities of ${amount(asked.length, "signer")}; with --offline nobody is asked`);
   const [{ onlineContext }, { askIdentities }, { lintIdentities }] = await Promise.all([
     import("./online.ts"),
     import("./policy-identities.ts"),
@@ -123,8 +123,12 @@ function toText({ source, findings, sandbox }: Result): string {
   });
   const { rules, everyone } = source.policy;
   const about = sandbox === undefined ? "" : `; sandbox image ${formatReference(sandbox.name)} (${sandbox.from})`;
-  const summary = `${source.path}: ${errors} errors, ${warnings} warnings; ${rules.length} rules, ${everyone.length} signers${about}`;
+  const summary = `${source.path}: ${amount(errors, "error")}, ${amount(warnings, "warning")}; ${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}${about}`;
   return `${blocks.join("")}${printable(summary)}\n`;
+}
+
+function amount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function toJson({ source, findings, strict, sandbox }: Result) {

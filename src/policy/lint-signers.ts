@@ -16,10 +16,11 @@ export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] 
   const named = new Set(
     judging.flatMap(({ requirement: { signers } }) => (signers.length < policy.everyone.length ? signers : [])),
   );
-  return policy.everyone.flatMap((signer) => [
+  const findings = policy.everyone.flatMap((signer) => [
     ...standing(signer, named.has(signer), question),
     ...(asked.has(signer) || asksAll ? [] : [unused(signer, question)]),
   ]);
+  return [...findings, ...strangers(question)];
 }
 
 function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: PolicyQuestion): readonly PolicyFinding[] {
@@ -63,4 +64,16 @@ function unused(signer: TrustedSigner, { places }: PolicyQuestion): PolicyFindin
   const message = `${called(signer)} is trusted by no rule`;
   const advice = "name the DID in a rule, or remove it";
   return { severity: "warning", name: "signer-unused", message, advice, ...at(places.ofSigner(signer.did)) };
+}
+
+/** A revocation that takes effect on nobody may be one of somebody else, by a typing error. */
+function strangers({ policy, places, revoked }: PolicyQuestion): readonly PolicyFinding[] {
+  const known = new Set(policy.everyone.map(({ did }) => did));
+  return revoked
+    .filter((did) => !known.has(did))
+    .map((did) => {
+      const message = `revokedDIDs names ${did}, whom this policy trusts nowhere`;
+      const advice = "see whether the DID is written rightly; if it is, nothing depends on this line";
+      return { severity: "warning", name: "revocation-unused", message, advice, ...at(places.ofRevocation(did)) };
+    });
 }

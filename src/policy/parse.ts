@@ -11,6 +11,8 @@ import { Signers } from "./signers.ts";
 export interface LocatedPolicy {
   readonly policy: TrustPolicy;
   readonly places: PolicyPlaces;
+  /** Whom the policy revokes, also those whom nothing in it trusts. */
+  readonly revoked: readonly Did[];
 }
 
 /**
@@ -22,6 +24,8 @@ export interface PolicyPlaces {
   readonly ofRule: (name: string, inside?: YamlPath) => Place | undefined;
   /** Where the DID is first named, other than as revoked; undefined where it is not. */
   readonly ofSigner: (did: Did, inside?: YamlPath) => Place | undefined;
+  /** Where the DID is revoked first; undefined where it is not. */
+  readonly ofRevocation: (did: Did) => Place | undefined;
   /** Undefined where no file has a default. */
   readonly ofDefault: () => Place | undefined;
 }
@@ -50,9 +54,11 @@ export function readPolicy(text: string, fileName: string, fragments: readonly P
   const { fallback, at: defaultAt } = readDefault(files, everyone);
   return {
     policy: { ...digests, rules, fallback, everyone },
+    revoked: [...signers.revoked.keys()],
     places: {
       ofRule: (name, inside) => place(places.get(name), inside),
       ofSigner: (did, inside) => place(signers.at(did), inside),
+      ofRevocation: (did) => place(signers.revoked.get(did)),
       ofDefault: () => place(defaultAt),
     },
   };

@@ -16,7 +16,8 @@ export class Signers {
   readonly trusted: readonly TrustedSigner[];
   /** True in the list form: every rule trusts the DIDs under trustedDIDs, whomever it names itself. */
   readonly areInherited: boolean;
-  readonly #revoked: ReadonlySet<Did>;
+  /** The DIDs under revokedDIDs, and where each stands first. */
+  readonly revoked: ReadonlyMap<Did, At>;
   readonly #known = new Map<Did, { readonly signer: TrustedSigner; readonly at: At }>();
 
   /**
@@ -25,9 +26,7 @@ export class Signers {
    * @throws Rejection policy.invalid
    */
   constructor(files: readonly PolicyFile[]) {
-    this.#revoked = new Set(
-      files.flatMap(({ file, shape }) => readDids(file, shape.revokedDIDs ?? [], ["revokedDIDs"])),
-    );
+    this.revoked = readRevoked(files);
     this.areInherited = !hasMap(files);
     for (const { file, shape } of files) {
       const { trustedDIDs = [] } = shape;
@@ -65,7 +64,7 @@ export class Signers {
         const found = `a DID that stands in ${lineOf(earlier)} already`;
         file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
       }
-      this.#known.set(did, { signer: readSigner(file, did, entry, this.#revoked.has(did), at.path), at });
+      this.#known.set(did, { signer: readSigner(file, did, entry, this.revoked.has(did), at.path), at });
     }
   }
 
@@ -76,7 +75,7 @@ export class Signers {
   }
 
   #addPlain(did: Did, at: At): TrustedSigner {
-    const signer = { did, revoked: this.#revoked.has(did) };
+    const signer = { did, revoked: this.revoked.has(did) };
     this.#known.set(did, { signer, at });
     return signer;
   }
@@ -94,6 +93,17 @@ function hasMap(files: readonly PolicyFile[]): boolean {
     other.file.fail({ path: ["trustedDIDs"], expected });
   }
   return !isList;
+}
+
+function readRevoked(files: readonly PolicyFile[]): ReadonlyMap<Did, At> {
+  const revoked = new Map<Did, At>();
+  for (const { file, shape } of files) {
+    const texts = shape.revokedDIDs ?? [];
+    for (const did of readDids(file, texts, ["revokedDIDs"])) {
+      if (!revoked.has(did)) revoked.set(did, { file, path: ["revokedDIDs", texts.indexOf(did)] });
+    }
+  }
+  return revoked;
 }
 
 /** Reads a list of DIDs; one that stands in it twice counts once. */
