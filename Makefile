@@ -15,6 +15,7 @@ LINT_FORMAT ?= default
 
 NPM := node_modules/.installed
 BINARY := dist/atcr-verify
+SCHEMA := dist/trust-policy.schema.json
 TOOLS := build/debian/.installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
@@ -66,11 +67,12 @@ demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image a
 bench: $(NPM) $(BINARY) ## start-up and pull figures of docs/benchmarks.md
 	node test/bench/bench.ts
 
-install: $(BINARY) ## into DESTDIR and PREFIX (/usr/local)
+install: $(BINARY) $(SCHEMA) ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/atcr-verify"
-	install -d "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples"
+	install -D -m 0644 $(SCHEMA) "$(DESTDIR)$(PREFIX)/share/atcr-verify/trust-policy.schema.json"
+	install -d "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
 	install -m 0644 LICENSE README.md "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
-	install -m 0644 config-examples/* "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/config-examples"
+	for file in $$(find config-examples -type f); do install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; done
 
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build
@@ -83,6 +85,9 @@ $(NPM): package-lock.json
 
 $(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' -o -type d 2>/dev/null)
 	bun packaging/build.ts --outfile $@
+
+$(SCHEMA): $(BINARY)
+	$(BINARY) policy schema > $@
 
 $(TOOLS): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh containerd docker-registry oras

@@ -24,8 +24,10 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "@atproto/identity": ["collect/did-web.ts", "collect/handle.ts"],
   "@noble/curves": ["atproto/key.ts"],
   "@noble/hashes": ["encoding/sha256.ts"],
+  "@valibot/to-json-schema": ["policy/json-schema.ts"],
   cborg: ["encoding/dag-cbor.ts"],
   multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
+  "smol-toml": ["cli/containerd-config.ts"],
   valibot: ["policy/shape.ts"],
   yaml: ["encoding/yaml.ts"],
 };

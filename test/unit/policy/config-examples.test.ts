@@ -15,6 +15,14 @@ const PIPELINE = "did:plc:z72i7hdynmk6r22z27h6tvur";
 const OLD = "did:web:builds.example.com";
 const ANY = `sha256:${"0".repeat(64)}` as Digest;
 
+/** Beside the other examples it would be in force for each of them. */
+const FRAGMENT = "with-fragments/policy.d/50-team.yaml";
+
+const policy = (file: string): TrustPolicy => {
+  const fragments = file.startsWith("with-fragments/") ? [{ name: FRAGMENT, text: read(FRAGMENT) }] : [];
+  return parsePolicy(read(file), file, fragments);
+};
+
 /** What is selected, in a word or two: `exempt sandbox`, `enforce production 2 of DID DID`. */
 function selected(policy: TrustPolicy, name: string, digest = ANY): string {
   const selection = select(policy, parseReference(name), digest);
@@ -53,6 +61,12 @@ const EXPECTED: Readonly<Record<string, readonly (readonly [name: string, expect
     ["atcr.io/alice.example.com/web", "no match"],
     ["old-registry.example.com/a/b", "denied retired-registry"],
   ],
+  "with-fragments/trust-policy.yaml": [
+    ["registry.k8s.io/pause:3.10", "exempt sandbox"],
+    ["atcr.io/alice.example.com/app", `enforce platform 1 of ${ALICE}`],
+    ["atcr.io/payments.example.com/api", `enforce payments 1 of ${PIPELINE}`],
+    ["atcr.io/bob.example.com/app", "no match"],
+  ],
   "list-form.yaml": [
     ["atcr.io/payments.example.com/api", `enforce payments 1 of ${ALICE} ${PIPELINE}`],
     ["atcr.io/alice.example.com/app", `enforce everything-on-atcr 1 of ${ALICE}`],
@@ -70,23 +84,39 @@ const EXPECTED: Readonly<Record<string, readonly (readonly [name: string, expect
 
 describe("config-examples", () => {
   it("are all tested", () => {
-    const files = readdirSync(FOLDER);
+    const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
     expect(files.length).toBeGreaterThan(0);
-    expect(files.toSorted()).toEqual(["config.yaml", ...Object.keys(EXPECTED)].toSorted());
+    expect(files.toSorted()).toEqual(["config.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted());
+  });
+
+  it("tell editors where the packages put the schema of a policy", () => {
+    const modeline = "# yaml-language-server: $schema=/usr/share/atcr-verify/trust-policy.schema.json\n";
+    for (const name of [...Object.keys(EXPECTED), FRAGMENT]) expect(read(name).startsWith(modeline), name).toBe(true);
   });
 
   describe.each(Object.entries(EXPECTED))("%s", (file, expectations) => {
     it.each(expectations)("selects for %s: %s", (name, expected) => {
-      expect(selected(parsePolicy(read(file), file), name)).toBe(expected);
+      expect(selected(policy(file), name)).toBe(expected);
     });
   });
 
-  it("production.yaml revokes, denies a digest, and pins", () => {
-    const policy = parsePolicy(read("production.yaml"), "production.yaml");
-    expect(policy.everyone.filter(({ revoked }) => revoked).map(({ did }) => did)).toEqual([OLD]);
+  it("production.yaml revokes, denies a digest, pins, and requires what can be met", () => {
+    const production = policy("production.yaml");
+    expect(production.everyone.filter(({ revoked }) => revoked).map(({ did }) => did)).toEqual([OLD]);
     const denied = `sha256:${"0".repeat(56)}deadbeef` as Digest;
-    expect(selected(policy, "registry.k8s.io/pause", denied)).toBe("denied");
-    expect(policy.everyone.find(({ did }) => did === PIPELINE)?.pds).toEqual(["https://pds.example.com"]);
+    expect(selected(production, "registry.k8s.io/pause", denied)).toBe("denied");
+    const pipeline = { pds: ["https://pds.example.com"], minRev: "3ktn4qjakfk2a" };
+    expect(production.everyone.find(({ did }) => did === PIPELINE)).toMatchObject(pipeline);
+    const [, , rule] = production.rules;
+    const day = 24 * 60 * 60 * 1000;
+    const spans = { maxAge: 90 * day, minKeyAge: 3 * day, maxStaleness: day };
+    expect(rule?.requirement).toMatchObject({ minSignatures: 2, owner: "any", tag: "any", ...spans });
+  });
+
+  it("one-signer.yaml requires the tag to be the signer's, and by default the name too", () => {
+    const [rule] = policy("one-signer.yaml").rules;
+    expect(rule?.requirement.tag).toBe("match");
+    expect(rule?.requirement).not.toHaveProperty("owner");
   });
 
   it("config.yaml shows the defaults, and an example of network.allow", () => {
