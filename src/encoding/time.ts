@@ -9,6 +9,9 @@ const MAX_DATE_TIME = 64;
 
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
+/** How far another's clock may be ahead of this node's (spec 5.7): 5 minutes in milliseconds. */
+export const CLOCK_SKEW = 5 * 60 * 1000;
+
 /** The Gregorian calendar repeats after 400 years. */
 const CYCLE_YEARS = 400;
 const CYCLE_MS = 146_097 * 24 * 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { DID_KEY, isDidKey } from "../atproto/did-key.ts";
 import { isTid, type Tid, tidTime } from "../atproto/syntax.ts";
-import { CLOCK_SKEW } from "../verify/check-facts.ts";
+import { CLOCK_SKEW } from "../encoding/time.ts";
 import type { Sighting, SignerMemory } from "../verify/memory.ts";
 
 /**

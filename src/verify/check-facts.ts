@@ -1,13 +1,10 @@
-import { formatDateTime } from "../encoding/time.ts";
+import { CLOCK_SKEW, formatDateTime } from "../encoding/time.ts";
 import type { Requirement, TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
 import type { Memory } from "./memory.ts";
 import type { SignatureFacts } from "./verdict.ts";
-
-/** How far a writer's clock may be ahead of this node's (spec 5.7): 5 minutes in milliseconds. */
-export const CLOCK_SKEW = 5 * 60 * 1000;
 
 /** Manifest types that say what a manifest is; containerd may be told `application/octet-stream`. */
 const SPECIFIC_MEDIA_TYPES: ReadonlySet<string> = new Set([

@@ -1,12 +1,10 @@
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
+import { CLOCK_SKEW } from "../encoding/time.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Evidence, Gap } from "./evidence.ts";
 import type { SignerMemory } from "./memory.ts";
 import type { Attempt } from "./verdict.ts";
-
-/** How far the time of kept evidence may be ahead of the clock, which may have been set back: 5 minutes. */
-const CLOCK_SKEW = 5 * 60 * 1000;
 
 /** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
 const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
