@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import type * as promises from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { makeOwnFolder } from "../../../src/state/folders.ts";
@@ -9,7 +10,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** Somebody else, who makes each folder a moment before us and lets everybody write there. */
 vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof import("node:fs/promises")>();
+  const real = await original<typeof promises>();
   return {
     ...real,
     mkdir: async (path: string, options: object) => {

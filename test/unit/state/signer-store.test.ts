@@ -201,10 +201,10 @@ describe("sweeping", () => {
 });
 
 describe("what is damaged", () => {
-  const put: Readonly<Record<string, (path: string) => unknown>> = {
-    "a folder": (path) => mkdirSync(path),
-    "a link to a file": (path) => symlinkSync("/etc/passwd", path),
-    "a link to nowhere": (path) => symlinkSync("/nonexistent", path),
+  const put: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+    "a folder": async (path) => mkdirSync(path),
+    "a link to a file": async (path) => symlinkSync("/etc/passwd", path),
+    "a link to nowhere": async (path) => symlinkSync("/nonexistent", path),
     "a named pipe": (path) => run("mkfifo", [path]),
   };
 
@@ -234,7 +234,9 @@ describe("what is damaged", () => {
   );
 
   it.each(
-    Object.entries({ ...put, "a file": (path: string) => writeFileSync(path, "") }).filter(([n]) => n !== "a folder"),
+    Object.entries({ ...put, "a file": async (path: string) => writeFileSync(path, "") }).filter(
+      ([n]) => n !== "a folder",
+    ),
   )("is set aside: %s in place of a signer's folder, which is then made anew", async (_, make) => {
     const bed = await Bed.withMemory();
     rmSync(bed.folder(), { recursive: true });
