@@ -1,11 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Answered, type Ask, ask, World } from "../support/binary.ts";
 import { didDocument } from "../support/did-document.ts";
-import { NameServer, ownAddress } from "../support/name-server.ts";
+import type { NameServer } from "../support/name-server.ts";
+import { HANDLE, HANDLE_PATH, HANDLE_TXT, NamedWorld } from "../support/named-world.ts";
 import { PlcLog, type PlcState } from "../support/plc-operations.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import { signingKey } from "../support/signing-key.ts";
-import { StandInPds } from "../support/stand-in-pds.ts";
+import type { StandInPds } from "../support/stand-in-pds.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -40,15 +41,18 @@ interface Report {
   readonly history: readonly Step[];
 }
 
+/** The one that is asked: without names at first, with names for handles. */
 let world: World;
+let unnamed: World;
 /** Whole seconds, as dates are printed. */
 const now = Math.floor(Date.now() / 1000) * 1000;
 const iso = (time: number) => `${new Date(time).toISOString().slice(0, 19)}Z`;
 
 beforeAll(async () => {
-  world = await World.start();
+  unnamed = await World.start();
+  world = unnamed;
 });
-afterAll(() => world.stop());
+afterAll(() => unnamed.stop());
 
 const state = (changes: Partial<PlcState> = {}): PlcState => ({
   rotationKeys: [MAIN, SPARE],
@@ -234,32 +238,22 @@ const canServeNames = requirement(
 );
 
 describe.runIf(canServeNames)("a handle", () => {
-  const handle = "alice.example.com";
-  const TXT = `TXT _atproto.${handle}`;
-  const URL = `https://${handle}/.well-known/atproto-did`;
+  const handle = HANDLE;
+  const TXT = HANDLE_TXT;
+  const URL = `https://${handle}${HANDLE_PATH}`;
+  let named: NamedWorld;
   let names: NameServer;
   let host: StandInPds;
   let did: string;
   let through: readonly string[];
 
   beforeAll(async () => {
-    names = await NameServer.start(54);
-    const address = ownAddress(44);
-    const tls = world.authority.issue({ names: [handle, "alice.test"] });
-    host = await StandInPds.start({ tls, host: address, port: 443 });
-    host.override("/.well-known/atproto-did", { status: 404 });
-    for (const name of [handle, "alice.test", "stranger.example.com"]) names.answers.set(`A ${name}`, [address]);
-    through = names.through(world.folder);
+    named = await NamedWorld.start(54);
+    ({ names, host, through, world } = named);
     did = (await logOf(now - 30 * DAY, { handle })).did;
   });
-  afterAll(async () => {
-    names.stop();
-    await host.stop();
-  });
-  afterEach(() => {
-    names.answers.delete(TXT);
-    host.override("/.well-known/atproto-did", { status: 404 });
-  });
+  beforeEach(() => named.reset());
+  afterAll(() => named.stop());
 
   it("is found by DNS, both ways, from the handle and from the DID", async () => {
     names.answers.set(TXT, ["v=spf1 -all", `did=${did}`]);
@@ -268,7 +262,6 @@ describe.runIf(canServeNames)("a handle", () => {
       did,
       handle: { handle, leadsTo: did, source: `dns:_atproto.${handle}`, bothWays: true },
     };
-    names.asked.length = 0;
     expect(await report([did], { through })).toMatchObject({ ...expected, asked: did });
     expect(await report([`@${handle.toUpperCase()}`], { through })).toMatchObject({ ...expected, asked: handle });
     const { stdout } = await identity([handle], { through });
@@ -280,14 +273,14 @@ describe.runIf(canServeNames)("a handle", () => {
   });
 
   it("is found at its https host", async () => {
-    host.override("/.well-known/atproto-did", { body: `${did}\n` });
+    host.override(HANDLE_PATH, { body: `${did}\n` });
     const found = await report([handle], { through });
     expect(found).toMatchObject({ exit: 0, handle: { leadsTo: did, source: URL, bothWays: true } });
   });
 
   it("is what DNS says where both say something", async () => {
     names.answers.set(TXT, [`did=${did}`]);
-    host.override("/.well-known/atproto-did", { body: world.signer.did });
+    host.override(HANDLE_PATH, { body: world.signer.did });
     expect(await report([handle], { through })).toMatchObject({ exit: 0, did });
   });
 
@@ -295,7 +288,7 @@ describe.runIf(canServeNames)("a handle", () => {
     "is found at its host where DNS says: %s",
     async (answer) => {
       names.answers.set(TXT, answer);
-      host.override("/.well-known/atproto-did", { body: did });
+      host.override(HANDLE_PATH, { body: did });
       expect(await report([handle], { through })).toMatchObject({ exit: 0, did });
     },
   );
@@ -341,7 +334,6 @@ describe.runIf(canServeNames)("a handle", () => {
 
   it("below a reserved domain is looked up only where it is listed", async () => {
     names.answers.set("TXT _atproto.alice.test", [`did=${did}`]);
-    names.asked.length = 0;
     expect(await report(["alice.test"], { through })).toMatchObject({ exit: 2, code: "net.forbidden_address" });
     expect(names.asked).toEqual([]);
     const allow = ["127.0.0.0/8", "alice.test"];

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { headline } from "../support/binary.ts";
+import { HANDLE, HANDLE_PATH, HANDLE_TXT, NamedWorld } from "../support/named-world.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const PATH = `${HANDLE}/app`;
+const canServeNames = requirement(
+  "whose the handle in an image's name is",
+  missingRoot("binds ports 53 and 443, mounts resolv.conf"),
+);
+
+describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
+  let named: NamedWorld;
+  let image: Descriptor;
+  let did: string;
+
+  beforeAll(async () => {
+    named = await NamedWorld.start(57);
+    image = await named.image(PATH);
+    did = named.world.signer.did;
+  });
+  beforeEach(() => named.reset());
+  afterAll(() => named.stop());
+
+  const asked = () => named.names.asked.filter((question) => question.includes("_atproto"));
+
+  it("is the signer's by DNS", async () => {
+    named.names.answers.set(HANDLE_TXT, [`did=${did}`]);
+    expect(headline(await named.pull(PATH, image))).toBe("0 allow signed");
+    expect(asked()).toEqual([HANDLE_TXT]);
+  });
+
+  it("is the signer's by its https host", async () => {
+    named.host.override(HANDLE_PATH, { body: did });
+    expect(headline(await named.pull(PATH, image))).toBe("0 allow signed");
+  });
+
+  it("is nobody's: a no, unless the rule takes any owner, which asks nobody", async () => {
+    const refused = await named.pull(PATH, image);
+    expect(headline(refused)).toBe("1 deny image.owner_mismatch");
+    expect(refused.stdout).toContain(`the handle ${HANDLE} leads to nobody`);
+    expect(headline(await named.pull(PATH, image, "owner: match"))).toBe("1 deny image.owner_mismatch");
+    named.names.asked.length = 0;
+    named.host.forget();
+    expect(headline(await named.pull(PATH, image, "owner: any"))).toBe("0 allow signed");
+    expect([asked(), named.host.requests]).toEqual([[], []]);
+  });
+
+  it("is somebody else's", async () => {
+    const other = `did:plc:${"a".repeat(24)}`;
+    named.names.answers.set(HANDLE_TXT, [`did=${other}`]);
+    named.host.override(HANDLE_PATH, { body: did });
+    const refused = await named.pull(PATH, image);
+    expect(headline(refused)).toBe("1 deny image.owner_mismatch");
+    expect(refused.stdout).toContain(`leads to ${other}, not to ${did} (dns:_atproto.${HANDLE})`);
+  });
+
+  it("leads to the signer, who does not claim it", async () => {
+    const path = "mallory.example.com/app";
+    const theirs = await named.image(path);
+    named.names.answers.set("TXT _atproto.mallory.example.com", [`did=${did}`]);
+    const refused = await named.pull(path, theirs);
+    expect(headline(refused)).toBe("1 deny image.owner_mismatch");
+    expect(refused.stdout).toContain(`${did} claims ${HANDLE}, the image is of mallory.example.com`);
+  });
+
+  it("is none", async () => {
+    const path = "alice/app";
+    expect(headline(await named.pull(path, await named.image(path)))).toBe("1 deny image.owner_mismatch");
+    expect(asked()).toEqual([]);
+  });
+
+  it.each(["server failure", "refused"] as const)("cannot be looked up: %s is no no", async (answer) => {
+    named.names.answers.set(HANDLE_TXT, answer);
+    const refused = await named.pull(PATH, image);
+    expect(headline(refused)).toBe("2 inconclusive handle.unreachable");
+    expect(refused.stdout).toContain(`the look-up of TXT records of _atproto.${HANDLE} failed`);
+  });
+
+  it("is not looked up in time where its name server is silent, and the answer comes all the same", async () => {
+    named.names.answers.set(HANDLE_TXT, "silent");
+    const settings = { ...named.world.settings, deadline: "1500ms" };
+    const env = { ...named.world.env, ATCR_VERIFY_CONFIG: named.world.configure(settings, "short.yaml") };
+    expect(headline(await named.pull(PATH, image, "", { env }))).toBe("2 inconclusive net.deadline");
+  });
+});
