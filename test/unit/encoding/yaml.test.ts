@@ -122,3 +122,35 @@ describe("YamlFile.fail", () => {
     expect(fail(problem)).toBe(message);
   });
 });
+
+describe("YamlFile.placeOf", () => {
+  const text = "\ufeffa:\r\n  - b: x\r\n  - 'c'\nlast: 1";
+  const file = read(text);
+
+  it.each([
+    [{ path: ["a", 0, "b"] }, { line: 2, column: 8, lineText: "  - b: x" }],
+    [
+      { path: ["a", 0, "b"], isKey: true },
+      { line: 2, column: 5, lineText: "  - b: x" },
+    ],
+    [{ path: ["a", 1] }, { line: 3, column: 5, lineText: "  - 'c'" }],
+    [{ path: ["a", 1, "nothing"] }, { line: 3, column: 5, lineText: "  - 'c'" }],
+    [{ path: ["last"] }, { line: 4, column: 7, lineText: "last: 1" }],
+  ])("is the place of a value or its key, with the line as it stands: %j", (at, place) => {
+    expect(file.placeOf(at)).toEqual({ file: "f.yaml", ...place });
+  });
+
+  it("is told by every rejection, also where there is no value", () => {
+    const at = (bad: string) => rejection(() => read(bad)).place;
+    expect(at("a: 1\r\na: 2\r\n")).toEqual({ file: "f.yaml", line: 2, column: 1, lineText: "a: 2" });
+    expect(at("a: 1\nb: [")).toEqual({ file: "f.yaml", line: 2, column: 5, lineText: "b: [" });
+    expect(rejection(() => read("").fail({ path: [], expected: "y" })).place).toEqual({
+      file: "f.yaml",
+      line: 1,
+      column: 1,
+      lineText: "",
+    });
+    const { lineText, ...place } = at(`first\n${"x".repeat(1024 * 1024)}`) ?? {};
+    expect([place, lineText]).toEqual([{ file: "f.yaml", line: 1, column: 1 }, "first"]);
+  });
+});
