@@ -36,6 +36,11 @@ export function digestOf(content: string): Digest {
 
 export const DIGEST = digestOf("the image");
 
+export const TAG_COLLECTION = "io.atcr.tag";
+export const TAG = "v1";
+/** Where the repository `app` has the record of TAG. */
+export const TAG_KEY = `app_${TAG}`;
+
 /** Any text as the DID it must be. */
 export function asDid(text: string): Did {
   if (!isDid(text)) throw new Error(`${text} is no DID`);
@@ -130,6 +135,8 @@ export interface SignerOptions {
   readonly key?: SigningKey;
   /** The record of DIGEST; null: none is written. */
   readonly record?: RecordValue | null;
+  /** Changes the record of TAG, which maps it to DIGEST; none: there is no such record. */
+  readonly tag?: RecordValue;
   /** Records of other digests beside it, so that the tree has depth. */
   readonly others?: number;
   /** Rev of the commit that holds the record, milliseconds since 1970. */
@@ -151,11 +158,21 @@ export interface TestSigner {
   readonly identity: () => Fetched;
   /** What the PDS answers now, asked for the record of DIGEST. */
   readonly record: () => Promise<Fetched>;
+  /** The same for the record of TAG in the repository `app`. */
+  readonly tag: () => Promise<Fetched>;
+  /** Without a proof of the tag. */
   readonly evidence: () => Promise<SignatureEvidence>;
 }
 
 export function recordOf(digest: Digest = DIGEST, changes: RecordValue = {}): RecordValue {
   return { ...manifestRecord(digest, "app"), createdAt: new Date(SIGNED).toISOString(), ...changes };
+}
+
+/** The record that maps TAG of `app` to DIGEST in this signer's repo. */
+export function tagRecordOf(signer: string, changes: RecordValue = {}): RecordValue {
+  const manifest = `at://${signer}/${MANIFEST_COLLECTION}/${digestHex(DIGEST)}`;
+  const createdAt = new Date(SIGNED).toISOString();
+  return { $type: TAG_COLLECTION, repository: "app", tag: TAG, manifest, createdAt, ...changes };
 }
 
 export async function signer(options: SignerOptions): Promise<TestSigner> {
@@ -171,15 +188,17 @@ export async function signer(options: SignerOptions): Promise<TestSigner> {
 
   const repo = await SignedRepo.create({ did, key, at: BORN });
   await repo.fill(others, BORN + DAY);
-  const record = options.record === undefined ? recordOf() : options.record;
-  if (record !== null) await repo.put(MANIFEST_COLLECTION, digestHex(DIGEST), record, at);
+  const written = options.record === undefined ? recordOf() : options.record;
+  if (written !== null) await repo.put(MANIFEST_COLLECTION, digestHex(DIGEST), written, at);
+  if (options.tag !== undefined) await repo.put(TAG_COLLECTION, TAG_KEY, tagRecordOf(did, options.tag), at);
 
   const identity = (): Fetched =>
     method === "web"
       ? fetched(`https://${name}.example/.well-known/did.json`, json(didDocument({ did, handles: [handle], key, pds })))
       : fetched(`https://plc.example/${did}/log/audit`, log.bytes());
-  const proof = async (): Promise<Fetched> =>
-    fetched(recordUrl(pds, did), await repo.proof(MANIFEST_COLLECTION, digestHex(DIGEST)));
+  const proof = async (collection: string, rkey: string): Promise<Fetched> =>
+    fetched(recordUrl(pds, did, collection, rkey), await repo.proof(collection, rkey));
+  const record = () => proof(MANIFEST_COLLECTION, digestHex(DIGEST));
   return {
     did,
     key,
@@ -191,8 +210,9 @@ export async function signer(options: SignerOptions): Promise<TestSigner> {
       return log;
     },
     identity,
-    record: proof,
-    evidence: async () => ({ signer: did, identity: identity(), record: await proof() }),
+    record,
+    tag: () => proof(TAG_COLLECTION, TAG_KEY),
+    evidence: async () => ({ signer: did, identity: identity(), record: await record() }),
   };
 }
 
@@ -205,7 +225,7 @@ export function json(value: unknown): Uint8Array {
   return toUtf8(JSON.stringify(value));
 }
 
-function recordUrl(pds: string, did: Did): string {
-  const query = `did=${did}&collection=${MANIFEST_COLLECTION}&rkey=${digestHex(DIGEST)}`;
+function recordUrl(pds: string, did: Did, collection: string, rkey: string): string {
+  const query = `did=${did}&collection=${collection}&rkey=${rkey}`;
   return `${pds}/xrpc/com.atproto.sync.getRecord?${query}`;
 }
