@@ -45,7 +45,11 @@ describe("a DID document", () => {
     const document = {
       ...good,
       verificationMethod: [{ ...method, id: `${DID}#other` }, method, { id: "#x" }, null, "text", 1, []],
-      service: [{ ...service, id: "#labeler" }, { ...service, id: `${DID}#atproto_pds` }, null],
+      service: [
+        { ...service, id: "#labeler" },
+        { ...service, id: `${DID}#atproto_pds` },
+        ...[null, { type: "x" }, { id: 1, type: "x" }, { id: "#x" }, { id: "#x", type: 1 }],
+      ],
       created: 1,
     };
     const services = ["labeler", "atproto_pds"].map((id) => ({ id, type: service.type }));

@@ -17,6 +17,7 @@ const HANDLES = [
   "laptop.local",
   "a.b.c.d.e.f.com",
   "4chan.org",
+  "a.1.com",
   `${label(63)}.com`,
   LONGEST,
 ];
@@ -31,6 +32,8 @@ const NONE = [
   "a.-com",
   "john.0",
   "cn.8",
+  "cn.8a",
+  "a.com.8",
   "127.0.0.1",
   "www.masełkowski.pl.com",
   "name.org.",
