@@ -225,3 +225,174 @@ describe.runIf(canChown).concurrent.each(KINDS)("owned by somebody else, the fil
     expect(unreadable.stdout).toContain("permission denied");
   });
 });
+
+/** A policy that denies NAME in a fragment; by itself it would let it through. */
+class Fragments extends Files {
+  readonly fragment: string;
+  readonly policyD: string;
+
+  constructor() {
+    super("policy");
+    this.fragment = this.write("etc/policy.d/50-deny.yaml", DENYING);
+    this.policyD = dirname(this.fragment);
+  }
+}
+const DENYING = "version: 1\npolicies: [{ name: never, scope: registry.example/**, action: deny }]\n";
+const DENIED = "1 deny policy.denied";
+
+describe.concurrent("policy.d beside the policy", () => {
+  it("holds fragments that are in force, in the byte order of their names", async () => {
+    const files = new Fragments();
+    expect((await files.judge()).headline).toBe(DENIED);
+    // Of the first rule that matches: "10" stands before "50", "B" before "a", and "a" before what is not ASCII.
+    const allowing = (name: string) =>
+      `version: 1\npolicies: [{ name: ${name}, scope: registry.example/team/app, action: allow }]\n`;
+    for (const name of ["\u{1f511}", "\uff5e", "a", "B"]) {
+      files.write(`etc/policy.d/${name}.yaml`, allowing(`rule-of-${/^\w$/.test(name) ? name : name.length}`));
+    }
+    rmSync(files.fragment);
+    expect((await files.judge()).reason).toContain('rule "rule-of-B"');
+    rmSync(join(files.policyD, "B.yaml"));
+    expect((await files.judge()).reason).toContain('rule "rule-of-a"');
+    rmSync(join(files.policyD, "a.yaml"));
+    expect((await files.judge()).reason).toContain('rule "rule-of-1"');
+    files.write("etc/policy.d/10.yaml", DENYING);
+    expect((await files.judge()).headline).toBe(DENIED);
+  });
+
+  it("may be missing, and empty, and replaces no policy", async () => {
+    const files = new Fragments();
+    rmSync(files.fragment);
+    expect((await files.judge()).headline).toBe(ALLOWED);
+    rmSync(files.policyD, { recursive: true });
+    expect((await files.judge()).headline).toBe(ALLOWED);
+    files.write("etc/policy.d/50.yaml", ALLOWING);
+    rmSync(files.path);
+    await files.expectRejected(/there is no trust policy/);
+  });
+
+  it.each(["README", "50-deny.yaml~", "50-deny.yaml.dpkg-old", ".50-deny.yaml", ".50-deny.yml", "yaml"])(
+    "is not read for a file %s",
+    async (name) => {
+      const files = new Fragments();
+      renameSync(files.fragment, join(files.policyD, name));
+      expect((await files.judge()).headline).toBe(ALLOWED);
+    },
+  );
+
+  it.each(["50-deny.yml", "50-deny.YAML", "50-deny.Yml"])(
+    "must not hold what looks like a fragment: %s",
+    async (name) => {
+      const files = new Fragments();
+      files.write(`etc/policy.d/${name}`, DENYING);
+      await files.expectRejected(
+        `policy.d/${name} would not be read, expected names that end in .yaml; name it *.yaml`,
+      );
+    },
+  );
+
+  it.each([0o775, 0o757, 0o777, 0o2775])("must not be writable by others: mode %o", async (mode) => {
+    const files = new Fragments();
+    chmodSync(files.policyD, mode);
+    await files.expectRejected(/fragments \S+\/policy\.d can be written by others .* chmod go-w/);
+  });
+
+  it.each([0o1777, 0o1775])(
+    "must not be sticky and writable either, for links to files of root: mode %o",
+    async (mode) => {
+      const files = new Fragments();
+      chmodSync(files.policyD, mode);
+      await files.expectRejected(/policy\.d can be written by others, sticky or not; run: chmod go-w/);
+    },
+  );
+
+  it("may be a link to a folder that nobody else can write, sticky or not, and must lead somewhere", async () => {
+    const files = new Fragments();
+    const elsewhere = join(files.folder, "elsewhere");
+    renameSync(files.policyD, elsewhere);
+    symlinkSync("../elsewhere", files.policyD);
+    expect((await files.judge()).headline).toBe(DENIED);
+    chmodSync(elsewhere, 0o1777);
+    await files.expectRejected(/can be written by others, sticky or not/);
+    renameSync(elsewhere, `${elsewhere}.old`);
+    await files.expectRejected(/policy\.d cannot be read/);
+  });
+
+  it("must be a folder", async () => {
+    const files = new Fragments();
+    rmSync(files.policyD, { recursive: true });
+    files.write("etc/policy.d", "");
+    await files.expectRejected(/policy\.d is not a folder/);
+  });
+
+  it("must hold files that others cannot write", async () => {
+    const files = new Fragments();
+    chmodSync(files.fragment, 0o664);
+    await files.expectRejected(/50-deny\.yaml can be written by others .* chmod go-w/);
+  });
+
+  it("may hold links, of which each must lead to a file by a way that others cannot change", async () => {
+    const files = new Fragments();
+    const open = files.write("open/deny.yaml", DENYING);
+    rmSync(files.fragment);
+    symlinkSync("../../open/deny.yaml", files.fragment);
+    expect((await files.judge()).headline).toBe(DENIED);
+    chmodSync(dirname(open), 0o777);
+    await files.expectRejected(/on the way to the policy's fragment, \S+\/open can be written by others/);
+    chmodSync(dirname(open), 0o755);
+    rmSync(open);
+    await files.expectRejected(/50-deny\.yaml is listed in its folder and leads nowhere/);
+    mkdirSync(open);
+    await files.expectRejected(/50-deny\.yaml is not a regular file/);
+  });
+
+  it("is named with file, line and column where a fragment is wrong, and the other place of what stands twice", async () => {
+    const files = new Fragments();
+    files.write("etc/policy.d/60.yaml", `# again\n${DENYING}`);
+    await files.expectRejected(
+      /policy\.d\/60\.yaml:3:20: policies\[0\]\.name: .* the rule in \S+\/policy\.d\/50-deny\.yaml:2 has it already/,
+    );
+    files.write("etc/policy.d/60.yaml", "version: 1\ndefault: deny\n");
+    await files.expectRejected(/policy\.d\/60\.yaml:2:1: default: .* \S+\/etc\/file\.yaml:3/);
+  });
+
+  it("holds 100 fragments at most", async () => {
+    const files = new Fragments();
+    for (let i = 0; i < 99; i++) files.write(`etc/policy.d/${i}.yaml`, "version: 1\n");
+    expect((await files.judge()).headline).toBe(DENIED);
+    files.write("etc/policy.d/99.yaml", "version: 1\n");
+    await files.expectRejected(/policy\.d has 101 files \*\.yaml, at most 100 are read/);
+  });
+});
+
+describe.runIf(canChown).concurrent("owned by somebody else", () => {
+  it("policy.d is refused, empty too", async () => {
+    const files = new Fragments();
+    chownSync(files.policyD, NOBODY, NOBODY);
+    await files.expectRejected(/policy\.d belongs to user 65534/);
+    rmSync(files.fragment);
+    await files.expectRejected(/policy\.d belongs to user 65534/);
+  });
+
+  it("a fragment is refused, and a link to one", async () => {
+    const files = new Fragments();
+    chownSync(files.fragment, NOBODY, NOBODY);
+    await files.expectRejected(/50-deny\.yaml belongs to user 65534, expected root or the running user/);
+    chownSync(files.fragment, 0, 0);
+    symlinkSync("../file.yaml", join(files.policyD, "60.yaml"));
+    lchownSync(join(files.policyD, "60.yaml"), NOBODY, NOBODY);
+    await files.expectRejected(/60\.yaml belongs to user 65534/);
+  });
+
+  it("policy.d is refused where the running user cannot read it", async () => {
+    const files = new Fragments();
+    const through = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+    chmodSync(files.folder, 0o755);
+    const env = { ATCR_VERIFY_CONFIG: files.configure({ trustPolicyPath: files.path }), PATH: "/usr/bin:/bin" };
+    expect(headline(await files.pull(NAME, IMAGE, { through, env }))).toBe(DENIED);
+    chmodSync(files.policyD, 0o700);
+    const unreadable = await files.pull(NAME, IMAGE, { through, env });
+    expect(headline(unreadable)).toBe(files.rejected);
+    expect(unreadable.stdout).toContain("permission denied");
+  });
+});
