@@ -20,14 +20,22 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "signer.expired": { vectors: ["signer.expired"] },
   "signer.revoked": { vectors: ["signer.revoked"] },
   "identity.deactivated": { vectors: ["identity.deactivated"] },
+  "identity.log_rolled_back": {
+    test: "binary/memory.test.ts :: is asked for once more, and refused, and no PDS that it names is asked",
+  },
   "identity.invalid": { vectors: ["identity.invalid.id", "identity.invalid"] },
   "identity.unsupported_key": { vectors: ["identity.unsupported_key"] },
   "identity.key_not_pinned": { vectors: ["identity.key_not_pinned"] },
   "identity.pds_not_pinned": { vectors: ["identity.pds_not_pinned"] },
+  "identity.key_too_young": { vectors: ["identity.key_too_young", "identity.key_too_young.web"] },
   "commit.malformed": { vectors: ["commit.malformed"] },
   "commit.wrong_did": { vectors: ["commit.wrong_did"] },
   "commit.bad_signature": { vectors: ["commit.bad_signature.high_s", "commit.bad_signature"] },
   "commit.superseded_key": { vectors: ["commit.superseded_key"] },
+  "commit.rolled_back": {
+    test: "binary/memory.test.ts :: is asked once more, and refused, until the signer is forgotten",
+  },
+  "commit.older_than_pinned": { vectors: ["commit.older_than_pinned"] },
   "record.absent": { vectors: ["record.absent"] },
   "record.malformed": { vectors: ["record.malformed.date", "record.malformed"] },
   "record.digest_mismatch": { vectors: ["record.digest_mismatch"] },
@@ -38,6 +46,24 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   },
   "record.too_old": { vectors: ["record.too_old"] },
   "record.from_future": { vectors: ["record.from_future"] },
+  "image.owner_mismatch": {
+    vectors: [
+      "image.owner_mismatch.elsewhere",
+      "image.owner_mismatch",
+      "image.owner_mismatch.moved",
+      "image.owner_mismatch.nobody",
+    ],
+  },
+  "tag.absent": { vectors: ["tag.absent"] },
+  "tag.mismatch": {
+    vectors: [
+      "tag.mismatch.disagree",
+      "tag.mismatch",
+      "tag.mismatch.repo",
+      "tag.mismatch.repository",
+      "tag.mismatch.tag",
+    ],
+  },
   "policy.too_few_signatures": {
     vectors: [
       "policy.too_few_signatures.gap",
@@ -66,13 +92,17 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     vectors: ["identity.unreachable"],
     test: "binary/network.test.ts :: %s, by the answer of the %s",
   },
+  "identity.bad_response": {
+    vectors: ["identity.bad_response"],
+    test: "unit/collect/did-web.test.ts :: calls the status %i %s",
+  },
   "identity.unknown_did": {
     vectors: ["identity.unknown_did"],
     test: "binary/network.test.ts :: %s, by the answer of the %s",
   },
   "identity.log_invalid": { vectors: ["identity.log_invalid"] },
   "pds.unreachable": {
-    vectors: ["pds.unreachable"],
+    vectors: ["pds.unreachable", "pds.unreachable.tag"],
     test: "binary/network.test.ts :: pds.unreachable, where nobody listens",
   },
   "pds.bad_response": { vectors: ["pds.bad_response"], test: "binary/network.test.ts :: %s, by the answer of the %s" },
@@ -85,6 +115,14 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "mst.malformed": { vectors: ["mst.malformed"] },
   "mst.incomplete_proof": { vectors: ["mst.incomplete_proof", "mst.incomplete_proof.node"] },
   "commit.from_future": { vectors: ["commit.from_future"] },
+  "handle.unreachable": {
+    vectors: ["handle.unreachable"],
+    test: "unit/collect/handle.test.ts :: where DNS knows nobody and the host fails: %s is %s",
+  },
+  "handle.bad_response": {
+    vectors: ["handle.bad_response"],
+    test: "unit/collect/handle.test.ts :: is not told anything by status %i: %s",
+  },
   "net.forbidden_address": {
     vectors: ["net.forbidden_address"],
     test: "binary/network.test.ts :: of a PDS and a directory must be listed when they are private",

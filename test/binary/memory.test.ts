@@ -1,0 +1,266 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { SignerStore } from "../../src/state/signer-store.ts";
+import { type Ask, ask, headline, World } from "../support/binary.ts";
+import { signingKey } from "../support/signing-key.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const [HOUR, DAY] = [3_600_000, 86_400_000];
+const RECORD = "/xrpc/com.atproto.sync.getRecord";
+const TAGS = "io.atcr.tag";
+
+/** A world of its own: its node remembers what this test did and nothing else. */
+async function withWorld(test: (world: World, image: Descriptor) => Promise<void>): Promise<void> {
+  const world = await World.start();
+  try {
+    await test(world, await world.image("first"));
+  } finally {
+    await world.stop();
+  }
+}
+
+/** A policy whose one rule requires this of the signer. */
+function requiring(world: World, require: object, about: object = {}, action = "enforce"): void {
+  const rule = { name: "all", scope: "**/*", action, require };
+  world.policy(JSON.stringify({ version: 1.0, trustedDIDs: { [world.signer.did]: about }, policies: [rule] }));
+}
+
+const stateOf = (world: World) => join(world.folder, "config.yaml.state");
+const proofOf = async (world: World, { digest }: Descriptor) => ({
+  body: await world.signer.proof(digest),
+  headers: { "content-type": "application/vnd.ipld.car" },
+});
+
+/** The policies that trust everybody for `action`, judged by a node that remembers nothing. */
+function elsewhere(world: World): Ask {
+  const config = world.configure({ ...world.settings, stateDir: join(world.folder, "other.state") }, "other.yaml");
+  return { env: { ...world.env, ATCR_VERIFY_CONFIG: config } };
+}
+
+describe.concurrent("a repo that goes back", () => {
+  it("is asked once more, and refused, until the signer is forgotten", async () => {
+    await withWorld(async (world, image) => {
+      const old = await proofOf(world, image);
+      const second = await world.image("second");
+      expect(headline(await world.pull(world.name, second))).toBe("0 allow signed");
+
+      const restore = world.pds.override(RECORD, old);
+      world.pds.forget();
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny commit.rolled_back");
+      expect(world.pds.count(RECORD)).toBe(2);
+      // It holds by itself: only what the node has seen refuses it.
+      expect(headline(await world.pull(world.name, image, elsewhere(world)))).toBe("0 allow signed");
+
+      const forgotten = await ask(["state", "forget", world.signer.did], { env: world.env });
+      expect(forgotten.code).toBe(0);
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      restore();
+    });
+  });
+
+  it("may be a replica that lags once", async () => {
+    await withWorld(async (world, image) => {
+      const old = await proofOf(world, image);
+      const second = await world.image("second");
+      expect(headline(await world.pull(world.name, second))).toBe("0 allow signed");
+      world.pds.override(RECORD, old, "usual");
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+    });
+  });
+
+  it("is refused also where it proves absence, and whatever a pull was refused by before", async () => {
+    await withWorld(async (world) => {
+      const image = await world.image("unsigned", { signed: false });
+      const old = await proofOf(world, image);
+      await world.image("second");
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signature.none");
+      world.pds.override(RECORD, old);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny commit.rolled_back");
+    });
+  });
+
+  it("is let through where the rule only audits, and said", async () => {
+    await withWorld(async (world, image) => {
+      const old = await proofOf(world, image);
+      await world.image("second");
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      requiring(world, {}, {}, "audit");
+      world.pds.override(RECORD, old);
+      const audited = await world.pull(world.name, image);
+      expect(headline(audited)).toBe("0 allow audited");
+      expect(audited.stdout).toContain("deny commit.rolled_back");
+    });
+  });
+
+  it("is older than the policy's minRev on a node that has seen nothing", async () => {
+    await withWorld(async (world, image) => {
+      const old = await proofOf(world, image);
+      await world.image("second");
+      requiring(world, {}, { minRev: world.signer.repo.rev });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      world.pds.override(RECORD, old);
+      const fresh = elsewhere(world);
+      expect(headline(await world.pull(world.name, image, fresh))).toBe("1 deny commit.older_than_pinned");
+      requiring(world, {});
+      expect(headline(await world.pull(world.name, image, fresh))).toBe("0 allow signed");
+    });
+  });
+
+  it("never is one that others write to and read at the same time", async () => {
+    await withWorld(async (world, image) => {
+      const pulls = [];
+      for (let i = 0; i < 12; i++) {
+        pulls.push(world.pull(world.name, image));
+        await world.image(`other ${i}`);
+      }
+      expect((await Promise.all(pulls)).map(headline)).toEqual(pulls.map(() => "0 allow signed"));
+    });
+  });
+});
+
+describe.concurrent("a log that goes back", () => {
+  it("is asked for once more, and refused, and no PDS that it names is asked", async () => {
+    await withWorld(async (world, image) => {
+      const old = { json: world.signer.log.entries() };
+      const stolen = await proofOf(world, image);
+      const next = signingKey("k256", "next");
+      await world.signer.log.update({ signingKey: next }, { at: Date.now() - HOUR });
+      await world.signer.repo.resign(Date.now() - HOUR, next);
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+
+      world.plc.override("/log/audit", old);
+      world.pds.override(RECORD, stolen);
+      world.plc.forget();
+      world.pds.forget();
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny identity.log_rolled_back");
+      expect([world.plc.count(), world.pds.count()]).toEqual([2, 0]);
+      expect(headline(await world.pull(world.name, image, elsewhere(world)))).toBe("0 allow signed");
+    });
+  });
+});
+
+describe.concurrent("a key that is young", () => {
+  it("is refused by its log's date, however long the node has known it", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { minKeyAge: "72h" }, {});
+      const store = new SignerStore(stateOf(world), { report: (warning) => expect.fail(warning) });
+      const sighting = { signer: world.signer.did, operations: [], key: world.signer.key.did(), revs: [] };
+      await store.remember(sighting, Date.now() - 4 * DAY);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny identity.key_too_young");
+      requiring(world, { minKeyAge: "1h" });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+    });
+  });
+
+  it("is refused where the node has just seen it, whatever the log's date; a pin vouches for it", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { minKeyAge: "1h" });
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny identity.key_too_young");
+      requiring(world, {});
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      requiring(world, { minKeyAge: "1h" }, { keys: [world.signer.key.did()] });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+    });
+  });
+});
+
+describe.concurrent("a tag", () => {
+  const moveTag = async (world: World, { digest }: Descriptor, tag = "v1"): Promise<void> => {
+    const manifest = `at://${world.signer.did}/io.atcr.manifest/${digest.slice("sha256:".length)}`;
+    await world.signer.repo.put(
+      TAGS,
+      `app_${tag}`,
+      { $type: TAGS, repository: "app", tag, manifest },
+      Date.now() - 1000,
+    );
+  };
+
+  it("must mean the digest where the rule says so, and a pull by digest has none", async () => {
+    await withWorld(async (world, image) => {
+      const second = await world.image("second");
+      requiring(world, { tag: "match" });
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny tag.absent");
+      await moveTag(world, image);
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      await moveTag(world, second);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny tag.mismatch");
+      expect(headline(await world.pull(world.name, second))).toBe("0 allow signed");
+      const byDigest = await world.pull(`${world.name}@${image.digest}`, image);
+      expect(headline(byDigest)).toBe("0 allow signed");
+      expect(byDigest.stdout).toContain("no tag was checked");
+      // A person must write the digest; the tag beside it is what containerd would have found it by.
+      expect(headline(await world.verify([`${world.name}@${image.digest}`]))).toBe("1 deny tag.mismatch");
+      requiring(world, {});
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+    });
+  });
+});
+
+describe.concurrent("evidence of before", () => {
+  it("is judged again where nobody answers, says so, and is judged by the policy of now", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { maxStaleness: "1h" });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      const other = await world.image("never pulled");
+      await Promise.all([world.pds.stop(), world.plc.stop()]);
+
+      const kept = await world.pull(world.name, image);
+      expect(headline(kept)).toBe("0 allow signed");
+      expect(kept.stdout).toMatch(/by evidence verified \d{4}-.*could not be reached/);
+      expect(headline(await world.pull(world.name, other))).toMatch(/^2 inconclusive (?:identity|pds)\.unreachable$/);
+      requiring(world, { maxStaleness: "1h" }, { expiresAt: new Date(Date.now() - 1000).toISOString() });
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signer.expired");
+      requiring(world, {});
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive identity.unreachable");
+    });
+  });
+
+  it("is judged again where nobody answers in time", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { maxStaleness: "1h" });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      world.pds.delay(60_000);
+      world.configure({ ...world.settings, deadline: "1500ms" });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+    });
+  });
+
+  it("is forgotten by a proven absence, and of no use where somebody answers", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { maxStaleness: "1h" });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      const mute = world.pds.override(RECORD, { status: 404, json: {} });
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.bad_response");
+      mute();
+      await world.signer.unsign(image.digest, Date.now() - 1000);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signature.none");
+      await world.pds.stop();
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.unreachable");
+    });
+  });
+});
+
+describe.concurrent("the node's memory", () => {
+  it("that is damaged is said and set aside, and the pull goes on", async () => {
+    await withWorld(async (world, image) => {
+      expect((await world.pull(world.name, image)).stderr).toBe("");
+      const folder = join(stateOf(world), "signers", world.signer.did);
+      writeFileSync(join(folder, "rev-garbage"), "");
+      const pulled = await world.pull(world.name, image);
+      expect(headline(pulled)).toBe("0 allow signed");
+      expect(pulled.stderr).toContain("rev-garbage");
+      expect(readdirSync(folder)).not.toContain("rev-garbage");
+      expect((await world.pull(world.name, image)).stderr).toBe("");
+    });
+  });
+
+  it("that cannot be kept is said, and the pull goes on", async () => {
+    await withWorld(async (world, image) => {
+      world.configure({ ...world.settings, stateDir: world.write("a-file/x", "").replace(/x$/, "x/state") });
+      const pulled = await world.pull(world.name, image);
+      expect(headline(pulled)).toBe("0 allow signed");
+      expect(pulled.stderr).not.toBe("");
+    });
+  });
+});
