@@ -20,13 +20,13 @@ function unmeetable(rule: PolicyRule, question: PolicyQuestion): readonly Policy
   const { now, places } = question;
   const { signers, minSignatures } = rule.requirement;
   const lasting = signers.filter((signer) => isLasting(signer, now));
-  const place = places.ofRule(rule.name, ["require", "minSignatures"]);
-  const error = (name: string, message: string, advice: string): readonly PolicyFinding[] => [
-    { severity: "error", name, message: `rule "${rule.name}" ${message}`, advice, ...at(place) },
-  ];
+  const error = (name: string, message: string, advice: string, key = "minSignatures"): readonly PolicyFinding[] => {
+    const place = places.ofRule(rule.name, ["require", key]);
+    return [{ severity: "error", name, message: `rule "${rule.name}" ${message}`, advice, ...at(place) }];
+  };
   if (lasting.length === 0) {
     const message = `trusts nobody any more: ${listed(signers)} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
-    return error("rule-without-signers", message, "trust somebody whose time has not ended");
+    return error("rule-without-signers", message, "trust somebody whose time has not ended", "trustedDIDs");
   }
   if (lasting.length < minSignatures) {
     const message = `needs ${minSignatures} signatures, and ${lasting.length} of its signers ${lasting.length === 1 ? "is" : "are"} neither revoked nor expired`;

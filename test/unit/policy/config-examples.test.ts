@@ -86,7 +86,9 @@ describe("config-examples", () => {
   it("are all tested", () => {
     const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
     expect(files.length).toBeGreaterThan(0);
-    expect(files.toSorted()).toEqual(["config.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted());
+    expect(files.toSorted()).toEqual(
+      ["config.yaml", "policy-test.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted(),
+    );
   });
 
   it("tell editors where the packages put the schema of a policy", () => {

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { normaliseReference } from "../../../src/oci/reference.ts";
+import { explain, trustedBy } from "../../../src/policy/explain.ts";
+import { parsePolicy } from "../../../src/policy/parse.ts";
+
+const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";
+const CAROL = "did:web:carol.example.com";
+const DENIED = `sha256:${"d".repeat(64)}`;
+const ALLOWED = `sha256:${"a".repeat(64)}`;
+const NOW = Date.UTC(2026, 5, 15);
+
+const TEXT = `version: 1.0
+trustedDIDs:
+  ${ALICE}: { expiresAt: "2026-06-15T00:00:00Z" }
+  ${BOB}: { validFrom: "2026-06-15T00:00:01Z" }
+  ${CAROL}: {}
+revokedDIDs: [${CAROL}]
+digests: { deny: ["${DENIED}"], allow: ["${ALLOWED}"] }
+policies:
+  - { name: open, scope: "registry.k8s.io/**", action: allow }
+  - { name: closed, scope: "*.bad.example/**", action: deny }
+  - { name: app, scope: [atcr.io/*/prod-*, r.example/app], action: enforce, require: { minSignatures: 2, maxAge: 90d } }
+  - { name: seen, scope: atcr.io/**, action: audit, require: { owner: any, trustedDIDs: [${CAROL}] } }
+`;
+
+function explained(image: string, text = TEXT) {
+  const name = normaliseReference(image);
+  return explain({ policy: parsePolicy(text, "policy.yaml"), atcrHosts: ["atcr.io"], now: NOW }, name, name.digest);
+}
+
+describe("explain", () => {
+  it.each([
+    ["registry.k8s.io/pause", "allow", "rule", "open", 0],
+    ["x.bad.example/a/b", "deny", "rule", "closed", 1],
+    ["r.example/app:v1", "enforce", "rule", "app", 2],
+    ["atcr.io/a.example.com/x", "audit", "rule", "seen", 3],
+    ["nginx", "deny", "default", undefined, 4],
+  ])("says what decides about %s: %s by %s %s, after %d others", (image, action, decidedBy, rule, before) => {
+    const found = explained(image);
+    expect(found).toMatchObject({ action, decidedBy });
+    expect(found.rule).toBe(rule);
+    expect(found.passedOver).toHaveLength(before);
+    expect(found.requires === undefined).toBe(action === "allow" || action === "deny");
+  });
+
+  it("looks at lists of digests before all rules", () => {
+    expect(explained(`registry.k8s.io/pause@${DENIED}`)).toEqual({
+      action: "deny",
+      decidedBy: "digests.deny",
+      passedOver: [],
+    });
+    expect(explained(`x.bad.example/a@${ALLOWED}`)).toEqual({
+      action: "allow",
+      decidedBy: "digests.allow",
+      passedOver: [],
+    });
+    expect(explained(`registry.k8s.io/pause@sha256:${"0".repeat(64)}`)).toMatchObject({ decidedBy: "rule" });
+  });
+
+  it("says scope by scope why the rules before do not apply", () => {
+    const because = (scope: string, image: string) => {
+      const text = `version: 1\npolicies: [{ name: a, scope: "${scope}", action: deny }]\n`;
+      return explained(image, text).passedOver[0]?.scopes[0]?.because;
+    };
+    expect(because("r.example/app", "s.example/app")).toBe("the host is s.example");
+    expect(because("*.r.example/app", "s.example/app")).toBe("the host is s.example");
+    expect(because("r.example/app/*", "r.example/app")).toMatch(/^its path has 2 .* app has 1$/);
+    expect(because("r.example/prod-*", "r.example/app")).toBe("prod-* does not fit app");
+    expect(because("r.example/a/**/b", "r.example/a/b")).toBe("its path does not fit a/b");
+    expect(explained("atcr.io/a.example.com/x").passedOver.map(({ rule }) => rule)).toEqual(["open", "closed", "app"]);
+    expect(explained("atcr.io/a.example.com/x").passedOver[2]?.scopes).toHaveLength(2);
+  });
+
+  it("says what is required of this name now, and how its signers stand", () => {
+    const { requires } = explained("atcr.io/a.example.com/prod-x");
+    expect(requires).toMatchObject({ minSignatures: 2, owner: "match", repository: "match", tag: "any" });
+    expect(requires?.maxAge).toBe(90 * 24 * 60 * 60 * 1000);
+    expect(requires?.signers.map(({ signer, standing }) => [signer.did, standing])).toEqual([
+      [ALICE, "expired"],
+      [BOB, "not yet valid"],
+      [CAROL, "revoked"],
+    ]);
+    expect(explained("r.example/app").requires?.owner).toBe("any");
+    expect(explained("atcr.io/a.example.com/x").requires?.owner).toBe("any");
+  });
+
+  it("requires one signature of anybody under default: audit", () => {
+    const found = explained("nginx", `${TEXT}default: audit\n`);
+    expect(found).toMatchObject({ action: "audit", decidedBy: "default", requires: { minSignatures: 1 } });
+    expect(trustedBy(found)).toEqual([ALICE, BOB]);
+    expect(trustedBy(explained("nginx"))).toEqual([]);
+  });
+});

@@ -1,0 +1,244 @@
+import { describe, expect, it } from "vitest";
+import { parseReference } from "../../../src/oci/reference.ts";
+import { lintPolicy } from "../../../src/policy/lint.ts";
+import { readPolicy } from "../../../src/policy/parse.ts";
+
+const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";
+const CAROL = "did:web:carol.example.com";
+const KEYS = [
+  "did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc",
+  "did:key:zDnaerx9CtbPJ1q36T5Ln5wYt3MQYeGRG5ehnPAmxcf5mDZpv",
+];
+const NOW = Date.UTC(2026, 5, 15);
+const PAUSE = parseReference("registry.k8s.io/pause:3.10");
+
+/** What is found, as `severity name line:column`. */
+function found(
+  text: string,
+  options: { atcrHosts?: readonly string[]; sandbox?: boolean; now?: number } = {},
+): string[] {
+  const { atcrHosts = ["atcr.io"], sandbox = false, now = NOW } = options;
+  const question = { ...readPolicy(text, "policy.yaml"), atcrHosts, now };
+  return lintPolicy(question, sandbox ? PAUSE : undefined).map(
+    ({ severity, name, place }) => `${severity} ${name}${place === undefined ? "" : ` ${place.line}:${place.column}`}`,
+  );
+}
+
+/** Rules of this text, from line 5 on, under a map of one signer. */
+const rules = (...texts: readonly string[]): string =>
+  `version: 1.0\ntrustedDIDs: { "${ALICE}": {} }\ndefault: deny\npolicies:\n${texts.map((text) => `  - ${text}\n`).join("")}`;
+const rule = (name: string, scope: string, rest = "action: enforce"): string =>
+  `{ name: ${name}, scope: ${scope}, ${rest} }`;
+const requiring = (requirement: string, scope = "registry.example.com/**"): string =>
+  rules(rule("a", scope, `action: enforce, require: { ${requirement} }`));
+
+describe("lintPolicy", () => {
+  it("finds nothing in a policy of which all has effect", () => {
+    const text = rules(
+      rule("sandbox", "registry.k8s.io/pause", "action: allow"),
+      rule("special", "atcr.io/*/prod-*"),
+      rule("general", "[atcr.io/**, registry.example.com/app]", "action: audit"),
+    );
+    expect(found(text, { sandbox: true })).toEqual([]);
+  });
+
+  describe("scopes", () => {
+    it.each([
+      ["by one that is wider", ["atcr.io/**"], "atcr.io/*/prod-*"],
+      ["by the same", ["atcr.io/*/app"], "atcr.io/*/app"],
+      ["by one with a wildcard host", ['"*/**"'], "registry.example.com/app"],
+      ["by everything", ['"**"'], "atcr.io/alice.example.com/app"],
+      [
+        "by several rules together",
+        ["atcr.io/**", "docker.io/**"],
+        "[docker.io/library/nginx, atcr.io/a.example.com/b]",
+      ],
+      [
+        "by one rule with several scopes",
+        ["[a.example.com/**, b.example.com/**]"],
+        "[a.example.com/x, b.example.com/y]",
+      ],
+    ])("finds a rule that is hidden %s", (_, earlier, later) => {
+      const text = rules(...earlier.map((scope, i) => rule(`r${i}`, scope)), rule("last", later));
+      expect(found(text, { atcrHosts: ["none.example"] })).toEqual([`error rule-hidden ${5 + earlier.length}:5`]);
+    });
+
+    it.each([
+      ["of a narrower one", "atcr.io/a.example.com/*", "atcr.io/**"],
+      ["of another host", "atcr.io/**", "atcr.io:5000/**"],
+      ["where one segment is less", "atcr.io/*", "atcr.io/**"],
+      ["where text is missing", "atcr.io/*/prod-*", "atcr.io/*/pro*"],
+    ])("finds none behind one %s", (_, earlier, later) => {
+      const text = rules(rule("a", earlier), rule("b", later));
+      expect(found(text, { atcrHosts: ["none.example"] })).toEqual([]);
+    });
+
+    it("finds one scope of several that is hidden, by an earlier rule or in its own list", () => {
+      const earlier = rule("a", "a.example.com/**");
+      expect(found(rules(earlier, rule("b", "[b.example.com/x, a.example.com/x]")))).toEqual([
+        "warning scope-hidden 6:41",
+      ]);
+      const own = (list: string) => found(rules(rule("a", list)));
+      expect(own("[b.example.com/x, b.example.com/**]")).toEqual(["warning scope-hidden 5:24"]);
+      expect(own("[b.example.com/**, b.example.com/x]")).toEqual(["warning scope-hidden 5:42"]);
+      expect(own("[b.example.com/x, b.example.com/x]")).toEqual(["warning scope-hidden 5:41"]);
+      expect(own("[b.example.com/*/**, b.example.com/**/*]")).toEqual(["warning scope-hidden 5:44"]);
+    });
+
+    it("names the rule that hides, whatever its action", () => {
+      const text = rules(rule("open", "a.example.com/**", "action: allow"), rule("strict", "a.example.com/x"));
+      const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW };
+      expect(lintPolicy(question, undefined)).toMatchObject([
+        {
+          name: "rule-hidden",
+          message: expect.stringMatching(/"strict" is never asked.*"open" \(a\.example\.com\/\*\*\)/),
+        },
+      ]);
+    });
+
+    it("gives up comparing at a bound, and says so", () => {
+      const many = Array.from({ length: 900 }, (_, i) => rule(`r${i}`, `a.example.com/x${i}`));
+      const names = found(rules(...many));
+      expect(names).toEqual(["warning too-many-scopes"]);
+    });
+
+    it("finds a scope that lacks the handle or the repository", () => {
+      expect(found(rules(rule("a", "atcr.io/app")))).toEqual(["warning scope-matches-nothing 5:23"]);
+      expect(found(rules(rule("a", "[atcr.io/*]", "action: deny")))).toEqual([
+        "warning signer-unused 2:16",
+        "warning scope-matches-nothing 5:24",
+      ]);
+      expect(found(rules(rule("a", "atcr.io/app")), { atcrHosts: ["other.example"] })).toEqual([]);
+      expect(found(rules(rule("a", "atcr.io/**")))).toEqual([]);
+    });
+
+    it("finds owner: match where names have no owner", () => {
+      expect(found(requiring("owner: match"))).toEqual(["error scope-without-owner 5:23"]);
+      expect(found(requiring("owner: match"), { atcrHosts: ["registry.example.com"] })).toEqual([]);
+      expect(found(requiring("owner: match", '"*.io/**"'))).toEqual([]);
+      expect(found(requiring("owner: match", '"**"'))).toEqual([]);
+      expect(found(requiring("owner: any"))).toEqual([]);
+    });
+
+    it("finds a handle that can be nobody's where the owner must have signed", () => {
+      const scope = "atcr.io/alice/app";
+      expect(found(requiring("", scope))).toEqual(["error scope-without-handle 5:23"]);
+      expect(found(requiring("", "atcr.io/al_ice.example/app"))).toEqual(["error scope-without-handle 5:23"]);
+      expect(found(requiring("owner: match", scope))).toEqual(["error scope-without-handle 5:23"]);
+      expect(found(requiring("owner: any", scope))).toEqual([]);
+      expect(found(requiring("", scope), { atcrHosts: ["other.example"] })).toEqual([]);
+      expect(found(requiring("", "atcr.io/ali*/app"))).toEqual([]);
+      expect(found(requiring("", "atcr.io/**/app"))).toEqual([]);
+      expect(found(rules(rule("a", scope, "action: deny")))).toEqual(["warning signer-unused 2:16"]);
+    });
+  });
+
+  describe("signers", () => {
+    const signers = (first: string, second = "{}", required = ""): string =>
+      `version: 1.0\ntrustedDIDs:\n  ${ALICE}: ${first}\n  ${BOB}: ${second}\npolicies:\n  - { name: a, scope: r.example/**, action: enforce, require: { ${required} } }\n`;
+
+    it.each([
+      ["expired", 'expiresAt: "2026-06-15T00:00:00Z"', ["warning signer-expired 3:50"]],
+      ["that expires soon", 'expiresAt: "2026-06-29T00:00:00Z"', ["warning signer-expires-soon 3:50"]],
+      ["that does not expire soon", 'expiresAt: "2026-06-29T00:00:01Z"', []],
+      ["not yet valid", 'validFrom: "2026-06-15T00:00:01Z"', ["warning signer-not-yet-valid 3:50"]],
+      ["just valid", 'validFrom: "2026-06-15T00:00:00Z"', []],
+    ])("finds a signer %s", (_, metadata, expected) => {
+      expect(found(signers(`{ ${metadata} }`))).toEqual(expected);
+    });
+
+    it("finds a revoked signer whom a rule names, and none whom it does not", () => {
+      const revoking = (required: string) => found(`${signers("{}", "{}", required)}revokedDIDs: [${ALICE}]\n`);
+      expect(revoking("")).toEqual([]);
+      expect(revoking(`trustedDIDs: [${ALICE}]`)).toEqual([
+        "warning signer-revoked 3:3",
+        "warning signer-unused 4:3",
+        "error rule-without-signers 6:78",
+      ]);
+    });
+
+    it("finds who is trusted by no rule, and who is revoked and not known", () => {
+      expect(found(signers("{}", "{}", `trustedDIDs: [${BOB}]`))).toEqual(["warning signer-unused 3:3"]);
+      expect(found(`${signers("{}", "{}", `trustedDIDs: [${BOB}]`)}default: audit\n`)).toEqual([]);
+      expect(found(`${signers("{}")}revokedDIDs: [${CAROL}]\n`)).toEqual(["warning revocation-unused 7:15"]);
+    });
+  });
+
+  describe("requirements", () => {
+    const three = (metadata: readonly [string, string, string], required: string): string =>
+      `version: 1.0\ntrustedDIDs:\n  ${ALICE}: ${metadata[0]}\n  ${BOB}: ${metadata[1]}\n  ${CAROL}: ${metadata[2]}\npolicies:\n  - name: a\n    scope: r.example/**\n    action: enforce\n    require:\n      ${required}\n`;
+    const [K, P] = KEYS;
+    const unreachable = "error signatures-unreachable 11:22";
+    const past = '{ expiresAt: "2026-01-01T00:00:00Z" }';
+    const future = '{ validFrom: "2027-01-01T00:00:00Z" }';
+    const pinned = (...keys: readonly (string | undefined)[]) => `{ keys: [${keys.join(", ")}] }`;
+    const errors = (text: string) => found(text).filter((finding) => finding.startsWith("error"));
+
+    it.each<[string, readonly [string, string, string], number, readonly string[]]>([
+      ["as many signers as needed", ["{}", "{}", "{}"], 3, []],
+      ["fewer signers", ["{}", "{}", "{}"], 4, [unreachable]],
+      ["fewer signers that have not expired", ["{}", past, "{}"], 3, [unreachable]],
+      ["signers of whom one comes later", ["{}", future, "{}"], 3, ["error signatures-unreachable 4:50"]],
+      ["signers of whom enough are there already", ["{}", future, "{}"], 2, []],
+      ["different keys", [pinned(K), pinned(P), "{}"], 3, []],
+      ["one key for two", [pinned(K), pinned(K), "{}"], 3, [unreachable]],
+      ["one key for two of three, of whom two are needed", [pinned(K), pinned(K), "{}"], 2, []],
+      ["two keys for three", [pinned(K, P), pinned(K, P), pinned(P)], 3, [unreachable]],
+      ["two keys in the way of each other", [pinned(K, P), pinned(K), "{}"], 3, []],
+      ["nobody left", [past, past, past], 1, ["error rule-without-signers 11:7"]],
+    ])("is met or not by %s", (_, metadata, minSignatures, expected) => {
+      expect(errors(three(metadata, `minSignatures: ${minSignatures}`))).toEqual(expected);
+    });
+
+    it("finds several signatures where only the owner's counts", () => {
+      const one = (scope: string, rest = "") =>
+        found(three(["{}", "{}", "{}"], `minSignatures: 2${rest}`).replace("r.example/**", scope));
+      expect(one("atcr.io/**")).toEqual(["error signatures-by-one-owner 11:22"]);
+      expect(one('"[::1]:5000/**"', "\n      owner: any")).toEqual([]);
+      expect(one("atcr.io/**", "\n      owner: any")).toEqual([]);
+      expect(one("[atcr.io/**, r.example/**]")).toEqual(["warning signatures-by-one-owner 11:22"]);
+      expect(one('"**"')).toEqual(["warning signatures-by-one-owner 11:22"]);
+      expect(one("r.example/**")).toEqual([]);
+    });
+
+    it("finds a minKeyAge shorter than the recovery window", () => {
+      expect(found(requiring("minKeyAge: 71h"))).toEqual(["warning key-age-short 5:87"]);
+      expect(found(requiring("minKeyAge: 72h"))).toEqual([]);
+    });
+  });
+
+  describe("sandbox image", () => {
+    const sandbox = (...texts: readonly string[]) => found(rules(...texts), { sandbox: true });
+
+    it.each([
+      ["no rule covers it", [rule("a", "r.example/**")], ["warning sandbox-refused 3:10"]],
+      ["a rule wants it signed", [rule("a", '"**"')], ["warning sandbox-refused 5:5"]],
+      [
+        "a rule denies it",
+        [rule("a", '"**"', "action: deny")],
+        ["warning signer-unused 2:16", "warning sandbox-refused 5:5"],
+      ],
+      ["a rule only audits it", [rule("a", '"**"', "action: audit")], []],
+      ["a rule exempts it", [rule("a", "registry.k8s.io/**", "action: allow"), rule("b", '"**"')], []],
+    ])("is missed where %s", (_, texts, expected) => {
+      expect(sandbox(...texts)).toEqual(expected);
+    });
+
+    it("is let through by some defaults", () => {
+      const text = rules(rule("a", "r.example/**"));
+      for (const fallback of ["allow", "audit"]) {
+        expect(found(text.replace("default: deny", `default: ${fallback}`), { sandbox: true })).toEqual([]);
+      }
+    });
+  });
+
+  it("looks at what stands in fragments, and points there", () => {
+    const fragment = { name: "policy.d/a.yaml", text: `version: 1.0\npolicies:\n  - ${rule("b", "r.example/x")}\n` };
+    const text = rules(rule("a", "r.example/**"));
+    const question = { ...readPolicy(text, "policy.yaml", [fragment]), atcrHosts: [], now: NOW };
+    expect(lintPolicy(question, undefined)).toMatchObject([
+      { name: "rule-hidden", place: { file: "policy.d/a.yaml", line: 3 } },
+    ]);
+  });
+});
