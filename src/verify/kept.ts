@@ -41,7 +41,8 @@ export function verifiedAt({ signatures, owner }: Evidence, now: number): number
 export function refuted(attempt: Attempt, memory: SignerMemory): "nothing" | "digest" | "signer" {
   if ("finding" in attempt && attempt.finding.code === "identity.deactivated") return "signer";
   const key = attempt.sighting?.key;
-  if (key !== undefined && memory.keys.size > 0 && !memory.keys.has(key)) return "signer";
+  // Also one that was seen before another: an owner who undoes what a thief did has the old key again.
+  if (key !== undefined && memory.keys.size > 0 && !isNewestKey(key, undefined, memory)) return "signer";
   return "finding" in attempt && attempt.finding.code === "record.absent" ? "digest" : "nothing";
 }
 

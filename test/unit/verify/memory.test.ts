@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import type { Tid } from "../../../src/atproto/syntax.ts";
+import { lostOperation, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../../../src/verify/memory.ts";
+import { didNamed, NOW } from "../../support/evidence.ts";
+import { tid } from "../../support/signed-repo.ts";
+
+const A = didNamed("a");
+const [OLD, NEW, NEWER] = [0, 1, 2].map((n) => tid(NOW * 1000 + n) as Tid) as [Tid, Tid, Tid];
+
+function remembering(changes: Partial<SignerMemory>): SignerMemory {
+  return { ...NOTHING_REMEMBERED, ...changes };
+}
+
+describe("lostOperation", () => {
+  const memory = remembering({ operations: new Set(["one", "two"]) });
+
+  it("is one that was seen and is not listed", () => {
+    expect(lostOperation(["two", "three"], memory)).toBe("one");
+    expect(lostOperation([], memory)).toBe("one");
+  });
+
+  it("is none where all that was seen is listed, in any order and with others", () => {
+    expect(lostOperation(["two", "one"], memory)).toBeUndefined();
+    expect(lostOperation(["three", "two", "one"], memory)).toBeUndefined();
+    expect(lostOperation([], NOTHING_REMEMBERED)).toBeUndefined();
+  });
+
+  it("is none of a did:web, which has no log", () => {
+    expect(lostOperation(undefined, memory)).toBeUndefined();
+  });
+});
+
+describe("rollback", () => {
+  const code = (revs: readonly Tid[], memory: Partial<SignerMemory>, operations?: readonly string[]) =>
+    rollback({ signer: A, revs, ...(operations && { operations }) }, remembering(memory))?.code ?? "none";
+
+  it.each<[string, readonly Tid[], Tid | undefined, string]>([
+    ["an older one", [OLD], NEW, "commit.rolled_back"],
+    ["the same", [NEW], NEW, "none"],
+    ["a newer one", [NEWER], NEW, "none"],
+    ["none", [], NEW, "none"],
+    ["any, where none was seen before", [OLD], undefined, "none"],
+    ["one newer and one older", [NEWER, OLD], NEW, "commit.rolled_back"],
+  ])("of a repo's revision: %s", (_, revs, rev, expected) => {
+    expect(code(revs, rev === undefined ? {} : { rev })).toBe(expected);
+  });
+
+  it("names a lost operation before an older revision", () => {
+    expect(code([OLD], { rev: NEW, operations: new Set(["one"]) }, ["two"])).toBe("identity.log_rolled_back");
+    expect(code([OLD], { rev: NEW, operations: new Set(["one"]) }, ["one"])).toBe("commit.rolled_back");
+  });
+
+  it("says what is missing, and what was seen", () => {
+    expect(rollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toBe(
+      `the repo of ${A} is shown as of ${OLD}, this node has seen ${NEW}`,
+    );
+    const lost = rollback({ signer: A, revs: [], operations: [] }, remembering({ operations: new Set(["one"]) }));
+    expect(lost?.detail).toBe(`the log of ${A} lacks the operation one, which this node has seen`);
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import type { DagCbor } from "../../../src/encoding/dag-cbor.ts";
+import { readTag, tagRecordAddress, tagRecordPath } from "../../../src/verify/tag.ts";
+import { DIGEST, didNamed, digestOf, tagRecordOf } from "../../support/evidence.ts";
+import { codeOf } from "../../support/rejection.ts";
+
+const A = didNamed("a");
+const HEX = DIGEST.slice("sha256:".length);
+const OTHER = digestOf("another image");
+
+/** How a record is read in which these fields are others; undefined: are not there. */
+function reading(changes: Record<string, unknown>): () => unknown {
+  const fields = Object.entries({ ...tagRecordOf(A), ...changes }).filter(([, value]) => value !== undefined);
+  return () => readTag(A, DIGEST, new Map(fields) as DagCbor);
+}
+
+describe("the address of a tag's record", () => {
+  it.each([
+    ["app", "v1", "app_v1"],
+    ["team/app", "v1", "team~app_v1"],
+    ["a/b/c", "latest", "a~b~c_latest"],
+    ["a_b", "c", "a_b_c"],
+    ["a", "b_c", "a_b_c"],
+  ])("of %s:%s is %s", (repository, tag, rkey) => {
+    expect(tagRecordAddress(repository, tag)).toEqual({ collection: "io.atcr.tag", rkey });
+    expect(tagRecordPath(repository, tag)).toBe(`io.atcr.tag/${rkey}`);
+  });
+});
+
+describe("readTag", () => {
+  it.each<[string, Record<string, unknown>]>([
+    ["the at-uri of the digest's record", {}],
+    ["the digest", { manifest: undefined, manifestDigest: DIGEST }],
+    ["the digest, with null for the at-uri", { manifest: null, manifestDigest: DIGEST }],
+    ["the at-uri, with null for the digest", { manifestDigest: null }],
+    ["both", { manifestDigest: DIGEST }],
+  ])("reads whose tag names the image by %s", (_, changes) => {
+    expect(reading(changes)()).toEqual({ repository: "app", tag: "v1" });
+  });
+
+  it("reports repository and tag as the record has them", () => {
+    expect(reading({ repository: "a_b", tag: "c" })()).toEqual({ repository: "a_b", tag: "c" });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["another type", { $type: "io.atcr.manifest" }],
+    ["no type", { $type: undefined }],
+    ["no repository", { repository: undefined }],
+    ["a repository that is no text", { repository: 7 }],
+    ["no tag", { tag: undefined }],
+    ["a tag that is no text", { tag: null }],
+    ["no manifest", { manifest: undefined }],
+    ["null for both", { manifest: null, manifestDigest: null }],
+    ["another digest's record", { manifest: `at://${A}/io.atcr.manifest/${OTHER.slice(7)}` }],
+    ["a record in another repo", { manifest: `at://${didNamed("b")}/io.atcr.manifest/${HEX}` }],
+    ["a record of another collection", { manifest: `at://${A}/io.atcr.tag/${HEX}` }],
+    ["an at-uri with more behind it", { manifest: `at://${A}/io.atcr.manifest/${HEX}/x` }],
+    ["an at-uri with less", { manifest: `at://${A}/io.atcr.manifest/${HEX.slice(1)}` }],
+    ["an at-uri by handle", { manifest: `at://alice.test/io.atcr.manifest/${HEX}` }],
+    ["the digest for an at-uri", { manifest: DIGEST }],
+    ["an at-uri that is no text", { manifest: new Map() }],
+    ["an empty at-uri", { manifest: "" }],
+    ["another digest", { manifest: undefined, manifestDigest: OTHER }],
+    ["a digest without its algorithm", { manifest: undefined, manifestDigest: HEX }],
+    ["a digest that is no text", { manifest: undefined, manifestDigest: 7 }],
+    ["a good at-uri and another digest", { manifestDigest: OTHER }],
+    [
+      "a good digest and another at-uri",
+      { manifest: `at://${A}/io.atcr.manifest/${OTHER.slice(7)}`, manifestDigest: DIGEST },
+    ],
+    ["a good digest and an at-uri that is no text", { manifest: 7, manifestDigest: DIGEST }],
+  ])("refuses a record that has %s", (_, changes) => {
+    expect(codeOf(reading(changes))).toBe("tag.mismatch");
+  });
+
+  it.each<[string, DagCbor]>([
+    ["a text", "text"],
+    ["a list", []],
+    ["null", null],
+  ])("refuses %s for a record", (_, record) => {
+    expect(codeOf(() => readTag(A, DIGEST, record))).toBe("tag.mismatch");
+  });
+
+  it("names what it found", () => {
+    expect(reading({ manifestDigest: OTHER })).toThrow(`names "${OTHER}", not ${DIGEST}`);
+    expect(reading({ manifest: new Map() })).toThrow("names something, not at://");
+  });
+});
