@@ -1,19 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
 import { decide } from "../../../src/decide/decide.ts";
-import { Deadline } from "../../../src/net/deadline.ts";
-import type { HttpGet } from "../../../src/net/exchange.ts";
-import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../../src/policy/policy.ts";
-import { parseScope, type Scope } from "../../../src/policy/scope.ts";
+import type { TrustPolicy } from "../../../src/policy/policy.ts";
+import { answer, BOTH, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
 import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
 import { payloadOf, World } from "../../support/world.ts";
-
-const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
-/** Longer than any of these tests may take. */
-const HANGS = 60_000;
-/** So that who waits for what hangs is not rescued by a timeout. */
-const PATIENT = { registryTimeout: HANGS, pdsTimeout: HANGS, didResolverTimeout: HANGS };
 
 /** Alice and Bob signed the image; Carol has a repo and did not. */
 let alice: TestSigner;
@@ -24,33 +14,6 @@ beforeAll(async () => {
   bob = await signer({ name: "bob", curve: "p256" });
   carol = await signer({ name: "carol", record: null });
 });
-
-/** DIDs that no directory knows. */
-const nobodies = (count: number): Did[] =>
-  Array.from({ length: count }, (_, i) => asDid(`did:plc:${"q".repeat(22)}${"abcdefghijklmnopqrstuvwxyz"[i]}a`));
-
-function policy(
-  signers: readonly (Did | TrustedSigner)[],
-  requirement: Partial<Requirement> = {},
-  rule: Partial<PolicyRule> = {},
-): TrustPolicy {
-  const all = signers.map((one) => (typeof one === "string" ? trusted(one) : one));
-  const required = { signers: all, minSignatures: 1, repository: "match", tag: "any", ...requirement } as const;
-  const scopes = [parseScope("registry.example/**") as Scope];
-  return {
-    deniedDigests: new Set(),
-    allowedDigests: new Set(),
-    rules: [{ name: "production", scopes, action: "enforce", requirement: required, ...rule }],
-    fallback: "deny",
-    everyone: all,
-  };
-}
-
-/** `allow`, or outcome and code. */
-async function answer(world: World, judged: TrustPolicy, config?: object, time?: number): Promise<string> {
-  const { verdict } = await decide(subject(), judged, world.context(config, time));
-  return verdict.outcome === "allow" ? "allow" : `${verdict.outcome} ${verdict.code}`;
-}
 
 describe("decide, without evidence", () => {
   const digests = new Set([DIGEST]);
@@ -163,7 +126,7 @@ describe("decide, what it waits for", () => {
     await using world = await World.start(alice, bob);
     world.registry.delay(HANGS);
     world.plc.delay(HANGS, bob.did);
-    expect(await answer(world, policy([bob.did, alice.did]), PATIENT, HANGS)).toBe("allow");
+    expect(await answer(world, policy([bob.did, alice.did]), { config: PATIENT, time: HANGS })).toBe("allow");
   });
 
   it("is five round trips where the registry has to name the signer", async () => {
@@ -189,8 +152,8 @@ describe("decide, what it waits for", () => {
     world.pds.delay(HANGS, encodeURIComponent(carol.did));
     world.registry.delay(HANGS);
     const dids = [alice.did, bob.did, carol.did];
-    expect(await answer(world, policy(dids, { minSignatures: 2 }), PATIENT, HANGS)).toBe("allow");
-    const refused = await answer(world, policy(dids, { minSignatures: 3 }), {}, 1500);
+    expect(await answer(world, policy(dids, { minSignatures: 2 }), { config: PATIENT, time: HANGS })).toBe("allow");
+    const refused = await answer(world, policy(dids, { minSignatures: 3 }), { time: 1500 });
     expect(refused).toBe("inconclusive policy.too_few_signatures");
   });
 });
@@ -211,15 +174,15 @@ describe("decide, what is missing", () => {
   ])("leaves it open: %s", async (_, spoil, code) => {
     await using world = await World.start(carol);
     spoil(world);
-    expect(await answer(world, policy([carol.did]), { pdsTimeout: 1000 })).toBe(`inconclusive ${code}`);
+    expect(await answer(world, policy([carol.did]), { config: { pdsTimeout: 1000 } })).toBe(`inconclusive ${code}`);
     const audited = policy([carol.did], {}, { action: "audit" });
-    expect(await answer(world, audited, { pdsTimeout: 100 })).toBe("allow");
+    expect(await answer(world, audited, { config: { pdsTimeout: 100 } })).toBe("allow");
   });
 
   it("leaves it open when all time is over", async () => {
     await using world = await World.start(carol);
     world.pds.delay(HANGS);
-    expect(await answer(world, policy([carol.did]), {}, 300)).toBe("inconclusive net.deadline");
+    expect(await answer(world, policy([carol.did]), { time: 300 })).toBe("inconclusive net.deadline");
   });
 
   it("of the registry matters only where it alone could name a signer", async () => {
@@ -274,7 +237,7 @@ describe("decide, identities", () => {
   it("asks the next directory for the log that one serves wrongly", async () => {
     await using world = await World.start(alice);
     world.plc.override("", { json: [] });
-    expect(await answer(world, policy([alice.did]), BOTH)).toBe("allow");
+    expect(await answer(world, policy([alice.did]), { config: BOTH })).toBe("allow");
   });
 
   it("takes a proven tombstone as final, and asks no PDS", async () => {
@@ -282,156 +245,8 @@ describe("decide, identities", () => {
     await using world = await World.start(closed);
     world.plc2.override("", { json: closed.log.entries() });
     await closed.log.tombstone({ at: NOW - 1000 });
-    expect(await answer(world, policy([closed.did]), BOTH)).toBe("deny identity.deactivated");
+    expect(await answer(world, policy([closed.did]), { config: BOTH })).toBe("deny identity.deactivated");
     expect(world.http.origins).not.toContain("https://plc2.example");
     expect(world.pds.count()).toBe(0);
-  });
-});
-
-describe("decide, after a signature that does not verify", () => {
-  const NEW = signingKey("k256", "rotated");
-
-  /** Two states of one signer: before a rotation of the key, and after it, with the repo signed anew. */
-  async function rotated(): Promise<{ before: TestSigner; after: TestSigner }> {
-    const [before, after] = [await signer({ name: "rotating" }), await signer({ name: "rotating" })];
-    await after.log.update({ signingKey: NEW }, { at: NOW - 2000 });
-    await after.repo.resign(NOW - 1000, NEW);
-    return { before, after };
-  }
-
-  /** A commit that no key of the signer's verifies. */
-  async function forgery(): Promise<Uint8Array> {
-    const { repo, record } = await signer({ name: "rotating" });
-    await repo.resign(NOW - 1000, signingKey("k256", "thief"));
-    return (await record()).bytes;
-  }
-
-  it("asks the second directory first, and counts what verifies then", async () => {
-    const { before, after } = await rotated();
-    await using world = await World.start(after);
-    world.plc.logs.set(before.did, before.log);
-    expect(await answer(world, policy([after.did]), BOTH)).toBe("allow");
-    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 2]);
-  });
-
-  it("asks the only directory again", async () => {
-    const { before, after } = await rotated();
-    await using world = await World.start(after);
-    world.plc.override("", { json: before.log.entries() }, "usual");
-    expect(await answer(world, policy([after.did]))).toBe("allow");
-    expect([world.plc.count(), world.pds.count()]).toEqual([2, 2]);
-  });
-
-  it("asks once: the same identity brings no second question to the PDS", async () => {
-    const { before } = await rotated();
-    await using world = await World.start(before);
-    world.pds.override("", { body: await forgery() });
-    expect(await answer(world, policy([before.did]), BOTH)).toBe("deny commit.bad_signature");
-    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 1]);
-  });
-
-  it("asks once: a newer identity under which nothing verifies is not refreshed again", async () => {
-    const { before, after } = await rotated();
-    await using world = await World.start(after);
-    world.plc.logs.set(before.did, before.log);
-    world.pds.override("", { body: await forgery() });
-    expect(await answer(world, policy([before.did]), BOTH)).toBe("deny commit.bad_signature");
-    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 2]);
-  });
-
-  it("lets no directory that lags behind bring back a key that was superseded", async () => {
-    const { before, after } = await rotated();
-    await using world = await World.start(after);
-    world.plc2.logs.set(before.did, before.log);
-    const signedByOldKey = (await before.record()).bytes;
-    world.pds.override("", { body: await forgery() }, { body: signedByOldKey });
-    expect(await answer(world, policy([after.did]), BOTH)).toBe("deny commit.bad_signature");
-  });
-
-  it("leaves it open where the identity cannot be had again", async () => {
-    const { before } = await rotated();
-    await using world = await World.start(before);
-    world.pds.override("", { body: await forgery() });
-    world.plc.override("", "usual", { status: 500 });
-    expect(await answer(world, policy([before.did]))).toBe("inconclusive identity.unreachable");
-  });
-
-  it("says so where a tombstone has come in between", async () => {
-    const { before } = await rotated();
-    const closed = await signer({ name: "rotating" });
-    await closed.log.tombstone({ at: NOW - 1000 });
-    await using world = await World.start(before);
-    world.plc2.logs.set(closed.did, closed.log);
-    world.pds.override("", { body: await forgery() });
-    const { verdict, evidence } = await decide(subject(), policy([before.did]), world.context(BOTH));
-    expect(verdict).toMatchObject({ outcome: "deny" });
-    expect(evidence.signatures).toHaveLength(2);
-  });
-
-  it("does not keep another signer's evidence waiting", async () => {
-    const { before } = await rotated();
-    const forged = await forgery();
-    await using world = await World.start(before, bob);
-    world.pds.override(({ query }) => query.get("did") === before.did, { body: forged });
-    world.plc.override(before.did, "usual", () => undefined);
-    world.pds.delay(300, ({ query }) => query.get("did") === bob.did);
-    world.registry.delay(HANGS);
-    expect(await answer(world, policy([before.did, bob.did]), PATIENT, HANGS)).toBe("allow");
-    expect(world.plc.count(before.did)).toBe(2);
-  });
-
-  it("asks nobody where a former key made it", async () => {
-    const { before, after } = await rotated();
-    await using world = await World.start(after);
-    world.pds.add(before.repo);
-    expect(await answer(world, policy([after.did]), BOTH)).toBe("deny commit.superseded_key");
-    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 0, 1]);
-  });
-});
-
-describe("decide, when the time is over before what arrived was looked at", () => {
-  /** Time that is over as soon as this service has answered. */
-  class Late extends Deadline {
-    isOver = false;
-
-    override remaining(): number {
-      return this.isOver ? 0 : 8000;
-    }
-  }
-
-  it.each([
-    ["directory", "inconclusive net.deadline", 0],
-    ["PDS", "inconclusive net.deadline", 1],
-  ] as const)("does not look at the answer of the %s", async (purpose, expected, asked) => {
-    await using world = await World.start(alice);
-    const context = world.context();
-    const deadline = new Late(performance.now() + 8000);
-    const http: HttpGet = async (request) => {
-      const answered = await context.http(request, context.deadline);
-      if (request.purpose === purpose) deadline.isOver = true;
-      return answered;
-    };
-    const { verdict } = await decide(subject(), policy([alice.did]), { ...context, deadline, http });
-    expect(`${verdict.outcome} ${"code" in verdict ? verdict.code : ""}`).toBe(expected);
-    expect(world.pds.requests).toHaveLength(asked);
-  });
-
-  it.each([
-    ["list of referrers", 1],
-    ["referrer's manifest", 2],
-  ])("does not look at the registry's %s, where that is needed", async (_, answers) => {
-    await using world = await World.start(alice);
-    world.attach(answers === 1 ? { did: alice.did } : { payload: payloadOf(alice.did) });
-    const context = world.context();
-    const deadline = new Late(performance.now() + 8000);
-    const http: HttpGet = async (request) => {
-      const answered = await context.http(request, context.deadline);
-      deadline.isOver = world.http.asked.length === answers;
-      return answered;
-    };
-    const judged = policy([alice.did, ...nobodies(16)]);
-    const { verdict } = await decide(subject(), judged, { ...context, deadline, http });
-    expect(verdict).toMatchObject({ outcome: "inconclusive", code: "net.deadline" });
-    expect(world.http.asked).toHaveLength(answers);
   });
 });

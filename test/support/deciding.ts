@@ -1,0 +1,61 @@
+import type { Did } from "../../src/atproto/syntax.ts";
+import type { Config } from "../../src/config/config.ts";
+import { decide } from "../../src/decide/decide.ts";
+import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
+import { parseScope, type Scope } from "../../src/policy/scope.ts";
+import type { Subject } from "../../src/verify/evidence.ts";
+import type { Verdict } from "../../src/verify/verdict.ts";
+import { asDid, subject, trusted } from "./evidence.ts";
+import type { World } from "./world.ts";
+
+/** Policies of one rule, and what is decided by them in a world of stand-ins. */
+
+/** Longer than any test may take. */
+export const HANGS = 60_000;
+/** So that who waits for what hangs is not rescued by a timeout. */
+export const PATIENT = { registryTimeout: HANGS, pdsTimeout: HANGS, didResolverTimeout: HANGS };
+export const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
+
+/** DIDs that no directory knows. */
+export function nobodies(count: number): Did[] {
+  return Array.from({ length: count }, (_, i) => asDid(`did:plc:${"q".repeat(22)}${"abcdefghijklmnopqrstuvwxyz"[i]}a`));
+}
+
+/** One rule, for everything on registry.example. */
+export function policy(
+  signers: readonly (Did | TrustedSigner)[],
+  requirement: Partial<Requirement> = {},
+  rule: Partial<PolicyRule> = {},
+): TrustPolicy {
+  const all = signers.map((one) => (typeof one === "string" ? trusted(one) : one));
+  const required = { signers: all, minSignatures: 1, repository: "match", tag: "any", ...requirement } as const;
+  const scopes = [parseScope("registry.example/**") as Scope];
+  return {
+    deniedDigests: new Set(),
+    allowedDigests: new Set(),
+    rules: [{ name: "production", scopes, action: "enforce", requirement: required, ...rule }],
+    fallback: "deny",
+    everyone: all,
+  };
+}
+
+/** What may be different about a pull. */
+export interface Pull {
+  readonly about?: Partial<Subject>;
+  readonly config?: Partial<Config>;
+  readonly time?: number;
+}
+
+export async function verdictOf(
+  world: World,
+  judged: TrustPolicy,
+  { about, config, time }: Pull = {},
+): Promise<Verdict> {
+  return (await decide(subject(about), judged, world.context(config, time))).verdict;
+}
+
+/** `allow`, or outcome and code. */
+export async function answer(world: World, judged: TrustPolicy, pull?: Pull): Promise<string> {
+  const verdict = await verdictOf(world, judged, pull);
+  return verdict.outcome === "allow" ? "allow" : `${verdict.outcome} ${verdict.code}`;
+}
