@@ -42,8 +42,7 @@ export class Collector {
     const { requirement } = rule;
     const { atcrHosts } = context.config;
     const name = atcrName(subject.name, atcrHosts);
-    const { tag, ...untagged } = subject;
-    this.sought = soughtFor(requirement.tag === "match" ? subject : untagged, name);
+    this.sought = soughtFor(subject, requirement.tag === "match" ? subject.tag : undefined, name);
     this.#subject = subject;
     this.#context = context;
     const eligible = requirement.signers.filter((signer) => !ineligible(signer, context.now()));

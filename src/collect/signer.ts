@@ -89,8 +89,9 @@ export class SignerSearch {
     const early = tag !== undefined && repository !== undefined ? fetch(tagRecordAddress(repository, tag)) : undefined;
     const record = await fetch(recordAddress(digest));
     if (record === undefined) {
-      await early;
-      return gaps;
+      // What was heard of the tag alone is an answer all the same, whose place no evidence of before may take.
+      const tagAlone = await early;
+      return tagAlone === undefined ? gaps : [...gaps, found({ ...known, tag: tagAlone })];
     }
     const signature = { ...known, record };
     const tagProof = await (early ?? this.#tagOf(signature, proof, fetch));

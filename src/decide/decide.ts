@@ -57,9 +57,7 @@ export async function decide(
   const question = { subject, rule, atcrHosts: context.config.atcrHosts, now: context.now() };
   if (takesKept && fresh.outcome === "allow") await inTime(keepVerified(fresh, subject, found, context.keeper));
   const kept =
-    takesKept && fresh.outcome === "inconclusive"
-      ? await judgeKept(question, collector, found, context.keeper)
-      : undefined;
+    takesKept && fresh.outcome === "inconclusive" ? await judgeKept(question, collector, found, context) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
 }
 

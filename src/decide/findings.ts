@@ -53,7 +53,8 @@ export class Findings {
   }
 
   evidence(): Evidence {
-    const { attempts, ...rest } = this.known();
-    return { ...rest, signatures: this.examined.map(({ evidence }) => evidence) };
+    const { pointers, gaps, owner } = this.known();
+    const signatures = this.examined.map(({ evidence }) => evidence);
+    return { pointers, signatures, gaps, ...(owner && { owner }) };
   }
 }

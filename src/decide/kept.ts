@@ -1,5 +1,6 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Collector } from "../collect/collect.ts";
+import type { CollectContext } from "../collect/context.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Rule } from "../policy/policy.ts";
@@ -72,7 +73,7 @@ export async function judgeKept(
   question: Question,
   collector: Collector,
   found: Findings,
-  keeper: EvidenceKeeper,
+  { keeper, recall }: Pick<CollectContext, "recall"> & { readonly keeper: EvidenceKeeper },
 ): Promise<Allow | undefined> {
   const { rule, now } = question;
   const known = found.known();
@@ -89,7 +90,7 @@ export async function judgeKept(
     }
     if (!isSilent(signer.did, known)) continue;
     const again = attempt(collector.sought, kept.signature);
-    const remembered = memory.get(signer.did) ?? NOTHING_REMEMBERED;
+    const remembered = memory.get(signer.did) ?? (await recall(signer.did));
     if (!isNewestKey(again.sighting?.key, collector.identityOf(signer.did), remembered)) {
       await keeper.forget(signer.did);
       continue;

@@ -33,7 +33,7 @@ export function judgeBundle({ policy, bundle, atcrHosts, now, ...subject }: Save
   if (selection.kind !== "judge") return verdictOf(selection);
   const { rule } = selection;
   const { signatures, ...evidence } = bundle.evidence;
-  const sought = soughtFor(subject, atcrName(subject.name, atcrHosts));
+  const sought = soughtFor(subject, subject.tag, atcrName(subject.name, atcrHosts));
   const attempts = signatures.map((signature) => attempt(sought, signature));
   return applyAction(rule, judge({ subject, rule, attempts, ...evidence, atcrHosts, now }));
 }

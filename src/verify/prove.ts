@@ -3,6 +3,7 @@ import { proveRecord } from "../atproto/record-proof.ts";
 import { type Tid, tidTime } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
+import type { AtcrName } from "./atcr-name.ts";
 import { readClaim, recordPath } from "./claim.ts";
 import type { SignatureEvidence, Subject } from "./evidence.ts";
 import type { Sighting } from "./memory.ts";
@@ -18,8 +19,8 @@ export interface Sought {
   readonly repository?: string;
 }
 
-/** What is sought for an image: its repository is known on ATCR's hosts alone (spec 5.8). */
-export function soughtFor({ digest, tag }: Subject, name: { repository: string } | undefined): Sought {
+/** What is sought for an image, and for a tag of it: its repository is known on ATCR's hosts alone (spec 5.8). */
+export function soughtFor({ digest }: Subject, tag: string | undefined, name: AtcrName | undefined): Sought {
   return { digest, ...(tag === undefined ? {} : { tag }), ...(name && { repository: name.repository }) };
 }
 

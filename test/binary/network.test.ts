@@ -267,7 +267,7 @@ describe.concurrent("redirects", () => {
   it("are not followed for a directory and a PDS", async () => {
     await withWorld(async (own, signed) => {
       const undo = own.plc.override("", { status: 302, headers: { location: `${own.plc.origin}/elsewhere` } });
-      expect(headline(await own.pull(own.name, signed))).toBe("2 inconclusive identity.unreachable");
+      expect(headline(await own.pull(own.name, signed))).toBe("2 inconclusive identity.bad_response");
       undo();
       own.pds.override(RECORD, { status: 307, headers: { location: `${own.pds.origin}/elsewhere` } });
       expect(headline(await own.pull(own.name, signed))).toBe("2 inconclusive pds.bad_response");
@@ -314,7 +314,7 @@ describe.concurrent("a body compressed though identity was asked for", () => {
     for (const bomb of ["a gzip bomb", "a gzip bomb without end"] as const) {
       const server = await HostileServer.start(bomb, { tls });
       const answered = await world.pull(world.name, image, under({ plcDirectories: [server.origin] }));
-      expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
+      expect(headline(answered)).toBe("2 inconclusive identity.bad_response");
       await server.stop();
     }
   });

@@ -80,7 +80,7 @@ describe.concurrent("commands", () => {
   ])("are known by name: %j is none", async (...args) => {
     const answered = await ask(args.filter((arg) => typeof arg === "string"));
     expect(headline(answered)).toBe(MALFORMED);
-    expect(answered.stdout).toContain("expected verify, --help or --version");
+    expect(answered.stdout).toContain("expected verify, policy, identity, state, --help or --version");
   });
 
   it("are expected at a terminal, where nobody pipes a question in", async () => {
