@@ -1,10 +1,10 @@
-import { mkdir, open, stat } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkWay } from "./trusted-way.ts";
 
-/** Whether it is an error of the file system with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
+/** Whether it is an error of the file system with this code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
 }
 
 /**
@@ -45,7 +45,7 @@ async function makeFolder(path: string): Promise<boolean> {
     await mkdir(path, { mode: 0o755 });
     return true;
   } catch (error) {
-    if (hasCode(error, "EEXIST") && (await stat(path)).isDirectory()) return false;
+    if (hasCode(error, "EEXIST")) return false; // what is no folder is found out below
     throw error;
   }
 }

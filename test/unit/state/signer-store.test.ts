@@ -263,6 +263,14 @@ describe("what is damaged", () => {
     expect(existsSync(bed.folder())).toBe(false);
   });
 
+  it("is set aside by one of two that find it", async () => {
+    const bed = await Bed.withMemory();
+    writeFileSync(join(bed.folder(), "junk"), "");
+    const both = await Promise.all([bed.store.recall(ALICE, NOW), bed.store.recall(ALICE, NOW)]);
+    expect(both).toEqual([KNOWN, KNOWN]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/says nothing; it is damaged and now lies at/)]);
+  });
+
   it("is left where it lies when too much of it was set aside", async () => {
     const bed = await Bed.withMemory();
     mkdirSync(bed.path("damaged"));

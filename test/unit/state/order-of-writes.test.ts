@@ -1,0 +1,51 @@
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import type * as promises from "node:fs/promises";
+import { basename, join } from "node:path";
+import { afterAll, expect, it, vi } from "vitest";
+import { SignerStore } from "../../../src/state/signer-store.ts";
+import { makeTemporaryDirectory } from "../../support/process.ts";
+import { ALICE, tidAt } from "../../support/traces.ts";
+
+const root = makeTemporaryDirectory("order");
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const calls = vi.hoisted(() => [] as string[]);
+
+/** What is made, brought to the disk and taken away, in its order. */
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof promises>();
+  return {
+    ...real,
+    open: async (path: string, flags?: string, mode?: number) => {
+      const file = await real.open(path, flags, mode);
+      if (flags === "wx") calls.push(`make ${basename(path)}`);
+      const sync = file.sync.bind(file);
+      file.sync = async () => {
+        await sync();
+        calls.push(`sync ${basename(path)}`);
+      };
+      return file;
+    },
+    rm: async (path: string, options: object) => {
+      calls.push(`remove ${basename(path)}`);
+      await real.rm(path, options);
+    },
+  };
+});
+
+it("a new revision is on the disk before an older one is taken away", async () => {
+  const now = Date.now();
+  const [oldest, older, newest] = [tidAt(now - 3000), tidAt(now - 2000), tidAt(now - 1000)];
+  const folder = join(root, "state", "signers", ALICE);
+  mkdirSync(folder, { recursive: true });
+  for (const rev of [oldest, older]) {
+    writeFileSync(join(folder, `rev-${rev}`), "");
+    utimesSync(join(folder, `rev-${rev}`), 0, 0);
+  }
+  const store = new SignerStore(join(root, "state"), { report: (warning) => calls.push(warning) });
+  await store.remember({ signer: ALICE, revs: [newest] }, now);
+  const syncs = [`sync ${ALICE}`, "sync signers", "sync state"];
+  expect(calls).toEqual([`make rev-${newest}`, ...syncs, `remove rev-${oldest}`]);
+  calls.length = 0;
+  await store.remember({ signer: ALICE, revs: [newest] }, now);
+  expect(calls).toEqual([]);
+});
