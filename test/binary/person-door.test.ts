@@ -124,6 +124,7 @@ describe.concurrent("verify", () => {
       "digest",
       "rule",
       "signatures",
+      "notes",
       "findings",
     ]);
     expect(allowed).toMatchObject({
@@ -143,7 +144,16 @@ describe.concurrent("verify", () => {
       "createdAt",
     ]);
     const refused = report(await world.verify([nameOf(unsigned), "--output=json"]));
-    expect(Object.keys(refused)).toEqual(["outcome", "code", "reason", "image", "digest", "signatures", "findings"]);
+    expect(Object.keys(refused)).toEqual([
+      "outcome",
+      "code",
+      "reason",
+      "image",
+      "digest",
+      "signatures",
+      "notes",
+      "findings",
+    ]);
     expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", signatures: [] });
     expect(refused.findings).toEqual([
       { signer: world.signer.did, code: "signature.none", detail: expect.any(String) },
