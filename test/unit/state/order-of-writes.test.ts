@@ -1,7 +1,9 @@
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
+import type { Digest } from "../../../src/oci/digest.ts";
+import { EvidenceStore } from "../../../src/state/evidence-store.ts";
 import { SignerStore } from "../../../src/state/signer-store.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { ALICE, tidAt } from "../../support/traces.ts";
@@ -10,6 +12,12 @@ const root = makeTemporaryDirectory("order");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const calls = vi.hoisted(() => [] as string[]);
 
+/** Without what is made up anew each time. */
+const plain = (path: string) =>
+  basename(path)
+    .replace(/^.*\.json/, "piece")
+    .replace(/[0-9a-f-]{36}$/, "temporary");
+
 /** What is made, brought to the disk and taken away, in its order. */
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof promises>();
@@ -17,16 +25,21 @@ vi.mock("node:fs/promises", async (original) => {
     ...real,
     open: async (path: string, flags?: string, mode?: number) => {
       const file = await real.open(path, flags, mode);
-      if (flags === "wx") calls.push(`make ${basename(path)}`);
+      if (flags === "wx") calls.push(`make ${plain(path)}`);
       const sync = file.sync.bind(file);
       file.sync = async () => {
         await sync();
-        calls.push(`sync ${basename(path)}`);
+        calls.push(`sync ${plain(path)}`);
       };
       return file;
     },
+    rename: async (from: string, to: string) => {
+      calls.push(`rename ${plain(from)}`);
+      if (calls.includes("rename fails")) throw new Error("no space left");
+      await real.rename(from, to);
+    },
     rm: async (path: string, options: object) => {
-      calls.push(`remove ${basename(path)}`);
+      calls.push(`remove ${plain(path)}`);
       await real.rm(path, options);
     },
   };
@@ -48,4 +61,19 @@ it("a new revision is on the disk before an older one is taken away", async () =
   calls.length = 0;
   await store.remember({ signer: ALICE, revs: [newest] }, now);
   expect(calls).toEqual([]);
+});
+
+it("kept evidence is on the disk before it takes its place, and leaves nothing where that fails", async () => {
+  calls.length = 0;
+  const digest = `sha256:${"0".repeat(64)}` as Digest;
+  const identity = { url: "https://plc.example", bytes: new Uint8Array(), fetchedAt: 5 };
+  const evidence = { pointers: [], signatures: [{ signer: ALICE, identity }], gaps: [] };
+  const store = new EvidenceStore(join(root, "cache"), { report: () => {} });
+  await store.keep(digest, evidence, ALICE);
+  const written = ["make piece.temporary", "sync piece.temporary", "rename piece.temporary"];
+  expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
+  calls.splice(0, calls.length, "rename fails");
+  await store.keep(digest, evidence, ALICE);
+  expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
+  expect(readdirSync(join(root, "cache", "evidence"))).toHaveLength(1);
 });
