@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { VerificationKey } from "../../src/atproto/key.ts";
 import type { Did } from "../../src/atproto/syntax.ts";
 import { exitCode, refusalOf } from "../../src/cli/answer.ts";
+import { identityJson } from "../../src/cli/identity-report.ts";
 import { jsonReport } from "../../src/cli/report.ts";
 import { CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS } from "../../src/config/schema.ts";
 import type { Digest } from "../../src/oci/digest.ts";
@@ -12,6 +14,7 @@ import { POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS } from "../../src/policy/schema.t
 import { select } from "../../src/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
 import { writeBundle } from "../../src/verify/bundle.ts";
+import { NOTHING_REMEMBERED } from "../../src/verify/memory.ts";
 
 // What the documents say and the code knows is compared here, so that neither changes alone.
 
@@ -101,7 +104,7 @@ describe("docs/spec.md", () => {
     expect(missing.filter((constant) => constant.startsWith("MAX_"))).toEqual([]);
   });
 
-  it("names every key of the JSON output and of the bundle", () => {
+  it("names every key of the JSON outputs and of the bundle", () => {
     const digest = `sha256:${"0".repeat(64)}` as Digest;
     const signer = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
     const fetched = { url: "", bytes: new Uint8Array(), fetchedAt: 0 };
@@ -128,6 +131,20 @@ describe("docs/spec.md", () => {
     };
     expect(json.flatMap((text) => undocumented(text, "### JSON output"))).toEqual([]);
     expect(undocumented(bundle, "## The evidence bundle")).toEqual([]);
+
+    const state = { rotationKeys: [""], signingKey: "", pds: "", alsoKnownAs: [], services: [{ id: "", type: "" }] };
+    const entry = { cid: "", prev: null, createdAt: 0, nullified: false, signedBy: "", state };
+    const { services } = state;
+    const key = { didKey: "" } as VerificationKey;
+    const current = { did: signer, key, keySince: 0, formerKeys: new Set<string>(), pds: "", handles: [], services };
+    const memory = { ...NOTHING_REMEMBERED, keys: new Map([["", 0]]) };
+    const found = { asked: "b", fetched, memory, minKeyAge: "", youngest: 0, now: 0 };
+    const proof = { did: signer, history: [entry], current };
+    const identities = [
+      identityJson({ ...found, proof, handle: { handle: "b", did: signer, source: "", fetchedAt: 0 } }),
+      identityJson({ ...found, proof, handle: { handle: "b", missing: "" } }),
+    ];
+    expect(identities.flatMap((text) => undocumented(text, "### Identities"))).toEqual([]);
   });
 });
 
