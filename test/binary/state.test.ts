@@ -156,6 +156,7 @@ describe("state forget", () => {
   it.each([
     ["no action", []],
     ["another action", ["list"]],
+    ["another action on somebody", ["forgive", "did:web:a.example"]],
     ["nobody to forget", ["forget"]],
     ["two to forget", ["forget", "did:web:a.example", "did:web:b.example"]],
     ["no DID", ["forget", "alice.example.com"]],
