@@ -22,7 +22,7 @@ interface Writer {
   readonly seen: Sighting;
   readonly now: number;
   known?: ReturnType<typeof readTraces>;
-  todo?: string[];
+  missing?: string[];
 }
 
 const writers = fc.array(fc.record({ seen: sighting, now: fc.integer({ min: NOW - 1000, max: NOW }) }), {
@@ -35,10 +35,10 @@ const schedule = fc.array(fc.nat(4), { minLength: 40, maxLength: 80 });
 function turn(writer: Writer, names: Set<string>): void {
   if (writer.known === undefined) {
     writer.known = readTraces([...names], NOW);
-    writer.todo = missingNames(writer.seen, writer.known.memory, writer.now);
+    writer.missing = missingNames(writer.seen, writer.known.memory, writer.now);
     return;
   }
-  const next = writer.todo?.shift();
+  const next = writer.missing?.shift();
   if (next !== undefined) names.add(next);
   // In the worst order: the oldest first, however fresh the newest is that was read.
   else for (const rev of writer.known.revs.slice(0, -1)) names.delete(`rev-${rev}`);
@@ -61,7 +61,7 @@ describe("what several processes remember at the same time", () => {
           expect(before.operations.isSubsetOf(memory.operations)).toBe(true);
           for (const [key, since] of before.keys) expect(memory.keys.get(key)).toBeLessThanOrEqual(since);
           before = memory;
-          if (writer.todo?.length === 0) {
+          if (writer.missing?.length === 0) {
             expect(writer.seen.revs.every((rev) => rev <= (memory.rev ?? ""))).toBe(true);
             expect(missingNames(writer.seen, memory, NOW)).toEqual([]);
           }
