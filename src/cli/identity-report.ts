@@ -205,5 +205,6 @@ function describeStep({ entry, kind, signedByKey, changes }: Step): readonly str
 }
 
 function standingState({ history = [] }: IdentityProof): PlcState | undefined {
-  return history.findLast(({ nullified }) => !nullified)?.state;
+  // Nothing is nullified but by a later operation.
+  return history.at(-1)?.state;
 }
