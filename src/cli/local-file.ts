@@ -27,8 +27,13 @@ export interface LocalFile {
   readonly what: string;
 }
 
-/** Told of what somebody other than root and the running user can change, and what to do; may throw. */
-export type Distrust = (why: string) => void;
+/**
+ * Told of what somebody other than root and the running user can change, and what to do; may throw. A
+ * file may be told of twice: as itself, and as the end of the way to it.
+ *
+ * @param path absolute
+ */
+export type Distrust = (why: string, path: string) => void;
 
 /**
  * Reads a file that decides about trust. One that somebody other than root and the running user can
@@ -81,7 +86,7 @@ export function listFolder({ path, code, what }: LocalFile, distrust: Distrust):
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
     if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
-      distrust(`${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`);
+      distrust(`${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`, absolute);
     }
     return readdirSync(absolute);
   } catch (error) {
@@ -96,7 +101,7 @@ function unreadable({ path, code, what }: LocalFile, error: unknown): never {
 
 function check(stats: Stats, path: string, what: string, distrust: Distrust): void {
   const reason = replaceable(stats, path);
-  if (reason !== undefined) distrust(`${what} ${reason}`);
+  if (reason !== undefined) distrust(`${what} ${reason}`, resolve(path));
 }
 
 function checkWay(absolute: string, what: string, distrust: Distrust): void {

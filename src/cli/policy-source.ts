@@ -17,9 +17,12 @@ export interface PolicySource extends PolicyFiles {
  */
 export function policySource(named: string | undefined, config: Config): PolicySource {
   const path = named ?? config.trustPolicyPath;
-  const reasons = new Set<string>();
-  const files = loadPolicyFiles(path, named === undefined ? refuseDistrusted : (why) => reasons.add(why));
-  return { ...files, path, distrusted: [...reasons].map(distrusted) };
+  const reasons = new Map<string, string>();
+  const note = (why: string, of: string) => {
+    if (!reasons.has(of)) reasons.set(of, why);
+  };
+  const files = loadPolicyFiles(path, named === undefined ? refuseDistrusted : note);
+  return { ...files, path, distrusted: [...reasons.values()].map(distrusted) };
 }
 
 function distrusted(why: string): PolicyFinding {

@@ -29,16 +29,19 @@ export function policyTest(args: readonly string[], edge: ProcessEdge): never {
   for (const { message } of source.distrusted) edge.diagnose(printable(`warning: ${message}`));
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
-  const failed = results.filter(({ failures }) => failures.length > 0).length;
-  const json = { policy: source.path, passed: results.length - failed, failed, cases: results };
-  const report = readOutput(args) === "json" ? jsonText(json) : `${results.map(toText).join("")}${count(json)}`;
+  const failed = results.filter(({ json }) => json.failures.length > 0).length;
+  const counts = { policy: source.path, passed: results.length - failed, failed };
+  const report =
+    readOutput(args) === "json"
+      ? jsonText({ ...counts, cases: results.map(({ json }) => json) })
+      : `${results.map(toText).join("")}${count(counts)}`;
   edge.print(report, failed === 0 ? 0 : 1);
 }
 
 function resultOf(one: PolicyTestCase, policy: TrustPolicy, { atcrHosts }: Config) {
   const found = explain({ policy, atcrHosts, now: Date.now() }, one.name, one.name.digest);
   const { action, rule } = found;
-  return {
+  const json = {
     image: one.image,
     line: one.place.line,
     expect: one.expect,
@@ -46,11 +49,11 @@ function resultOf(one: PolicyTestCase, policy: TrustPolicy, { atcrHosts }: Confi
     decidedBy: found.decidedBy,
     ...(rule !== undefined && { rule }),
     failures: failuresOf(one, found),
-    by: decidedBy(found),
   };
+  return { json, by: decidedBy(found) };
 }
 
-function toText({ image, line, action, by, failures }: ReturnType<typeof resultOf>): string {
+function toText({ json: { image, line, action, failures }, by }: ReturnType<typeof resultOf>): string {
   if (failures.length === 0) return printable(`ok      ${image}: ${action}, by ${by}`).concat("\n");
   return printable(`FAILED  ${image} (line ${line}): ${failures.join("; ")} (${action}, by ${by})`).concat("\n");
 }

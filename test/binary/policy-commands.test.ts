@@ -1,0 +1,373 @@
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answered, ask, enforcing, headline, World } from "../support/binary.ts";
+import { Signer } from "../support/signer.ts";
+
+const STRANGER = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const HEX = "a1".repeat(32);
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+});
+afterAll(() => world.stop());
+
+interface Report {
+  readonly policy: string;
+  readonly errors: number;
+  readonly warnings: number;
+  readonly strict: boolean;
+  readonly sandboxImage?: string;
+  readonly findings: readonly Record<string, unknown>[];
+}
+
+const policy = (args: readonly string[], options = {}): Promise<Answered> =>
+  ask(["policy", ...args], { env: world.env, ...options });
+const json = <T>({ stdout }: Answered): T => {
+  expect(stdout).toMatch(/^\{\n[ -~\n]*\n\}\n$/);
+  return JSON.parse(stdout) as T;
+};
+/** `CODE: severity name …` in the order of the report. */
+async function check(...args: readonly string[]): Promise<string[]> {
+  const answered = await policy(["check", "--no-sandbox", "--output", "json", ...args]);
+  const { findings } = json<Report>(answered);
+  return [String(answered.code), ...findings.map(({ severity, name }) => `${String(severity)} ${String(name)}`)];
+}
+const write = (name: string, text: string): string => world.policy(text, `${name}/policy.yaml`);
+
+/** How many requests the servers have had; each test that looks has servers of its own. */
+const requests = ({ plc, pds, registry }: World): number =>
+  plc.requests.length + pds.requests.length + registry.requests.length;
+
+describe.concurrent("policy check", () => {
+  it("says that nothing is wrong, with status 0", async () => {
+    const path = write("fine", enforcing(world.signer.did));
+    const answered = await policy(["check", path, "--no-sandbox"]);
+    expect(answered).toMatchObject({ code: 0, stdout: `${path}: 0 errors, 0 warnings; 1 rule, 1 signer\n` });
+    expect(answered.stderr).toBe("asking for the identities of 1 signer; with --offline nobody is asked\n");
+  });
+
+  it("looks at the policy of the configuration where no file is named", async () => {
+    expect(await check()).toEqual(["0"]);
+    const elsewhere = world.configure({ trustPolicyPath: write("elsewhere", "version: 2\n") }, "elsewhere.yaml");
+    expect(headline(await policy(["check", "--config", elsewhere]))).toBe("3 misconfigured policy.invalid");
+  });
+
+  it("points at a mistake in the file, and ends with status 3", async () => {
+    const path = write(
+      "mistaken",
+      'version: 1.0\npolicies:\n  - name: a\n    scope: "a.example"\n    action: enforce\n',
+    );
+    const answered = await policy(["check", path]);
+    expect(headline(answered)).toBe("3 misconfigured policy.invalid");
+    expect(answered.stdout).toContain(`${path}:4:12: policies[0].scope: `);
+    expect(answered.stdout).toMatch(/\n {5}4 \| {5}scope: "a\.example"\n {7}\| {12}\^\n$/);
+    const said = json(await policy(["check", path, "--output=json"]));
+    expect(said).toEqual({
+      outcome: "misconfigured",
+      code: "policy.invalid",
+      reason: expect.stringContaining(`${path}:4:12: `),
+      file: path,
+      line: 4,
+      column: 12,
+    });
+  });
+
+  it("reports a policy of everything wrong, in text and in JSON", async () => {
+    const path = write(
+      "wrong",
+      `version: 1.0
+trustedDIDs:
+  ${world.signer.did}: { name: "Al\\u00efce", expiresAt: "2020-01-01T00:00:00Z" }
+  ${STRANGER}: {}
+  did:web:a.example.com: { validFrom: "2999-01-01T00:00:00Z" }
+revokedDIDs: [did:web:b.example.com]
+policies:
+  - name: all
+    scope: ["atcr.io/**", "atcr.io/*/app", atcr.io/app]
+    action: enforce
+    require: { trustedDIDs: [${world.signer.did}, did:web:a.example.com], minSignatures: 2, minKeyAge: 1h }
+  - name: never
+    scope: atcr.io/alice.example.com/app
+    action: deny
+  - name: ownerless
+    scope: [r.example/x, atcr.io/alice]
+    action: enforce
+    require: { owner: match, trustedDIDs: [${world.signer.did}] }
+`,
+    );
+    const args = ["check", path, "--offline", "--sandbox-image", "registry.k8s.io/pause:3.10"];
+    const text = await policy(args);
+    expect(text).toMatchObject({ code: 1, stderr: "" });
+    expect(text.stdout).toMatch(/^[ -~\n]+$/);
+    expect(text.stdout).toContain(`${path}:12:5: error: rule "never" is never asked`);
+    expect(text.stdout).toMatch(/\n {4}12 \| {3}- name: never\n {7}\| {5}\^\n/);
+    expect(text.stdout).toContain("Al?ce (did:plc:");
+    const answered = await policy([...args, "--output", "json"]);
+    expect(answered.code).toBe(1);
+    const report = json<Report>(answered);
+    expect(Object.keys(report)).toEqual(["policy", "errors", "warnings", "strict", "sandboxImage", "findings"]);
+    expect(report).toMatchObject({ policy: path, errors: 4, warnings: 11, strict: false });
+    expect(report.sandboxImage).toBe("registry.k8s.io/pause:3.10");
+    expect(report.findings.map(({ name }) => String(name)).toSorted()).toEqual(
+      [
+        "key-age-short",
+        "revocation-unused",
+        "rule-hidden",
+        "rule-without-signers",
+        "sandbox-refused",
+        "scope-hidden",
+        "scope-hidden",
+        "scope-hidden",
+        "scope-matches-nothing",
+        "scope-matches-nothing",
+        "scope-without-owner",
+        "signatures-unreachable",
+        "signer-expired",
+        "signer-not-yet-valid",
+        "signer-unused",
+      ].toSorted(),
+    );
+    for (const finding of report.findings.filter(({ name }) => name !== "sandbox-refused")) {
+      const keys = ["severity", "name", "message", "advice", "file", "line", "column"];
+      expect(Object.keys(finding).toSorted()).toEqual(keys.toSorted());
+    }
+  });
+
+  it("ends with 1 for an error, and for a warning only with --strict", async () => {
+    const warned = write("warned", enforcing(world.signer.did).replace("{}", '{expiresAt: "2020-01-01T00:00:00Z"}'));
+    expect(await check(warned, "--offline")).toEqual(["1", "warning signer-expired", "error rule-without-signers"]);
+    const soft = write("soft", `${enforcing(world.signer.did)}revokedDIDs: ["${STRANGER}"]\n`);
+    expect(await check(soft, "--offline")).toEqual(["0", "warning revocation-unused"]);
+    expect(await check(soft, "--offline", "--strict")).toEqual(["1", "warning revocation-unused"]);
+    expect((await policy(["check", soft, "--offline", "--no-sandbox", "--strict"])).code).toBe(1);
+  });
+
+  it("warns about the sandbox image that is named, unless there is none", async () => {
+    const path = write("sandbox", enforcing(world.signer.did));
+    const offline = async (...args: readonly string[]) =>
+      json<Report>(await policy(["check", path, "--offline", "--output=json", ...args]));
+    expect((await offline("--sandbox-image", "a.example/pause:1")).findings).toMatchObject([
+      { name: "sandbox-refused", message: expect.stringContaining("a.example/pause") },
+    ]);
+    expect(await offline("--no-sandbox")).not.toHaveProperty("sandboxImage");
+  });
+
+  it("checks a file that others may write to where a person names it, and says that a pull would not", async () => {
+    const path = write("shared", enforcing(world.signer.did));
+    chmodSync(path, 0o664);
+    expect(await check(path, "--offline")).toEqual(["0", "warning policy-distrusted"]);
+    const config = world.configure({ trustPolicyPath: path }, "shared.yaml");
+    expect(headline(await policy(["check", "--offline", "--config", config]))).toBe("3 misconfigured policy.invalid");
+  });
+
+  it("reads policy.d as a pull does, and names what is not read there", async () => {
+    const path = write("fragments", enforcing(world.signer.did));
+    const folder = join(world.folder, "fragments/policy.d");
+    const rule = (name: string) => `version: 1.0\npolicies: [{name: ${name}, scope: r.example/x, action: deny}]\n`;
+    world.write("fragments/policy.d/10-team.yaml", rule("team"));
+    world.write("fragments/policy.d/20-other.yaml.bak", "");
+    world.write("fragments/policy.d/.hidden", "");
+    const answered = await policy(["check", path, "--offline", "--no-sandbox", "--output=json"]);
+    expect(json<Report>(answered).findings).toMatchObject([
+      { name: "fragment-not-read", message: expect.stringContaining(`${folder}/20-other.yaml.bak is not read`) },
+      { name: "rule-hidden", file: `${folder}/10-team.yaml`, line: 2 },
+    ]);
+  });
+
+  it.each([
+    ["two files", ["a", "b"]],
+    ["an unknown option", ["--bundle", "x"]],
+    ["a sandbox image and none", ["--sandbox-image", "a.example/b", "--no-sandbox"]],
+    ["an unknown form of output", ["--output", "xml"]],
+  ])("refuses %s", async (_, args) => {
+    expect(headline(await policy(["check", ...args]))).toBe("3 misconfigured input.malformed");
+  });
+});
+
+describe("policy check with the network", () => {
+  let own: World;
+  beforeAll(async () => {
+    own = await World.start();
+  });
+  afterAll(() => own.stop());
+  const ownCheck = async (text: string, ...args: readonly string[]) => {
+    const path = own.policy(text, "asked.yaml");
+    const answered = await ask(["policy", "check", path, "--no-sandbox", "--output=json", ...args], { env: own.env });
+    return { code: answered.code, findings: json<Report>(answered).findings };
+  };
+  const names = (findings: Report["findings"]) =>
+    findings.map(({ severity, name }) => `${String(severity)} ${String(name)}`);
+
+  it("asks nobody with --offline, and the directory alone without", async () => {
+    expect(await ownCheck(enforcing(own.signer.did), "--offline")).toEqual({ code: 0, findings: [] });
+    expect(requests(own)).toBe(0);
+    expect(await ownCheck(enforcing(own.signer.did))).toEqual({ code: 0, findings: [] });
+    expect(own.plc.requests.map(({ path }) => path)).toEqual([`/${own.signer.did}/log/audit`]);
+    expect(requests(own)).toBe(1);
+  });
+
+  it("does not ask for signers who cannot count", async () => {
+    const before = requests(own);
+    const text = `${enforcing(own.signer.did)}revokedDIDs: ["${own.signer.did}"]\n`;
+    expect((await ownCheck(text)).code).toBe(1);
+    expect(requests(own)).toBe(before);
+  });
+
+  it("finds what is pinned and has changed, and whom the directory does not know", async () => {
+    const pinned = enforcing(own.signer.did).replace("{}", '{pds: ["https://other.example"]}');
+    const wrong = await ownCheck(pinned);
+    expect([wrong.code, ...names(wrong.findings)]).toEqual([1, "error pds-not-pinned"]);
+    const stranger = await ownCheck(enforcing(own.signer.did, STRANGER));
+    expect([stranger.code, ...names(stranger.findings)]).toEqual([0, "warning identity-unresolved"]);
+    expect(stranger.findings[0]?.["message"]).toContain("identity.unknown_did");
+  });
+
+  it("finds signers who share a PDS, and a key that is too young", async () => {
+    const bob = await Signer.create({
+      seed: "bob",
+      handle: "bob.example.com",
+      pds: own.pds.origin,
+      at: own.begun,
+      curve: "k256",
+    });
+    own.plc.add(bob.log);
+    const text = enforcing(own.signer.did, bob.did).replace(
+      "action: enforce",
+      "action: enforce, require: {minSignatures: 2, owner: any, minKeyAge: 72h}",
+    );
+    expect(names((await ownCheck(text)).findings)).toEqual([
+      "warning shared-pds",
+      "warning key-too-young",
+      "warning key-too-young",
+    ]);
+  });
+
+  it("warns of each identity that cannot be reached, and ends in time", async () => {
+    const text = own.policy(enforcing(own.signer.did, STRANGER), "silent.yaml");
+    own.plc.override(`/${own.signer.did}`, () => undefined);
+    const settings = { ...own.settings, deadline: "1500ms" };
+    const config = own.configure(settings, "short.yaml");
+    const args = ["policy", "check", text, "--config", config, "--no-sandbox", "--output=json"];
+    const answered = await ask(args, { env: own.env });
+    expect(answered.code).toBe(0);
+    expect(names(json<Report>(answered).findings)).toEqual([
+      "warning identity-unresolved",
+      "warning identity-unresolved",
+    ]);
+  });
+});
+
+describe.concurrent("policy explain", () => {
+  it("says which rule applies, why others do not, and what it asks for", async () => {
+    const path = write(
+      "explained",
+      `version: 1.0\ntrustedDIDs: {"${world.signer.did}": {name: Alice}}\npolicies:\n  - {name: first, scope: r.example/a, action: allow}\n  - {name: second, scope: r.example/**, action: enforce, require: {maxAge: 36h}}\n`,
+    );
+    const { code, stdout, stderr } = await policy(["explain", "r.example/b:v1", "--policy", path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`r.example/b:v1: enforce, by rule "second" of ${path}\n`);
+    expect(stdout).toContain(`  Alice (${world.signer.did}): trusted\n`);
+    expect(stdout).toContain("maxAge: the record is at most 36h old\n");
+    expect(stdout).toContain('Rule "first" before it does not apply:\n  r.example/a: a does not fit b\n');
+  });
+
+  it("answers in JSON, and says how a short name is read", async () => {
+    const answered = await policy(["explain", `nginx@sha256:${HEX}`, "--output", "json"]);
+    expect(answered.code).toBe(0);
+    const image = `docker.io/library/nginx@sha256:${HEX}`;
+    expect(json(answered)).toMatchObject({
+      image,
+      written: `nginx@sha256:${HEX}`,
+      action: "enforce",
+      decidedBy: "rule",
+      rule: "all",
+      requires: { signers: [{ did: world.signer.did, standing: "trusted" }], minSignatures: 1, owner: "any" },
+      passedOver: [],
+    });
+    expect((await policy(["explain", "nginx"])).stdout).toMatch(/^nginx is read as docker\.io\/library\/nginx\n/);
+  });
+
+  it.each([
+    ["no name", [], "input.malformed"],
+    ["two names", ["nginx", "nginx"], "input.malformed"],
+    ["a name that is none", ["NGINX"], "image.malformed_reference"],
+    ["no policy", ["nginx", "--policy", "/nonexistent"], "policy.invalid"],
+  ])("refuses %s", async (_, args, code) => {
+    expect(headline(await policy(["explain", ...args]))).toBe(`3 misconfigured ${code}`);
+  });
+});
+
+describe.concurrent("policy test", () => {
+  const cases = (name: string, text: string) => world.write(`${name}/test.yaml`, `version: 1.0\n${text}`);
+
+  it("ends with 0 where all cases hold, seen from the file's own folder", async () => {
+    write("held", enforcing(world.signer.did));
+    const path = cases("held", "policy: policy.yaml\ncases: [{image: nginx, expect: enforce, rule: all}]\n");
+    const answered = await policy(["test", path]);
+    expect(answered).toMatchObject({ code: 0, stderr: "" });
+    expect(answered.stdout).toBe(
+      `ok      nginx: enforce, by rule "all"\n1 passed, 0 failed, against ${join(world.folder, "held/policy.yaml")}\n`,
+    );
+  });
+
+  it("ends with 1 where one does not, and says what was found", async () => {
+    const path = cases(
+      "failed",
+      "cases:\n  - {image: nginx, expect: enforce}\n  - {image: a.example/b, expect: deny}\n",
+    );
+    const answered = await policy(["test", path]);
+    expect(answered.code).toBe(1);
+    expect(answered.stdout).toContain("FAILED  a.example/b (line 4): found enforce, expected deny (enforce, by rule");
+    const said = await policy(["test", path, "--output=json"]);
+    expect(said.code).toBe(1);
+    expect(json(said)).toEqual({
+      policy: join(world.folder, "policy.yaml"),
+      passed: 1,
+      failed: 1,
+      cases: [
+        { image: "nginx", line: 3, expect: "enforce", action: "enforce", decidedBy: "rule", rule: "all", failures: [] },
+        {
+          image: "a.example/b",
+          line: 4,
+          expect: "deny",
+          action: "enforce",
+          decidedBy: "rule",
+          rule: "all",
+          failures: ["found enforce, expected deny"],
+        },
+      ],
+    });
+  });
+
+  it("takes another policy than the file's", async () => {
+    const path = cases("other", "policy: nowhere.yaml\ncases: [{image: nginx, expect: enforce}]\n");
+    expect(headline(await policy(["test", path]))).toBe("3 misconfigured policy.invalid");
+    expect((await policy(["test", path, "--policy", join(world.folder, "policy.yaml")])).code).toBe(0);
+  });
+
+  it("refuses a file without cases, and points at what is wrong in it", async () => {
+    const empty = await policy(["test", cases("empty", "cases: []\n")]);
+    expect(headline(empty)).toBe("3 misconfigured input.malformed");
+    expect(empty.stdout).toMatch(/\n {5}2 \| cases: \[\]\n {7}\| {8}\^\n$/);
+    for (const args of [[], ["/nonexistent"], ["a", "b"]]) {
+      expect(headline(await policy(["test", ...args]))).toBe("3 misconfigured input.malformed");
+    }
+  });
+});
+
+describe.concurrent("policy", () => {
+  it("schema prints the JSON Schema of a policy", async () => {
+    const answered = await policy(["schema"], { env: { ATCR_VERIFY_CONFIG: "/nonexistent" } });
+    expect(answered).toMatchObject({ code: 0, stderr: "" });
+    expect(json<{ properties: object }>(answered).properties).toHaveProperty("trustedDIDs");
+    expect(headline(await policy(["schema", "x"]))).toBe("3 misconfigured input.malformed");
+  });
+
+  it.each([[[]], [["Check"]], [["--help"]], [["lint", "x"]]])("knows no other command: %j", async (args) => {
+    const answered = await policy(args);
+    expect(headline(answered)).toBe("3 misconfigured input.malformed");
+    expect(answered.stdout).toContain("expected policy check, explain, test or schema");
+  });
+});
