@@ -38,8 +38,8 @@ export async function identityCommand(args: readonly string[], edge: ProcessEdge
 }
 
 function readOperand(operands: readonly string[]): Did | Handle {
-  const [text = "", ...more] = operands;
-  if (operands.length !== 1 || more.length > 0) {
+  const [text = ""] = operands;
+  if (operands.length !== 1) {
     reject("input.malformed", `found ${operands.length} identities, expected one DID or handle`);
   }
   if (isDid(text)) return text;

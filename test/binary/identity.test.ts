@@ -135,6 +135,9 @@ describe("identity of a did:plc", () => {
       [true, ["rotationKeys", "signingKey"]],
       [false, ["pds"]],
     ]);
+    const [, undone] = log.entries();
+    const { stdout } = await identity([log.did]);
+    expect(stdout).toContain(`${iso(now - 2 * DAY)} update, NULLIFIED: ${undone?.cid}\n`);
   });
 
   it("shows a tombstone, and ends with 1", async () => {
