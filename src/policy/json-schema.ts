@@ -30,9 +30,8 @@ const withWords: NonNullable<ConversionConfig["overrideSchema"]> = ({ valibotSch
   return typeof description === "string" ? { ...jsonSchema, description } : undefined;
 };
 
-/** JSON Schema's patterns are those of ECMAScript with the flag `u`, which the library takes for unsupported. */
+/** JSON Schema's patterns are those of ECMAScript with the flag `u`, of which the library complains like of any other. */
 const withUnicodePattern: NonNullable<ConversionConfig["overrideAction"]> = ({ valibotAction, jsonSchema }) => {
-  if (valibotAction.type !== "regex") return undefined;
-  const { flags, source } = (valibotAction as unknown as { requirement: RegExp }).requirement;
-  return flags === "u" ? { ...jsonSchema, pattern: source } : undefined;
+  const { requirement } = valibotAction as { requirement?: unknown };
+  return requirement instanceof RegExp && requirement.flags === "u" ? jsonSchema : undefined;
 };

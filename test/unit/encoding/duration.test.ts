@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseDuration } from "../../../src/encoding/duration.ts";
+import { DURATION, parseDuration } from "../../../src/encoding/duration.ts";
 
 describe("parseDuration", () => {
   it.each([
@@ -20,8 +20,9 @@ describe("parseDuration", () => {
     ["0", 0],
     ["0s", 0],
     ["2540400h10m10.000000000s", 9_145_440_610_000],
-  ])("reads %s", (text, milliseconds) => {
+  ])("reads %s, which has the form of a span", (text, milliseconds) => {
     expect(parseDuration(text)).toBe(milliseconds);
+    expect(text).toMatch(DURATION);
   });
 
   it.each([

@@ -205,7 +205,7 @@ function importsOf(file: string, seen = new Set<string>()): ReadonlySet<string> 
   if (seen.has(file)) return seen;
   seen.add(file);
   for (const [, target = ""] of readFileSync(file, "utf8").matchAll(
-    /^(?:import|\}|export) [^(;]*?from "(\.[^"]+)";$/gm,
+    /^(?:import|\}|export) (?:[^(;]*?from )?"(\.[^"]+)";$/gm,
   )) {
     importsOf(resolve(dirname(file), target), seen);
   }

@@ -179,6 +179,11 @@ default: audit
     });
   });
 
+  it("takes evidence that is 30 days old, where a rule says so", () => {
+    const { requirement } = parse(withRequire("maxStaleness: 30d")).rules[0] ?? {};
+    expect(requirement?.maxStaleness).toBe(30 * 86_400_000);
+  });
+
   it("does not let time make a policy invalid", () => {
     const text = `version: 1.0\ntrustedDIDs: { ${ALICE}: { expiresAt: "1999-01-01T00:00:00Z" } }\n`;
     expect(parse(withRule("action: enforce", text)).rules).toHaveLength(1);
