@@ -1,0 +1,230 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { digestHex } from "../../../src/oci/digest.ts";
+import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
+import { answer, HANGS, nobodies, PATIENT, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { digestOf, NOW, recordOf, signer, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
+import { forgeTree } from "../../support/forged-proof.ts";
+import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
+import { World } from "../../support/world.ts";
+
+const DAY = 24 * 3_600_000;
+const MINUTE = 60_000;
+const KEPT = { maxStaleness: DAY };
+const OTHER = digestOf("another image");
+
+let alice: TestSigner;
+let bob: TestSigner;
+beforeAll(async () => {
+  alice = await signer({ name: "alice", tag: {} });
+  bob = await signer({ name: "bob" });
+});
+
+/** A world in which the image was allowed under this rule. */
+async function allowed(
+  requirement: Partial<Requirement> = KEPT,
+  { signers = [alice.did], pull = {} }: { signers?: readonly (TrustedSigner | TestSigner["did"])[]; pull?: Pull } = {},
+): Promise<World> {
+  const world = await World.start(alice, bob);
+  for (const did of signers) world.attach({ did: typeof did === "string" ? did : did.did });
+  expect(await answer(world, policy(signers, requirement), pull)).toBe("allow");
+  return world;
+}
+
+const PDS_DOWN = (world: World) => world.http.places.set(alice.pds, "unreachable");
+/** So that only the registry leads to a signer. */
+const crowd = () => [...nobodies(16), alice.did];
+
+describe("decide, by evidence of before", () => {
+  it("allows where the rule says so, and says by what and why", async () => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    world.now += 1000;
+    const note =
+      "by evidence verified 2025-06-01T12:00:00Z, as services could not be reached: pds.alice.example: unreachable";
+    expect(await verdictOf(world, policy([alice.did], KEPT))).toMatchObject({
+      outcome: "allow",
+      because: { kind: "signed", rule: "production", verifiedAt: NOW, notes: [note], signatures: [{}] },
+    });
+    expect(await answer(world, policy([alice.did]))).toBe("inconclusive pds.unreachable");
+  });
+
+  it("says nothing of it where the services answer", async () => {
+    await using world = await allowed();
+    const verdict = await verdictOf(world, policy([alice.did], KEPT));
+    expect(verdict).toMatchObject({ because: { notes: [] } });
+    expect(verdict).not.toMatchObject({ because: { verifiedAt: expect.anything() as unknown } });
+  });
+
+  it("needs evidence of this digest", async () => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    expect(await answer(world, policy([alice.did], KEPT), { about: { digest: OTHER } })).toBe(
+      "inconclusive pds.unreachable",
+    );
+  });
+
+  it("does not make it younger by using it", async () => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    const kept = structuredClone(world.memory.evidence);
+    world.now += DAY;
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("allow");
+    expect(world.memory.evidence).toEqual(kept);
+  });
+
+  it.each([
+    ["just young enough", DAY, "allow"],
+    ["older", DAY + 1, "inconclusive pds.unreachable"],
+    ["a little ahead of the clock", -5 * MINUTE, "allow"],
+    ["of the future", -5 * MINUTE - 1, "inconclusive pds.unreachable"],
+  ])("takes what is %s", async (_, later, expected) => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    world.now += later;
+    expect(await answer(world, policy([alice.did], KEPT))).toBe(expected);
+  });
+
+  it("proves it anew", async () => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    for (const evidence of world.memory.evidence.values()) evidence.signatures[0]?.record?.bytes.fill(0, 100, 101);
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("inconclusive pds.unreachable");
+  });
+
+  it("takes what lies behind a rev seen since, of another image", async () => {
+    const carol = await signer({ name: "carol" });
+    await using world = await World.start(carol);
+    expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
+    await carol.repo.put(MANIFEST_COLLECTION, digestHex(OTHER), recordOf(OTHER), NOW - 1000);
+    expect(await answer(world, policy([carol.did]), { about: { digest: OTHER } })).toBe("allow");
+    expect(world.memory.signers.get(carol.did)?.rev).toBe(carol.repo.rev);
+    world.http.places.set(carol.pds, "unreachable");
+    expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
+  });
+
+  it("holds what another signer shows now against the memory all the same", async () => {
+    const newer = await signer({ name: "bob" });
+    await newer.repo.resign(NOW);
+    await using world = await World.start(alice, newer);
+    expect(await answer(world, policy([newer.did], KEPT))).toBe("allow");
+    world.add(bob);
+    PDS_DOWN(world);
+    expect(await answer(world, policy([alice.did, bob.did], KEPT))).toBe("inconclusive pds.unreachable");
+  });
+
+  it("counts it beside what is had now", async () => {
+    const two = { ...KEPT, minSignatures: 2 };
+    await using world = await allowed(two, { signers: [alice.did, bob.did] });
+    PDS_DOWN(world);
+    expect(await answer(world, policy([alice.did, bob.did], two))).toBe("allow");
+  });
+
+  it("is what an audit tells of too", async () => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    const audit = { action: "audit" } as const;
+    const signed = await verdictOf(world, policy([alice.did], KEPT, audit));
+    expect(signed).toMatchObject({ outcome: "allow", because: { kind: "signed", verifiedAt: NOW } });
+    world.memory.evidence.clear();
+    const audited = await verdictOf(world, policy([alice.did], KEPT, audit));
+    expect(audited).toMatchObject({ because: { kind: "audited", would: { code: "pds.unreachable" } } });
+  });
+
+  it("takes the proof of the tag with it", async () => {
+    const [tagged, about] = [{ ...KEPT, tag: "match" } as const, { tag: TAG }];
+    await using world = await allowed(tagged, { pull: { about } });
+    PDS_DOWN(world);
+    expect(await answer(world, policy([alice.did], tagged), { about })).toBe("allow");
+    await using untagged = await allowed();
+    PDS_DOWN(untagged);
+    expect(await answer(untagged, policy([alice.did], tagged), { about })).toBe("inconclusive pds.unreachable");
+  });
+});
+
+describe("decide, by evidence of before, only where nobody answered", () => {
+  const broken = async (world: World) =>
+    world.pds.override("", {
+      body: await forgeTree((await alice.record()).bytes, alice.key, (value, { kind }) =>
+        kind === "record" ? "drop" : value,
+      ),
+    });
+  const early = async (world: World) => {
+    const ahead = await signer({ name: "alice" });
+    await ahead.repo.resign(NOW + 10 * MINUTE);
+    world.pds.add(ahead.repo);
+  };
+
+  it.each<[string, boolean, (world: World) => unknown, Pull?]>([
+    ["identity.unreachable", true, (w) => w.http.places.set("https://plc.example", "unreachable")],
+    ["identity.unreachable", true, (w) => w.plc.override("", { status: 503 })],
+    ["pds.unreachable", true, PDS_DOWN],
+    ["pds.unreachable", true, (w) => w.pds.delay(HANGS), { config: { pdsTimeout: 100 } }],
+    ["net.deadline", true, (w) => w.pds.delay(HANGS), { config: PATIENT, time: 800 }],
+    ["identity.bad_response", false, (w) => w.plc.override("", { status: 400 })],
+    ["identity.unknown_did", false, (w) => w.plc.override("", { status: 404 })],
+    ["identity.log_invalid", false, (w) => w.plc.override("", { json: [] })],
+    ["pds.bad_response", false, (w) => w.pds.override("", { status: 400 })],
+    ["pds.repo_unavailable", false, (w) => w.pds.setStatus(alice.did, "RepoTakendown")],
+    ["car.malformed", false, (w) => w.pds.override("", { body: "<html>" })],
+    ["mst.incomplete_proof", false, broken],
+    ["commit.from_future", false, early],
+    ["net.forbidden_address", false, (w) => w.http.places.set(alice.pds, "forbidden_address")],
+    ["net.tls", false, (w) => w.http.places.set(alice.pds, "tls")],
+  ])("%s: %s", async (code, used, spoil, pull) => {
+    await using world = await allowed();
+    await spoil(world);
+    expect(await answer(world, policy([alice.did]), pull)).toBe(`inconclusive ${code}`);
+    expect(await answer(world, policy([alice.did], KEPT), pull)).toBe(used ? "allow" : `inconclusive ${code}`);
+  });
+
+  it.each<[string, boolean, (world: World) => unknown]>([
+    ["registry.unreachable", true, (w) => w.http.places.set("https://registry.example", "unreachable")],
+    ["registry.unauthorized", false, (w) => w.registry.override("", { status: 401 })],
+    ["registry.bad_response", false, (w) => w.registry.override("", { body: "<html>" })],
+  ])("of the registry, where it alone names signers: %s: %s", async (code, used, spoil) => {
+    // A key that this node has known for long, also where nobody asks for it now.
+    const judged = { ...KEPT, minKeyAge: 1000 };
+    await using world = await World.start(alice);
+    world.attach({ did: alice.did });
+    await answer(world, policy(crowd(), KEPT));
+    spoil(world);
+    world.now += 1000;
+    expect(await answer(world, policy(crowd(), judged))).toBe(used ? "allow" : `inconclusive ${code}`);
+  });
+
+  it("is not the case where the tag was answered", async () => {
+    const tagged = { ...KEPT, tag: "match", owner: "any" } as const;
+    const about = { name: { host: "registry.example", path: "alice.test/app" }, tag: TAG };
+    const pull = { about, config: { atcrHosts: ["registry.example"], pdsTimeout: 300 } };
+    await using world = await allowed(tagged, { pull });
+    world.pds.delay(HANGS, MANIFEST_COLLECTION);
+    expect(await answer(world, policy([alice.did], tagged), pull)).toBe("inconclusive pds.unreachable");
+    world.pds.delay(HANGS);
+    expect(await answer(world, policy([alice.did], tagged), pull)).toBe("allow");
+  });
+});
+
+describe("decide, by evidence of before, under the policy of now", () => {
+  const down = "inconclusive pds.unreachable";
+  it.each<[string, Partial<TrustedSigner>, Partial<Requirement>, string]>([
+    ["unchanged", {}, {}, "allow"],
+    ["revoked", { revoked: true }, {}, "deny signer.revoked"],
+    ["expired", { expiresAt: NOW + 1000 }, {}, "deny signer.expired"],
+    ["not yet valid", { validFrom: NOW + 1001 }, {}, "deny signer.not_yet_valid"],
+    ["another key pinned", { keys: ["did:key:other"] }, {}, down],
+    ["another PDS pinned", { pds: ["https://other.example"] }, {}, down],
+    ["a later minRev", { minRev: "3zzzzzzzzzzzz" as NonNullable<TrustedSigner["minRev"]> }, {}, down],
+    ["a maxAge", {}, { maxAge: DAY }, down],
+    ["another repository", {}, { repository: ["other"] }, down],
+    ["more signatures", {}, { minSignatures: 2 }, "deny policy.too_few_signatures"],
+    ["an owner", {}, { owner: "match" }, down],
+    ["a minKeyAge that has passed", {}, { minKeyAge: 1000 }, "allow"],
+    ["a minKeyAge that has not", {}, { minKeyAge: 1001 }, down],
+    ["a shorter maxStaleness", {}, { maxStaleness: 999 }, down],
+  ])("%s", async (_, changes, requirement, expected) => {
+    await using world = await allowed();
+    PDS_DOWN(world);
+    world.now += 1000;
+    expect(await answer(world, policy([trusted(alice.did, changes)], { ...KEPT, ...requirement }))).toBe(expected);
+  });
+});
