@@ -1,0 +1,219 @@
+import { describe, expect, it } from "vitest";
+import { decide } from "../../../src/decide/decide.ts";
+import { HttpFailure } from "../../../src/net/exchange.ts";
+import { digestHex } from "../../../src/oci/digest.ts";
+import { answer, BOTH, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
+import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
+import { signingKey } from "../../support/signing-key.ts";
+import { World } from "../../support/world.ts";
+
+const DAY = 24 * 3_600_000;
+const KEPT = { maxStaleness: DAY };
+const OTHER = digestOf("another image");
+const keptOf = (world: World) => [...world.memory.evidence.keys()].toSorted();
+
+/** One who signed two images, always the same. */
+async function twice(): Promise<TestSigner> {
+  const made = await signer({ name: "alice" });
+  await made.repo.put(MANIFEST_COLLECTION, digestHex(OTHER), recordOf(OTHER), NOW - DAY);
+  return made;
+}
+
+/** A world in which both images were allowed and their evidence kept. */
+async function keeping(who: TestSigner): Promise<World> {
+  const world = await World.start(who);
+  for (const digest of [DIGEST, OTHER]) {
+    expect(await answer(world, policy([who.did], KEPT), { about: { digest } })).toBe("allow");
+  }
+  expect(keptOf(world)).toEqual([`${who.did} ${DIGEST}`, `${who.did} ${OTHER}`].toSorted());
+  return world;
+}
+
+describe("decide, what it keeps", () => {
+  it("is nothing where the rule does not take it again", async () => {
+    const alice = await twice();
+    await using world = await World.start(alice);
+    expect(await answer(world, policy([alice.did]))).toBe("allow");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is nothing of what is refused, or only let through by an audit", async () => {
+    const alice = await twice();
+    await using world = await World.start(alice);
+    const wrong = { ...KEPT, repository: ["other"] };
+    expect(await answer(world, policy([alice.did], wrong))).toBe("deny record.wrong_repository");
+    expect(await answer(world, policy([alice.did], wrong, { action: "audit" }))).toBe("allow");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is the signatures that counted, each with what it rests on", async () => {
+    const [alice, bob] = [await twice(), await signer({ name: "bob" })];
+    const same = await signer({ name: "same", key: bob.key });
+    await using world = await World.start(alice, bob, same);
+    const dids = [alice.did, bob.did, same.did];
+    const judged = policy(dids, { ...KEPT, minSignatures: 2 });
+    // Bob and his double have one key: only one of them counts, though both have answered.
+    world.pds.delay(200, encodeURIComponent(alice.did));
+    const verdict = await verdictOf(world, judged);
+    const counted = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.signatures : [];
+    expect(counted).toHaveLength(2);
+    expect(keptOf(world)).toEqual(counted.map(({ signer }) => `${signer} ${DIGEST}`).toSorted());
+    const [one] = world.memory.evidence.values();
+    expect(one).toEqual({
+      pointers: [],
+      gaps: [],
+      signatures: [expect.objectContaining({ record: expect.anything() })],
+    });
+  });
+
+  it("is not what a disk that never answers makes a pull wait for", async () => {
+    const alice = await twice();
+    await using world = await World.start(alice);
+    const never = () => new Promise<never>(() => {});
+    const context = { ...world.context(), remember: never };
+    const keeper = { ...context.keeper, keep: never };
+    const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, keeper });
+    expect(verdict.outcome).toBe("allow");
+  });
+});
+
+describe("decide, what it forgets", () => {
+  it("is what was kept of the digest whose record is proven to be gone", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    await alice.repo.delete(MANIFEST_COLLECTION, digestHex(DIGEST), NOW);
+    expect(await answer(world, policy([alice.did]))).toBe("deny signature.none");
+    expect(keptOf(world)).toEqual([`${alice.did} ${OTHER}`]);
+    world.http.places.set(alice.pds, "unreachable");
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("inconclusive pds.unreachable");
+  });
+
+  it("is not what an older proof of absence denies", async () => {
+    const [alice, before] = [await twice(), await signer({ name: "alice", record: null })];
+    await using world = await keeping(alice);
+    world.pds.add(before.repo);
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("deny commit.rolled_back");
+    expect(keptOf(world)).toHaveLength(2);
+  });
+
+  it("is all of a signer with a tombstone", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    await alice.log.tombstone({ at: NOW });
+    expect(await answer(world, policy([alice.did]))).toBe("deny identity.deactivated");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is all of a signer with another key, also of one who goes back to a former key", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    const NEW = signingKey("k256", "new");
+    const turnTo = async (key: typeof NEW) => {
+      world.now += 1000;
+      await alice.log.update({ signingKey: key }, { at: world.now });
+      await alice.repo.resign(world.now, key);
+    };
+    const about: Pull = { about: { digest: OTHER } };
+    await turnTo(NEW);
+    expect(await answer(world, policy([alice.did], KEPT), about)).toBe("allow");
+    expect(keptOf(world)).toEqual([`${alice.did} ${OTHER}`]);
+    await turnTo(alice.key);
+    expect(await answer(world, policy([alice.did]))).toBe("allow");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is all of a signer whose identity has another key while the PDS is silent", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    world.http.places.set(alice.pds, "unreachable");
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("allow");
+    await alice.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("inconclusive pds.unreachable");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is forgotten before the new key is remembered, lest a crash leave the old evidence", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    await alice.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
+    await alice.repo.resign(NOW, signingKey("k256", "new"));
+    const context = world.context();
+    let kept: readonly string[] | undefined;
+    const remember = async () => {
+      kept = keptOf(world);
+    };
+    await decide(subject(), policy([alice.did]), { ...context, remember });
+    expect(kept).toEqual([]);
+  });
+
+  it("is nothing of anybody else, and nothing where a proof is merely bad", async () => {
+    const [alice, bob] = [await twice(), await signer({ name: "bob" })];
+    await using world = await keeping(alice);
+    world.add(bob);
+    await bob.log.tombstone({ at: NOW });
+    world.pds.override(encodeURIComponent(alice.did), { body: "<html>" });
+    expect(await answer(world, policy([alice.did, bob.did], KEPT), { config: BOTH })).toBe(
+      "inconclusive car.malformed",
+    );
+    expect(keptOf(world)).toHaveLength(2);
+  });
+});
+
+describe("decide, whose the handle was", () => {
+  const HANDLE = "alice.example.com";
+  const TXT = `_atproto.${HANDLE}`;
+  const pull: Pull = {
+    about: { name: { host: "registry.example", path: `${HANDLE}/app` } },
+    config: { atcrHosts: ["registry.example"], didResolverTimeout: 100 },
+  };
+
+  async function owned(): Promise<{ world: World; alice: TestSigner }> {
+    const alice = await signer({ name: "alice", state: { handle: HANDLE } });
+    const world = await World.start(alice);
+    world.txt.set(TXT, [`did=${alice.did}`]);
+    expect(await answer(world, policy([alice.did], KEPT), pull)).toBe("allow");
+    return { world, alice };
+  }
+
+  it.each<[string, readonly string[] | Error | "silent", string, string]>([
+    ["unreachable", new HttpFailure("unreachable", "DNS"), "inconclusive handle.unreachable", "allow"],
+    ["silent", "silent", "inconclusive handle.unreachable", "allow"],
+    [
+      "broken",
+      new HttpFailure("bad_response", "DNS"),
+      "inconclusive handle.bad_response",
+      "inconclusive handle.bad_response",
+    ],
+    ["somebody else's", ["did=did:web:eve.example"], "deny image.owner_mismatch", "deny image.owner_mismatch"],
+  ])("is remembered only where nobody answers: %s", async (_, dns, without, expected) => {
+    const { world, alice } = await owned();
+    await using w = world;
+    w.txt.set(TXT, dns);
+    w.now += 1000;
+    expect(await answer(w, policy([alice.did]), pull)).toBe(without);
+    expect(await answer(w, policy([alice.did], KEPT), pull)).toBe(expected);
+    w.now += DAY;
+    expect(await answer(w, policy([alice.did], KEPT), pull)).toBe(without);
+  });
+
+  it("is said to be of before, though the signature is of now", async () => {
+    const { world, alice } = await owned();
+    await using w = world;
+    w.txt.set(TXT, new HttpFailure("unreachable", "DNS is down"));
+    w.now += 1000;
+    expect(await verdictOf(w, policy([alice.did], KEPT), pull)).toMatchObject({
+      because: { verifiedAt: NOW, notes: [expect.stringContaining("could not be reached: DNS is down")] },
+    });
+  });
+
+  it("is remembered with the signature where nothing answers", async () => {
+    const { world, alice } = await owned();
+    await using w = world;
+    w.txt.set(TXT, "silent");
+    w.http.places.set("https://plc.example", "unreachable");
+    expect(await answer(w, policy([alice.did], KEPT), pull)).toBe("allow");
+    const other = { ...pull, about: { name: { host: "registry.example", path: "eve.example.com/app" } } };
+    expect(await answer(w, policy([alice.did], KEPT), other)).toBe("inconclusive identity.unreachable");
+  });
+});
