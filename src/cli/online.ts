@@ -8,6 +8,7 @@ import { SignerStore } from "../state/signer-store.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { VERSION } from "../version.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { printable } from "./report.ts";
 
 /** Asks the network, with this process's clock and deadline and this node's memory. */
 export async function judgeOnline(
@@ -23,7 +24,7 @@ export async function judgeOnline(
 
 /** What whoever asks the network works with. */
 export function onlineContext(config: Config, edge: ProcessEdge): DecideContext {
-  const report = (warning: string): void => edge.diagnose(`warning: ${warning}`);
+  const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   const store = new SignerStore(config.stateDir, { report });
   return {
     http: createHttpGet({ version: VERSION, allow: config.network }),
