@@ -104,6 +104,20 @@ describe("docs/spec.md", () => {
     expect(missing.filter((constant) => constant.startsWith("MAX_"))).toEqual([]);
   });
 
+  it("lists the findings of policy check, with their severities, and no others", () => {
+    const listed = rows(section(spec, "#### policy check")).filter(([, severity = ""]) =>
+      /^(error|warning)/.test(severity),
+    );
+    const names = listed.map(([name = ""]) => named(name)[0] ?? "");
+    const checks = sources().filter(({ file }) => /\/(lint[\w-]*|policy-check|policy-source)\.ts$/.test(file));
+    const found = checks.flatMap(({ text }) =>
+      Array.from(text.matchAll(/"([a-z]+(?:-[a-z]+)+)"/g), ([, name = ""]) => name),
+    );
+    const options = ["sandbox-image", "no-sandbox"];
+    expect(names.length).toBeGreaterThan(20);
+    expect([...new Set(found)].filter((name) => !options.includes(name)).toSorted()).toEqual(names.toSorted());
+  });
+
   it("names every key of the JSON outputs and of the bundle", () => {
     const digest = `sha256:${"0".repeat(64)}` as Digest;
     const signer = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
