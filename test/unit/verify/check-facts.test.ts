@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
 import { checkFacts } from "../../../src/verify/check-facts.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
+import { type Memory, NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
 import type { Claim, SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
   claim,
@@ -27,9 +28,12 @@ interface Changes {
   readonly signer?: Partial<TrustedSigner>;
   readonly requirement?: Partial<Requirement>;
   readonly subject?: Partial<Subject>;
+  readonly memory?: Memory;
+  /** Nothing is known of since when the key is in place. */
+  readonly undated?: boolean;
 }
 
-function check(changes: Changes = {}) {
+function raw(changes: Changes): () => void {
   const signer = trusted(DID, changes.signer);
   const question = {
     subject: subject(changes.subject),
@@ -37,21 +41,22 @@ function check(changes: Changes = {}) {
     atcrHosts: ["atcr.io", "localhost:5000"],
     gaps: [],
     now: NOW,
+    ...(changes.memory && { memory: changes.memory }),
   };
   const given = facts(DID, { claim: claim(changes.claim), ...changes.facts });
-  return codeOf(() => checkFacts(given, signer, question));
+  const { keySince: _, ...undated } = given;
+  return () => checkFacts(changes.undated ? undated : given, signer, question);
 }
 
-const named = (host: string, path: string, repository: string, rules?: Requirement["repository"]) =>
-  check({
-    subject: { name: { host, path } },
-    claim: { repository },
-    requirement: { owner: "any", ...(rules === undefined ? {} : { repository: rules }) },
-  });
+const check = (changes: Changes = {}) => codeOf(raw(changes));
 
 describe("checkFacts", () => {
   it("has nothing against facts that fit", () => {
     expect(check()).toBe("none");
+  });
+
+  it("looks at the name as well", () => {
+    expect(check({ claim: { repository: "other" } })).toBe("record.wrong_repository");
   });
 
   it("wants facts about the digest that is asked for", () => {
@@ -100,37 +105,6 @@ describe("checkFacts on the type and size of the manifest", () => {
   });
 });
 
-describe("checkFacts on the repository", () => {
-  it("wants all behind the handle on the hosts of ATCR", () => {
-    expect(named("atcr.io", "alice.test/app", "app")).toBe("none");
-    expect(named("localhost:5000", "alice.test/app", "app")).toBe("none");
-    expect(named("atcr.io", "alice.test/team/app", "team/app")).toBe("none");
-    expect(named("atcr.io", "alice.test/team/app", "app")).toBe("record.wrong_repository");
-    expect(named("atcr.io", "alice.test/app", "alice.test/app")).toBe("record.wrong_repository");
-    expect(named("atcr.io", "alice.test/app", "ap")).toBe("record.wrong_repository");
-    expect(named("atcr.io", "app", "app")).toBe("record.wrong_repository");
-  });
-
-  it("wants the path or its end elsewhere, whole components only", () => {
-    expect(named("registry.example", "app", "app")).toBe("none");
-    expect(named("registry.example", "mirror/alice.test/app", "app")).toBe("none");
-    expect(named("registry.example", "mirror/team/app", "team/app")).toBe("none");
-    expect(named("registry.example", "mirror/my-app", "app")).toBe("record.wrong_repository");
-    expect(named("registry.example", "app/other", "app")).toBe("record.wrong_repository");
-    expect(named("atcr.io:444", "alice.test/team/app", "app")).toBe("none");
-  });
-
-  it("wants one of the names that the rule lists, wherever the image lies", () => {
-    expect(named("atcr.io", "alice.test/mirror", "app", ["tool", "app"])).toBe("none");
-    expect(named("atcr.io", "alice.test/app", "app", ["tool"])).toBe("record.wrong_repository");
-    expect(named("registry.example", "app", "app", ["my-app"])).toBe("record.wrong_repository");
-  });
-
-  it("asks for none where the rule says any", () => {
-    expect(named("atcr.io", "alice.test/app", "other", "any")).toBe("none");
-  });
-});
-
 describe("checkFacts on time", () => {
   it("lets the writer's clock be five minutes ahead, not more", () => {
     expect(check({ claim: { createdAt: NOW + 5 * MINUTE } })).toBe("none");
@@ -147,5 +121,49 @@ describe("checkFacts on time", () => {
   it("lets the repo's clock be five minutes ahead, not more", () => {
     expect(check({ facts: { revTime: NOW + 5 * MINUTE } })).toBe("none");
     expect(check({ facts: { revTime: NOW + 5 * MINUTE + 1 } })).toBe("commit.from_future");
+  });
+});
+
+describe("checkFacts on the age of the key", () => {
+  const HOUR = 60 * MINUTE;
+  const { key } = facts(DID);
+  const seen = (ago: number): Memory => new Map([[DID, { ...NOTHING_REMEMBERED, keys: new Map([[key, NOW - ago]]) }]]);
+  const nobodySeen: Memory = new Map();
+  const strangerSeen: Memory = new Map([[didNamed("b"), { ...NOTHING_REMEMBERED, keys: new Map([[key, 0]]) }]]);
+  const otherKeySeen: Memory = new Map([[DID, { ...NOTHING_REMEMBERED, keys: new Map([["did:key:other", 0]]) }]]);
+  const [OK, YOUNG] = ["none", "identity.key_too_young"];
+
+  it.each<[string, number | undefined, Memory | undefined, string]>([
+    ["logged and seen long enough ago", HOUR, seen(HOUR), OK],
+    ["logged long ago, seen a moment too late", 9 * HOUR, seen(HOUR - 1), YOUNG],
+    ["seen long ago, logged a moment too late", HOUR - 1, seen(9 * HOUR), YOUNG],
+    ["logged long ago, of a signer never seen", 9 * HOUR, nobodySeen, YOUNG],
+    ["logged long ago, seen of another signer alone", 9 * HOUR, strangerSeen, YOUNG],
+    ["logged long ago, where another key was seen", 9 * HOUR, otherKeySeen, YOUNG],
+    ["logged long ago, judged without a memory", HOUR, undefined, OK],
+    ["logged a moment too late, judged without a memory", HOUR - 1, undefined, YOUNG],
+    ["without a date, seen long ago", undefined, seen(HOUR), OK],
+    ["without a date, seen a moment too late", undefined, seen(HOUR - 1), YOUNG],
+    ["without a date, never seen", undefined, nobodySeen, YOUNG],
+    ["without a date, judged without a memory", undefined, undefined, YOUNG],
+    ["logged in the future", -HOUR, seen(9 * HOUR), YOUNG],
+  ])("wants one that is old enough: %s", (_, logged, memory, expected) => {
+    const given = logged === undefined ? { undated: true } : { facts: { keySince: NOW - logged } };
+    const judged = (requirement: Partial<Requirement>, signer: Partial<TrustedSigner> = {}) =>
+      check({ ...given, requirement, signer, ...(memory && { memory }) });
+    expect(judged({ minKeyAge: HOUR })).toBe(expected);
+    expect(judged({})).toBe(OK);
+    // One that a person has vouched for may be of any age.
+    expect(judged({ minKeyAge: HOUR }, { keys: [key] })).toBe(OK);
+    expect(judged({ minKeyAge: HOUR }, { keys: ["did:key:other"] })).toBe("identity.key_not_pinned");
+  });
+
+  it("says since when it counts, and by whose word", () => {
+    const given = { facts: { keySince: NOW - 2 * HOUR }, requirement: { minKeyAge: 3 * HOUR } };
+    const until = "the rule takes it from";
+    expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, by its log; ${until} 2025-06-01T13:00:00Z on`);
+    expect(raw({ ...given, memory: seen(HOUR) })).toThrow(
+      `11:00:00Z, as far as this node has seen; ${until} 2025-06-01T14`,
+    );
   });
 });
