@@ -6,6 +6,7 @@ import { DIGEST, didNamed, fetched, gap, json, pointer } from "../../support/evi
 import { codeOf } from "../../support/rejection.ts";
 
 const A = didNamed("a");
+const OF_HANDLE = { service: "handle", code: "handle.unreachable", detail: "" } as const;
 const BUNDLE: Bundle = {
   digest: DIGEST,
   evidence: {
@@ -15,17 +16,24 @@ const BUNDLE: Bundle = {
         signer: A,
         identity: fetched("https://plc.example/a", Uint8Array.of(1, 2, 255)),
         record: fetched("", Uint8Array.of()),
+        tag: fetched("https://pds.example/tag", Uint8Array.of(7)),
       },
       { signer: "did:web:b.example", identity: fetched("https://b.example", Uint8Array.of(0)) },
     ],
-    gaps: [gap("registry.unreachable"), gap("pds.unreachable", A), gap("net.deadline", A, "identity")],
+    gaps: [gap("registry.unreachable"), gap("pds.unreachable", A), gap("net.deadline", A, "identity"), OF_HANDLE],
+    owner: { handle: "alice.test", did: A, source: "dns:_atproto.alice.test", fetchedAt: 5 },
   },
 };
 
 type Json = Record<string, unknown>;
 
 /** The bundle as plain JSON, to be changed and read. */
-function plain(): Json & { pointers: Json[]; signatures: (Json & { identity: Json; record: Json })[]; gaps: Json[] } {
+function plain(): Json & {
+  pointers: Json[];
+  signatures: (Json & { identity: Json; record: Json; tag: Json })[];
+  gaps: Json[];
+  owner: Json;
+} {
   return JSON.parse(new TextDecoder().decode(writeBundle(BUNDLE)));
 }
 
@@ -45,6 +53,9 @@ describe("writeBundle", () => {
     expect(readBundle(writeBundle(BUNDLE))).toEqual(BUNDLE);
     const empty = { digest: DIGEST, evidence: { pointers: [], signatures: [], gaps: [] } };
     expect(readBundle(writeBundle(empty))).toEqual(empty);
+    const { did: _, ...nobody } = BUNDLE.evidence.owner ?? { handle: "", source: "", fetchedAt: 0 };
+    const unowned = { ...BUNDLE, evidence: { ...BUNDLE.evidence, owner: nobody } };
+    expect(readBundle(writeBundle(unowned))).toEqual(unowned);
   });
 });
 
@@ -79,7 +90,9 @@ describe("readBundle", () => {
       ({ signatures }: ReturnType<typeof plain>) => signatures[0],
       ({ signatures }: ReturnType<typeof plain>) => signatures[0]?.identity,
       ({ signatures }: ReturnType<typeof plain>) => signatures[0]?.record,
+      ({ signatures }: ReturnType<typeof plain>) => signatures[0]?.tag,
       ({ gaps }: ReturnType<typeof plain>) => gaps[0],
+      ({ owner }: ReturnType<typeof plain>) => owner,
     ]) {
       expect(edited((bundle) => Object.assign(at(bundle) ?? {}, { unknown: 1 }))).toBe("bundle.malformed");
     }
@@ -114,9 +127,11 @@ describe("readBundle", () => {
       expect(edited(({ signatures }) => Object.assign(signatures[0] ?? {}, { identity: value }))).toBe(
         "bundle.malformed",
       );
-      expect(edited(({ signatures }) => Object.assign(signatures[0] ?? {}, { record: value }))).toBe(
-        "bundle.malformed",
-      );
+      for (const name of ["record", "tag"]) {
+        expect(edited(({ signatures }) => Object.assign(signatures[0] ?? {}, { [name]: value }))).toBe(
+          "bundle.malformed",
+        );
+      }
     }
     expect(edited(({ signatures }) => Reflect.deleteProperty(signatures[0] ?? {}, "identity"))).toBe(
       "bundle.malformed",
@@ -139,6 +154,20 @@ describe("readBundle", () => {
       expect(edited(({ gaps }) => Object.assign(gaps[0] ?? {}, { detail: value }))).toBe("bundle.malformed");
     }
     expect(edited(({ pointers }) => Object.assign(pointers[0] ?? {}, { note: 7 }))).toBe("bundle.malformed");
+  });
+
+  it("wants the owner of a handle, where there is one, to be whole", () => {
+    const owner = (changes: Json) => edited((bundle) => Object.assign(bundle.owner, changes));
+    for (const value of [null, 7, "text", [], {}]) {
+      expect(edited((bundle) => Object.assign(bundle, { owner: value }))).toBe("bundle.malformed");
+    }
+    for (const name of ["handle", "source"]) {
+      for (const value of [undefined, null, 7]) expect(owner({ [name]: value })).toBe("bundle.malformed");
+    }
+    for (const did of [null, 7, "", "alice.test", A.toUpperCase()]) expect(owner({ did })).toBe("bundle.malformed");
+    for (const fetchedAt of [undefined, null, "0"]) expect(owner({ fetchedAt })).toBe("bundle.malformed");
+    expect(edited((bundle) => Reflect.deleteProperty(bundle.owner, "did"))).toBe("none");
+    expect(edited((bundle) => Reflect.deleteProperty(bundle, "owner"))).toBe("none");
   });
 
   it("wants a gap to name its service", () => {

@@ -1,18 +1,37 @@
 import { describe, expect, it } from "vitest";
-import type { TrustPolicy } from "../../../src/policy/policy.ts";
+import type { Requirement, TrustedSigner, TrustPolicy } from "../../../src/policy/policy.ts";
 import { parseScope } from "../../../src/policy/scope.ts";
 import type { Evidence } from "../../../src/verify/evidence.ts";
 import { judgeBundle, type SavedCase } from "../../../src/verify/offline.ts";
-import { DIGEST, digestOf, gap, INDEX, NOW, pointer, rule, signer, subject, trusted } from "../../support/evidence.ts";
+import {
+  BORN,
+  DIGEST,
+  digestOf,
+  gap,
+  INDEX,
+  NOW,
+  pointer,
+  rule,
+  signer,
+  subject,
+  TAG,
+  type TestSigner,
+  trusted,
+} from "../../support/evidence.ts";
 import { codeOf } from "../../support/rejection.ts";
+import { tid } from "../../support/signed-repo.ts";
 
-const alice = await signer({ name: "alice" });
+const alice = await signer({ name: "alice", tag: {} });
 const signatures = [await alice.evidence()];
 
-function policy(action: "enforce" | "audit" | "allow" | "deny" = "enforce"): TrustPolicy {
+function policy(
+  action: "enforce" | "audit" | "allow" | "deny" = "enforce",
+  required: Partial<Requirement> = {},
+  about: Partial<TrustedSigner> = {},
+): TrustPolicy {
   const scope = parseScope("registry.example/**");
   if ("expected" in scope) throw new Error(scope.expected);
-  const { name, requirement } = rule([trusted(alice.did)]);
+  const { name, requirement } = rule([trusted(alice.did, about)], required);
   const none = new Set<never>();
   const rules = [{ name, scopes: [scope], action, requirement }];
   return { deniedDigests: none, allowedDigests: none, rules, fallback: "deny", everyone: [] };
@@ -41,6 +60,43 @@ describe("judgeBundle", () => {
     expect(
       code({ signatures }, { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "a/b/app" } }),
     ).toBe("record.wrong_repository");
+  });
+
+  it("judges the tag by the proof that was saved", async () => {
+    const [signature] = signatures;
+    const whole = [{ ...(signature as (typeof signatures)[0]), tag: await alice.tag() }];
+    const about = { tag: TAG, policy: policy("enforce", { tag: "match" }) };
+    expect(judgeBundle(given({ signatures: whole }, about)).outcome).toBe("allow");
+    expect(judgeBundle(given({ signatures }, about))).toMatchObject({ code: "pds.unreachable" });
+    expect(judgeBundle(given({ signatures: whole }, { ...about, tag: "v2" })).outcome).not.toBe("allow");
+  });
+
+  it("judges the owner by the answer that was saved", () => {
+    const about = { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "alice.test/app" } };
+    const owner = { handle: "alice.test", source: "dns:_atproto.alice.test", fetchedAt: NOW };
+    const leads = (to: Partial<Evidence>) => judgeBundle(given({ signatures, ...to }, about));
+    expect(leads({ owner: { ...owner, did: alice.did } }).outcome).toBe("allow");
+    expect(leads({ owner })).toMatchObject({ outcome: "deny", code: "image.owner_mismatch" });
+    expect(leads({})).toMatchObject({ outcome: "inconclusive", code: "handle.unreachable" });
+  });
+
+  it("has no memory: the log's date alone is the age of the key, and minRev the oldest rev", async () => {
+    const judged = async (who: TestSigner, required: Partial<Requirement>, about: Partial<TrustedSigner> = {}) => {
+      const { signers: _, ...rest } = rule([], required).requirement;
+      const [only] = policy().rules;
+      const requirement = { ...rest, signers: [trusted(who.did, about)] };
+      const own = { ...policy(), rules: [{ ...(only as NonNullable<typeof only>), requirement }] };
+      const verdict = judgeBundle(given({ signatures: [await who.evidence()] }, { policy: own }));
+      return verdict.outcome === "allow" ? "allow" : verdict.code;
+    };
+    const web = await signer({ name: "web", method: "web" });
+    expect(await judged(alice, { minKeyAge: NOW - BORN })).toBe("allow");
+    expect(await judged(alice, { minKeyAge: NOW - BORN + 1 })).toBe("identity.key_too_young");
+    expect(await judged(web, {})).toBe("allow");
+    expect(await judged(web, { minKeyAge: 1 })).toBe("identity.key_too_young");
+    const [own, next] = [alice.repo.rev, tid(NOW * 1000)] as NonNullable<TrustedSigner["minRev"]>[];
+    expect(await judged(alice, {}, { ...(own && { minRev: own }) })).toBe("allow");
+    expect(await judged(alice, {}, { ...(next && { minRev: next }) })).toBe("commit.older_than_pinned");
   });
 
   it("takes no evidence about another digest, whatever the rule says", () => {

@@ -1,0 +1,135 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
+import { attempt, type Sought, soughtFor } from "../../../src/verify/prove.ts";
+import type { Attempt } from "../../../src/verify/verdict.ts";
+import { DIGEST, NOW, signer, subject, TAG, TAG_COLLECTION, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { forgeTree } from "../../support/forged-proof.ts";
+import { signingKey } from "../../support/signing-key.ts";
+
+const SOUGHT: Sought = { digest: DIGEST, tag: TAG };
+
+let alice: TestSigner;
+let untagged: TestSigner;
+beforeAll(async () => {
+  alice = await signer({ name: "alice", tag: {} });
+  untagged = await signer({ name: "untagged" });
+});
+
+async function tagged(who: TestSigner = alice): Promise<Required<SignatureEvidence>> {
+  const { record, ...rest } = await who.evidence();
+  return { ...rest, record: record ?? (await who.record()), tag: await who.tag() };
+}
+
+const tagOf = (result: Attempt) => ("facts" in result ? result.facts.tag : result.finding.code);
+
+describe("soughtFor", () => {
+  it.each([
+    [undefined, undefined, { digest: DIGEST }],
+    ["v1", undefined, { digest: DIGEST, tag: "v1" }],
+    ["v1", { repository: "app" }, { digest: DIGEST, tag: "v1", repository: "app" }],
+    [undefined, { repository: "app" }, { digest: DIGEST, repository: "app" }],
+  ])("the tag %s, in %j", (tag, name, expected) => {
+    expect(soughtFor(subject(), tag, name && { handle: "alice.test", ...name })).toEqual(expected);
+  });
+});
+
+describe("attempt, on the tag", () => {
+  it("reports what its record says, by the repository of the name or of the digest's record", async () => {
+    const proven = { address: `${TAG_COLLECTION}/${TAG_KEY}`, claim: { repository: "app", tag: TAG } };
+    expect(tagOf(attempt(SOUGHT, await tagged()))).toEqual(proven);
+    expect(tagOf(attempt({ ...SOUGHT, repository: "app" }, await tagged()))).toEqual(proven);
+    // Another key, of which this proof shows the absence.
+    expect(tagOf(attempt({ ...SOUGHT, repository: "other" }, await tagged()))).toEqual({
+      address: `${TAG_COLLECTION}/other_${TAG}`,
+      claim: undefined,
+    });
+  });
+
+  it("reports that it is proven to be absent", async () => {
+    const absent = { address: `${TAG_COLLECTION}/${TAG_KEY}`, claim: undefined };
+    expect(tagOf(attempt(SOUGHT, await tagged(untagged)))).toEqual(absent);
+  });
+
+  it("reports nothing where no tag is sought, or no proof was gathered", async () => {
+    expect(tagOf(attempt({ digest: DIGEST }, await tagged()))).toBeUndefined();
+    expect(tagOf(attempt(SOUGHT, await alice.evidence()))).toBeUndefined();
+  });
+
+  it("takes a proof by nobody else, and no part of one", async () => {
+    const thief = await signer({ name: "alice", tag: {} });
+    await thief.repo.resign(NOW, signingKey("k256", "thief"));
+    const { bytes } = await alice.tag();
+    const holed = await forgeTree(bytes, alice.key, (value, { kind }) => (kind === "record" ? "drop" : value));
+    const other = await forgeTree(bytes, alice.key, (value, { kind }) =>
+      kind === "record" ? { ...value, $type: "io.atcr.manifest" } : value,
+    );
+    for (const [proof, code] of [
+      [(await thief.tag()).bytes, "commit.bad_signature"],
+      [(await untagged.tag()).bytes, "commit.wrong_did"],
+      [(await alice.record()).bytes, "mst.incomplete_proof"],
+      [holed, "mst.incomplete_proof"],
+      [bytes.subarray(0, -1), "car.malformed"],
+      [new Uint8Array(), "car.malformed"],
+      [other, "tag.mismatch"],
+    ] as const) {
+      const evidence = await tagged();
+      const result = attempt(SOUGHT, { ...evidence, tag: { ...evidence.tag, bytes: proof } });
+      expect(tagOf(result)).toMatchObject({ code });
+      // The signature itself is none the worse: not every rule asks for the tag.
+      expect(result).toMatchObject({ facts: { claim: { repository: "app" } } });
+    }
+  });
+});
+
+describe("attempt, on what was seen", () => {
+  const revsOf = ({ sighting }: Attempt) => sighting?.revs;
+  const key = () => alice.key.did();
+
+  it("tells of the log, the key, and the revs of both proofs", async () => {
+    const later = await signer({ name: "alice", tag: {} });
+    await later.repo.resign(NOW);
+    const operations = alice.log.entries().map(({ cid }) => cid);
+    const evidence = { ...(await tagged()), tag: await later.tag() };
+    const revs = [alice.repo.rev, later.repo.rev];
+    expect(attempt(SOUGHT, evidence).sighting).toEqual({ signer: alice.did, operations, key: key(), revs });
+    expect(revsOf(attempt({ digest: DIGEST }, evidence))).toEqual([alice.repo.rev]);
+  });
+
+  it("tells of a rev also where what it leads to is absent or broken, and of none that is not proven", async () => {
+    const absent = await signer({ name: "absent", record: null });
+    expect(revsOf(attempt(SOUGHT, await absent.evidence()))).toEqual([absent.repo.rev]);
+
+    const evidence = await alice.evidence();
+    const holed = await forgeTree(evidence.record?.bytes ?? new Uint8Array(), alice.key, (value, { kind }) =>
+      kind === "record" ? "drop" : value,
+    );
+    const withRecord = (bytes: Uint8Array) => ({ ...evidence, record: { url: "", fetchedAt: NOW, bytes } });
+    expect(revsOf(attempt(SOUGHT, withRecord(holed)))).toEqual([alice.repo.rev]);
+
+    const forged = await signer({ name: "alice" });
+    await forged.repo.resign(NOW, signingKey("k256", "thief"));
+    expect(revsOf(attempt(SOUGHT, withRecord((await forged.record()).bytes)))).toEqual([]);
+    expect(revsOf(attempt(SOUGHT, withRecord((await untagged.record()).bytes)))).toEqual([]);
+    const { record: _, ...unasked } = evidence;
+    expect(attempt(SOUGHT, unasked).sighting).toMatchObject({ key: key(), revs: [] });
+  });
+
+  it("tells of a closed identity that it has no key", async () => {
+    const closed = await signer({ name: "closed" });
+    await closed.log.tombstone({ at: NOW });
+    const { sighting } = attempt(SOUGHT, await closed.evidence());
+    expect(sighting).toEqual({ signer: closed.did, operations: closed.log.entries().map(({ cid }) => cid), revs: [] });
+  });
+
+  it("tells of a did:web without a log, and of nothing where the log does not prove itself", async () => {
+    const web = await signer({ name: "web", method: "web" });
+    expect(attempt(SOUGHT, await web.evidence()).sighting).toEqual({
+      signer: web.did,
+      key: web.key.did(),
+      revs: [web.repo.rev],
+    });
+    const evidence = await alice.evidence();
+    const spoilt = { ...evidence, identity: { ...evidence.identity, bytes: new Uint8Array() } };
+    expect(attempt(SOUGHT, spoilt)).not.toHaveProperty("sighting");
+  });
+});
