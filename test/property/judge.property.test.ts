@@ -5,6 +5,7 @@ import type { TrustedSigner } from "../../src/policy/policy.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
 import type { Gap, Pointer } from "../../src/verify/evidence.ts";
 import { applyAction, type Case, judge } from "../../src/verify/judge.ts";
+import type { Memory } from "../../src/verify/memory.ts";
 import type { Attempt, Verdict } from "../../src/verify/verdict.ts";
 import { caseOf, claim, didNamed, facts, found, gap, NOW, pointer, rule, trusted } from "../support/evidence.ts";
 
@@ -20,7 +21,7 @@ const MISSING = REJECTION_CODES.filter((code) => REJECTIONS[code].kind === "inco
 const anybody = fc.constantFrom(...DIDS, STRANGER);
 const flaws = fc.constantFrom({}, {}, {}, { repository: "other" }, { createdAt: 0 }, { createdAt: NOW + 3_600_000 });
 
-const attempts: fc.Arbitrary<Attempt> = fc
+const proven: fc.Arbitrary<Attempt> = fc
   .oneof(
     {
       weight: 3,
@@ -34,6 +35,18 @@ const attempts: fc.Arbitrary<Attempt> = fc
         ? found(one.did, one.code)
         : { facts: facts(one.did, { key: one.key, rev: one.rev, claim: claim(one.flaw) }) },
   );
+/** Some of what is proven was seen on the way; all of it agrees with what the facts say. */
+const attempts: fc.Arbitrary<Attempt> = fc
+  .tuple(proven, fc.constantFrom(...REVS), fc.constantFrom(["one"], ["one", "two"], undefined))
+  .map(([one, rev, operations]) => {
+    if (operations === undefined) return one;
+    const [signer, revs] = "facts" in one ? [one.facts.signer, [one.facts.rev]] : [one.signer, [rev]];
+    return { ...one, sighting: { signer, revs, operations } };
+  });
+/** What the node has seen of some of them: some of it newer than what they show now. */
+const memories: fc.Arbitrary<Memory> = fc
+  .array(fc.tuple(anybody, fc.constantFrom(...REVS), fc.constantFrom([], ["one"], ["one", "two"])), { maxLength: 3 })
+  .map((all) => new Map(all.map(([did, rev, seen]) => [did, { rev, operations: new Set(seen), keys: new Map() }])));
 const gaps: fc.Arbitrary<Gap> = fc
   .record({ code: fc.constantFrom(...MISSING), did: fc.option(anybody, { nil: undefined }) })
   .map(({ code, did }) => gap(code, did));
@@ -50,6 +63,7 @@ const signerOf = (did: Did): fc.Arbitrary<TrustedSigner> =>
       { expiresAt: NOW },
       { validFrom: NOW + 1 },
       { keys: [KEYS[0] ?? ""] },
+      { minRev: REVS[1] as never },
     )
     .map((about) => trusted(did, about));
 
@@ -61,6 +75,7 @@ const cases: fc.Arbitrary<Case> = fc
     attempts: fc.array(attempts, { maxLength: 8 }),
     gaps: fc.array(gaps, { maxLength: 3 }),
     pointers: fc.array(pointers, { maxLength: 3 }),
+    memory: memories,
   })
   .chain(({ dids, minSignatures, maxAge, ...given }) =>
     fc.tuple(...dids.map(signerOf)).map((signers) => caseOf(rule(signers, { minSignatures, ...maxAge }), given)),
@@ -159,6 +174,27 @@ describe("a judgement", () => {
         expect(after.outcome === "allow").toBe(before.outcome === "allow");
         // And what could not be told before can be told even less.
         if (before.outcome === "inconclusive") expect(after.outcome).toBe("inconclusive");
+      }),
+      RUNS,
+    );
+  });
+
+  it("never becomes an allow by what the node has seen, or by an older rev that the policy wants", () => {
+    fc.assert(
+      fc.property(cases, memories, (given, more) => {
+        const { memory = new Map(), ...forgetful } = given;
+        if (judge(given).outcome !== "allow") return;
+        expect(judge(forgetful).outcome).toBe("allow");
+        const signers = given.rule.requirement.signers.map(({ minRev: _, ...signer }) => signer);
+        expect(judge({ ...given, rule: rule(signers, given.rule.requirement) }).outcome).toBe("allow");
+        // And counts nothing that lies behind it.
+        const verdict = judge({ ...given, memory: new Map([...memory, ...more]) });
+        if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return;
+        for (const { signer, rev } of verdict.because.signatures) {
+          const shown = given.attempts.filter((one) => "facts" in one && by(signer)(one) && one.facts.rev === rev);
+          const seen = new Map([...memory, ...more]).get(signer)?.rev ?? rev;
+          expect(shown.some(({ sighting }) => sighting === undefined || rev >= seen)).toBe(true);
+        }
       }),
       RUNS,
     );

@@ -8,9 +8,20 @@ import type { SignatureEvidence } from "../../src/verify/evidence.ts";
 import { judge } from "../../src/verify/judge.ts";
 import { attempt } from "../../src/verify/prove.ts";
 import type { Attempt } from "../../src/verify/verdict.ts";
-import { caseOf, DIGEST, didNamed, digestOf, fetched, rule, signer, trusted } from "../support/evidence.ts";
+import {
+  caseOf,
+  DIGEST,
+  didNamed,
+  digestOf,
+  fetched,
+  rule,
+  signer,
+  subject,
+  TAG,
+  trusted,
+} from "../support/evidence.ts";
 
-const alice = await signer({ name: "alice" });
+const alice = await signer({ name: "alice", tag: {} });
 const rotated = await signer({ name: "rotated", curve: "p256", method: "plc-legacy" });
 await rotated.log.update({ handle: "renamed.test" }, { at: Date.UTC(2025, 0, 1) });
 const web = await signer({ name: "web", method: "web" });
@@ -19,9 +30,10 @@ const ACCEPTED = await Promise.all([alice, rotated, web].map((who) => who.eviden
 const ABSENT = await unsigned.evidence();
 
 const SOUGHT = { digest: DIGEST };
+const TAGGED = { digest: DIGEST, tag: TAG };
 
-type Complete = SignatureEvidence & Required<Pick<SignatureEvidence, "record">>;
-type Part = "identity" | "record";
+type Complete = Required<SignatureEvidence>;
+type Part = "identity" | "record" | "tag";
 
 function bytesOf(evidence: SignatureEvidence, part: Part): Uint8Array {
   const { bytes } = (evidence as Complete)[part];
@@ -80,6 +92,25 @@ describe("accepted evidence", () => {
       fc.property(fc.nat(length * 8 - 1), (bit) => {
         const result = attempt(SOUGHT, withBytes(alice0(), "record", flip(bytesOf(alice0(), "record"), bit)));
         expect("facts" in result).toBe(false);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it("has no bit in its proof of the tag that could be another, and a bad one that spoils nothing else", async () => {
+    const tag = await alice.tag();
+    const whole = { ...alice0(), tag };
+    const judged = (evidence: SignatureEvidence) => {
+      const requirement = { tag: "match" } as const;
+      const given = { subject: subject({ tag: TAG }), attempts: [attempt(TAGGED, evidence)] };
+      return judge(caseOf(rule([trusted(alice.did)], requirement), given)).outcome;
+    };
+    expect(judged(whole)).toBe("allow");
+    fc.assert(
+      fc.property(fc.nat(tag.bytes.length * 8 - 1), (bit) => {
+        const changed = withBytes(whole, "tag", flip(tag.bytes, bit));
+        expect(judged(changed)).not.toBe("allow");
+        expect(allows(alice.did, [attempt(TAGGED, changed)])).toBe(true);
       }),
       { numRuns: 600 },
     );
@@ -218,20 +249,35 @@ const missing = fc.constantFrom(...REJECTION_CODES.filter((code) => REJECTIONS[c
 
 const bundles: fc.Arbitrary<Bundle> = fc.record({
   digest: fc.string().map(digestOf),
-  evidence: fc.record({
-    pointers: fc.array(
-      fc.record({ signer: dids, url: fc.string(), note: fc.string() }, { requiredKeys: ["signer", "url"] }),
-    ),
-    signatures: fc.array(
-      fc.record({ signer: dids, identity: sources, record: sources }, { requiredKeys: ["signer", "identity"] }),
-    ),
-    gaps: fc.array(
-      fc.record(
-        { service: fc.constantFrom("registry", "identity", "pds"), signer: dids, code: missing, detail: fc.string() },
-        { requiredKeys: ["service", "code", "detail"] },
+  evidence: fc.record(
+    {
+      pointers: fc.array(
+        fc.record({ signer: dids, url: fc.string(), note: fc.string() }, { requiredKeys: ["signer", "url"] }),
       ),
-    ),
-  }),
+      signatures: fc.array(
+        fc.record(
+          { signer: dids, identity: sources, record: sources, tag: sources },
+          { requiredKeys: ["signer", "identity"] },
+        ),
+      ),
+      gaps: fc.array(
+        fc.record(
+          {
+            service: fc.constantFrom("registry", "identity", "pds", "handle"),
+            signer: dids,
+            code: missing,
+            detail: fc.string(),
+          },
+          { requiredKeys: ["service", "code", "detail"] },
+        ),
+      ),
+      owner: fc.record(
+        { handle: fc.string(), did: dids, source: fc.string(), fetchedAt: fc.nat() },
+        { requiredKeys: ["handle", "source", "fetchedAt"] },
+      ),
+    },
+    { requiredKeys: ["pointers", "signatures", "gaps"] },
+  ),
 }) as fc.Arbitrary<Bundle>;
 
 describe("a bundle", () => {

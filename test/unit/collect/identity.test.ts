@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { fetchIdentity } from "../../../src/collect/identity.ts";
 import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import type { Rejection } from "../../../src/rejection.ts";
-import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
-import { NOW, signer, type TestSigner } from "../../support/evidence.ts";
+import { Rejection } from "../../../src/rejection.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
+import { json, NOW, signer, type TestSigner } from "../../support/evidence.ts";
 import { World } from "../../support/world.ts";
 
 const [FIRST, SECOND] = ["https://plc.example", "https://plc2.example"];
@@ -70,7 +70,8 @@ describe("fetchIdentity of a did:plc", () => {
     const codes: unknown[] = [];
     for (const { did } of [closed, useless]) {
       const found = await fetchIdentity(did, world.context(BOTH));
-      codes.push((found.proof?.current as Rejection).code);
+      const current = found.proof?.current;
+      codes.push(current instanceof Rejection ? current.code : current);
     }
     expect(codes).toEqual(["identity.deactivated", "identity.invalid"]);
     expect(world.http.origins).toEqual([FIRST]);
@@ -103,6 +104,59 @@ describe("fetchIdentity of a did:plc", () => {
     await using world = await World.start();
     const context = { ...world.context(BOTH), http: () => Promise.reject(new TypeError("a bug")) };
     await expect(fetchIdentity(alice.did, context)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("fetchIdentity of a signer whom this node remembers", () => {
+  /** Alice after one more operation; the node has seen it. */
+  async function grown(): Promise<{ long: TestSigner; memory: SignerMemory }> {
+    const long = await signer({ name: "alice", others: 0 });
+    await long.log.update({ handle: "new.test" }, { at: NOW - 1000 });
+    const operations = new Set(long.log.entries().map(({ cid }) => cid));
+    return { long, memory: { ...NOTHING_REMEMBERED, operations } };
+  }
+
+  type Answers = "long" | "short" | "invalid" | 404;
+  it.each<[string, readonly [Answers, Answers], number, object, number]>([
+    ["the whole log", ["long", "short"], 2, { directory: 0, proof: { did: expect.any(String) as unknown } }, 1],
+    ["a shorter one first", ["short", "long"], 2, { directory: 1, proof: { did: expect.any(String) as unknown } }, 2],
+    ["a shorter one twice", ["short", "short"], 2, { directory: 0, proof: undefined }, 2],
+    ["a shorter one, then an invalid one", ["short", "invalid"], 2, { directory: 0, proof: undefined }, 2],
+    ["an invalid one, then a shorter one", ["invalid", "short"], 2, { directory: 1, proof: undefined }, 2],
+    ["a shorter one, then none", ["short", 404], 2, { directory: 0, proof: undefined }, 2],
+    ["a shorter one, by the only directory", ["short", "long"], 1, { directory: 0, proof: undefined }, 2],
+    ["an invalid one, by the only directory", ["invalid", "long"], 1, { directory: 0, proof: undefined }, 1],
+  ])("is served %s", async (_, answers, directories, expected, requests) => {
+    const { long, memory } = await grown();
+    await using world = await World.start(long);
+    const logs = { long: { json: long.log.entries() }, short: { json: alice.log.entries() }, invalid: { json: [] } };
+    [world.plc, world.plc2].forEach((server, i) => {
+      const what = answers[i] ?? 404;
+      server.override("", what === 404 ? { status: 404 } : logs[what]);
+    });
+    const config = { plcDirectories: [FIRST, SECOND].slice(0, directories) as string[] };
+    const found = await fetchIdentity(alice.did, world.context(config), memory);
+    expect({ proof: undefined, ...found }).toMatchObject(expected);
+    const served = answers[found.directory] ?? 404;
+    expect(found.fetched.bytes).toEqual(served === 404 ? undefined : json(logs[served].json));
+    expect(world.http.asked).toHaveLength(requests);
+  });
+
+  it("is asked for once more at the only directory", async () => {
+    const { long, memory } = await grown();
+    await using world = await World.start(long);
+    world.plc.override("", { json: alice.log.entries() }, "usual");
+    const found = await fetchIdentity(alice.did, world.context(), memory);
+    expect(found.proof?.history).toHaveLength(2);
+    expect(world.plc.count()).toBe(2);
+  });
+
+  it("has one directory's failures and another's old log told by the old log", async () => {
+    const { long, memory } = await grown();
+    await using world = await World.start(long);
+    world.plc.override("", { status: 500 });
+    world.plc2.override("", { json: alice.log.entries() });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), memory)).toMatchObject({ directory: 1 });
   });
 });
 

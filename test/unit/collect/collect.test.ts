@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Collected, Collector } from "../../../src/collect/collect.ts";
+import type { Config } from "../../../src/config/config.ts";
+import { HttpFailure } from "../../../src/net/exchange.ts";
+import type { Requirement } from "../../../src/policy/policy.ts";
+import type { Subject } from "../../../src/verify/evidence.ts";
+import { nobodies } from "../../support/deciding.ts";
+import { DIGEST, NOW, rule, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
+import { World } from "../../support/world.ts";
+
+const HANDLE = "alice.example.com";
+const ATCR = { atcrHosts: ["registry.example"] };
+const HERS = { name: { host: "registry.example", path: `${HANDLE}/app` } };
+
+let alice: TestSigner;
+beforeAll(async () => {
+  alice = await signer({ name: "alice", tag: {} });
+});
+
+interface Asked {
+  readonly about?: Partial<Subject>;
+  readonly required?: Partial<Requirement>;
+  readonly config?: Partial<Config>;
+}
+
+const collecting = (world: World, { about = {}, required = {}, config = {} }: Asked) =>
+  new Collector(subject(about), rule([trusted(alice.did)], required), world.context(config));
+
+async function all(collector: Collector): Promise<Collected[]> {
+  const items: Collected[] = [];
+  for (let item = await collector.next(); item !== undefined; item = await collector.next()) items.push(item);
+  return items;
+}
+
+const kinds = (items: readonly Collected[]) => items.map(({ kind }) => kind).toSorted();
+
+describe("Collector, what is sought", () => {
+  it.each<[string, Asked, object]>([
+    ["the digest", {}, { digest: DIGEST }],
+    ["no tag where none is asked for", { about: { tag: TAG } }, { digest: DIGEST }],
+    ["the tag", { about: { tag: TAG }, required: { tag: "match" } }, { digest: DIGEST, tag: TAG }],
+    ["no tag where the name has none", { required: { tag: "match" } }, { digest: DIGEST }],
+    [
+      "the tag in the repository of the name",
+      { about: { ...HERS, tag: TAG }, required: { tag: "match" }, config: ATCR },
+      { digest: DIGEST, tag: TAG, repository: "app" },
+    ],
+  ])("is %s", async (_, asked, expected) => {
+    await using world = await World.start(alice);
+    expect(collecting(world, asked).sought).toEqual(expected);
+  });
+});
+
+describe("Collector, the owner", () => {
+  it("comes as one more piece of evidence", async () => {
+    await using world = await World.start(alice);
+    world.txt.set(`_atproto.${HANDLE}`, [`did=${alice.did}`]);
+    const items = await all(collecting(world, { about: HERS, config: ATCR }));
+    expect(kinds(items)).toEqual(["owner", "signature"]);
+    expect(items.find(({ kind }) => kind === "owner")).toEqual({
+      kind: "owner",
+      owner: { handle: HANDLE, did: alice.did, source: `dns:_atproto.${HANDLE}`, fetchedAt: NOW },
+    });
+  });
+
+  it("is a gap of the handle where nobody answered, and of no signer", async () => {
+    await using world = await World.start(alice);
+    world.txt.set(`_atproto.${HANDLE}`, new HttpFailure("unreachable", "no DNS"));
+    const items = await all(collecting(world, { about: HERS, config: ATCR }));
+    expect(items.find(({ kind }) => kind === "gap")).toEqual({
+      kind: "gap",
+      gap: { service: "handle", code: "handle.unreachable", detail: expect.stringContaining("no DNS") as unknown },
+    });
+  });
+
+  it("is not what a bug of ours hides", async () => {
+    await using world = await World.start(alice);
+    world.txt.set(`_atproto.${HANDLE}`, new TypeError("a bug"));
+    await expect(all(collecting(world, { about: HERS, config: ATCR }))).rejects.toThrow("a bug");
+  });
+});
+
+describe("Collector, what it knows of signers", () => {
+  it("is what was remembered of whom it asked, and who they are by now", async () => {
+    await using world = await World.start(alice);
+    const [stranger] = nobodies(1);
+    for (const signer of [alice.did, stranger ?? alice.did]) {
+      world.memory.remember({ signer, revs: [], key: "did:key:known" });
+    }
+    const collector = collecting(world, {});
+    expect([collector.memory.size, collector.identityOf(alice.did)]).toEqual([0, undefined]);
+    await all(collector);
+    expect([...collector.memory.keys()]).toEqual([alice.did]);
+    expect([...(collector.memory.get(alice.did)?.keys.keys() ?? [])]).toEqual(["did:key:known"]);
+    expect(collector.identityOf(alice.did)?.current).toMatchObject({ did: alice.did });
+    expect(collector.identityOf(stranger ?? alice.did)).toBeUndefined();
+  });
+
+  it("asks a signer's PDS again, once, and nobody whom it did not ask", async () => {
+    await using world = await World.start(alice);
+    const collector = collecting(world, {});
+    expect(collector.askAgain(nobodies(1)[0] ?? alice.did)).toBe(false);
+    await all(collector);
+    expect(collector.askAgain(alice.did)).toBe(true);
+    expect(collector.askAgain(alice.did)).toBe(false);
+    expect(kinds(await all(collector))).toEqual(["signature"]);
+    expect(world.pds.count("getRecord")).toBe(2);
+  });
+
+  it("refreshes nobody whom it did not ask", async () => {
+    await using world = await World.start(alice);
+    const collector = collecting(world, {});
+    await all(collector);
+    world.http.asked.length = 0;
+    collector.refresh(nobodies(1)[0] ?? alice.did);
+    expect([await all(collector), world.http.asked]).toEqual([[], []]);
+  });
+});

@@ -1,0 +1,147 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Collected } from "../../../src/collect/collect.ts";
+import { SignerSearch } from "../../../src/collect/signer.ts";
+import type { Sought } from "../../../src/verify/prove.ts";
+import { DIGEST, NOW, signer, TAG, TAG_COLLECTION, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { signingKey } from "../../support/signing-key.ts";
+import { World } from "../../support/world.ts";
+
+const SOUGHT: Sought = { digest: DIGEST };
+const TAGGED: Sought = { digest: DIGEST, tag: TAG };
+const ON_ATCR: Sought = { ...TAGGED, repository: "app" };
+const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
+
+let alice: TestSigner;
+beforeAll(async () => {
+  alice = await signer({ name: "alice", tag: {} });
+});
+
+/** What came, in short: `record`, `record+tag`, `identity`, or a gap's service and code. */
+function told(items: readonly Collected[] | undefined): readonly string[] | undefined {
+  return items?.map((item) => {
+    if (item.kind === "gap") return `${item.gap.service} ${item.gap.code}`;
+    if (item.kind !== "signature") return item.kind;
+    const { record, tag } = item.signature;
+    return [record ? "record" : "identity", ...(tag ? ["tag"] : [])].join("+");
+  });
+}
+
+const rkeys = (world: World) => world.pds.requests.map(({ query }) => query.get("rkey"));
+
+describe("SignerSearch.ask", () => {
+  it("asks what the node remembers first, then who the signer is, then what the repo says", async () => {
+    await using world = await World.start(alice);
+    world.memory.remember({ signer: alice.did, revs: [], key: "did:key:known" });
+    const context = world.context();
+    const asked: (readonly string[])[] = [];
+    const recall: typeof context.recall = async (did) => {
+      asked.push(world.http.origins, context.deadline.waitingFor());
+      return context.recall(did);
+    };
+    const search = new SignerSearch(alice.did, SOUGHT, { ...context, recall });
+    expect([search.memory, search.proof]).toEqual([undefined, undefined]);
+    expect(told(await search.ask())).toEqual(["record"]);
+    expect(asked).toEqual([[], ["this node's memory"]]);
+    expect(world.http.origins).toEqual(["https://plc.example", alice.pds]);
+    expect([...(search.memory?.keys.keys() ?? [])]).toEqual(["did:key:known"]);
+    expect(search.proof?.current).toMatchObject({ did: alice.did });
+  });
+
+  it("keeps the memory of before the asking", async () => {
+    await using world = await World.start(alice);
+    const search = new SignerSearch(alice.did, SOUGHT, world.context());
+    await search.ask();
+    world.memory.remember({ signer: alice.did, revs: [], key: "did:key:later" });
+    await search.again();
+    await search.refresh();
+    expect(search.memory?.keys.size).toBe(0);
+  });
+
+  it.each<[string, Sought, readonly (string | null)[], string]>([
+    ["none is sought", SOUGHT, [DIGEST.slice(7)], "record"],
+    ["the record names the repository", TAGGED, [DIGEST.slice(7), TAG_KEY], "record+tag"],
+    ["the name does", { ...TAGGED, repository: "a/b" }, [DIGEST.slice(7), `a~b_${TAG}`], "record+tag"],
+  ])("asks for the tag where it must: %s", async (_, sought, asked, expected) => {
+    await using world = await World.start(alice);
+    expect(told(await new SignerSearch(alice.did, sought, world.context()).ask())).toEqual([expected]);
+    expect(rkeys(world).toSorted()).toEqual([...asked].toSorted());
+  });
+
+  it.each<[string, Sought, string, readonly string[]]>([
+    ["record", SOUGHT, "io.atcr.manifest", ["pds pds.unreachable"]],
+    [
+      "record, where the name says the repository",
+      ON_ATCR,
+      "io.atcr.manifest",
+      ["pds pds.unreachable", "identity+tag"],
+    ],
+    ["record, where only it says the repository", TAGGED, "io.atcr.manifest", ["pds pds.unreachable"]],
+    ["tag", TAGGED, TAG_COLLECTION, ["pds pds.unreachable", "record"]],
+    ["tag, asked for at the same time", ON_ATCR, TAG_COLLECTION, ["pds pds.unreachable", "record"]],
+    ["record and tag", ON_ATCR, "getRecord", ["pds pds.unreachable", "pds pds.unreachable"]],
+    ["log", ON_ATCR, "", ["identity identity.unreachable"]],
+  ])("leaves a gap for each answer that is missing: %s", async (what, sought, failing, expected) => {
+    await using world = await World.start(alice);
+    (what === "log" ? world.plc : world.pds).override(failing, { status: 500 });
+    expect(told(await new SignerSearch(alice.did, sought, world.context()).ask())).toEqual(expected);
+  });
+
+  it("asks no PDS of an identity that is of no use, or that went back", async () => {
+    const closed = await signer({ name: "closed" });
+    await closed.log.tombstone({ at: NOW });
+    await using world = await World.start(alice, closed);
+    world.memory.remember({ signer: alice.did, revs: [], operations: ["lost"] });
+    for (const { did } of [alice, closed]) {
+      const search = new SignerSearch(did, ON_ATCR, world.context());
+      expect(told(await search.ask())).toEqual(["identity"]);
+      expect(search.again() === undefined).toBe(did === alice.did);
+    }
+    expect(world.pds.requests).toEqual([]);
+  });
+});
+
+describe("SignerSearch, asked a second time", () => {
+  it("asks the PDS alone, once", async () => {
+    await using world = await World.start(alice);
+    const search = new SignerSearch(alice.did, ON_ATCR, world.context());
+    expect(search.again()).toBeUndefined();
+    await search.ask();
+    expect(told(await search.again())).toEqual(["record+tag"]);
+    expect(search.again()).toBeUndefined();
+    expect([world.plc.count(), world.pds.count()]).toEqual([1, 4]);
+  });
+
+  it("asks for the identity once, beginning with the next directory, and for the record where it is news", async () => {
+    const moved = await signer({ name: "alice", tag: {} });
+    await moved.log.update({ handle: "new.test" }, { at: NOW });
+    await using world = await World.start(alice);
+    world.plc2.add(moved.log);
+    const search = new SignerSearch(alice.did, SOUGHT, world.context(BOTH));
+    expect(await search.refresh()).toEqual([]);
+    await search.ask();
+    expect(told(await search.refresh())).toEqual(["record"]);
+    expect(search.proof?.history).toHaveLength(2);
+    expect(await search.refresh()).toEqual([]);
+    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 2]);
+  });
+
+  it("may ask in both ways", async () => {
+    await using world = await World.start(alice);
+    const search = new SignerSearch(alice.did, SOUGHT, world.context(BOTH));
+    await search.ask();
+    expect(await search.refresh()).toEqual([]);
+    expect(told(await search.again())).toEqual(["record"]);
+  });
+
+  it("takes no older log for news, as far as this node remembers", async () => {
+    const moved = await signer({ name: "alice" });
+    await moved.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
+    await using world = await World.start(moved);
+    world.memory.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    world.plc2.add(alice.log);
+    const search = new SignerSearch(alice.did, SOUGHT, world.context(BOTH));
+    await search.ask();
+    expect(await search.refresh()).toEqual([]);
+    expect(search.proof?.history).toHaveLength(2);
+  });
+});
