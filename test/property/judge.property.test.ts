@@ -185,7 +185,10 @@ describe("a judgement", () => {
         const { memory = new Map(), ...forgetful } = given;
         if (judge(given).outcome !== "allow") return;
         expect(judge(forgetful).outcome).toBe("allow");
-        const signers = given.rule.requirement.signers.map(({ minRev: _, ...signer }) => signer);
+        const signers = given.rule.requirement.signers.map((signer) => {
+          const { minRev: _, ...rest } = signer;
+          return rest;
+        });
         expect(judge({ ...given, rule: rule(signers, given.rule.requirement) }).outcome).toBe("allow");
         // And counts nothing that lies behind it.
         const verdict = judge({ ...given, memory: new Map([...memory, ...more]) });

@@ -26,7 +26,7 @@ function told(items: readonly Collected[] | undefined): readonly string[] | unde
   });
 }
 
-const rkeys = (world: World) => world.pds.requests.map(({ query }) => query.get("rkey"));
+const rkeys = (world: World) => world.pds.requests.map(({ query }) => String(query.get("rkey")));
 
 describe("SignerSearch.ask", () => {
   it("asks what the node remembers first, then who the signer is, then what the repo says", async () => {
@@ -57,7 +57,7 @@ describe("SignerSearch.ask", () => {
     expect(search.memory?.keys.size).toBe(0);
   });
 
-  it.each<[string, Sought, readonly (string | null)[], string]>([
+  it.each<[string, Sought, readonly string[], string]>([
     ["none is sought", SOUGHT, [DIGEST.slice(7)], "record"],
     ["the record names the repository", TAGGED, [DIGEST.slice(7), TAG_KEY], "record+tag"],
     ["the name does", { ...TAGGED, repository: "a/b" }, [DIGEST.slice(7), `a~b_${TAG}`], "record+tag"],
