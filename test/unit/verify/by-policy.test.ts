@@ -14,6 +14,7 @@ describe("verdictOf", () => {
   });
 
   it("denies what no rule covers", () => {
-    expect(verdictOf({ kind: "no_match", because })).toMatchObject({ outcome: "deny", code: "policy.no_match" });
+    const verdict = { outcome: "deny", code: "policy.no_match", detail: because, findings: [] };
+    expect(verdictOf({ kind: "no_match", because })).toEqual(verdict);
   });
 });

@@ -97,6 +97,7 @@ describe("refuted", () => {
 
   it.each<[string, Attempt, SignerMemory, string]>([
     ["nothing, by a good answer", seeing("K1", good), knowing({ K1: 1 }), "nothing"],
+    ["nothing, by a log that shows nothing", found(A, "identity.log_invalid"), knowing({ K1: 1 }), "nothing"],
     ["nothing, where nothing is known", seeing("K1", good), NOTHING_REMEMBERED, "nothing"],
     ["nothing, by a bad proof", seeing("K1", found(A, "car.malformed")), knowing({ K1: 1 }), "nothing"],
     ["the digest, by absence", seeing("K1", found(A, "record.absent")), knowing({ K1: 1 }), "digest"],
