@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { decide } from "../../../src/decide/decide.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
 import { answer, HANGS, nobodies, PATIENT, type Pull, policy, verdictOf } from "../../support/deciding.ts";
-import { digestOf, NOW, recordOf, signer, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
+import { digestOf, NOW, recordOf, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
 import { World } from "../../support/world.ts";
@@ -117,6 +118,21 @@ describe("decide, by evidence of before", () => {
     await using world = await allowed(two, { signers: [alice.did, bob.did] });
     PDS_DOWN(world);
     expect(await answer(world, policy([alice.did, bob.did], two))).toBe("allow");
+  });
+
+  it("leaves half a second for it, where the rule takes it", async () => {
+    await using world = await allowed();
+    const context = world.context();
+    const spare = async (requirement: Partial<Requirement>) => {
+      const times = new Set<number>();
+      const http: typeof context.http = (request, deadline) => {
+        times.add(Math.round(context.deadline.at - deadline.at));
+        return context.http(request, deadline);
+      };
+      await decide(subject(), policy([alice.did], requirement), { ...context, http });
+      return [...times];
+    };
+    expect([await spare(KEPT), await spare({})]).toEqual([[500], [0]]);
   });
 
   it("is what an audit tells of too", async () => {
