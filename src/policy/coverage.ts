@@ -1,7 +1,5 @@
-import { ANYTHING, MANY, matchGlob, type PatternItem, type Scope } from "./scope.ts";
+import { ANYTHING, MANY, matchGlob, matchSegment, type PatternItem, type Scope } from "./scope.ts";
 
-/** What a wildcard of the later scope stands for: nothing that the earlier one spells is equal to it. */
-const FRESH = Symbol("any text, none included");
 /** One whole segment of any text. */
 const ONE = Symbol("one segment");
 /** None or more whole segments of any text. */
@@ -28,12 +26,9 @@ export function coversScope(earlier: Scope, later: Scope): boolean {
 
 type Segment = string | typeof ONE | typeof MORE;
 
+/** A `*` of the later segment is its own new symbol: a pattern spells none, and only its wildcards take it. */
 function coversSegment(pattern: string, segment: Segment): boolean {
-  if (typeof segment === "symbol") return segment === ONE && pattern === "*";
-  return matchGlob(
-    Array.from(pattern, (wanted): PatternItem<string | symbol> => (wanted === "*" ? MANY : (is) => is === wanted)),
-    Array.from(segment, (letter) => (letter === "*" ? FRESH : letter)),
-  );
+  return typeof segment === "symbol" ? segment === ONE && pattern === "*" : matchSegment(pattern, segment);
 }
 
 /**

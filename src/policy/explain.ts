@@ -2,7 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
-import { matchesScope, type Scope } from "./scope.ts";
+import { matchSegment, type Scope } from "./scope.ts";
 import { covers, selectByName } from "./select.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
@@ -80,17 +80,12 @@ function passedOver({ name: rule, scopes }: PolicyRule, name: ImageReference): P
 /** Why a name does not lie in a scope: the first thing in which they differ. */
 function whyNot({ segments }: Scope, { host, path }: ImageReference): string {
   const [wantedHost = "", ...wantedPath] = segments;
-  if (wantedHost !== "**" && !fits(wantedHost, host)) return `the host is ${host}`;
+  if (wantedHost !== "**" && !matchSegment(wantedHost, host)) return `the host is ${host}`;
   const components = path.split("/");
   if (segments.includes("**")) return `its path does not fit ${path}`;
   if (wantedPath.length !== components.length) {
     return `its path has ${wantedPath.length} of what stands between slashes, ${path} has ${components.length}`;
   }
-  const at = wantedPath.findIndex((wanted, i) => !fits(wanted, components[i] ?? ""));
+  const at = wantedPath.findIndex((wanted, i) => !matchSegment(wanted, components[i] ?? ""));
   return `${wantedPath[at] ?? ""} does not fit ${components[at] ?? ""}`;
-}
-
-/** Whether one segment matches one part of a name. */
-function fits(segment: string, part: string): boolean {
-  return matchesScope({ text: "", segments: [segment, "*"] }, part, "any");
 }

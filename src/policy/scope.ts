@@ -81,7 +81,8 @@ export function matchesScope(scope: Scope, host: string, path: string): boolean 
   );
 }
 
-function matchSegment(pattern: string, segment: string): boolean {
+/** Whether one segment of a scope matches one of a name. */
+export function matchSegment(pattern: string, segment: string): boolean {
   if (!pattern.includes("*")) return pattern === segment;
   return matchGlob(
     Array.from(pattern, (wanted): PatternItem<string> => (wanted === "*" ? MANY : (actual) => actual === wanted)),

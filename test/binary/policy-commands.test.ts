@@ -258,6 +258,7 @@ describe("policy check with the network", () => {
     const args = ["policy", "check", text, "--config", config, "--no-sandbox", "--output=json"];
     const answered = await ask(args, { env: own.env });
     expect(answered.code).toBe(0);
+    expect(json<Report>(answered).findings[0]?.["message"]).toContain("net.deadline");
     expect(names(json<Report>(answered).findings)).toEqual([
       "warning identity-unresolved",
       "warning identity-unresolved",

@@ -13,6 +13,7 @@ function marked(text: string): string | undefined {
 describe("codeFrame", () => {
   it("shows the line, and a caret below the column", () => {
     expect(frame('  scope: "x"', 10)).toBe('    12 |   scope: "x"\n       |          ^\n');
+    expect(frame("\tx", 2, 1)).toBe("     1 |  x\n       |  ^\n");
     expect(frame("", 1, 1)).toBe("     1 |\n       | ^\n");
   });
 

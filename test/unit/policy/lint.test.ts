@@ -79,6 +79,9 @@ describe("lintPolicy", () => {
       expect(found(rules(earlier, rule("b", "[b.example.com/x, a.example.com/x]")))).toEqual([
         "warning scope-hidden 6:41",
       ]);
+      expect(found(rules(earlier, rule("b", "[a.example.com/x, b.example.com/x]")))).toEqual([
+        "warning scope-hidden 6:24",
+      ]);
       const own = (list: string) => found(rules(rule("a", list)));
       expect(own("[b.example.com/x, b.example.com/**]")).toEqual(["warning scope-hidden 5:24"]);
       expect(own("[b.example.com/**, b.example.com/x]")).toEqual(["warning scope-hidden 5:42"]);
@@ -128,6 +131,7 @@ describe("lintPolicy", () => {
       expect(found(requiring("owner: match", scope))).toEqual(["error scope-without-handle 5:23"]);
       expect(found(requiring("owner: any", scope))).toEqual([]);
       expect(found(requiring("", scope), { atcrHosts: ["other.example"] })).toEqual([]);
+      expect(found(requiring("", "atcr.io/alice.example.com/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/ali*/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/**/app"))).toEqual([]);
       expect(found(rules(rule("a", scope, "action: deny")))).toEqual(["warning signer-unused 2:16"]);
@@ -189,6 +193,19 @@ describe("lintPolicy", () => {
       ["nobody left", [past, past, past], 1, ["error rule-without-signers 11:7"]],
     ])("is met or not by %s", (_, metadata, minSignatures, expected) => {
       expect(errors(three(metadata, `minSignatures: ${minSignatures}`))).toEqual(expected);
+    });
+
+    it("says whether signers or their keys are too few", () => {
+      const message = (metadata: readonly [string, string, string], min: number) => {
+        const question = {
+          ...readPolicy(three(metadata, `minSignatures: ${min}`), "policy.yaml"),
+          atcrHosts: [],
+          now: NOW,
+        };
+        return lintPolicy(question, undefined)[0]?.message;
+      };
+      expect(message(["{}", "{}", "{}"], 4)).toContain("3 of its signers are neither revoked nor expired");
+      expect(message([pinned(K), pinned(K), "{}"], 3)).toContain("the keys pinned allow for 2");
     });
 
     it("finds several signatures where only the owner's counts", () => {
