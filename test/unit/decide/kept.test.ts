@@ -120,6 +120,30 @@ describe("decide, by evidence of before", () => {
     expect(await answer(world, policy([alice.did, bob.did], two))).toBe("allow");
   });
 
+  it("says beside it what else was not looked at", async () => {
+    const tagged = { ...KEPT, tag: "match" } as const;
+    const about = { name: { host: "registry.example", path: "team/app", digest: subject().digest } };
+    await using world = await allowed(tagged, { pull: { about } });
+    PDS_DOWN(world);
+    expect(await verdictOf(world, policy([alice.did], tagged), { about })).toMatchObject({
+      because: { notes: ["pulled by digest: no tag was checked", expect.stringContaining("by evidence verified")] },
+    });
+  });
+
+  it("looks for that of signers alone who count now", async () => {
+    await using world = await allowed(KEPT, { signers: [alice.did, bob.did] });
+    for (const { pds } of [alice, bob]) world.http.places.set(pds, "unreachable");
+    const context = world.context();
+    const looked: string[] = [];
+    const find: typeof context.keeper.find = async (digest, signer) => {
+      looked.push(signer);
+      return context.keeper.find(digest, signer);
+    };
+    const signers = [trusted(alice.did, { expiresAt: NOW }), bob.did];
+    await decide(subject(), policy(signers, KEPT), { ...context, keeper: { ...context.keeper, find } });
+    expect(looked).toEqual([bob.did]);
+  });
+
   it("leaves half a second for it, where the rule takes it", async () => {
     await using world = await allowed();
     const context = world.context();
