@@ -1,5 +1,6 @@
 import { formatDateTime } from "../encoding/time.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
+import { standingOf } from "../policy/standing.ts";
 import type { Finding } from "./verdict.ts";
 
 /**
@@ -10,14 +11,19 @@ import type { Finding } from "./verdict.ts";
  * @returns undefined where it counts, else why not
  */
 export function ineligible(signer: TrustedSigner, now: number): Finding | undefined {
-  const { did, revoked, validFrom, expiresAt } = signer;
-  if (revoked) return { signer: did, code: "signer.revoked", detail: `the policy revokes ${did}` };
-  if (validFrom !== undefined && now < validFrom) {
-    const detail = `${did} is trusted only from ${formatDateTime(validFrom)} on`;
-    return { signer: did, code: "signer.not_yet_valid", detail };
+  const { did, validFrom = 0, expiresAt = 0 } = signer;
+  switch (standingOf(signer, now)) {
+    case "trusted":
+      return undefined;
+    case "revoked":
+      return { signer: did, code: "signer.revoked", detail: `the policy revokes ${did}` };
+    case "not yet valid": {
+      const detail = `${did} is trusted only from ${formatDateTime(validFrom)} on`;
+      return { signer: did, code: "signer.not_yet_valid", detail };
+    }
+    case "expired": {
+      const detail = `${did} is trusted only until ${formatDateTime(expiresAt)}`;
+      return { signer: did, code: "signer.expired", detail };
+    }
   }
-  if (expiresAt !== undefined && now >= expiresAt) {
-    return { signer: did, code: "signer.expired", detail: `${did} is trusted only until ${formatDateTime(expiresAt)}` };
-  }
-  return undefined;
 }
