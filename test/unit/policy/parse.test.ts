@@ -340,34 +340,4 @@ default: audit
     expect(rejectionOf("version: 2\ndefault: no").message).toMatch(/^policy\.yaml:1:10: version: /);
     expect(rejectionOf("default: no\nversion: 2").message).toMatch(/^policy\.yaml:1:10: default: /);
   });
-
-  describe("bounds", () => {
-    const many = (count: number, make: (i: number) => string) =>
-      Array.from({ length: count }, (_, i) => make(i)).join("");
-    const rules = (count: number) =>
-      `version: 1\npolicies:\n${many(count, (i) => ` - {name: r${i}, scope: a.b/c, action: deny}\n`)}`;
-    const web = (i: number) => `did:web:h${i}.example.com`;
-
-    it("takes 1000 rules and no more", () => {
-      expect(parse(rules(1000)).rules).toHaveLength(1000);
-      expect(rejectionOf(rules(1001)).code).toBe("policy.invalid");
-    });
-
-    it.each([
-      ["a map", (count: number) => `version: 1\ntrustedDIDs:\n${many(count, (i) => ` ${web(i)}: {}\n`)}`],
-      ["a list", (count: number) => `version: 1\ntrustedDIDs:\n${many(count, (i) => ` - ${web(i)}\n`)}`],
-      ["revoked", (count: number) => `version: 1\nrevokedDIDs:\n${many(count, (i) => ` - ${web(i)}\n`)}`],
-    ])("takes 10000 DIDs in %s and no more", (_, text) => {
-      expect(parse(text(10_000)).rules).toHaveLength(0);
-      expect(rejectionOf(text(10_001)).code).toBe("policy.invalid");
-    });
-
-    it("reads the largest policy", () => {
-      const text = `version: 1\ntrustedDIDs:\n${many(10_000, (i) => ` - ${web(i)}\n`)}policies:\n${many(
-        1000,
-        (i) => ` - {name: r${i}, scope: a.b/c, action: enforce, require: {trustedDIDs: [did:web:r${i}.example.com]}}\n`,
-      )}`;
-      expect(parse(text).rules[999]?.requirement.signers).toHaveLength(10_001);
-    });
-  });
 });
