@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Containerd, ContainerdOptions } from "../support/containerd.ts";
-import { installVerifier, startContainerd, uninstallVerifier } from "../support/containerd.ts";
+import { startContainerd, uninstallVerifier } from "../support/containerd.ts";
 import type { CriClient } from "../support/cri.ts";
 import { connectCri } from "../support/cri.ts";
 import { missingTool } from "../support/debian-tools.ts";
@@ -10,6 +10,7 @@ import type { Registry } from "../support/docker-registry.ts";
 import { startDockerRegistry } from "../support/docker-registry.ts";
 import { buildImage, buildIndex, MEDIA_TYPE, pushImage } from "../support/image.ts";
 import { isRunning } from "../support/process.ts";
+import { type Call, flagOf, installRecorder } from "../support/recording-verifier.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 
 // What containerd itself promises to a verifier, and what it does not: pinned with tiny shell scripts
@@ -34,38 +35,6 @@ beforeAll(async () => {
   }
 });
 afterAll(() => registry?.stop());
-
-/** One run of a recording verifier. */
-interface Call {
-  readonly argv: readonly string[];
-  readonly stdin: string;
-  readonly cwd: string;
-}
-
-interface Verifier {
-  calls(): readonly Call[];
-}
-
-/** Installs a shell script as the verifier; it records its calls and then does what `body` says. */
-function install(containerd: Containerd, body: string): Verifier {
-  const home = join(containerd.directory, `script-${scripts++}`);
-  mkdirSync(home);
-  const script = join(home, "script");
-  const record = ["#!/bin/sh", `call=$(mktemp -d '${home}/call-XXXXXX')`, 'pwd >"$call/cwd"', 'cat >"$call/stdin"'];
-  const argv = 'printf "%s\\n" "$0" "$@" >"$call/argv"';
-  writeFileSync(script, `${[...record, argv, body].join("\n")}\n`, { mode: 0o755 });
-  installVerifier(containerd.binDir, script, "verifier");
-  return {
-    calls: () =>
-      readdirSync(home)
-        .filter((name) => name.startsWith("call-"))
-        .map((name) => {
-          const read = (file: string): string => readFileSync(join(home, name, file), "utf8");
-          return { argv: read("argv").trimEnd().split("\n"), stdin: read("stdin"), cwd: read("cwd").trimEnd() };
-        }),
-  };
-}
-let scripts = 0;
 
 const ALLOW = "echo 'seen and found good'; exit 0";
 const DENY = "echo 'for a reason of mine'; exit 1";
@@ -95,7 +64,7 @@ describe.runIf(testable)("containerd and a verifier", () => {
   });
 
   it("passes name, digest and media type as single-dash flags, and one descriptor on stdin", async () => {
-    const verifier = install(containerd, ALLOW);
+    const verifier = installRecorder(containerd, ALLOW);
     expect(await containerd.pull(name)).toMatchObject({ code: 0 });
     const { digest, size } = image.manifest;
     expect(verifier.calls().map(({ argv }) => argv)).toEqual([
@@ -116,23 +85,23 @@ describe.runIf(testable)("containerd and a verifier", () => {
   });
 
   it("passes the name as the client wrote it, with the digest where the pull is by digest", async () => {
-    const verifier = install(containerd, ALLOW);
+    const verifier = installRecorder(containerd, ALLOW);
     const byDigest = `${registry.host}/${REPOSITORY}@${image.manifest.digest}`;
     const odd = `${registry.host}//${REPOSITORY}:v1`;
     expect(await containerd.pull(byDigest)).toMatchObject({ code: 0 });
     expect(await containerd.pull(odd)).toMatchObject({ code: 0 });
-    const names = verifier.calls().map(({ argv }) => argv[argv.indexOf("-name") + 1]);
+    const names = verifier.calls().map((call) => flagOf(call, "-name"));
     expect(new Set(names)).toEqual(new Set([byDigest, odd]));
   });
 
   it("lets a pull through on exit code 0", async () => {
-    install(containerd, ALLOW);
+    installRecorder(containerd, ALLOW);
     expect(await containerd.pull(name)).toMatchObject({ code: 0 });
     expect(await containerd.images()).toEqual([name]);
   });
 
   it("refuses on exit code 1 and shows the reason to the user", async () => {
-    install(containerd, DENY);
+    installRecorder(containerd, DENY);
     const { code, stderr } = await containerd.pull(name);
     expect(code).toBe(1);
     expect(stderr.trimEnd()).toBe(
@@ -143,28 +112,28 @@ describe.runIf(testable)("containerd and a verifier", () => {
   });
 
   it.each([2, 3, 4])("refuses on exit code %i as well", async (status) => {
-    install(containerd, `echo 'another reason'; exit ${status}`);
+    installRecorder(containerd, `echo 'another reason'; exit ${status}`);
     const { code, stderr } = await containerd.pull(name);
     expect(code).toBe(1);
     expect(stderr).toContain(`rejected image (exit code ${status}): another reason`);
   });
 
   it("keeps a verifier's stderr to its debug log", async () => {
-    install(containerd, "echo 'only for the log' >&2; exit 1");
+    installRecorder(containerd, "echo 'only for the log' >&2; exit 1");
     const { stderr } = await containerd.pull(name);
     expect(stderr).not.toContain("only for the log");
     await expect.poll(containerd.log).toContain("only for the log");
   });
 
   it("asks again for an image that it has already", async () => {
-    install(containerd, ALLOW);
+    installRecorder(containerd, ALLOW);
     expect(await containerd.pull(name)).toMatchObject({ code: 0 });
-    install(containerd, DENY);
+    installRecorder(containerd, DENY);
     expect(await containerd.pull(name)).toMatchObject({ code: 1 });
   });
 
   it("asks once for an index, about the index", async () => {
-    const verifier = install(containerd, ALLOW);
+    const verifier = installRecorder(containerd, ALLOW);
     expect(await containerd.pull(`${registry.host}/${REPOSITORY}:multi`)).toMatchObject({ code: 0 });
     const { digest, size } = index.manifest;
     expect(verifier.calls().map(({ stdin }) => JSON.parse(stdin))).toEqual([
@@ -174,10 +143,10 @@ describe.runIf(testable)("containerd and a verifier", () => {
 
   it("asks about the index also when one platform is wanted", async ({ skip }) => {
     skip(!testableAsRoot);
-    const verifier = install(containerd, ALLOW);
+    const verifier = installRecorder(containerd, ALLOW);
     const options = { platform: "linux/arm64" };
     expect(await containerd.pull(`${registry.host}/${REPOSITORY}:multi`, options)).toMatchObject({ code: 0 });
-    expect(verifier.calls().map(({ argv }) => argv[argv.indexOf("-digest") + 1])).toEqual([index.manifest.digest]);
+    expect(verifier.calls().map((call) => flagOf(call, "-digest"))).toEqual([index.manifest.digest]);
   });
 
   it("allows everything while bin_dir is empty", async () => {
@@ -192,7 +161,7 @@ describe.runIf(testable)("containerd and a verifier", () => {
 
   it("does not ask when ctr pulls by itself", async ({ skip }) => {
     skip(!testableAsRoot);
-    const verifier = install(containerd, DENY);
+    const verifier = installRecorder(containerd, DENY);
     expect(await containerd.pull(name, { local: true })).toMatchObject({ code: 0 });
     expect(verifier.calls()).toEqual([]);
   });
@@ -206,7 +175,7 @@ describe.runIf(testable)("containerd and a verifier that is too slow", () => {
     });
     try {
       const pids = join(containerd.directory, "pids");
-      install(containerd, `sleep 30 & echo $$ $! >'${pids}'; echo 'said in time'; wait; exit 0`);
+      installRecorder(containerd, `sleep 30 & echo $$ $! >'${pids}'; echo 'said in time'; wait; exit 0`);
       const { code, stderr, took } = await containerd.pull(`${registry.host}/${REPOSITORY}:v1`);
       expect(code).toBe(1);
       expect(stderr).toContain("signal: killed");
@@ -225,15 +194,14 @@ describe.runIf(testableAsRoot)("a pull as a kubelet makes it", () => {
   /** Pulls through CRI on a containerd with these settings, whose verifier refuses everything. */
   async function pullRefused(
     options: ContainerdOptions,
-    reference = ":v1",
   ): Promise<{ outcome: string; calls: readonly Call[]; log: string }> {
     const containerd = await startContainerd({ ...options, registries: [{ host: registry.host }] });
     let cri: CriClient | undefined;
     try {
-      const verifier = install(containerd, DENY);
+      const verifier = installRecorder(containerd, DENY);
       cri = connectCri(containerd.socket);
       expect(containerd.version).toContain((await cri.version()).version);
-      const name = `${registry.host}/${REPOSITORY}${reference}`;
+      const name = `${registry.host}/${REPOSITORY}:v1`;
       const outcome = await cri.pullImage(name).then(
         () => "pulled",
         (error: Error) => error.message,
@@ -249,14 +217,8 @@ describe.runIf(testableAsRoot)("a pull as a kubelet makes it", () => {
   it("is verified by default", async () => {
     const { outcome, calls, log } = await pullRefused({});
     expect(outcome).toContain("verifier verifier rejected image (exit code 1): for a reason of mine");
-    expect(calls.map(({ argv }) => argv[argv.indexOf("-digest") + 1])).toEqual([image.manifest.digest]);
+    expect(calls.map((call) => flagOf(call, "-digest"))).toEqual([image.manifest.digest]);
     expect(log).not.toContain("Falling back to local image pull mode");
-  });
-
-  it("names the repository and the digest, and drops the tag, when both were given", async () => {
-    const { calls } = await pullRefused({}, `:v1@${image.manifest.digest}`);
-    const name = `${registry.host}/${REPOSITORY}@${image.manifest.digest}`;
-    expect(calls.map(({ argv }) => argv[argv.indexOf("-name") + 1])).toEqual([name]);
   });
 
   // Each of these settings, which look unrelated, makes containerd pull without its transfer service,
