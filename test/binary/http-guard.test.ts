@@ -328,7 +328,7 @@ describe.runIf(canServeNames)("look-ups that never end", () => {
     const { origin } = await serve(OK);
     const hung = Array.from({ length: 20 }, (_, i) => ({ url: `https://hung${i}.example/` }));
     const job = { cidrs: ["127.0.0.0/8"], requests: [...hung, { url: origin }], together: true, deadline: 1_500 };
-    const [command = "", ...args] = [...names.through(files), PROBE, JSON.stringify(job)];
+    const [command, ...args] = [...names.through(files), PROBE, JSON.stringify(job)];
     const { stdout, stderr } = await run(command, args, { env: { SSL_CERT_FILE } });
     expect(stderr).toBe("");
     const results = (JSON.parse(stdout) as ProbeReport).results;

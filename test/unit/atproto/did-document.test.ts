@@ -48,7 +48,11 @@ describe("a DID document", () => {
       service: [
         { ...service, id: "#labeler" },
         { ...service, id: `${DID}#atproto_pds` },
-        ...[null, { type: "x" }, { id: 1, type: "x" }, { id: "#x" }, { id: "#x", type: 1 }],
+        null,
+        { type: "x" },
+        { id: 1, type: "x" },
+        { id: "#x" },
+        { id: "#x", type: 1 },
       ],
       created: 1,
     };
