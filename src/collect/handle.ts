@@ -1,8 +1,8 @@
 import { HandleResolver } from "@atproto/identity";
 import { type Handle, isReserved } from "../atproto/handle.ts";
 import { isDid } from "../atproto/syntax.ts";
-import type { RejectionCode } from "../rejection.ts";
 import type { OwnerAnswer } from "../verify/evidence.ts";
+import { isUnanswered } from "../verify/kept.ts";
 import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
 
 /** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */
@@ -12,8 +12,6 @@ const MAX_ANSWER = 2 * 1024;
  * that leads round in circles is left here.
  */
 const MAX_REDIRECTS = 3;
-
-const SILENCE: ReadonlySet<RejectionCode> = new Set(["handle.unreachable", "net.deadline"]);
 
 /**
  * Asks whom a handle belongs to (spec 5.8), DNS and its https host at the same time, by the reference
@@ -38,7 +36,7 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
   if (did !== undefined && isDid(did)) return { ...answer, did };
   const failures = [resolver.failed.dns, resolver.failed.https].filter((failure) => failure !== undefined);
   // What answered badly is told before what did not answer: only silence may be made up for by memory.
-  const worst = failures.find(({ code }) => !SILENCE.has(code)) ?? failures[0];
+  const worst = failures.find((failure) => !isUnanswered(failure)) ?? failures[0];
   if (worst === undefined) return answer;
   throw new Missing(worst.code, failures.map(({ message }) => message).join("; "), { cause: worst });
 }

@@ -2,6 +2,7 @@ import { type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import type { Fetched } from "../verify/evidence.ts";
+import { isUnanswered } from "../verify/kept.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
@@ -71,8 +72,10 @@ async function fetchPlc(
   }
   // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
   if (doubtful !== undefined) return { fetched: doubtful.fetched, directory: doubtful.directory };
-  // That a directory could not be asked leaves more open than that it does not know the DID.
-  const worst = failures.find(({ code }) => code !== "identity.unknown_did") ?? failures[0];
+  // That a directory could not be asked leaves more open than that it does not know the DID; one that answered
+  // badly is told before either: only silence may be made up for by memory.
+  const open = failures.filter(({ code }) => code !== "identity.unknown_did");
+  const worst = open.find((failure) => !isUnanswered(failure)) ?? open[0] ?? failures[0];
   throw new Missing(worst?.code ?? "identity.unreachable", failures.map(({ message }) => message).join("; "));
 }
 

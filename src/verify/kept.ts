@@ -15,7 +15,7 @@ const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
   "net.deadline",
 ]);
 
-export function isUnanswered({ code }: Gap): boolean {
+export function isUnanswered({ code }: Pick<Gap, "code">): boolean {
   return UNANSWERED.has(code);
 }
 

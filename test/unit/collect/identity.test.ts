@@ -91,6 +91,9 @@ describe("fetchIdentity of a did:plc", () => {
     [404, 500, "identity.unreachable"],
     [429, 404, "identity.unreachable"],
     [410, 410, "identity.unknown_did"],
+    [500, 400, "identity.bad_response"],
+    [400, 500, "identity.bad_response"],
+    [404, 400, "identity.bad_response"],
   ])("says what is missing after %i and %i", async (first, second, code) => {
     await using world = await World.start();
     world.plc.override("", { status: first });

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
-import { answer, HANGS, nobodies, PATIENT, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { answer, BOTH, HANGS, nobodies, PATIENT, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { digestOf, NOW, recordOf, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
@@ -208,6 +208,15 @@ describe("decide, by evidence of before, only where nobody answered", () => {
     ["car.malformed", false, (w) => w.pds.override("", { body: "<html>" })],
     ["mst.incomplete_proof", false, broken],
     ["commit.from_future", false, early],
+    [
+      "identity.bad_response",
+      false,
+      (w) => {
+        w.plc.override("", { status: 503 });
+        w.plc2.override("", { status: 400 });
+      },
+      { config: BOTH },
+    ],
     ["net.forbidden_address", false, (w) => w.http.places.set(alice.pds, "forbidden_address")],
     ["net.tls", false, (w) => w.http.places.set(alice.pds, "tls")],
   ])("%s: %s", async (code, used, spoil, pull) => {
