@@ -14,6 +14,7 @@ import { type Machine, missingBinary, outcomeOf, startMachine } from "../support
 // that pulls if the built binary says so.
 
 const COLLECTION = "io.atcr.manifest";
+const TAGS = "io.atcr.tag";
 const ARTIFACT_TYPE = "application/vnd.atproto.signature.v1+json";
 
 const tools = ["containerd", "ctr", "docker-registry", "oras"].map(missingTool);
@@ -57,11 +58,13 @@ async function begin(image = buildImage(`image ${made}`)): Promise<Case> {
   return { account, image, repository };
 }
 
-function trust(dids: readonly string[]): void {
+/** @param parts what the rule requires besides, and what is said about each signer */
+function trust(dids: readonly string[], parts: { readonly require?: object; readonly about?: object } = {}): void {
+  const { require = {}, about = {} } = parts;
   machine.trust({
     version: 1,
-    trustedDIDs: Object.fromEntries(dids.map((did) => [did, {}])),
-    policies: [{ name: "own", scope: `${registry.host}/**`, action: "enforce" }],
+    trustedDIDs: Object.fromEntries(dids.map((did) => [did, about])),
+    policies: [{ name: "own", scope: `${registry.host}/**`, action: "enforce", require }],
     default: "deny",
   });
 }
@@ -73,10 +76,10 @@ async function beginSigned(image?: Content): Promise<Case> {
 }
 
 /** Writes ATCR's record, with the manifest as a blob as ATCR keeps it. */
-async function record({ account, image }: Case): Promise<void> {
+async function record({ account, image }: Case, repository = "app"): Promise<void> {
   const { digest, mediaType, bytes } = image.manifest;
   await servers.putRecord(account, COLLECTION, rkey(image), {
-    repository: "app",
+    repository,
     digest,
     mediaType,
     schemaVersion: 2,
@@ -87,6 +90,16 @@ async function record({ account, image }: Case): Promise<void> {
 
 function rkey(image: Content): string {
   return image.manifest.digest.slice("sha256:".length);
+}
+
+/** Writes ATCR's record that the tag `v1` of this repository means this image. */
+async function recordTag({ account }: Case, image: Content, repository = "app"): Promise<void> {
+  const manifest = `at://${account.did}/${COLLECTION}/${rkey(image)}`;
+  await servers.putRecord(account, TAGS, tagKey(repository), { repository, tag: "v1", manifest });
+}
+
+function tagKey(repository: string): string {
+  return `${repository.replaceAll("/", "~")}_v1`;
 }
 
 /** Attaches a signature artifact with Debian's oras. `what` are annotations or files. */
@@ -193,6 +206,54 @@ describe.runIf(testable)("an account's key", () => {
     expect(await pull(begun)).toBe("pulled");
     await servers.resign(account);
     expect(await pull(begun)).toBe("1 deny commit.bad_signature");
+  });
+});
+
+describe.runIf(testable)("an account's key that was put in place just now", () => {
+  it("counts where the policy pins it, or where nothing is said of its age", async () => {
+    const begun = await beginSigned();
+    const { account } = begun;
+    const dids = [account.did];
+    const require = { minKeyAge: "72h" };
+    expect(await pull(begun)).toBe("pulled");
+    const key = await servers.rotateSigningKey(account.did);
+    trust(dids, { require });
+    expect(await pull(begun)).toBe("1 deny commit.superseded_key");
+    await servers.resign(account);
+    expect(await pull(begun)).toBe("1 deny identity.key_too_young");
+    trust(dids, { require, about: { keys: [key] } });
+    expect(await pull(begun)).toBe("pulled");
+    trust(dids);
+    expect(await pull(begun)).toBe("pulled");
+  });
+});
+
+describe.runIf(testable)("a tag of an account", () => {
+  it("means the image as long as the repo says so", async () => {
+    const begun = await beginSigned();
+    const { account, image, repository } = begun;
+    trust([account.did], { require: { tag: "match" } });
+    expect(await pull(begun)).toBe("1 deny tag.absent");
+    await recordTag(begun, image);
+    expect(await pull(begun)).toBe("pulled");
+
+    const next = buildImage(`next ${made}`);
+    await record({ ...begun, image: next });
+    await recordTag(begun, next);
+    expect(await pull(begun)).toBe("1 deny tag.mismatch");
+    await pushImage(registry.url, repository, next, "v1");
+    expect(await pull(begun)).toBe("pulled");
+    await servers.deleteRecord(account, TAGS, tagKey("app"));
+    expect(await pull(begun)).toBe("1 deny tag.absent");
+  });
+
+  it("is one of a repository with slashes", async () => {
+    const begun = await begin();
+    const { account, image, repository } = begun;
+    trust([account.did], { require: { tag: "match" } });
+    await record(begun, repository);
+    await recordTag(begun, image, repository);
+    expect(await pull(begun)).toBe("pulled");
   });
 });
 
