@@ -69,6 +69,11 @@ export class Collector {
     return new Map(known);
   }
 
+  /** Who signers are, as far as the network has told by now. */
+  get identities(): readonly IdentityProof[] {
+    return [...this.#asked.values()].flatMap(({ proof }) => (proof === undefined ? [] : [proof]));
+  }
+
   /** What is known of a signer's identity by now, from the network. */
   identityOf(signer: Did): IdentityProof | undefined {
     return this.#asked.get(signer)?.proof;

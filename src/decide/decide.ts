@@ -5,7 +5,9 @@ import { select } from "../policy/select.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
 import { applyAction, judge } from "../verify/judge.ts";
+import type { Seen } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
+import { sightingOf } from "../verify/prove.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
 import { Findings } from "./findings.ts";
 import { type EvidenceKeeper, forgetRefuted, judgeKept, keepVerified } from "./kept.ts";
@@ -100,14 +102,20 @@ function stillOf(collected: Collected, { deadline }: CollectContext): Collected 
 
 /** What was seen outlasts this pull (spec 5.7); what lies behind what was known before is not believed. */
 async function settle(collector: Collector, found: Findings, context: DecideContext): Promise<void> {
-  const { memory } = collector;
-  for (const { attempt } of found.examined) {
-    const { sighting } = attempt;
+  const { memory, identities } = collector;
+  const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
+  const unheard = identities.filter(({ did }) => !heard.has(did));
+  const seen: readonly Seen[] = [
+    ...found.examined.map(({ attempt }) => attempt),
+    ...unheard.map((identity) => ({ sighting: { ...sightingOf(identity), revs: [] } })),
+  ];
+  for (const one of seen) {
+    const { sighting } = one;
     if (sighting === undefined) continue;
     const known = memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
     if (rollback(sighting, known) !== undefined) continue;
     // First, so that a crash between the two forgets too much and not too little.
-    await forgetRefuted(attempt, known, found.sought.digest, context.keeper);
+    await forgetRefuted(one, known, found.sought.digest, context.keeper);
     await context.remember(sighting);
   }
 }

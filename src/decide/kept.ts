@@ -7,10 +7,10 @@ import type { Rule } from "../policy/policy.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Evidence, Gap, OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
-import { isNewestKey, isSilent, isUnanswered, refuted, verifiedAt } from "../verify/kept.ts";
+import { isNewestKey, isSilent, isUnanswered, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { attempt } from "../verify/prove.ts";
-import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
+import type { Allow, Signed } from "../verify/verdict.ts";
 import type { Findings } from "./findings.ts";
 
 /** Evidence that was verified, for `maxStaleness` (spec 6). Nothing of it throws. */
@@ -46,14 +46,14 @@ export async function keepVerified(
 
 /** Forgets what a fresh answer contradicts: a proven absence, a tombstone, another key (spec 6). */
 export async function forgetRefuted(
-  attempt: Attempt,
+  seen: Seen,
   memory: SignerMemory,
   digest: Digest,
   keeper: EvidenceKeeper,
 ): Promise<void> {
-  const signer = attempt.sighting?.signer;
+  const signer = seen.sighting?.signer;
   if (signer === undefined) return;
-  switch (refuted(attempt, memory)) {
+  switch (refuted(seen, memory)) {
     case "signer":
       return keeper.forget(signer);
     case "digest":

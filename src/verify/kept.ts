@@ -3,8 +3,8 @@ import type { Did } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Evidence, Gap } from "./evidence.ts";
-import type { SignerMemory } from "./memory.ts";
-import type { Attempt } from "./verdict.ts";
+import type { Sighting, SignerMemory } from "./memory.ts";
+import type { Attempt, Finding } from "./verdict.ts";
 
 /** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
 const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
@@ -37,13 +37,19 @@ export function verifiedAt({ signatures, owner }: Evidence, now: number): number
   return times.some((time) => time > now + CLOCK_SKEW) ? undefined : Math.min(...times);
 }
 
+/** What was seen of a signer, and what is wrong with it if anything is: an attempt, or who they are alone. */
+export interface Seen {
+  readonly sighting?: Sighting;
+  readonly finding?: Finding;
+}
+
 /** What a signer's answer says of evidence kept before: nothing, that of this digest is over, or all of it. */
-export function refuted(attempt: Attempt, memory: SignerMemory): "nothing" | "digest" | "signer" {
-  if ("finding" in attempt && attempt.finding.code === "identity.deactivated") return "signer";
-  const key = attempt.sighting?.key;
+export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "nothing" | "digest" | "signer" {
+  if (finding?.code === "identity.deactivated") return "signer";
+  const key = sighting?.key;
   // Also one that was seen before another: an owner who undoes what a thief did has the old key again.
   if (key !== undefined && memory.keys.size > 0 && !isNewestKey(key, undefined, memory)) return "signer";
-  return "finding" in attempt && attempt.finding.code === "record.absent" ? "digest" : "nothing";
+  return finding?.code === "record.absent" ? "digest" : "nothing";
 }
 
 /**

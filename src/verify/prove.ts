@@ -53,7 +53,8 @@ export function attempt(sought: Sought, signature: SignatureEvidence, proof?: Id
   }
 }
 
-function sightingOf({ did, history, current }: IdentityProof): Omit<Sighting, "revs"> {
+/** What an identity shows by itself, whatever its repo says. */
+export function sightingOf({ did, history, current }: IdentityProof): Omit<Sighting, "revs"> {
   return {
     signer: did,
     ...(history === undefined ? {} : { operations: history.map(({ cid }) => cid) }),

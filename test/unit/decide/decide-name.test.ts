@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
-import { answer, HANGS, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { answer, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import {
   DIGEST,
   digestOf,
@@ -203,8 +203,8 @@ describe("decide, what the tag means", () => {
 
   it("is an answer also where the record's is missing", async () => {
     await using w = await world();
-    w.pds.delay(HANGS, "io.atcr.manifest");
-    const pull = { about: { ...HERS.about, tag: TAG }, config: { ...ATCR, pdsTimeout: 300 } };
+    w.pds.override("io.atcr.manifest", { status: 500 });
+    const pull = { about: { ...HERS.about, tag: TAG }, config: ATCR };
     expect(await answer(w, matching(alice), pull)).toBe("inconclusive pds.unreachable");
     expect(w.memory.signers.get(alice.did)?.keys.size).toBe(1);
   });

@@ -184,6 +184,13 @@ describe("decide, what it remembers", () => {
     expect(world.memory.signers.size).toBe(0);
   });
 
+  it("is who the signer is, where their PDS does not answer", async () => {
+    await using world = await World.start(old);
+    world.pds.override("", { status: 500 });
+    expect(await answer(world, policy([old.did]))).toBe("inconclusive pds.unreachable");
+    expect(world.memory.signers.get(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
+  });
+
   it("is nothing of what has gone back", async () => {
     await using world = await seen();
     const before = structuredClone(world.memory.signers);

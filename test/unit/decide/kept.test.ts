@@ -244,11 +244,11 @@ describe("decide, by evidence of before, only where nobody answered", () => {
   it("is not the case where the tag was answered", async () => {
     const tagged = { ...KEPT, tag: "match", owner: "any" } as const;
     const about = { name: { host: "registry.example", path: "alice.test/app" }, tag: TAG };
-    const pull = { about, config: { atcrHosts: ["registry.example"], pdsTimeout: 300 } };
+    const pull = { about, config: { atcrHosts: ["registry.example"] } };
     await using world = await allowed(tagged, { pull });
-    world.pds.delay(HANGS, MANIFEST_COLLECTION);
+    world.pds.override(MANIFEST_COLLECTION, { status: 500 });
     expect(await answer(world, policy([alice.did], tagged), pull)).toBe("inconclusive pds.unreachable");
-    world.pds.delay(HANGS);
+    world.pds.override("", { status: 500 });
     expect(await answer(world, policy([alice.did], tagged), pull)).toBe("allow");
   });
 });
