@@ -1,5 +1,6 @@
 import { accessSync, constants, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BINARY } from "./binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "./certificates.ts";
 import type { Containerd, ContainerdOptions } from "./containerd.ts";
 import { installVerifier, startContainerd } from "./containerd.ts";
@@ -10,8 +11,8 @@ import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { SIGNATURE_TYPE } from "./stand-in-registry.ts";
 
-/** What `make build` makes. */
-export const BINARY = join(import.meta.dirname, "../../dist/atcr-verify");
+/** What `make build` makes, or another build. */
+export { BINARY };
 
 /** What to tell `requirement` about the built binary. */
 export function missingBinary(): string | undefined {
