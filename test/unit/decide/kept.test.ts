@@ -120,6 +120,22 @@ describe("decide, by evidence of before", () => {
     expect(await answer(world, policy([alice.did, bob.did], two))).toBe("allow");
   });
 
+  it("says when the oldest of it was had, and whom it could not reach, each once", async () => {
+    await using world = await allowed();
+    world.now += 1000;
+    expect(await answer(world, policy([bob.did], KEPT))).toBe("allow");
+    world.registry.override("", { status: 401 });
+    const told = async (...origins: readonly string[]) => {
+      for (const origin of origins) world.http.places.set(origin, "unreachable");
+      const verdict = await verdictOf(world, policy([alice.did, bob.did], { ...KEPT, minSignatures: 2 }));
+      expect(verdict).toMatchObject({ because: { verifiedAt: NOW } });
+      const [note = ""] = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.notes : [];
+      return note.split("could not be reached: ")[1]?.split("; ");
+    };
+    expect(await told(alice.pds, bob.pds)).toHaveLength(2);
+    expect(await told("https://plc.example")).toEqual(["plc.example: unreachable"]);
+  });
+
   it("says beside it what else was not looked at", async () => {
     const tagged = { ...KEPT, tag: "match" } as const;
     const about = { name: { host: "registry.example", path: "team/app", digest: subject().digest } };
