@@ -56,11 +56,8 @@ async function pullUnder(world: World, policy: string, image: Descriptor, name =
   return headline(await world.pull(name, image));
 }
 
-async function moveTag({ signer }: World, { digest }: Descriptor, tag = "v1"): Promise<void> {
-  const manifest = `at://${signer.did}/io.atcr.manifest/${digest.slice("sha256:".length)}`;
-  const record = { $type: "io.atcr.tag", repository: "app", tag, manifest };
-  await signer.repo.put("io.atcr.tag", `app_${tag}`, record, Date.now() - 1000);
-}
+const moveTag = ({ signer }: World, { digest }: Descriptor, tag = "v1"): Promise<void> =>
+  signer.tag("app", tag, digest, Date.now() - 1000);
 
 const listOf = (...manifests: readonly object[]): Answer => ({
   json: { schemaVersion: 2, mediaType: INDEX_TYPE, manifests },

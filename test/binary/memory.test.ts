@@ -8,7 +8,6 @@ import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const [HOUR, DAY] = [3_600_000, 86_400_000];
 const RECORD = "/xrpc/com.atproto.sync.getRecord";
-const TAGS = "io.atcr.tag";
 
 /** A world of its own: its node remembers what this test did and nothing else. */
 async function withWorld(test: (world: World, image: Descriptor) => Promise<void>): Promise<void> {
@@ -166,15 +165,8 @@ describe.concurrent("a key that is young", () => {
 });
 
 describe.concurrent("a tag", () => {
-  const moveTag = async (world: World, { digest }: Descriptor, tag = "v1"): Promise<void> => {
-    const manifest = `at://${world.signer.did}/io.atcr.manifest/${digest.slice("sha256:".length)}`;
-    await world.signer.repo.put(
-      TAGS,
-      `app_${tag}`,
-      { $type: TAGS, repository: "app", tag, manifest },
-      Date.now() - 1000,
-    );
-  };
+  const moveTag = ({ signer }: World, { digest }: Descriptor): Promise<void> =>
+    signer.tag("app", "v1", digest, Date.now() - 1000);
 
   it("must mean the digest where the rule says so, and a pull by digest has none", async () => {
     await withWorld(async (world, image) => {

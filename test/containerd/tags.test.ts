@@ -66,13 +66,8 @@ async function pushSigned(repository: string, content: Content, signer = alice):
   return content;
 }
 
-/** ATCR's record that the tag `v1` means this image. */
-async function recordTag(repository: string, { manifest }: Content): Promise<void> {
-  const rkey = `${repository.replaceAll("/", "~")}_v1`;
-  const uri = `at://${alice.did}/io.atcr.manifest/${manifest.digest.slice("sha256:".length)}`;
-  const record = { $type: "io.atcr.tag", repository, tag: "v1", manifest: uri };
-  await alice.repo.put("io.atcr.tag", rkey, record, Date.now());
-}
+const recordTag = (repository: string, { manifest }: Content): Promise<void> =>
+  alice.tag(repository, "v1", manifest.digest, Date.now());
 
 /** Pulls with ctr: `:v1`, `@sha256:…`. */
 async function pull(repository: string, reference = ":v1"): Promise<string> {
@@ -87,12 +82,8 @@ async function pullThroughCri(name: string): Promise<string> {
     await cri.removeImage(name);
     return "pulled";
   } catch (error) {
-    return (
-      /\(exit code (\d)\): (\w+ [\w.]+): /
-        .exec((error as Error).message)
-        ?.slice(1)
-        .join(" ") ?? String(error)
-    );
+    const [, code, reason] = /\(exit code (\d)\): (\w+ [\w.]+): /.exec((error as Error).message) ?? [];
+    return code === undefined ? String(error) : `${code} ${reason}`;
   } finally {
     cri.close();
   }

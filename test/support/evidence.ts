@@ -8,7 +8,14 @@ import type { Case } from "../../src/verify/judge.ts";
 import type { Attempt, Claim, SignatureFacts } from "../../src/verify/verdict.ts";
 import { didDocument } from "./did-document.ts";
 import { PlcLog, type PlcState } from "./plc-operations.ts";
-import { MANIFEST_COLLECTION, manifestRecord, type RecordValue, SignedRepo, tid } from "./signed-repo.ts";
+import {
+  MANIFEST_COLLECTION,
+  manifestRecord,
+  type RecordValue,
+  SignedRepo,
+  TAG_COLLECTION,
+  tid,
+} from "./signed-repo.ts";
 import { type Curve, type SigningKey, signingKey } from "./signing-key.ts";
 
 /**
@@ -36,7 +43,6 @@ export function digestOf(content: string): Digest {
 
 export const DIGEST = digestOf("the image");
 
-export const TAG_COLLECTION = "io.atcr.tag";
 export const TAG = "v1";
 /** Where the repository `app` has the record of TAG. */
 export const TAG_KEY = `app_${TAG}`;

@@ -3,6 +3,7 @@ import { BlockMap, def, getRecords, MemoryBlockstore, Repo, signCommit, WriteOpA
 import type { SigningKey } from "./signing-key.ts";
 
 export const MANIFEST_COLLECTION = "io.atcr.manifest";
+export const TAG_COLLECTION = "io.atcr.tag";
 
 type LexValue = Parameters<BlockMap["add"]>[0];
 export type Cid = Awaited<ReturnType<BlockMap["add"]>>;

@@ -1,7 +1,7 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { SignatureEvidence } from "../../src/verify/evidence.ts";
 import { PlcLog } from "./plc-operations.ts";
-import { MANIFEST_COLLECTION, manifestRecord, type RecordValue, SignedRepo } from "./signed-repo.ts";
+import { MANIFEST_COLLECTION, manifestRecord, type RecordValue, SignedRepo, TAG_COLLECTION } from "./signed-repo.ts";
 import { type Curve, type SigningKey, signingKey } from "./signing-key.ts";
 
 export interface SignerOptions {
@@ -50,6 +50,13 @@ export class Signer {
   async sign(digest: string, repository: string, at: number, changes: RecordValue = {}): Promise<void> {
     const record = { ...manifestRecord(digest, repository), createdAt: new Date(at).toISOString(), ...changes };
     await this.repo.put(MANIFEST_COLLECTION, recordKey(digest), record, at);
+  }
+
+  /** Writes ATCR's record that the tag means this digest. */
+  async tag(repository: string, tag: string, digest: string, at: number): Promise<void> {
+    const manifest = `at://${this.did}/${MANIFEST_COLLECTION}/${recordKey(digest)}`;
+    const record = { $type: TAG_COLLECTION, repository, tag, manifest };
+    await this.repo.put(TAG_COLLECTION, `${repository.replaceAll("/", "~")}_${tag}`, record, at);
   }
 
   async unsign(digest: string, at: number): Promise<void> {

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Collected } from "../../../src/collect/collect.ts";
 import { SignerSearch } from "../../../src/collect/signer.ts";
 import type { Sought } from "../../../src/verify/prove.ts";
-import { DIGEST, NOW, signer, TAG, TAG_COLLECTION, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
 

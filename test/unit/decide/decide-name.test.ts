@@ -8,12 +8,12 @@ import {
   NOW,
   signer,
   TAG,
-  TAG_COLLECTION,
   TAG_KEY,
   type TestSigner,
   tagRecordOf,
   trusted,
 } from "../../support/evidence.ts";
+import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
 

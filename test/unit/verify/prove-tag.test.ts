@@ -2,8 +2,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
 import { attempt, type Sought, soughtFor } from "../../../src/verify/prove.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, NOW, signer, subject, TAG, TAG_COLLECTION, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { DIGEST, NOW, signer, subject, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
+import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 
 const SOUGHT: Sought = { digest: DIGEST, tag: TAG };
