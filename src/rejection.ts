@@ -59,7 +59,7 @@ export const REJECTIONS = {
   },
   "identity.unreachable": { kind: "inconclusive", summary: "the signer's identity could not be asked for" },
   "identity.bad_response": { kind: "inconclusive", summary: "the answer about the signer's identity cannot be used" },
-  "identity.unknown_did": { kind: "inconclusive", summary: "no directory knows the signer" },
+  "identity.unknown_did": { kind: "inconclusive", summary: "no directory that answered knows the signer" },
   "identity.log_invalid": { kind: "inconclusive", summary: "the directory's log of the signer does not prove itself" },
   "pds.unreachable": { kind: "inconclusive", summary: "the signer's PDS could not be asked" },
   "pds.bad_response": { kind: "inconclusive", summary: "the PDS's answer cannot be used" },

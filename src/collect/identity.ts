@@ -55,14 +55,8 @@ async function fetchPlc(
       stillInTime(`the log of ${did}`, context);
       const proof = proofOf(did, log.bytes);
       const found = { fetched: log, ...(proof && { proof }), directory };
-      if (
-        proof !== undefined &&
-        lostOperation(
-          proof.history?.map(({ cid }) => cid),
-          memory,
-        ) === undefined
-      )
-        return found;
+      const operations = proof?.history?.map(({ cid }) => cid);
+      if (proof !== undefined && lostOperation(operations, memory) === undefined) return found;
       // One that is valid and old says more than one that is invalid.
       if (doubtful?.proof === undefined) doubtful = found;
     } catch (error) {
@@ -72,10 +66,9 @@ async function fetchPlc(
   }
   // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
   if (doubtful !== undefined) return { fetched: doubtful.fetched, directory: doubtful.directory };
-  // That a directory could not be asked leaves more open than that it does not know the DID; one that answered
-  // badly is told before either: only silence may be made up for by memory.
-  const open = failures.filter(({ code }) => code !== "identity.unknown_did");
-  const worst = open.find((failure) => !isUnanswered(failure)) ?? open[0] ?? failures[0];
+  // A directory that answered is told before one that did not: only silence may be made up for by memory.
+  const answered = failures.filter((failure) => !isUnanswered(failure));
+  const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
   throw new Missing(worst?.code ?? "identity.unreachable", failures.map(({ message }) => message).join("; "));
 }
 

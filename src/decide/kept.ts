@@ -4,6 +4,7 @@ import type { CollectContext } from "../collect/context.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Rule } from "../policy/policy.ts";
+import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Evidence, Gap, OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
@@ -81,10 +82,11 @@ export async function judgeKept(
   const attempts = [...known.attempts];
   const times: number[] = [];
   let { owner } = known;
+  const handle = atcrName(question.subject.name, question.atcrHosts)?.handle;
   for (const signer of rule.requirement.signers) {
     const kept = ineligible(signer, now) ? undefined : await findKept(signer.did, question, keeper);
     if (kept === undefined) continue;
-    if (owner === undefined && kept.owner !== undefined && known.gaps.filter(isOfHandle).every(isUnanswered)) {
+    if (owner === undefined && kept.owner?.handle === handle && known.gaps.filter(isOfHandle).every(isUnanswered)) {
       owner = kept.owner;
       times.push(kept.at);
     }

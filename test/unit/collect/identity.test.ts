@@ -88,8 +88,9 @@ describe("fetchIdentity of a did:plc", () => {
 
   it.each([
     [404, 404, "identity.unknown_did"],
-    [404, 500, "identity.unreachable"],
-    [429, 404, "identity.unreachable"],
+    [404, 500, "identity.unknown_did"],
+    [429, 404, "identity.unknown_did"],
+    [429, 503, "identity.unreachable"],
     [410, 410, "identity.unknown_did"],
     [500, 400, "identity.bad_response"],
     [400, 500, "identity.bad_response"],

@@ -210,6 +210,18 @@ describe("decide, whose the handle was", () => {
     });
   });
 
+  it("is looked for among all that was kept, by the handle", async () => {
+    const { world, alice } = await owned();
+    await using w = world;
+    const bob = await signer({ name: "bob" });
+    w.add(bob);
+    const owner = { handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW };
+    const evidence = { pointers: [], gaps: [], signatures: [await bob.evidence()], owner };
+    w.memory.evidence.set(`${bob.did} ${DIGEST}`, evidence);
+    w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
+    expect(await answer(w, policy([bob.did, alice.did], KEPT), pull)).toBe("allow");
+  });
+
   it("is remembered with the signature where nothing answers", async () => {
     const { world, alice } = await owned();
     await using w = world;
