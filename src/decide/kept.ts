@@ -88,7 +88,7 @@ export async function judgeKept(
     if (kept === undefined) continue;
     if (owner === undefined && kept.owner?.handle === handle && known.gaps.filter(isOfHandle).every(isUnanswered)) {
       owner = kept.owner;
-      times.push(kept.at);
+      if (owner !== undefined) times.push(kept.at);
     }
     if (!isSilent(signer.did, known)) continue;
     const again = attempt(collector.sought, kept.signature);

@@ -210,6 +210,17 @@ describe("decide, whose the handle was", () => {
     });
   });
 
+  it("of signers who answer now says nothing about how old the rest is", async () => {
+    const [alice, bob] = [await signer({ name: "alice" }), await signer({ name: "bob" })];
+    await using w = await World.start(alice, bob);
+    const both = policy([alice.did, bob.did], { ...KEPT, minSignatures: 2 });
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
+    w.now += 1000;
+    expect(await answer(w, policy([bob.did], KEPT))).toBe("allow");
+    w.http.places.set(bob.pds, "unreachable");
+    expect(await verdictOf(w, both)).toMatchObject({ because: { verifiedAt: NOW + 1000 } });
+  });
+
   it("is looked for among all that was kept, by the handle", async () => {
     const { world, alice } = await owned();
     await using w = world;
