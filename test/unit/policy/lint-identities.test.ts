@@ -80,6 +80,7 @@ describe("lintIdentities", () => {
 
   it.each([
     ["by its id", { id: "#atcr_hold", type: "Other" }, true],
+    ["by its id as it is read", { id: "atcr_hold", type: "Other" }, true],
     ["by its id with the DID before it", { id: `${ALICE}#atcr_hold`, type: "Other" }, true],
     ["by its type", { id: "#x", type: "AtcrHoldService" }, true],
     ["by its type in lower case", { id: "#x", type: "atcrhold" }, true],

@@ -114,6 +114,7 @@ describe("lintPolicy", () => {
       expect(found(requiring("owner: match"))).toEqual(["error scope-without-owner 5:23"]);
       expect(found(requiring("owner: match"), { atcrHosts: ["registry.example.com"] })).toEqual([]);
       expect(found(requiring("owner: match", '"*.io/**"'))).toEqual([]);
+      expect(found(requiring("owner: match", '"*.io/**"'), { atcrHosts: ["atcr.io", "other.example"] })).toEqual([]);
       expect(found(requiring("owner: match", '"**"'))).toEqual([]);
       expect(found(requiring("owner: any"))).toEqual([]);
     });
@@ -128,6 +129,9 @@ describe("lintPolicy", () => {
       expect(found(requiring("", "atcr.io/alice.example.com/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/ali*/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/**/app"))).toEqual([]);
+      // Not every name of these scopes is on a host where names have owners.
+      expect(found(requiring("", '"*.io/alice/app"'))).toEqual([]);
+      expect(found(requiring("", '"*.example/alice/app"'))).toEqual([]);
       expect(found(rules(rule("a", scope, "action: deny")))).toEqual(["warning signer-unused 2:16"]);
     });
   });
@@ -169,6 +173,7 @@ describe("lintPolicy", () => {
     const [K, P] = KEYS;
     const unreachable = "error signatures-unreachable 11:22";
     const past = '{ expiresAt: "2026-01-01T00:00:00Z" }';
+    const now = '{ validFrom: "2026-06-15T00:00:00Z" }';
     const future = '{ validFrom: "2027-01-01T00:00:00Z" }';
     const pinned = (...keys: readonly (string | undefined)[]) => `{ keys: [${keys.join(", ")}] }`;
     const errors = (text: string) => found(text).filter((finding) => finding.startsWith("error"));
@@ -176,6 +181,7 @@ describe("lintPolicy", () => {
     it.each<[string, readonly [string, string, string], number, readonly string[]]>([
       ["as many signers as needed", ["{}", "{}", "{}"], 3, []],
       ["fewer signers", ["{}", "{}", "{}"], 4, [unreachable]],
+      ["signers trusted from now on", [now, now, now], 3, []],
       ["fewer signers that have not expired", ["{}", past, "{}"], 3, [unreachable]],
       ["signers of whom one comes later", ["{}", future, "{}"], 3, ["error signatures-unreachable 4:50"]],
       ["signers of whom enough are there already", ["{}", future, "{}"], 2, []],

@@ -20,6 +20,7 @@ describe("readPolicyTest", () => {
       { image: "a.example/b", expect: "enforce", rule: "r", signers: [ALICE], place: { line: 5 } },
     ]);
     expect(read("version: 1\ncases: [{ image: nginx, expect: deny }]")).not.toHaveProperty("policy");
+    expect(read('version: "1.0"\ncases: [{ image: nginx, expect: deny }]').cases).toHaveLength(1);
   });
 
   it.each([
