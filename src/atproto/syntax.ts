@@ -6,7 +6,7 @@ export type Tid = string & { readonly __brand: "Tid" };
 
 const PLC = /^did:plc:[a-z2-7]{24}$/;
 /** Host in lower case with a dot, or with `%3A` and a port (for hosts in development). */
-const WEB = /^did:web:([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?:%3A([1-9][0-9]{0,4}))?$/;
+const WEB = /^did:web:([a-z0-9][a-z0-9.-]{0,251}[a-z0-9])(?:%3A([1-9][0-9]{0,4}))?$/;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** What a URL parser takes for the last part of an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
 const IPV4_NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
