@@ -20,7 +20,7 @@ TOOLS := build/debian/.installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e demo bench install clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-8s %s\n", $$1, $$2 }'
@@ -60,6 +60,10 @@ test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and con
 
 e2e: $(NPM) $(BINARY) $(TOOLS) $(SERVERS) ## against the reference PDS and PLC, through a real containerd
 	node packaging/run-suites.ts e2e
+
+# Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
+mutation: $(NPM) ## change the code that decides in one place at a time and see a test fail; half an hour, so not in CI
+	node test/mutation/run.ts $(FILES)
 
 demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image and refuse an unsigned one
 	node demo/demo.ts

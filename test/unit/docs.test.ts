@@ -15,6 +15,7 @@ import { select } from "../../src/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
 import { writeBundle } from "../../src/verify/bundle.ts";
 import { NOTHING_REMEMBERED } from "../../src/verify/memory.ts";
+import { lineOf, linesOf, parseLine, shown } from "../mutation/survivors.ts";
 
 // What the documents say and the code knows is compared here, so that neither changes alone.
 
@@ -162,6 +163,20 @@ describe("docs/spec.md", () => {
   });
 });
 
+describe("docs/assurance.md", () => {
+  it("explains mutants of functions and text that are there", () => {
+    const listed = linesOf(read("docs/assurance.md"));
+    expect(listed.length).toBeGreaterThan(50);
+    for (const line of listed) {
+      const mutation = parseLine(line) ?? expect.fail(`cannot be read: ${line}`);
+      expect(line.startsWith(lineOf(mutation)), line).toBe(true);
+      const { file, within, original } = mutation;
+      const [, body = ""] = read(file).split(new RegExp(`\\b(?:function|const|class) [[{]?${within}\\b`));
+      expect(shown(body, Number.POSITIVE_INFINITY), line).toContain(original.replace(/…$/, ""));
+    }
+  });
+});
+
 describe("README.md", () => {
   it("has a policy that is valid, and enforces and exempts what it says", () => {
     const [, text = ""] = /```yaml\n(version:[\s\S]*?)```/.exec(readme) ?? [];
@@ -180,6 +195,7 @@ describe("links", () => {
     "SECURITY.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/assurance.md",
     "docs/spec.md",
     "docs/threat-model.md",
     ...readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`),
