@@ -27,8 +27,8 @@ const MAX_OPERATIONS = 200;
  * cannot be read counts too: telling that a point is not on its curve costs a third of a check.
  */
 const MAX_SIGNATURE_CHECKS = 250;
-/** How long a more powerful key can undo what a less powerful one did. */
-const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
+/** How long a more powerful key can undo what a less powerful one did: 72 h, in milliseconds (spec 5.1). */
+export const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */
 const PLC_ID_LENGTH = 24;
 

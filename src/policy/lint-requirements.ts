@@ -1,12 +1,10 @@
+import { RECOVERY_WINDOW } from "../atproto/plc-log.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { chooseDistinct } from "./choose-distinct.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { ownerMatters } from "./lint-scopes.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
 import { isLasting } from "./standing.ts";
-
-/** How long a did:plc can be taken back by a higher rotation key (spec 5.1): 72 h in milliseconds. */
-const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 
 /** Requirements that nothing can meet, or that protect from less than they seem to. */
 export function lintRequirements(question: PolicyQuestion): readonly PolicyFinding[] {
