@@ -6,8 +6,9 @@
  */
 import { formatDateTime } from "../encoding/time.ts";
 import { formatReference } from "../oci/reference.ts";
+import type { Place } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
-import type { Allow, Finding, SignatureFacts } from "../verify/verdict.ts";
+import type { Allow, Finding, Refusal, SignatureFacts } from "../verify/verdict.ts";
 import type { Answer } from "./answer.ts";
 
 /** Bytes of the reason line, newline included. */
@@ -47,6 +48,8 @@ export function jsonReport(answer: Answer, subject: Subject | undefined): string
     signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
     notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
     ...verifiedAt(answer),
+    ...would(answer),
+    ...placeOf(answer),
     findings: "findings" in answer ? answer.findings : audited(answer),
   };
   return jsonText(report);
@@ -63,7 +66,8 @@ export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, "?");
 }
 
-function reasonOf(answer: Answer): string {
+/** The reason, of any length and with any characters. */
+export function reasonOf(answer: Answer): string {
   return answer.outcome === "allow" ? allowReason(answer) : `${answer.outcome} ${answer.code}: ${answer.detail}`;
 }
 
@@ -88,6 +92,20 @@ function verifiedAt(answer: Answer): { verifiedAt?: string } {
   if (answer.outcome !== "allow" || answer.because.kind !== "signed") return {};
   const { verifiedAt } = answer.because;
   return verifiedAt === undefined ? {} : { verifiedAt: formatDateTime(verifiedAt) };
+}
+
+/** What the outcome would have been, had the rule been enforced. */
+function would(answer: Answer): { would?: Pick<Refusal, "outcome" | "code"> } {
+  if (answer.outcome !== "allow" || answer.because.kind !== "audited") return {};
+  const { outcome, code } = answer.because.would;
+  return { would: { outcome, code } };
+}
+
+/** Where the mistake is, where one in a file ended the run. */
+export function placeOf(answer: Answer): Partial<Pick<Place, "file" | "line" | "column">> {
+  if (!("place" in answer)) return {};
+  const { file, line, column } = answer.place;
+  return { file, line, column };
 }
 
 function audited(answer: Answer): readonly Finding[] {

@@ -2,7 +2,7 @@ import { isHandle } from "../atproto/handle.ts";
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import type { Rule } from "../policy/policy.ts";
-import { atcrName, demandsOwner } from "../verify/atcr-name.ts";
+import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import type { Memory, SignerMemory } from "../verify/memory.ts";
@@ -50,7 +50,7 @@ export class Collector {
     // Where nobody could meet the rule, nothing the network says matters.
     if (this.#eligible.size === 0) return;
     if (this.#eligible.size <= MAX_DIRECT) for (const signer of this.#eligible) this.#askSigner(signer);
-    if (name !== undefined && demandsOwner(requirement, subject.name, atcrHosts)) this.#askOwner(name.handle);
+    if (name !== undefined && demandsOwner(requirement, subject.name.host, atcrHosts)) this.#askOwner(name.handle);
     this.#channel.run(() =>
       searchRegistry(this.#subject, this.#eligible, this.#context, (item) => this.#fromRegistry(item)),
     );

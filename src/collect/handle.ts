@@ -1,8 +1,7 @@
 import { HandleResolver } from "@atproto/identity";
 import { type Handle, isReserved } from "../atproto/handle.ts";
 import { isDid } from "../atproto/syntax.ts";
-import type { OwnerAnswer } from "../verify/evidence.ts";
-import { isUnanswered } from "../verify/kept.ts";
+import { isUnanswered, type OwnerAnswer } from "../verify/evidence.ts";
 import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
 
 /** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */

@@ -1,8 +1,7 @@
 import { type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
-import type { Fetched } from "../verify/evidence.ts";
-import { isUnanswered } from "../verify/kept.ts";
+import { type Fetched, isUnanswered } from "../verify/evidence.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";

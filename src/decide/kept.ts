@@ -6,9 +6,16 @@ import type { Digest } from "../oci/digest.ts";
 import type { Rule } from "../policy/policy.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
-import type { Evidence, Gap, OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import {
+  type Evidence,
+  type Gap,
+  isUnanswered,
+  type OwnerAnswer,
+  type SignatureEvidence,
+  type Subject,
+} from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
-import { isNewestKey, isSilent, isUnanswered, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
+import { isNewestKey, isSilent, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { attempt } from "../verify/prove.ts";
 import type { Allow, Signed } from "../verify/verdict.ts";

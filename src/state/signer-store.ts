@@ -45,6 +45,7 @@ export class SignerStore {
   readonly #signers: string;
   readonly #report: (warning: string) => void;
   readonly #damaged: Damaged;
+  readonly #recalled = new Map<Did, SignerMemory>();
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
@@ -63,20 +64,23 @@ export class SignerStore {
 
   /** @param now milliseconds since 1970 */
   async recall(did: Did, now: number): Promise<SignerMemory> {
-    return this.#recall(nameOf(did), now);
+    const memory = await this.#recall(nameOf(did), now);
+    this.#recalled.set(did, memory);
+    return memory;
   }
 
   /** Adds what was seen. Where there is nothing new, nothing is written. */
   async remember(sighting: Sighting, now: number): Promise<void> {
-    const name = nameOf(sighting.signer);
+    const { signer } = sighting;
+    // What is remembered only grows, so that what was known before need not be looked for again.
+    if (missingNames(sighting, this.#recalled.get(signer) ?? NOTHING_REMEMBERED, now).length === 0) return;
+    const name = nameOf(signer);
     try {
       const { memory, revs } = await this.#read(name, now);
       const missing = missingNames(sighting, memory, now);
       if (missing.length === 0) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
-        throw new Error(
-          `more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${sighting.signer}`,
-        );
+        throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${signer}`);
       }
       const folder = await makeOwnFolder(this.#directory, SIGNERS, name);
       for (const trace of missing) await touch(join(folder, trace));
@@ -101,6 +105,7 @@ export class SignerStore {
    * @throws Error where that is impossible
    */
   async forget(did: Did): Promise<boolean> {
+    this.#recalled.delete(did);
     try {
       await checkWay(this.#signers);
       await rename(join(this.#signers, nameOf(did)), join(this.#directory, `${FORGOTTEN}${crypto.randomUUID()}`));
@@ -119,8 +124,9 @@ export class SignerStore {
     try {
       return (await this.#read(name, now)).memory;
     } catch (error) {
-      this.#report(`what this node remembers of ${name} is not used: ${(error as Error).message}`);
-      return NOTHING_REMEMBERED;
+      const unusable = (error as Error).message;
+      this.#report(`what this node remembers of ${name} is not used: ${unusable}`);
+      return { ...NOTHING_REMEMBERED, unusable };
     }
   }
 

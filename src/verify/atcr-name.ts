@@ -1,5 +1,4 @@
 import type { ImageReference } from "../oci/reference.ts";
-import type { Requirement } from "../policy/policy.ts";
 
 /** An image's name on a host where names are `HANDLE/REPOSITORY`. */
 export interface AtcrName {
@@ -17,9 +16,4 @@ export function atcrName({ host, path }: ImageReference, atcrHosts: readonly str
   const slash = path.indexOf("/");
   if (!atcrHosts.includes(host) || slash === -1) return undefined;
   return { handle: path.slice(0, slash), repository: path.slice(slash + 1) };
-}
-
-/** Whether the handle in the name must be the signer's: where the rule does not say, on ATCR's hosts (spec 5.8). */
-export function demandsOwner({ owner }: Requirement, { host }: ImageReference, atcrHosts: readonly string[]): boolean {
-  return owner === undefined ? atcrHosts.includes(host) : owner === "match";
 }

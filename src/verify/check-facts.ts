@@ -3,7 +3,7 @@ import type { Requirement, TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, NOTHING_REMEMBERED } from "./memory.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 /** Manifest types that say what a manifest is; containerd may be told `application/octet-stream`. */
@@ -75,14 +75,19 @@ function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: Trust
   const { rule, memory, now } = question;
   const { minKeyAge } = rule.requirement;
   if (minKeyAge === undefined || pins.keys !== undefined) return;
-  const firstSeen = memory === undefined ? undefined : (memory.get(did)?.keys.get(key) ?? now);
+  const { keys, unusable } = memory?.get(did) ?? NOTHING_REMEMBERED;
+  const firstSeen = memory === undefined ? undefined : (keys.get(key) ?? now);
   const times = [keySince, firstSeen].filter((time) => time !== undefined);
   if (times.length === 0) {
     reject("identity.key_too_young", `nothing says since when ${key} has been the key of ${did}`);
   }
   const since = Math.max(...times);
   if (now - since >= minKeyAge) return;
-  const origin = since === keySince ? "by its log" : "as far as this node has seen";
+  if (unusable !== undefined && since === now) {
+    const why = `for what it remembers cannot be used: ${unusable}`;
+    reject("identity.key_too_young", `this node cannot tell how long ${key} has been the key of ${did}, ${why}`);
+  }
+  const origin = since === keySince ? "by its log" : keys.has(key) ? "as this node saw first" : "first seen just now";
   const detail = `${key} has been the key of ${did} since ${formatDateTime(since)}, ${origin}`;
   reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
 }

@@ -1,6 +1,7 @@
 import { isHandle, normaliseHandle } from "../atproto/handle.ts";
+import { demandsOwner } from "../policy/owner.ts";
 import { reject } from "../rejection.ts";
-import { atcrName, demandsOwner } from "./atcr-name.ts";
+import { atcrName } from "./atcr-name.ts";
 import type { Question } from "./check-facts.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
@@ -40,7 +41,7 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }
 /** Both ways: the identity claims the handle, and the handle leads to the identity. */
 function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: Question): void {
   const { host, path } = subject.name;
-  if (!demandsOwner(rule.requirement, subject.name, atcrHosts)) return;
+  if (!demandsOwner(rule.requirement, host, atcrHosts)) return;
   const handle = atcrName(subject.name, atcrHosts)?.handle;
   if (handle === undefined || !isHandle(handle)) {
     reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);

@@ -67,6 +67,19 @@ export interface Gap {
   readonly detail: string;
 }
 
+/** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
+const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
+  "registry.unreachable",
+  "identity.unreachable",
+  "pds.unreachable",
+  "handle.unreachable",
+  "net.deadline",
+]);
+
+export function isUnanswered({ code }: Pick<Gap, "code">): boolean {
+  return UNANSWERED.has(code);
+}
+
 /** Everything gathered for one subject; serialised by verify/bundle.ts. */
 export interface Evidence {
   readonly pointers: readonly Pointer[];

@@ -1,23 +1,10 @@
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
-import { Rejection, type RejectionCode } from "../rejection.ts";
-import type { Evidence, Gap } from "./evidence.ts";
+import { Rejection } from "../rejection.ts";
+import { type Evidence, type Gap, isUnanswered } from "./evidence.ts";
 import type { Sighting, SignerMemory } from "./memory.ts";
 import type { Attempt, Finding } from "./verdict.ts";
-
-/** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
-const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
-  "registry.unreachable",
-  "identity.unreachable",
-  "pds.unreachable",
-  "handle.unreachable",
-  "net.deadline",
-]);
-
-export function isUnanswered({ code }: Pick<Gap, "code">): boolean {
-  return UNANSWERED.has(code);
-}
 
 /**
  * Whether nothing at all was heard of a signer's signature: then what was verified before may be judged

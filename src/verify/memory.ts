@@ -11,6 +11,8 @@ export interface SignerMemory {
   readonly operations: ReadonlySet<string>;
   /** did:key of each signing key that was in place, and when this node saw it first (milliseconds since 1970). */
   readonly keys: ReadonlyMap<string, number>;
+  /** Why what may be remembered could not be read; absent where it could, also where it was nothing. */
+  readonly unusable?: string;
 }
 
 /** What one answer of a signer's services showed, whatever else came of it: what there is to remember. */
@@ -46,16 +48,20 @@ export function lostOperation(operations: readonly string[] | undefined, memory:
 export function rollback({ signer, operations, revs }: Sighting, memory: SignerMemory): Rollback | undefined {
   const lost = lostOperation(operations, memory);
   if (lost !== undefined) {
-    const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen`;
+    const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen; ${afterRestore(signer)}`;
     return { code: "identity.log_rolled_back", detail };
   }
   const older = revs.find((rev) => memory.rev !== undefined && rev < memory.rev);
   if (older === undefined) return undefined;
-  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}`;
+  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}; ${afterRestore(signer)}`;
   return { code: "commit.rolled_back", detail };
 }
 
 export interface Rollback {
   readonly code: "identity.log_rolled_back" | "commit.rolled_back";
   readonly detail: string;
+}
+
+function afterRestore(signer: Did): string {
+  return `where that is known to be right, as after a restore from a backup, run: atcr-verify state forget ${signer}`;
 }

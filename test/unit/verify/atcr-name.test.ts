@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { atcrName, demandsOwner } from "../../../src/verify/atcr-name.ts";
-import { rule } from "../../support/evidence.ts";
+import { atcrName } from "../../../src/verify/atcr-name.ts";
 
 const HOSTS = ["atcr.io", "localhost:5000"];
 
@@ -14,19 +13,5 @@ describe("atcrName", () => {
     ["x.atcr.io", "alice.test/app", undefined],
   ])("of %s/%s", (host, path, expected) => {
     expect(atcrName({ host, path }, HOSTS)).toEqual(expected);
-  });
-});
-
-describe("demandsOwner", () => {
-  it.each([
-    ["atcr.io", undefined, true],
-    ["registry.example", undefined, false],
-    ["atcr.io", "any", false],
-    ["registry.example", "any", false],
-    ["atcr.io", "match", true],
-    ["registry.example", "match", true],
-  ] as const)("on %s where the rule says %s: %s", (host, owner, expected) => {
-    const { requirement } = rule([], owner === undefined ? {} : { owner });
-    expect(demandsOwner(requirement, { host, path: "alice.test/app" }, HOSTS)).toBe(expected);
   });
 });

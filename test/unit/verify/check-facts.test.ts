@@ -162,8 +162,14 @@ describe("checkFacts on the age of the key", () => {
     const given = { facts: { keySince: NOW - 2 * HOUR }, requirement: { minKeyAge: 3 * HOUR } };
     const until = "the rule takes it from";
     expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, by its log; ${until} 2025-06-01T13:00:00Z on`);
-    expect(raw({ ...given, memory: seen(HOUR) })).toThrow(
-      `11:00:00Z, as far as this node has seen; ${until} 2025-06-01T14`,
-    );
+    expect(raw({ ...given, memory: seen(HOUR) })).toThrow(`11:00:00Z, as this node saw first; ${until} 2025-06-01T14`);
+    const fresh = new Map([[DID, NOTHING_REMEMBERED]]);
+    expect(raw({ ...given, memory: fresh })).toThrow(`12:00:00Z, first seen just now; ${until} 2025-06-01T15`);
+    // Without a memory the time would be another at each pull.
+    const unusable = new Map([[DID, { ...NOTHING_REMEMBERED, unusable: "why not" }]]);
+    expect(raw({ ...given, memory: unusable })).toThrow("what it remembers cannot be used: why not");
+    expect(check({ ...given, memory: unusable })).toBe("identity.key_too_young");
+    const young = { ...given, facts: { keySince: NOW } };
+    expect(raw({ ...young, memory: new Map() })).toThrow("12:00:00Z, by its log");
   });
 });

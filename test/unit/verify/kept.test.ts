@@ -1,31 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { IdentityProof } from "../../../src/atproto/identity.ts";
-import { REJECTION_CODES, REJECTIONS, Rejection } from "../../../src/rejection.ts";
+import { Rejection } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { isNewestKey, isSilent, isUnanswered, refuted, verifiedAt } from "../../../src/verify/kept.ts";
+import { isNewestKey, isSilent, refuted, verifiedAt } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
 import { didNamed, facts, fetched, found, gap } from "../../support/evidence.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
 const MINUTE = 60_000;
-const UNANSWERED = [
-  "registry.unreachable",
-  "identity.unreachable",
-  "pds.unreachable",
-  "handle.unreachable",
-  "net.deadline",
-];
-
 const knowing = (keys: Record<string, number>): SignerMemory => ({
   ...NOTHING_REMEMBERED,
   keys: new Map(Object.entries(keys)),
-});
-
-describe("isUnanswered", () => {
-  it.each(REJECTION_CODES.filter((code) => REJECTIONS[code].kind === "inconclusive"))("of %s", (code) => {
-    expect(isUnanswered(gap(code))).toBe(UNANSWERED.includes(code));
-  });
 });
 
 describe("isSilent", () => {

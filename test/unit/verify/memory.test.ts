@@ -51,10 +51,11 @@ describe("rollback", () => {
   });
 
   it("says what is missing, and what was seen", () => {
-    expect(rollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toBe(
-      `the repo of ${A} is shown as of ${OLD}, this node has seen ${NEW}`,
+    expect(rollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toMatch(
+      `the repo of ${A} is shown as of ${OLD}, this node has seen ${NEW}; `,
     );
     const lost = rollback({ signer: A, revs: [], operations: [] }, remembering({ operations: new Set(["one"]) }));
-    expect(lost?.detail).toBe(`the log of ${A} lacks the operation one, which this node has seen`);
+    expect(lost?.detail).toMatch(`the log of ${A} lacks the operation one, which this node has seen; `);
+    expect(lost?.detail).toMatch(`run: atcr-verify state forget ${A}`);
   });
 });
