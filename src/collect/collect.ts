@@ -1,6 +1,7 @@
 import { isHandle } from "../atproto/handle.ts";
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
+import { demandsOwner } from "../policy/owner.ts";
 import type { Rule } from "../policy/policy.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";

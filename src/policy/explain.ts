@@ -1,19 +1,22 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
+import { demandsOwner } from "./owner.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
 import { matchSegment, type Scope } from "./scope.ts";
-import { covers, selectByName } from "./select.ts";
+import { type Decision, decisionOn, selectionOf } from "./select.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
 /** What a policy says about an image, and why. */
 export interface Explanation {
-  readonly action: "enforce" | "audit" | "allow" | "deny";
-  readonly decidedBy: "digests.deny" | "digests.allow" | "rule" | "default";
+  readonly action: Decision["action"];
+  readonly decidedBy: Decision["by"];
   /** Name of the rule that decides. */
   readonly rule?: string;
   /** The rules before it, or all where none applies. Empty where a list of digests decides. */
   readonly passedOver: readonly PassedRule[];
+  /** There where the policy has lists of digests, which come before all rules, and no digest is known. */
+  readonly digestsNotLookedAt?: true;
   /** What a signature must satisfy; absent where none is looked for. */
   readonly requires?: Required;
 }
@@ -37,27 +40,22 @@ interface Question {
 }
 
 /**
- * Says which part of the policy decides about an image, and what it asks for. Asks nobody.
+ * Says which part of the policy decides about an image, and what it asks for: by {@link decisionOn}, as
+ * pulls do. Asks nobody.
  *
  * @param digest where one is known: lists of digests come before all rules
  */
 export function explain(question: Question, name: ImageReference, digest: Digest | undefined): Explanation {
   const { policy } = question;
-  if (digest !== undefined && policy.deniedDigests.has(digest)) {
-    return { action: "deny", decidedBy: "digests.deny", passedOver: [] };
-  }
-  if (digest !== undefined && policy.allowedDigests.has(digest)) {
-    return { action: "allow", decidedBy: "digests.allow", passedOver: [] };
-  }
-  const index = policy.rules.findIndex((rule) => covers(rule, name));
-  const rule = policy.rules[index];
-  const before = index === -1 ? policy.rules : policy.rules.slice(0, index);
-  const selection = selectByName(policy, name);
+  const decision = decisionOn(policy, name, digest);
+  const selection = selectionOf(decision, policy, name);
+  const hasLists = policy.deniedDigests.size + policy.allowedDigests.size > 0;
   return {
-    action: rule?.action ?? policy.fallback,
-    decidedBy: rule === undefined ? "default" : "rule",
-    ...(rule === undefined ? {} : { rule: rule.name }),
-    passedOver: before.map((one) => passedOver(one, name)),
+    action: decision.action,
+    decidedBy: decision.by,
+    ...(decision.by === "rule" ? { rule: decision.rule.name } : {}),
+    passedOver: decision.passedOver.map((rule) => passedOver(rule, name)),
+    ...(digest === undefined && hasLists ? { digestsNotLookedAt: true } : {}),
     ...(selection.kind === "judge" ? { requires: required(selection.rule.requirement, question, name) } : {}),
   };
 }
@@ -68,7 +66,7 @@ export function trustedBy({ requires }: Explanation): readonly Did[] {
 }
 
 function required(requirement: Requirement, { atcrHosts, now }: Question, { host }: ImageReference): Required {
-  const { owner = atcrHosts.includes(host) ? "match" : "any" } = requirement;
+  const owner = demandsOwner(requirement, host, atcrHosts) ? "match" : "any";
   const signers = requirement.signers.map((signer) => ({ signer, standing: standingOf(signer, now) }));
   return { ...requirement, owner, signers };
 }

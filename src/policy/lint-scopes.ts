@@ -1,6 +1,7 @@
 import { isHandle } from "../atproto/handle.ts";
 import { coversScope } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { demandsOwner } from "./owner.ts";
 import type { PolicyRule } from "./policy.ts";
 import { matchesScope, type Scope } from "./scope.ts";
 
@@ -22,11 +23,10 @@ export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
 
 /** Whether `owner: match` is in force for the names of a scope (spec 5.8). */
 export function ownerMatters({ requirement }: PolicyRule, scope: Scope, atcrHosts: readonly string[]) {
-  const { owner } = requirement;
-  if (owner !== undefined) return owner === "match" ? "always" : "never";
-  const host = scope.segments[0] ?? "";
-  if (!host.includes("*")) return atcrHosts.includes(host) ? "always" : "never";
-  return isOnSome(scope, atcrHosts) ? "sometimes" : "never";
+  // The text of a host with a wildcard stands for those of its hosts that are not listed.
+  const hosts = [scope.segments[0] ?? "", ...hostsIn(scope, atcrHosts)];
+  const demanding = hosts.filter((host) => demandsOwner(requirement, host, atcrHosts));
+  return demanding.length === 0 ? "never" : demanding.length === hosts.length ? "always" : "sometimes";
 }
 
 interface Placed {
@@ -123,7 +123,7 @@ function ownerless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQu
   const matters = ownerMatters(rule, scope, atcrHosts);
   if (matters === "never") return [];
   const place = places.ofRule(rule.name, ["scope", i]);
-  if (matters === "always" && !isOnSome(scope, atcrHosts)) {
+  if (matters === "always" && hostsIn(scope, atcrHosts).length === 0) {
     const message = `rule "${rule.name}" asks for owner: match, and names in ${scope.text} have no owner: they are on none of the hosts ${atcrHosts.join(", ")}`;
     const advice = 'write "owner: any" for this rule, or list the host under atcrHosts of the configuration';
     return [{ severity: "error", name: "scope-without-owner", message, advice, ...at(place) }];
@@ -135,7 +135,8 @@ function ownerless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQu
   return [{ severity: "error", name: "scope-without-handle", message, advice, ...at(place) }];
 }
 
-function isOnSome({ segments: [host = ""] }: Scope, hosts: readonly string[]): boolean {
+/** Those of the hosts on which names of a scope are. */
+function hostsIn({ segments: [host = ""] }: Scope, hosts: readonly string[]): readonly string[] {
   const anyPath: Scope = { text: "", segments: [host, "**"] };
-  return hosts.some((name) => matchesScope(anyPath, name, "any/path"));
+  return hosts.filter((name) => matchesScope(anyPath, name, "any/path"));
 }

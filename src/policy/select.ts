@@ -15,26 +15,74 @@ export type Selection =
   | { readonly kind: "judge"; readonly rule: Rule }
   | { readonly kind: "no_match"; readonly because: string };
 
+/** What decides about an image, and what it says. */
+export type Decision =
+  | {
+      readonly by: "digests.deny" | "digests.allow";
+      readonly action: "deny" | "allow";
+      readonly passedOver: readonly [];
+    }
+  | {
+      readonly by: "rule";
+      readonly action: PolicyRule["action"];
+      readonly rule: PolicyRule;
+      /** The rules before it. */
+      readonly passedOver: readonly PolicyRule[];
+    }
+  | {
+      readonly by: "default";
+      readonly action: TrustPolicy["fallback"];
+      /** All rules. */
+      readonly passedOver: readonly PolicyRule[];
+    };
+
 /**
- * Finds what applies to an image: denied digests, allowed digests, the first rule in file order with
- * a scope that matches host and path, then the default. The tag plays no part.
+ * Finds what decides about an image: denied digests, allowed digests, the first rule in file order with
+ * a scope that matches host and path, then the default (spec 2.1, 2.2). The tag plays no part.
  *
  * @param name attacker-controlled, canonical
+ * @param digest undefined where none is known: the image is taken for one in no list
  */
+export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Digest | undefined): Decision {
+  const { rules } = policy;
+  if (digest !== undefined && policy.deniedDigests.has(digest)) {
+    return { by: "digests.deny", action: "deny", passedOver: [] };
+  }
+  if (digest !== undefined && policy.allowedDigests.has(digest)) {
+    return { by: "digests.allow", action: "allow", passedOver: [] };
+  }
+  const index = rules.findIndex((rule) => covers(rule, name));
+  const rule = rules[index];
+  return rule === undefined
+    ? { by: "default", action: policy.fallback, passedOver: rules }
+    : { by: "rule", action: rule.action, rule, passedOver: rules.slice(0, index) };
+}
+
+/** What a decision makes of an image. */
+export function selectionOf(decision: Decision, policy: TrustPolicy, name: ImageReference): Selection {
+  switch (decision.by) {
+    case "digests.deny":
+      return { kind: "denied", because: "the policy lists this digest under deny" };
+    case "digests.allow":
+      return { kind: "exempt", because: "the policy lists this digest under allow" };
+    case "rule":
+      return selectRule(decision.rule, name);
+    case "default":
+      return selectDefault(policy, name);
+  }
+}
+
+/** What a policy says about an image of this name and digest. */
 export function select(policy: TrustPolicy, name: ImageReference, digest: Digest): Selection {
-  if (policy.deniedDigests.has(digest)) return { kind: "denied", because: "the policy lists this digest under deny" };
-  if (policy.allowedDigests.has(digest)) return { kind: "exempt", because: "the policy lists this digest under allow" };
-  return selectByName(policy, name);
+  return selectionOf(decisionOn(policy, name, digest), policy, name);
 }
 
 /** As {@link select}, of an image whose digest is in no list. */
 export function selectByName(policy: TrustPolicy, name: ImageReference): Selection {
-  const rule = policy.rules.find((one) => covers(one, name));
-  return rule === undefined ? selectDefault(policy, name) : selectRule(rule, name);
+  return selectionOf(decisionOn(policy, name, undefined), policy, name);
 }
 
-/** Whether a rule is the one to judge an image, if none before it is. */
-export function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean {
+function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean {
   return scopes.some((scope) => matchesScope(scope, host, path));
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Digest } from "../../../src/oci/digest.ts";
 import { normaliseReference } from "../../../src/oci/reference.ts";
 import { explain, trustedBy } from "../../../src/policy/explain.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
+import { select } from "../../../src/policy/select.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";
@@ -56,6 +58,47 @@ describe("explain", () => {
       passedOver: [],
     });
     expect(explained(`registry.k8s.io/pause@sha256:${"0".repeat(64)}`)).toMatchObject({ decidedBy: "rule" });
+  });
+
+  it("says that lists of digests were not looked at where there are some and no digest", () => {
+    for (const [list, text] of [
+      ["both", TEXT],
+      ["deny", TEXT.replace(`, allow: ["${ALLOWED}"]`, "")],
+      ["allow", TEXT.replace(`deny: ["${DENIED}"], `, "")],
+    ] as const) {
+      expect(explained("registry.k8s.io/pause:3.10", text).digestsNotLookedAt, list).toBe(true);
+      expect(explained("nginx", text).digestsNotLookedAt, list).toBe(true);
+      expect(explained(`nginx@sha256:${"0".repeat(64)}`, text), list).not.toHaveProperty("digestsNotLookedAt");
+    }
+    expect(explained("nginx", TEXT.replace(/^digests: .*\n/m, ""))).not.toHaveProperty("digestsNotLookedAt");
+  });
+
+  it.each(["deny", "allow", "audit"])("decides as pulls do, with default: %s", (fallback) => {
+    const text = `${TEXT}default: ${fallback}\n`;
+    const policy = parsePolicy(text, "policy.yaml");
+    const kinds = new Map([
+      ["allow", "exempt"],
+      ["enforce", "judge"],
+      ["audit", "judge"],
+    ]);
+    for (const image of [
+      "registry.k8s.io/pause",
+      "x.bad.example/a",
+      "r.example/app",
+      "atcr.io/a.example.com/x",
+      "b.c/d",
+    ]) {
+      for (const digest of [DENIED, ALLOWED, `sha256:${"0".repeat(64)}`]) {
+        const found = explained(`${image}@${digest}`, text);
+        const selection = select(policy, normaliseReference(image), digest as Digest);
+        const denied = found.decidedBy === "default" ? "no_match" : "denied";
+        expect([image, selection.kind]).toEqual([image, kinds.get(found.action) ?? denied]);
+        if ("rule" in selection && found.decidedBy === "rule") {
+          const { rule } = selection;
+          expect(found.rule).toBe(typeof rule === "string" ? rule : rule?.name);
+        }
+      }
+    }
   });
 
   it("says scope by scope why the rules before do not apply", () => {
