@@ -1,16 +1,23 @@
 import { reject } from "../rejection.ts";
+import { readOutput } from "./command-line.ts";
+import { endingIn } from "./person-report.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+
+const EXPECTED = "expected verify, policy, identity, state, --help or --version";
+/** What may stand before `--help`: a command, and what it is to do. */
+const COMMAND = /^(?:|verify|identity|state(?: show| forget)?|policy(?: check| explain| test| schema)?)$/;
 
 /** A person's door: commands by name. */
 export async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const [command, ...rest] = args;
+  // How the end is told is settled first, so that a mistake in the rest is told that way too.
+  edge.render = endingIn("text");
+  if (asksForHelp(args)) {
+    const { HELP } = await import("./help.ts");
+    return edge.print(HELP);
+  }
+  edge.render = endingIn(readOutput(rest));
   switch (command) {
-    case "--help":
-    case "-h":
-    case "help": {
-      const { HELP } = await import("./help.ts");
-      return edge.print(HELP);
-    }
     case "verify": {
       const { verifyCommand } = await import("./verify-command.ts");
       return verifyCommand(rest, edge);
@@ -28,14 +35,18 @@ export async function commandDoor(args: readonly string[], edge: ProcessEdge): P
       return policyCommand(rest, edge);
     }
     case undefined:
-      return reject(
-        "input.malformed",
-        "found no command, expected verify, policy, identity, state, --help or --version",
-      );
+      return reject("input.malformed", `found no command, ${EXPECTED}`);
     default:
-      return reject(
-        "input.malformed",
-        `found the command "${command}", expected verify, policy, identity, state, --help or --version`,
-      );
+      return reject("input.malformed", `found the command "${command}", ${EXPECTED}`);
   }
+}
+
+/**
+ * Whether a line asks for the help and for nothing else. One that names an image as well must not end with
+ * 0, which says that the image may be used.
+ */
+function asksForHelp(args: readonly string[]): boolean {
+  const [last, before] = [args.at(-1), args.slice(0, -1).join(" ")];
+  if (last === "help") return before === "";
+  return (last === "--help" || last === "-h") && COMMAND.test(before);
 }

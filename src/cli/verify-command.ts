@@ -9,7 +9,7 @@ import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts
 import { judgeOnline } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
-import { jsonReport, textReport } from "./report.ts";
+import { jsonReport } from "./report.ts";
 import { loadConfig, loadPolicy } from "./settings.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
@@ -28,11 +28,12 @@ const OPTIONS = {
 
 /** `atcr-verify verify NAME@DIGEST`: the same decision as at containerd's door, for people and pipelines. */
 export async function verifyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  // How the answer is printed is settled first, so that a mistake in the rest is printed that way too.
-  edge.render = readOutput(args) === "json" ? (answer) => jsonReport(answer, undefined) : textReport;
+  // As long as it is not known which image is asked about, it is not told either.
+  const isJson = readOutput(args) === "json";
+  if (isJson) edge.render = (answer) => jsonReport(answer, undefined);
   const line = readCommandLine(args, OPTIONS);
   const subject = readSubject(line);
-  if (readOutput(args) === "json") edge.render = (answer) => jsonReport(answer, subject);
+  if (isJson) edge.render = (answer) => jsonReport(answer, subject);
 
   const config = loadConfig(line.values.get("config"));
   edge.setDeadline(config.deadline);
