@@ -1,6 +1,6 @@
 import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
-import { POLICY_SHAPE, type PolicyShape, UNSUPPORTED_POLICY_KEYS } from "./schema.ts";
+import { POLICY_SHAPE, type PolicyShape } from "./schema.ts";
 import { checkShape } from "./shape.ts";
 
 /** What a file of a policy says, unread. */
@@ -41,7 +41,7 @@ export function openPolicy(texts: readonly PolicyText[]): readonly PolicyFile[] 
       const found = `${total} characters in the files of the policy up to this one`;
       file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
     }
-    return { file, shape: checkShape(file, POLICY_SHAPE, UNSUPPORTED_POLICY_KEYS) };
+    return { file, shape: checkShape(file, POLICY_SHAPE) };
   });
 }
 

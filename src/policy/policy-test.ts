@@ -54,7 +54,7 @@ export interface PolicyTestCase {
  */
 export function readPolicyTest(text: string, fileName: string): PolicyTest {
   const file = new YamlFile(text, fileName, "input.malformed");
-  const { policy, cases } = shape.checkShape(file, TEST_SHAPE, new Set());
+  const { policy, cases } = shape.checkShape(file, TEST_SHAPE);
   if (policy === "") file.fail({ path: ["policy"], expected: "the path of a trust policy" });
   return {
     ...(policy === undefined ? {} : { policy }),

@@ -5,6 +5,7 @@ import type { PolicyRule, Requirement, TrustedSigner } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { RequirementShape, RuleShape } from "./schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
+import type { Decision } from "./select.ts";
 import { readDids, type Signers } from "./signers.ts";
 
 /** Most rules of a policy. Each is held against the name of each image. */
@@ -45,7 +46,14 @@ export function readRules(files: readonly PolicyFile[], signers: Signers): Rules
   return { rules, places };
 }
 
+/** What decides where no rule does is called by these in reports, and in the cases of a test. */
+const OTHER_DECIDERS: ReadonlySet<string> = new Set<Decision["by"]>(["default", "digests.allow", "digests.deny"]);
+
 function checkName(name: string, { file, path }: At, places: ReadonlyMap<string, At>): void {
+  if (OTHER_DECIDERS.has(name)) {
+    const advice = "by this name reports and tests of a policy call what decides where no rule does; rename the rule";
+    file.fail({ path: [...path, "name"], expected: `another name than ${[...OTHER_DECIDERS].join(", ")}`, advice });
+  }
   const earlier = places.get(name);
   if (earlier === undefined) return;
   const expected = "a name that no other rule has, as refusals name the rule";

@@ -91,9 +91,6 @@ export const POLICY_SHAPE = shape.keys(
   "a trust policy: a map with version, trustedDIDs and policies",
 );
 
-/** Keys of later versions. Accepted and not enforced, they would promise what nobody checks (spec 2.4). */
-export const UNSUPPORTED_POLICY_KEYS: ReadonlySet<string> = new Set();
-
 export type PolicyShape = shape.Infer<typeof POLICY_SHAPE>;
 export type SignerShape = shape.Infer<typeof signer>;
 export type RuleShape = shape.Infer<typeof rule>;

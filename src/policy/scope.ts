@@ -42,8 +42,10 @@ export function parseScope(text: string): Scope | ScopeProblem {
   if (wrong !== undefined) return { expected: wrong };
   const [writtenHost = "", ...path] = text.split("/");
   if (path.length === 0 && writtenHost !== ANYTHING) return { expected: withoutPath(writtenHost) };
-  for (const segment of [writtenHost, ...path]) {
-    if (segment === "") return { expected: `no empty segment; for everything below ${text} write ${catchAll(text)}` };
+  const segments = [writtenHost, ...path];
+  const empty = segments.indexOf("");
+  if (empty !== -1) return empty === path.length ? withSlashAtEnd(text) : { expected: "no empty segment" };
+  for (const segment of segments) {
     if (segment.includes(ANYTHING) && segment !== ANYTHING) {
       return { expected: '"**" alone in its segment; within a segment write "*"' };
     }
@@ -123,6 +125,8 @@ export function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly
 
 function wrongCharacter(text: string): string | undefined {
   if (text.length > MAX_SCOPE) return `${MAX_SCOPE} characters at most`;
+  const [foreign] = /[^\x20-\x7e]/u.exec(text) ?? [];
+  if (foreign !== undefined) return `printable ASCII alone; ${codePoint(foreign)} never occurs in a name`;
   if (text.includes("://")) return "HOST/PATH without a scheme";
   if (text.includes("@")) return "no digest; a rule covers a repository, and digests are listed under digests";
   if (text.includes("?") || /\[(?![0-9a-f:]+\](?::[0-9]+)?\/)/.test(text)) return 'no wildcards but "*" and "**"';
@@ -133,14 +137,22 @@ function wrongCharacter(text: string): string | undefined {
   return undefined;
 }
 
+/** A character as U+00E4: what is printed is ASCII. */
+function codePoint(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
 function withoutPath(text: string): string {
   if (text === "*") return '"**" to match every image, or HOST/**; "*" is one segment, and every name has two or more';
   if (text.includes(".") || text.includes(":")) return `HOST/PATH; for all of a registry write ${text}/**`;
   return `HOST/PATH, such as ${DOCKER_HUB}/library/nginx`;
 }
 
-function catchAll(text: string): string {
-  return `${text.replace(/\/+$/, "")}/**`;
+/** What is advised must be a scope itself. */
+function withSlashAtEnd(text: string): ScopeProblem {
+  const everything = parseScope(`${text}${ANYTHING}`);
+  if ("expected" in everything) return everything;
+  return { expected: `no empty segment; for everything below ${text} write ${text}${ANYTHING}` };
 }
 
 /** Docker Hub has one name, and a path of two components at least, in every name that is matched. */

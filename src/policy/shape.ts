@@ -74,7 +74,11 @@ const unknownKey = (known: readonly string[]) => `${UNKNOWN}${known.join(", ")}`
  * @param unsupported keys of later versions, which are refused by other words than a misspelt one
  * @throws Rejection the file's code, for the problem that stands first in the file
  */
-export function checkShape<S extends Shape>(file: YamlFile, shape: S, unsupported: ReadonlySet<string>): Infer<S> {
+export function checkShape<S extends Shape>(
+  file: YamlFile,
+  shape: S,
+  unsupported: ReadonlySet<string> = new Set(),
+): Infer<S> {
   const result = v.safeParse(shape, file.value);
   if (result.success) return result.output;
   const problems = result.issues.map((issue) => toProblem(mostTelling(issue), unsupported));

@@ -272,6 +272,17 @@ default: audit
     ["a wildcard host in an allow rule", `${MAP}policies: [{ name: r, scope: "*.b.c/d", action: allow }]`, "5:30"],
     ["every host in an allow rule", `${MAP}policies: [{ name: r, scope: [a.b/c, "**"], action: allow }]`, "5:38"],
     ["two rules of one name", `${withRule("action: deny")}  - { name: r, scope: a.b/c, action: deny }`, "9:13"],
+    ["a rule called as the default is", `${MAP}policies: [{ name: default, scope: a.b/c, action: deny }]`, "5:20"],
+    [
+      "a rule called as a list of digests is",
+      `${MAP}policies: [{ name: digests.deny, scope: a.b/c, action: deny }]`,
+      "5:20",
+    ],
+    [
+      "a rule called as the other list is",
+      `${MAP}policies: [{ name: digests.allow, scope: a.b/c, action: deny }]`,
+      "5:20",
+    ],
     ["null for no requirements", withRule("action: enforce\nrequire:"), "9:13"],
     ["a DID that is missing from the map", withRequire(`trustedDIDs: [${ALICE}, ${CAROL}]`), "10:55"],
     ["a bad DID in a rule", withRequire("trustedDIDs: [did:plc:x]"), "10:21"],

@@ -171,8 +171,18 @@ describe("parseScope", () => {
     ["atcr.io/app?", "no wildcards but"],
     ["atcr.io/[a-z]", "no wildcards but"],
     ["atcr.io/App", "lower case"],
+    ["atcr.io/app/", "below atcr.io/app/ write atcr.io/app/**"],
+    ["index.docker.io/", "docker.io as the host"],
+    ["alice/", "a host with a dot"],
+    ["atcr.io/\u00e4*", "U+00E4"],
+    ["atcr.io/app\n", "U+000A"],
+    ["atcr.io/\u{1f600}", "U+1F600"],
   ])("says for %s to write %s", (text, suggestion) => {
     expect(parseScope(text)).toEqual({ expected: expect.stringContaining(suggestion) });
+  });
+
+  it.each(["atcr.io/a//b", "atcr.io//", "/app", "/", "//", "**//a"])("gives no advice that is none: %s", (text) => {
+    expect(parseScope(text)).toEqual({ expected: "no empty segment" });
   });
 
   it("takes 600 characters", () => {
