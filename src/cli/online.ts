@@ -48,5 +48,6 @@ function keeperOf({ cacheDir }: Config, report: (warning: string) => void): Evid
     keep: async (...kept) => (await store()).keep(...kept),
     find: async (...sought) => (await store()).find(...sought),
     forget: async (...refuted) => (await store()).forget(...refuted),
+    supersede: async (...newer) => (await store()).supersede(...newer),
   };
 }

@@ -14,7 +14,7 @@ const MAX_REDIRECTS = 3;
 
 /**
  * Asks whom a handle belongs to (spec 5.8), DNS and its https host at the same time, by the reference
- * resolver: what DNS says has precedence, and where it names nobody, or several, the host is heard.
+ * resolver: what DNS says has precedence, and where it says nothing the host is heard.
  * It is for the core to say what that proves; the DID must lead back to the handle.
  *
  * Unlike the reference, "names nobody" and "could not be asked" are told apart.
@@ -32,13 +32,20 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
   const did = await resolver.resolve(handle);
   if (resolver.bug !== undefined) throw resolver.bug;
   const answer = { handle, source: resolver.source, fetchedAt: context.now() };
+  if (resolver.isAmbiguous) return { ...answer, source: resolver.dnsSource };
   if (did !== undefined && isDid(did)) return { ...answer, did };
   const failures = [resolver.failed.dns, resolver.failed.https].filter((failure) => failure !== undefined);
-  // What answered badly is told before what did not answer: only silence may be made up for by memory.
-  const worst = failures.find((failure) => !isUnanswered(failure)) ?? failures[0];
-  if (worst === undefined) return answer;
-  throw new Missing(worst.code, failures.map(({ message }) => message).join("; "), { cause: worst });
+  const [first, second] = failures;
+  if (first === undefined) return answer;
+  // What answered is told before what did not: only silence may be made up for by memory.
+  const answered = failures.find((failure) => !isUnanswered(failure))?.code;
+  const code = answered ?? (second === undefined ? "handle.bad_response" : first.code);
+  throw new Missing(code, failures.map(({ message }) => message).join("; "), { cause: first });
 }
+
+const DNS = "dns:";
+/** What stands before the DID in a TXT record. */
+const PREFIX = "did=";
 
 /** The reference resolver takes a failure for an answer that names nobody; this one keeps failures. */
 class TellingResolver extends HandleResolver {
@@ -46,6 +53,9 @@ class TellingResolver extends HandleResolver {
   bug: Error | undefined;
   /** Where the answer came from. */
   source: string;
+  readonly dnsSource: string;
+  /** DNS names several, or one that is no DID: then the handle has no owner, whatever the host says. */
+  isAmbiguous = false;
   readonly #context: CollectContext;
 
   constructor(handle: Handle, context: CollectContext) {
@@ -54,16 +64,19 @@ class TellingResolver extends HandleResolver {
       fetch: (input) => this.#wellKnown(input instanceof Request ? input.url : String(input)),
     });
     this.source = `https://${handle}/.well-known/atproto-did`;
+    this.dnsSource = `${DNS}_atproto.${handle}`;
     this.#context = context;
   }
 
-  override async resolveDns(handle: string): Promise<string | undefined> {
-    const name = `_atproto.${handle}`;
+  override async resolveDns(): Promise<string | undefined> {
+    const name = this.dnsSource.slice(DNS.length);
     try {
       const texts = await askTxt("handle", { name, timeout: this.#context.config.didResolverTimeout }, this.#context);
       const did = this.parseDnsResult(texts.map((text) => [text]));
-      if (did === undefined || !isDid(did)) return undefined;
-      this.source = `dns:${name}`;
+      const isUsable = did !== undefined && isDid(did);
+      this.isAmbiguous = !isUsable && texts.some((text) => text.startsWith(PREFIX));
+      if (!isUsable) return undefined;
+      this.source = this.dnsSource;
       return did;
     } catch (error) {
       if (!(error instanceof Missing)) throw error;

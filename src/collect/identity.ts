@@ -6,6 +6,9 @@ import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/
 import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
 
+/** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
+const REPLAYED = 512;
+
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
   readonly fetched: Fetched;
@@ -51,7 +54,7 @@ async function fetchPlc(
     const directory = (from + i) % plcDirectories.length;
     try {
       const log = await fetchLog(did, plcDirectories[directory] ?? "", context);
-      stillInTime(`the log of ${did}`, context);
+      stillInTime(`the log of ${did}`, context, log.bytes.length / REPLAYED);
       const proof = proofOf(did, log.bytes);
       const found = { fetched: log, ...(proof && { proof }), directory };
       const operations = proof?.history?.map(({ cid }) => cid);

@@ -12,6 +12,9 @@ import { type CollectContext, gapOf } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
 import { fetchRecord } from "./record.ts";
 
+/** Milliseconds that a replica which lags is given to catch up. */
+const PAUSE = 250;
+
 /** One signer, asked about one image: who they are, and what their repo says. */
 export class SignerSearch {
   /** What this node remembered before it asked; undefined until then. */
@@ -46,10 +49,19 @@ export class SignerSearch {
     return this.#identified(first.directory + 1, (second) => isNews(second, first));
   }
 
-  /** The PDS alone, once more; undefined where it has been asked again already. */
+  /** The PDS alone, once more, a moment later; undefined where it has been asked again already. */
   again(): Promise<readonly Collected[]> | undefined {
     const identity = this.#identity;
     if (identity?.proof === undefined || !this.#open.delete("again")) return undefined;
+    return this.#afterPause(identity);
+  }
+
+  async #afterPause(identity: FetchedIdentity): Promise<readonly Collected[]> {
+    const pause = Math.min(PAUSE, this.#context.deadline.remaining());
+    await this.#context.deadline.track(
+      "another answer of the PDS",
+      async () => new Promise((done) => setTimeout(done, pause)),
+    );
     return this.#records(identity);
   }
 

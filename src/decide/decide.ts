@@ -4,7 +4,7 @@ import type { Rule, TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
-import { applyAction, judge } from "../verify/judge.ts";
+import { applyAction, type Case, findingAbout, judge } from "../verify/judge.ts";
 import type { Seen } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
@@ -30,6 +30,8 @@ const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
 const TIME_FOR_KEPT = 500;
 /** Most milliseconds that the disk may take at the end: a verdict that stands waits no longer. */
 const TIME_TO_SETTLE = 500;
+/** As much it may take where the time is over: twice that is less than the watchdog waits. */
+const LAST_MOMENT = 50;
 
 /**
  * Answers one pull: the policy selects a rule, evidence is gathered and each piece is proven and
@@ -55,12 +57,18 @@ export async function decide(
   const found = new Findings(collector.sought);
 
   const fresh = await gather(subject, rule, limited, collector, found);
-  await inTime(settle(collector, found, context));
-  const question = { subject, rule, atcrHosts: context.config.atcrHosts, now: context.now() };
-  if (takesKept && fresh.outcome === "allow") await inTime(keepVerified(fresh, subject, found, context.keeper));
-  const kept =
-    takesKept && fresh.outcome === "inconclusive" ? await judgeKept(question, collector, found, context) : undefined;
+  const { keeper } = context;
+  const given = caseOf(subject, rule, limited, collector, found);
+  await inTime(settle(given, collector, found, context), context);
+  if (takesKept && fresh.outcome === "allow") await inTime(keepVerified(fresh, subject, found, keeper), context);
+  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeKept(given, collector, keeper) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
+}
+
+/** All that is known by now, for a judgement. */
+function caseOf(subject: Subject, rule: Rule, context: CollectContext, collector: Collector, found: Findings): Case {
+  const { atcrHosts } = context.config;
+  return { subject, rule, atcrHosts, memory: collector.memory, now: context.now(), ...found.known() };
 }
 
 async function gather(
@@ -70,14 +78,12 @@ async function gather(
   collector: Collector,
   found: Findings,
 ): Promise<Verdict> {
-  const { atcrHosts } = context.config;
   for (;;) {
     const collected = await collector.next();
     const attempt = collected && found.add(stillOf(collected, context));
     // Pointers and gaps turn no refusal into an allow.
     if (collected?.kind === "pointer" || collected?.kind === "gap") continue;
-    const { memory } = collector;
-    const verdict = judge({ subject, rule, atcrHosts, memory, now: context.now(), ...found.known() });
+    const verdict = judge(caseOf(subject, rule, context, collector, found));
     if (verdict.outcome === "allow" || collected === undefined) return verdict;
     if (attempt !== undefined) askOnceMore(attempt, collector);
   }
@@ -101,30 +107,39 @@ function stillOf(collected: Collected, { deadline }: CollectContext): Collected 
 }
 
 /** What was seen outlasts this pull (spec 5.7); what lies behind what was known before is not believed. */
-async function settle(collector: Collector, found: Findings, context: DecideContext): Promise<void> {
-  const { memory, identities } = collector;
-  const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
-  const unheard = identities.filter(({ did }) => !heard.has(did));
-  const seen: readonly Seen[] = [
-    ...found.examined.map(({ attempt }) => attempt),
-    ...unheard.map((identity) => ({ sighting: { ...sightingOf(identity), revs: [] } })),
-  ];
-  for (const one of seen) {
+async function settle(given: Case, collector: Collector, found: Findings, context: DecideContext): Promise<void> {
+  for (const one of seenBy(given, collector, found)) {
     const { sighting } = one;
-    if (sighting === undefined) continue;
-    const known = memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
+    const known = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
     if (rollback(sighting, known) !== undefined) continue;
     // First, so that a crash between the two forgets too much and not too little.
-    await forgetRefuted(one, known, found.sought.digest, context.keeper);
+    await forgetRefuted(one, known, given.subject, context.keeper);
     await context.remember(sighting);
+  }
+  for (const { signer, code } of given.gaps) {
+    if (signer !== undefined && code === "pds.repo_unavailable") await context.keeper.forget(signer);
   }
 }
 
+/** Every signature that was looked at, and who those are whose PDS was not heard. */
+function seenBy(given: Case, { identities }: Collector, { examined }: Findings): readonly Seen[] {
+  const signers = new Map(given.rule.requirement.signers.map((signer) => [signer.did, signer]));
+  const heard = new Set(examined.map(({ evidence }) => evidence.signer));
+  const looked = examined.flatMap(({ evidence, attempt }): Seen[] => {
+    const signer = signers.get(evidence.signer);
+    if (attempt.sighting === undefined || signer === undefined) return [];
+    const finding = findingAbout(attempt, signer, given);
+    return [{ sighting: attempt.sighting, ...(finding && { finding }) }];
+  });
+  const unheard = identities.filter(({ did }) => !heard.has(did));
+  return [...looked, ...unheard.map((identity) => ({ sighting: { ...sightingOf(identity), revs: [] } }))];
+}
+
 /** The verdict stands by now, whatever the disk does; what was begun on it is harmless half done. */
-async function inTime(work: Promise<void>): Promise<void> {
+async function inTime(work: Promise<void>, { deadline }: CollectContext): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, TIME_TO_SETTLE);
+    timer = setTimeout(resolve, Math.min(TIME_TO_SETTLE, Math.max(LAST_MOMENT, deadline.remaining())));
   });
   await Promise.race([work, limit]);
   clearTimeout(timer);

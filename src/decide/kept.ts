@@ -1,11 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Collector } from "../collect/collect.ts";
-import type { CollectContext } from "../collect/context.ts";
 import { formatDateTime } from "../encoding/time.ts";
-import type { Digest } from "../oci/digest.ts";
-import type { Rule } from "../policy/policy.ts";
 import { atcrName } from "../verify/atcr-name.ts";
-import { ineligible } from "../verify/eligibility.ts";
 import {
   type Evidence,
   type Gap,
@@ -14,32 +10,27 @@ import {
   type SignatureEvidence,
   type Subject,
 } from "../verify/evidence.ts";
-import { judge } from "../verify/judge.ts";
-import { isNewestKey, isSilent, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
+import { type Case, judge } from "../verify/judge.ts";
+import { isNewestKey, isSilent, type KeptKey, keptFor, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
+import type { SignerMemory } from "../verify/memory.ts";
 import { attempt } from "../verify/prove.ts";
 import type { Allow, Signed } from "../verify/verdict.ts";
 import type { Findings } from "./findings.ts";
 
 /** Evidence that was verified, for `maxStaleness` (spec 6). Nothing of it throws. */
 export interface EvidenceKeeper {
-  readonly keep: (digest: Digest, evidence: Evidence, signer: Did) => Promise<void>;
-  readonly find: (digest: Digest, signer: Did) => Promise<Evidence | undefined>;
-  /** Of one digest, or all of the signer's. */
-  readonly forget: (signer: Did, digest?: Digest) => Promise<void>;
-}
-
-interface Question {
-  readonly subject: Subject;
-  readonly rule: Rule;
-  readonly atcrHosts: readonly string[];
-  readonly now: number;
+  readonly keep: (key: KeptKey, evidence: Evidence) => Promise<void>;
+  readonly find: (key: KeptKey) => Promise<Evidence | undefined>;
+  /** All of a signer's; or what has this digest, and this name. */
+  readonly forget: (signer: Did, what?: Partial<Omit<KeptKey, "signer">>) => Promise<void>;
+  /** Other digests of this signer under this name: its tag has another meaning now. */
+  readonly supersede: (key: KeptKey) => Promise<void>;
 }
 
 /** Keeps what an image was allowed by, signer by signer. */
 export async function keepVerified(
   { because }: Allow,
-  { digest }: Subject,
+  subject: Subject,
   found: Findings,
   keeper: EvidenceKeeper,
 ): Promise<void> {
@@ -47,71 +38,73 @@ export async function keepVerified(
   const { owner } = found.known();
   for (const { evidence, attempt } of found.examined) {
     if (!("facts" in attempt) || !counted.has(attempt.facts)) continue;
-    const bundle = { pointers: [], gaps: [], signatures: [evidence], ...(owner && { owner }) };
-    await keeper.keep(digest, bundle, evidence.signer);
+    const key = { signer: evidence.signer, digest: subject.digest, name: keptFor(subject) };
+    if (evidence.tag !== undefined) await keeper.supersede(key);
+    await keeper.keep(key, { pointers: [], gaps: [], signatures: [evidence], ...(owner && { owner }) });
   }
 }
 
-/** Forgets what a fresh answer contradicts: a proven absence, a tombstone, another key (spec 6). */
+/** Forgets what a fresh answer contradicts (spec 6). */
 export async function forgetRefuted(
   seen: Seen,
   memory: SignerMemory,
-  digest: Digest,
+  subject: Subject,
   keeper: EvidenceKeeper,
 ): Promise<void> {
-  const signer = seen.sighting?.signer;
-  if (signer === undefined) return;
+  const { signer } = seen.sighting;
+  const { digest } = subject;
   switch (refuted(seen, memory)) {
     case "signer":
       return keeper.forget(signer);
     case "digest":
-      return keeper.forget(signer, digest);
+      return keeper.forget(signer, { digest });
+    case "name":
+      return keeper.forget(signer, { digest, name: keptFor(subject) });
     case "nothing":
       return;
   }
 }
 
 /**
- * Judges once more with evidence verified before, of signers of whom nothing was heard now: their
- * services could not be reached, or not in time. Policy, times and keys are those of now.
+ * Judges once more with evidence verified before, of signers who were asked and of whom nothing was heard:
+ * their services could not be reached, or not in time. Policy, times, memory of logs and what is known of
+ * their identity are those of now.
  *
  * @returns undefined where that changes nothing
  */
-export async function judgeKept(
-  question: Question,
-  collector: Collector,
-  found: Findings,
-  { keeper, recall }: Pick<CollectContext, "recall"> & { readonly keeper: EvidenceKeeper },
-): Promise<Allow | undefined> {
-  const { rule, now } = question;
-  const known = found.known();
+export async function judgeKept(given: Case, collector: Collector, keeper: EvidenceKeeper): Promise<Allow | undefined> {
   const memory = new Map(collector.memory);
-  const attempts = [...known.attempts];
+  const attempts = [...given.attempts];
   const times: number[] = [];
-  let { owner } = known;
-  const handle = atcrName(question.subject.name, question.atcrHosts)?.handle;
-  for (const signer of rule.requirement.signers) {
-    const kept = ineligible(signer, now) ? undefined : await findKept(signer.did, question, keeper);
+  const handle = atcrName(given.subject.name, given.atcrHosts)?.handle;
+  const ownerIsSilent = given.gaps.filter(({ service }) => service === "handle").every(isUnanswered);
+  let { owner } = given;
+  for (const [signer, remembered] of collector.memory) {
+    const kept = await findKept(signer, given, keeper);
     if (kept === undefined) continue;
-    if (owner === undefined && kept.owner?.handle === handle && known.gaps.filter(isOfHandle).every(isUnanswered)) {
+    if (owner === undefined && ownerIsSilent && kept.owner !== undefined && kept.owner.handle === handle) {
       owner = kept.owner;
-      if (owner !== undefined) times.push(kept.at);
+      times.push(kept.at);
     }
-    if (!isSilent(signer.did, known)) continue;
-    const again = attempt(collector.sought, kept.signature);
-    const remembered = memory.get(signer.did) ?? (await recall(signer.did));
-    if (!isNewestKey(again.sighting?.key, collector.identityOf(signer.did), remembered)) {
-      await keeper.forget(signer.did);
-      continue;
-    }
-    // Verified before, it may well lie behind what was seen since of another image.
-    memory.set(signer.did, { ...NOTHING_REMEMBERED, keys: remembered.keys });
+    if (!isSilent(signer, given)) continue;
+    // Who they are may have been heard, and is then what counts.
+    const again = attempt(collector.sought, kept.signature, collector.identityOf(signer));
+    if (isOutdated(again.sighting, remembered)) continue;
+    // Verified before, the repo may well lie behind what was seen since of another image.
+    const { rev, ...rest } = remembered;
+    memory.set(signer, rest);
     attempts.push(again);
     times.push(kept.at);
   }
-  const verdict = judge({ ...question, ...known, ...(owner && { owner }), attempts, memory });
+  const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
   if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
-  return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), known.gaps) };
+  return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };
+}
+
+/** A did:web has no log that tells of a key since: what this node saw has to do. */
+function isOutdated(sighting: Seen["sighting"] | undefined, memory: SignerMemory): boolean {
+  if (sighting?.key === undefined) return true;
+  return sighting.operations === undefined && !isNewestKey(sighting.key, memory);
 }
 
 interface Kept {
@@ -121,13 +114,9 @@ interface Kept {
   readonly at: number;
 }
 
-/** What was kept of a signer and is not too old for the rule. */
-async function findKept(
-  signer: Did,
-  { subject, rule, now }: Question,
-  keeper: EvidenceKeeper,
-): Promise<Kept | undefined> {
-  const evidence = await keeper.find(subject.digest, signer);
+/** What was kept of a signer for this name, and is not too old for the rule. */
+async function findKept(signer: Did, { subject, rule, now }: Case, keeper: EvidenceKeeper): Promise<Kept | undefined> {
+  const evidence = await keeper.find({ signer, digest: subject.digest, name: keptFor(subject) });
   const [signature] = evidence?.signatures ?? [];
   if (evidence === undefined || signature === undefined) return undefined;
   const at = verifiedAt(evidence, now);
@@ -140,8 +129,4 @@ function asKept(signed: Signed, at: number, gaps: readonly Gap[]): Signed {
   const reasons = [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
   const note = `by evidence verified ${formatDateTime(at)}, as services could not be reached: ${reasons}`;
   return { ...signed, verifiedAt: at, notes: [...signed.notes, note] };
-}
-
-function isOfHandle({ service }: Gap): boolean {
-  return service === "handle";
 }

@@ -7,6 +7,7 @@ import { sha256 } from "../encoding/sha256.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence } from "../verify/evidence.ts";
+import type { KeptKey } from "../verify/kept.ts";
 import { hasCode, makeOwnFolder } from "./folders.ts";
 import { check, checkWay } from "./trusted-way.ts";
 
@@ -19,12 +20,13 @@ const LEAVE_TOGETHER = 64;
 /** A temporary name this old, in milliseconds, is what a killed process has left behind. */
 const LEFT_BEHIND = 3_600_000;
 const EVIDENCE = "evidence";
-const PIECE = /^[0-9a-f]{64}-[0-9a-f]{64}\.json$/;
-const TEMPORARY = /^[0-9a-f]{64}-[0-9a-f]{64}\.json\.[0-9a-f-]{36}$/;
+/** Of the signer, of the image, and of the name that it was kept for. */
+const PIECE = /^(?<signer>[0-9a-f]{64})-(?<digest>[0-9a-f]{64})-(?<name>[0-9a-f]{64})\.json$/;
+const TEMPORARY = /^[0-9a-f]{64}-[0-9a-f]{64}-[0-9a-f]{64}\.json\.[0-9a-f-]{36}$/;
 
 /**
- * Evidence that was verified, for `maxStaleness` (spec 6): for each digest and signer one bundle, replaced
- * whole or not at all. It is proven and judged again when it is used.
+ * Evidence that was verified, for `maxStaleness` (spec 6): for each signer, digest and name one bundle,
+ * replaced whole or not at all. It is proven and judged again when it is used.
  *
  * Nothing that lies on the disk makes it throw: it is reported and not used.
  */
@@ -44,22 +46,24 @@ export class EvidenceStore {
   }
 
   /** @param evidence whose one signature is this signer's */
-  async keep(digest: Digest, evidence: Evidence, signer: Did): Promise<void> {
+  async keep(key: KeptKey, evidence: Evidence): Promise<void> {
+    const { digest, signer } = key;
     try {
       const bytes = writeBundle({ digest, evidence });
       if (bytes.length > MAX_EVIDENCE)
         throw new Error(`it has ${bytes.length} bytes, at most ${MAX_EVIDENCE} are kept`);
       await makeOwnFolder(this.#directory, EVIDENCE);
       await this.#makeRoom();
-      await replace(this.#pathOf(digest, signer), bytes);
+      await replace(this.#pathOf(key), bytes);
     } catch (error) {
       this.#report(`the evidence of ${signer} about ${digest} is not kept: ${(error as Error).message}`);
     }
   }
 
-  /** @returns what was kept of this digest and signer; how old it is stands in its `fetchedAt` */
-  async find(digest: Digest, signer: Did): Promise<Evidence | undefined> {
-    const path = this.#pathOf(digest, signer);
+  /** @returns what was kept; how old it is stands in its `fetchedAt` */
+  async find(key: KeptKey): Promise<Evidence | undefined> {
+    const { digest, signer } = key;
+    const path = this.#pathOf(key);
     try {
       await checkWay(this.#folder);
       const bundle = readBundle(await readPiece(path));
@@ -75,21 +79,37 @@ export class EvidenceStore {
     }
   }
 
-  /** Forgets what was kept of a signer; of this digest alone, where one is given. */
-  async forget(signer: Did, digest?: Digest): Promise<void> {
+  /** Forgets what was kept of a signer; of this digest or under this name alone, where they are given. */
+  async forget(signer: Did, what: { readonly digest?: Digest; readonly name?: string } = {}): Promise<void> {
+    const [digest, name] = [what.digest && digestHex(what.digest), what.name && hashOf(what.name)];
+    await this.#forget(
+      signer,
+      (piece) => (digest ?? piece.digest) === piece.digest && (name ?? piece.name) === piece.name,
+    );
+  }
+
+  /** Forgets other digests of a signer under this name. */
+  async supersede({ signer, digest, name }: KeptKey): Promise<void> {
+    const [kept, under] = [digestHex(digest), hashOf(name)];
+    await this.#forget(signer, (piece) => piece.digest !== kept && piece.name === under);
+  }
+
+  async #forget(signer: Did, isMeant: (piece: { digest: string; name: string }) => boolean): Promise<void> {
+    const whose = hashOf(signer);
     try {
       await checkWay(this.#folder);
-      const prefix = digest === undefined ? prefixOf(signer) : nameOf(digest, signer);
-      const names = (await readdir(this.#folder)).filter((name) => name.startsWith(prefix));
-      for (const name of names) await remove(join(this.#folder, name));
+      for (const file of await readdir(this.#folder)) {
+        const { signer: of, digest = "", name = "" } = PIECE.exec(file)?.groups ?? {};
+        if (of === whose && isMeant({ digest, name })) await remove(join(this.#folder, file));
+      }
     } catch (error) {
       if (hasCode(error, "ENOENT")) return;
       this.#report(`the evidence of ${signer} in ${this.#folder} is not forgotten: ${(error as Error).message}`);
     }
   }
 
-  #pathOf(digest: Digest, signer: Did): string {
-    return join(this.#folder, nameOf(digest, signer));
+  #pathOf({ signer, digest, name }: KeptKey): string {
+    return join(this.#folder, `${hashOf(signer)}-${digestHex(digest)}-${hashOf(name)}.json`);
   }
 
   async #makeRoom(): Promise<void> {
@@ -105,12 +125,8 @@ export class EvidenceStore {
   }
 }
 
-function prefixOf(signer: Did): string {
-  return `${toHex(sha256(toUtf8(signer)))}-`;
-}
-
-function nameOf(digest: Digest, signer: Did): string {
-  return `${prefixOf(signer)}${digestHex(digest)}.json`;
+function hashOf(text: string): string {
+  return toHex(sha256(toUtf8(text)));
 }
 
 /** A reader finds the old content or the new. */

@@ -1,21 +1,31 @@
 import { isHandle, normaliseHandle } from "../atproto/handle.ts";
 import { demandsOwner } from "../policy/owner.ts";
-import { reject } from "../rejection.ts";
+import { Rejection, reject } from "../rejection.ts";
 import { atcrName } from "./atcr-name.ts";
 import type { Question } from "./check-facts.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 /**
  * Checks that the signature is about this name of the image (spec 5.6, 5.8): its repository, the
- * handle in it, its tag.
+ * handle in it, its tag. Where one says no and of another nothing is known, it is no.
  *
  * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent,
  * tag.mismatch, or what the handle's or the tag's answer is missing by
  */
 export function checkName(facts: SignatureFacts, question: Question): void {
-  checkRepository(facts, question);
-  checkOwner(facts, question);
-  checkTag(facts, question);
+  const found = [checkRepository, checkOwner, checkTag].flatMap((check) => rejectionOf(() => check(facts, question)));
+  const first = found.find(({ kind }) => kind === "deny") ?? found[0];
+  if (first !== undefined) throw first;
+}
+
+function rejectionOf(check: () => void): readonly Rejection[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof Rejection) return [error];
+    throw error;
+  }
 }
 
 function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {

@@ -71,7 +71,7 @@ function standingOf(signer: TrustedSigner, given: Case): Standing {
   const offered: SignatureFacts[] = [];
   for (const attempt of given.attempts) {
     if (signerOf(attempt) !== signer.did) continue;
-    const finding = behind(attempt, signer, given) ?? objection(attempt, signer, given);
+    const finding = findingAbout(attempt, signer, given);
     if (finding !== undefined) findings.push(finding);
     else if ("facts" in attempt) offered.push(attempt.facts);
   }
@@ -94,8 +94,13 @@ function unasked(signer: Did, { gaps }: Case): Standing {
   };
 }
 
+/** Why an attempt does not count for a signer; undefined where it does. */
+export function findingAbout(attempt: Attempt, signer: TrustedSigner, given: Question): Finding | undefined {
+  return behind(attempt, signer, given) ?? objection(attempt, signer, given);
+}
+
 /** What was proven is old: behind what this node has seen, or behind the policy's minRev (spec 5.7). */
-function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: Case): Finding | undefined {
+function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: Question): Finding | undefined {
   if (sighting === undefined) return undefined;
   const rolledBack = memory === undefined ? undefined : rollback(sighting, memory.get(did) ?? NOTHING_REMEMBERED);
   if (rolledBack !== undefined) return { signer: did, ...rolledBack };
@@ -105,8 +110,7 @@ function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory 
   return { signer: did, code: "commit.older_than_pinned", detail };
 }
 
-/** Why an attempt does not count, if it does not. */
-function objection(attempt: Attempt, signer: TrustedSigner, given: Case): Finding | undefined {
+function objection(attempt: Attempt, signer: TrustedSigner, given: Question): Finding | undefined {
   if ("finding" in attempt) return attempt.finding;
   try {
     checkFacts(attempt.facts, signer, given);

@@ -1,19 +1,31 @@
-import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
-import { Rejection } from "../rejection.ts";
-import { type Evidence, type Gap, isUnanswered } from "./evidence.ts";
+import type { Digest } from "../oci/digest.ts";
+import { REJECTIONS } from "../rejection.ts";
+import { type Evidence, type Gap, isUnanswered, type Subject } from "./evidence.ts";
 import type { Sighting, SignerMemory } from "./memory.ts";
 import type { Attempt, Finding } from "./verdict.ts";
 
+/** What evidence is kept of: one signer's, for one digest under one name. */
+export interface KeptKey {
+  readonly signer: Did;
+  readonly digest: Digest;
+  readonly name: string;
+}
+
+/** What evidence is kept for beside its digest: the name, with the tag by which the digest was found. */
+export function keptFor({ name: { host, path }, tag }: Subject): string {
+  return `${host}/${path}${tag === undefined ? "" : `:${tag}`}`;
+}
+
 /**
- * Whether nothing at all was heard of a signer's signature: then what was verified before may be judged
- * again. A signer who was not asked would have been named by the registry, so its list must be missing.
+ * Whether somebody who was asked gave no answer at all: then what was verified before may be judged again.
+ * Of one who was not asked, as in a rule with many signers, nothing is known, and a registry could see to
+ * that.
  */
 export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly Attempt[]; gaps: readonly Gap[] }) {
   if (attempts.some((attempt) => ("facts" in attempt ? attempt.facts.signer : attempt.signer) === signer)) return false;
-  const own = gaps.filter((gap) => gap.signer === signer);
-  const missing = own.length > 0 ? own : gaps.filter(({ service }) => service === "registry");
+  const missing = gaps.filter((gap) => gap.signer === signer);
   return missing.length > 0 && missing.every(isUnanswered);
 }
 
@@ -24,32 +36,30 @@ export function verifiedAt({ signatures, owner }: Evidence, now: number): number
   return times.some((time) => time > now + CLOCK_SKEW) ? undefined : Math.min(...times);
 }
 
-/** What was seen of a signer, and what is wrong with it if anything is: an attempt, or who they are alone. */
+/** What was seen of a signer, and why it does not count if it does not: an attempt, or who they are alone. */
 export interface Seen {
-  readonly sighting?: Sighting;
+  readonly sighting: Sighting;
   readonly finding?: Finding;
 }
 
-/** What a signer's answer says of evidence kept before: nothing, that of this digest is over, or all of it. */
-export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "nothing" | "digest" | "signer" {
+/**
+ * How much of what was kept of a signer a fresh answer ends: all of it; what was kept of this digest; of
+ * this digest under this name; or nothing.
+ */
+export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "signer" | "digest" | "name" | "nothing" {
   if (finding?.code === "identity.deactivated") return "signer";
-  const key = sighting?.key;
   // Also one that was seen before another: an owner who undoes what a thief did has the old key again.
-  if (key !== undefined && memory.keys.size > 0 && !isNewestKey(key, undefined, memory)) return "signer";
-  return finding?.code === "record.absent" ? "digest" : "nothing";
+  if (sighting.key !== undefined && memory.keys.size > 0 && !isNewestKey(sighting.key, memory)) return "signer";
+  if (finding?.code === "record.absent") return "digest";
+  // Their repo was proven, and does not say any more what this name needs.
+  const isRefused = finding !== undefined && REJECTIONS[finding.code].kind === "deny";
+  return isRefused && sighting.revs.length > 0 ? "name" : "nothing";
 }
 
 /**
- * Whether a key is the signer's newest, as far as is known: by the identity, where it was had now, and by
- * what this node remembers, where another key was first seen later.
+ * Whether a key is the newest that this node has seen of a signer, by when it saw each first.
  */
-export function isNewestKey(
-  key: string | undefined,
-  proof: IdentityProof | undefined,
-  { keys }: SignerMemory,
-): boolean {
-  if (key === undefined) return false;
-  if (proof !== undefined && (proof.current instanceof Rejection || proof.current.key.didKey !== key)) return false;
+export function isNewestKey(key: string, { keys }: SignerMemory): boolean {
   const seen = keys.get(key);
   return [...keys].every(([other, time]) => other === key || (seen !== undefined && time < seen));
 }

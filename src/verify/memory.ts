@@ -41,7 +41,8 @@ export function lostOperation(operations: readonly string[] | undefined, memory:
 
 /**
  * Whether what was seen now lies behind what is remembered (spec 5.7): a log that lost a valid operation,
- * or a repo of an older revision.
+ * or a repo of an older revision; also where two proofs of one pull disagree, which a repo between two
+ * commits explains once.
  *
  * @param memory as it was before anybody was asked, else two pulls at the same time would accuse each other
  */
@@ -51,9 +52,11 @@ export function rollback({ signer, operations, revs }: Sighting, memory: SignerM
     const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen; ${afterRestore(signer)}`;
     return { code: "identity.log_rolled_back", detail };
   }
-  const older = revs.find((rev) => memory.rev !== undefined && rev < memory.rev);
+  const seen = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted();
+  const newest = seen.at(-1);
+  const older = revs.find((rev) => newest !== undefined && rev < newest);
   if (older === undefined) return undefined;
-  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}; ${afterRestore(signer)}`;
+  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${newest}; ${afterRestore(signer)}`;
   return { code: "commit.rolled_back", detail };
 }
 

@@ -2,12 +2,13 @@ import type { Did } from "../../src/atproto/syntax.ts";
 import type { DecideContext } from "../../src/decide/decide.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import type { Evidence } from "../../src/verify/evidence.ts";
+import type { KeptKey } from "../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
 
 /** What outlasts a pull, in this process's memory: state/ does the same on disk. */
 export class NodeMemory {
   readonly signers = new Map<Did, SignerMemory>();
-  /** Kept evidence by `DID DIGEST`. */
+  /** Kept evidence by `DID DIGEST NAME`. */
   readonly evidence = new Map<string, Evidence>();
   readonly #now: () => number;
 
@@ -20,9 +21,11 @@ export class NodeMemory {
       recall: async (signer) => this.signers.get(signer) ?? NOTHING_REMEMBERED,
       remember: async (sighting) => this.remember(sighting),
       keeper: {
-        keep: async (digest, evidence, signer) => void this.evidence.set(`${signer} ${digest}`, evidence),
-        find: async (digest, signer) => this.evidence.get(`${signer} ${digest}`),
-        forget: async (signer, digest) => this.#forget(signer, digest),
+        keep: async (key, evidence) => void this.evidence.set(keyOf(key), evidence),
+        find: async (key) => this.evidence.get(keyOf(key)),
+        forget: async (signer, what = {}) => this.#forget((key) => key.signer === signer && fits(key, what)),
+        supersede: async ({ signer, digest, name }) =>
+          this.#forget((key) => key.signer === signer && key.name === name && key.digest !== digest),
       },
     };
   }
@@ -36,10 +39,19 @@ export class NodeMemory {
     this.signers.set(signer, { operations: all, keys, ...(rev === undefined ? {} : { rev }) });
   }
 
-  #forget(signer: Did, digest?: Digest): void {
-    for (const key of this.evidence.keys()) {
-      if (digest === undefined ? key.startsWith(`${signer} `) : key === `${signer} ${digest}`)
-        this.evidence.delete(key);
+  #forget(isMeant: (key: KeptKey) => boolean): void {
+    for (const text of this.evidence.keys()) {
+      const [signer, digest, name] = text.split(" ") as [Did, Digest, string];
+      if (isMeant({ signer, digest, name })) this.evidence.delete(text);
     }
   }
+}
+
+/** As {@link NodeMemory.evidence} names it. */
+export function keyOf({ signer, digest, name }: KeptKey): string {
+  return `${signer} ${digest} ${name}`;
+}
+
+function fits(key: KeptKey, { digest = key.digest, name = key.name }: Partial<KeptKey>): boolean {
+  return key.digest === digest && key.name === name;
 }
