@@ -91,8 +91,8 @@ export async function judgeKept(given: Case, collector: Collector, keeper: Evide
     const again = attempt(collector.sought, kept.signature, collector.identityOf(signer));
     if (isOutdated(again.sighting, remembered)) continue;
     // Verified before, the repo may well lie behind what was seen since of another image.
-    const { rev, ...rest } = remembered;
-    memory.set(signer, rest);
+    const { operations, keys } = remembered;
+    memory.set(signer, { operations, keys });
     attempts.push(again);
     times.push(kept.at);
   }
