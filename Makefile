@@ -76,7 +76,10 @@ install: $(BINARY) $(SCHEMA) ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 0644 $(SCHEMA) "$(DESTDIR)$(PREFIX)/share/atcr-verify/trust-policy.schema.json"
 	install -d "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
 	install -m 0644 LICENSE README.md "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
-	for file in $$(find config-examples -type f); do install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; done
+	for file in $$(find config-examples -type f); do \
+	  install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; \
+	  sed -i '1s|\$$schema=/usr/share/|$$schema=$(PREFIX)/share/|' "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; \
+	done # the sources name the schema where packages put it
 
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build

@@ -1,0 +1,49 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTemporaryDirectory } from "../support/process.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const PREFIX = "/opt/verifier";
+const folder = makeTemporaryDirectory("install");
+const installed = (path: string): string => join(folder, "root", PREFIX, path);
+const EXAMPLES = "share/doc/atcr-verify/config-examples";
+const SCHEMA = "share/atcr-verify/trust-policy.schema.json";
+
+beforeAll(() => {
+  // What is built has tests of its own: here it is as if it had been.
+  const built = { BINARY: join(folder, "atcr-verify"), SCHEMA: join(folder, "schema.json") };
+  for (const file of Object.values(built)) writeFileSync(file, file);
+  const old = Object.values(built).map((file) => `--old-file=${file}`);
+  const variables = Object.entries({ DESTDIR: join(folder, "root"), PREFIX, ...built }).map((pair) => pair.join("="));
+  // Not the flags of a make that runs these tests.
+  const env = { ...process.env, MAKEFLAGS: "", MAKELEVEL: "" };
+  const args = ["install", ...old, ...variables];
+  const { status, stderr } = spawnSync("make", args, { cwd: ROOT, env, encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("make install", () => {
+  it("puts the program and the schema below PREFIX in DESTDIR", () => {
+    expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(join(folder, "atcr-verify"));
+    expect(statSync(installed("bin/atcr-verify")).mode & 0o777).toBe(0o755);
+    expect(readFileSync(installed(SCHEMA), "utf8")).toBe(join(folder, "schema.json"));
+  });
+
+  it("has every example of a policy name the schema where it is, and changes nothing else in any", () => {
+    const source = join(ROOT, "config-examples");
+    const names = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) {
+      const text = readFileSync(join(source, name), "utf8");
+      const expected = text.replace("$schema=/usr/share/", `$schema=${PREFIX}/share/`);
+      expect(readFileSync(installed(join(EXAMPLES, name)), "utf8"), name).toBe(expected);
+      expect(statSync(installed(join(EXAMPLES, name))).mode & 0o777).toBe(0o644);
+    }
+    const [first] = readFileSync(installed(join(EXAMPLES, "production.yaml")), "utf8").split("\n");
+    expect(first).toBe(`# yaml-language-server: $schema=${PREFIX}/${SCHEMA}`);
+  });
+});
