@@ -115,9 +115,16 @@ describe("config-examples", () => {
     expect(rule?.requirement).toMatchObject({ minSignatures: 2, owner: "any", tag: "any", ...spans });
   });
 
-  it("one-signer.yaml requires the tag to be the signer's, and by default the name too", () => {
+  it("require nobody to have a record of the tag, whose key is believed alone, and show how", () => {
+    for (const file of Object.keys(EXPECTED)) {
+      for (const { requirement } of policy(file).rules) expect([file, requirement.tag]).toEqual([file, "any"]);
+    }
+    const asking = parsePolicy(read("production.yaml").replace("# tag: match", "tag: match"), "production.yaml");
+    expect(asking.rules.find(({ name }) => name === "production")?.requirement.tag).toBe("match");
+  });
+
+  it("one-signer.yaml requires the name to be the signer's, by default", () => {
     const [rule] = policy("one-signer.yaml").rules;
-    expect(rule?.requirement.tag).toBe("match");
     expect(rule?.requirement).not.toHaveProperty("owner");
   });
 
