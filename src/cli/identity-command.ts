@@ -11,7 +11,6 @@ import { readCommandLine, readOutput } from "./command-line.ts";
 import { type HandleFound, type IdentityFound, identityJson, identityText, wrongWith } from "./identity-report.ts";
 import { onlineContext } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonReport, textReport } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { config: "value", output: "value", "min-key-age": "value" } as const;
@@ -21,7 +20,6 @@ const RECOMMENDED_KEY_AGE = "72h";
 /** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
 export async function identityCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const form = readOutput(args);
-  edge.render = form === "json" ? (answer) => jsonReport(answer, undefined) : textReport;
   const { values, operands } = readCommandLine(args, OPTIONS);
   const asked = readOperand(operands);
   const minKeyAge = values.get("min-key-age") ?? RECOMMENDED_KEY_AGE;

@@ -2,7 +2,7 @@ import { normaliseHandle } from "../atproto/handle.ts";
 import type { Identity, IdentityProof } from "../atproto/identity.ts";
 import type { PlcHistoryEntry } from "../atproto/plc-log.ts";
 import type { PlcState } from "../atproto/plc-operation.ts";
-import { didWebHost, isPlc } from "../atproto/syntax.ts";
+import { didWebHost, isPlc, tidTime } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, OwnerAnswer } from "../verify/evidence.ts";
@@ -45,7 +45,7 @@ export function wrongWith(found: IdentityFound): Wrong | undefined {
 
 /** One JSON object; its keys are part of the public interface (docs/spec.md). */
 export function identityJson(found: IdentityFound): string {
-  const { asked, fetched, handle, minKeyAge, proof } = found;
+  const { asked, fetched, handle, memory, minKeyAge, proof } = found;
   const wrong = wrongWith(found);
   const identity = proof.current instanceof Rejection ? undefined : proof.current;
   return jsonText({
@@ -63,6 +63,7 @@ export function identityJson(found: IdentityFound): string {
       services: identity.services,
       key: { ...keyJson(identity, found), minKeyAge },
     }),
+    ...(memory.rev !== undefined && { rev: memory.rev, revTime: formatDateTime(tidTime(memory.rev)) }),
     rotationKeys: standingState(proof)?.rotationKeys ?? [],
     history: historyOf(proof).map(({ kind, changes, entry, signedByKey }) => ({
       cid: entry.cid,
@@ -78,7 +79,7 @@ export function identityJson(found: IdentityFound): string {
 
 /** The same for people: what it is, how that is known, then the history. */
 export function identityText(found: IdentityFound): string {
-  const { fetched, handle, proof } = found;
+  const { fetched, handle, memory, proof } = found;
   const wrong = wrongWith(found);
   const identity = proof.current instanceof Rejection ? undefined : proof.current;
   const lines = [
@@ -90,6 +91,12 @@ export function identityText(found: IdentityFound): string {
     ...row("handle", handle === undefined ? [] : [describeHandle(handle, found)]),
     ...row("PDS", identity === undefined ? [] : [identity.pds]),
     ...row("key", identity === undefined ? [] : describeKey(identity, found)),
+    ...row(
+      "rev",
+      memory.rev === undefined
+        ? []
+        : [`${memory.rev}, of ${formatDateTime(tidTime(memory.rev))}, the newest that this node has seen`],
+    ),
     ...row("rotation keys", standingState(proof)?.rotationKeys ?? []),
     ...row("services", identity?.services.map(({ id, type }) => `${id} (${type})`) ?? []),
     ...row("history", historyOf(proof).flatMap(describeStep)),
@@ -112,7 +119,7 @@ function howVerified({ proof: { did, history } }: IdentityFound): readonly strin
   }
   const count = history?.length ?? 0;
   return [
-    `the log's ${count} operations replayed: the first hashes to the DID, each is signed by a rotation key in place before it`,
+    `the log's ${count === 1 ? "1 operation" : `${count} operations`} replayed: the first hashes to the DID, each is signed by a rotation key in place before it`,
     "the directory's word alone: every date, and that there is nothing newer",
   ];
 }
@@ -140,30 +147,34 @@ function describeHandle(handle: HandleFound, found: IdentityFound): string {
   return bothWays(handle, found) === true ? `${leads}, which claims it: it is theirs` : `${leads}: it is not theirs`;
 }
 
-/** The key's age counts from the later of the log's date and this node's first sight of it (spec 5.8). */
+/**
+ * The key's age counts from the later of the log's date and this node's first sight of it (spec 5.8): to a
+ * pull, a key that was not seen before is as old as the pull.
+ */
 function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, youngest }: IdentityFound) {
   const firstSeen = memory.keys.get(key.didKey);
-  const known = [keySince, firstSeen].filter((time) => time !== undefined);
   return {
     key: key.didKey,
     ...(keySince !== undefined && { since: formatDateTime(keySince) }),
-    ...(firstSeen !== undefined && { firstSeen: formatDateTime(firstSeen) }),
-    ...(known.length > 0 && { younger: now - Math.max(...known) < youngest }),
+    firstSeen: firstSeen === undefined ? null : formatDateTime(firstSeen),
+    younger: now - Math.max(keySince ?? 0, firstSeen ?? now) < youngest,
     formerKeys: [...formerKeys],
   };
 }
 
 function describeKey(identity: Identity, found: IdentityFound): readonly string[] {
+  const { memory, minKeyAge, now, youngest } = found;
   const { key, since, firstSeen, younger } = keyJson(identity, found);
-  const age =
-    younger === undefined ? "of unknown age" : `${younger ? "YOUNGER" : "not younger"} than ${found.minKeyAge}`;
+  const isOldByLog = identity.keySince !== undefined && now - identity.keySince >= youngest;
+  const unseen =
+    memory.unusable === undefined
+      ? "never seen by this node, so that a rule's minKeyAge counts from the next pull on"
+      : `not known when this node first saw it: ${memory.unusable}`;
   return [
     key,
     `in place since ${since ?? "an unknown date: there is no history"}`,
-    firstSeen === undefined
-      ? "never seen by this node: minKeyAge counts from its first pull"
-      : `first seen here ${firstSeen}`,
-    age,
+    firstSeen === null ? unseen : `first seen here ${firstSeen}`,
+    `${younger ? "YOUNGER" : "not younger"} than ${minKeyAge}${younger && isOldByLog ? " to this node; by the log it is older" : ""}`,
   ];
 }
 

@@ -36,6 +36,7 @@ interface Report {
   readonly handle?: Record<string, unknown>;
   readonly pds?: string;
   readonly key?: Record<string, unknown>;
+  readonly rev?: string;
   readonly services?: readonly unknown[];
   readonly rotationKeys: readonly string[];
   readonly history: readonly Step[];
@@ -89,12 +90,19 @@ describe("identity of a did:plc", () => {
       asked: log.did,
       did: log.did,
       source: `${world.plc.origin}/${log.did}/log/audit`,
-      verified: [expect.stringContaining("log's 1 operations replayed"), expect.stringContaining("directory's word")],
+      verified: [expect.stringContaining("log's 1 operation replayed"), expect.stringContaining("directory's word")],
       handles: ["nobody.example"],
       handle: { handle: "nobody.example", missing: expect.stringMatching(/^net\.forbidden_address: /) },
       pds: PDS,
       services: [{ id: "atproto_pds", type: "AtprotoPersonalDataServer" }],
-      key: { key: OLD.did(), since: iso(now - 30 * DAY), younger: false, minKeyAge: "72h", formerKeys: [] },
+      key: {
+        key: OLD.did(),
+        since: iso(now - 30 * DAY),
+        firstSeen: null,
+        younger: true,
+        minKeyAge: "72h",
+        formerKeys: [],
+      },
       rotationKeys: [MAIN.did(), SPARE.did()],
       history: [
         {
@@ -120,7 +128,7 @@ describe("identity of a did:plc", () => {
     });
     expect(found.history[1]).toMatchObject({ kind: "update", signedBy: SPARE.did(), rotationKey: 1, nullified: false });
     expect(found.history[1]?.changes).toEqual({ signingKey: NEW.did() });
-    expect((await report([log.did, "--min-key-age", "23h"])).key).toMatchObject({ younger: false, minKeyAge: "23h" });
+    expect((await report([log.did, "--min-key-age", "23h"])).key).toMatchObject({ minKeyAge: "23h" });
   });
 
   it("shows what was nullified by a more powerful key", async () => {
@@ -128,7 +136,7 @@ describe("identity of a did:plc", () => {
     await log.update({ signingKey: NEW, rotationKeys: [SPARE] }, { at: now - 2 * DAY, signer: SPARE });
     await log.update({ pds: "https://other.example.com" }, { at: now - DAY, signer: MAIN, after: 0 });
     const found = await report([log.did]);
-    expect(found).toMatchObject({ exit: 0, pds: "https://other.example.com", key: { key: OLD.did(), younger: false } });
+    expect(found).toMatchObject({ exit: 0, pds: "https://other.example.com", key: { key: OLD.did() } });
     expect(found.rotationKeys).toEqual([MAIN.did(), SPARE.did()]);
     expect(found.history.map(({ nullified, changes }) => [nullified, Object.keys(changes)])).toEqual([
       [false, ["rotationKeys", "signingKey", "pds", "services", "alsoKnownAs"]],
@@ -163,13 +171,19 @@ describe("identity of a did:plc", () => {
   it("says when this node first saw the key, from which its age counts", async () => {
     const image = await world.image("seen");
     const { did } = world.signer;
-    expect((await report([did])).key).not.toHaveProperty("firstSeen");
+    const before = await report([did, "--min-key-age", "1h"]);
+    expect(before.key).toMatchObject({ since: iso(world.begun), firstSeen: null, younger: true });
+    expect(before).not.toHaveProperty("rev");
     expect((await identity([did])).stdout).toContain("never seen by this node");
     expect((await world.pull(world.name, image)).code).toBe(0);
-    const { key } = await report([did, "--min-key-age", "1h"]);
+    const { key, rev } = await report([did, "--min-key-age", "1h"]);
+    expect(rev).toBe(world.signer.repo.rev);
     expect(Date.parse(String(key?.["firstSeen"]))).toBeGreaterThanOrEqual(now - 1000);
     expect(key).toMatchObject({ since: iso(world.begun), younger: true });
-    expect((await identity([did])).stdout).toContain("first seen here");
+    const text = (await identity([did])).stdout;
+    expect(text).toContain("first seen here");
+    expect(text).toContain(`  rev:            ${rev}, of `);
+    expect((await report([did, "--min-key-age", "1ms"])).key).toMatchObject({ younger: false });
   });
 
   it("refuses a log that lost an operation this node has seen, and shows it", async () => {
@@ -359,8 +373,9 @@ describe.runIf(canServeNames)("a handle", () => {
       rotationKeys: [],
       history: [],
     });
-    expect(found.key).not.toHaveProperty("younger");
-    expect((await identity([handle], { through })).stdout).toContain("of unknown age");
+    expect(found.key).toMatchObject({ firstSeen: null, younger: true });
+    expect(found.key).not.toHaveProperty("since");
+    expect((await identity([handle], { through })).stdout).toContain("in place since an unknown date");
     host.serveDocument(didDocument({ did: "did:web:other.example", key: NEW, pds: PDS }), handle);
     expect(await report([web], { through })).toMatchObject({ exit: 1, code: "identity.invalid" });
   });

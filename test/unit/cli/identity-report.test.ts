@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type Identity, type IdentityProof, readIdentity } from "../../../src/atproto/identity.ts";
+import { tidTime } from "../../../src/atproto/syntax.ts";
 import { type IdentityFound, identityJson, identityText, wrongWith } from "../../../src/cli/identity-report.ts";
+import { formatDateTime } from "../../../src/encoding/time.ts";
 import { Rejection } from "../../../src/rejection.ts";
 import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
 import { BORN, didNamed, NOW } from "../../support/evidence.ts";
@@ -46,17 +48,70 @@ describe("the age of the key", () => {
   const since = (keySince: number | undefined) => ({
     proof: { ...proof, current: { ...identity, keySince } as Identity },
   });
-  it.each<[string, Partial<IdentityFound>, boolean | undefined]>([
-    ["by the log", since(NOW - 72 * HOUR), false],
-    ["by the log, a moment too young", since(NOW - 72 * HOUR + 1), true],
+  it.each<[string, Partial<IdentityFound>, boolean]>([
+    ["by the log", { ...since(NOW - 72 * HOUR), ...seen(BORN) }, false],
+    ["by the log, a moment too young", { ...since(NOW - 72 * HOUR + 1), ...seen(BORN) }, true],
     ["by what this node has seen, which is later", { ...since(BORN), ...seen(NOW - HOUR) }, true],
     ["by the log, which is later", { ...since(NOW - HOUR), ...seen(BORN) }, true],
     ["by both", { ...since(BORN), ...seen(BORN) }, false],
     ["by what this node has seen alone", { ...since(undefined), ...seen(BORN) }, false],
-    ["by nothing", since(undefined), undefined],
-    ["by another age", { ...since(NOW - 2 * HOUR), youngest: HOUR }, false],
+    [
+      "by what this node has seen alone, a moment too young",
+      { ...since(undefined), ...seen(NOW - 72 * HOUR + 1) },
+      true,
+    ],
+    ["by a pull of now, which sees it first", since(BORN), true],
+    ["by a pull of now, without a log", since(undefined), true],
+    ["by no age at all", { ...since(BORN), youngest: 0 }, false],
+    ["by another age", { ...since(NOW - 2 * HOUR), ...seen(BORN), youngest: HOUR }, false],
   ])("counts %s", (_, changes, younger) => {
     expect(json(changes)["key"]?.["younger"]).toBe(younger);
+    expect(identityText(found(changes))).toContain(`${younger ? "YOUNGER" : "not younger"} than 72h`);
+  });
+
+  it("is told by the log as well, where this node has not seen the key", () => {
+    const unseen = { ...since(BORN), youngest: HOUR, minKeyAge: "1h" };
+    expect(json(unseen)["key"]).toMatchObject({ since: formatDateTime(BORN), firstSeen: null, younger: true });
+    const text = identityText(found(unseen));
+    expect(text).toContain(`in place since ${formatDateTime(BORN)}\n`);
+    expect(text).toContain("never seen by this node");
+    expect(text).toContain("YOUNGER than 1h to this node; by the log it is older\n");
+    expect(identityText(found({ ...unseen, ...since(NOW) }))).toContain("YOUNGER than 1h\n");
+    expect(json(seen(BORN))["key"]).toMatchObject({ firstSeen: formatDateTime(BORN) });
+  });
+
+  it("is not known where the memory cannot be used", () => {
+    const text = identityText(found({ memory: { ...NOTHING_REMEMBERED, unusable: "it burns" } }));
+    expect(text).toContain("not known when this node first saw it: it burns\n");
+    expect(text).not.toContain("never seen");
+  });
+});
+
+describe("the newest rev that this node has seen", () => {
+  it("is shown where there is one", () => {
+    const rev = "3ktn4qjakfk2a" as NonNullable<IdentityFound["memory"]["rev"]>;
+    const changes = { memory: { ...NOTHING_REMEMBERED, rev } };
+    const at = formatDateTime(tidTime(rev));
+    expect(json(changes)).toMatchObject({ rev, revTime: at });
+    expect(identityText(found(changes))).toContain(
+      `  rev:            ${rev}, of ${at}, the newest that this node has seen\n`,
+    );
+    expect(json({})).not.toHaveProperty("rev");
+    expect(identityText(found())).not.toContain("rev:");
+  });
+});
+
+describe("the log", () => {
+  it("is counted in words that fit", async () => {
+    expect(identityText(found())).toContain("the log's 1 operation replayed");
+    const two = await PlcLog.create(
+      { rotationKeys: [rotationKey], signingKey: key, handle: HANDLE, pds: "https://pds.example" },
+      { at: BORN },
+    );
+    await two.update({ pds: "https://other.example" }, { at: BORN + HOUR });
+    expect(identityText(found({ proof: readIdentity(two.did as typeof did, two.bytes()) }))).toContain(
+      "the log's 2 operations replayed",
+    );
   });
 });
 
