@@ -34,8 +34,12 @@ Options of policy (--config and --output as above; explain and test take --polic
 Options of identity (and --config, --output as above):
   --min-key-age AGE      say whether the key is younger than this (default: 72h)
 
+Options of state: --config and --output as above.
+
 Exit status:
   0 allow   1 deny   2 inconclusive: could not tell   3 misconfigured   4 internal error
   identity: 0 proven   1 what was found says no   2, 3 and 4 as above
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
+  state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
+  both: 3 and 4 as above
 `;

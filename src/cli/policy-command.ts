@@ -4,7 +4,7 @@ import { jsonText } from "./report.ts";
 
 /** `atcr-verify policy check|explain|test|schema`: what a policy says, before a pull depends on it. */
 export async function policyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const [action, ...rest] = args;
+  const [action = "", ...rest] = args;
   switch (action) {
     case "check": {
       const { policyCheck } = await import("./policy-check.ts");
@@ -25,7 +25,7 @@ export async function policyCommand(args: readonly string[], edge: ProcessEdge):
       return edge.print(jsonText(policyJsonSchema()));
     }
     default: {
-      const found = action === undefined ? "nothing" : `"policy ${action}"`;
+      const found = args.length === 0 ? "nothing" : `"policy ${action}"`;
       return reject("input.malformed", `found ${found}, expected policy check, explain, test or schema`);
     }
   }

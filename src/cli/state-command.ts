@@ -1,11 +1,12 @@
 import { type Did, isDid, tidTime } from "../atproto/syntax.ts";
+import type { Config } from "../config/config.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { reject } from "../rejection.ts";
 import { EvidenceStore } from "../state/evidence-store.ts";
 import { type Remembered, SignerStore } from "../state/signer-store.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonReport, jsonText, printable, textReport } from "./report.ts";
+import { detailLine, jsonText, printable } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 /** What it means, for whoever has just done it. */
@@ -17,42 +18,68 @@ const OPTIONS = { config: "value", output: "value" } as const;
 
 /** `atcr-verify state show [DID]` and `state forget DID`: what this node remembers of signers. */
 export async function stateCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const form = readOutput(args);
-  edge.render = form === "json" ? (answer) => jsonReport(answer, undefined) : textReport;
   const { values, operands } = readCommandLine(args, OPTIONS);
-  const [action = "", text, ...more] = operands;
-  if (more.length > 0) reject("input.malformed", `found ${operands.length - 1} DIDs, expected one`);
-  const signer = text === undefined ? undefined : readDid(text);
-
-  const { stateDir, cacheDir, deadline } = loadConfig(values.get("config"));
-  edge.setDeadline(deadline);
+  const { action, signer } = readOperands(operands);
+  const config = loadConfig(values.get("config"));
+  edge.setDeadline(config.deadline);
   const warnings: string[] = [];
   const report = (warning: string) => {
     warnings.push(warning);
-    edge.diagnose(printable(warning));
+    edge.diagnose(printable(`warning: ${warning}`));
   };
+  const question: Question = { config, edge, form: readOutput(args), warnings, report };
+  return action === "show" ? show(signer, question) : forget(signer, question);
+}
+
+type Asked = { action: "show"; signer: Did | undefined } | { action: "forget"; signer: Did };
+
+interface Question {
+  readonly config: Config;
+  readonly edge: ProcessEdge;
+  readonly form: "text" | "json";
+  /** What was reported so far. */
+  readonly warnings: readonly string[];
+  readonly report: (warning: string) => void;
+}
+
+function readOperands(operands: readonly string[]): Asked {
+  const [action, text, ...more] = operands;
+  if (more.length > 0) reject("input.malformed", `found ${operands.length - 1} DIDs, expected one`);
+  const signer = text === undefined ? undefined : readDid(text);
+  if (action === "show") return { action, signer };
+  if (action === "forget" && signer !== undefined) return { action, signer };
+  const found = action === undefined ? "nothing" : `"state ${operands.join(" ")}"`;
+  return reject("input.malformed", `found ${found}, expected state show [DID] or state forget DID`);
+}
+
+function readDid(text: string): Did {
+  return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
+}
+
+async function show(signer: Did | undefined, { config, edge, form, warnings, report }: Question): Promise<never> {
+  const { stateDir } = config;
   const signers = new SignerStore(stateDir, { report });
-  if (action === "show") {
-    const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
-    const text = remembered.map(describe).join("") || `nothing is remembered in ${printable(stateDir)}\n`;
-    const json = { stateDir, signers: remembered.map(toJson), warnings };
-    edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 ? 0 : 1);
-  }
-  if (action !== "forget" || signer === undefined) {
-    reject("input.malformed", `found state ${operands.join(" ")}, expected state show [DID] or state forget DID`);
-  }
+  const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
+  const nothing =
+    warnings.length === 0
+      ? `nothing is remembered in ${stateDir}`
+      : `nothing can be shown of ${stateDir}: ${warnings.join("; ")}`;
+  const text = remembered.map(describe).join("") || detailLine(nothing);
+  const json = { stateDir, signers: remembered.map(toJson), warnings };
+  return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 ? 0 : 1);
+}
+
+async function forget(signer: Did, { config, edge, form, warnings, report }: Question): Promise<never> {
+  const { stateDir, cacheDir } = config;
+  const signers = new SignerStore(stateDir, { report });
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
-  const forgotten = await edge.deadline.track(stateDir, () => forget(signers, signer, stateDir));
+  const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
   await edge.deadline.track(cacheDir, () => new EvidenceStore(cacheDir, { report }).forget(signer));
   const json = { stateDir, signer, forgotten, ...(known !== undefined && { was: toJson(known) }), warnings };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`
     : `nothing is remembered of ${signer}\n`;
-  edge.print(form === "json" ? jsonText(json) : said, forgotten ? 0 : 1);
-}
-
-function readDid(text: string): Did {
-  return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
+  return edge.print(form === "json" ? jsonText(json) : said, forgotten ? 0 : 1);
 }
 
 async function recall(signers: SignerStore, signer: Did | undefined): Promise<readonly Remembered[]> {
@@ -62,7 +89,7 @@ async function recall(signers: SignerStore, signer: Did | undefined): Promise<re
   return rev === undefined && operations.size === 0 && keys.size === 0 ? [] : [{ signer, memory }];
 }
 
-async function forget(signers: SignerStore, signer: Did, stateDir: string): Promise<boolean> {
+async function forgetSigner(signers: SignerStore, signer: Did, stateDir: string): Promise<boolean> {
   try {
     return await signers.forget(signer);
   } catch (error) {

@@ -55,9 +55,12 @@ describe.concurrent("commands", () => {
     };
     const asked = await ask(["--version"], { env: { ATCR_VERIFY_CONFIG: "/nonexistent" } });
     expect(asked).toMatchObject({ code: 0, stdout: `atcr-verify ${version}\n`, stderr: "" });
-    for (const help of [["--help"], ["-h"], ["help"]]) {
+    const commands = ["", "verify", "identity", "state", "state show", "state forget", "policy"];
+    const ways = [...commands, ...["check", "explain", "test", "schema"].map((action) => `policy ${action}`)];
+    const asking = ways.flatMap((words) => ["--help", "-h"].map((option) => `${words} ${option}`.trim().split(" ")));
+    for (const help of [["help"], ...asking]) {
       const { code, stdout, stderr } = await ask(help, { stdin: null });
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect({ help, code, stderr }).toEqual({ help, code: 0, stderr: "" });
       for (const option of ["--policy", "--config", "--output", "--save-evidence", "--offline", "--bundle", "--at"]) {
         expect(stdout).toContain(option);
       }
@@ -81,6 +84,47 @@ describe.concurrent("commands", () => {
     const answered = await ask(args.filter((arg) => typeof arg === "string"));
     expect(headline(answered)).toBe(MALFORMED);
     expect(answered.stdout).toContain("expected verify, policy, identity, state, --help or --version");
+  });
+
+  it("print no help beside anything else, for 0 is what an image that may be used ends with", async () => {
+    for (const command of ["verify", "identity", "state show", "policy check"]) {
+      for (const args of [
+        ["a.example/b", "--help"],
+        ["--help", "a.example/b"],
+        ["--", "--help"],
+      ]) {
+        expect((await ask([...command.split(" "), ...args])).code).toBe(3);
+      }
+    }
+    expect(headline(await ask(["unknown", "--help"]))).toBe(MALFORMED);
+  });
+
+  it("point at a mistake in a policy or configuration", async () => {
+    const wrong = world.policy("version: 1\n  x: [", "pointed.yaml");
+    const broken = 'unknown: "x"\n';
+    const config = world.write("pointed.config.yaml", broken);
+    const frame = /\n {5}1 \| unknown: "x"\n {7}\| \^\n$/;
+    const at = { file: config, line: 1, column: 1 };
+    for (const args of [
+      ["verify", nameOf(image)],
+      ["identity", "did:web:a.example"],
+      ["state", "show"],
+      ["policy", "check"],
+    ]) {
+      const asked = [...args, "--config", config];
+      const text = await ask(asked);
+      expect([args, headline(text)]).toEqual([args, "3 misconfigured config.invalid"]);
+      expect(text.stdout).toMatch(frame);
+      expect(report(await ask([...asked, "--output=json"]))).toMatchObject(at);
+    }
+    const byPolicy = await world.verify([nameOf(image), "--policy", wrong]);
+    expect(byPolicy.stdout).toMatch(/\n +\| +\^\n$/);
+    expect(report(await world.verify([nameOf(image), "--policy", wrong, "--output=json"]))).toMatchObject({
+      file: wrong,
+    });
+    // At containerd's door one line is all there is.
+    const pulled = await world.pull(world.name, image, { env: { ATCR_VERIFY_CONFIG: config } });
+    expect(pulled.stdout).toMatch(/^misconfigured config\.invalid: [ -~]+\n$/);
   });
 
   it("are expected at a terminal, where nobody pipes a question in", async () => {

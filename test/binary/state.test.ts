@@ -88,7 +88,12 @@ describe("what a node remembers", () => {
     const { stderr } = await node.pull("unusable");
     expect(stderr).toMatch(/is not used: \S+ can be written by others \(mode 777\); run: chmod go-w/);
     const shown = await node.state("show");
-    expect([shown.code, shown.stdout]).toEqual([1, `nothing is remembered in ${node.folder}\n`]);
+    expect([shown.code, shown.stdout]).toEqual([1, expect.stringMatching(/^[ -~]+\n$/)]);
+    expect(shown.stdout).toContain(`nothing can be shown of ${node.folder}: `);
+    expect(shown.stdout).toContain("can be written by others (mode 777); run: chmod go-w");
+    expect(shown.stderr).toMatch(/^warning: what this node remembers is not used: /);
+    const one = await node.state("show", world.signer.did);
+    expect([one.code, one.stdout]).toEqual([1, expect.stringContaining("nothing can be shown of ")]);
     const forgotten = await node.state("forget", world.signer.did);
     expect(headline(forgotten)).toBe("3 misconfigured config.invalid");
     rmSync(node.folder, { recursive: true });
@@ -117,7 +122,7 @@ describe("state show", () => {
     writeFileSync(join(node.signer, "\u{1b}[31m"), "");
     const shown = await node.state("show", "--output", "json");
     expect(shown.code).toBe(1);
-    expect(shown.stderr).toMatch(/^[ -~]+says nothing; it is damaged and now lies at [ -~]+\n$/);
+    expect(shown.stderr).toMatch(/^warning: [ -~]+says nothing; it is damaged and now lies at [ -~]+\n$/);
     expect(shown.stdout).toMatch(/^[ -~\n]+$/);
     expect(JSON.parse(shown.stdout)).toMatchObject({ stateDir: node.folder, warnings: [expect.stringMatching(/dam/)] });
     expect((await node.state("show")).code).toBe(0);
@@ -166,7 +171,18 @@ describe("state forget", () => {
     const node = new Node();
     expect(headline(await node.state(...args))).toBe("3 misconfigured input.malformed");
     const json = JSON.parse((await node.state(...args, "--output=json")).stdout);
-    expect(json).toMatchObject({ outcome: "misconfigured", code: "input.malformed" });
+    expect(json).toEqual({ outcome: "misconfigured", code: "input.malformed", reason: expect.any(String) });
+  });
+
+  it("and show say what they found, before they read anything", async () => {
+    const env = { ATCR_VERIFY_CONFIG: "/nonexistent" };
+    for (const [args, found] of [
+      [[], "nothing"],
+      [["list"], '"state list"'],
+    ] as const) {
+      const { stdout } = await ask(["state", ...args], { env });
+      expect(stdout).toContain(`found ${found}, expected state show [DID] or state forget DID`);
+    }
   });
 
   it("and show read the configuration that is named", async () => {
