@@ -102,10 +102,11 @@ function until({ validFrom, expiresAt }: { readonly validFrom?: number; readonly
   return from === "" && to === "" ? "" : `, valid${from}${to}`;
 }
 
-/** A span in the longest unit that measures it exactly. */
+/** A span in the longest unit that measures it exactly; up to three days in hours, as `72h` is written. */
 function span(milliseconds: number): string {
   const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
-  const unit = Object.entries(units).find(([, length]) => milliseconds % length === 0);
+  const longest = milliseconds > 3 * units.d ? Object.entries(units) : Object.entries(units).slice(1);
+  const unit = longest.find(([, length]) => milliseconds % length === 0);
   return unit === undefined ? `${milliseconds}ms` : `${milliseconds / unit[1]}${unit[0]}`;
 }
 

@@ -270,13 +270,15 @@ describe.concurrent("policy explain", () => {
   it("says which rule applies, why others do not, and what it asks for", async () => {
     const path = write(
       "explained",
-      `version: 1.0\ntrustedDIDs: {"${world.signer.did}": {name: Alice}}\npolicies:\n  - {name: first, scope: r.example/a, action: allow}\n  - {name: second, scope: r.example/**, action: enforce, require: {maxAge: 36h}}\n`,
+      `version: 1.0\ntrustedDIDs: {"${world.signer.did}": {name: Alice}}\npolicies:\n  - {name: first, scope: r.example/a, action: allow}\n  - {name: second, scope: r.example/**, action: enforce, require: {maxAge: 90d, minKeyAge: 72h, maxStaleness: 36h}}\n`,
     );
     const { code, stdout, stderr } = await policy(["explain", "r.example/b:v1", "--policy", path]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(`r.example/b:v1: enforce, by rule "second" of ${path}\n`);
     expect(stdout).toContain(`  Alice (${world.signer.did}): trusted\n`);
-    expect(stdout).toContain("maxAge: the record is at most 36h old\n");
+    expect(stdout).toContain("maxAge: the record is at most 90d old\n");
+    expect(stdout).toMatch(/^minKeyAge: .* for 72h,/m);
+    expect(stdout).toContain("verified in the last 36h counts\n");
     expect(stdout).toContain('Rule "first" before it does not apply:\n  r.example/a: a does not fit b\n');
   });
 
@@ -372,9 +374,14 @@ describe.concurrent("policy", () => {
     expect(headline(await policy(["schema", "x"]))).toBe("3 misconfigured input.malformed");
   });
 
-  it.each([[[]], [["Check"]], [["--help"]], [["lint", "x"]]])("knows no other command: %j", async (args) => {
+  it.each([
+    [[], "nothing"],
+    [["Check"], '"policy Check"'],
+    [["--help", "check"], '"policy --help"'],
+    [["lint", "x"], '"policy lint"'],
+  ])("knows no other command: %j", async (args, found) => {
     const answered = await policy(args);
     expect(headline(answered)).toBe("3 misconfigured input.malformed");
-    expect(answered.stdout).toContain("expected policy check, explain, test or schema");
+    expect(answered.stdout).toContain(`found ${found}, expected policy check, explain, test or schema`);
   });
 });
