@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { Deadline } from "../net/deadline.ts";
 import { formatReference, normaliseReference } from "../oci/reference.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
-import { byPlace, lintPolicy } from "../policy/lint.ts";
+import { inOrder, lintPolicy } from "../policy/lint.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { isLasting } from "../policy/standing.ts";
 import { reject } from "../rejection.ts";
@@ -46,7 +46,7 @@ export async function policyCheck(args: readonly string[], edge: ProcessEdge): P
     ...(line.flags.has("offline") ? [] : await checkIdentities(question, config, edge)),
   ];
   const strict = line.flags.has("strict");
-  const result = { source, findings: findings.sort(byPlace), strict, sandbox };
+  const result = { source, findings: inOrder(findings, question), strict, sandbox };
   const { errors, warnings } = counted(findings);
   edge.print(
     readOutput(args) === "json" ? jsonText(toJson(result)) : toText(result),
@@ -98,7 +98,7 @@ function trustedNow({ rules, everyone, fallback }: TrustPolicy, now: number) {
 }
 
 function notAsked(count: number): PolicyFinding {
-  const message = `the identities of ${count} signers were not asked for: ${MAX_IDENTITIES} are at most`;
+  const message = `the identities of ${amount(count, "signer")} were not asked for: ${MAX_IDENTITIES} are at most`;
   return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
 }
 

@@ -43,6 +43,7 @@ function toText({ written, name, path, explanation }: Asked): string {
   const lines = [
     ...(full === written ? [] : [`${written} is read as ${full}`]),
     `${full}: ${action}, by ${decidedBy(explanation)} of ${path}`,
+    ...(explanation.digestsNotLookedAt === true ? [NO_DIGEST] : []),
     ...(requires === undefined ? [MEANINGS[action]] : requirementLines(requires, name)),
     ...(action === "audit" ? ["It only audits: what does not satisfy it is let through, and the reason says so."] : []),
     ...passedOver.flatMap(({ rule, scopes }) => [
@@ -53,6 +54,7 @@ function toText({ written, name, path, explanation }: Asked): string {
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
+const NO_DIGEST = "The lists of digests, which come before all rules, were not looked at, as the name has no digest.";
 const MEANINGS = {
   allow: "It is let through without a signature.",
   deny: "It is refused, whoever has signed it.",
@@ -86,7 +88,8 @@ function requirementLines(required: Required, name: ImageReference): readonly st
   ];
   if (maxAge !== undefined) lines.push(`maxAge: the record is at most ${span(maxAge)} old`);
   if (minKeyAge !== undefined) {
-    lines.push(`minKeyAge: the signer's key has been in place for ${span(minKeyAge)}, unless it is pinned`);
+    const both = `in place for ${span(minKeyAge)}, and known to this node for as long`;
+    lines.push(`minKeyAge: the signer's key has been ${both}, unless it is pinned`);
   }
   if (maxStaleness !== undefined) {
     lines.push(
@@ -111,7 +114,7 @@ function span(milliseconds: number): string {
 }
 
 function toJson({ written, name, path, explanation }: Asked) {
-  const { action, rule, passedOver, requires } = explanation;
+  const { action, rule, passedOver, requires, digestsNotLookedAt } = explanation;
   return {
     image: formatReference(name),
     written,
@@ -119,6 +122,7 @@ function toJson({ written, name, path, explanation }: Asked) {
     action,
     decidedBy: explanation.decidedBy,
     ...(rule !== undefined && { rule }),
+    ...(digestsNotLookedAt && { digestsNotLookedAt }),
     ...(requires && { requires: requirementJson(requires) }),
     passedOver,
   };

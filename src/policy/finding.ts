@@ -36,6 +36,12 @@ export function called({ did, name }: TrustedSigner): string {
   return name === undefined ? did : `${name} (${did})`;
 }
 
+/** Three at most by name: a message is one sentence, however long the list. */
+export function listed(all: readonly string[]): string {
+  const more = all.length - 3;
+  return `${all.slice(0, 3).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** A place as an optional property. */
 export function at(place: Place | undefined): { readonly place?: Place } {
   return place === undefined ? {} : { place };

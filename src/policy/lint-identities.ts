@@ -3,7 +3,7 @@ import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { RejectionCode } from "../rejection.ts";
 import { chooseDistinct } from "./choose-distinct.ts";
-import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
 import { isLasting } from "./standing.ts";
 
@@ -98,19 +98,19 @@ function shared(
     lasting.map((signer) => [keyOf(signer)]),
     (key) => key,
   ).length;
-  const report = (what: string, name: string, isError: boolean, group: readonly TrustedSigner[]): PolicyFinding => {
-    const message = `rule "${rule.name}" asks for ${minSignatures} signatures, and ${what}: ${group.map(called).join(", ")}`;
-    const advice = "trust signers who depend on nothing in common";
-    return { severity: isError ? "error" : "warning", name, message, advice, ...at(place) };
-  };
+  const isReachable = keys >= minSignatures;
+  const asked = `rule "${rule.name}" asks for ${minSignatures} signatures`;
+  const advice = "trust signers who depend on nothing in common";
   return [
-    ...groups(lasting, keyOf).map((group) => {
-      const what = `these signers have one key, so that they count as one${keys < minSignatures ? `, and ${keys} is all that can be reached` : ""}`;
-      return report(what, "shared-key", keys < minSignatures, group);
+    ...groups(lasting, keyOf).map((group): PolicyFinding => {
+      const reached = isReachable ? "" : ` and can get ${keys}`;
+      const message = `${asked}${reached}: these signers have one key and count as one: ${listed(group.map(called))}`;
+      return { severity: isReachable ? "warning" : "error", name: "shared-key", message, advice, ...at(place) };
     }),
-    ...groups(lasting, ({ did }) => known.get(did)?.pds ?? did).map((group) =>
-      report("the operator of one PDS can write for these signers", "shared-pds", false, group),
-    ),
+    ...groups(lasting, ({ did }) => known.get(did)?.pds ?? did).map((group): PolicyFinding => {
+      const message = `${asked}: the operator of one PDS can write for ${listed(group.map(called))}`;
+      return { severity: "warning", name: "shared-pds", message, advice, ...at(place) };
+    }),
   ];
 }
 
@@ -132,7 +132,7 @@ function youngKeys(
   return signers.flatMap((signer) => {
     const since = known.get(signer.did)?.keySince;
     if (since === undefined || signer.keys !== undefined || now - since >= minKeyAge) return [];
-    const message = `the key of ${called(signer)} is in place since ${formatDateTime(since)}, which is less than rule "${rule.name}" asks for: until ${formatDateTime(since + minKeyAge)} every signature is refused`;
+    const message = `the key of ${called(signer)} is new since ${formatDateTime(since)}: rule "${rule.name}" refuses it until ${formatDateTime(since + minKeyAge)}`;
     const advice = "ask the signer whether they changed it; pin it under keys if it must count at once";
     const place = places.ofRule(rule.name, ["require", "minKeyAge"]);
     return [{ severity: "warning", name: "key-too-young", message, advice, ...at(place) } as const];

@@ -1,7 +1,7 @@
 import { RECOVERY_WINDOW } from "../atproto/plc-log.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { chooseDistinct } from "./choose-distinct.ts";
-import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { ownerMatters } from "./lint-scopes.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
 import { isLasting } from "./standing.ts";
@@ -10,7 +10,7 @@ import { isLasting } from "./standing.ts";
 export function lintRequirements(question: PolicyQuestion): readonly PolicyFinding[] {
   return question.policy.rules
     .filter(isJudging)
-    .flatMap((rule) => [...(unmeetable(rule, question) ?? byOneOwner(rule, question)), ...youngKeys(rule, question)]);
+    .flatMap((rule) => [...(unmeetable(rule, question) ?? byOneOwner(rule, question)), ...keyAge(rule, question)]);
 }
 
 /** @returns undefined where enough signers are there */
@@ -23,7 +23,7 @@ function unmeetable(rule: PolicyRule, question: PolicyQuestion): readonly Policy
     return [{ severity: "error", name, message: `rule "${rule.name}" ${message}`, advice, ...at(place) }];
   };
   if (lasting.length === 0) {
-    const message = `trusts nobody any more: ${listed(signers)} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
+    const message = `trusts nobody any more: ${listed(signers.map(called))} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
     return error("rule-without-signers", message, "trust somebody whose time has not ended", "trustedDIDs");
   }
   if (lasting.length < minSignatures) {
@@ -66,24 +66,33 @@ function byOneOwner(rule: PolicyRule, { atcrHosts, places }: PolicyQuestion): re
   const affected = rule.scopes.filter((scope) => ownerMatters(rule, scope, atcrHosts) !== "never");
   if (affected.length === 0) return [];
   const isCertain = rule.scopes.every((scope) => ownerMatters(rule, scope, atcrHosts) === "always");
-  const message = `rule "${rule.name}" needs ${minSignatures} signatures, and under owner: match (the default on ${atcrHosts.join(", ")}) only the owner's counts for ${affected.map(({ text }) => text).join(", ")}`;
-  const advice = 'write "owner: any" for this rule, or ask for one signature';
+  const names = listed(affected.map(({ text }) => text));
+  const message = `rule "${rule.name}" needs ${minSignatures} signatures, and the owner's alone counts for ${names}`;
+  const advice = `owner: match is the default on ${listed(atcrHosts)}: write "owner: any" for this rule, or ask for one signature`;
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   return [
     { severity: isCertain ? "error" : "warning", name: "signatures-by-one-owner", message, advice, ...at(place) },
   ];
 }
 
-function youngKeys(rule: PolicyRule, { places }: PolicyQuestion): readonly PolicyFinding[] {
-  const { minKeyAge } = rule.requirement;
-  if (minKeyAge === undefined || minKeyAge >= RECOVERY_WINDOW) return [];
-  const message = `minKeyAge of rule "${rule.name}" is shorter than 72h, in which the owner of a hijacked account can take it back`;
-  const advice = "write 72h or longer";
-  const place = places.ofRule(rule.name, ["require", "minKeyAge"]);
-  return [{ severity: "warning", name: "key-age-short", message, advice, ...at(place) }];
-}
-
-function listed(signers: readonly TrustedSigner[]): string {
-  const shown = signers.slice(0, 3).map(called).join(", ");
-  return signers.length > 3 ? `${shown} and ${signers.length - 3} others` : shown;
+function keyAge({ name: rule, requirement }: PolicyRule, { places, now }: PolicyQuestion): readonly PolicyFinding[] {
+  const { minKeyAge, signers } = requirement;
+  if (minKeyAge === undefined) return [];
+  const place = places.ofRule(rule, ["require", "minKeyAge"]);
+  const warn = (name: string, message: string, advice: string): PolicyFinding => {
+    return { severity: "warning", name, message, advice, ...at(place) };
+  };
+  const findings: PolicyFinding[] = [];
+  if (minKeyAge < RECOVERY_WINDOW) {
+    const message = `minKeyAge of rule "${rule}" is shorter than 72h, in which the owner of a hijacked account can take it back`;
+    findings.push(warn("key-age-short", message, "write 72h or longer"));
+  }
+  const unpinned = signers.filter((signer) => signer.keys === undefined && isLasting(signer, now));
+  if (unpinned.length > 0) {
+    const message = `rule "${rule}" asks for minKeyAge, and no keys are pinned of ${listed(unpinned.map(called))}`;
+    const advice =
+      "a node that has never seen a signer refuses them for that long: pin their keys, or bring the stateDir of a node that knows them along";
+    findings.push(warn("key-age-unpinned", message, advice));
+  }
+  return findings;
 }

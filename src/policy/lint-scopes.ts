@@ -43,7 +43,8 @@ function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFindin
     const first = hidden[0];
     const advice = "the first rule that matches counts: put what is special before what is general, or remove it";
     if (first !== undefined && hidden.every((by) => by !== undefined)) {
-      const message = `rule "${rule.name}" is never asked: rule "${first.rule.name}" (${first.scope.text}) takes ${rule.scopes[0]?.text ?? ""} before it${hidden.length > 1 ? ", and its other scopes are taken likewise" : ""}`;
+      const taken = hidden.length === 1 ? "its names" : "those of its first scope, and others are taken likewise";
+      const message = `rule "${rule.name}" is never asked: rule "${first.rule.name}" (${first.scope.text}) takes ${taken}`;
       findings.push({ severity: "error", name: "rule-hidden", message, advice, ...at(places.ofRule(rule.name)) });
     } else {
       for (const [i, scope] of rule.scopes.entries()) {
@@ -111,7 +112,7 @@ class Earlier {
 function nameless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQuestion): readonly PolicyFinding[] {
   const [host = "", ...path] = scope.segments;
   if (!question.atcrHosts.includes(host) || path.length !== 1 || path[0] === "**") return [];
-  const message = `scope ${scope.text} of rule "${rule.name}" matches no image: names on ${host} are ${host}/HANDLE/REPOSITORY`;
+  const message = `scope ${scope.text} of rule "${rule.name}" is likely to match no image: names on ${host} are HANDLE/REPOSITORY`;
   const advice = `write ${scope.text}/** for everything below it`;
   const place = question.places.ofRule(rule.name, ["scope", i]);
   return [{ severity: "warning", name: "scope-matches-nothing", message, advice, ...at(place) }];

@@ -1,5 +1,4 @@
 import type { ImageReference } from "../oci/reference.ts";
-import type { Place } from "../rejection.ts";
 import { at, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { lintRequirements } from "./lint-requirements.ts";
 import { lintScopes } from "./lint-scopes.ts";
@@ -16,12 +15,13 @@ export function lintPolicy(
   question: PolicyQuestion,
   sandboxImage: ImageReference | undefined,
 ): readonly PolicyFinding[] {
-  return [
+  const findings = [
     ...lintScopes(question),
     ...lintRequirements(question),
     ...lintSigners(question),
     ...(sandboxImage === undefined ? [] : lintSandbox(question, sandboxImage)),
-  ].sort(byPlace);
+  ];
+  return inOrder(findings, question);
 }
 
 /** Without its sandbox image no pod starts, and nobody signs that image in ATProto. */
@@ -39,11 +39,20 @@ function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference):
   return [{ severity: "warning", name: "sandbox-refused", message, advice, ...at(place) }];
 }
 
-/** Errors and warnings as they stand in the files; what has no place comes first. */
-export function byPlace(a: PolicyFinding, b: PolicyFinding): number {
-  const [x, y] = [a.place ?? NOWHERE, b.place ?? NOWHERE];
-  if (x.file !== y.file) return 0;
-  return x.line - y.line || x.column - y.column;
+/**
+ * Errors and warnings in the order in which the files are read, and in each as they stand there. What has
+ * no place comes first.
+ */
+export function inOrder(
+  findings: readonly PolicyFinding[],
+  { files }: Pick<PolicyQuestion, "files">,
+): readonly PolicyFinding[] {
+  const rank = ({ place }: PolicyFinding) =>
+    place === undefined
+      ? { file: -1, line: 0, column: 0 }
+      : { file: files.indexOf(place.file), line: place.line, column: place.column };
+  return findings.toSorted((a, b) => {
+    const [x, y] = [rank(a), rank(b)];
+    return x.file - y.file || x.line - y.line || x.column - y.column;
+  });
 }
-
-const NOWHERE: Place = { file: "", line: 0, column: 0, lineText: "" };

@@ -11,6 +11,8 @@ import { Signers } from "./signers.ts";
 export interface LocatedPolicy {
   readonly policy: TrustPolicy;
   readonly places: PolicyPlaces;
+  /** Names of its files in the order in which they are read. */
+  readonly files: readonly string[];
   /** Whom the policy revokes, also those whom nothing in it trusts. */
   readonly revoked: readonly Did[];
 }
@@ -54,6 +56,7 @@ export function readPolicy(text: string, fileName: string, fragments: readonly P
   const { fallback, at: defaultAt } = readDefault(files, everyone);
   return {
     policy: { ...digests, rules, fallback, everyone },
+    files: [fileName, ...fragments.map(({ name }) => name)],
     revoked: [...signers.revoked.keys()],
     places: {
       ofRule: (name, inside) => place(places.get(name), inside),

@@ -17,7 +17,7 @@ const TEST_SHAPE = shape.keys(
         {
           image: shape.text(image),
           expect: shape.oneOf(["enforce", "audit", "allow", "deny"], "enforce, audit, allow or deny"),
-          rule: shape.optional(shape.text("the name of a rule, or default")),
+          rule: shape.optional(shape.text("the name of a rule, default, digests.deny or digests.allow")),
           signers: shape.optional(shape.list(shape.text("a DID"), "a list of DIDs")),
         },
         "a case: a map with image, expect, rule and signers",
@@ -40,7 +40,7 @@ export interface PolicyTestCase {
   readonly image: string;
   readonly name: ImageReference;
   readonly expect: Explanation["action"];
-  /** Name of the rule that is to decide, `default` for the default. */
+  /** Name of the rule that is to decide, or what else is to: `default`, `digests.deny`, `digests.allow`. */
   readonly rule?: string;
   /** Exactly these are to be trusted; those that are revoked are not. */
   readonly signers?: readonly Did[];

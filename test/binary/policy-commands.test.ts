@@ -114,11 +114,12 @@ policies:
     expect(answered.code).toBe(1);
     const report = json<Report>(answered);
     expect(Object.keys(report)).toEqual(["policy", "errors", "warnings", "strict", "sandboxImage", "findings"]);
-    expect(report).toMatchObject({ policy: path, errors: 4, warnings: 11, strict: false });
+    expect(report).toMatchObject({ policy: path, errors: 4, warnings: 12, strict: false });
     expect(report.sandboxImage).toBe("registry.k8s.io/pause:3.10");
     expect(report.findings.map(({ name }) => String(name)).toSorted()).toEqual(
       [
         "key-age-short",
+        "key-age-unpinned",
         "revocation-unused",
         "rule-hidden",
         "rule-without-signers",
@@ -245,6 +246,7 @@ describe("policy check with the network", () => {
     );
     expect(names((await ownCheck(text)).findings)).toEqual([
       "warning shared-pds",
+      "warning key-age-unpinned",
       "warning key-too-young",
       "warning key-too-young",
     ]);
@@ -277,7 +279,7 @@ describe.concurrent("policy explain", () => {
     expect(stdout).toContain(`r.example/b:v1: enforce, by rule "second" of ${path}\n`);
     expect(stdout).toContain(`  Alice (${world.signer.did}): trusted\n`);
     expect(stdout).toContain("maxAge: the record is at most 90d old\n");
-    expect(stdout).toMatch(/^minKeyAge: .* for 72h,/m);
+    expect(stdout).toMatch(/^minKeyAge: .* for 72h, and known to this node for as long,/m);
     expect(stdout).toContain("verified in the last 36h counts\n");
     expect(stdout).toContain('Rule "first" before it does not apply:\n  r.example/a: a does not fit b\n');
   });
@@ -296,6 +298,19 @@ describe.concurrent("policy explain", () => {
       passedOver: [],
     });
     expect((await policy(["explain", "nginx"])).stdout).toMatch(/^nginx is read as docker\.io\/library\/nginx\n/);
+  });
+
+  it("says that lists of digests were not looked at where the name has no digest, and only there", async () => {
+    const listing = write("listing", `${enforcing(world.signer.did)}digests: {deny: ["sha256:${HEX}"]}\n`);
+    const both = async (image: string, path: string) => {
+      const args = ["explain", image, "--policy", path];
+      const { stdout } = await policy(args);
+      const said = json<{ digestsNotLookedAt?: boolean }>(await policy([...args, "--output=json"]));
+      return [stdout.includes("The lists of digests, which come before all rules, were not"), said.digestsNotLookedAt];
+    };
+    expect(await both("nginx:1.29", listing)).toEqual([true, true]);
+    expect(await both(`nginx@sha256:${HEX}`, listing)).toEqual([false, undefined]);
+    expect(await both("nginx:1.29", write("unlisting", enforcing(world.signer.did)))).toEqual([false, undefined]);
   });
 
   it.each([

@@ -48,7 +48,10 @@ ${last}`;
     Object.entries(identities).map(([did, look]) => [did as Did, "code" in look ? look : identity(did as Did, look)]),
   );
   const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW };
-  return lintIdentities(question, known).map(({ severity, name, place }) => `${severity} ${name} ${place?.line}`);
+  return lintIdentities(question, known).map(({ severity, name, place, message }) => {
+    expect(message.length, message).toBeLessThanOrEqual(200);
+    return `${severity} ${name} ${place?.line}`;
+  });
 }
 
 describe("lintIdentities", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseReference } from "../../../src/oci/reference.ts";
-import { lintPolicy } from "../../../src/policy/lint.ts";
+import type { PolicyFinding } from "../../../src/policy/finding.ts";
+import { inOrder, lintPolicy } from "../../../src/policy/lint.ts";
 import { readPolicy } from "../../../src/policy/parse.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -20,9 +21,10 @@ function found(
 ): string[] {
   const { atcrHosts = ["atcr.io"], sandbox = false, now = NOW } = options;
   const question = { ...readPolicy(text, "policy.yaml"), atcrHosts, now };
-  return lintPolicy(question, sandbox ? PAUSE : undefined).map(
-    ({ severity, name, place }) => `${severity} ${name}${place === undefined ? "" : ` ${place.line}:${place.column}`}`,
-  );
+  return lintPolicy(question, sandbox ? PAUSE : undefined).map(({ severity, name, place, message }) => {
+    expect(message.length, message).toBeLessThanOrEqual(200);
+    return `${severity} ${name}${place === undefined ? "" : ` ${place.line}:${place.column}`}`;
+  });
 }
 
 /** Rules of this text, from line 5 on, under a map of one signer. */
@@ -90,14 +92,15 @@ describe("lintPolicy", () => {
     });
 
     it("names the rule that hides, whatever its action", () => {
-      const text = rules(rule("open", "a.example.com/**", "action: allow"), rule("strict", "a.example.com/x"));
-      const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW };
-      expect(lintPolicy(question, undefined)).toMatchObject([
-        {
-          name: "rule-hidden",
-          message: expect.stringMatching(/"strict" is never asked.*"open" \(a\.example\.com\/\*\*\)/),
-        },
-      ]);
+      const message = (scope: string) => {
+        const text = rules(rule("open", "a.example.com/**", "action: allow"), rule("strict", scope));
+        return lintPolicy({ ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW }, undefined)[0]?.message;
+      };
+      const said = 'rule "strict" is never asked: rule "open" (a.example.com/**) takes';
+      expect(message("a.example.com/x")).toBe(`${said} its names`);
+      expect(message("[a.example.com/x, a.example.com/y]")).toBe(
+        `${said} those of its first scope, and others are taken likewise`,
+      );
     });
 
     it("finds a scope that lacks the handle or the repository", () => {
@@ -108,6 +111,17 @@ describe("lintPolicy", () => {
       ]);
       expect(found(rules(rule("a", "atcr.io/app")), { atcrHosts: ["other.example"] })).toEqual([]);
       expect(found(rules(rule("a", "atcr.io/**")))).toEqual([]);
+      // Such a name can be asked for all the same.
+      const question = {
+        ...readPolicy(rules(rule("a", "atcr.io/app")), "policy.yaml"),
+        atcrHosts: ["atcr.io"],
+        now: NOW,
+      };
+      expect(lintPolicy(question, undefined)).toMatchObject([
+        {
+          message: 'scope atcr.io/app of rule "a" is likely to match no image: names on atcr.io are HANDLE/REPOSITORY',
+        },
+      ]);
     });
 
     it("finds owner: match where names have no owner", () => {
@@ -220,8 +234,45 @@ describe("lintPolicy", () => {
     });
 
     it("finds a minKeyAge shorter than the recovery window", () => {
-      expect(found(requiring("minKeyAge: 71h"))).toEqual(["warning key-age-short 5:87"]);
-      expect(found(requiring("minKeyAge: 72h"))).toEqual([]);
+      const pinned = (text: string) => text.replace("{}", `{ keys: [${K}] }`);
+      expect(found(pinned(requiring("minKeyAge: 71h")))).toEqual(["warning key-age-short 5:87"]);
+      expect(found(pinned(requiring("minKeyAge: 72h")))).toEqual([]);
+    });
+
+    it("finds signers whose first signatures are refused, as minKeyAge is asked of a key that is not pinned", () => {
+      const unpinned = (metadata: readonly [string, string, string], required = "minKeyAge: 72h") => {
+        const question = { ...readPolicy(three(metadata, required), "policy.yaml"), atcrHosts: [], now: NOW };
+        return lintPolicy(question, undefined)
+          .filter(({ name }) => name === "key-age-unpinned")
+          .map(({ severity, message, place }) => `${severity} ${place?.line}:${place?.column} ${message}`);
+      };
+      const said = (whom: string) => [`warning 11:18 rule "a" asks for minKeyAge, and no keys are pinned of ${whom}`];
+      expect(unpinned(["{}", "{}", "{}"], "minSignatures: 1")).toEqual([]);
+      expect(unpinned([pinned(K), pinned(P), pinned(K, P)])).toEqual([]);
+      expect(unpinned([pinned(K), "{}", pinned(P)])).toEqual(said(BOB));
+      expect(unpinned(["{}", "{}", "{}"])).toEqual(said(`${ALICE}, ${BOB}, ${CAROL}`));
+      // Of these nothing counts.
+      expect(unpinned([pinned(K), pinned(P), past])).toEqual([]);
+      expect(unpinned([pinned(K), pinned(P), future])).toEqual(said(CAROL));
+    });
+
+    it("names three of many", () => {
+      const dids = [ALICE, BOB, CAROL, "did:web:d.example.com", "did:web:e.example.com"];
+      const message = (count: number) => {
+        const signers = dids.slice(0, count).map((did) => `"${did}": {}`);
+        const text = requiring("minKeyAge: 72h").replace(
+          /^trustedDIDs: .*$/m,
+          `trustedDIDs: { ${signers.join(", ")} }`,
+        );
+        return lintPolicy({ ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW }, undefined)[0]?.message;
+      };
+      expect(message(3)).toMatch(/did:web:carol\.example\.com$/);
+      expect(message(4)).toMatch(/did:web:carol\.example\.com and 1 more$/);
+      expect(message(5)).toMatch(/did:web:carol\.example\.com and 2 more$/);
+      const scopes = Array.from({ length: 40 }, (_, i) => `atcr.io/a${i}.example.com/**`).join(", ");
+      expect(found(three(["{}", "{}", "{}"], "minSignatures: 2").replace("r.example/**", `[${scopes}]`))).toEqual([
+        "error signatures-by-one-owner 11:22",
+      ]);
     });
   });
 
@@ -256,6 +307,51 @@ describe("lintPolicy", () => {
     const question = { ...readPolicy(text, "policy.yaml", [fragment]), atcrHosts: [], now: NOW };
     expect(lintPolicy(question, undefined)).toMatchObject([
       { name: "rule-hidden", place: { file: "policy.d/a.yaml", line: 3 } },
+    ]);
+  });
+
+  it("says what is found in the order of the files, and in each from top to bottom", () => {
+    const files = ["z.yaml", "a.yaml", "m.yaml"];
+    const at = (file: string, line: number, column: number): PolicyFinding => {
+      const place = { file, line, column, lineText: "" };
+      return { severity: "warning", name: "x", message: "", advice: "", place };
+    };
+    const nowhere: PolicyFinding = { severity: "error", name: "y", message: "", advice: "" };
+    const ordered = [
+      nowhere,
+      at("z.yaml", 2, 9),
+      at("z.yaml", 10, 1),
+      at("z.yaml", 10, 3),
+      at("a.yaml", 1, 1),
+      at("m.yaml", 1, 1),
+    ];
+    const [a, b, c, d, e, f] = ordered as [
+      PolicyFinding,
+      PolicyFinding,
+      PolicyFinding,
+      PolicyFinding,
+      PolicyFinding,
+      PolicyFinding,
+    ];
+    for (const mixed of [
+      [f, e, d, c, b, a],
+      [c, f, a, e, b, d],
+      [e, b, f, d, a, c],
+    ]) {
+      expect(inOrder(mixed, { files })).toEqual(ordered);
+    }
+  });
+
+  it("says of two files what is found in the first one first, whoever finds it", () => {
+    const text = `version: 1.0\ntrustedDIDs: { "${ALICE}": {}, "${BOB}": {} }\npolicies:\n  - ${rule("a", "r.example/**", `action: enforce, require: { trustedDIDs: [${ALICE}], minKeyAge: 1h }`)}\n`;
+    const fragment = `version: 1.0\nrevokedDIDs: [${CAROL}]\npolicies:\n  - ${rule("b", "r.example/x", "action: deny")}\n`;
+    const question = { ...readPolicy(text, "b.yaml", [{ name: "a.yaml", text: fragment }]), atcrHosts: [], now: NOW };
+    expect(lintPolicy(question, undefined).map(({ name, place }) => `${place?.file}:${place?.line} ${name}`)).toEqual([
+      "b.yaml:2 signer-unused",
+      "b.yaml:4 key-age-short",
+      "b.yaml:4 key-age-unpinned",
+      "a.yaml:2 revocation-unused",
+      "a.yaml:4 rule-hidden",
     ]);
   });
 });

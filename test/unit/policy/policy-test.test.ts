@@ -42,7 +42,7 @@ describe("readPolicyTest", () => {
 
 describe("failuresOf", () => {
   const policy = parsePolicy(
-    `version: 1\ntrustedDIDs: { "${ALICE}": {}, "${BOB}": {} }\npolicies: [{ name: r, scope: r.example/**, action: enforce }]\ndefault: deny\n`,
+    `version: 1\ntrustedDIDs: { "${ALICE}": {}, "${BOB}": {} }\npolicies: [{ name: r, scope: r.example/**, action: enforce }]\ndefault: deny\ndigests: { deny: ["sha256:${"d".repeat(64)}"] }\n`,
     "policy.yaml",
   );
   const failures = (rest: string, image = "r.example/app") => {
@@ -59,8 +59,13 @@ describe("failuresOf", () => {
     expect(failures(rest)).toEqual([]);
   });
 
-  it("knows the default by its name", () => {
+  it("knows the default and the lists of digests by their names", () => {
     expect(failures("expect: deny, rule: default", "nginx")).toEqual([]);
+    const listed = `nginx@sha256:${"d".repeat(64)}`;
+    expect(failures("expect: deny, rule: digests.deny", listed)).toEqual([]);
+    expect(failures("expect: deny, rule: default", listed)).toEqual([
+      'found the list digests.deny, expected rule "default"',
+    ]);
     expect(failures("expect: deny, rule: r", "nginx")).toEqual(['found the default, expected rule "r"']);
   });
 
