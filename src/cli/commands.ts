@@ -10,12 +10,11 @@ const COMMAND = /^(?:|verify|identity|state(?: show| forget)?|policy(?: check| e
 /** A person's door: commands by name. */
 export async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const [command, ...rest] = args;
-  // How the end is told is settled first, so that a mistake in the rest is told that way too.
-  edge.render = endingIn("text");
   if (asksForHelp(args)) {
     const { HELP } = await import("./help.ts");
     return edge.print(HELP);
   }
+  // How the end is told is settled first, so that a mistake in the rest is told that way too.
   edge.render = endingIn(readOutput(rest));
   switch (command) {
     case "verify": {

@@ -61,6 +61,8 @@ describe.concurrent("commands", () => {
     for (const help of [["help"], ...asking]) {
       const { code, stdout, stderr } = await ask(help, { stdin: null });
       expect({ help, code, stderr }).toEqual({ help, code: 0, stderr: "" });
+      expect(stdout).toMatch(/^Options of state: /m);
+      expect(stdout).toMatch(/^ {2}state show: 0 shown /m);
       for (const option of ["--policy", "--config", "--output", "--save-evidence", "--offline", "--bundle", "--at"]) {
         expect(stdout).toContain(option);
       }

@@ -2,8 +2,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { VerificationKey } from "../../src/atproto/key.ts";
-import type { Did } from "../../src/atproto/syntax.ts";
+import type { Did, Tid } from "../../src/atproto/syntax.ts";
 import { exitCode, refusalOf } from "../../src/cli/answer.ts";
+import { HELP } from "../../src/cli/help.ts";
 import { identityJson } from "../../src/cli/identity-report.ts";
 import { jsonReport } from "../../src/cli/report.ts";
 import { CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS } from "../../src/config/schema.ts";
@@ -129,9 +130,11 @@ describe("docs/spec.md", () => {
     const claim = { repository: "app", mediaType: "", createdAt: 0 };
     const facts = { signer, digest, key: "", pds: "", handles: [], rev: "" as never, revTime: 0, claim };
     const signed = { kind: "signed", rule: "", signatures: [facts], notes: [""], verifiedAt: 0 } as const;
+    const place = { file: "", line: 1, column: 1, lineText: "" };
     const json = [
       jsonReport({ outcome: "allow", because: signed }, subject),
       jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, subject),
+      jsonReport({ outcome: "misconfigured", code: "policy.invalid", detail: "", place }, subject),
     ];
     const evidence = {
       pointers: [{ signer, url: "", note: "" }],
@@ -152,7 +155,7 @@ describe("docs/spec.md", () => {
     const { services } = state;
     const key = { didKey: "" } as VerificationKey;
     const current = { did: signer, key, keySince: 0, formerKeys: new Set<string>(), pds: "", handles: [], services };
-    const memory = { ...NOTHING_REMEMBERED, keys: new Map([["", 0]]) };
+    const memory = { ...NOTHING_REMEMBERED, keys: new Map([["", 0]]), rev: "3ktn4qjakfk2a" as Tid };
     const found = { asked: "b", fetched, memory, minKeyAge: "", youngest: 0, now: 0 };
     const proof = { did: signer, history: [entry], current };
     const identities = [
@@ -186,6 +189,13 @@ describe("README.md", () => {
     expect(kind("atcr.io/alice.example.com/app:v1")).toBe("judge");
     expect(kind("registry.k8s.io/pause:3.10")).toBe("exempt");
     expect(kind("docker.io/library/nginx")).toBe("no_match");
+  });
+
+  it("lists every command", () => {
+    const commands = new Set(Array.from(HELP.matchAll(/^ {2}atcr-verify (\w+)/gm), ([, command = ""]) => command));
+    expect(commands.size).toBeGreaterThan(3);
+    const listed = section(readme, "## For people and pipelines");
+    for (const command of commands) expect(listed).toContain(`\natcr-verify ${command} `);
   });
 });
 
