@@ -19,6 +19,7 @@ import type { Digest } from "../../../src/oci/digest.ts";
 import { EvidenceStore } from "../../../src/state/evidence-store.ts";
 import { writeBundle } from "../../../src/verify/bundle.ts";
 import type { Evidence } from "../../../src/verify/evidence.ts";
+import type { KeptKey } from "../../../src/verify/kept.ts";
 import { makeTemporaryDirectory, run } from "../../support/process.ts";
 import { requirement } from "../../support/requirement.ts";
 import { ALICE } from "../../support/traces.ts";
@@ -26,6 +27,9 @@ import { ALICE } from "../../support/traces.ts";
 const BOB = "did:web:bob.example" as Did;
 const digestOf = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}` as Digest;
 const [ONE, TWO] = [digestOf(1), digestOf(2)];
+const [NAME, MIRROR] = ["registry.example/team/app:v1", "mirror.example/team/app:v1"];
+const keyOf = (signer: Did, digest: Digest, name = NAME): KeptKey => ({ signer, digest, name });
+const KEY = keyOf(ALICE, ONE);
 const MEBIBYTE = 1024 * 1024;
 const canChown = requirement(
   "kept evidence, owned by others",
@@ -65,7 +69,7 @@ class Bed {
   /** With one piece, at {@link path}. */
   static async withPiece(): Promise<Bed> {
     const bed = new Bed();
-    await bed.store.keep(ONE, evidenceOf(ALICE), ALICE);
+    await bed.store.keep(KEY, evidenceOf(ALICE));
     expect(bed.warnings).toEqual([]);
     return bed;
   }
@@ -76,30 +80,34 @@ class Bed {
 
   /** That nothing is found, nothing thrown, it is said, and the next evidence takes the place. */
   async expectUnused(because: RegExp): Promise<void> {
-    expect(await this.store.find(ONE, ALICE)).toBeUndefined();
+    expect(await this.store.find(KEY)).toBeUndefined();
     expect(this.warnings).toEqual([expect.stringMatching(because)]);
-    await this.store.keep(ONE, evidenceOf(ALICE, 20), ALICE);
-    expect(await this.store.find(ONE, ALICE)).toEqual(evidenceOf(ALICE, 20));
+    await this.store.keep(KEY, evidenceOf(ALICE, 20));
+    expect(await this.store.find(KEY)).toEqual(evidenceOf(ALICE, 20));
     expect(this.warnings).toHaveLength(1);
     expect(lstatSync(this.path).isFile()).toBe(true);
   }
 }
 
 describe("kept evidence", () => {
-  it("is found by digest and signer, and by nothing else", async () => {
+  it("is found by signer, digest and name, and by nothing else", async () => {
     const bed = await Bed.withPiece();
-    await bed.store.keep(TWO, evidenceOf(ALICE, 11), ALICE);
-    await bed.store.keep(ONE, evidenceOf(BOB, 12), BOB);
-    expect(await bed.store.find(ONE, ALICE)).toEqual(evidenceOf(ALICE));
-    expect(await bed.store.find(TWO, ALICE)).toEqual(evidenceOf(ALICE, 11));
-    expect(await bed.store.find(ONE, BOB)).toEqual(evidenceOf(BOB, 12));
-    expect(await bed.store.find(TWO, BOB)).toBeUndefined();
+    await bed.store.keep(keyOf(ALICE, TWO), evidenceOf(ALICE, 11));
+    await bed.store.keep(keyOf(BOB, ONE), evidenceOf(BOB, 12));
+    expect(await bed.store.find(KEY)).toEqual(evidenceOf(ALICE));
+    expect(await bed.store.find(keyOf(ALICE, TWO))).toEqual(evidenceOf(ALICE, 11));
+    expect(await bed.store.find(keyOf(BOB, ONE))).toEqual(evidenceOf(BOB, 12));
+    expect(await bed.store.find(keyOf(BOB, TWO))).toBeUndefined();
+    expect(await bed.store.find(keyOf(ALICE, ONE, MIRROR))).toBeUndefined();
+    await bed.store.keep(keyOf(ALICE, ONE, MIRROR), evidenceOf(ALICE, 13));
+    expect(await bed.store.find(keyOf(ALICE, ONE, MIRROR))).toEqual(evidenceOf(ALICE, 13));
+    expect(await bed.store.find(KEY)).toEqual(evidenceOf(ALICE));
     expect(bed.warnings).toEqual([]);
   });
 
   it("is not there where nothing was kept", async () => {
     const bed = new Bed();
-    expect(await bed.store.find(ONE, ALICE)).toBeUndefined();
+    expect(await bed.store.find(KEY)).toBeUndefined();
     await bed.store.forget(ALICE);
     expect(bed.warnings).toEqual([]);
     expect(existsSync(bed.directory)).toBe(false);
@@ -107,35 +115,51 @@ describe("kept evidence", () => {
 
   it("is replaced by newer, and leaves no other file", async () => {
     const bed = await Bed.withPiece();
-    await bed.store.keep(ONE, evidenceOf(ALICE, 30, 9), ALICE);
-    expect(await bed.store.find(ONE, ALICE)).toEqual(evidenceOf(ALICE, 30, 9));
+    await bed.store.keep(KEY, evidenceOf(ALICE, 30, 9));
+    expect(await bed.store.find(KEY)).toEqual(evidenceOf(ALICE, 30, 9));
     expect(bed.names).toHaveLength(1);
     expect(lstatSync(bed.path).mode & 0o777).toBe(0o644);
   });
 
   it("is whole whenever it is read while others write it", async () => {
     const bed = await Bed.withPiece();
-    const writing = Array.from({ length: 20 }, (_, i) => bed.store.keep(ONE, evidenceOf(ALICE, i * 1000), ALICE));
-    const reading = Array.from({ length: 20 }, async () => (await bed.store.find(ONE, ALICE))?.signatures.length);
+    const writing = Array.from({ length: 20 }, (_, i) => bed.store.keep(KEY, evidenceOf(ALICE, i * 1000)));
+    const reading = Array.from({ length: 20 }, async () => (await bed.store.find(KEY))?.signatures.length);
     await Promise.all(writing);
     expect(new Set(await Promise.all(reading))).toEqual(new Set([1]));
     expect(bed.warnings).toEqual([]);
     expect(bed.names).toHaveLength(1);
   });
 
-  it("is forgotten for one digest, or all that a signer has", async () => {
-    const bed = await Bed.withPiece();
-    const { store } = bed;
-    await store.keep(TWO, evidenceOf(ALICE), ALICE);
-    await store.keep(ONE, evidenceOf(BOB), BOB);
-    await store.forget(ALICE, ONE);
-    expect(await store.find(ONE, ALICE)).toBeUndefined();
-    expect(await store.find(TWO, ALICE)).toEqual(evidenceOf(ALICE));
-    await store.keep(ONE, evidenceOf(ALICE), ALICE);
-    await store.forget(ALICE);
-    expect(bed.names).toHaveLength(1);
-    expect(await store.find(ONE, BOB)).toEqual(evidenceOf(BOB));
-    expect(bed.warnings).toEqual([]);
+  it.each<[string, (store: EvidenceStore) => Promise<void>, readonly string[]]>([
+    ["all of a signer's", (store) => store.forget(ALICE), ["bob"]],
+    ["a digest's", (store) => store.forget(ALICE, { digest: ONE }), ["other", "bob"]],
+    ["a name's", (store) => store.forget(ALICE, { name: NAME }), ["mirrored", "bob"]],
+    [
+      "of a digest under a name",
+      (store) => store.forget(ALICE, { digest: ONE, name: NAME }),
+      ["other", "mirrored", "bob"],
+    ],
+    [
+      "what another digest under the name takes the place of",
+      (store) => store.supersede(KEY),
+      ["one", "mirrored", "bob"],
+    ],
+    [
+      "nothing that is not there",
+      (store) => store.forget(ALICE, { digest: TWO, name: MIRROR }),
+      ["one", "other", "mirrored", "bob"],
+    ],
+  ])("is forgotten: %s", async (_, forget, left) => {
+    const { store, warnings } = new Bed();
+    const keys = { one: KEY, other: keyOf(ALICE, TWO), mirrored: keyOf(ALICE, ONE, MIRROR), bob: keyOf(BOB, TWO) };
+    for (const key of Object.values(keys)) await store.keep(key, evidenceOf(key.signer));
+    await forget(store);
+    const found = await Promise.all(
+      Object.entries(keys).map(async ([what, key]) => ((await store.find(key)) ? [what] : [])),
+    );
+    expect(found.flat()).toEqual(left);
+    expect(warnings).toEqual([]);
   });
 });
 
@@ -149,11 +173,11 @@ describe("a bound", () => {
     });
     const fixed = writeBundle({ digest: ONE, evidence: url(0) }).length;
     expect(fixed).toBeGreaterThan(around);
-    await bed.store.keep(ONE, url(MEBIBYTE - fixed), ALICE);
+    await bed.store.keep(KEY, url(MEBIBYTE - fixed));
     expect(bed.warnings).toEqual([]);
     expect(lstatSync(bed.path).size).toBe(MEBIBYTE);
-    expect(await bed.store.find(ONE, ALICE)).toBeDefined();
-    await bed.store.keep(TWO, url(MEBIBYTE - fixed + 1), ALICE);
+    expect(await bed.store.find(KEY)).toBeDefined();
+    await bed.store.keep(keyOf(ALICE, TWO), url(MEBIBYTE - fixed + 1));
     expect(bed.warnings).toEqual([
       expect.stringMatching(/is not kept: it has 1048577 bytes, at most 1048576 are kept/),
     ]);
@@ -162,8 +186,8 @@ describe("a bound", () => {
 
   it("is the number of pieces: the oldest make room", async () => {
     const bed = await Bed.withPiece();
-    const prefix = (bed.names[0] ?? "").slice(0, 65);
-    const name = (n: number) => `${prefix}${digestOf(n).slice(7)}.json`;
+    const [whose, , under] = (bed.names[0] ?? "").split("-");
+    const name = (n: number) => `${whose}-${digestOf(n).slice(7)}-${under}`;
     // Those with higher numbers are older.
     for (let n = 2; n <= 4095; n++) {
       writeFileSync(join(bed.folder, name(n)), "");
@@ -171,9 +195,9 @@ describe("a bound", () => {
     }
     writeFileSync(join(bed.folder, "not-ours"), "");
     utimesSync(join(bed.folder, "not-ours"), 0, 0);
-    await bed.store.keep(digestOf(5000), evidenceOf(ALICE), ALICE);
+    await bed.store.keep(keyOf(ALICE, digestOf(5000)), evidenceOf(ALICE));
     expect(bed.names).toHaveLength(4097);
-    await bed.store.keep(digestOf(5001), evidenceOf(ALICE), ALICE);
+    await bed.store.keep(keyOf(ALICE, digestOf(5001)), evidenceOf(ALICE));
     const left = new Set(bed.names);
     expect(left.size).toBe(4097 - 64 + 1);
     expect([name(1), name(2), name(4095 - 64), name(5000), name(5001), "not-ours"].filter((n) => !left.has(n))).toEqual(
@@ -193,7 +217,7 @@ describe("a bound", () => {
       return path;
     };
     const [stale, fresh] = [temporary(hour + 60), temporary(hour - 60)];
-    await bed.store.keep(TWO, evidenceOf(ALICE), ALICE);
+    await bed.store.keep(keyOf(ALICE, TWO), evidenceOf(ALICE));
     expect([existsSync(stale), existsSync(fresh)]).toEqual([false, true]);
   });
 });
@@ -240,7 +264,7 @@ describe("what is damaged", () => {
     writeFileSync(target, "as it was");
     rmSync(bed.path);
     symlinkSync(target, join(bed.folder, (await Bed.withPiece()).names[0] ?? ""));
-    await bed.store.keep(ONE, evidenceOf(ALICE), ALICE);
+    await bed.store.keep(KEY, evidenceOf(ALICE));
     expect(readFileSync(target, "utf8")).toBe("as it was");
     expect(lstatSync(bed.path).isFile()).toBe(true);
   });
@@ -248,8 +272,8 @@ describe("what is damaged", () => {
   it("is never fatal: a file in place of the folder", async () => {
     const bed = new Bed();
     writeFileSync(bed.directory, "");
-    await bed.store.keep(ONE, evidenceOf(ALICE), ALICE);
-    expect(await bed.store.find(ONE, ALICE)).toBeUndefined();
+    await bed.store.keep(KEY, evidenceOf(ALICE));
+    expect(await bed.store.find(KEY)).toBeUndefined();
     await bed.store.forget(ALICE);
     expect(bed.warnings).toEqual([
       expect.stringMatching(/is not kept: ENOTDIR/),
@@ -264,8 +288,8 @@ describe("who can write", () => {
     const bed = await Bed.withPiece();
     const path = { parent: dirname(bed.directory), cache: bed.directory, evidence: bed.folder };
     chmodSync(path[what], 0o777);
-    expect(await bed.store.find(ONE, ALICE)).toBeUndefined();
-    await bed.store.keep(TWO, evidenceOf(ALICE), ALICE);
+    expect(await bed.store.find(KEY)).toBeUndefined();
+    await bed.store.keep(keyOf(ALICE, TWO), evidenceOf(ALICE));
     await bed.store.forget(ALICE);
     expect(bed.names).toHaveLength(1);
     expect(bed.warnings).toHaveLength(3);
@@ -275,7 +299,7 @@ describe("who can write", () => {
   it("decides before anything is made", async () => {
     const bed = new Bed();
     chmodSync(dirname(bed.directory), 0o777);
-    await bed.store.keep(ONE, evidenceOf(ALICE), ALICE);
+    await bed.store.keep(KEY, evidenceOf(ALICE));
     expect(bed.warnings).toEqual([expect.stringMatching(/is not kept: \S+ can be written/)]);
     expect(existsSync(bed.directory)).toBe(false);
   });
@@ -283,7 +307,7 @@ describe("who can write", () => {
   it("is nobody where the parent is missing", async () => {
     const bed = new Bed();
     rmSync(dirname(bed.directory), { recursive: true });
-    await bed.store.keep(ONE, evidenceOf(ALICE), ALICE);
+    await bed.store.keep(KEY, evidenceOf(ALICE));
     expect(bed.warnings).toEqual([expect.stringMatching(/is not kept: ENOENT/)]);
   });
 });
@@ -292,7 +316,7 @@ describe.runIf(canChown)("who owns it", () => {
   it.each(["folder", "path"] as const)("decides: somebody else owns the %s", async (what) => {
     const bed = await Bed.withPiece();
     chownSync(bed[what], 65_534, 65_534);
-    expect(await bed.store.find(ONE, ALICE)).toBeUndefined();
+    expect(await bed.store.find(KEY)).toBeUndefined();
     expect(bed.warnings).toEqual([expect.stringMatching(/is not used: \S+ belongs to user 65534/)]);
   });
 });

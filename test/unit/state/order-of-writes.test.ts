@@ -65,15 +65,15 @@ it("a new revision is on the disk before an older one is taken away", async () =
 
 it("kept evidence is on the disk before it takes its place, and leaves nothing where that fails", async () => {
   calls.length = 0;
-  const digest = `sha256:${"0".repeat(64)}` as Digest;
+  const key = { signer: ALICE, digest: `sha256:${"0".repeat(64)}` as Digest, name: "registry.example/team/app" };
   const identity = { url: "https://plc.example", bytes: new Uint8Array(), fetchedAt: 5 };
   const evidence = { pointers: [], signatures: [{ signer: ALICE, identity }], gaps: [] };
   const store = new EvidenceStore(join(root, "cache"), { report: () => {} });
-  await store.keep(digest, evidence, ALICE);
+  await store.keep(key, evidence);
   const written = ["make piece.temporary", "sync piece.temporary", "rename piece.temporary"];
   expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
   calls.splice(0, calls.length, "rename fails");
-  await store.keep(digest, evidence, ALICE);
+  await store.keep(key, evidence);
   expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
   expect(readdirSync(join(root, "cache", "evidence"))).toHaveLength(1);
 });
