@@ -215,3 +215,26 @@ describe("checkName on the tag", () => {
     expect(tagged(undefined, { subject: { name: { ...name, digest: DIGEST }, tag: "v1" } })).toBe("pds.unreachable");
   });
 });
+
+describe("checkName, where one says no and of another nothing is known", () => {
+  const OWNER = { ...gap("handle.unreachable"), service: "handle" } as const;
+  const about = { name: { host: "atcr.io", path: "alice.test/app" }, tag: "v1" };
+  const owner: OwnerAnswer = { handle: "alice.test", did: DID, source: "dns:_atproto.alice.test", fetchedAt: NOW };
+  const absent: TagFacts = { address: "io.atcr.tag/x", claim: undefined };
+  const unread: TagFacts = { code: "mst.incomplete_proof", detail: "" };
+  const outcome = (tag: TagFacts, { claims = "alice.test", ...changes }: Changes & { claims?: string }) =>
+    check({ subject: about, requirement: { tag: "match" }, facts: { handles: [claims], tag }, ...changes });
+
+  it("is no", () => {
+    expect(outcome(absent, { gaps: [OWNER] })).toBe("tag.absent");
+    expect(outcome(unread, { owner: { ...owner, did: OTHER } })).toBe("image.owner_mismatch");
+    expect(outcome(unread, { owner, repository: "other" })).toBe("record.wrong_repository");
+  });
+
+  it("is the first of several, of one kind", () => {
+    expect(outcome(absent, { claims: "other.test", repository: "other" })).toBe("record.wrong_repository");
+    expect(outcome(absent, { claims: "other.test" })).toBe("image.owner_mismatch");
+    expect(outcome(unread, { gaps: [OWNER] })).toBe("handle.unreachable");
+    expect(outcome(unread, { owner })).toBe("mst.incomplete_proof");
+  });
+});

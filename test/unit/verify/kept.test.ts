@@ -1,13 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { IdentityProof } from "../../../src/atproto/identity.ts";
-import { Rejection } from "../../../src/rejection.ts";
+import type { Tid } from "../../../src/atproto/syntax.ts";
+import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { isNewestKey, isSilent, refuted, verifiedAt } from "../../../src/verify/kept.ts";
+import { isNewestKey, isSilent, keptFor, refuted, type Seen, verifiedAt } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { didNamed, facts, fetched, found, gap } from "../../support/evidence.ts";
+import { DIGEST, didNamed, facts, fetched, found, gap, subject, NOW as TODAY } from "../../support/evidence.ts";
+import { tid } from "../../support/signed-repo.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
+const REV = tid(TODAY * 1000) as Tid;
 const MINUTE = 60_000;
 const knowing = (keys: Record<string, number>): SignerMemory => ({
   ...NOTHING_REMEMBERED,
@@ -32,11 +34,10 @@ describe("isSilent", () => {
     expect(silent(gaps, [{ facts: facts(B) }, found(B, "record.absent")])).toBe(true);
   });
 
-  it("is one who was not asked only where the registry's list is missing", () => {
+  it("is nobody who was not asked, whatever the registry's list would have led to", () => {
     expect(silent([])).toBe(false);
     expect(silent([gap("pds.unreachable", B)])).toBe(false);
-    expect(silent([gap("registry.unreachable")])).toBe(true);
-    expect(silent([gap("registry.unreachable"), gap("registry.bad_response")])).toBe(false);
+    expect(silent([gap("registry.unreachable")])).toBe(false);
     expect(silent([{ service: "handle", code: "handle.unreachable", detail: "" }])).toBe(false);
   });
 
@@ -74,52 +75,64 @@ describe("verifiedAt", () => {
   });
 });
 
-describe("refuted", () => {
-  const seeing = (key: string | undefined, attempt: Attempt): Attempt => ({
-    ...attempt,
-    sighting: { signer: A, revs: [], ...(key === undefined ? {} : { key }) },
+describe("keptFor", () => {
+  it("is host, path and tag, whatever the image's digest", () => {
+    expect(keptFor(subject())).toBe("registry.example/team/app");
+    expect(keptFor(subject({ tag: "v1" }))).toBe("registry.example/team/app:v1");
+    const name = { host: "registry.example:444", path: "team/app", tag: "v2", digest: DIGEST };
+    expect(keptFor(subject({ name }))).toBe("registry.example:444/team/app");
   });
-  const good: Attempt = { facts: facts(A) };
+});
 
-  it.each<[string, Attempt, SignerMemory, string]>([
-    ["nothing, by a good answer", seeing("K1", good), knowing({ K1: 1 }), "nothing"],
-    ["nothing, by a log that shows nothing", found(A, "identity.log_invalid"), knowing({ K1: 1 }), "nothing"],
-    ["nothing, where nothing is known", seeing("K1", good), NOTHING_REMEMBERED, "nothing"],
-    ["nothing, by a bad proof", seeing("K1", found(A, "car.malformed")), knowing({ K1: 1 }), "nothing"],
-    ["the digest, by absence", seeing("K1", found(A, "record.absent")), knowing({ K1: 1 }), "digest"],
-    ["the signer, by a tombstone", seeing(undefined, found(A, "identity.deactivated")), knowing({ K1: 1 }), "signer"],
-    ["the signer, by another key", seeing("K2", good), knowing({ K1: 1 }), "signer"],
-    ["the signer, by absence under another key", seeing("K2", found(A, "record.absent")), knowing({ K1: 1 }), "signer"],
-    ["the signer, by the key before the last", seeing("K1", good), knowing({ K1: 1, K2: 2 }), "signer"],
-    ["nothing, by the last key", seeing("K2", good), knowing({ K1: 1, K2: 2 }), "nothing"],
-    [
-      "nothing, by an identity of no use",
-      seeing(undefined, found(A, "identity.invalid")),
-      knowing({ K1: 1 }),
-      "nothing",
-    ],
-  ])("is %s", (_, attempt, memory, expected) => {
-    expect(refuted(attempt, memory)).toBe(expected);
+describe("refuted", () => {
+  const KNOWN = knowing({ K1: 1 });
+  interface Shown {
+    readonly key?: string;
+    readonly code?: RejectionCode;
+    /** Whether a commit was proven. */
+    readonly proven?: boolean;
+    readonly memory?: SignerMemory;
+  }
+  const seen = ({ key, code, proven = true }: Shown): Seen => ({
+    sighting: { signer: A, revs: proven ? [REV] : [], ...(key !== undefined && { key }) },
+    ...(code && { finding: { signer: A, code, detail: "" } }),
+  });
+
+  it.each<[string, Shown, string]>([
+    ["nothing, by a good answer", { key: "K1" }, "nothing"],
+    ["nothing, where nothing is known", { key: "K1", memory: NOTHING_REMEMBERED }, "nothing"],
+    ["nothing, by a log that shows nothing", { code: "identity.log_invalid", proven: false }, "nothing"],
+    ["nothing, by an identity of no use", { code: "identity.invalid", proven: false }, "nothing"],
+    ["nothing, by a commit that is not theirs", { key: "K1", code: "commit.bad_signature", proven: false }, "nothing"],
+    ["nothing, by a bad proof", { key: "K1", code: "car.malformed" }, "nothing"],
+    ["nothing, by what is missing of the tag", { key: "K1", code: "pds.unreachable" }, "nothing"],
+    ["the digest, by absence", { key: "K1", code: "record.absent" }, "digest"],
+    ["the name, by a tag that means another image", { key: "K1", code: "tag.mismatch" }, "name"],
+    ["the name, by a tag that is not there", { key: "K1", code: "tag.absent" }, "name"],
+    ["the name, by another repository", { key: "K1", code: "record.wrong_repository" }, "name"],
+    ["the name, by another owner", { key: "K1", code: "image.owner_mismatch" }, "name"],
+    ["the name, by a PDS that is not the pinned one", { key: "K1", code: "identity.pds_not_pinned" }, "name"],
+    ["the name, by a rev before minRev", { key: "K1", code: "commit.older_than_pinned" }, "name"],
+    ["the signer, by a tombstone", { code: "identity.deactivated", proven: false }, "signer"],
+    ["the signer, by another key", { key: "K2" }, "signer"],
+    ["the signer, by another key alone", { key: "K2", proven: false }, "signer"],
+    ["the signer, by absence under another key", { key: "K2", code: "record.absent" }, "signer"],
+    ["the signer, by the key before the last", { key: "K1", memory: knowing({ K1: 1, K2: 2 }) }, "signer"],
+    ["nothing, by the last key", { key: "K2", memory: knowing({ K1: 1, K2: 2 }) }, "nothing"],
+  ])("is %s", (_, shown, expected) => {
+    expect(refuted(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
   });
 });
 
 describe("isNewestKey", () => {
-  const proof = (didKey: string) => ({ did: A, current: { key: { didKey } } }) as IdentityProof;
-  const none: IdentityProof = { did: A, current: new Rejection("identity.deactivated", "closed") };
-
-  it.each<[string, string | undefined, IdentityProof | undefined, SignerMemory, boolean]>([
-    ["nothing is known", "K1", undefined, NOTHING_REMEMBERED, true],
-    ["it alone was seen", "K1", undefined, knowing({ K1: 1 }), true],
-    ["it was seen last", "K2", undefined, knowing({ K1: 1, K2: 2 }), true],
-    ["another was seen later", "K1", undefined, knowing({ K1: 1, K2: 2 }), false],
-    ["another was seen at the same time", "K1", undefined, knowing({ K1: 1, K2: 1 }), false],
-    ["only another was seen", "K1", undefined, knowing({ K2: 1 }), false],
-    ["the identity has it", "K1", proof("K1"), knowing({ K1: 1 }), true],
-    ["the identity has another", "K1", proof("K2"), knowing({ K1: 1 }), false],
-    ["the identity has it, and another was seen later", "K1", proof("K1"), knowing({ K1: 1, K2: 2 }), false],
-    ["the identity is nobody's", "K1", none, knowing({ K1: 1 }), false],
-    ["there is no key", undefined, undefined, NOTHING_REMEMBERED, false],
-  ])("where %s", (_, key, identity, memory, expected) => {
-    expect(isNewestKey(key, identity, memory)).toBe(expected);
+  it.each<[string, string, SignerMemory, boolean]>([
+    ["nothing is known", "K1", NOTHING_REMEMBERED, true],
+    ["it alone was seen", "K1", knowing({ K1: 1 }), true],
+    ["it was seen last", "K2", knowing({ K1: 1, K2: 2 }), true],
+    ["another was seen later", "K1", knowing({ K1: 1, K2: 2 }), false],
+    ["another was seen at the same time", "K1", knowing({ K1: 1, K2: 1 }), false],
+    ["only another was seen", "K1", knowing({ K2: 1 }), false],
+  ])("where %s", (_, key, memory, expected) => {
+    expect(isNewestKey(key, memory)).toBe(expected);
   });
 });
