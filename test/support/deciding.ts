@@ -1,6 +1,7 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { Config } from "../../src/config/config.ts";
 import { decide } from "../../src/decide/decide.ts";
+import { Deadline } from "../../src/net/deadline.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
 import { parseScope, type Scope } from "../../src/policy/scope.ts";
 import type { Subject } from "../../src/verify/evidence.ts";
@@ -52,6 +53,11 @@ export async function verdictOf(
   { about, config, time }: Pull = {},
 ): Promise<Verdict> {
   return (await decide(subject(about), judged, world.context(config, time))).verdict;
+}
+
+/** A deadline of which this much is left, in milliseconds, however long it takes. */
+export function fixedDeadline(left: number): Deadline {
+  return Object.assign(new Deadline(performance.now() + left), { remaining: () => left });
 }
 
 /** `allow`, or outcome and code. */

@@ -1,9 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { ask, askTxt, badStatus, type CollectContext, gapOf, hostOf, Missing } from "../../../src/collect/context.ts";
+import {
+  ask,
+  askTxt,
+  badStatus,
+  type CollectContext,
+  gapOf,
+  hostOf,
+  Missing,
+  stillInTime,
+} from "../../../src/collect/context.ts";
 import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
 import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
 import { Rejection } from "../../../src/rejection.ts";
+import { fixedDeadline } from "../../support/deciding.ts";
 import { didNamed } from "../../support/evidence.ts";
 
 const REQUEST: HttpRequest = {
@@ -107,6 +117,27 @@ describe("gapOf", () => {
     expect(gapOf("registry", rejection)).toEqual({ service: "registry", code: "registry.bad_response", detail: "why" });
     expect(() => gapOf("pds", new TypeError("a bug"))).toThrow(TypeError);
     expect(() => gapOf("pds", new HttpFailure("tls", "not through ask"))).toThrow(HttpFailure);
+  });
+});
+
+describe("stillInTime", () => {
+  it.each<[number, number | undefined, string]>([
+    [1, undefined, "in time"],
+    [0, undefined, "net.deadline"],
+    [101, 100, "in time"],
+    [100, 100, "net.deadline"],
+    [99, 100, "net.deadline"],
+  ])("where %i ms are left and %s are needed: %s", (left, cost, expected) => {
+    const deadline = fixedDeadline(left);
+    const looked = () => {
+      try {
+        stillInTime("it", { ...failing(undefined), deadline }, cost);
+        return "in time";
+      } catch (error) {
+        return (error as Missing).code;
+      }
+    };
+    expect(looked()).toBe(expected);
   });
 });
 

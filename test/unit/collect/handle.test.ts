@@ -80,17 +80,25 @@ describe("fetchOwner", () => {
     expect(await owner(dns, https, { didResolverTimeout: 300 })).toEqual(expected);
   });
 
+  it("takes texts for other purposes in DNS for nobody, and hears the host", async () => {
+    const texts = ["v=spf1", "DID=x", " did=x", `x${ALICE}`];
+    expect(await owner(texts, { body: OTHER })).toEqual({ did: OTHER, source: URL });
+    expect(await owner(texts, NOT_FOUND)).toEqual({ source: URL });
+  });
+
   it.each<[string, Dns]>([
-    ["texts for other purposes", ["v=spf1", "DID=x", " did=x", `x${ALICE}`]],
     ["several DIDs", [`did=${ALICE}`, `did=${OTHER}`]],
+    ["a DID beside what is none", [`did=${ALICE}`, "did=alice"]],
     ["what is no DID", ["did=alice"]],
+    ["what is no DID, beside texts for other purposes", ["v=spf1", "did=alice"]],
     ["an empty DID", ["did="]],
     ["a DID of a method not known here", ["did=did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"]],
     ["a DID that leads elsewhere", ["did=did:web:a%40evil.example"]],
     ["a DID with more behind it", [`did=${ALICE} `]],
-  ])("takes %s in DNS for nobody, and hears the host", async (_, dns) => {
-    expect(await owner(dns, { body: OTHER })).toEqual({ did: OTHER, source: URL });
-    expect(await owner(dns, NOT_FOUND)).toEqual({ source: URL });
+  ])("takes %s in DNS for nobody, whatever the host says", async (_, dns) => {
+    for (const https of [{ body: OTHER }, NOT_FOUND, "unreachable"] as const) {
+      expect(await owner(dns, https)).toEqual({ source: DNS });
+    }
   });
 
   it("passes over texts for other purposes beside a DID", async () => {
@@ -123,9 +131,9 @@ describe("fetchOwner", () => {
     [400, "handle.bad_response"],
     [401, "handle.bad_response"],
     [403, "handle.bad_response"],
-    [429, "handle.unreachable"],
-    [500, "handle.unreachable"],
-    [503, "handle.unreachable"],
+    [429, "handle.bad_response"],
+    [500, "handle.bad_response"],
+    [503, "handle.bad_response"],
   ])("is not told anything by status %i: %s", async (status, code) => {
     expect(await owner([], { status, body: ALICE })).toMatchObject({
       code,
@@ -134,8 +142,8 @@ describe("fetchOwner", () => {
   });
 
   it.each<[HttpFailureKind, string]>([
-    ["unreachable", "handle.unreachable"],
-    ["timeout", "handle.unreachable"],
+    ["unreachable", "handle.bad_response"],
+    ["timeout", "handle.bad_response"],
     ["bad_response", "handle.bad_response"],
     ["tls", "net.tls"],
     ["forbidden_address", "net.forbidden_address"],
@@ -144,18 +152,26 @@ describe("fetchOwner", () => {
   });
 
   it.each<[Dns, Https, string, string]>([
-    [failed("unreachable"), NOT_FOUND, "handle.unreachable", "DNS: unreachable"],
-    [failed("timeout"), NOT_FOUND, "handle.unreachable", "DNS: timeout"],
+    [failed("unreachable"), NOT_FOUND, "handle.bad_response", "DNS: unreachable"],
+    [failed("timeout"), NOT_FOUND, "handle.bad_response", "DNS: timeout"],
+    [failed("unreachable"), { body: "<html>" }, "handle.bad_response", "DNS: unreachable"],
     [failed("bad_response"), NOT_FOUND, "handle.bad_response", "DNS: bad_response"],
     [failed("unreachable"), "tls", "net.tls", "DNS: unreachable; alice.example.com: tls"],
     [failed("bad_response"), "unreachable", "handle.bad_response", "DNS: bad_response; alice.example.com: unreachable"],
+    [
+      failed("unreachable"),
+      { status: 503 },
+      "handle.unreachable",
+      "DNS: unreachable; alice.example.com answers with status 503",
+    ],
     [failed("timeout"), "unreachable", "handle.unreachable", "DNS: timeout; alice.example.com: unreachable"],
   ])("does not take silence for nobody: DNS %s, host %j", async (dns, https, code, message) => {
     expect(await owner(dns, https)).toEqual({ code, message });
   });
 
-  it("says that all the time was over", async () => {
-    expect(await owner("silent", NOT_FOUND, {}, 50)).toMatchObject({ code: "net.deadline" });
+  it("says that all the time was over where nobody answered", async () => {
+    expect(await owner("silent", "unreachable", {}, 50)).toMatchObject({ code: "net.deadline" });
+    expect(await owner("silent", NOT_FOUND, {}, 50)).toMatchObject({ code: "handle.bad_response" });
   });
 
   it("reads no more than 2 KiB", async () => {

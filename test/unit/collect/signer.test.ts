@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Collected } from "../../../src/collect/collect.ts";
 import { SignerSearch } from "../../../src/collect/signer.ts";
 import type { Sought } from "../../../src/verify/prove.ts";
+import { fixedDeadline } from "../../support/deciding.ts";
 import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
 import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
@@ -110,6 +111,25 @@ describe("SignerSearch, asked a second time", () => {
     expect(told(await search.again())).toEqual(["record+tag"]);
     expect(search.again()).toBeUndefined();
     expect([world.plc.count(), world.pds.count()]).toEqual([1, 4]);
+  });
+
+  it.each([
+    ["a quarter of a second", 8000, true],
+    ["what is left of the time", 200, false],
+  ])("asks the PDS after a pause, for a replica to catch up: %s", async (_, left, isWhole) => {
+    await using world = await World.start(alice);
+    const context = world.context();
+    const http: typeof context.http = (request) => context.http(request, context.deadline);
+    const deadline = fixedDeadline(left);
+    const search = new SignerSearch(alice.did, SOUGHT, { ...context, http, deadline });
+    await search.ask();
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const again = search.again();
+    expect(timers.mock.calls.map(([, delay]) => delay)).toEqual([isWhole ? 250 : left]);
+    timers.mockRestore();
+    expect([deadline.waitingFor(), world.pds.count()]).toEqual([["another answer of the PDS"], 1]);
+    expect(told(await again)).toEqual(["record"]);
+    expect([deadline.waitingFor(), world.pds.count()]).toEqual([[], 2]);
   });
 
   it("asks for the identity once, beginning with the next directory, and for the record where it is news", async () => {
