@@ -89,7 +89,7 @@ function keyAge({ name: rule, requirement }: PolicyRule, { places, now }: Policy
   }
   const unpinned = signers.filter((signer) => signer.keys === undefined && isLasting(signer, now));
   if (unpinned.length > 0) {
-    const message = `rule "${rule}" asks for minKeyAge, and no keys are pinned of ${listed(unpinned.map(called))}`;
+    const message = `rule "${rule}" asks for minKeyAge of signers without pinned keys: ${listed(unpinned.map(called))}`;
     const advice =
       "a node that has never seen a signer refuses them for that long: pin their keys, or bring the stateDir of a node that knows them along";
     findings.push(warn("key-age-unpinned", message, advice));

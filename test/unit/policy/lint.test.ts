@@ -246,7 +246,9 @@ describe("lintPolicy", () => {
           .filter(({ name }) => name === "key-age-unpinned")
           .map(({ severity, message, place }) => `${severity} ${place?.line}:${place?.column} ${message}`);
       };
-      const said = (whom: string) => [`warning 11:18 rule "a" asks for minKeyAge, and no keys are pinned of ${whom}`];
+      const said = (whom: string) => [
+        `warning 11:18 rule "a" asks for minKeyAge of signers without pinned keys: ${whom}`,
+      ];
       expect(unpinned(["{}", "{}", "{}"], "minSignatures: 1")).toEqual([]);
       expect(unpinned([pinned(K), pinned(P), pinned(K, P)])).toEqual([]);
       expect(unpinned([pinned(K), "{}", pinned(P)])).toEqual(said(BOB));
