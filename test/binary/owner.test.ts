@@ -71,15 +71,25 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     expect(asked()).toEqual([]);
   });
 
+  it("is nobody's where DNS names what is no DID, whatever its https host says", async () => {
+    named.names.answers.set(HANDLE_TXT, ["did=alice"]);
+    named.host.override(HANDLE_PATH, { body: did });
+    expect(headline(await named.pull(PATH, image))).toBe("1 deny image.owner_mismatch");
+  });
+
   it.each(["server failure", "refused"] as const)("cannot be looked up: %s is no no", async (answer) => {
     named.names.answers.set(HANDLE_TXT, answer);
     const refused = await named.pull(PATH, image);
-    expect(headline(refused)).toBe("2 inconclusive handle.unreachable");
+    // The host was heard, and does not name anybody: that is no silence.
+    expect(headline(refused)).toBe("2 inconclusive handle.bad_response");
+    named.host.override(HANDLE_PATH, { status: 503 });
+    expect(headline(await named.pull(PATH, image))).toBe("2 inconclusive handle.unreachable");
     expect(refused.stdout).toContain(`the look-up of TXT records of _atproto.${HANDLE} failed`);
   });
 
   it("is not looked up in time where its name server is silent, and the answer comes all the same", async () => {
     named.names.answers.set(HANDLE_TXT, "silent");
+    named.host.override(HANDLE_PATH, { status: 503 });
     const settings = { ...named.world.settings, deadline: "1500ms" };
     const env = { ...named.world.env, ATCR_VERIFY_CONFIG: named.world.configure(settings, "short.yaml") };
     expect(headline(await named.pull(PATH, image, "", { env }))).toBe("2 inconclusive net.deadline");

@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
+import { keptFor } from "../../../src/verify/kept.ts";
 import { answer, BOTH, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
+import { keyOf } from "../../support/node-memory.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
@@ -12,6 +14,10 @@ const DAY = 24 * 3_600_000;
 const KEPT = { maxStaleness: DAY };
 const OTHER = digestOf("another image");
 const keptOf = (world: World) => [...world.memory.evidence.keys()].toSorted();
+
+/** The key of what is kept of a signer, under the name that subject() has. */
+const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) =>
+  keyOf({ signer: did, digest, name: keptFor(subject()) });
 
 /** One who signed two images, always the same. */
 async function twice(): Promise<TestSigner> {
@@ -26,7 +32,7 @@ async function keeping(who: TestSigner): Promise<World> {
   for (const digest of [DIGEST, OTHER]) {
     expect(await answer(world, policy([who.did], KEPT), { about: { digest } })).toBe("allow");
   }
-  expect(keptOf(world)).toEqual([`${who.did} ${DIGEST}`, `${who.did} ${OTHER}`].toSorted());
+  expect(keptOf(world)).toEqual([keptAs(who), keptAs(who, OTHER)].toSorted());
   return world;
 }
 
@@ -58,7 +64,7 @@ describe("decide, what it keeps", () => {
     const verdict = await verdictOf(world, judged);
     const counted = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.signatures : [];
     expect(counted).toHaveLength(2);
-    expect(keptOf(world)).toEqual(counted.map(({ signer }) => `${signer} ${DIGEST}`).toSorted());
+    expect(keptOf(world)).toEqual(counted.map(({ signer }) => keptAs({ did: signer })).toSorted());
     const [one] = world.memory.evidence.values();
     expect(one).toEqual({
       pointers: [],
@@ -84,7 +90,7 @@ describe("decide, what it forgets", () => {
     await using world = await keeping(alice);
     await alice.repo.delete(MANIFEST_COLLECTION, digestHex(DIGEST), NOW);
     expect(await answer(world, policy([alice.did]))).toBe("deny signature.none");
-    expect(keptOf(world)).toEqual([`${alice.did} ${OTHER}`]);
+    expect(keptOf(world)).toEqual([keptAs(alice, OTHER)]);
     world.http.places.set(alice.pds, "unreachable");
     expect(await answer(world, policy([alice.did], KEPT))).toBe("inconclusive pds.unreachable");
   });
@@ -117,7 +123,7 @@ describe("decide, what it forgets", () => {
     const about: Pull = { about: { digest: OTHER } };
     await turnTo(NEW);
     expect(await answer(world, policy([alice.did], KEPT), about)).toBe("allow");
-    expect(keptOf(world)).toEqual([`${alice.did} ${OTHER}`]);
+    expect(keptOf(world)).toEqual([keptAs(alice, OTHER)]);
     await turnTo(alice.key);
     expect(await answer(world, policy([alice.did]))).toBe("allow");
     expect(keptOf(world)).toEqual([]);
@@ -228,7 +234,7 @@ describe("decide, whose the handle was", () => {
     w.add(bob);
     const owner = { handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW };
     const evidence = { pointers: [], gaps: [], signatures: [await bob.evidence()], owner };
-    w.memory.evidence.set(`${bob.did} ${DIGEST}`, evidence);
+    w.memory.evidence.set(keyOf({ signer: bob.did, digest: DIGEST, name: keptFor(subject(pull.about)) }), evidence);
     w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
     expect(await answer(w, policy([bob.did, alice.did], KEPT), pull)).toBe("allow");
   });

@@ -35,6 +35,14 @@ const PDS_DOWN = (world: World) => world.http.places.set(alice.pds, "unreachable
 /** So that only the registry leads to a signer. */
 const crowd = () => [...nobodies(16), alice.did];
 
+/** A world in which the image was allowed under a rule with all of them, by alice. */
+async function crowded(): Promise<World> {
+  const world = await World.start(alice, bob);
+  world.attach({ did: alice.did });
+  expect(await answer(world, policy(crowd(), KEPT))).toBe("allow");
+  return world;
+}
+
 describe("decide, by evidence of before", () => {
   it("allows where the rule says so, and says by what and why", async () => {
     await using world = await allowed();
@@ -151,9 +159,9 @@ describe("decide, by evidence of before", () => {
     for (const { pds } of [alice, bob]) world.http.places.set(pds, "unreachable");
     const context = world.context();
     const looked: string[] = [];
-    const find: typeof context.keeper.find = async (digest, signer) => {
-      looked.push(signer);
-      return context.keeper.find(digest, signer);
+    const find: typeof context.keeper.find = async (key) => {
+      looked.push(key.signer);
+      return context.keeper.find(key);
     };
     const signers = [trusted(alice.did, { expiresAt: NOW }), bob.did];
     await decide(subject(), policy(signers, KEPT), { ...context, keeper: { ...context.keeper, find } });
@@ -242,19 +250,36 @@ describe("decide, by evidence of before, only where nobody answered", () => {
     expect(await answer(world, policy([alice.did], KEPT), pull)).toBe(used ? "allow" : `inconclusive ${code}`);
   });
 
-  it.each<[string, boolean, (world: World) => unknown]>([
-    ["registry.unreachable", true, (w) => w.http.places.set("https://registry.example", "unreachable")],
-    ["registry.unauthorized", false, (w) => w.registry.override("", { status: 401 })],
-    ["registry.bad_response", false, (w) => w.registry.override("", { body: "<html>" })],
-  ])("of the registry, where it alone names signers: %s: %s", async (code, used, spoil) => {
-    // A key that this node has known for long, also where nobody asks for it now.
-    const judged = { ...KEPT, minKeyAge: 1000 };
-    await using world = await World.start(alice);
-    world.attach({ did: alice.did });
-    await answer(world, policy(crowd(), KEPT));
+  it.each<[string, (world: World) => unknown]>([
+    ["registry.unreachable", (w) => w.http.places.set("https://registry.example", "unreachable")],
+    ["registry.unauthorized", (w) => w.registry.override("", { status: 401 })],
+    ["registry.bad_response", (w) => w.registry.override("", { body: "<html>" })],
+  ])("is never the case where nobody was asked, as the registry alone leads to a signer: %s", async (code, spoil) => {
+    await using world = await crowded();
+    expect(world.memory.evidence.size).toBe(1);
     spoil(world);
     world.now += 1000;
-    expect(await answer(world, policy(crowd(), judged))).toBe(used ? "allow" : `inconclusive ${code}`);
+    world.plc.forget();
+    expect(await answer(world, policy(crowd(), KEPT))).toBe(`inconclusive ${code}`);
+    expect(world.plc.count()).toBe(0);
+    // Who is asked directly may be silent.
+    PDS_DOWN(world);
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("allow");
+  });
+
+  it("looks for nothing of those who were not asked", async () => {
+    await using world = await crowded();
+    world.attach({ did: bob.did });
+    PDS_DOWN(world);
+    const context = world.context();
+    const looked: string[] = [];
+    const find: typeof context.keeper.find = async (key) => {
+      looked.push(key.signer);
+      return context.keeper.find(key);
+    };
+    const judged = policy([...crowd(), bob.did], { ...KEPT, minSignatures: 2 });
+    await decide(subject(), judged, { ...context, keeper: { ...context.keeper, find } });
+    expect(looked.toSorted()).toEqual([alice.did, bob.did].toSorted());
   });
 
   it("is not the case where the tag was answered", async () => {
