@@ -48,12 +48,20 @@ export interface Seen {
  */
 export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "signer" | "digest" | "name" | "nothing" {
   if (finding?.code === "identity.deactivated") return "signer";
-  // Also one that was seen before another: an owner who undoes what a thief did has the old key again.
-  if (sighting.key !== undefined && memory.keys.size > 0 && !isNewestKey(sighting.key, memory)) return "signer";
+  if (isOtherKey(sighting, memory)) return "signer";
   if (finding?.code === "record.absent") return "digest";
   // Their repo was proven, and does not say any more what this name needs.
   const isRefused = finding !== undefined && REJECTIONS[finding.code].kind === "deny";
   return isRefused && sighting.revs.length > 0 ? "name" : "nothing";
+}
+
+/**
+ * Also one that was seen before another: an owner who undoes what a thief did has the old key again. Where
+ * a log says so, that is news only once: what was kept since is of the key that they have.
+ */
+function isOtherKey({ key, operations }: Sighting, memory: SignerMemory): boolean {
+  if (key === undefined || memory.keys.size === 0 || isNewestKey(key, memory)) return false;
+  return !memory.keys.has(key) || operations === undefined || operations.some((cid) => !memory.operations.has(cid));
 }
 
 /**

@@ -86,15 +86,23 @@ describe("keptFor", () => {
 
 describe("refuted", () => {
   const KNOWN = knowing({ K1: 1 });
+  const TWO = { ...knowing({ K1: 1, K2: 2 }), operations: new Set(["one"]) };
   interface Shown {
     readonly key?: string;
     readonly code?: RejectionCode;
     /** Whether a commit was proven. */
     readonly proven?: boolean;
     readonly memory?: SignerMemory;
+    /** Of the log; none for a did:web. */
+    readonly operations?: readonly string[];
   }
-  const seen = ({ key, code, proven = true }: Shown): Seen => ({
-    sighting: { signer: A, revs: proven ? [REV] : [], ...(key !== undefined && { key }) },
+  const seen = ({ key, code, proven = true, operations }: Shown): Seen => ({
+    sighting: {
+      signer: A,
+      revs: proven ? [REV] : [],
+      ...(key !== undefined && { key }),
+      ...(operations && { operations }),
+    },
     ...(code && { finding: { signer: A, code, detail: "" } }),
   });
 
@@ -118,6 +126,13 @@ describe("refuted", () => {
     ["the signer, by another key alone", { key: "K2", proven: false }, "signer"],
     ["the signer, by absence under another key", { key: "K2", code: "record.absent" }, "signer"],
     ["the signer, by the key before the last", { key: "K1", memory: knowing({ K1: 1, K2: 2 }) }, "signer"],
+    [
+      "the signer, by a log that goes back to a former key",
+      { key: "K1", operations: ["one", "two"], memory: TWO },
+      "signer",
+    ],
+    ["nothing, by the same log again", { key: "K1", operations: ["one"], memory: TWO }, "nothing"],
+    ["the signer, by a key never seen in a log that was", { key: "K3", operations: ["one"], memory: TWO }, "signer"],
     ["nothing, by the last key", { key: "K2", memory: knowing({ K1: 1, K2: 2 }) }, "nothing"],
   ])("is %s", (_, shown, expected) => {
     expect(refuted(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
