@@ -201,6 +201,31 @@ describe("decide, what the tag means", () => {
     expect(await answer(w, matching(later), by(TAG))).toBe("deny commit.rolled_back");
   });
 
+  it("is asked again with the record where the two disagree, also on a node that has seen neither", async () => {
+    const moved = await signer({ name: "moved", tag: {} });
+    const before = { body: (await moved.tag()).bytes };
+    await moved.repo.put(TAG_COLLECTION, TAG_KEY, tagRecordOf(moved.did, { manifest: `at://${moved.did}/x/y` }), NOW);
+    await moved.repo.put(TAG_COLLECTION, TAG_KEY, tagRecordOf(moved.did), NOW + 1000);
+    await using once = await World.start(moved);
+    once.pds.override(isOfTag, before, "usual");
+    expect(await answer(once, matching(moved), by(TAG))).toBe("allow");
+    await using w = await World.start(moved);
+    w.pds.override(isOfTag, before);
+    // Twice: nothing of it is remembered.
+    for (const asked of [2, 4]) {
+      expect(await answer(w, matching(moved), by(TAG))).toBe("deny commit.rolled_back");
+      expect([w.pds.count(isOfTag), w.memory.signers.size]).toEqual([asked, 0]);
+    }
+  });
+
+  it("is no where it is absent, also where whose the handle is could not be asked", async () => {
+    await using w = await world();
+    w.txt.set(`_atproto.${HANDLE}`, new HttpFailure("unreachable", "DNS"));
+    const pull = (tag: string) => ({ about: { ...HERS.about, tag }, config: ATCR });
+    expect(await answer(w, matching(alice), pull(TAG))).toBe("inconclusive handle.unreachable");
+    expect(await answer(w, matching(alice), pull("v2"))).toBe("deny tag.absent");
+  });
+
   it("is an answer also where the record's is missing", async () => {
     await using w = await world();
     w.pds.override("io.atcr.manifest", { status: 500 });

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import { keptFor } from "../../../src/verify/kept.ts";
-import { answer, BOTH, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { answer, BOTH, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { keyOf } from "../../support/node-memory.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
@@ -81,6 +81,26 @@ describe("decide, what it keeps", () => {
     const keeper = { ...context.keeper, keep: never };
     const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, keeper });
     expect(verdict.outcome).toBe("allow");
+  });
+});
+
+describe("decide, the time that the disk is given", () => {
+  it.each([
+    ["half a second", 8000, 500],
+    ["what is left of the time", 200, 200],
+    ["a moment at least", 20, 50],
+  ])("is %s", async (_, left, expected) => {
+    const alice = await twice();
+    await using world = await World.start(alice);
+    const context = world.context();
+    const http: typeof context.http = (request) => context.http(request, context.deadline);
+    const remember = () => new Promise<never>(() => {});
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const limited = { ...context, http, remember, deadline: fixedDeadline(left) };
+    const { verdict } = await decide(subject(), policy([alice.did]), limited);
+    const [, delay] = timers.mock.calls.at(-1) ?? [];
+    timers.mockRestore();
+    expect([verdict.outcome, delay]).toEqual(["allow", expected]);
   });
 });
 
@@ -194,6 +214,19 @@ describe("decide, whose the handle was", () => {
       "inconclusive handle.bad_response",
       "inconclusive handle.bad_response",
     ],
+    [
+      "not there any more, and the host silent",
+      [],
+      "inconclusive handle.bad_response",
+      "inconclusive handle.bad_response",
+    ],
+    [
+      "several people's, and the host silent",
+      ["did=did:web:eve.example", "did=did:web:mallory.example"],
+      "deny image.owner_mismatch",
+      "deny image.owner_mismatch",
+    ],
+    ["no DID's", ["did=did:key:zabc"], "deny image.owner_mismatch", "deny image.owner_mismatch"],
     ["somebody else's", ["did=did:web:eve.example"], "deny image.owner_mismatch", "deny image.owner_mismatch"],
   ])("is remembered only where nobody answers: %s", async (_, dns, without, expected) => {
     const { world, alice } = await owned();
@@ -204,6 +237,18 @@ describe("decide, whose the handle was", () => {
     expect(await answer(w, policy([alice.did], KEPT), pull)).toBe(expected);
     w.now += DAY;
     expect(await answer(w, policy([alice.did], KEPT), pull)).toBe(without);
+  });
+
+  it.each([
+    ["nobody", { status: 404 }, "inconclusive handle.bad_response"],
+    ["somebody else", { body: "did:web:eve.example" }, "deny image.owner_mismatch"],
+  ])("is not remembered where DNS is silent and the host names %s", async (_, https, expected) => {
+    const { world, alice } = await owned();
+    await using w = world;
+    w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
+    w.http.places.set(`https://${HANDLE}`, w.pds);
+    w.pds.override("/.well-known/atproto-did", https);
+    expect(await answer(w, policy([alice.did], KEPT), pull)).toBe(expected);
   });
 
   it("is said to be of before, though the signature is of now", async () => {

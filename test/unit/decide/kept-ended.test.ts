@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { digestHex } from "../../../src/oci/digest.ts";
+import { answer, type Pull, policy } from "../../support/deciding.ts";
+import {
+  DIGEST,
+  digestOf,
+  NOW,
+  recordOf,
+  signer,
+  TAG,
+  TAG_KEY,
+  type TestSigner,
+  tagRecordOf,
+} from "../../support/evidence.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
+import { World } from "../../support/world.ts";
+
+const DAY = 24 * 3_600_000;
+const KEPT = { maxStaleness: 7 * DAY };
+const TAGGED = { ...KEPT, tag: "match" } as const;
+const NEXT = digestOf("the next image");
+const DOWN = "inconclusive pds.unreachable";
+
+/** A pull by this tag, of this digest. */
+const by = (tag: string, digest = DIGEST): Pull => ({ about: { tag, digest } });
+
+/** Has a tag in this signer's repo mean this digest. */
+async function mark(who: TestSigner, tag: string, digest = DIGEST, at = NOW - 1000): Promise<void> {
+  const manifest = `at://${who.did}/${MANIFEST_COLLECTION}/${digestHex(digest)}`;
+  await who.repo.put(TAG_COLLECTION, `app_${tag}`, tagRecordOf(who.did, { tag, manifest }), at);
+}
+
+/** One who signed two images, and tagged the first `v1` and `latest`, with what a node knows of them. */
+async function tagged(): Promise<{ alice: TestSigner; world: World; expectKept: Expect }> {
+  const alice = await signer({ name: "alice", tag: {} });
+  await alice.repo.put(MANIFEST_COLLECTION, digestHex(NEXT), recordOf(NEXT), NOW - 3000);
+  await mark(alice, "latest", DIGEST, NOW - 2000);
+  const world = await World.start(alice);
+  // While nobody answers; what is there later is as it was.
+  const expectKept: Expect = async (expected, pull, requirement = TAGGED) => {
+    world.http.places.set(alice.pds, "unreachable");
+    expect(await answer(world, policy([alice.did], requirement), pull)).toBe(expected ? "allow" : DOWN);
+    world.http.places.set(alice.pds, world.pds);
+  };
+  return { alice, world, expectKept };
+}
+type Expect = (expected: boolean, pull: Pull, requirement?: typeof KEPT) => Promise<void>;
+
+describe("decide, what was kept is of one name", () => {
+  it("is used for no other tag or repository", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], KEPT), by(TAG))).toBe("allow");
+    await expectKept(true, by(TAG), KEPT);
+    await expectKept(false, by("latest"), KEPT);
+    await expectKept(false, {}, KEPT);
+    const name = { host: "registry.example", path: "other/app" };
+    await expectKept(false, { about: { name, tag: TAG } }, KEPT);
+  });
+
+  it("is kept for each tag, and a rule that asks for less takes nothing from it", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
+    for (const tag of [TAG, "latest"]) await expectKept(true, by(tag));
+  });
+});
+
+describe("decide, what was kept is ended", () => {
+  it("by a tag that means another image, once that was pulled", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
+    await mark(alice, TAG, NEXT);
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG, NEXT))).toBe("allow");
+    await expectKept(false, by(TAG));
+    await expectKept(true, by(TAG, NEXT));
+    await expectKept(true, by("latest"));
+  });
+
+  it("not by another image under the name, where no tag was proven", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const digest of [DIGEST, NEXT]) {
+      expect(await answer(w, policy([alice.did], KEPT), by(TAG, digest))).toBe("allow");
+    }
+    for (const digest of [DIGEST, NEXT]) await expectKept(true, by(TAG, digest), KEPT);
+  });
+
+  it.each<[string, (alice: TestSigner) => Promise<unknown>, string]>([
+    ["a tag that means another image", (alice) => mark(alice, TAG, NEXT), "deny tag.mismatch"],
+    ["a tag that is gone", (alice) => alice.repo.delete(TAG_COLLECTION, TAG_KEY, NOW - 1000), "deny tag.absent"],
+  ])("by %s, and under this name alone", async (_, change, expected) => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
+    await change(alice);
+    // Under whichever action that is noticed.
+    expect(await answer(w, policy([alice.did], TAGGED, { action: "audit" }), by(TAG))).toBe("allow");
+    await expectKept(false, by(TAG));
+    await expectKept(true, by("latest"));
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe(expected);
+  });
+
+  it("by a record that is about another repository now", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
+    await alice.repo.put(MANIFEST_COLLECTION, digestHex(DIGEST), recordOf(DIGEST, { repository: "old" }), NOW);
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("deny record.wrong_repository");
+    await expectKept(false, {}, KEPT);
+  });
+
+  it("by a PDS that has taken the repo down, all of the signer's", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
+    w.pds.setStatus(alice.did, "RepoTakendown");
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive pds.repo_unavailable");
+    expect(w.memory.evidence.size).toBe(0);
+    await expectKept(false, by("latest"));
+  });
+
+  it("not by what could not be had, or is not proven", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
+    const tagAlone = ({ url }: { url: string }) => url.includes(TAG_COLLECTION);
+    w.pds.override(tagAlone, { status: 500 }, { body: "<html>" });
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe(DOWN);
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive car.malformed");
+    await expectKept(true, by(TAG));
+  });
+});
