@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Identity } from "../../../src/atproto/identity.ts";
 import type { Did } from "../../../src/atproto/syntax.ts";
+import type { PolicyFinding } from "../../../src/policy/finding.ts";
 import { type KnownIdentity, lintIdentities } from "../../../src/policy/lint-identities.ts";
 import { readPolicy } from "../../../src/policy/parse.ts";
 
@@ -29,10 +30,16 @@ function identity(
   return { did, key: { didKey: key } as Identity["key"], formerKeys: new Set(), pds, handles: [], services, ...rest };
 }
 
-function found(
+const found = (...of: Parameters<typeof findings>): string[] =>
+  findings(...of).map(({ severity, name, place, message }) => {
+    expect(message.length, message).toBeLessThanOrEqual(200);
+    return `${severity} ${name} ${place?.line}`;
+  });
+
+function findings(
   identities: Readonly<Record<string, Look | { code: "identity.deactivated" | "pds.unreachable"; detail: string }>>,
   { requirement = "{}", signer = "{}", last = "" } = {},
-): string[] {
+): readonly PolicyFinding[] {
   const text = `version: 1.0
 trustedDIDs:
   ${ALICE}: ${signer}
@@ -48,10 +55,7 @@ ${last}`;
     Object.entries(identities).map(([did, look]) => [did as Did, "code" in look ? look : identity(did as Did, look)]),
   );
   const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW };
-  return lintIdentities(question, known).map(({ severity, name, place, message }) => {
-    expect(message.length, message).toBeLessThanOrEqual(200);
-    return `${severity} ${name} ${place?.line}`;
-  });
+  return lintIdentities(question, known);
 }
 
 describe("lintIdentities", () => {
@@ -110,6 +114,14 @@ describe("lintIdentities", () => {
     expect(shared([a, b, c], [k, k, p], 3)).toEqual(["error shared-key 10"]);
     expect(shared([a, a, c], [k, p, q], 2)).toEqual(["warning shared-pds 10"]);
     expect(shared([a, a, a], [k, k, k], 2)).toEqual(["error shared-key 10", "warning shared-pds 10"]);
+  });
+
+  it("says how many signatures can be had where signers with one key are too few", () => {
+    const looks = { [ALICE]: { pds: "https://a.example" }, [BOB]: { pds: "https://b.example" } };
+    const said = (min: number) => findings(looks, { requirement: `{ minSignatures: ${min} }` })[0]?.message;
+    const of = `these signers have one key and count as one: ${ALICE}, ${BOB}`;
+    expect(said(2)).toBe(`rule "a" asks for 2 signatures: ${of}`);
+    expect(said(3)).toBe(`rule "a" asks for 3 signatures and can get 2: ${of}`);
   });
 
   it("counts neither a revoked signer nor one who is not known as sharing anything", () => {

@@ -230,6 +230,14 @@ describe("lintPolicy", () => {
       expect(one("atcr.io/**", "\n      owner: any")).toEqual([]);
       expect(one("[atcr.io/**, r.example/**]")).toEqual(["warning signatures-by-one-owner 11:22"]);
       expect(one('"**"')).toEqual(["warning signatures-by-one-owner 11:22"]);
+      const text = three(["{}", "{}", "{}"], "minSignatures: 2").replace("r.example/**", "[atcr.io/**, r.example/**]");
+      const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: ["atcr.io"], now: NOW };
+      expect(lintPolicy(question, undefined)).toMatchObject([
+        {
+          message: expect.stringMatching(/ counts for atcr\.io\/\*\*$/),
+          advice: expect.stringContaining(" on atcr.io: "),
+        },
+      ]);
       expect(one("r.example/**")).toEqual([]);
     });
 
