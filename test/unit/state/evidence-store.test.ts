@@ -133,17 +133,17 @@ describe("kept evidence", () => {
 
   it.each<[string, (store: EvidenceStore) => Promise<void>, readonly string[]]>([
     ["all of a signer's", (store) => store.forget(ALICE), ["bob"]],
-    ["a digest's", (store) => store.forget(ALICE, { digest: ONE }), ["other", "bob"]],
-    ["a name's", (store) => store.forget(ALICE, { name: NAME }), ["mirrored", "bob"]],
+    ["a digest's", (store) => store.forget(ALICE, { digest: ONE }), ["other", "far", "bob"]],
+    ["a name's", (store) => store.forget(ALICE, { name: NAME }), ["mirrored", "far", "bob"]],
     [
       "of a digest under a name",
       (store) => store.forget(ALICE, { digest: ONE, name: NAME }),
-      ["other", "mirrored", "bob"],
+      ["other", "mirrored", "far", "bob"],
     ],
     [
       "what another digest under the name takes the place of",
       (store) => store.supersede(KEY),
-      ["one", "mirrored", "bob"],
+      ["one", "mirrored", "far", "bob"],
     ],
     [
       "nothing that is not there",
@@ -152,7 +152,13 @@ describe("kept evidence", () => {
     ],
   ])("is forgotten: %s", async (_, forget, left) => {
     const { store, warnings } = new Bed();
-    const keys = { one: KEY, other: keyOf(ALICE, TWO), mirrored: keyOf(ALICE, ONE, MIRROR), bob: keyOf(BOB, TWO) };
+    const keys = {
+      one: KEY,
+      other: keyOf(ALICE, TWO),
+      mirrored: keyOf(ALICE, ONE, MIRROR),
+      far: keyOf(ALICE, TWO, MIRROR),
+      bob: keyOf(BOB, TWO),
+    };
     for (const key of Object.values(keys)) await store.keep(key, evidenceOf(key.signer));
     await forget(store);
     const found = await Promise.all(
