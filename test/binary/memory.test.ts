@@ -233,6 +233,45 @@ describe.concurrent("evidence of before", () => {
   });
 });
 
+describe.concurrent("evidence of before, by name", () => {
+  it("is used for no other name, and ended by a tag that means another image", async () => {
+    await withWorld(async (world, image) => {
+      const [second, silent] = [await world.image("second"), "2 inconclusive pds.unreachable"];
+      const mark = (tag: string, { digest }: Descriptor) => world.signer.tag("app", tag, digest, Date.now() - 1000);
+      const [v1, v2] = [world.name, world.name.replace(/:[^:]*$/, ":v2")];
+      requiring(world, { tag: "match", maxStaleness: "1h" });
+      await mark("v1", image);
+      await mark("v2", image);
+      for (const name of [v1, v2]) expect(headline(await world.pull(name, image))).toBe("0 allow signed");
+      await mark("v1", second);
+      expect(headline(await world.pull(v1, second))).toBe("0 allow signed");
+
+      const mute = world.pds.override(RECORD, { status: 503 });
+      expect(headline(await world.pull(v1, image))).toBe(silent);
+      expect(headline(await world.pull(v2, second))).toBe(silent);
+      expect(headline(await world.pull(v1, second))).toBe("0 allow signed");
+      expect(headline(await world.pull(v2, image))).toBe("0 allow signed");
+      mute();
+      await mark("v2", second);
+      expect(headline(await world.pull(v2, image))).toBe("1 deny tag.mismatch");
+      world.pds.override(RECORD, { status: 503 });
+      expect(headline(await world.pull(v2, image))).toBe(silent);
+    });
+  });
+
+  it("is judged by who the signer is, where that is heard", async () => {
+    await withWorld(async (world, image) => {
+      requiring(world, { maxStaleness: "1h" }, { pds: [world.pds.origin] });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      world.pds.override(RECORD, { status: 503 });
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      const { log, rotationKey } = world.signer;
+      await log.update({ pds: "https://pds.moved.example" }, { at: Date.now() - 1000, signer: rotationKey });
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.unreachable");
+    });
+  });
+});
+
 describe.concurrent("the node's memory", () => {
   it("that is damaged is said and set aside, and the pull goes on", async () => {
     await withWorld(async (world, image) => {
