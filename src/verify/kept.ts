@@ -60,7 +60,7 @@ export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "sig
  * a log says so, that is news only once: what was kept since is of the key that they have.
  */
 function isOtherKey({ key, operations }: Sighting, memory: SignerMemory): boolean {
-  if (key === undefined || memory.keys.size === 0 || isNewestKey(key, memory)) return false;
+  if (key === undefined || isNewestKey(key, memory)) return false;
   return !memory.keys.has(key) || operations === undefined || operations.some((cid) => !memory.operations.has(cid));
 }
 
