@@ -1,3 +1,4 @@
+import { isHandle } from "../atproto/handle.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { formatReference, type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { type Explanation, explain, type Required } from "../policy/explain.ts";
@@ -5,6 +6,7 @@ import { called } from "../policy/finding.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
 import { decidedBy } from "../policy/policy-test.ts";
 import { reject } from "../rejection.ts";
+import { atcrName } from "../verify/atcr-name.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -26,7 +28,7 @@ export function policyExplain(args: readonly string[], edge: ProcessEdge): never
   for (const { message } of distrusted) edge.diagnose(printable(`warning: ${message}`));
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
-  const asked = { written, name, path, explanation };
+  const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };
   edge.print(readOutput(args) === "json" ? jsonText(toJson(asked)) : toText(asked));
 }
 
@@ -35,16 +37,19 @@ interface Asked {
   readonly name: ImageReference;
   readonly path: string;
   readonly explanation: Explanation;
+  /** What stands in the handle's place; undefined where names have none. */
+  readonly handle: string | undefined;
 }
 
-function toText({ written, name, path, explanation }: Asked): string {
+function toText(asked: Asked): string {
+  const { written, name, path, explanation } = asked;
   const { passedOver, requires, action } = explanation;
   const full = formatReference(name);
   const lines = [
     ...(full === written ? [] : [`${written} is read as ${full}`]),
     `${full}: ${action}, by ${decidedBy(explanation)} of ${path}`,
     ...(explanation.digestsNotLookedAt === true ? [NO_DIGEST] : []),
-    ...(requires === undefined ? [MEANINGS[action]] : requirementLines(requires, name)),
+    ...(requires === undefined ? [MEANINGS[action]] : requirementLines(requires, asked)),
     ...(action === "audit" ? ["It only audits: what does not satisfy it is let through, and the reason says so."] : []),
     ...passedOver.flatMap(({ rule, scopes }) => [
       `Rule "${rule}" before it does not apply:`,
@@ -62,9 +67,8 @@ const MEANINGS = {
   audit: "",
 } as const;
 
-function requirementLines(required: Required, name: ImageReference): readonly string[] {
+function requirementLines(required: Required, { name, handle, explanation }: Asked): readonly string[] {
   const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness } = required;
-  const handle = name.path.split("/")[0] ?? "";
   const names = typeof repository === "string" ? repository : repository.join(", ");
   const lines = [
     `It needs ${minSignatures === 1 ? "1 signature" : `${minSignatures} signatures, by different DIDs with different keys,`} of:`,
@@ -74,17 +78,13 @@ function requirementLines(required: Required, name: ImageReference): readonly st
       ...(signer.pds === undefined ? [] : [`    only from the PDS ${signer.pds.join(" or ")}`]),
       ...(signer.minRev === undefined ? [] : [`    only by a commit of rev ${signer.minRev} or newer`]),
     ]),
-    owner === "match"
-      ? `owner: match, the handle ${handle} must be the signer's, in both directions`
-      : "owner: any, whose handle stands in the name is not looked at",
+    owner === "any" ? "owner: any, whose handle stands in the name is not looked at" : ownerLine(handle, explanation),
     repository === "any"
       ? "repository: any, the record may name any repository"
       : repository === "match"
         ? "repository: match, the record must name the image's own repository"
         : `repository: the record must name one of ${names}`,
-    tag === "match"
-      ? `tag: match, a record of the signer must lead from ${name.tag === undefined ? "the tag, where the pull has one," : `the tag ${name.tag}`} to the digest`
-      : "tag: any, what the tag leads to is not looked at",
+    tag === "any" ? "tag: any, what the tag leads to is not looked at" : tagLine(name),
   ];
   if (maxAge !== undefined) lines.push(`maxAge: the record is at most ${span(maxAge)} old`);
   if (minKeyAge !== undefined) {
@@ -97,6 +97,21 @@ function requirementLines(required: Required, name: ImageReference): readonly st
     );
   }
   return lines;
+}
+
+function ownerLine(handle: string | undefined, { action }: Explanation): string {
+  if (handle !== undefined && isHandle(handle))
+    return `owner: match, the handle ${handle} must be the signer's, in both directions`;
+  const refused = action === "enforce" ? ": every pull of it is refused" : "";
+  return `owner: match, the name has no handle and no signature satisfies that${refused}`;
+}
+
+/** containerd hands over no tag where it pulls by digest; people may name both. */
+function tagLine({ tag, digest }: ImageReference): string {
+  const leads = `a record of the signer must lead from ${tag === undefined ? "the tag, where the pull has one," : `the tag ${tag}`} to the digest`;
+  return tag === undefined || digest === undefined
+    ? `tag: match, ${leads}`
+    : `tag: match, for "verify" ${leads}; containerd pulls this name by digest, and no tag is checked then`;
 }
 
 function until({ validFrom, expiresAt }: { readonly validFrom?: number; readonly expiresAt?: number }): string {

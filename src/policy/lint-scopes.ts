@@ -1,12 +1,15 @@
-import { isHandle } from "../atproto/handle.ts";
+import { isHandle, isReserved } from "../atproto/handle.ts";
+import { parseHostPort } from "../oci/host.ts";
 import { coversScope } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { demandsOwner } from "./owner.ts";
 import type { PolicyRule } from "./policy.ts";
-import { matchesScope, type Scope } from "./scope.ts";
+import { ANYTHING, matchesScope, type Scope } from "./scope.ts";
 
 /** Most pairs of scopes that are held against each other: a policy that a script writes may have many thousands. */
 const MAX_COMPARISONS = 300_000;
+/** The longest path that {@link parseReference} reads in a name. */
+const LONGEST_PATH = 255;
 
 /** Scopes that no image is judged by, or that every image in them fails by. */
 export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
@@ -14,6 +17,7 @@ export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
     ...hiddenScopes(question),
     ...question.policy.rules.flatMap((rule) =>
       rule.scopes.flatMap((scope, i) => [
+        ...impossible(rule, scope, i, question),
         ...nameless(rule, scope, i, question),
         ...(isJudging(rule) ? ownerless(rule, scope, i, question) : []),
       ]),
@@ -108,6 +112,40 @@ class Earlier {
   }
 }
 
+/** Scopes for whose wildcards there is no text with which they are a name. */
+function impossible(
+  rule: PolicyRule,
+  { segments }: Scope,
+  i: number,
+  question: PolicyQuestion,
+): readonly PolicyFinding[] {
+  const [host = "", ...path] = segments;
+  const because = hasPossiblePort(host)
+    ? leastLength(path) > LONGEST_PATH &&
+      `its path has ${leastLength(path)} characters or more, ${LONGEST_PATH} at most are read`
+    : "its port can be none from 1 to 65535 without leading zeros";
+  if (because === false) return [];
+  const message = `a scope of rule "${rule.name}" matches no image: ${because}`;
+  const place = question.places.ofRule(rule.name, ["scope", i]);
+  return [
+    { severity: "error", name: "scope-matches-nothing", message, advice: "correct it, or remove it", ...at(place) },
+  ];
+}
+
+/** Whether the port can be one. A wildcard has four digits beside it at most, so that 1 in front of them is one. */
+function hasPossiblePort(host: string): boolean {
+  const port = /:([0-9*]+)$/.exec(host)?.[1];
+  if (port === undefined) return true;
+  const example = port.replace(/^\*/, "1").replaceAll("*", "");
+  return typeof parseHostPort(`localhost:${example}`) !== "string";
+}
+
+/** How many characters a path has at least, slashes included: a segment has one even where all of it is a wildcard. */
+function leastLength(path: readonly string[]): number {
+  const lengths = path.map((segment) => Math.max(1, segment.replaceAll("*", "").length));
+  return lengths.reduce((sum, length) => sum + length, path.length - 1);
+}
+
 /** On a host where names are HANDLE/REPOSITORY no name has one component. */
 function nameless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQuestion): readonly PolicyFinding[] {
   const [host = "", ...path] = scope.segments;
@@ -130,10 +168,32 @@ function ownerless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQu
     return [{ severity: "error", name: "scope-without-owner", message, advice, ...at(place) }];
   }
   const handle = scope.segments[1] ?? "";
-  if (matters === "sometimes" || scope.segments.length < 3 || handle.includes("*") || isHandle(handle)) return [];
-  const message = `"${handle}" in scope ${scope.text} of rule "${rule.name}" can be nobody's handle, and the owner of the handle must have signed`;
+  if (matters === "sometimes" || scope.segments.length < 3 || handle === ANYTHING) return [];
+  if (canBeHandle(handle)) return isBelowReserved(handle) ? [reserved(rule, handle, place)] : [];
+  const message = `"${handle}" in a scope of rule "${rule.name}" can be nobody's handle, and the owner of the handle must have signed`;
   const advice = 'write a handle such as alice.example.com, or "owner: any" for this rule';
   return [{ severity: "error", name: "scope-without-handle", message, advice, ...at(place) }];
+}
+
+/** Whether there is a handle that a segment matches: its wildcards may be any text, dots included. */
+function canBeHandle(segment: string): boolean {
+  const labels = segment.split(".");
+  if (!segment.includes("*")) return isHandle(segment);
+  return labels.every((label, i) => {
+    if (label.includes("*")) return !label.includes("_");
+    return isHandle(i === labels.length - 1 ? `any.${label}` : `${label}.com`);
+  });
+}
+
+function isBelowReserved(segment: string): boolean {
+  const topLevel = `any.${segment.split(".").at(-1) ?? ""}`;
+  return isHandle(topLevel) && isReserved(topLevel);
+}
+
+function reserved(rule: PolicyRule, handle: string, place: PolicyFinding["place"]): PolicyFinding {
+  const message = `rule "${rule.name}" asks for the owner of ${handle}, and handles below this top-level domain are asked only where network.allow lists them`;
+  const advice = 'list the handle there, or write "owner: any" for this rule';
+  return { severity: "warning", name: "handle-reserved", message, advice, ...at(place) };
 }
 
 /** Those of the hosts on which names of a scope are. */

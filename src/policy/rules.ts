@@ -1,4 +1,4 @@
-import { parseDuration } from "../encoding/duration.ts";
+import { LONGEST_DURATION, parseDuration } from "../encoding/duration.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
 import type { PolicyRule, Requirement, TrustedSigner } from "./policy.ts";
@@ -154,7 +154,8 @@ function readSpan(file: YamlFile, text: string | undefined, path: YamlPath): num
   if (text === undefined) return undefined;
   const span = parseDuration(text);
   if (span === undefined || span === 0) {
-    file.fail({ path, expected: "a duration longer than none, such as 90d, 12h or 1h30m" });
+    const expected = `a duration longer than none and of ${LONGEST_DURATION} at most, such as 90d, 12h or 1h30m`;
+    file.fail({ path, expected });
   }
   return span;
 }

@@ -313,6 +313,38 @@ describe.concurrent("policy explain", () => {
     expect(await both("nginx:1.29", write("unlisting", enforcing(world.signer.did)))).toEqual([false, undefined]);
   });
 
+  it("says of a tag beside a digest who checks it, and of a name without a handle that it is refused", async () => {
+    const path = write(
+      "tagged",
+      enforcing(world.signer.did).replace("action: enforce", "action: enforce, require: {tag: match}"),
+    );
+    const lines = async (image: string, file = path) =>
+      (await policy(["explain", image, "--policy", file])).stdout.split("\n");
+    const line = async (start: string, ...of: readonly [string, string?]) =>
+      (await lines(...of)).find((text) => text.startsWith(start));
+    const leads = "a record of the signer must lead from the tag v1 to the digest";
+    expect(await line("tag:", "r.example/a:v1")).toBe(`tag: match, ${leads}`);
+    expect(await line("tag:", `r.example/a:v1@sha256:${HEX}`)).toBe(
+      `tag: match, for "verify" ${leads}; containerd pulls this name by digest, and no tag is checked then`,
+    );
+    expect(await line("tag:", `r.example/a@sha256:${HEX}`)).toContain("where the pull has one");
+    expect(await line("owner:", "atcr.io/alice.example.com/a")).toContain("the handle alice.example.com must be");
+    for (const image of ["atcr.io/a", "atcr.io/alice/a"]) {
+      expect(await line("owner:", image)).toBe(
+        "owner: match, the name has no handle and no signature satisfies that: every pull of it is refused",
+      );
+    }
+    const audited = write("tagged-audit", enforcing(world.signer.did).replace("action: enforce", "action: audit"));
+    expect(await line("owner:", "atcr.io/a", audited)).not.toContain("refused");
+  });
+
+  it("names the longest duration where one is longer", async () => {
+    const text = enforcing(world.signer.did);
+    const long = text.replace("action: enforce", "action: enforce, require: {maxAge: 100000000d}");
+    const { stdout } = await policy(["check", write("long", long), "--offline"]);
+    expect(stdout).toContain("expected a duration longer than none and of 106751d at most");
+  });
+
   it.each([
     ["no name", [], "input.malformed"],
     ["two names", ["nginx", "nginx"], "input.malformed"],

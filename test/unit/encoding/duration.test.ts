@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DURATION, parseDuration } from "../../../src/encoding/duration.ts";
+import { DURATION, LONGEST_DURATION, parseDuration } from "../../../src/encoding/duration.ts";
 
 describe("parseDuration", () => {
   it.each([
@@ -47,5 +47,11 @@ describe("parseDuration", () => {
     `0.${"0".repeat(1000)}s`,
   ])("refuses %j", (text) => {
     expect(parseDuration(text)).toBeUndefined();
+  });
+
+  it("reads the days that messages name as the longest, and not one more", () => {
+    const days = Number.parseInt(LONGEST_DURATION, 10);
+    expect(parseDuration(LONGEST_DURATION)).toBe(days * 86_400_000);
+    expect(parseDuration(`${days + 1}d`)).toBeUndefined();
   });
 });

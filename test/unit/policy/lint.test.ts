@@ -124,6 +124,33 @@ describe("lintPolicy", () => {
       ]);
     });
 
+    it.each(["reg*:99999", "reg*:65536", "reg*:0*", "reg*:0", "*:0443"])(
+      "finds a port that can be none: %s",
+      (host) => {
+        expect(found(requiring("", `"${host}/**"`))).toEqual(["error scope-matches-nothing 5:23"]);
+      },
+    );
+
+    it.each(["reg*", "reg*:65535", "reg*:*", "reg*:*0", "reg*:*9999", "reg*:9999*", "reg*:5*", "**"])(
+      "finds nothing in a host that can be one: %s",
+      (host) => {
+        expect(found(requiring("", `"${host}/**"`))).toEqual([]);
+      },
+    );
+
+    it("finds a path that is longer than those of names, whatever the wildcards stand for", () => {
+      const path = (text: string) => found(requiring("", `"r.example/${text}"`));
+      const tooLong = ["error scope-matches-nothing 5:23"];
+      const [longest, longer] = ["a".repeat(255), "a".repeat(256)];
+      expect(parseReference(`r.example/${longest}`)).toMatchObject({ path: longest });
+      expect(() => parseReference(`r.example/${longer}`)).toThrow();
+      expect([path(longest), path(longer)]).toEqual([[], tooLong]);
+      expect([path(`*${longest}`), path(`*${longer}`)]).toEqual([[], tooLong]);
+      expect([path(`*/${longest.slice(2)}`), path(`*/${longest.slice(1)}`)]).toEqual([[], tooLong]);
+      expect([path(`${longest.slice(2)}/**`), path(`${longest.slice(1)}/**`)]).toEqual([[], tooLong]);
+      expect(found(rules(rule("a", `r.example/${longer}`, "action: deny")))).toContain(tooLong[0]);
+    });
+
     it("finds owner: match where names have no owner", () => {
       expect(found(requiring("owner: match"))).toEqual(["error scope-without-owner 5:23"]);
       expect(found(requiring("owner: match"), { atcrHosts: ["registry.example.com"] })).toEqual([]);
@@ -143,11 +170,28 @@ describe("lintPolicy", () => {
       expect(found(requiring("", "atcr.io/alice.example.com/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/ali*/app"))).toEqual([]);
       expect(found(requiring("", "atcr.io/**/app"))).toEqual([]);
+      for (const handle of ["a*_*", "*.1", "*.1a", "*.*.0", `*.${"a".repeat(64)}.com`]) {
+        expect(found(requiring("", `"atcr.io/${handle}/app"`)), handle).toEqual(["error scope-without-handle 5:23"]);
+        expect(found(requiring("owner: any", `"atcr.io/${handle}/app"`)), handle).toEqual([]);
+      }
+      for (const handle of ["*", "*.com", "a*1", "*.1*", "1.*", "*.a*.com", "*-*"]) {
+        expect(found(requiring("", `"atcr.io/${handle}/app"`)), handle).toEqual([]);
+      }
       // Not every name of these scopes is on a host where names have owners.
       expect(found(requiring("", '"*.io/alice/app"'))).toEqual([]);
       expect(found(requiring("", '"*.example/alice/app"'))).toEqual([]);
       expect(found(rules(rule("a", scope, "action: deny")))).toEqual(["warning signer-unused 2:16"]);
     });
+  });
+
+  it("finds a handle that is asked only where network.allow lists it", () => {
+    for (const handle of ["alice.test", "*.test", "*.example.local"]) {
+      const scope = `"atcr.io/${handle}/app"`;
+      expect(found(requiring("", scope)), handle).toEqual(["warning handle-reserved 5:23"]);
+      expect(found(requiring("owner: any", scope)), handle).toEqual([]);
+    }
+    expect(found(requiring("", '"atcr.io/*.test*/app"'))).toEqual([]);
+    expect(found(requiring("", "atcr.io/test.example.com/app"))).toEqual([]);
   });
 
   describe("signers", () => {
