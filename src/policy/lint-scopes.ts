@@ -4,7 +4,7 @@ import { coversScope } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { demandsOwner } from "./owner.ts";
 import type { PolicyRule } from "./policy.ts";
-import { ANYTHING, matchesScope, type Scope } from "./scope.ts";
+import { matchesScope, type Scope } from "./scope.ts";
 
 /** Most pairs of scopes that are held against each other: a policy that a script writes may have many thousands. */
 const MAX_COMPARISONS = 300_000;
@@ -168,7 +168,7 @@ function ownerless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQu
     return [{ severity: "error", name: "scope-without-owner", message, advice, ...at(place) }];
   }
   const handle = scope.segments[1] ?? "";
-  if (matters === "sometimes" || scope.segments.length < 3 || handle === ANYTHING) return [];
+  if (matters === "sometimes" || scope.segments.length < 3) return [];
   if (canBeHandle(handle)) return isBelowReserved(handle) ? [reserved(rule, handle, place)] : [];
   const message = `"${handle}" in a scope of rule "${rule.name}" can be nobody's handle, and the owner of the handle must have signed`;
   const advice = 'write a handle such as alice.example.com, or "owner: any" for this rule';
