@@ -334,7 +334,10 @@ describe.runIf(canServeNames)("a handle", () => {
   it("is kept to the deadline by a silent name server", async () => {
     names.answers.set(TXT, "silent");
     const config = world.configure({ ...world.settings, deadline: "1s" }, "short.yaml");
-    expect(await report([handle, "--config", config], { through })).toMatchObject({ exit: 2, code: "handle.bad_response" });
+    expect(await report([handle, "--config", config], { through })).toMatchObject({
+      exit: 2,
+      code: "handle.bad_response",
+    });
   });
 
   it("of somebody else is not theirs, also where it leads to them", async () => {
