@@ -15,7 +15,7 @@ export interface ImageReference {
 /** Longest name that is read: more than host, path, tag and digest can come to. Bounds all work below. */
 const MAX_REFERENCE = 1024;
 /** The distribution grammar's RepositoryNameTotalLengthMax. */
-const MAX_PATH = 255;
+export const MAX_PATH = 255;
 const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 /** What the OCI image specification calls a digest, of any algorithm. */

@@ -1,5 +1,6 @@
 import { isHandle, isReserved } from "../atproto/handle.ts";
 import { parseHostPort } from "../oci/host.ts";
+import { MAX_PATH } from "../oci/reference.ts";
 import { coversScope } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { demandsOwner } from "./owner.ts";
@@ -8,8 +9,6 @@ import { matchesScope, type Scope } from "./scope.ts";
 
 /** Most pairs of scopes that are held against each other: a policy that a script writes may have many thousands. */
 const MAX_COMPARISONS = 300_000;
-/** The longest path that {@link parseReference} reads in a name. */
-const LONGEST_PATH = 255;
 
 /** Scopes that no image is judged by, or that every image in them fails by. */
 export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
@@ -121,8 +120,8 @@ function impossible(
 ): readonly PolicyFinding[] {
   const [host = "", ...path] = segments;
   const because = hasPossiblePort(host)
-    ? leastLength(path) > LONGEST_PATH &&
-      `its path has ${leastLength(path)} characters or more, ${LONGEST_PATH} at most are read`
+    ? leastLength(path) > MAX_PATH &&
+      `its path has ${leastLength(path)} characters or more, ${MAX_PATH} at most are read`
     : "its port can be none from 1 to 65535 without leading zeros";
   if (because === false) return [];
   const message = `a scope of rule "${rule.name}" matches no image: ${because}`;
