@@ -131,12 +131,19 @@ describe("lintPolicy", () => {
       },
     );
 
-    it.each(["reg*", "reg*:65535", "reg*:*", "reg*:*0", "reg*:*9999", "reg*:9999*", "reg*:5*", "**"])(
-      "finds nothing in a host that can be one: %s",
-      (host) => {
-        expect(found(requiring("", `"${host}/**"`))).toEqual([]);
-      },
-    );
+    it.each([
+      "reg*",
+      "reg*:65535",
+      "reg*:*",
+      "reg*:*0",
+      "reg*:*9999",
+      "reg*:9999*",
+      "reg*:5*",
+      "**",
+      "[fd00:0:0:1::1]",
+    ])("finds nothing in a host that can be one: %s", (host) => {
+      expect(found(requiring("", `"${host}/**"`))).toEqual([]);
+    });
 
     it("finds a path that is longer than those of names, whatever the wildcards stand for", () => {
       const path = (text: string) => found(requiring("", `"r.example/${text}"`));

@@ -124,6 +124,7 @@ describe("parseScope", () => {
     "atcr.io/-*",
     "atcr.io/*-",
     "atcr.io/ä*",
+    "atcr.io/a+*",
     "atcr.io/**a",
     "atcr.io/a**",
     "atcr.io/***",
