@@ -38,11 +38,14 @@ const BAD_RESPONSE: Readonly<Record<Service, RejectionCode>> = {
 /** An answer was not had, or cannot be used: thrown while gathering and turned into a {@link Gap}. */
 export class Missing extends Error {
   readonly code: RejectionCode;
+  /** As {@link Gap.answered}. */
+  readonly answered: boolean;
 
-  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+  constructor(code: RejectionCode, message: string, options: ErrorOptions & { readonly answered?: boolean } = {}) {
     super(message, options);
     this.name = "Missing";
     this.code = code;
+    this.answered = options.answered === true;
   }
 }
 
@@ -99,13 +102,16 @@ export function badStatus(service: Service, response: HttpResponse): never {
  * @throws Missing
  */
 export function stillInTime(what: string, { deadline }: CollectContext, cost = 0): void {
-  if (deadline.remaining() <= cost) throw new Missing("net.deadline", `the time was over before ${what} was looked at`);
+  if (deadline.remaining() <= cost) {
+    throw new Missing("net.deadline", `the time was over before ${what} was looked at`, { answered: true });
+  }
 }
 
 /** The gap that an error leaves; errors that are neither Missing nor Rejection are bugs and go on. */
 export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
   if (!(error instanceof Missing || error instanceof Rejection)) throw error;
-  return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message };
+  const answered = error instanceof Missing && error.answered ? ({ answered: true } as const) : {};
+  return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message, ...answered };
 }
 
 export function fetched(response: HttpResponse, context: CollectContext): Fetched {

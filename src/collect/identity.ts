@@ -71,7 +71,8 @@ async function fetchPlc(
   // A directory that answered is told before one that did not: only silence may be made up for by memory.
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
-  throw new Missing(worst?.code ?? "identity.unreachable", failures.map(({ message }) => message).join("; "));
+  const why = failures.map(({ message }) => message).join("; ");
+  throw new Missing(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
 }
 
 /** @returns undefined where the log does not prove itself */

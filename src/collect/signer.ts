@@ -62,7 +62,7 @@ export class SignerSearch {
       "another answer of the PDS",
       async () => new Promise((done) => setTimeout(done, pause)),
     );
-    return this.#records(identity);
+    return this.#records(identity, "one by one");
   }
 
   async #identified(directory: number, isTaken: (found: FetchedIdentity) => boolean): Promise<readonly Collected[]> {
@@ -78,7 +78,7 @@ export class SignerSearch {
   }
 
   /** The record of the digest, and that of the tag at the same time where its address is known. */
-  async #records({ fetched, proof }: FetchedIdentity): Promise<readonly Collected[]> {
+  async #records({ fetched, proof }: FetchedIdentity, order?: "one by one"): Promise<readonly Collected[]> {
     const identity = proof?.current;
     const known = { signer: this.#signer, identity: fetched };
     const found = (signature: SignatureEvidence): Collected => ({
@@ -98,7 +98,8 @@ export class SignerSearch {
       }
     };
     const { digest, tag, repository } = this.#sought;
-    const early = tag !== undefined && repository !== undefined ? fetch(tagRecordAddress(repository, tag)) : undefined;
+    const isEarly = tag !== undefined && repository !== undefined && order === undefined;
+    const early = isEarly ? fetch(tagRecordAddress(repository, tag)) : undefined;
     const record = await fetch(recordAddress(digest));
     if (record === undefined) {
       // What was heard of the tag alone is an answer all the same, whose place no evidence of before may take.
@@ -116,8 +117,9 @@ export class SignerSearch {
     proof: IdentityProof | undefined,
     fetch: (address: Parameters<typeof fetchRecord>[1]) => Promise<Fetched | undefined>,
   ): Promise<Fetched | undefined> {
-    const { tag } = this.#sought;
+    const { tag, repository } = this.#sought;
     if (tag === undefined) return undefined;
+    if (repository !== undefined) return fetch(tagRecordAddress(repository, tag));
     const proven = attempt(this.#sought, signature, proof);
     return "facts" in proven ? fetch(tagRecordAddress(proven.facts.claim.repository, tag)) : undefined;
   }

@@ -4,20 +4,15 @@ import type { Rule, TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
-import { applyAction, type Case, findingAbout, judge } from "../verify/judge.ts";
-import type { Seen } from "../verify/kept.ts";
-import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
-import { sightingOf } from "../verify/prove.ts";
+import { applyAction, type Case, judge } from "../verify/judge.ts";
+import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
 import { Findings } from "./findings.ts";
-import { type EvidenceKeeper, forgetRefuted, judgeKept, keepVerified } from "./kept.ts";
+import { judgeKept, keepVerified } from "./kept.ts";
+import { type Lasting, settle } from "./settle.ts";
 
 /** What a decision works with: what gathers evidence, and what outlasts this pull. */
-export interface DecideContext extends CollectContext {
-  /** Remembers what was seen of a signer; never throws. */
-  readonly remember: (sighting: Sighting) => Promise<void>;
-  readonly keeper: EvidenceKeeper;
-}
+export interface DecideContext extends CollectContext, Lasting {}
 
 /** The answer, and what it rests on. */
 export interface Decision {
@@ -103,36 +98,7 @@ function stillOf(collected: Collected, { deadline }: CollectContext): Collected 
   if (collected.kind !== "signature" || deadline.remaining() > 0) return collected;
   const { signer } = collected.signature;
   const detail = `the time was over before the proof of ${signer} was looked at`;
-  return { kind: "gap", gap: { service: "pds", signer, code: "net.deadline", detail } };
-}
-
-/** What was seen outlasts this pull (spec 5.7); what lies behind what was known before is not believed. */
-async function settle(given: Case, collector: Collector, found: Findings, context: DecideContext): Promise<void> {
-  for (const one of seenBy(given, collector, found)) {
-    const { sighting } = one;
-    const known = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
-    if (rollback(sighting, known) !== undefined) continue;
-    // First, so that a crash between the two forgets too much and not too little.
-    await forgetRefuted(one, known, given.subject, context.keeper);
-    await context.remember(sighting);
-  }
-  for (const { signer, code } of given.gaps) {
-    if (signer !== undefined && code === "pds.repo_unavailable") await context.keeper.forget(signer);
-  }
-}
-
-/** Every signature that was looked at, and who those are whose PDS was not heard. */
-function seenBy(given: Case, { identities }: Collector, { examined }: Findings): readonly Seen[] {
-  const signers = new Map(given.rule.requirement.signers.map((signer) => [signer.did, signer]));
-  const heard = new Set(examined.map(({ evidence }) => evidence.signer));
-  const looked = examined.flatMap(({ evidence, attempt }): Seen[] => {
-    const signer = signers.get(evidence.signer);
-    if (attempt.sighting === undefined || signer === undefined) return [];
-    const finding = findingAbout(attempt, signer, given);
-    return [{ sighting: attempt.sighting, ...(finding && { finding }) }];
-  });
-  const unheard = identities.filter(({ did }) => !heard.has(did));
-  return [...looked, ...unheard.map((identity) => ({ sighting: { ...sightingOf(identity), revs: [] } }))];
+  return { kind: "gap", gap: { service: "pds", signer, code: "net.deadline", detail, answered: true } };
 }
 
 /** The verdict stands by now, whatever the disk does; what was begun on it is harmless half done. */

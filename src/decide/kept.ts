@@ -11,7 +11,16 @@ import {
   type Subject,
 } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
-import { isNewestKey, isSilent, type KeptKey, keptFor, refuted, type Seen, verifiedAt } from "../verify/kept.ts";
+import {
+  isNewestKey,
+  isSilent,
+  type KeptKey,
+  keptFor,
+  meansThis,
+  refuted,
+  type Seen,
+  verifiedAt,
+} from "../verify/kept.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import { attempt } from "../verify/prove.ts";
 import type { Allow, Signed } from "../verify/verdict.ts";
@@ -39,7 +48,6 @@ export async function keepVerified(
   for (const { evidence, attempt } of found.examined) {
     if (!("facts" in attempt) || !counted.has(attempt.facts)) continue;
     const key = { signer: evidence.signer, digest: subject.digest, name: keptFor(subject) };
-    if (evidence.tag !== undefined) await keeper.supersede(key);
     await keeper.keep(key, { pointers: [], gaps: [], signatures: [evidence], ...(owner && { owner }) });
   }
 }
@@ -53,13 +61,17 @@ export async function forgetRefuted(
 ): Promise<void> {
   const { signer } = seen.sighting;
   const { digest } = subject;
+  const name = keptFor(subject);
+  if (meansThis(seen)) await keeper.supersede({ signer, digest, name });
   switch (refuted(seen, memory)) {
     case "signer":
       return keeper.forget(signer);
     case "digest":
       return keeper.forget(signer, { digest });
+    case "tag":
+      return keeper.forget(signer, { name });
     case "name":
-      return keeper.forget(signer, { digest, name: keptFor(subject) });
+      return keeper.forget(signer, { digest, name });
     case "nothing":
       return;
   }
@@ -80,6 +92,8 @@ export async function judgeKept(given: Case, collector: Collector, keeper: Evide
   const ownerIsSilent = given.gaps.filter(({ service }) => service === "handle").every(isUnanswered);
   let { owner } = given;
   for (const [signer, remembered] of collector.memory) {
+    // Whether it was seen to go back, or to change its key, is not known then.
+    if (remembered.unusable !== undefined) continue;
     const kept = await findKept(signer, given, keeper);
     if (kept === undefined) continue;
     if (owner === undefined && ownerIsSilent && kept.owner !== undefined && kept.owner.handle === handle) {
@@ -96,6 +110,7 @@ export async function judgeKept(given: Case, collector: Collector, keeper: Evide
     attempts.push(again);
     times.push(kept.at);
   }
+  if (times.length === 0) return undefined;
   const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
   if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
   return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };

@@ -99,13 +99,14 @@ function readFetched(value: unknown, what: string): Fetched {
 }
 
 function readGap(value: unknown): Gap {
-  const gap = object(value, "a gap", ["service", "signer", "code", "detail"]);
+  const gap = object(value, "a gap", ["service", "signer", "code", "detail", "answered"]);
   const service = SERVICES.find((name) => name === field(gap, "service"));
   const code = REJECTION_CODES.find((name) => name === field(gap, "code"));
   if (service === undefined) malformed(`service of a gap is not one of ${SERVICES.join(", ")}`);
   if (code === undefined || !isGapCode(code)) malformed("code of a gap is not one for a missing answer");
   const signer = field(gap, "signer") === undefined ? {} : { signer: readDid(gap, "a gap") };
-  return { service, ...signer, code, detail: text(gap, "detail", "a gap") };
+  const answered = field(gap, "answered") === undefined ? {} : ({ answered: true } as const);
+  return { service, ...signer, code, detail: text(gap, "detail", "a gap"), ...answered };
 }
 
 /** Only what could not be had is a gap; that somebody says no is never taken from a bundle's word. */

@@ -65,6 +65,8 @@ export interface Gap {
   readonly code: RejectionCode;
   /** What was tried and what happened, as a sentence. */
   readonly detail: string;
+  /** An answer came, and the time was over before it was looked at: that is not silence (spec 6). */
+  readonly answered?: true;
 }
 
 /** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
@@ -76,8 +78,14 @@ const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
   "net.deadline",
 ]);
 
-export function isUnanswered({ code }: Pick<Gap, "code">): boolean {
-  return UNANSWERED.has(code);
+export function isUnanswered({
+  code,
+  answered,
+}: {
+  readonly code: RejectionCode;
+  readonly answered?: boolean;
+}): boolean {
+  return answered !== true && UNANSWERED.has(code);
 }
 
 /** Everything gathered for one subject; serialised by verify/bundle.ts. */

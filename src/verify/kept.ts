@@ -1,10 +1,10 @@
 import type { Did } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
 import type { Digest } from "../oci/digest.ts";
-import { REJECTIONS } from "../rejection.ts";
+import { REJECTIONS, type RejectionCode } from "../rejection.ts";
 import { type Evidence, type Gap, isUnanswered, type Subject } from "./evidence.ts";
 import type { Sighting, SignerMemory } from "./memory.ts";
-import type { Attempt, Finding } from "./verdict.ts";
+import type { Attempt, Finding, TagFacts } from "./verdict.ts";
 
 /** What evidence is kept of: one signer's, for one digest under one name. */
 export interface KeptKey {
@@ -40,19 +40,42 @@ export function verifiedAt({ signatures, owner }: Evidence, now: number): number
 export interface Seen {
   readonly sighting: Sighting;
   readonly finding?: Finding;
+  readonly tag?: TagFacts;
 }
 
+/** A proof that there is no identity to count on, whatever was kept of one. */
+const CLOSED: ReadonlySet<RejectionCode> = new Set([
+  "identity.deactivated",
+  "identity.invalid",
+  "identity.unsupported_key",
+]);
+/** What follows from the registry's words, which end nothing. */
+const BY_REGISTRY: ReadonlySet<RejectionCode> = new Set(["record.media_type_mismatch", "record.blob_mismatch"]);
+
 /**
- * How much of what was kept of a signer a fresh answer ends: all of it; what was kept of this digest; of
- * this digest under this name; or nothing.
+ * How much of what was kept of a signer a fresh answer ends: all of it; what was kept of this digest; what
+ * was kept under this tag; of this digest under this name; or nothing.
  */
-export function refuted({ sighting, finding }: Seen, memory: SignerMemory): "signer" | "digest" | "name" | "nothing" {
-  if (finding?.code === "identity.deactivated") return "signer";
+export function refuted(seen: Seen, memory: SignerMemory): "signer" | "digest" | "tag" | "name" | "nothing" {
+  const { sighting, finding } = seen;
+  if (finding !== undefined && CLOSED.has(finding.code)) return "signer";
   if (isOtherKey(sighting, memory)) return "signer";
   if (finding?.code === "record.absent") return "digest";
+  if (meansAnother(seen)) return "tag";
+  if (finding === undefined || BY_REGISTRY.has(finding.code)) return "nothing";
   // Their repo was proven, and does not say any more what this name needs.
-  const isRefused = finding !== undefined && REJECTIONS[finding.code].kind === "deny";
-  return isRefused && sighting.revs.length > 0 ? "name" : "nothing";
+  return REJECTIONS[finding.code].kind === "deny" && sighting.revs.length > 0 ? "name" : "nothing";
+}
+
+/** Whether the tag was proven to mean another digest, or nothing. */
+function meansAnother({ finding, tag }: Seen): boolean {
+  if (finding?.code === "tag.absent" || finding?.code === "tag.mismatch") return true;
+  return tag !== undefined && ("code" in tag ? tag.code === "tag.mismatch" : tag.claim === undefined);
+}
+
+/** Whether the tag was proven to mean the digest that was asked about: what it meant before is over. */
+export function meansThis({ tag }: Seen): boolean {
+  return tag !== undefined && !("code" in tag) && tag.claim !== undefined;
 }
 
 /**

@@ -41,8 +41,8 @@ export function lostOperation(operations: readonly string[] | undefined, memory:
 
 /**
  * Whether what was seen now lies behind what is remembered (spec 5.7): a log that lost a valid operation,
- * or a repo of an older revision; also where two proofs of one pull disagree, which a repo between two
- * commits explains once.
+ * or a repo of an older revision; also where of one pull the proof about the tag is older than that about
+ * the digest, which a commit between two questions at the same time explains once.
  *
  * @param memory as it was before anybody was asked, else two pulls at the same time would accuse each other
  */
@@ -52,11 +52,14 @@ export function rollback({ signer, operations, revs }: Sighting, memory: SignerM
     const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen; ${afterRestore(signer)}`;
     return { code: "identity.log_rolled_back", detail };
   }
-  const seen = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted();
-  const newest = seen.at(-1);
-  const older = revs.find((rev) => newest !== undefined && rev < newest);
-  if (older === undefined) return undefined;
-  const detail = `the repo of ${signer} is shown as of ${older}, this node has seen ${newest}; ${afterRestore(signer)}`;
+  const older = revs.find((rev) => memory.rev !== undefined && rev < memory.rev);
+  if (older !== undefined) {
+    const seen = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}`;
+    return { code: "commit.rolled_back", detail: `${seen}; ${afterRestore(signer)}` };
+  }
+  const behind = revs.find((rev, i) => revs.slice(0, i).some((earlier) => rev < earlier));
+  if (behind === undefined) return undefined;
+  const detail = `the repo of ${signer} is shown as of ${behind} after it was shown as of ${revs[0]}`;
   return { code: "commit.rolled_back", detail };
 }
 

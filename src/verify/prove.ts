@@ -70,7 +70,17 @@ function prove(
 ): SignatureFacts {
   const { did, key, keySince, pds, handles } = identity;
   const { digest } = sought;
-  if (record === undefined) reject("pds.unreachable", `there is no proof from the PDS of ${did}`);
+  if (record === undefined) {
+    // What the tag means now is known all the same, where the image's name says whose it is.
+    const alone =
+      tag && sought.tag && sought.repository
+        ? proveTag(sought as Required<Sought>, tag.bytes, identity, proven)
+        : undefined;
+    if (alone !== undefined && "code" in alone) reject(alone.code, alone.detail);
+    if (alone !== undefined && alone.claim === undefined)
+      reject("tag.absent", `the repo of ${did} holds no record ${alone.address}`);
+    reject("pds.unreachable", `there is no proof from the PDS of ${did}`);
+  }
   const { rev, value } = proveRecord(identity, record.bytes, recordPath(digest), proven);
   if (value === undefined) reject("record.absent", `the repo of ${did} holds no record of ${digest} (rev ${rev})`);
   const claim = readClaim(digest, value);

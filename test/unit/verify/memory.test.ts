@@ -41,7 +41,8 @@ describe("rollback", () => {
     ["none", [], NEW, "none"],
     ["any, where none was seen before", [OLD], undefined, "none"],
     ["two that agree", [NEWER, NEWER], NEW, "none"],
-    ["one newer than the other, where neither is older than what was seen", [NEW, NEWER], NEW, "commit.rolled_back"],
+    ["a tag newer than the digest, where neither is older than what was seen", [NEW, NEWER], NEW, "none"],
+    ["a tag older than the digest, where neither is older than what was seen", [NEWER, NEW], NEW, "commit.rolled_back"],
     ["one newer than the other, where none was seen before", [NEW, OLD], undefined, "commit.rolled_back"],
     ["one newer and one older", [NEWER, OLD], NEW, "commit.rolled_back"],
   ])("of a repo's revision: %s", (_, revs, rev, expected) => {
