@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { isNewestKey, isSilent, keptFor, refuted, type Seen, verifiedAt } from "../../../src/verify/kept.ts";
+import { isNewestKey, isSilent, keptFor, meansThis, refuted, type Seen, verifiedAt } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
 import { DIGEST, didNamed, facts, fetched, found, gap, subject, NOW as TODAY } from "../../support/evidence.ts";
@@ -24,6 +24,7 @@ describe("isSilent", () => {
     expect(silent([gap("pds.unreachable", A), gap("net.deadline", A, "identity")])).toBe(true);
     expect(silent([gap("pds.unreachable", A), gap("pds.bad_response", A)])).toBe(false);
     expect(silent([gap("identity.unknown_did", A)])).toBe(false);
+    expect(silent([{ ...gap("pds.unreachable", A), answered: true }])).toBe(false);
   });
 
   it("is nobody of whom anything was heard, good or bad", () => {
@@ -150,5 +151,37 @@ describe("isNewestKey", () => {
     ["only another was seen", "K1", knowing({ K2: 1 }), false],
   ])("where %s", (_, key, memory, expected) => {
     expect(isNewestKey(key, memory)).toBe(expected);
+  });
+});
+
+describe("what a tag is proven to mean", () => {
+  const address = "at://address";
+  const sighting = { signer: A, revs: [REV] };
+  const tags = {
+    none: undefined,
+    absent: { address },
+    another: { code: "tag.mismatch", detail: "" },
+    unproven: { code: "pds.unreachable", detail: "" },
+    this: { address, claim: { repository: "app", tag: "v1" } },
+  } as const;
+
+  it.each([
+    ["none", "nothing", false],
+    ["absent", "tag", false],
+    ["another", "tag", false],
+    ["unproven", "nothing", false],
+    ["this", "nothing", true],
+  ] as const)("%s: ends %s", (name, ends, isThis) => {
+    const seen = { sighting, ...(tags[name] && { tag: tags[name] }) } as Seen;
+    expect(refuted(seen, NOTHING_REMEMBERED)).toBe(ends);
+    expect(meansThis(seen)).toBe(isThis);
+  });
+
+  it.each([
+    ["identity.unsupported_key", "signer"],
+    ["record.blob_mismatch", "nothing"],
+  ] as const)("%s ends %s", (code, ends) => {
+    const finding = { signer: A, code, detail: "" };
+    expect(refuted({ sighting, finding }, NOTHING_REMEMBERED)).toBe(ends);
   });
 });
