@@ -13,6 +13,7 @@ import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
 import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
 import { Rejection } from "../../../src/rejection.ts";
+import { isUnanswered } from "../../../src/verify/evidence.ts";
 import { fixedDeadline } from "../../support/deciding.ts";
 import { didNamed } from "../../support/evidence.ts";
 
@@ -145,5 +146,20 @@ describe("hostOf", () => {
   it("is the host with its port, or what stands there", () => {
     expect(hostOf("https://a.example:8443/x")).toBe("a.example:8443");
     expect(hostOf("nonsense")).toBe("nonsense");
+  });
+});
+
+describe("the gap of an answer that came too late", () => {
+  it("leaves a gap that is not taken for silence: an answer was there", () => {
+    const late = failing(new Error("unused"), -1);
+    let caught: unknown;
+    try {
+      stillInTime("the log", late);
+    } catch (error) {
+      caught = error;
+    }
+    const gap = gapOf("identity", caught);
+    expect(gap).toMatchObject({ code: "net.deadline", answered: true });
+    expect(isUnanswered(gap)).toBe(false);
   });
 });
