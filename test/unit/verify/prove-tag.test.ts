@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
 import { attempt, type Sought, soughtFor } from "../../../src/verify/prove.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, NOW, signer, subject, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { DIGEST, digestOf, NOW, signer, subject, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
 import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
@@ -132,5 +132,34 @@ describe("attempt, on what was seen", () => {
     const evidence = await alice.evidence();
     const spoilt = { ...evidence, identity: { ...evidence.identity, bytes: new Uint8Array() } };
     expect(attempt(SOUGHT, spoilt)).not.toHaveProperty("sighting");
+  });
+});
+
+describe("attempt, on the tag alone", () => {
+  const NAMED = { ...SOUGHT, repository: "app" };
+  const alone = async (who: TestSigner, sought: Sought = NAMED) => {
+    const { record: _, ...rest } = await tagged(who);
+    return attempt(sought, rest);
+  };
+  const codeFor = async (who: TestSigner, sought?: Sought) => tagOf(await alone(who, sought));
+
+  it("cannot tell, where it means the image", async () => {
+    expect(await codeFor(alice)).toBe("pds.unreachable");
+  });
+
+  it("is refused where it means nothing, or another image", async () => {
+    expect(await codeFor(untagged)).toBe("tag.absent");
+    expect(await codeFor(alice, { ...NAMED, digest: digestOf("another image") })).toBe("tag.mismatch");
+  });
+
+  it("is not looked at where the name does not say which repository, or no tag is sought", async () => {
+    expect(await codeFor(untagged, SOUGHT)).toBe("pds.unreachable");
+    expect(await codeFor(untagged, { digest: DIGEST, repository: "app" })).toBe("pds.unreachable");
+    const { tag: _, record: __, ...bare } = await tagged(untagged);
+    expect(tagOf(attempt(NAMED, bare))).toBe("pds.unreachable");
+  });
+
+  it("shows the revision that it is of", async () => {
+    expect((await alone(untagged)).sighting?.revs).toEqual([untagged.repo.rev]);
   });
 });
