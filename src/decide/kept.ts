@@ -68,8 +68,11 @@ export async function forgetRefuted(
       return keeper.forget(signer);
     case "digest":
       return keeper.forget(signer, { digest });
-    case "tag":
-      return keeper.forget(signer, { name });
+    case "tag": {
+      const { tag } = seen;
+      const means = tag !== undefined && "means" in tag ? tag.means : undefined;
+      return means === undefined ? keeper.forget(signer, { name }) : keeper.supersede({ signer, digest: means, name });
+    }
     case "name":
       return keeper.forget(signer, { digest, name });
     case "nothing":

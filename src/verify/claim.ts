@@ -6,7 +6,7 @@ import { type Digest, digestHex } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
 import type { Claim } from "./verdict.ts";
 
-const COLLECTION = "io.atcr.manifest";
+export const COLLECTION = "io.atcr.manifest";
 
 /** The one path of a repo at which ATCR writes what it says of a digest (spec 3.5). */
 export function recordPath(digest: Digest): string {

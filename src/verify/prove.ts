@@ -7,7 +7,7 @@ import type { AtcrName } from "./atcr-name.ts";
 import { readClaim, recordPath } from "./claim.ts";
 import type { SignatureEvidence, Subject } from "./evidence.ts";
 import type { Sighting } from "./memory.ts";
-import { readTag, tagRecordPath } from "./tag.ts";
+import { namedDigest, readTag, tagRecordPath } from "./tag.ts";
 import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
 
 /** What a proof must be about. */
@@ -108,11 +108,13 @@ function proveTag(
   proven: (rev: Tid) => void,
 ): TagFacts {
   const address = tagRecordPath(repository, tag);
+  let means: Digest | undefined;
   try {
     const { value } = proveRecord(identity, bytes, address, proven);
+    means = value === undefined ? undefined : namedDigest(identity.did, value);
     return { address, claim: value === undefined ? undefined : readTag(identity.did, digest, value) };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return { code: error.code, detail: error.message };
+    return { code: error.code, detail: error.message, ...(means && { means }) };
   }
 }

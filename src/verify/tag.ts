@@ -1,8 +1,8 @@
 import type { Did } from "../atproto/syntax.ts";
 import { type DagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
-import { recordPath } from "./claim.ts";
+import { COLLECTION as MANIFESTS, recordPath } from "./claim.ts";
 import type { TagClaim } from "./verdict.ts";
 
 const COLLECTION = "io.atcr.tag";
@@ -44,6 +44,16 @@ export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
       mismatch(`names ${typeof found === "string" ? `"${found}"` : "something"}, not ${expected}`);
   }
   return { repository, tag };
+}
+
+/** Which digest the record names, whatever it was asked for; undefined where it names none of its own repo. */
+export function namedDigest(signer: Did, record: DagCbor): Digest | undefined {
+  if (!isDagCborMap(record)) return undefined;
+  const [manifest, digest] = [record.get("manifest"), record.get("manifestDigest")];
+  const prefix = `at://${signer}/${MANIFESTS}/`;
+  const named =
+    typeof manifest === "string" && manifest.startsWith(prefix) ? `sha256:${manifest.slice(prefix.length)}` : digest;
+  return typeof named === "string" && isDigest(named) ? named : undefined;
 }
 
 function mismatch(what: string): never {

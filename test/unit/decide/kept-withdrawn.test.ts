@@ -72,6 +72,17 @@ describe("decide, a tag that was proven to mean something else", () => {
     expect(await answer(w, rules, by(TAG))).toBe(DOWN);
   });
 
+  it("ends nothing of the image that it means, whatever else is pulled under it", async () => {
+    const alice = await signer({ name: "alice", tag: {} });
+    await sign(alice);
+    await using w = await World.start(alice);
+    const rules = policy([alice.did], TAGGED);
+    expect(await answer(w, rules, by(TAG))).toBe("allow");
+    expect(await answer(w, rules, by(TAG, NEXT))).toBe("deny tag.mismatch");
+    silence(w, alice);
+    expect(await answer(w, rules, by(TAG))).toBe("allow");
+  });
+
   it("ends it where too few others signed what it means now", async () => {
     const [alice, bob] = [await signer({ name: "alice", tag: {} }), await signer({ name: "bob", tag: {} })];
     await sign(alice);

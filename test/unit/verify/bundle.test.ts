@@ -6,6 +6,7 @@ import { DIGEST, didNamed, fetched, gap, json, pointer } from "../../support/evi
 import { codeOf } from "../../support/rejection.ts";
 
 const A = didNamed("a");
+const LATE = { ...gap("net.deadline", A), answered: true } as const;
 const OF_HANDLE = { service: "handle", code: "handle.unreachable", detail: "" } as const;
 const BUNDLE: Bundle = {
   digest: DIGEST,
@@ -20,7 +21,7 @@ const BUNDLE: Bundle = {
       },
       { signer: "did:web:b.example", identity: fetched("https://b.example", Uint8Array.of(0)) },
     ],
-    gaps: [gap("registry.unreachable"), gap("pds.unreachable", A), gap("net.deadline", A, "identity"), OF_HANDLE],
+    gaps: [gap("registry.unreachable"), gap("pds.unreachable", A), gap("net.deadline", A, "identity"), LATE, OF_HANDLE],
     owner: { handle: "alice.test", did: A, source: "dns:_atproto.alice.test", fetchedAt: 5 },
   },
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DagCbor } from "../../../src/encoding/dag-cbor.ts";
-import { readTag, tagRecordAddress, tagRecordPath } from "../../../src/verify/tag.ts";
+import { namedDigest, readTag, tagRecordAddress, tagRecordPath } from "../../../src/verify/tag.ts";
 import { DIGEST, didNamed, digestOf, tagRecordOf } from "../../support/evidence.ts";
 import { codeOf } from "../../support/rejection.ts";
 
@@ -84,5 +84,34 @@ describe("readTag", () => {
   it("names what it found", () => {
     expect(reading({ manifestDigest: OTHER })).toThrow(`names "${OTHER}", not ${DIGEST}`);
     expect(reading({ manifest: new Map() })).toThrow("names something, not at://");
+  });
+});
+
+describe("namedDigest", () => {
+  const HEX = "ab".repeat(32);
+  const named = (fields: Record<string, string | number>) =>
+    namedDigest(SIGNER_OF_NAMED, new Map(Object.entries(fields)));
+  const SIGNER_OF_NAMED = didNamed("a");
+  const manifest = `at://${SIGNER_OF_NAMED}/io.atcr.manifest/${HEX}`;
+
+  it("is that of the record in the same repo, or the one that is written out", () => {
+    expect(named({ manifest })).toBe(`sha256:${HEX}`);
+    expect(named({ manifestDigest: `sha256:${HEX}` })).toBe(`sha256:${HEX}`);
+    expect(named({ manifest, manifestDigest: `sha256:${"0".repeat(64)}` })).toBe(`sha256:${HEX}`);
+  });
+
+  it.each([
+    [{ manifest: manifest.replace("aaaa", "bbbb") }],
+    [{ manifest: manifest.replace("manifest", "tag") }],
+    [{ manifest: `${manifest}0` }],
+    [{ manifestDigest: HEX }],
+    [{ manifestDigest: 1 }],
+    [{}],
+  ])("is none of %j", (fields) => {
+    expect(named(fields as Record<string, string | number>)).toBeUndefined();
+  });
+
+  it("is none of what is no map", () => {
+    expect(namedDigest(SIGNER_OF_NAMED, "text")).toBeUndefined();
   });
 });
