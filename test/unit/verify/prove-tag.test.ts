@@ -163,3 +163,12 @@ describe("attempt, on the tag alone", () => {
     expect((await alone(untagged)).sighting?.revs).toEqual([untagged.repo.rev]);
   });
 });
+
+describe("attempt, on a tag that means another image", () => {
+  it("says which, where it means one", async () => {
+    const torn = await signer({ name: "torn", tag: { manifestDigest: digestOf("another image") } });
+    expect(tagOf(attempt(SOUGHT, await tagged(torn)))).toMatchObject({ code: "tag.mismatch", means: DIGEST });
+    const empty = await signer({ name: "empty", tag: { manifest: "nowhere" } });
+    expect(tagOf(attempt(SOUGHT, await tagged(empty)))).not.toHaveProperty("means");
+  });
+});
