@@ -22,7 +22,7 @@ export interface TxtRequest {
  * Looks up TXT records.
  *
  * @returns the texts, attacker-controlled; none where DNS says that there is none
- * @throws HttpFailure alone, also here, so that a failed look-up is told as any other exchange
+ * @throws HttpFailure alone, also here, so that a failed look-up is told like every other exchange
  */
 export type TxtLookup = (request: TxtRequest, deadline: Deadline) => Promise<readonly string[]>;
 
