@@ -17,7 +17,7 @@ export const PURE_LAYERS = [
 ];
 
 /** Above the purity line: what may wait, and may see the clock, the disk and the network. */
-export const SHELL_LAYERS = [["net", "state"], ["collect"], ["decide"], ["cli"], ["main.ts"]];
+export const SHELL_LAYERS = [["disk"], ["net", "state"], ["registry"], ["collect"], ["decide"], ["cli"], ["main.ts"]];
 
 /** Every package the program is made of, and the only files that may import it. */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
@@ -27,7 +27,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "@valibot/to-json-schema": ["policy/json-schema.ts"],
   cborg: ["encoding/dag-cbor.ts"],
   multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
-  "smol-toml": ["cli/containerd-config.ts"],
+  "smol-toml": ["encoding/toml.ts"],
   valibot: ["policy/shape.ts"],
   yaml: ["encoding/yaml.ts"],
 };

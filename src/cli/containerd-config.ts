@@ -1,8 +1,8 @@
-import { parse } from "smol-toml";
+import { readDistrustedFile } from "../disk/local-file.ts";
 import { field, isJsonObject } from "../encoding/json.ts";
+import { parseToml } from "../encoding/toml.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { Rejection } from "../rejection.ts";
-import { readDistrustedFile } from "./local-file.ts";
 
 /** What containerd starts pods with unless its configuration says otherwise. */
 const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
@@ -14,7 +14,7 @@ const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
  * @returns undefined where it names none or cannot be read
  */
 export function sandboxImageIn(text: string): string | undefined {
-  const plugins = member(parsed(text), "plugins");
+  const plugins = member(parseToml(text), "plugins");
   const pinned = member(member(plugins, "io.containerd.cri.v1.images"), "pinned_images");
   const image = member(pinned, "sandbox") ?? member(member(plugins, "io.containerd.grpc.v1.cri"), "sandbox_image");
   return typeof image === "string" && image !== "" ? image : undefined;
@@ -49,14 +49,6 @@ function unlessRejected<T>(read: () => T): T | undefined {
   } catch (error) {
     if (error instanceof Rejection) return undefined;
     throw error;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
 import type { EvidenceKeeper } from "../decide/kept.ts";
-import { createHttpGet } from "../net/http.ts";
+import { createHttpClient } from "../net/http.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { SignerStore } from "../state/signer-store.ts";
@@ -27,7 +27,7 @@ export function onlineContext(config: Config, edge: ProcessEdge): DecideContext 
   const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   const store = new SignerStore(config.stateDir, { report });
   return {
-    http: createHttpGet({ version: VERSION, allow: config.network }),
+    http: createHttpClient({ version: VERSION, allow: config.network }),
     txt: createTxtLookup(),
     deadline: edge.deadline,
     config,

@@ -1,11 +1,11 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
+import { readDistrustedFile } from "../disk/local-file.ts";
 import { explain } from "../policy/explain.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../policy/policy-test.ts";
 import { reject } from "../rejection.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
-import { readDistrustedFile } from "./local-file.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { jsonText, printable } from "./report.ts";

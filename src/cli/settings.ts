@@ -1,9 +1,9 @@
 import { type Config, DEFAULT_CONFIG, parseConfig } from "../config/config.ts";
+import { type Distrust, readDistrustedFile, readTrustedFile } from "../disk/local-file.ts";
 import { type LocatedPolicy, readPolicy } from "../policy/parse.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { readFragments } from "./fragments.ts";
-import { type Distrust, readDistrustedFile, readTrustedFile } from "./local-file.ts";
 
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";

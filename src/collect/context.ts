@@ -1,7 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import type { Deadline } from "../net/deadline.ts";
-import { HttpFailure, type HttpGet, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../net/txt.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
@@ -9,7 +9,7 @@ import type { SignerMemory } from "../verify/memory.ts";
 
 /** What everything that gathers evidence works with. */
 export interface CollectContext {
-  readonly http: HttpGet;
+  readonly http: HttpClient;
   readonly txt: TxtLookup;
   readonly deadline: Deadline;
   readonly config: Config;

@@ -3,6 +3,7 @@ import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
 import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
 import { checkShape } from "../policy/shape.ts";
 import { type NetworkAllow, NOTHING_ALLOWED, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
+import { type ProxySettings, readProxy } from "./proxy-settings.ts";
 import { CONFIG_SHAPE, type ConfigShape, UNSUPPORTED_CONFIG_KEYS } from "./schema.ts";
 
 /** How this node verifies; whom it trusts is the policy's. Spans of time are milliseconds. */
@@ -13,6 +14,9 @@ export interface Config {
   readonly stateDir: string;
   /** Absolute path of the folder that holds what may be deleted at any time. */
   readonly cacheDir: string;
+  /** Whether evidence that was had within cacheTTL is judged again without asking anybody. */
+  readonly cacheEnabled: boolean;
+  readonly cacheTTL: number;
   /** Most time from the start of the process to its answer. */
   readonly deadline: number;
   /** Most time for one exchange with a directory or the host of a did:web, cut to what is left of the deadline. */
@@ -24,6 +28,23 @@ export interface Config {
   /** Hosts as in an ImageReference, where paths are `HANDLE/REPOSITORY` (spec 5.6). */
   readonly atcrHosts: readonly string[];
   readonly network: NetworkAllow;
+  /** `HOST` or `HOST:PORT` of registries whose hosts.toml may say skip_verify. */
+  readonly skipVerify: readonly string[];
+  /** Absolute paths of files with further certificate authorities (PEM). */
+  readonly caFiles: readonly string[];
+  /** Absent: as the environment says (HTTPS_PROXY and its kin). */
+  readonly proxy?: ProxySettings;
+  /** Folders in the form of containerd's certs.d, absolute paths; the first that has a host's folder counts. */
+  readonly registryConfigPath: readonly string[];
+  readonly registryCredentials: RegistryCredentials;
+}
+
+/** Where credentials for registries are found, and who may get them. */
+export interface RegistryCredentials {
+  /** Absolute paths of files in the form of docker's config.json, the first that knows a host counts; absent: the usual places. */
+  readonly files?: readonly string[];
+  /** Registry host to the hosts, other than itself, whose token servers may be sent its password. */
+  readonly realms: ReadonlyMap<string, readonly string[]>;
 }
 
 const SECOND = 1000;
@@ -33,6 +54,8 @@ export const DEFAULT_CONFIG: Config = {
   trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
   stateDir: "/var/lib/atcr-verify",
   cacheDir: "/var/cache/atcr-verify",
+  cacheEnabled: true,
+  cacheTTL: 300 * SECOND,
   deadline: 8 * SECOND,
   didResolverTimeout: 5 * SECOND,
   pdsTimeout: 5 * SECOND,
@@ -40,11 +63,18 @@ export const DEFAULT_CONFIG: Config = {
   plcDirectories: ["https://plc.directory"],
   atcrHosts: ["atcr.io"],
   network: NOTHING_ALLOWED,
+  skipVerify: [],
+  caFiles: [],
+  registryConfigPath: ["/etc/containerd/certs.d"],
+  // Docker Hub's token server has another name than its registry.
+  registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
 };
 
 /** Less is over before the program has started; more is longer than containerd will wait for it. */
 const DEADLINE_RANGE = { min: SECOND, max: 60 * SECOND, words: "a duration from 1s to 60s" };
 const TIMEOUT_RANGE = { min: 100, max: 60 * SECOND, words: "a duration from 100ms to 60s" };
+/** For this long at most, a record that its signer has deleted still counts; a span as long as the last bound is a decision. */
+const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration from 1s to 24h" };
 
 /**
  * Reads a configuration, strictly: an unknown key, or one that this version would have to ignore, is
@@ -63,6 +93,8 @@ export function parseConfig(text: string, fileName: string): Config {
     trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
     stateDir: readPath(file, shape, "stateDir"),
     cacheDir: readPath(file, shape, "cacheDir"),
+    cacheEnabled: shape.cacheEnabled ?? DEFAULT_CONFIG.cacheEnabled,
+    cacheTTL: readSpan(file, shape, "cacheTTL", TTL_RANGE),
     deadline: readSpan(file, shape, "deadline", DEADLINE_RANGE),
     didResolverTimeout: readSpan(file, shape, "didResolverTimeout", TIMEOUT_RANGE),
     pdsTimeout: readSpan(file, shape, "pdsTimeout", TIMEOUT_RANGE),
@@ -70,20 +102,71 @@ export function parseConfig(text: string, fileName: string): Config {
     plcDirectories: readDirectories(file, shape, network),
     atcrHosts: readAtcrHosts(file, shape),
     network,
+    skipVerify: readHosts(file, shape.network?.skipVerify ?? [], ["network", "skipVerify"]),
+    caFiles: readPaths(file, shape.network?.caFiles ?? [], ["network", "caFiles"]),
+    ...readProxy(file, shape.network?.proxy),
+    registryConfigPath: readFolders(file, shape),
+    registryCredentials: readCredentials(file, shape),
   };
 }
 
 function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "stateDir" | "cacheDir"): string {
   const path = shape[key];
-  if (path === undefined) return DEFAULT_CONFIG[key];
-  if (!path.startsWith("/") || path.includes("\0")) {
-    const advice = "containerd starts this program in a folder of its own choice";
-    file.fail({ path: [key], expected: "an absolute path", advice });
-  }
-  return path;
+  return path === undefined ? DEFAULT_CONFIG[key] : absolute(file, path, [key]);
 }
 
-type SpanKey = "deadline" | "didResolverTimeout" | "pdsTimeout" | "registryTimeout";
+function absolute(file: YamlFile, text: string, path: YamlPath): string {
+  if (text.startsWith("/") && !text.includes("\0")) return text;
+  const advice = "containerd starts this program in a folder of its own choice";
+  return file.fail({ path, expected: "an absolute path", advice });
+}
+
+function readPaths(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {
+  refuseDuplicates(file, texts, path);
+  return texts.map((text, i) => absolute(file, text, [...path, i]));
+}
+
+/** As containerd's config_path: several folders with a colon between them. */
+function readFolders(file: YamlFile, { registryConfigPath }: ConfigShape): readonly string[] {
+  if (registryConfigPath === undefined) return DEFAULT_CONFIG.registryConfigPath;
+  const path = ["registryConfigPath"];
+  const folders = registryConfigPath.split(":").map((folder) => absolute(file, folder, path));
+  if (new Set(folders).size !== folders.length) file.fail({ path, expected: "each folder once" });
+  return folders;
+}
+
+function readHosts(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {
+  refuseDuplicates(file, texts, path);
+  for (const [i, text] of texts.entries()) {
+    const parsed = parseHostPort(text);
+    if (typeof parsed === "string") file.fail({ path: [...path, i], expected: parsed });
+  }
+  return texts;
+}
+
+/** What is written replaces the default as a whole: whoever lists other realms may not want docker.io's. */
+function readCredentials(file: YamlFile, { registryCredentials }: ConfigShape): RegistryCredentials {
+  const { files, realms } = registryCredentials ?? {};
+  const path = ["registryCredentials"];
+  const allowed = Object.entries(realms ?? {}).map(([text, hosts]): [string, readonly string[]] => {
+    const parsed = parseRegistryHost(text);
+    if (typeof parsed === "string") file.fail({ path: [...path, "realms", text], isKey: true, expected: parsed });
+    if (parsed.host !== text) {
+      file.fail({
+        path: [...path, "realms", text],
+        isKey: true,
+        expected: `the host without port 443: ${parsed.host}`,
+      });
+    }
+    return [text, readHosts(file, hosts, [...path, "realms", text])];
+  });
+  return {
+    ...(files === undefined ? {} : { files: readPaths(file, files, [...path, "files"]) }),
+    realms: realms === undefined ? DEFAULT_CONFIG.registryCredentials.realms : new Map(allowed),
+  };
+}
+
+type SpanKey = "deadline" | "didResolverTimeout" | "pdsTimeout" | "registryTimeout" | "cacheTTL";
 
 function readSpan(file: YamlFile, shape: ConfigShape, key: SpanKey, range: typeof DEADLINE_RANGE): number {
   const text = shape[key];

@@ -2,18 +2,40 @@ import * as shape from "../policy/shape.ts";
 
 /** The shape of the configuration file; what its strings mean is checked by config.ts. */
 const duration = shape.text("a duration such as 8s or 1500ms");
+const hosts = (expected: string) => shape.list(shape.text("a host such as registry.local:5000"), expected);
+const paths = (expected: string) => shape.list(shape.text("the absolute path of a file"), expected);
 
 export const CONFIG_SHAPE = shape.keys(
   {
     trustPolicyPath: shape.optional(shape.text("the absolute path of a trust policy")),
     stateDir: shape.optional(shape.text("the absolute path of a folder")),
     cacheDir: shape.optional(shape.text("the absolute path of a folder")),
+    cacheEnabled: shape.optional(shape.boolean()),
+    cacheTTL: shape.optional(duration),
     deadline: shape.optional(duration),
     didResolverTimeout: shape.optional(duration),
     pdsTimeout: shape.optional(duration),
     registryTimeout: shape.optional(duration),
     plcDirectories: shape.optional(shape.nonEmptyList(shape.text("https://HOST of a PLC directory"), "a list of URLs")),
     atcrHosts: shape.optional(shape.nonEmptyList(shape.text("a host such as atcr.io"), "a list of hosts")),
+    registryConfigPath: shape.optional(
+      shape.text("the absolute path of a folder such as /etc/containerd/certs.d, or several with : between them"),
+    ),
+    registryCredentials: shape.optional(
+      shape.keys(
+        {
+          files: shape.optional(paths("a list of files in the form of docker's config.json, or [] for none")),
+          realms: shape.optional(
+            shape.nonEmptyMap(
+              shape.text("a host such as docker.io"),
+              hosts("a list of hosts, or [] for none"),
+              "a map from registry hosts to lists of hosts",
+            ),
+          ),
+        },
+        "a map with the keys files and realms",
+      ),
+    ),
     network: shape.optional(
       shape.keys(
         {
@@ -23,8 +45,29 @@ export const CONFIG_SHAPE = shape.keys(
               "a list of address ranges and hosts, or [] for none",
             ),
           ),
+          skipVerify: shape.optional(hosts("a list of hosts, or [] for none")),
+          caFiles: shape.optional(paths("a list of files of certificates in PEM, or [] for none")),
+          proxy: shape.optional(
+            shape.either(
+              shape.oneOf(["none"], "none"),
+              shape.keys(
+                {
+                  https: shape.optional(shape.text("http://HOST:PORT or https://HOST:PORT of a proxy")),
+                  http: shape.optional(shape.text("http://HOST:PORT or https://HOST:PORT of a proxy")),
+                  noProxy: shape.optional(
+                    shape.list(
+                      shape.text("a host, a domain, an address or a range of addresses"),
+                      "a list of hosts and ranges that are asked without a proxy, or [] for none",
+                    ),
+                  ),
+                },
+                "a map with keys such as https",
+              ),
+              "none, or a map with the keys https, http and noProxy",
+            ),
+          ),
         },
-        "a map with the list allow",
+        "a map with keys such as allow",
       ),
     ),
   },
@@ -32,12 +75,6 @@ export const CONFIG_SHAPE = shape.keys(
 );
 
 /** Keys of later versions, which this one would have to ignore (spec, "The configuration file"). */
-export const UNSUPPORTED_CONFIG_KEYS: ReadonlySet<string> = new Set([
-  "cacheEnabled",
-  "cacheTTL",
-  "registryConfigPath",
-  "registryCredentials",
-  "decisionLog",
-]);
+export const UNSUPPORTED_CONFIG_KEYS: ReadonlySet<string> = new Set(["decisionLog"]);
 
 export type ConfigShape = shape.Infer<typeof CONFIG_SHAPE>;

@@ -5,7 +5,7 @@ import type { Deadline } from "./deadline.ts";
  * `net/http.ts` is the only file that implements it for real; tests implement it over loopback or
  * in memory.
  */
-export type HttpGet = (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
+export type HttpClient = (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
 
 export interface HttpRequest {
   /** Absolute URL, `https:`; `http:` only for a host the administrator lists. */
@@ -23,8 +23,27 @@ export interface HttpRequest {
    * at a private address without being listed. A redirect away from its host loses this.
    */
   readonly originMayBePrivate: boolean;
+  /**
+   * Further header fields, credentials among them, for this host alone: a redirect carries none of them,
+   * wherever it leads (CVE-2025-27403).
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent by POST as application/x-www-form-urlencoded; then no redirect is followed. Absent: GET. */
+  readonly form?: Readonly<Record<string, string>>;
+  /** How the URL's host and we prove ourselves to each other, beside the system's roots; not for where it redirects to. */
+  readonly tls?: HostTls;
   /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
   readonly purpose: string;
+}
+
+/** What hosts.toml says of one host's TLS. */
+export interface HostTls {
+  /** Certificate authorities that count for this host beside the system's, as PEM texts. */
+  readonly ca?: readonly string[];
+  /** Our certificate and its key, as PEM texts. */
+  readonly client?: { readonly cert: string; readonly key: string };
+  /** The host need not prove its name: only where the administrator lists it (`network.skipVerify`). */
+  readonly skipVerify?: true;
 }
 
 export interface HttpResponse {
@@ -43,7 +62,7 @@ export type HttpFailureKind =
   | "tls" // the peer did not prove its name
   | "bad_response"; // truncated, too large, redirected where none is allowed, undecodable
 
-/** Thrown by an {@link HttpGet}; nothing else is. An answered status, also 500, is no failure. */
+/** Thrown by a {@link HttpClient}; nothing else is. An answered status, also 500, is no failure. */
 export class HttpFailure extends Error {
   readonly kind: HttpFailureKind;
 

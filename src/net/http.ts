@@ -3,7 +3,7 @@ import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
 import { type FailedAttempt, firstAnswer } from "./attempts.ts";
 import { readBody } from "./body.ts";
 import type { Deadline } from "./deadline.ts";
-import { HttpFailure, type HttpGet, type HttpRequest, type HttpResponse } from "./exchange.ts";
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "./exchange.ts";
 import { errorCode, failureKind, mostTelling } from "./failure.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
 
@@ -19,7 +19,7 @@ const MAX_HEADERS = 64 * 1024;
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-export interface HttpGetOptions {
+export interface HttpClientOptions {
   /** This program's version, for the User-Agent. */
   readonly version: string;
   /** The configuration's network.allow. */
@@ -35,10 +35,10 @@ export interface HttpGetOptions {
  * neither proxies nor NODE_TLS_REJECT_UNAUTHORIZED are heeded. It keeps no cookies and sends no
  * credentials.
  *
- * @returns an {@link HttpGet}; it throws HttpFailure alone, whose message names the host, each
+ * @returns a {@link HttpClient}; it throws HttpFailure alone, whose message names the host, each
  *   address tried and how that ended
  */
-export function createHttpGet(options: HttpGetOptions): HttpGet {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
   return (request, deadline) =>
     deadline.track(`${request.purpose} ${hostOf(request.url)}`, () => withClock(request, deadline, options));
 }
@@ -46,7 +46,7 @@ export function createHttpGet(options: HttpGetOptions): HttpGet {
 /** What the hops of one exchange share. */
 interface Exchange {
   readonly request: HttpRequest;
-  readonly options: HttpGetOptions;
+  readonly options: HttpClientOptions;
   /** Aborts when the time of the whole exchange is over. */
   readonly signal: AbortSignal;
   /** performance.now() at that moment. */
@@ -54,7 +54,7 @@ interface Exchange {
 }
 
 /** One signal ends whatever the exchange is at: look-up, connection, headers or a body that trickles. */
-async function withClock(request: HttpRequest, deadline: Deadline, options: HttpGetOptions): Promise<HttpResponse> {
+async function withClock(request: HttpRequest, deadline: Deadline, options: HttpClientOptions): Promise<HttpResponse> {
   const time = Math.min(request.timeout, deadline.remaining());
   const clock = new AbortController();
   const ending = setTimeout(() => clock.abort(), time);

@@ -1,6 +1,6 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode, makeOwnFolder } from "./folders.ts";
+import { hasCode, makeOwnFolder } from "../disk/folders.ts";
 
 /** What is kept for people to look at; more is left where it lies, so that nothing fills the disk. */
 const MAX_DAMAGED = 100;

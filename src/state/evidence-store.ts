@@ -2,14 +2,14 @@ import { constants } from "node:fs";
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Did } from "../atproto/syntax.ts";
+import { hasCode, makeOwnFolder } from "../disk/folders.ts";
+import { check, checkWay } from "../disk/trusted-way.ts";
 import { toHex, toUtf8 } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence } from "../verify/evidence.ts";
 import type { KeptKey } from "../verify/kept.ts";
-import { hasCode, makeOwnFolder } from "./folders.ts";
-import { check, checkWay } from "./trusted-way.ts";
 
 /** Bytes of one piece: a log and its proofs have tens of KiB; a signer that has longer ones fills no disk. */
 const MAX_EVIDENCE = 1024 * 1024;

@@ -2,13 +2,13 @@ import type { Dirent, Stats } from "node:fs";
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Did, isDid, type Tid } from "../atproto/syntax.ts";
+import { hasCode, makeOwnFolder, syncFolder } from "../disk/folders.ts";
+import { check, checkWay } from "../disk/trusted-way.ts";
 import { toHex, toUtf8 } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../verify/memory.ts";
 import { Damaged } from "./damaged.ts";
-import { hasCode, makeOwnFolder, syncFolder } from "./folders.ts";
 import { missingNames, readTraces, type Traces } from "./traces.ts";
-import { check, checkWay } from "./trusted-way.ts";
 
 /** Operations and keys remembered of a signer: whoever can sign ever more of them fills no disk. */
 const MAX_REMEMBERED = 1000;

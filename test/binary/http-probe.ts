@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { parseCidr } from "../../src/encoding/ip-address.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure, type HttpRequest } from "../../src/net/exchange.ts";
-import { createHttpGet } from "../../src/net/http.ts";
+import { createHttpClient } from "../../src/net/http.ts";
 
 export interface ProbeJob {
   /** One after the other, unless `together`. */
@@ -66,7 +66,7 @@ function fromTable(table: NonNullable<ProbeJob["table"]>): (host: string) => Pro
   };
 }
 
-const get = createHttpGet({
+const get = createHttpClient({
   version: "1.2.3",
   allow: {
     cidrs: (job.cidrs ?? []).map((text) => parseCidr(text) ?? fail(`no CIDR: ${text}`)),

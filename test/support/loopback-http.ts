@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import type { Deadline } from "../../src/net/deadline.ts";
 import {
+  type HttpClient,
   HttpFailure,
   type HttpFailureKind,
-  type HttpGet,
   type HttpRequest,
   type HttpResponse,
 } from "../../src/net/exchange.ts";
@@ -15,7 +15,7 @@ export type Place = StandInServer | HttpFailureKind;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
- * An HttpGet over stand-ins on loopback. A table says where each origin is, so that DIDs and image
+ * An HttpClient over stand-ins on loopback. A table says where each origin is, so that DIDs and image
  * names can be real ones; an origin that is not in it cannot be reached. Heeds timeout, deadline,
  * maxBytes and maxRedirects; it has no address guard and no TLS, which are net/http.ts's own.
  */
@@ -29,7 +29,7 @@ export class LoopbackHttp {
     this.places = new Map(Object.entries(places));
   }
 
-  readonly get: HttpGet = async (request, deadline) => {
+  readonly get: HttpClient = async (request, deadline) => {
     const signal = AbortSignal.timeout(Math.max(0, Math.floor(Math.min(request.timeout, deadline.remaining()))));
     let url = request.url;
     for (let redirects = 0; ; redirects++) {

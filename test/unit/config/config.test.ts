@@ -29,6 +29,12 @@ describe("parseConfig", () => {
       plcDirectories: ["https://plc.directory"],
       atcrHosts: ["atcr.io"],
       network: { cidrs: [], hosts: [], plainHttp: [] },
+      cacheEnabled: true,
+      cacheTTL: 300_000,
+      skipVerify: [],
+      caFiles: [],
+      registryConfigPath: ["/etc/containerd/certs.d"],
+      registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
     });
   });
 
@@ -38,6 +44,12 @@ describe("parseConfig", () => {
 trustPolicyPath: /etc/other/policy.yaml
 stateDir: /srv/state
 cacheDir: /srv/cache
+cacheEnabled: false
+cacheTTL: 1h
+registryConfigPath: /etc/containerd/certs.d:/etc/docker/certs.d
+registryCredentials:
+  files: [/etc/a.json, /var/b.json]
+  realms: {"registry.example.com:5000": [auth.example.com, "auth.example.com:8443"], other.example.com: []}
 deadline: 1m
 didResolverTimeout: 100ms
 pdsTimeout: 1.5s
@@ -46,6 +58,9 @@ plcDirectories: ["https://plc.example.com", "http://localhost:2582", "http://plc
 atcrHosts: [atcr.io, "atcr.example.com:443", "localhost:5000"]
 network:
   allow: [10.0.0.0/8, "registry.local:5000", "http://localhost:2582", "http://plc:80", "::1"]
+  skipVerify: ["registry.local:5000"]
+  caFiles: [/etc/ssl/own.pem]
+  proxy: {https: "http://user:secret@proxy.example.com:3128", http: "https://proxy.example.com", noProxy: [.local]}
 `,
       "config.yaml",
     );
@@ -66,6 +81,23 @@ network:
         ],
         hosts: ["registry.local:5000", "localhost:2582", "plc:80"],
         plainHttp: ["localhost:2582", "plc:80"],
+      },
+      cacheEnabled: false,
+      cacheTTL: 3_600_000,
+      skipVerify: ["registry.local:5000"],
+      caFiles: ["/etc/ssl/own.pem"],
+      proxy: {
+        https: "http://user:secret@proxy.example.com:3128",
+        http: "https://proxy.example.com",
+        noProxy: [".local"],
+      },
+      registryConfigPath: ["/etc/containerd/certs.d", "/etc/docker/certs.d"],
+      registryCredentials: {
+        files: ["/etc/a.json", "/var/b.json"],
+        realms: new Map([
+          ["registry.example.com:5000", ["auth.example.com", "auth.example.com:8443"]],
+          ["other.example.com", []],
+        ]),
       },
     });
   });
@@ -130,6 +162,28 @@ network:
     ["a bad entry of network.allow", "network: { allow: [10.0.0.0/8, 10.0.0.1/8] }", "1:32"],
     ["a number in network.allow", "network: { allow: [10.1] }", "1:20"],
     ["null for network", "network:", "1:9"],
+    ["text for cacheEnabled", 'cacheEnabled: "yes"', "1:15"],
+    ["a cacheTTL too short", "cacheTTL: 999ms", "1:11"],
+    ["a cacheTTL too long", "cacheTTL: 24h1ms", "1:11"],
+    ["a relative registryConfigPath", "registryConfigPath: certs.d", "1:21"],
+    ["a relative second registryConfigPath", "registryConfigPath: /a:b", "1:21"],
+    ["a registryConfigPath that ends with a colon", 'registryConfigPath: "/a:"', "1:21"],
+    ["a registryConfigPath twice", "registryConfigPath: /a:/a", "1:21"],
+    ["a relative file of credentials", "registryCredentials: { files: [auth.json] }", "1:32"],
+    ["a file of credentials twice", "registryCredentials: { files: [/a, /a] }", "1:36"],
+    ["no realms", "registryCredentials: { realms: {} }", "1:32"],
+    ["realms of a host that is none", "registryCredentials: { realms: { a b: [] } }", "1:34"],
+    ["realms of a host with port 443", 'registryCredentials: { realms: { "a.b:443": [] } }', "1:34"],
+    ["a realm that is no host", 'registryCredentials: { realms: { a.b: ["https://c.d"] } }', "1:40"],
+    ["a realm twice", "registryCredentials: { realms: { a.b: [c.d, c.d] } }", "1:45"],
+    ["an unknown key of registryCredentials", "registryCredentials: { file: [/a] }", "1:24"],
+    ["a URL in skipVerify", 'network: { skipVerify: ["https://a.b"] }', "1:25"],
+    ["a host twice in skipVerify", "network: { skipVerify: [a.b, a.b] }", "1:30"],
+    ["a relative caFile", "network: { caFiles: [own.pem] }", "1:22"],
+    ["a proxy that is no URL", "network: { proxy: { https: proxy.example.com } }", "1:28"],
+    ["a proxy by another scheme", "network: { proxy: { http: socks5://a.b:1080 } }", "1:27"],
+    ["a proxy with a path", "network: { proxy: { https: http://a.b/c } }", "1:28"],
+    ["text for a proxy", "network: { proxy: direct }", "1:19"],
   ])("refuses %s", (_, text, position) => {
     const { code, message } = rejectionOf(text);
     expect(code).toBe("config.invalid");
@@ -137,12 +191,18 @@ network:
     expect(message).toMatch(/: found .+, expected .+/);
   });
 
-  it.each(["cacheEnabled", "cacheTTL", "registryConfigPath", "registryCredentials", "decisionLog"])(
-    "says of %s that it is not supported",
-    (key) => {
-      const { code, message } = rejectionOf(`${key}: x`);
-      expect(code).toBe("config.invalid");
-      expect(message).toContain("not supported by this version");
-    },
-  );
+  it("repeats no password of a proxy", () => {
+    const { message } = rejectionOf("network: { proxy: { https: socks5://user:secret@a.b } }");
+    expect(message).not.toContain("secret");
+  });
+
+  it("takes the word none for no proxy at all", () => {
+    expect(parseConfig("network: { proxy: none }", "config.yaml").proxy).toEqual({ noProxy: [] });
+  });
+
+  it.each(["decisionLog"])("says of %s that it is not supported", (key) => {
+    const { code, message } = rejectionOf(`${key}: x`);
+    expect(code).toBe("config.invalid");
+    expect(message).toContain("not supported by this version");
+  });
 });

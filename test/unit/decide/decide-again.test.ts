@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
-import type { HttpGet } from "../../../src/net/exchange.ts";
+import type { HttpClient } from "../../../src/net/exchange.ts";
 import { answer, BOTH, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
 import { NOW, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { signingKey } from "../../support/signing-key.ts";
@@ -133,7 +133,7 @@ describe("decide, when the time is over before what arrived was looked at", () =
     await using world = await World.start(alice);
     const context = world.context();
     const deadline = new Late(performance.now() + 8000);
-    const http: HttpGet = async (request) => {
+    const http: HttpClient = async (request) => {
       const answered = await context.http(request, context.deadline);
       if (request.purpose === purpose) deadline.isOver = true;
       return answered;
@@ -151,7 +151,7 @@ describe("decide, when the time is over before what arrived was looked at", () =
     world.attach(answers === 1 ? { did: alice.did } : { payload: payloadOf(alice.did) });
     const context = world.context();
     const deadline = new Late(performance.now() + 8000);
-    const http: HttpGet = async (request) => {
+    const http: HttpClient = async (request) => {
       const answered = await context.http(request, context.deadline);
       deadline.isOver = world.http.asked.length === answers;
       return answered;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
-import type { HttpGet } from "../../../src/net/exchange.ts";
+import type { HttpClient } from "../../../src/net/exchange.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import { answer, type Pull, policy, verdictOf } from "../../support/deciding.ts";
@@ -159,7 +159,7 @@ describe("decide, where nothing was kept and nothing is silent", () => {
     await alice.repo.delete(MANIFEST_COLLECTION, digestHex(DIGEST), NOW - 1000);
     const context = w.context({}, 2000);
     // The machine is busy from when the proof has come until the time is over.
-    const http: HttpGet = async (request, deadline) => {
+    const http: HttpClient = async (request, deadline) => {
       const response = await context.http(request, deadline);
       if (request.url.includes("getRecord")) {
         const end = performance.now() + deadline.remaining() + 5;

@@ -13,7 +13,7 @@ import {
 import { resolve } from "node:path";
 import { fromUtf8 } from "../encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../rejection.ts";
-import { replaceable, wayTo } from "../state/trusted-way.ts";
+import { replaceable, wayTo } from "./trusted-way.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Larger files are no policy or configuration. */
