@@ -4,6 +4,8 @@
  * The same sources, lockfile and file name give the same bytes. --target names another platform
  * (bun-linux-arm64); --runtime is then that platform's Bun, so that nothing is downloaded here.
  */
+import { createHash } from "node:crypto";
+import { globSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import manifest from "../package.json" with { type: "json" };
@@ -35,6 +37,14 @@ const withoutFetchNode: BunPlugin = {
   },
 };
 
+/** Of everything that decides what the program does: where it is equal, so is what was remembered. */
+function buildHash(): string {
+  const hash = createHash("sha256");
+  const files = [...globSync("src/**/*.ts"), "package-lock.json", "packaging/build.ts"].sort();
+  for (const file of files) hash.update(`${file}\0${readFileSync(file, "utf8")}\0`);
+  return hash.update(`${Bun.revision} ${values.target ?? ""}`).digest("hex");
+}
+
 const result = await Bun.build({
   entrypoints: [values.entry],
   compile: {
@@ -45,7 +55,10 @@ const result = await Bun.build({
     ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
     ...(values.runtime === undefined ? {} : { executablePath: values.runtime }),
   },
-  define: { ATCR_VERIFY_VERSION: JSON.stringify(manifest.version) },
+  define: {
+    ATCR_VERIFY_VERSION: JSON.stringify(manifest.version),
+    ATCR_VERIFY_BUILD: JSON.stringify(buildHash()),
+  },
   plugins: [withoutFetchNode],
   format: "esm",
   minify: true,

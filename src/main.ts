@@ -9,11 +9,13 @@ const args = process.argv.slice(2);
 if (args.length === 1 && args[0] === "--version") {
   console.log(`atcr-verify ${VERSION}`);
 } else {
-  restartWithoutJit(args);
+  const isTerminal = async () => (await import("node:tty")).isatty(0);
+  const isContainerds = await isContainerdDoor(args, isTerminal);
+  // containerd's door does so itself, where the network must be asked.
+  if (!isContainerds) restartWithoutJit(args);
   const { ProcessEdge } = await import("./cli/process-edge.ts");
   const edge = new ProcessEdge();
-  const isTerminal = async () => (await import("node:tty")).isatty(0);
-  if (await isContainerdDoor(args, isTerminal)) {
+  if (isContainerds) {
     const { containerdDoor } = await import("./cli/containerd.ts");
     containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
   } else {

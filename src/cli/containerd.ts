@@ -1,9 +1,21 @@
 import { read } from "node:fs";
+import type { Config } from "../config/config.ts";
+import { answerFromCache } from "../decide/from-cache.ts";
+import { answerFromRefusal } from "../decide/from-refusal.ts";
+import { digestHex } from "../oci/digest.ts";
+import type { Rule } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
+import { verdictOf } from "../verify/by-policy.ts";
+import type { Subject } from "../verify/evidence.ts";
+import type { Verdict } from "../verify/verdict.ts";
 import { readQuestion } from "./containerd-input.ts";
+import { type NodeMemory, openMemory } from "./node-memory.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
-import { loadConfig, loadPolicy } from "./settings.ts";
+import { settingsForPull } from "./remembered-settings.ts";
+import { printable } from "./report.ts";
+import { handedOver, restartWithoutJit } from "./without-jit.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
@@ -11,18 +23,61 @@ const CHUNK = 64 * 1024;
 const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
+/** Share of the time left that a process waits for what another one gathers; then it gathers by itself. */
+const PATIENCE = 1 / 2;
 
-/** containerd's door: one question by flags and standard input, one reason line and exit code as the answer. */
+/**
+ * containerd's door: one question by flags and standard input, one reason line and exit code as the answer.
+ * What can be answered without a network is, by the program as it started; else it starts anew for the work
+ * (without-jit.ts), and comes to the same place again.
+ */
 export async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const known = handedOver();
+  if (known !== undefined) edge.hasRunFor(known.elapsed);
   // Read to its end first: containerd logs a warning where its pipe breaks.
-  const stdin = await edge.deadline.track("the standard input", readStdin);
+  const stdin = known?.stdin ?? (await edge.deadline.track("the standard input", readStdin));
   const subject = readQuestion(args, stdin);
-  const config = loadConfig(undefined);
+  const { config, policy } = await settingsForPull((warning) => edge.diagnose(printable(`warning: ${warning}`)));
   edge.setDeadline(config.deadline);
-  const policy = loadPolicy(config.trustPolicyPath);
+
+  const selection = select(policy, subject.name, subject.digest);
+  if (selection.kind !== "judge") edge.answer(verdictOf(selection));
+  const { rule } = selection;
+  edge.rule = rule;
+  const memory = openMemory(config, edge);
+  const early = await answerWithoutNetwork(subject, rule, config, memory, edge);
+  if (early !== undefined) edge.answer(early);
+
+  restartWithoutJit(args, { stdin, elapsed: edge.running });
   const { judgeOnline } = await import("./online.ts");
-  const { verdict } = await judgeOnline(subject, policy, config, edge);
+  const { verdict } = await judgeOnline(subject, policy, config, edge, memory);
   edge.answer(verdict);
+}
+
+/**
+ * By evidence that is fresh; else by what another process of this node is gathering about the same image, or
+ * has just gathered.
+ */
+async function answerWithoutNetwork(
+  subject: Subject,
+  rule: Rule,
+  config: Config,
+  memory: NodeMemory,
+  { deadline }: ProcessEdge,
+): Promise<Verdict | undefined> {
+  if (!config.cacheEnabled) return undefined;
+  const context = { ...memory, config };
+  const remembered = async () =>
+    (await answerFromCache(subject, rule, context))?.verdict ?? (await answerFromRefusal(subject, rule, context));
+  return deadline.track(`what lies in ${config.cacheDir}`, async () => {
+    const known = await remembered();
+    if (known !== undefined) return known;
+    const patience = deadline.remaining() * PATIENCE;
+    const turn = await deadline.track("another process that asks about this image", () =>
+      memory.turns.take(`image-${digestHex(subject.digest)}`, patience),
+    );
+    return turn === "another had it" ? remembered() : undefined;
+  });
 }
 
 async function readStdin(): Promise<Uint8Array> {

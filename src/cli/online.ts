@@ -1,14 +1,17 @@
 import type { Config } from "../config/config.ts";
 import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
-import type { EvidenceKeeper } from "../decide/kept.ts";
+import { toHex, toUtf8 } from "../encoding/bytes.ts";
+import { sha256 } from "../encoding/sha256.ts";
 import { createHttpClient } from "../net/http.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
-import { SignerStore } from "../state/signer-store.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { VERSION } from "../version.ts";
+import { type NodeMemory, openMemory } from "./node-memory.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { printable } from "./report.ts";
+
+/** Share of the time left that a process waits for what another one is being told. */
+const PATIENCE = 1 / 2;
 
 /** Asks the network, with this process's clock and deadline and this node's memory. */
 export async function judgeOnline(
@@ -16,38 +19,39 @@ export async function judgeOnline(
   policy: TrustPolicy,
   config: Config,
   edge: ProcessEdge,
+  memory = openMemory(config, edge),
 ): Promise<Decision> {
-  return decide(subject, policy, onlineContext(config, edge), (rule) => {
+  return decide(subject, policy, onlineContext(config, edge, memory), (rule) => {
     edge.rule = rule;
   });
 }
 
 /** What whoever asks the network works with. */
-export function onlineContext(config: Config, edge: ProcessEdge): DecideContext {
-  const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
-  const store = new SignerStore(config.stateDir, { report });
+export function onlineContext(config: Config, edge: ProcessEdge, memory = openMemory(config, edge)): DecideContext {
+  const { deadline } = edge;
   return {
+    ...memory,
     http: createHttpClient({ version: VERSION, allow: config.network }),
     txt: createTxtLookup(),
-    deadline: edge.deadline,
+    deadline,
     config,
-    now: () => Date.now(),
-    recall: async (signer) => store.recall(signer, Date.now()),
-    remember: async (sighting) => store.remember(sighting, Date.now()),
-    keeper: keeperOf(config, report),
+    identities: identitiesOf(memory, edge),
   };
 }
 
-/** Made when it is used: most rules take no evidence of before. */
-function keeperOf({ cacheDir }: Config, report: (warning: string) => void): EvidenceKeeper {
-  const store = async () => {
-    const { EvidenceStore } = await import("../state/evidence-store.ts");
-    return new EvidenceStore(cacheDir, { report });
-  };
+function identitiesOf({ cache, turns }: NodeMemory, { deadline }: ProcessEdge): DecideContext["identities"] {
   return {
-    keep: async (...kept) => (await store()).keep(...kept),
-    find: async (...sought) => (await store()).find(...sought),
-    forget: async (...refuted) => (await store()).forget(...refuted),
-    supersede: async (...newer) => (await store()).supersede(...newer),
+    find: async (signer) => cache.findIdentity(signer),
+    keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
+    oneAtATime: async (signer, ask) => {
+      const work = `signer-${toHex(sha256(toUtf8(signer)))}`;
+      const patience = deadline.remaining() * PATIENCE;
+      await deadline.track(`another process that asks for ${signer}`, () => turns.take(work, patience));
+      try {
+        return await ask();
+      } finally {
+        turns.end(work);
+      }
+    },
   };
 }

@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { PolicyFinding } from "../policy/finding.ts";
-import { loadPolicyFiles, type PolicyFiles, refuseDistrusted } from "./settings.ts";
+import { loadPolicyFiles, type PolicyFiles } from "./settings.ts";
+import { refuseDistrusted } from "./settings-files.ts";
 
 /** A policy that a person asks about. */
 export interface PolicySource extends PolicyFiles {

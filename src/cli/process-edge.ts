@@ -23,6 +23,9 @@ export class ProcessEdge {
   rule: Rule | undefined;
 
   #deadline = new Deadline(DEFAULT_DEADLINE);
+  /** Milliseconds that this process had been running when the program started anew in it. */
+  #elapsed = 0;
+  readonly #endings: (() => void)[] = [];
   #watchdog: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -39,9 +42,24 @@ export class ProcessEdge {
     return this.#deadline;
   }
 
+  /** Has what comes at the end of the process, however it ends but by being killed; it must not throw. */
+  atEnd(ending: () => void): void {
+    this.#endings.push(ending);
+  }
+
+  /** Counts the time before the program started anew in this process. */
+  hasRunFor(elapsed: number): void {
+    this.#elapsed = elapsed;
+  }
+
+  /** Milliseconds since the start of the process. */
+  get running(): number {
+    return this.#elapsed + performance.now();
+  }
+
   /** @param at milliseconds after the start of the process */
   setDeadline(at: number): void {
-    this.#deadline = new Deadline(at);
+    this.#deadline = new Deadline(at - this.#elapsed);
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => this.#timeOver(), this.#deadline.remaining() + GRACE);
   }
@@ -55,7 +73,7 @@ export class ProcessEdge {
       // The answer stands whether or not anybody could be told why.
       this.diagnose(`the reason could not be written: ${String(error)}`);
     }
-    process.exit(code);
+    this.#end(code);
   }
 
   /** Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. */
@@ -65,7 +83,7 @@ export class ProcessEdge {
     } catch (error) {
       this.fail(error);
     }
-    process.exit(code);
+    this.#end(code);
   }
 
   /** Ends the process because of an error. */
@@ -85,12 +103,17 @@ export class ProcessEdge {
   }
 
   #timeOver(): never {
-    const seconds = (this.#deadline.at / 1000).toFixed(1);
+    const seconds = ((this.#elapsed + this.#deadline.at) / 1000).toFixed(1);
     const refusal = refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${this.#waitingFor()}`);
     if (this.rule?.action === "audit" && refusal.outcome === "inconclusive") {
       this.answer({ outcome: "allow", because: { kind: "audited", rule: this.rule.name, would: refusal } });
     }
     this.answer(refusal);
+  }
+
+  #end(code: number): never {
+    for (const ending of this.#endings) ending();
+    process.exit(code);
   }
 
   #waitingFor(): string {

@@ -2,8 +2,9 @@ import { type Did, isDid, tidTime } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { reject } from "../rejection.ts";
-import { EvidenceStore } from "../state/evidence-store.ts";
+import { EvidenceCache } from "../state/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../state/signer-store.ts";
+import { PROGRAM } from "../version.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable } from "./report.ts";
@@ -74,7 +75,7 @@ async function forget(signer: Did, { config, edge, form, warnings, report }: Que
   const signers = new SignerStore(stateDir, { report });
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
   const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
-  await edge.deadline.track(cacheDir, () => new EvidenceStore(cacheDir, { report }).forget(signer));
+  await edge.deadline.track(cacheDir, () => new EvidenceCache(cacheDir, PROGRAM, report).drop(signer));
   const json = { stateDir, signer, forgotten, ...(known !== undefined && { was: toJson(known) }), warnings };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`

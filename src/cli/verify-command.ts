@@ -1,11 +1,17 @@
 import { closeSync, createReadStream, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import type { Decision } from "../decide/decide.ts";
+import { answerFromCache } from "../decide/from-cache.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { judgeBundle } from "../verify/offline.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
+import { openMemory } from "./node-memory.ts";
 import { judgeOnline } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
@@ -24,6 +30,7 @@ const OPTIONS = {
   offline: "flag",
   bundle: "value",
   at: "value",
+  "no-cache": "flag",
 } as const;
 
 /** `atcr-verify verify NAME@DIGEST`: the same decision as at containerd's door, for people and pipelines. */
@@ -49,10 +56,30 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   for (const option of ["bundle", "at"] as const) {
     if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);
   }
-  const { verdict, evidence } = await judgeOnline(subject, policy, config, edge);
+  const { verdict, evidence } = await decision(subject, policy, config, edge, line.flags.has("no-cache"));
   const target = line.values.get("save-evidence");
   if (target !== undefined) save(target, { digest: subject.digest, evidence }, edge);
   edge.answer(verdict);
+}
+
+/** As at containerd's door, but for what was refused a moment ago: whoever asks again wants to know. */
+async function decision(
+  subject: Subject,
+  policy: TrustPolicy,
+  config: Config,
+  edge: ProcessEdge,
+  noCache: boolean,
+): Promise<Decision> {
+  const given = noCache ? { ...config, cacheEnabled: false } : config;
+  const memory = openMemory(given, edge);
+  const selection = select(policy, subject.name, subject.digest);
+  const known =
+    selection.kind === "judge"
+      ? await answerFromCache(subject, selection.rule, { ...memory, config: given })
+      : undefined;
+  if (known === undefined) return judgeOnline(subject, policy, given, edge, memory);
+  const { verdict, signatures, owner } = known;
+  return { verdict, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } };
 }
 
 function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {

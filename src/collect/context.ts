@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../net/txt.ts";
+import type { Digest } from "../oci/digest.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
 import type { SignerMemory } from "../verify/memory.ts";
@@ -13,10 +14,21 @@ export interface CollectContext {
   readonly txt: TxtLookup;
   readonly deadline: Deadline;
   readonly config: Config;
+  /** Identities that were had within cacheTTL, which need not be asked for again (spec 3.4). */
+  readonly identities: FreshIdentities;
   /** What this node remembers of a signer (spec 5.7). Asked for before the signer's services are. */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** Identities of before. Nothing of it throws. */
+export interface FreshIdentities {
+  readonly find: (signer: Did) => Promise<Fetched | undefined>;
+  /** @param digest about which the signer was asked when this was heard */
+  readonly keep: (digest: Digest, signer: Did, identity: Fetched) => Promise<void>;
+  /** Runs `ask` while no other process of this node asks for the same signer; what that one was told is found then. */
+  readonly oneAtATime: <T>(signer: Did, ask: () => Promise<T>) => Promise<T>;
 }
 
 type Service = Gap["service"];

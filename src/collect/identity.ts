@@ -9,12 +9,17 @@ import { MAX_IDENTITY } from "./limits.ts";
 /** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
 const REPLAYED = 512;
 
+/** Milliseconds that it may well take to replay a log. */
+export function replayTime({ bytes }: Fetched): number {
+  return bytes.length / REPLAYED;
+}
+
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
   readonly fetched: Fetched;
   /** Absent where the log does not prove itself, and where it was rolled back: then it is not acted upon. */
   readonly proof?: IdentityProof;
-  /** Which directory answered, as an index of plcDirectories. */
+  /** Which directory answered, as an index of plcDirectories; -1 where none was asked. */
   readonly directory: number;
 }
 
@@ -54,7 +59,7 @@ async function fetchPlc(
     const directory = (from + i) % plcDirectories.length;
     try {
       const log = await fetchLog(did, plcDirectories[directory] ?? "", context);
-      stillInTime(`the log of ${did}`, context, log.bytes.length / REPLAYED);
+      stillInTime(`the log of ${did}`, context, replayTime(log));
       const proof = proofOf(did, log.bytes);
       const found = { fetched: log, ...(proof && { proof }), directory };
       const operations = proof?.history?.map(({ cid }) => cid);

@@ -9,6 +9,7 @@ import { attempt, type Sought } from "../verify/prove.ts";
 import { tagRecordAddress } from "../verify/tag.ts";
 import type { Collected } from "./collect.ts";
 import { type CollectContext, gapOf } from "./context.ts";
+import { identify } from "./fresh-identity.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
 import { fetchRecord } from "./record.ts";
 
@@ -39,14 +40,26 @@ export class SignerSearch {
   /** Identity, then record: the record is asked for where the identity says. */
   async ask(): Promise<readonly Collected[]> {
     this.memory = await this.#context.deadline.track("this node's memory", () => this.#context.recall(this.#signer));
-    return this.#identified(0, () => true);
+    const { memory } = this;
+    const first = await this.#identified(
+      () => identify(this.#signer, this.#sought.digest, this.#context, memory),
+      () => true,
+    );
+    // Whose PDS does not serve them may have moved since the identity was heard.
+    const isOfBefore = this.#identity !== undefined && this.#identity.directory < 0;
+    if (!isOfBefore || !first.some(({ kind }) => kind === "gap")) return first;
+    const second = await this.refresh();
+    return second.length === 0 ? first : second;
   }
 
   /** Beginning with the next directory: one that is behind the others is the likely reason. */
   async refresh(): Promise<readonly Collected[]> {
     const first = this.#identity;
     if (first === undefined || !this.#open.delete("refresh")) return [];
-    return this.#identified(first.directory + 1, (second) => isNews(second, first));
+    return this.#identified(
+      () => fetchIdentity(this.#signer, this.#context, this.memory, first.directory + 1),
+      (second) => isNews(second, first),
+    );
   }
 
   /** The PDS alone, once more, a moment later; undefined where it has been asked again already. */
@@ -65,10 +78,13 @@ export class SignerSearch {
     return this.#records(identity, "one by one");
   }
 
-  async #identified(directory: number, isTaken: (found: FetchedIdentity) => boolean): Promise<readonly Collected[]> {
+  async #identified(
+    asking: () => Promise<FetchedIdentity>,
+    isTaken: (found: FetchedIdentity) => boolean,
+  ): Promise<readonly Collected[]> {
     let found: FetchedIdentity;
     try {
-      found = await fetchIdentity(this.#signer, this.#context, this.memory, directory);
+      found = await asking();
     } catch (error) {
       return [{ kind: "gap", gap: gapOf("identity", error, this.#signer) }];
     }

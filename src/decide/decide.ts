@@ -8,8 +8,9 @@ import { applyAction, type Case, judge } from "../verify/judge.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
 import { Findings } from "./findings.ts";
-import { judgeKept, keepVerified } from "./kept.ts";
-import { type Lasting, settle } from "./settle.ts";
+import { judgeKept } from "./kept.ts";
+import type { Lasting } from "./lasting.ts";
+import { settle } from "./settle.ts";
 
 /** What a decision works with: what gathers evidence, and what outlasts this pull. */
 export interface DecideContext extends CollectContext, Lasting {}
@@ -52,11 +53,13 @@ export async function decide(
   const found = new Findings(collector.sought);
 
   const fresh = await gather(subject, rule, limited, collector, found);
-  const { keeper } = context;
+  const { cache, config } = context;
   const given = caseOf(subject, rule, limited, collector, found);
-  await inTime(settle(given, collector, found, context), context);
-  if (takesKept && fresh.outcome === "allow") await inTime(keepVerified(fresh, subject, found, keeper), context);
-  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeKept(given, collector, keeper) : undefined;
+  await inTime(settle(given, collector, found, context, config.cacheEnabled || takesKept), context);
+  if (fresh.outcome !== "allow" && config.cacheEnabled) {
+    await inTime(context.rememberRefusal(subject, rule, found.evidence()), context);
+  }
+  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeKept(given, collector, cache) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
 }
 

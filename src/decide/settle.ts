@@ -1,42 +1,58 @@
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import type { Collector } from "../collect/collect.ts";
-import { Rejection, type RejectionCode } from "../rejection.ts";
-import { isDisowned } from "../verify/check-name.ts";
-import { type Case, findingAbout } from "../verify/judge.ts";
-import { keptFor, type Seen } from "../verify/kept.ts";
-import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
+import type { RejectionCode } from "../rejection.ts";
+import type { SignatureEvidence } from "../verify/evidence.ts";
+import type { Case } from "../verify/judge.ts";
+import { ended, isOtherKey } from "../verify/kept.ts";
+import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
+import { tagRecordPath } from "../verify/tag.ts";
+import type { Attempt, TagFacts } from "../verify/verdict.ts";
 import type { Findings } from "./findings.ts";
-import { type EvidenceKeeper, forgetRefuted } from "./kept.ts";
+import type { Lasting } from "./lasting.ts";
 
-/** What outlasts a pull. */
-export interface Lasting {
-  /** Remembers what was seen of a signer; never throws. */
-  readonly remember: (sighting: Sighting) => Promise<void>;
-  readonly keeper: EvidenceKeeper;
-}
-
-/** What was seen outlasts this pull (spec 5.7); what lies behind what was known before is not believed. */
-export async function settle(given: Case, collector: Collector, found: Findings, context: Lasting): Promise<void> {
-  for (const one of seenBy(given, collector, found)) {
-    const { sighting } = one;
-    const known = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
+/**
+ * What was heard outlasts this pull: what was seen of signers is remembered (spec 5.7), and each newer answer
+ * takes the place of what was kept of the one before, or ends it (spec 6). What lies behind what was known
+ * before is not believed.
+ *
+ * @param keeps whether evidence is kept at all; what is refuted is forgotten all the same
+ */
+export async function settle(
+  given: Case,
+  collector: Collector,
+  found: Findings,
+  context: Lasting,
+  keeps: boolean,
+): Promise<void> {
+  const { cache } = context;
+  const trusted = new Set(given.rule.requirement.signers.map(({ did }) => did));
+  for (const { evidence, attempt } of found.examined) {
+    const { sighting } = attempt;
+    if (sighting === undefined || !trusted.has(evidence.signer)) continue;
+    const known = collector.memory.get(evidence.signer) ?? NOTHING_REMEMBERED;
     if (rollback(sighting, known) !== undefined) continue;
-    // First, so that a crash between the two forgets too much and not too little.
-    await forgetRefuted(one, known, given.subject, context.keeper);
+    // First what is over, so that a crash between the two forgets too much and not too little.
+    const end = ended(attempt, known);
+    if (end === "signer") await cache.drop(evidence.signer);
+    if (end === "digest") await cache.drop(evidence.signer, given.subject.digest);
+    await settleTag(given, collector, { evidence, attempt }, cache, keeps);
+    if (keeps && "facts" in attempt) await cache.keep(given.subject.digest, evidence, attempt);
+    await context.remember(sighting);
+  }
+  const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
+  for (const identity of collector.identities) {
+    if (heard.has(identity.did)) continue;
+    const sighting = { ...sightingOf(identity), revs: [] };
+    const known = collector.memory.get(identity.did) ?? NOTHING_REMEMBERED;
+    if (rollback(sighting, known) !== undefined) continue;
+    if (isOtherKey(sighting, known)) await cache.drop(identity.did);
     await context.remember(sighting);
   }
   for (const { signer, code } of given.gaps) {
-    if (signer !== undefined && isWithdrawn(signer, code)) await context.keeper.forget(signer);
+    if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer);
   }
-  const { digest } = given.subject;
-  for (const signer of collector.memory.keys()) {
-    const current = collector.identityOf(signer)?.current;
-    const handles = current === undefined || current instanceof Rejection ? {} : { handles: current.handles };
-    if (isDisowned({ signer, ...handles }, given)) {
-      await context.keeper.forget(signer, { digest, name: keptFor(given.subject) });
-    }
-  }
+  await settleOwner(given, cache, keeps);
 }
 
 /** A repo that its PDS does not serve; a did:web whose document its host has no more. */
@@ -44,17 +60,36 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
 }
 
-/** Every signature that was looked at, and who those are whose PDS was not heard. */
-function seenBy(given: Case, { identities }: Collector, { examined }: Findings): readonly Seen[] {
-  const signers = new Map(given.rule.requirement.signers.map((signer) => [signer.did, signer]));
-  const heard = new Set(examined.map(({ evidence }) => evidence.signer));
-  const looked = examined.flatMap(({ evidence, attempt }): Seen[] => {
-    const signer = signers.get(evidence.signer);
-    if (attempt.sighting === undefined || signer === undefined) return [];
-    const finding = findingAbout(attempt, signer, given);
-    const tag = "facts" in attempt ? attempt.facts.tag : undefined;
-    return [{ sighting: attempt.sighting, ...(finding && { finding }), ...(tag && { tag }) }];
-  });
-  const unheard = identities.filter(({ did }) => !heard.has(did));
-  return [...looked, ...unheard.map((identity) => ({ sighting: { ...sightingOf(identity), revs: [] } }))];
+/** What a tag was proven to mean; what it means no more, or does not mean at all, is forgotten. */
+async function settleTag(
+  { subject }: Case,
+  { sought }: Collector,
+  { evidence, attempt }: { readonly evidence: SignatureEvidence; readonly attempt: Attempt },
+  cache: Lasting["cache"],
+  keeps: boolean,
+): Promise<void> {
+  const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
+  if (tag === undefined || repository === undefined) return;
+  const address = tagRecordPath(repository, tag);
+  if (meansNothingHere(attempt)) await cache.dropTag(evidence.signer, address);
+  else if (keeps && "facts" in attempt && isProven(attempt.facts.tag)) {
+    await cache.keepTag(subject.digest, address, evidence);
+  }
+}
+
+function meansNothingHere(attempt: Attempt): boolean {
+  if ("finding" in attempt) return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch";
+  const { tag } = attempt.facts;
+  return tag !== undefined && ("code" in tag ? tag.code === "tag.mismatch" : tag.claim === undefined);
+}
+
+function isProven(tag: TagFacts | undefined): boolean {
+  return tag !== undefined && !("code" in tag);
+}
+
+/** Whom the handle leads to, where that was answered. */
+async function settleOwner({ owner, subject }: Case, cache: Lasting["cache"], keeps: boolean): Promise<void> {
+  if (owner === undefined) return;
+  if (owner.did === undefined) await cache.dropOwner(owner.handle);
+  else if (keeps) await cache.keepOwner(subject.digest, owner);
 }

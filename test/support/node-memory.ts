@@ -1,31 +1,57 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { DecideContext } from "../../src/decide/decide.ts";
 import type { Digest } from "../../src/oci/digest.ts";
-import type { Evidence } from "../../src/verify/evidence.ts";
-import type { KeptKey } from "../../src/verify/kept.ts";
+import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
+import { oldestPart } from "../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
+import { type Proven, withoutTag } from "../../src/verify/proven.ts";
 
 /** What outlasts a pull, in this process's memory: state/ does the same on disk. */
 export class NodeMemory {
   readonly signers = new Map<Did, SignerMemory>();
-  /** Kept evidence by `DID DIGEST NAME`. */
-  readonly evidence = new Map<string, Evidence>();
+  /** Kept evidence by `DID DIGEST`. */
+  readonly evidence = new Map<string, { signature: SignatureEvidence; proven: Proven }>();
+  /** By `DID ADDRESS`. */
+  readonly tags = new Map<string, Fetched>();
+  readonly owners = new Map<string, OwnerAnswer>();
+  /** Nobody is taken from here unless a test says so: most ask again and again, and want to be answered anew. */
+  readonly identities = new Map<Did, Fetched>();
+  remembersIdentities = false;
+  readonly refusals: Evidence[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  context(): Pick<DecideContext, "recall" | "remember" | "keeper"> {
+  context(): Pick<DecideContext, "recall" | "remember" | "rememberRefusal" | "cache" | "identities"> {
+    const { evidence, tags, owners } = this;
     return {
       recall: async (signer) => this.signers.get(signer) ?? NOTHING_REMEMBERED,
       remember: async (sighting) => this.remember(sighting),
-      keeper: {
-        keep: async (key, evidence) => void this.evidence.set(keyOf(key), evidence),
-        find: async (key) => this.evidence.get(keyOf(key)),
-        forget: async (signer, what = {}) => this.#forget((key) => key.signer === signer && fits(key, what)),
-        supersede: async ({ signer, digest, name }) =>
-          this.#forget((key) => key.signer === signer && key.name === name && key.digest !== digest),
+      rememberRefusal: async (_, __, refused) => void this.refusals.push(refused),
+      cache: {
+        holders: async (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
+        find: async (signer, digest) => {
+          const kept = evidence.get(keyOf(signer, digest));
+          return kept && { at: oldestPart(kept.signature), proven: kept.proven, signature: () => kept.signature };
+        },
+        keep: async (digest, { signer, identity, record }, proven) => {
+          if (record === undefined) return;
+          evidence.set(keyOf(signer, digest), { signature: { signer, identity, record }, proven: withoutTag(proven) });
+        },
+        drop: async (signer, digest) => this.#drop(signer, digest),
+        findTag: async (signer, address) => tags.get(`${signer} ${address}`),
+        keepTag: async (_, address, { signer, tag }) => void (tag && tags.set(`${signer} ${address}`, tag)),
+        dropTag: async (signer, address) => void tags.delete(`${signer} ${address}`),
+        findOwner: async (handle) => owners.get(handle),
+        keepOwner: async (_, owner) => void owners.set(owner.handle, owner),
+        dropOwner: async (handle) => void owners.delete(handle),
+      },
+      identities: {
+        find: async (signer) => (this.remembersIdentities ? this.identities.get(signer) : undefined),
+        keep: async (_, signer, identity) => void this.identities.set(signer, identity),
+        oneAtATime: async (_, ask) => ask(),
       },
     };
   }
@@ -39,19 +65,19 @@ export class NodeMemory {
     this.signers.set(signer, { operations: all, keys, ...(rev === undefined ? {} : { rev }) });
   }
 
-  #forget(isMeant: (key: KeptKey) => boolean): void {
-    for (const text of this.evidence.keys()) {
-      const [signer, digest, name] = text.split(" ") as [Did, Digest, string];
-      if (isMeant({ signer, digest, name })) this.evidence.delete(text);
+  #drop(signer: Did, digest?: Digest): void {
+    if (digest !== undefined) {
+      this.evidence.delete(keyOf(signer, digest));
+      return;
+    }
+    this.identities.delete(signer);
+    for (const kept of [this.evidence, this.tags]) {
+      for (const key of kept.keys()) if (key.startsWith(`${signer} `)) kept.delete(key);
     }
   }
 }
 
 /** As {@link NodeMemory.evidence} names it. */
-export function keyOf({ signer, digest, name }: KeptKey): string {
-  return `${signer} ${digest} ${name}`;
-}
-
-function fits(key: KeptKey, { digest = key.digest, name = key.name }: Partial<KeptKey>): boolean {
-  return key.digest === digest && key.name === name;
+export function keyOf(signer: Did, digest: Digest): string {
+  return `${signer} ${digest}`;
 }

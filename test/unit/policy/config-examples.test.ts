@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG, parseConfig } from "../../../src/config/config.ts";
+import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
+import { parseConfig } from "../../../src/config/parse.ts";
 import type { Digest } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG, parseConfig } from "../../../src/config/config.ts";
+import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
+import { parseConfig } from "../../../src/config/parse.ts";
 import { Rejection } from "../../../src/rejection.ts";
 
 function rejectionOf(text: string): Rejection {

@@ -1,0 +1,56 @@
+import { type Distrust, readDistrustedFile, readTrustedFile } from "../disk/local-file.ts";
+import type { PolicyText } from "../policy/policy-file.ts";
+import { reject } from "../rejection.ts";
+import { readFragments } from "./fragments.ts";
+
+const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
+const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
+
+/**
+ * Reads the text of the configuration: the file named here, else by ATCR_VERIFY_CONFIG, else the one in
+ * /etc. Only that last one may be absent.
+ *
+ * @returns undefined where it is: then the defaults hold
+ * @throws Rejection config.invalid
+ */
+export function configText(named: string | undefined): PolicyText | undefined {
+  const path = named ?? process.env[CONFIG_VARIABLE];
+  // Else it would be the working folder.
+  if (path === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
+  const name = path ?? DEFAULT_CONFIG_PATH;
+  const text = readTrustedFile({ path: name, code: "config.invalid", what: "the configuration" });
+  if (text !== undefined) return { name, text };
+  if (path !== undefined) {
+    const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
+    reject("config.invalid", `there is no configuration ${path}, ${from}`);
+  }
+  return undefined;
+}
+
+/** For pulls, and wherever a policy is not named by whoever asks: what others can change is not used. */
+export const refuseDistrusted: Distrust = (why) => reject("policy.invalid", why);
+
+/** The texts of a policy: its own and its fragments', in their order. */
+export interface PolicyTexts {
+  readonly texts: readonly [PolicyText, ...PolicyText[]];
+  /** Paths of what lies in policy.d and is no fragment. */
+  readonly unread: readonly string[];
+}
+
+/**
+ * Reads the texts of the trust policy and its fragments. Without a policy nothing is trusted and every pull
+ * is refused, whatever fragments there are.
+ *
+ * @throws Rejection policy.invalid
+ */
+export function policyTexts(path: string, distrust: Distrust): PolicyTexts {
+  const text = readDistrustedFile({ path, code: "policy.invalid", what: "the trust policy" }, distrust);
+  if (text === undefined) {
+    reject(
+      "policy.invalid",
+      `there is no trust policy ${path}; write one: whom does this node trust for which images?`,
+    );
+  }
+  const { fragments, unread } = readFragments(path, distrust);
+  return { texts: [{ name: path, text }, ...fragments], unread };
+}

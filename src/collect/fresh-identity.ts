@@ -1,0 +1,69 @@
+import { readIdentity } from "../atproto/identity.ts";
+import { type Did, isPlc } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import { Rejection } from "../rejection.ts";
+import { isFresh, isNewestKey } from "../verify/kept.ts";
+import { lostOperation, type SignerMemory } from "../verify/memory.ts";
+import { type CollectContext, stillInTime } from "./context.ts";
+import { type FetchedIdentity, fetchIdentity, replayTime } from "./identity.ts";
+
+/** No directory: the identity is of before, and whoever wants a newer one begins with the first of them. */
+const NO_DIRECTORY = -1;
+
+/**
+ * Who a signer is: by what was heard within cacheTTL, also by another process of this node and about another
+ * image; else by asking, one process at a time (spec 3.4).
+ *
+ * @param digest about which they are asked
+ * @param memory what this node remembered of the signer before it asked
+ * @throws Missing
+ */
+export async function identify(
+  signer: Did,
+  digest: Digest,
+  context: CollectContext,
+  memory: SignerMemory,
+): Promise<FetchedIdentity> {
+  const { identities, config } = context;
+  if (!config.cacheEnabled) return fetchIdentity(signer, context, memory);
+  const known = await freshIdentity(signer, context, memory);
+  if (known !== undefined) return known;
+  return identities.oneAtATime(signer, async () => {
+    const told = await freshIdentity(signer, context, memory);
+    if (told !== undefined) return told;
+    const found = await fetchIdentity(signer, context, memory);
+    const isUsable = found.proof !== undefined && !(found.proof.current instanceof Rejection);
+    if (isUsable) await identities.keep(digest, signer, found.fetched);
+    return found;
+  });
+}
+
+/** @returns undefined where it is too old, or lies behind what this node has seen of the signer since */
+async function freshIdentity(
+  signer: Did,
+  context: CollectContext,
+  memory: SignerMemory,
+): Promise<FetchedIdentity | undefined> {
+  const { identities, config } = context;
+  if (memory.unusable !== undefined) return undefined;
+  const fetched = await identities.find(signer);
+  if (fetched === undefined || !isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
+  stillInTime(`the identity of ${signer}`, context, replayTime(fetched));
+  try {
+    const proof = readIdentity(signer, fetched.bytes);
+    const { current, history } = proof;
+    if (current instanceof Rejection) return undefined;
+    if (
+      lostOperation(
+        history?.map(({ cid }) => cid),
+        memory,
+      ) !== undefined
+    )
+      return undefined;
+    if (!isPlc(signer) && !isNewestKey(current.key.didKey, memory)) return undefined;
+    return { fetched, proof, directory: NO_DIRECTORY };
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,165 @@
+import { parseDuration } from "../encoding/duration.ts";
+import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
+import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
+import { checkShape } from "../policy/shape.ts";
+import { type Config, DEFAULT_CONFIG, type RegistryCredentials } from "./config.ts";
+import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
+import { readProxy } from "./proxy-settings.ts";
+import { CONFIG_SHAPE, type ConfigShape, UNSUPPORTED_CONFIG_KEYS } from "./schema.ts";
+
+const SECOND = 1000;
+/** Less is over before the program has started; more is longer than containerd will wait for it. */
+const DEADLINE_RANGE = { min: SECOND, max: 60 * SECOND, words: "a duration from 1s to 60s" };
+const TIMEOUT_RANGE = { min: 100, max: 60 * SECOND, words: "a duration from 100ms to 60s" };
+/** For this long at most, a record that its signer has deleted still counts; a span as long as the last bound is a decision. */
+const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration from 1s to 24h" };
+
+/**
+ * Reads a configuration, strictly: an unknown key, or one that this version would have to ignore, is
+ * an error. An empty file, like an absent one, means {@link DEFAULT_CONFIG}.
+ *
+ * @param text the file's content
+ * @param fileName for messages, which read `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do`
+ * @throws Rejection config.invalid
+ */
+export function parseConfig(text: string, fileName: string): Config {
+  const file = new YamlFile(text, fileName, "config.invalid");
+  if (file.value === undefined || file.value === null) return DEFAULT_CONFIG;
+  const shape = checkShape(file, CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS);
+  const network = readNetworkAllow(file, shape.network?.allow ?? []);
+  return {
+    trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
+    stateDir: readPath(file, shape, "stateDir"),
+    cacheDir: readPath(file, shape, "cacheDir"),
+    cacheEnabled: shape.cacheEnabled ?? DEFAULT_CONFIG.cacheEnabled,
+    cacheTTL: readSpan(file, shape, "cacheTTL", TTL_RANGE),
+    deadline: readSpan(file, shape, "deadline", DEADLINE_RANGE),
+    didResolverTimeout: readSpan(file, shape, "didResolverTimeout", TIMEOUT_RANGE),
+    pdsTimeout: readSpan(file, shape, "pdsTimeout", TIMEOUT_RANGE),
+    registryTimeout: readSpan(file, shape, "registryTimeout", TIMEOUT_RANGE),
+    plcDirectories: readDirectories(file, shape, network),
+    atcrHosts: readAtcrHosts(file, shape),
+    network,
+    skipVerify: readHosts(file, shape.network?.skipVerify ?? [], ["network", "skipVerify"]),
+    caFiles: readPaths(file, shape.network?.caFiles ?? [], ["network", "caFiles"]),
+    ...readProxy(file, shape.network?.proxy),
+    registryConfigPath: readFolders(file, shape),
+    registryCredentials: readCredentials(file, shape),
+  };
+}
+
+function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "stateDir" | "cacheDir"): string {
+  const path = shape[key];
+  return path === undefined ? DEFAULT_CONFIG[key] : absolute(file, path, [key]);
+}
+
+function absolute(file: YamlFile, text: string, path: YamlPath): string {
+  if (text.startsWith("/") && !text.includes("\0")) return text;
+  const advice = "containerd starts this program in a folder of its own choice";
+  return file.fail({ path, expected: "an absolute path", advice });
+}
+
+function readPaths(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {
+  refuseDuplicates(file, texts, path);
+  return texts.map((text, i) => absolute(file, text, [...path, i]));
+}
+
+/** As containerd's config_path: several folders with a colon between them. */
+function readFolders(file: YamlFile, { registryConfigPath }: ConfigShape): readonly string[] {
+  if (registryConfigPath === undefined) return DEFAULT_CONFIG.registryConfigPath;
+  const path = ["registryConfigPath"];
+  const folders = registryConfigPath.split(":").map((folder) => absolute(file, folder, path));
+  if (new Set(folders).size !== folders.length) file.fail({ path, expected: "each folder once" });
+  return folders;
+}
+
+function readHosts(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {
+  refuseDuplicates(file, texts, path);
+  for (const [i, text] of texts.entries()) {
+    const parsed = parseHostPort(text);
+    if (typeof parsed === "string") file.fail({ path: [...path, i], expected: parsed });
+  }
+  return texts;
+}
+
+/** What is written replaces the default as a whole: whoever lists other realms may not want docker.io's. */
+function readCredentials(file: YamlFile, { registryCredentials }: ConfigShape): RegistryCredentials {
+  const { files, realms } = registryCredentials ?? {};
+  const path = ["registryCredentials"];
+  const allowed = Object.entries(realms ?? {}).map(([text, hosts]): [string, readonly string[]] => {
+    const parsed = parseRegistryHost(text);
+    if (typeof parsed === "string") file.fail({ path: [...path, "realms", text], isKey: true, expected: parsed });
+    if (parsed.host !== text) {
+      file.fail({
+        path: [...path, "realms", text],
+        isKey: true,
+        expected: `the host without port 443: ${parsed.host}`,
+      });
+    }
+    return [text, readHosts(file, hosts, [...path, "realms", text])];
+  });
+  return {
+    ...(files === undefined ? {} : { files: readPaths(file, files, [...path, "files"]) }),
+    realms: realms === undefined ? DEFAULT_CONFIG.registryCredentials.realms : new Map(allowed),
+  };
+}
+
+type SpanKey = "deadline" | "didResolverTimeout" | "pdsTimeout" | "registryTimeout" | "cacheTTL";
+
+function readSpan(file: YamlFile, shape: ConfigShape, key: SpanKey, range: typeof DEADLINE_RANGE): number {
+  const text = shape[key];
+  if (text === undefined) return DEFAULT_CONFIG[key];
+  const span = parseDuration(text);
+  if (span === undefined || span < range.min || span > range.max) file.fail({ path: [key], expected: range.words });
+  return span;
+}
+
+function readNetworkAllow(file: YamlFile, texts: readonly string[]): NetworkAllow {
+  const entries = texts.map((text, i) => {
+    const entry = parseNetworkEntry(text);
+    if (entry.kind === "wrong") file.fail({ path: ["network", "allow", i], expected: entry.expected });
+    return entry;
+  });
+  return {
+    cidrs: entries.flatMap((entry) => (entry.kind === "cidr" ? [entry.cidr] : [])),
+    hosts: entries.flatMap((entry) => (entry.kind === "cidr" ? [] : [entry.host])),
+    plainHttp: entries.flatMap((entry) => (entry.kind === "plainHttp" ? [entry.host] : [])),
+  };
+}
+
+function readDirectories(file: YamlFile, { plcDirectories }: ConfigShape, network: NetworkAllow): readonly string[] {
+  if (plcDirectories === undefined) return DEFAULT_CONFIG.plcDirectories;
+  refuseDuplicates(file, plcDirectories, ["plcDirectories"]);
+  for (const [i, text] of plcDirectories.entries()) checkDirectory(file, text, network, ["plcDirectories", i]);
+  return plcDirectories;
+}
+
+function checkDirectory(file: YamlFile, text: string, network: NetworkAllow, path: YamlPath): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "https:" && url?.protocol !== "http:") {
+    file.fail({ path, expected: "an origin such as https://plc.directory" });
+  }
+  if (url.origin !== text) file.fail({ path, expected: `an origin without path and in canonical form: ${url.origin}` });
+  if (url.protocol === "https:") return;
+  const host = parseHostPort(url.host);
+  if (typeof host === "string" || !network.plainHttp.includes(plainHttpHost(host))) {
+    const advice = `if plain http is meant, list ${url.origin} under network.allow`;
+    file.fail({ path, expected: "a directory by https", advice });
+  }
+}
+
+function readAtcrHosts(file: YamlFile, { atcrHosts }: ConfigShape): readonly string[] {
+  if (atcrHosts === undefined) return DEFAULT_CONFIG.atcrHosts;
+  const hosts = atcrHosts.map((text, i) => {
+    const parsed = parseRegistryHost(text);
+    if (typeof parsed === "string") file.fail({ path: ["atcrHosts", i], expected: parsed });
+    return parsed.host;
+  });
+  refuseDuplicates(file, hosts, ["atcrHosts"]);
+  return hosts;
+}
+
+function refuseDuplicates(file: YamlFile, texts: readonly string[], path: YamlPath): void {
+  const index = texts.findIndex((text, i) => texts.indexOf(text) !== i);
+  if (index >= 0) file.fail({ path: [...path, index], expected: "each entry once" });
+}

@@ -1,0 +1,115 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Config } from "../config/config.ts";
+import { formatDateTime } from "../encoding/time.ts";
+import { demandsOwner } from "../policy/owner.ts";
+import type { Rule } from "../policy/policy.ts";
+import { atcrName } from "../verify/atcr-name.ts";
+import { ineligible } from "../verify/eligibility.ts";
+import type { OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import { judge } from "../verify/judge.ts";
+import { isFresh, isOutdated, oldestPart } from "../verify/kept.ts";
+import type { SignerMemory } from "../verify/memory.ts";
+import type { Allow, Attempt } from "../verify/verdict.ts";
+import type { Lasting } from "./lasting.ts";
+
+/** What an answer without a network works with. */
+export interface CacheContext {
+  readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "atcrHosts">;
+  readonly cache: Pick<Lasting["cache"], "holders" | "find" | "findTag" | "findOwner">;
+  /** What this node remembers of a signer (spec 5.7). */
+  readonly recall: (signer: Did) => Promise<SignerMemory>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** An allow, and what it rests on. */
+export interface CachedAnswer {
+  readonly verdict: Allow;
+  readonly signatures: readonly SignatureEvidence[];
+  readonly owner?: OwnerAnswer;
+}
+
+/** One signer's evidence, fresh enough to be judged. */
+interface FreshEvidence {
+  readonly attempt: Attempt;
+  readonly at: number;
+  readonly signature: () => SignatureEvidence;
+}
+
+/**
+ * Judges an image by evidence that was had within `cacheTTL`, without asking anybody (spec 6). The judgement
+ * is made as of now: by the policy as it is, at this time, against what this node has seen of the signers
+ * since. A refusal is never taken from here.
+ *
+ * @returns undefined where that does not allow the image: then the network has the word
+ */
+export async function answerFromCache(
+  subject: Subject,
+  rule: Rule,
+  context: CacheContext,
+): Promise<CachedAnswer | undefined> {
+  const { config, cache } = context;
+  if (!config.cacheEnabled) return undefined;
+  const now = context.now();
+  const eligible = rule.requirement.signers.filter((signer) => !ineligible(signer, now)).map(({ did }) => did);
+  const memory = new Map<Did, SignerMemory>();
+  const found: FreshEvidence[] = [];
+  for (const signer of await cache.holders(subject.digest, eligible)) {
+    const remembered = await context.recall(signer);
+    // Whether it was seen to go back, or to change its key, is not known then.
+    if (remembered.unusable !== undefined) continue;
+    memory.set(signer, remembered);
+    const fresh = await freshEvidence(signer, subject, rule, context, now);
+    if (fresh !== undefined && !isOutdated(fresh.attempt, remembered)) found.push(fresh);
+  }
+  if (found.length === 0) return undefined;
+
+  const owner = await freshOwner(subject, rule, context, now);
+  const attempts = found.map(({ attempt }) => attempt);
+  const { atcrHosts } = config;
+  const known = { attempts, pointers: [], gaps: [], ...(owner && { owner }) };
+  const verdict = judge({ subject, rule, atcrHosts, memory, now, ...known });
+  if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
+  const at = Math.min(...found.map(({ at }) => at), owner?.fetchedAt ?? now);
+  const notes = [...verdict.because.notes, `by evidence of ${formatDateTime(at)}, within cacheTTL`];
+  return {
+    verdict: { outcome: "allow", because: { ...verdict.because, verifiedAt: at, notes } },
+    signatures: found.map(({ signature }) => signature()),
+    ...(owner && { owner }),
+  };
+}
+
+async function freshEvidence(
+  signer: Did,
+  subject: Subject,
+  rule: Rule,
+  { cache, config }: CacheContext,
+  now: number,
+): Promise<FreshEvidence | undefined> {
+  const known = await cache.find(signer, subject.digest);
+  if (known === undefined || !isFresh([known.at], now, config.cacheTTL)) return undefined;
+  const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
+  if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
+  // Not imported for a pull that is answered by what was proven before.
+  const [{ attempt, soughtFor }, { withTag }] = await Promise.all([
+    import("../verify/prove.ts"),
+    import("./with-tag.ts"),
+  ]);
+  const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
+  const signature = await withTag(known, signer, sought, cache);
+  const at = oldestPart(signature);
+  if (!isFresh([at], now, config.cacheTTL)) return undefined;
+  return { at, attempt: attempt(sought, signature), signature: () => signature };
+}
+
+async function freshOwner(
+  { name }: Subject,
+  { requirement }: Rule,
+  { cache, config }: CacheContext,
+  now: number,
+): Promise<OwnerAnswer | undefined> {
+  const handle = atcrName(name, config.atcrHosts)?.handle;
+  if (handle === undefined || !demandsOwner(requirement, name.host, config.atcrHosts)) return undefined;
+  const owner = await cache.findOwner(handle);
+  return owner !== undefined && isFresh([owner.fetchedAt], now, config.cacheTTL) ? owner : undefined;
+}

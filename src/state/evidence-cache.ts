@@ -1,0 +1,204 @@
+import type { Did } from "../atproto/syntax.ts";
+import { Pieces } from "../disk/pieces.ts";
+import { toHex, toUtf8 } from "../encoding/bytes.ts";
+import { sha256 } from "../encoding/sha256.ts";
+import { type Digest, digestHex } from "../oci/digest.ts";
+import { Rejection } from "../rejection.ts";
+import { readBundle, writeBundle } from "../verify/bundle.ts";
+import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
+import { oldestPart } from "../verify/kept.ts";
+import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
+
+/**
+ * Bytes of one piece: a log and its proofs have tens of KiB. With the bounds below, whoever can sign ever
+ * longer logs fills no disk.
+ */
+const MAX_PIECE = 384 * 1024;
+/** Pieces of each kind; the oldest makes room for one more, however many images and signers there are. */
+const MAX_PIECES = 2048;
+
+/** What is known of a signer about one digest, by their newest answer. */
+export interface CachedEvidence {
+  /** When it was had, by its oldest part; milliseconds since 1970. */
+  readonly at: number;
+  /** What it proves, where this program has proven it before. */
+  readonly proven?: Proven;
+  /** Identity and record, not believed yet. */
+  readonly signature: () => SignatureEvidence;
+}
+
+const PROVEN = ".proven";
+const EVIDENCE = ".json";
+
+/**
+ * The newest answer to each question that this node has asked about a signature (spec, "What a node
+ * remembers"): one file for each digest and signer, one for each signer's identity, for each tag of a
+ * signer, and for each handle. All are evidence bundles, to be proven and judged whenever they are used;
+ * what a record's evidence proved is remembered beside it.
+ *
+ * Nothing that lies on the disk makes it throw: it is reported and not used.
+ */
+export class EvidenceCache {
+  readonly records: Pieces;
+  readonly identities: Pieces;
+  readonly tags: Pieces;
+  readonly owners: Pieces;
+  readonly #program: string;
+
+  /**
+   * @param directory absolute path; made where it is missing and its parent is not
+   * @param program names the program (version.ts)
+   * @param report told what is wrong: one sentence, unprintable characters included
+   */
+  constructor(directory: string, program: string, report: (warning: string) => void) {
+    const pieces = (name: string) => new Pieces(directory, name, { bytes: MAX_PIECE, count: MAX_PIECES }, report);
+    this.records = pieces("evidence");
+    this.identities = pieces("identities");
+    this.tags = pieces("tags");
+    this.owners = pieces("owners");
+    this.#program = program;
+  }
+
+  /** Whose evidence about a digest there is, of these. */
+  async holders(digest: Digest, among: readonly Did[]): Promise<readonly Did[]> {
+    const names = new Set(await this.records.list());
+    return among.filter((signer) => names.has(recordName(signer, digest)));
+  }
+
+  async find(signer: Did, digest: Digest): Promise<CachedEvidence | undefined> {
+    const name = recordName(signer, digest);
+    const piece = await this.records.read(name);
+    if (piece === undefined) return undefined;
+    const beside = await this.records.read(provenName(signer, digest));
+    const known = beside && readProven(beside.bytes, piece.bytes, this.#program);
+    const read = () => signatureIn(piece.bytes, digest, signer);
+    if (known !== undefined) return { ...known, signature: read };
+    return this.#usable(this.records, name, () => {
+      const signature = read();
+      return { at: oldestPart(signature), signature: () => signature };
+    });
+  }
+
+  /** @param signature with its record */
+  async keep(digest: Digest, { signer, identity, record }: SignatureEvidence, proven: Proven): Promise<void> {
+    if (record === undefined) return;
+    const signature = { signer, identity, record };
+    const bytes = bundleOf(digest, [signature]);
+    await this.records.write(recordName(signer, digest), bytes);
+    const known = { proven: withoutTag(proven), at: oldestPart(signature) };
+    await this.records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
+  }
+
+  /** Forgets all of a signer, or what is known of a digest. */
+  async drop(signer: Did, digest?: Digest): Promise<void> {
+    if (digest !== undefined) return this.records.remove(recordName(signer, digest), provenName(signer, digest));
+    const whose = hashOf(signer);
+    await this.records.removeWhere((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
+    await this.identities.remove(`${whose}${EVIDENCE}`);
+    await this.tags.removeWhere((name) => name.startsWith(whose));
+  }
+
+  async findIdentity(signer: Did): Promise<Fetched | undefined> {
+    return this.#signatureOf(this.identities, `${hashOf(signer)}${EVIDENCE}`, signer, ({ identity }) => identity);
+  }
+
+  /** @param digest about which the signer was asked when this was heard */
+  async keepIdentity(digest: Digest, signer: Did, identity: Fetched): Promise<void> {
+    await this.identities.write(`${hashOf(signer)}${EVIDENCE}`, bundleOf(digest, [{ signer, identity }]));
+  }
+
+  /** @param address of the tag's record in the signer's repo */
+  async findTag(signer: Did, address: string): Promise<Fetched | undefined> {
+    return this.#signatureOf(this.tags, tagName(signer, address), signer, ({ tag }) => tag);
+  }
+
+  async keepTag(digest: Digest, address: string, { signer, identity, tag }: SignatureEvidence): Promise<void> {
+    if (tag !== undefined)
+      await this.tags.write(tagName(signer, address), bundleOf(digest, [{ signer, identity, tag }]));
+  }
+
+  async dropTag(signer: Did, address: string): Promise<void> {
+    await this.tags.remove(tagName(signer, address));
+  }
+
+  async findOwner(handle: string): Promise<OwnerAnswer | undefined> {
+    const name = `${hashOf(handle)}${EVIDENCE}`;
+    const piece = await this.owners.read(name);
+    return (
+      piece &&
+      this.#usable(this.owners, name, () => {
+        const { owner } = readBundle(piece.bytes).evidence;
+        return owner?.handle === handle ? owner : aboutSomethingElse();
+      })
+    );
+  }
+
+  async keepOwner(digest: Digest, owner: OwnerAnswer): Promise<void> {
+    await this.owners.write(`${hashOf(owner.handle)}${EVIDENCE}`, bundleOf(digest, [], owner));
+  }
+
+  async dropOwner(handle: string): Promise<void> {
+    await this.owners.remove(`${hashOf(handle)}${EVIDENCE}`);
+  }
+
+  async #signatureOf(
+    pieces: Pieces,
+    name: string,
+    signer: Did,
+    part: (signature: SignatureEvidence) => Fetched | undefined,
+  ): Promise<Fetched | undefined> {
+    const piece = await pieces.read(name);
+    return (
+      piece &&
+      this.#usable(pieces, name, () => {
+        const [signature] = readBundle(piece.bytes).evidence.signatures;
+        return signature?.signer === signer ? part(signature) : aboutSomethingElse();
+      })
+    );
+  }
+
+  /** What cannot be read stays until it is replaced. */
+  #usable<T>(pieces: Pieces, name: string, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      pieces.damaged(name, error.message);
+      return undefined;
+    }
+  }
+}
+
+const DIGEST_LENGTH = 64;
+
+function recordName(signer: Did, digest: Digest): string {
+  return `${digestHex(digest)}-${hashOf(signer)}${EVIDENCE}`;
+}
+
+function provenName(signer: Did, digest: Digest): string {
+  return `${digestHex(digest)}-${hashOf(signer)}${PROVEN}`;
+}
+
+function tagName(signer: Did, address: string): string {
+  return `${hashOf(signer)}-${hashOf(address)}${EVIDENCE}`;
+}
+
+function hashOf(text: string): string {
+  return toHex(sha256(toUtf8(text)));
+}
+
+function bundleOf(digest: Digest, signatures: Evidence["signatures"], owner?: OwnerAnswer): Uint8Array {
+  return writeBundle({ digest, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } });
+}
+
+/** @throws Rejection bundle.malformed where it is no bundle, or one about something else */
+function signatureIn(bytes: Uint8Array, digest: Digest, signer: Did): SignatureEvidence {
+  const bundle = readBundle(bytes);
+  const [signature] = bundle.evidence.signatures;
+  if (bundle.digest !== digest || signature?.signer !== signer || signature.record === undefined) aboutSomethingElse();
+  return signature;
+}
+
+function aboutSomethingElse(): never {
+  throw new Rejection("bundle.malformed", "it is about something else");
+}

@@ -1,0 +1,44 @@
+import { Pieces } from "../disk/pieces.ts";
+import { Rejection } from "../rejection.ts";
+import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
+
+/**
+ * How long what led to a refusal is judged again instead of asking, in milliseconds: the burst of pulls that a
+ * refusal brings about is answered, and whoever mends the cause need not wait.
+ */
+export const REFUSAL_TTL = 5_000;
+/** Bytes of one: several signers' evidence and the gaps. */
+const MAX_REFUSAL = 1024 * 1024;
+/** Refusals in all; each is of use for seconds. */
+const MAX_REFUSALS = 256;
+
+/** What was gathered for questions that were not answered by an allow, for a moment. */
+export class Refusals {
+  readonly #pieces: Pieces;
+
+  constructor(directory: string, report: (warning: string) => void) {
+    this.#pieces = new Pieces(directory, "refusals", { bytes: MAX_REFUSAL, count: MAX_REFUSALS }, report);
+  }
+
+  /**
+   * @param question names what was asked of whom: hex digits
+   * @param now milliseconds since 1970
+   */
+  async find(question: string, now: number): Promise<Bundle | undefined> {
+    const name = `${question}.json`;
+    const piece = await this.#pieces.read(name);
+    // Written ahead of the clock, it is of no known age.
+    if (piece === undefined || piece.writtenAt > now || now - piece.writtenAt > REFUSAL_TTL) return undefined;
+    try {
+      return readBundle(piece.bytes);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      this.#pieces.damaged(name, error.message);
+      return undefined;
+    }
+  }
+
+  async keep(question: string, bundle: Bundle): Promise<void> {
+    await this.#pieces.write(`${question}.json`, writeBundle(bundle));
+  }
+}

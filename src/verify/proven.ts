@@ -1,0 +1,60 @@
+import { toHex, toUtf8 } from "../encoding/bytes.ts";
+import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { sha256 } from "../encoding/sha256.ts";
+import { Rejection } from "../rejection.ts";
+import type { Attempt, SignatureFacts } from "./verdict.ts";
+
+/** A signature whose proof held. */
+export type Proven = Extract<Attempt, { facts: SignatureFacts }>;
+
+/** What evidence proved, and when it was had. */
+export interface ProvenEvidence {
+  readonly proven: Proven;
+  /** Milliseconds since 1970, of its oldest part. */
+  readonly at: number;
+}
+
+/**
+ * What was proven, as it is remembered beside its evidence: with the hash of the bytes that proved it and
+ * the program that did it. A judgement is never remembered.
+ *
+ * @param evidence bytes of the bundle
+ * @param program names the program (version.ts)
+ */
+export function writeProven(evidence: Uint8Array, program: string, { proven, at }: ProvenEvidence): Uint8Array {
+  return toUtf8(JSON.stringify({ program, evidence: hashOf(evidence), at, proven }));
+}
+
+/**
+ * What was proven by these very bytes and this very program.
+ *
+ * @param bytes from where only root and the running user can write, as {@link writeProven} wrote them
+ * @returns undefined where they are about other bytes, by another program, or nothing that can be read
+ */
+export function readProven(bytes: Uint8Array, evidence: Uint8Array, program: string): ProvenEvidence | undefined {
+  const json = parsed(bytes);
+  if (!isJsonObject(json) || field(json, "program") !== program || field(json, "evidence") !== hashOf(evidence)) {
+    return undefined;
+  }
+  const [proven, at] = [field(json, "proven"), field(json, "at")];
+  return isJsonObject(proven) && typeof at === "number" ? { proven: proven as unknown as Proven, at } : undefined;
+}
+
+/** Without the tag: what a tag means has an answer of its own. */
+export function withoutTag({ facts, sighting }: Proven): Proven {
+  const { tag: _, ...rest } = facts;
+  return { facts: rest, ...(sighting && { sighting: { ...sighting, revs: [facts.rev] } }) };
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return parseJson(bytes, "internal.error", "what was proven");
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return toHex(sha256(bytes));
+}
