@@ -13,13 +13,6 @@ if (args.length === 1 && args[0] === "--version") {
   const isContainerds = await isContainerdDoor(args, isTerminal);
   // containerd's door does so itself, where the network must be asked.
   if (!isContainerds) restartWithoutJit(args);
-  const { ProcessEdge } = await import("./cli/process-edge.ts");
-  const edge = new ProcessEdge();
-  if (isContainerds) {
-    const { containerdDoor } = await import("./cli/containerd.ts");
-    containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
-  } else {
-    const { commandDoor } = await import("./cli/commands.ts");
-    commandDoor(args, edge).catch((error: unknown) => edge.fail(error));
-  }
+  const { openDoor } = isContainerds ? await import("./cli/containerd.ts") : await import("./cli/commands.ts");
+  openDoor(args);
 }

@@ -1,4 +1,5 @@
 import { fromBase58btc } from "../encoding/bytes.ts";
+import { DID_KEY } from "./syntax.ts";
 
 /** The curves that ATProto signs with (https://atproto.com/specs/cryptography). */
 export type Curve = "k256" | "p256";
@@ -10,7 +11,6 @@ export interface WrittenKey {
   readonly point: Uint8Array;
 }
 
-export const DID_KEY = "did:key:";
 const POINT_LENGTH = 33;
 /** What stands before a point to say of which curve it is (multicodec, as varint). */
 export const MULTICODEC: Readonly<Record<Curve, Uint8Array>> = {

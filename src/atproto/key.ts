@@ -2,7 +2,8 @@ import { p256 } from "@noble/curves/nist.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { concatBytes, fromBase58btc, toBase58btc } from "../encoding/bytes.ts";
 import { sha256 } from "../encoding/sha256.ts";
-import { type Curve, DID_KEY, MULTICODEC, readMultikey } from "./did-key.ts";
+import { type Curve, MULTICODEC, readMultikey } from "./did-key.ts";
+import { DID_KEY } from "./syntax.ts";
 
 /** A public key that ATProto signs with (https://atproto.com/specs/cryptography). */
 export interface VerificationKey {

@@ -4,6 +4,9 @@ export type Did = `did:plc:${string}` | `did:web:${string}`;
 /** A timestamp identifier, ATProto's revision number (https://atproto.com/specs/tid). */
 export type Tid = string & { readonly __brand: "Tid" };
 
+/** What stands before the multibase text of a key. */
+export const DID_KEY = "did:key:";
+
 const PLC = /^did:plc:[a-z2-7]{24}$/;
 /** Host in lower case with a dot, or with `%3A` and a port (for hosts in development). */
 const WEB = /^did:web:([a-z0-9][a-z0-9.-]{0,251}[a-z0-9])(?:%3A([1-9][0-9]{0,4}))?$/;

@@ -1,14 +1,20 @@
 import { reject } from "../rejection.ts";
 import { readOutput } from "./command-line.ts";
 import { endingIn } from "./person-report.ts";
-import type { ProcessEdge } from "./process-edge.ts";
+import { ProcessEdge } from "./process-edge.ts";
 
 const EXPECTED = "expected verify, policy, identity, state, --help or --version";
 /** What may stand before `--help`: a command, and what it is to do. */
 const COMMAND = /^(?:|verify|identity|state(?: show| forget)?|policy(?: check| explain| test| schema)?)$/;
 
+/** Opens a person's door. */
+export function openDoor(args: readonly string[]): void {
+  const edge = new ProcessEdge();
+  commandDoor(args, edge).catch((error: unknown) => edge.fail(error));
+}
+
 /** A person's door: commands by name. */
-export async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
+async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const [command, ...rest] = args;
   if (asksForHelp(args)) {
     const { HELP } = await import("./help.ts");

@@ -1,7 +1,7 @@
-import { read } from "node:fs";
+import { constants, fstatSync, openSync, read, readSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
-import { answerFromRefusal } from "../decide/from-refusal.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { digestHex } from "../oci/digest.ts";
 import type { Rule } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
@@ -11,7 +11,7 @@ import type { Subject } from "../verify/evidence.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { readQuestion } from "./containerd-input.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
-import type { ProcessEdge } from "./process-edge.ts";
+import { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
 import { settingsForPull } from "./remembered-settings.ts";
 import { printable } from "./report.ts";
@@ -19,19 +19,25 @@ import { handedOver, restartWithoutJit } from "./without-jit.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
-/** Milliseconds until another look where the input has been made non-blocking and is empty. */
+/** Milliseconds until another look where nothing has come yet. */
 const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
 /** Share of the time left that a process waits for what another one gathers; then it gathers by itself. */
 const PATIENCE = 1 / 2;
 
+/** Opens containerd's door. */
+export function openDoor(args: readonly string[]): void {
+  const edge = new ProcessEdge();
+  containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
+}
+
 /**
  * containerd's door: one question by flags and standard input, one reason line and exit code as the answer.
  * What can be answered without a network is, by the program as it started; else it starts anew for the work
  * (without-jit.ts), and comes to the same place again.
  */
-export async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
+async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const known = handedOver();
   if (known !== undefined) edge.hasRunFor(known.elapsed);
   // Read to its end first: containerd logs a warning where its pipe breaks.
@@ -67,14 +73,20 @@ async function answerWithoutNetwork(
 ): Promise<Verdict | undefined> {
   if (!config.cacheEnabled) return undefined;
   const context = { ...memory, config };
-  const remembered = async () =>
-    (await answerFromCache(subject, rule, context))?.verdict ?? (await answerFromRefusal(subject, rule, context));
+  const remembered = async (): Promise<Verdict | undefined> => {
+    const allowed = await answerFromCache(subject, rule, context);
+    if (allowed !== undefined) return allowed.verdict;
+    // Not imported for a pull that is answered by evidence.
+    const { answerFromRefusal } = await import("../decide/from-refusal.ts");
+    return answerFromRefusal(subject, rule, context);
+  };
   return deadline.track(`what lies in ${config.cacheDir}`, async () => {
     const known = await remembered();
     if (known !== undefined) return known;
     const patience = deadline.remaining() * PATIENCE;
+    const turns = await memory.turns();
     const turn = await deadline.track("another process that asks about this image", () =>
-      memory.turns.take(`image-${digestHex(subject.digest)}`, patience),
+      turns.take(`image-${digestHex(subject.digest)}`, patience),
     );
     return turn === "another had it" ? remembered() : undefined;
   });
@@ -91,19 +103,50 @@ async function readStdin(): Promise<Uint8Array> {
 }
 
 /**
- * Reads the standard input without blocking: the watchdog must be able to bark while nothing comes.
- * Not through process.stdin, which costs three times the start of the whole runtime.
+ * Reads the standard input without blocking: the watchdog must be able to bark while nothing comes. Not
+ * through process.stdin, which costs three times the start of the whole runtime; nor by asynchronous reads,
+ * which start threads, where what containerd wrote is there already.
  */
 async function* stdinChunks(): AsyncGenerator<Uint8Array> {
+  const pipe = openNonBlocking();
   for (;;) {
-    const chunk = await new Promise<Uint8Array | undefined>((resolve, fail) => {
-      read(STDIN, Buffer.allocUnsafe(CHUNK), 0, CHUNK, null, (error, size, buffer) => {
-        if (error === null) resolve(buffer.subarray(0, size));
-        else if (error.code === "EAGAIN") setTimeout(resolve, PAUSE, undefined);
-        else fail(error);
-      });
-    });
+    const chunk = pipe === undefined ? await readLater() : readNow(pipe);
     if (chunk?.length === 0) return;
-    if (chunk !== undefined) yield chunk;
+    if (chunk === undefined) await new Promise((done) => setTimeout(done, PAUSE));
+    else yield chunk;
   }
+}
+
+/** The pipe once more, as one that does not wait; a file never does; undefined for what is neither. */
+function openNonBlocking(): number | undefined {
+  try {
+    const stats = fstatSync(STDIN);
+    if (stats.isFile()) return STDIN;
+    if (!stats.isFIFO()) return undefined;
+    return openSync("/proc/self/fd/0", constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined where nothing has come yet */
+function readNow(pipe: number): Uint8Array | undefined {
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  try {
+    return buffer.subarray(0, readSync(pipe, buffer));
+  } catch (error) {
+    if (hasCode(error, "EAGAIN")) return undefined;
+    throw error;
+  }
+}
+
+/** @returns undefined where the input has been made non-blocking and is empty */
+function readLater(): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, fail) => {
+    read(STDIN, Buffer.allocUnsafe(CHUNK), 0, CHUNK, null, (error, size, buffer) => {
+      if (error === null) resolve(buffer.subarray(0, size));
+      else if (error.code === "EAGAIN") resolve(undefined);
+      else fail(error);
+    });
+  });
 }

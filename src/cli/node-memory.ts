@@ -1,11 +1,10 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
-import { questionOf } from "../decide/from-refusal.ts";
 import type { Lasting } from "../decide/lasting.ts";
 import { EvidenceCache } from "../state/evidence-cache.ts";
-import { Refusals } from "../state/refusals.ts";
+import type { Refusals } from "../state/refusals.ts";
 import { SignerStore } from "../state/signer-store.ts";
-import { Turns } from "../state/turns.ts";
+import type { Turns } from "../state/turns.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import { PROGRAM } from "../version.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -15,8 +14,9 @@ import { printable } from "./report.ts";
 export interface NodeMemory extends Lasting {
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   readonly cache: EvidenceCache;
-  readonly refusals: Refusals;
-  readonly turns: Turns;
+  readonly refusals: () => Promise<Refusals>;
+  /** Made when it is used: a pull that is answered by what is remembered takes none. */
+  readonly turns: () => Promise<Turns>;
   readonly now: () => number;
 }
 
@@ -25,17 +25,24 @@ export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
   const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   const { stateDir, cacheDir } = config;
   const signers = new SignerStore(stateDir, { report });
-  const refusals = new Refusals(cacheDir, report);
-  const turns = new Turns(cacheDir, report);
-  edge.atEnd(() => turns.endAll());
+  const refusals = async () => new (await import("../state/refusals.ts")).Refusals(cacheDir, report);
+  let turns: Turns | undefined;
+  edge.atEnd(() => turns?.endAll());
   return {
     recall: async (signer) => signers.recall(signer, Date.now()),
     remember: async (sighting) => signers.remember(sighting, Date.now()),
-    rememberRefusal: async (subject, rule, evidence) =>
-      refusals.keep(questionOf(subject, rule, config, Date.now()), { digest: subject.digest, evidence }),
+    rememberRefusal: async (subject, rule, evidence) => {
+      const { questionOf } = await import("../decide/from-refusal.ts");
+      const question = questionOf(subject, rule, config, Date.now());
+      await (await refusals()).keep(question, { digest: subject.digest, evidence });
+    },
     cache: new EvidenceCache(cacheDir, PROGRAM, report),
     refusals,
-    turns,
+    turns: async () => {
+      const { Turns } = await import("../state/turns.ts");
+      turns ??= new Turns(cacheDir, report);
+      return turns;
+    },
     now: () => Date.now(),
   };
 }

@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
-import { toHex, toUtf8 } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { createHttpClient } from "../net/http.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -39,13 +39,14 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
   };
 }
 
-function identitiesOf({ cache, turns }: NodeMemory, { deadline }: ProcessEdge): DecideContext["identities"] {
+function identitiesOf({ cache, turns: open }: NodeMemory, { deadline }: ProcessEdge): DecideContext["identities"] {
   return {
-    find: async (signer) => cache.findIdentity(signer),
+    find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
     oneAtATime: async (signer, ask) => {
-      const work = `signer-${toHex(sha256(toUtf8(signer)))}`;
+      const work = `signer-${sha256Hex(toUtf8(signer))}`;
       const patience = deadline.remaining() * PATIENCE;
+      const turns = await open();
       await deadline.track(`another process that asks for ${signer}`, () => turns.take(work, patience));
       try {
         return await ask();

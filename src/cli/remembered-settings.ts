@@ -1,7 +1,7 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
 import { Pieces } from "../disk/pieces.ts";
-import { fromUtf8, toHex, toUtf8 } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import type { PolicyText } from "../policy/policy-file.ts";
@@ -56,10 +56,8 @@ async function remembered<T>(
   mayRemember: (value: T) => boolean,
 ): Promise<T> {
   if (pieces === undefined) return parse();
-  const name = toHex(
-    sha256(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])]))),
-  );
-  const known = open(await pieces.read(name));
+  const name = sha256Hex(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])])));
+  const known = open(pieces.read(name));
   if (known !== undefined) return known.value as T;
   const value = await parse();
   const bytes = mayRemember(value) ? seal({ value }) : undefined;
@@ -69,13 +67,13 @@ async function remembered<T>(
 
 function seal(value: { readonly value: unknown }): Uint8Array {
   const text = toTypedJson(value);
-  return toUtf8(`${toHex(sha256(toUtf8(text)))}${text}`);
+  return toUtf8(`${sha256Hex(toUtf8(text))}${text}`);
 }
 
 /** @returns undefined where it is not whole */
 function open(piece: { readonly bytes: Uint8Array } | undefined): { readonly value: unknown } | undefined {
   const body = piece?.bytes.subarray(SEAL);
   if (piece === undefined || body === undefined) return undefined;
-  if (fromUtf8(piece.bytes.subarray(0, SEAL)) !== toHex(sha256(body))) return undefined;
+  if (fromUtf8(piece.bytes.subarray(0, SEAL)) !== sha256Hex(body)) return undefined;
   return fromTypedJson(fromUtf8(body) ?? "null") as { readonly value: unknown };
 }

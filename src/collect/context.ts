@@ -24,7 +24,7 @@ export interface CollectContext {
 
 /** Identities of before. Nothing of it throws. */
 export interface FreshIdentities {
-  readonly find: (signer: Did) => Promise<Fetched | undefined>;
+  readonly find: (signer: Did) => Fetched | undefined;
   /** @param digest about which the signer was asked when this was heard */
   readonly keep: (digest: Digest, signer: Did, identity: Fetched) => Promise<void>;
   /** Runs `ask` while no other process of this node asks for the same signer; what that one was told is found then. */

@@ -26,10 +26,10 @@ export async function identify(
 ): Promise<FetchedIdentity> {
   const { identities, config } = context;
   if (!config.cacheEnabled) return fetchIdentity(signer, context, memory);
-  const known = await freshIdentity(signer, context, memory);
+  const known = freshIdentity(signer, context, memory);
   if (known !== undefined) return known;
   return identities.oneAtATime(signer, async () => {
-    const told = await freshIdentity(signer, context, memory);
+    const told = freshIdentity(signer, context, memory);
     if (told !== undefined) return told;
     const found = await fetchIdentity(signer, context, memory);
     const isUsable = found.proof !== undefined && !(found.proof.current instanceof Rejection);
@@ -39,14 +39,10 @@ export async function identify(
 }
 
 /** @returns undefined where it is too old, or lies behind what this node has seen of the signer since */
-async function freshIdentity(
-  signer: Did,
-  context: CollectContext,
-  memory: SignerMemory,
-): Promise<FetchedIdentity | undefined> {
+function freshIdentity(signer: Did, context: CollectContext, memory: SignerMemory): FetchedIdentity | undefined {
   const { identities, config } = context;
   if (memory.unusable !== undefined) return undefined;
-  const fetched = await identities.find(signer);
+  const fetched = identities.find(signer);
   if (fetched === undefined || !isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
   stillInTime(`the identity of ${signer}`, context, replayTime(fetched));
   try {

@@ -59,7 +59,7 @@ export async function decide(
   if (fresh.outcome !== "allow" && config.cacheEnabled) {
     await inTime(context.rememberRefusal(subject, rule, found.evidence()), context);
   }
-  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeKept(given, collector, cache) : undefined;
+  const kept = takesKept && fresh.outcome === "inconclusive" ? judgeKept(given, collector, cache) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
 }
 

@@ -25,7 +25,8 @@ export interface CacheContext {
 /** An allow, and what it rests on. */
 export interface CachedAnswer {
   readonly verdict: Allow;
-  readonly signatures: readonly SignatureEvidence[];
+  /** Read when it is asked for: the answer does not need it. */
+  readonly signatures: () => readonly SignatureEvidence[];
   readonly owner?: OwnerAnswer;
 }
 
@@ -54,17 +55,18 @@ export async function answerFromCache(
   const eligible = rule.requirement.signers.filter((signer) => !ineligible(signer, now)).map(({ did }) => did);
   const memory = new Map<Did, SignerMemory>();
   const found: FreshEvidence[] = [];
-  for (const signer of await cache.holders(subject.digest, eligible)) {
-    const remembered = await context.recall(signer);
-    // Whether it was seen to go back, or to change its key, is not known then.
-    if (remembered.unusable !== undefined) continue;
-    memory.set(signer, remembered);
+  for (const signer of cache.holders(subject.digest, eligible)) {
     const fresh = await freshEvidence(signer, subject, rule, context, now);
-    if (fresh !== undefined && !isOutdated(fresh.attempt, remembered)) found.push(fresh);
+    if (fresh === undefined) continue;
+    const remembered = await context.recall(signer);
+    // Whether it was seen to go back, or to change its key, is not known where that cannot be read.
+    if (remembered.unusable !== undefined || isOutdated(fresh.attempt, remembered)) continue;
+    memory.set(signer, remembered);
+    found.push(fresh);
   }
   if (found.length === 0) return undefined;
 
-  const owner = await freshOwner(subject, rule, context, now);
+  const owner = freshOwner(subject, rule, context, now);
   const attempts = found.map(({ attempt }) => attempt);
   const { atcrHosts } = config;
   const known = { attempts, pointers: [], gaps: [], ...(owner && { owner }) };
@@ -74,7 +76,7 @@ export async function answerFromCache(
   const notes = [...verdict.because.notes, `by evidence of ${formatDateTime(at)}, within cacheTTL`];
   return {
     verdict: { outcome: "allow", because: { ...verdict.because, verifiedAt: at, notes } },
-    signatures: found.map(({ signature }) => signature()),
+    signatures: () => found.map(({ signature }) => signature()),
     ...(owner && { owner }),
   };
 }
@@ -86,7 +88,7 @@ async function freshEvidence(
   { cache, config }: CacheContext,
   now: number,
 ): Promise<FreshEvidence | undefined> {
-  const known = await cache.find(signer, subject.digest);
+  const known = cache.find(signer, subject.digest);
   if (known === undefined || !isFresh([known.at], now, config.cacheTTL)) return undefined;
   const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
   if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
@@ -96,20 +98,20 @@ async function freshEvidence(
     import("./with-tag.ts"),
   ]);
   const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
-  const signature = await withTag(known, signer, sought, cache);
+  const signature = withTag(known, signer, sought, cache);
   const at = oldestPart(signature);
   if (!isFresh([at], now, config.cacheTTL)) return undefined;
   return { at, attempt: attempt(sought, signature), signature: () => signature };
 }
 
-async function freshOwner(
+function freshOwner(
   { name }: Subject,
   { requirement }: Rule,
   { cache, config }: CacheContext,
   now: number,
-): Promise<OwnerAnswer | undefined> {
+): OwnerAnswer | undefined {
   const handle = atcrName(name, config.atcrHosts)?.handle;
   if (handle === undefined || !demandsOwner(requirement, name.host, config.atcrHosts)) return undefined;
-  const owner = await cache.findOwner(handle);
+  const owner = cache.findOwner(handle);
   return owner !== undefined && isFresh([owner.fetchedAt], now, config.cacheTTL) ? owner : undefined;
 }

@@ -1,7 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
-import { toHex, toUtf8 } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { toTypedJson } from "../encoding/typed-json.ts";
 import type { Rule } from "../policy/policy.ts";
 import type { Refusals } from "../state/refusals.ts";
@@ -18,7 +18,7 @@ import type { Lasting } from "./lasting.ts";
 export interface RefusalContext {
   readonly config: Config;
   readonly cache: Lasting["cache"];
-  readonly refusals: Pick<Refusals, "find">;
+  readonly refusals: () => Promise<Pick<Refusals, "find">>;
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -32,7 +32,7 @@ export function questionOf({ name, digest, tag }: Subject, { requirement }: Rule
   const { signers, tag: tagRule, owner } = requirement;
   const eligible = signers.filter((signer) => !ineligible(signer, now)).map(({ did }) => did);
   const asked = { digest, host: name.host, path: name.path, tag, eligible, tagRule, owner, config };
-  return toHex(sha256(toUtf8(toTypedJson(asked))));
+  return sha256Hex(toUtf8(toTypedJson(asked)));
 }
 
 /**
@@ -49,7 +49,7 @@ export async function answerFromRefusal(
   const { config, cache } = context;
   if (!config.cacheEnabled) return undefined;
   const now = context.now();
-  const bundle = await context.refusals.find(questionOf(subject, rule, config, now), now);
+  const bundle = (await context.refusals()).find(questionOf(subject, rule, config, now), now);
   if (bundle?.digest !== subject.digest) return undefined;
   const { signatures, ...evidence } = bundle.evidence;
   if (!isFresh(signatures.map(oldestPart), now, config.cacheTTL)) return undefined;
@@ -73,6 +73,6 @@ export async function answerFromRefusal(
   const fresh = judge(given);
   const takesKept = requirement.maxStaleness !== undefined && fresh.outcome === "inconclusive";
   const asked = { sought, memory, identityOf: () => undefined };
-  const kept = takesKept ? await judgeKept(given, asked, cache) : undefined;
+  const kept = takesKept ? judgeKept(given, asked, cache) : undefined;
   return applyAction(rule, kept ?? fresh);
 }

@@ -27,7 +27,7 @@ export interface Asked {
  *
  * @returns undefined where that changes nothing
  */
-export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Promise<Allow | undefined> {
+export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Allow | undefined {
   const maxStaleness = given.rule.requirement.maxStaleness ?? 0;
   const isUsable = (...times: number[]): boolean => isRecent(times, given.now, maxStaleness);
   const memory = new Map(asked.memory);
@@ -38,7 +38,7 @@ export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache
   const handle = atcrName(given.subject.name, given.atcrHosts)?.handle;
   const missing = given.gaps.filter(({ service }) => service === "handle");
   if (owner === undefined && handle !== undefined && missing.length > 0 && missing.every(isUnanswered)) {
-    const kept = await cache.findOwner(handle);
+    const kept = cache.findOwner(handle);
     if (kept !== undefined && isUsable(kept.fetchedAt)) {
       owner = kept;
       times.push(kept.fetchedAt);
@@ -47,7 +47,7 @@ export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache
   for (const [signer, remembered] of asked.memory) {
     // Whether it was seen to go back, or to change its key, is not known then.
     if (remembered.unusable !== undefined || !isSilent(signer, given)) continue;
-    const kept = await findKept(signer, given, asked.sought, cache);
+    const kept = findKept(signer, given, asked.sought, cache);
     if (kept === undefined || !isUsable(oldestPart(kept))) continue;
     // Who they are may have been heard, and is then what counts.
     const again = attempt(asked.sought, kept, asked.identityOf(signer));
@@ -64,13 +64,13 @@ export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache
   return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };
 }
 
-async function findKept(
+function findKept(
   signer: Did,
   { subject }: Case,
   sought: Sought,
   cache: Lasting["cache"],
-): Promise<SignatureEvidence | undefined> {
-  const kept = await cache.find(signer, subject.digest);
+): SignatureEvidence | undefined {
+  const kept = cache.find(signer, subject.digest);
   return kept && withTag(kept, signer, sought, cache);
 }
 

@@ -6,16 +6,16 @@ import { tagRecordPath } from "../verify/tag.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** Evidence of before with what was heard of the tag, where one is sought: each is the newest answer by itself. */
-export async function withTag(
+export function withTag(
   { signature: read, proven }: CachedEvidence,
   signer: Did,
   sought: Sought,
   cache: Pick<Lasting["cache"], "findTag">,
-): Promise<SignatureEvidence> {
+): SignatureEvidence {
   const signature = read();
   if (sought.tag === undefined) return signature;
   const repository = sought.repository ?? repositoryOf(proven ?? attempt({ digest: sought.digest }, signature));
-  const tag = repository && (await cache.findTag(signer, tagRecordPath(repository, sought.tag)));
+  const tag = repository && cache.findTag(signer, tagRecordPath(repository, sought.tag));
   return { ...signature, ...(tag && { tag }) };
 }
 

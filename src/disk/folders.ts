@@ -1,11 +1,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { hasCode } from "./error-code.ts";
 import { checkWay } from "./trusted-way.ts";
-
-/** Whether it is an error of the file system with this code. */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
-}
 
 /**
  * Makes a folder that nobody else has a say in, and those between it and `directory`, whose own parent must
@@ -18,14 +14,16 @@ export async function makeOwnFolder(directory: string, ...names: readonly string
   const path = join(directory, ...names);
   const all = [directory, ...names.map((_, i) => join(directory, ...names.slice(0, i + 1)))];
   // Before, so that nothing is made where others lead us to.
-  await checkWay(path).catch((error: unknown) => {
+  try {
+    checkWay(path);
+  } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
-  });
+  }
   for (const folder of all) {
     if ((await makeFolder(folder)) && folder === directory) await syncFolder(dirname(directory));
   }
   // And after, for others may have been faster.
-  await checkWay(path);
+  checkWay(path);
   return path;
 }
 

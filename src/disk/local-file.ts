@@ -6,14 +6,13 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   type Stats,
   statSync,
 } from "node:fs";
 import { resolve } from "node:path";
 import { fromUtf8 } from "../encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../rejection.ts";
-import { replaceable, wayTo } from "./trusted-way.ts";
+import { replaceable, walk } from "./trusted-way.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Larger files are no policy or configuration. */
@@ -105,10 +104,5 @@ function check(stats: Stats, path: string, what: string, distrust: Distrust): vo
 }
 
 function checkWay(absolute: string, what: string, distrust: Distrust): void {
-  const way = wayTo(absolute);
-  for (let step = way.next(); step.done !== true; ) {
-    const stats = lstatSync(step.value);
-    check(stats, step.value, what, distrust);
-    step = way.next(stats.isSymbolicLink() ? readlinkSync(step.value) : undefined);
-  }
+  walk(absolute, (stats, path) => check(stats, path, what, distrust));
 }

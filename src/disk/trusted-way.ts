@@ -1,5 +1,4 @@
-import type { Stats } from "node:fs";
-import { lstat, readlink } from "node:fs/promises";
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
 
 const ROOT = 0;
@@ -28,42 +27,37 @@ export function replaceable(stats: Stats, path: string): string | undefined {
 }
 
 /**
- * Every file, folder and link that has a say in which file a path leads to, the last one included. Links
- * are followed one by one: whoever owns the second of two decides as much as the owner of the first.
- * Yields a path and wants to be sent the target of the link that is there, undefined where there is none:
- * so one walk serves those who may wait for the disk and those who may not.
- *
- * @throws Error where there are more than {@link MAX_LINKS} links
- */
-export function* wayTo(absolute: string): Generator<string, void, string | undefined> {
-  const names = absolute.split("/");
-  let links = 0;
-  let at = "/";
-  for (let name = names.shift(); name !== undefined; name = names.shift()) {
-    const next = join(at, name); // takes the empty name, `.` and `..` for what they are: `at` is no link
-    const target = yield next;
-    if (target === undefined) {
-      at = next;
-      continue;
-    }
-    if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} links lead to it`);
-    names.unshift(...target.split("/"));
-    at = target.startsWith("/") ? "/" : dirname(next);
-  }
-}
-
-/**
  * Walks to a file or folder.
  *
  * @param absolute path
  * @throws Error where somebody else can change something on the way; or of the file system, with its code
  */
-export async function checkWay(absolute: string): Promise<void> {
-  const way = wayTo(absolute);
-  for (let step = way.next(); step.done !== true; ) {
-    const stats = await lstat(step.value);
-    check(stats, step.value);
-    step = way.next(stats.isSymbolicLink() ? await readlink(step.value) : undefined);
+export function checkWay(absolute: string): void {
+  walk(absolute, check);
+}
+
+/**
+ * Shows every file, folder and link that has a say in which file a path leads to, the last one included.
+ * Links are followed one by one: whoever owns the second of two decides as much as the owner of the first.
+ *
+ * @throws Error where there are more than {@link MAX_LINKS} links; or of the file system, with its code
+ */
+export function walk(absolute: string, look: (stats: Stats, path: string) => void): void {
+  const names = absolute.split("/");
+  let links = 0;
+  let at = "/";
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const next = join(at, name); // takes the empty name, `.` and `..` for what they are: `at` is no link
+    const stats = lstatSync(next);
+    look(stats, next);
+    if (!stats.isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} links lead to it`);
+    const target = readlinkSync(next);
+    names.unshift(...target.split("/"));
+    at = target.startsWith("/") ? "/" : dirname(next);
   }
 }
 

@@ -1,8 +1,9 @@
 import { sha256 as noble } from "@noble/hashes/sha2.js";
+import { toHex } from "./bytes.ts";
 
 /** What Bun has built in: the same function, natively. */
 interface BunHash {
-  readonly SHA256: { hash(bytes: Uint8Array): Uint8Array };
+  readonly SHA256: { hash(bytes: Uint8Array): Uint8Array; hash(bytes: Uint8Array, form: "hex"): string };
 }
 
 /**
@@ -16,4 +17,9 @@ const native = (globalThis as { readonly Bun?: BunHash }).Bun?.SHA256;
 /** The 32 bytes of SHA-256. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return native === undefined ? noble(bytes) : native.hash(bytes);
+}
+
+/** The same as 64 lower-case hex digits. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return native === undefined ? toHex(noble(bytes)) : native.hash(bytes, "hex");
 }

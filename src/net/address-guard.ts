@@ -1,5 +1,6 @@
 import type { NetworkAllow } from "../config/network-allow.ts";
-import { type Cidr, cidrContains, embeddedIpv4, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
+import { embeddedIpv4 } from "../encoding/embedded-ipv4.ts";
+import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
 import { HttpFailure } from "./exchange.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
 import { Pieces } from "../disk/pieces.ts";
-import { toHex, toUtf8 } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
@@ -27,6 +27,8 @@ export interface CachedEvidence {
   readonly signature: () => SignatureEvidence;
 }
 
+/** Signers who are looked for one by one. */
+const FEW = 16;
 const PROVEN = ".proven";
 const EVIDENCE = ".json";
 
@@ -59,17 +61,19 @@ export class EvidenceCache {
     this.#program = program;
   }
 
-  /** Whose evidence about a digest there is, of these. */
-  async holders(digest: Digest, among: readonly Did[]): Promise<readonly Did[]> {
-    const names = new Set(await this.records.list());
+  /** Whose evidence about a digest there may be, of these. */
+  holders(digest: Digest, among: readonly Did[]): readonly Did[] {
+    // It takes less to look for each of a few than to list all that there is.
+    if (among.length <= FEW) return among;
+    const names = new Set(this.records.list());
     return among.filter((signer) => names.has(recordName(signer, digest)));
   }
 
-  async find(signer: Did, digest: Digest): Promise<CachedEvidence | undefined> {
+  find(signer: Did, digest: Digest): CachedEvidence | undefined {
     const name = recordName(signer, digest);
-    const piece = await this.records.read(name);
+    const piece = this.records.read(name);
     if (piece === undefined) return undefined;
-    const beside = await this.records.read(provenName(signer, digest));
+    const beside = this.records.read(provenName(signer, digest));
     const known = beside && readProven(beside.bytes, piece.bytes, this.#program);
     const read = () => signatureIn(piece.bytes, digest, signer);
     if (known !== undefined) return { ...known, signature: read };
@@ -91,14 +95,18 @@ export class EvidenceCache {
 
   /** Forgets all of a signer, or what is known of a digest. */
   async drop(signer: Did, digest?: Digest): Promise<void> {
-    if (digest !== undefined) return this.records.remove(recordName(signer, digest), provenName(signer, digest));
     const whose = hashOf(signer);
-    await this.records.removeWhere((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
-    await this.identities.remove(`${whose}${EVIDENCE}`);
-    await this.tags.removeWhere((name) => name.startsWith(whose));
+    if (digest !== undefined) {
+      const about = `${digestHex(digest)}-${whose}.`;
+      await this.records.remove((name) => name.startsWith(about));
+      return;
+    }
+    await this.records.remove((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
+    await this.identities.remove((name) => name.startsWith(whose));
+    await this.tags.remove((name) => name.startsWith(whose));
   }
 
-  async findIdentity(signer: Did): Promise<Fetched | undefined> {
+  findIdentity(signer: Did): Fetched | undefined {
     return this.#signatureOf(this.identities, `${hashOf(signer)}${EVIDENCE}`, signer, ({ identity }) => identity);
   }
 
@@ -108,7 +116,7 @@ export class EvidenceCache {
   }
 
   /** @param address of the tag's record in the signer's repo */
-  async findTag(signer: Did, address: string): Promise<Fetched | undefined> {
+  findTag(signer: Did, address: string): Fetched | undefined {
     return this.#signatureOf(this.tags, tagName(signer, address), signer, ({ tag }) => tag);
   }
 
@@ -118,12 +126,13 @@ export class EvidenceCache {
   }
 
   async dropTag(signer: Did, address: string): Promise<void> {
-    await this.tags.remove(tagName(signer, address));
+    const only = tagName(signer, address);
+    await this.tags.remove((name) => name === only);
   }
 
-  async findOwner(handle: string): Promise<OwnerAnswer | undefined> {
+  findOwner(handle: string): OwnerAnswer | undefined {
     const name = `${hashOf(handle)}${EVIDENCE}`;
-    const piece = await this.owners.read(name);
+    const piece = this.owners.read(name);
     return (
       piece &&
       this.#usable(this.owners, name, () => {
@@ -138,16 +147,17 @@ export class EvidenceCache {
   }
 
   async dropOwner(handle: string): Promise<void> {
-    await this.owners.remove(`${hashOf(handle)}${EVIDENCE}`);
+    const whose = hashOf(handle);
+    await this.owners.remove((name) => name.startsWith(whose));
   }
 
-  async #signatureOf(
+  #signatureOf(
     pieces: Pieces,
     name: string,
     signer: Did,
     part: (signature: SignatureEvidence) => Fetched | undefined,
-  ): Promise<Fetched | undefined> {
-    const piece = await pieces.read(name);
+  ): Fetched | undefined {
+    const piece = pieces.read(name);
     return (
       piece &&
       this.#usable(pieces, name, () => {
@@ -184,7 +194,7 @@ function tagName(signer: Did, address: string): string {
 }
 
 function hashOf(text: string): string {
-  return toHex(sha256(toUtf8(text)));
+  return sha256Hex(toUtf8(text));
 }
 
 function bundleOf(digest: Digest, signatures: Evidence["signatures"], owner?: OwnerAnswer): Uint8Array {

@@ -24,9 +24,9 @@ export class Refusals {
    * @param question names what was asked of whom: hex digits
    * @param now milliseconds since 1970
    */
-  async find(question: string, now: number): Promise<Bundle | undefined> {
+  find(question: string, now: number): Bundle | undefined {
     const name = `${question}.json`;
-    const piece = await this.#pieces.read(name);
+    const piece = this.#pieces.read(name);
     // Written ahead of the clock, it is of no known age.
     if (piece === undefined || piece.writtenAt > now || now - piece.writtenAt > REFUSAL_TTL) return undefined;
     try {

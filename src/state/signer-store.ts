@@ -1,13 +1,11 @@
-import type { Dirent, Stats } from "node:fs";
-import { lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { type Dirent, lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { type Did, isDid, type Tid } from "../atproto/syntax.ts";
-import { hasCode, makeOwnFolder, syncFolder } from "../disk/folders.ts";
+import { type Did, isDid } from "../atproto/syntax.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
-import { toHex, toUtf8 } from "../encoding/bytes.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../verify/memory.ts";
-import { Damaged } from "./damaged.ts";
 import { missingNames, readTraces, type Traces } from "./traces.ts";
 
 /** Operations and keys remembered of a signer: whoever can sign ever more of them fills no disk. */
@@ -19,12 +17,6 @@ const LONGEST_NAME = 255;
 /** What {@link nameOf} makes of a longer one. */
 const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
-const FORGOTTEN = "forgotten-";
-/**
- * How long a newer revision must have been there before an older one is taken away, in milliseconds: no
- * process lives that long, so that none that began to read before finds neither.
- */
-const SWEEP_AFTER = 90_000;
 
 /** What is remembered of one signer, for people. */
 export interface Remembered {
@@ -44,7 +36,6 @@ export class SignerStore {
   readonly #directory: string;
   readonly #signers: string;
   readonly #report: (warning: string) => void;
-  readonly #damaged: Damaged;
   readonly #recalled = new Map<Did, SignerMemory>();
 
   /**
@@ -59,7 +50,6 @@ export class SignerStore {
       if (!reported.has(warning)) report(warning);
       reported.add(warning);
     };
-    this.#damaged = new Damaged(directory, this.#report);
   }
 
   /** @param now milliseconds since 1970 */
@@ -82,10 +72,8 @@ export class SignerStore {
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
         throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${signer}`);
       }
-      const folder = await makeOwnFolder(this.#directory, SIGNERS, name);
-      for (const trace of missing) await touch(join(folder, trace));
-      for (const path of [folder, this.#signers, this.#directory]) await syncFolder(path);
-      await sweep(folder, revs);
+      const { addTraces } = await import("./signer-writer.ts");
+      await addTraces({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
     } catch (error) {
       this.#report(`what was seen of ${name} is not remembered: ${(error as Error).message}`);
     }
@@ -93,7 +81,7 @@ export class SignerStore {
 
   /** All that is remembered, by name. */
   async list(now: number): Promise<readonly Remembered[]> {
-    const names = await this.#list();
+    const names = this.#list();
     const known = names.filter((name) => isDid(name) || SHORTENED.test(name)).toSorted();
     return Promise.all(known.map(async (signer) => ({ signer, memory: await this.#recall(signer, now) })));
   }
@@ -107,17 +95,14 @@ export class SignerStore {
   async forget(did: Did): Promise<boolean> {
     this.#recalled.delete(did);
     try {
-      await checkWay(this.#signers);
-      await rename(join(this.#signers, nameOf(did)), join(this.#directory, `${FORGOTTEN}${crypto.randomUUID()}`));
+      checkWay(this.#signers);
+      const { removeTraces } = await import("./signer-writer.ts");
+      await removeTraces({ directory: this.#directory, signers: SIGNERS, name: nameOf(did) });
+      return true;
     } catch (error) {
       if (hasCode(error, "ENOENT")) return false;
       throw error;
     }
-    await syncFolder(this.#signers);
-    // Those too that a process was killed over.
-    const forgotten = (await readdir(this.#directory)).filter((name) => name.startsWith(FORGOTTEN));
-    for (const name of forgotten) await rm(join(this.#directory, name), { recursive: true, force: true });
-    return true;
   }
 
   async #recall(name: string, now: number): Promise<SignerMemory> {
@@ -130,14 +115,19 @@ export class SignerStore {
     }
   }
 
-  async #list(): Promise<readonly string[]> {
+  #list(): readonly string[] {
     try {
-      await checkWay(this.#signers);
-      return await readdir(this.#signers);
+      checkWay(this.#signers);
+      return readdirSync(this.#signers);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) this.#report(`what this node remembers is not used: ${(error as Error).message}`);
       return [];
     }
+  }
+
+  async #setAside(path: string, why: string): Promise<void> {
+    const { Damaged } = await import("./damaged.ts");
+    await new Damaged(this.#directory, this.#report).setAside(path, why);
   }
 
   /** @throws Error where the folder cannot be used */
@@ -147,11 +137,11 @@ export class SignerStore {
     const files: string[] = [];
     for (const entry of entries) {
       // Where a file system does not say what an entry is, it is looked at.
-      if (entry.isFile() || (await isFile(join(folder, entry.name)))) files.push(entry.name);
-      else await this.#damaged.setAside(join(folder, entry.name), "is no file");
+      if (entry.isFile() || isFile(join(folder, entry.name))) files.push(entry.name);
+      else await this.#setAside(join(folder, entry.name), "is no file");
     }
     const traces = readTraces(files, now);
-    for (const damaged of traces.damaged) await this.#damaged.setAside(join(folder, damaged), "says nothing");
+    for (const damaged of traces.damaged) await this.#setAside(join(folder, damaged), "says nothing");
     for (const ahead of traces.ahead) {
       this.#report(`${join(folder, ahead)} is not used: it lies ahead of the clock, which one of them has wrong`);
     }
@@ -161,61 +151,33 @@ export class SignerStore {
   async #entries(folder: string): Promise<readonly Dirent[]> {
     let stats: Stats;
     try {
-      await checkWay(this.#signers);
-      stats = await lstat(folder);
+      checkWay(this.#signers);
+      stats = lstatSync(folder);
     } catch (error) {
       if (hasCode(error, "ENOENT")) return [];
       throw error;
     }
     if (!stats.isDirectory()) {
-      await this.#damaged.setAside(folder, "is no folder");
+      await this.#setAside(folder, "is no folder");
       return [];
     }
     check(stats, folder);
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = readdirSync(folder, { withFileTypes: true });
     if (entries.length <= MAX_NAMES) return entries;
-    await this.#damaged.setAside(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
+    await this.#setAside(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
     return [];
   }
 }
 
 /** The folder of a signer. The longest names of hosts make a did:web too long for one. */
 function nameOf(did: Did): string {
-  return did.length <= LONGEST_NAME ? did : `sha256-${toHex(sha256(toUtf8(did)))}`;
+  return did.length <= LONGEST_NAME ? did : `sha256-${sha256Hex(toUtf8(did))}`;
 }
 
-async function isFile(path: string): Promise<boolean> {
+function isFile(path: string): boolean {
   try {
-    return (await lstat(path)).isFile();
+    return lstatSync(path).isFile();
   } catch {
     return false; // gone in the meantime
-  }
-}
-
-/** Makes an empty file; somebody else's is as good. */
-async function touch(path: string): Promise<void> {
-  try {
-    await (await open(path, "wx", 0o644)).close();
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
-  }
-}
-
-/** Takes away revisions that a newer one supersedes, once that one has been there for {@link SWEEP_AFTER}. */
-async function sweep(folder: string, revs: readonly Tid[]): Promise<void> {
-  const names = revs.map((rev) => join(folder, `rev-${rev}`));
-  for (let newest = names.length - 1; newest > 0; newest--) {
-    if (!(await isSettled(names[newest] ?? ""))) continue;
-    for (const older of names.slice(0, newest)) await rm(older, { force: true });
-    return;
-  }
-}
-
-async function isSettled(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).mtimeMs < Date.now() - SWEEP_AFTER;
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return false; // swept in the meantime
-    throw error;
   }
 }

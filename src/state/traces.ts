@@ -1,5 +1,4 @@
-import { DID_KEY, isDidKey } from "../atproto/did-key.ts";
-import { isTid, type Tid, tidTime } from "../atproto/syntax.ts";
+import { DID_KEY, isTid, type Tid, tidTime } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
 import type { Sighting, SignerMemory } from "../verify/memory.ts";
 
@@ -17,7 +16,8 @@ const NAME = new RegExp(
     "rev-(?<rev>[2-7a-z]{13})",
     // The one text of a CIDv1 of DAG-CBOR and SHA-256: fixed first bytes, zero pad bits at the end.
     "operation-(?<operation>bafyrei[a-h][a-z2-7]{50}[aeimquy4])",
-    "key-(?<multibase>z[0-9A-Za-z]+)-(?<time>[1-9][0-9]{0,14})",
+    // All that a compressed k256 or p256 key can begin with, and as long; not decoded, which takes longer than all else here.
+    "key-(?<multibase>z(?:Q3s[1-9A-HJ-NP-Za-km-z]{45}|Dn[1-9A-HJ-NP-Za-km-z]{46}))-(?<time>[1-9][0-9]{0,14})",
   ].join("|")})$`,
 );
 
@@ -40,13 +40,15 @@ export function readTraces(names: readonly string[], now: number): Traces {
   const [damaged, ahead] = [[] as string[], [] as string[]];
   for (const name of names) {
     const { rev = "", operation, multibase, time } = NAME.exec(name)?.groups ?? {};
-    const key = `${DID_KEY}${multibase}`;
     const at = isTid(rev) ? tidTime(rev) : Number(time ?? 0);
     if (at > now + CLOCK_SKEW) ahead.push(name);
     else if (isTid(rev)) revs.push(rev);
     else if (operation !== undefined) operations.add(operation);
-    else if (isDidKey(key)) keys.set(key, Math.min(at, keys.get(key) ?? at));
-    else damaged.push(name);
+    else if (multibase === undefined) damaged.push(name);
+    else {
+      const key = `${DID_KEY}${multibase}`;
+      keys.set(key, Math.min(at, keys.get(key) ?? at));
+    }
   }
   revs.sort();
   const rev = revs.at(-1);

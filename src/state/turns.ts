@@ -1,7 +1,8 @@
 import { readFileSync, unlinkSync } from "node:fs";
 import { link, lstat, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode, makeOwnFolder } from "../disk/folders.ts";
+import { hasCode } from "../disk/error-code.ts";
+import { makeOwnFolder } from "../disk/folders.ts";
 
 /** Milliseconds between two looks at whether another process has ended its turn. */
 const POLL = 20;

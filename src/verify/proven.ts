@@ -1,6 +1,6 @@
-import { toHex, toUtf8 } from "../encoding/bytes.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
-import { sha256 } from "../encoding/sha256.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { Rejection } from "../rejection.ts";
 import type { Attempt, SignatureFacts } from "./verdict.ts";
 
@@ -56,5 +56,5 @@ function parsed(bytes: Uint8Array): unknown {
 }
 
 function hashOf(bytes: Uint8Array): string {
-  return toHex(sha256(bytes));
+  return sha256Hex(bytes);
 }

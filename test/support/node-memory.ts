@@ -31,8 +31,8 @@ export class NodeMemory {
       remember: async (sighting) => this.remember(sighting),
       rememberRefusal: async (_, __, refused) => void this.refusals.push(refused),
       cache: {
-        holders: async (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
-        find: async (signer, digest) => {
+        holders: (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
+        find: (signer, digest) => {
           const kept = evidence.get(keyOf(signer, digest));
           return kept && { at: oldestPart(kept.signature), proven: kept.proven, signature: () => kept.signature };
         },
@@ -41,15 +41,15 @@ export class NodeMemory {
           evidence.set(keyOf(signer, digest), { signature: { signer, identity, record }, proven: withoutTag(proven) });
         },
         drop: async (signer, digest) => this.#drop(signer, digest),
-        findTag: async (signer, address) => tags.get(`${signer} ${address}`),
+        findTag: (signer, address) => tags.get(`${signer} ${address}`),
         keepTag: async (_, address, { signer, tag }) => void (tag && tags.set(`${signer} ${address}`, tag)),
         dropTag: async (signer, address) => void tags.delete(`${signer} ${address}`),
-        findOwner: async (handle) => owners.get(handle),
+        findOwner: (handle) => owners.get(handle),
         keepOwner: async (_, owner) => void owners.set(owner.handle, owner),
         dropOwner: async (handle) => void owners.delete(handle),
       },
       identities: {
-        find: async (signer) => (this.remembersIdentities ? this.identities.get(signer) : undefined),
+        find: (signer) => (this.remembersIdentities ? this.identities.get(signer) : undefined),
         keep: async (_, signer, identity) => void this.identities.set(signer, identity),
         oneAtATime: async (_, ask) => ask(),
       },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DID_KEY } from "../../../src/atproto/did-key.ts";
+import { DID_KEY } from "../../../src/atproto/syntax.ts";
 import { missingNames, readTraces } from "../../../src/state/traces.ts";
 import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../../support/traces.ts";

@@ -1,0 +1,78 @@
+import { lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Tid } from "../atproto/syntax.ts";
+import { hasCode } from "../disk/error-code.ts";
+import { makeOwnFolder, syncFolder } from "../disk/folders.ts";
+
+const FORGOTTEN = "forgotten-";
+/**
+ * How long a newer revision must have been there before an older one is taken away, in milliseconds: no
+ * process lives that long, so that none that began to read before finds neither.
+ */
+const SWEEP_AFTER = 90_000;
+
+/** Where the names about one signer lie: `DIRECTORY/SIGNERS/NAME`. */
+export interface SignerFolder {
+  readonly directory: string;
+  readonly signers: string;
+  readonly name: string;
+}
+
+/**
+ * Adds names, and takes away revisions that one of `revs` supersedes.
+ *
+ * @param traces names in the form of traces.ts
+ * @param revs revisions that are there, in ascending order
+ * @throws Error where that is impossible, or somebody else has a say in the folder
+ */
+export async function addTraces(
+  { directory, signers, name }: SignerFolder,
+  traces: readonly string[],
+  revs: readonly Tid[],
+): Promise<void> {
+  const folder = await makeOwnFolder(directory, signers, name);
+  for (const trace of traces) await touch(join(folder, trace));
+  for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
+  await sweep(folder, revs);
+}
+
+/**
+ * Takes a signer's folder away, at once and whole.
+ *
+ * @throws Error with the code ENOENT where there is none
+ */
+export async function removeTraces({ directory, signers, name }: SignerFolder): Promise<void> {
+  await rename(join(directory, signers, name), join(directory, `${FORGOTTEN}${crypto.randomUUID()}`));
+  await syncFolder(join(directory, signers));
+  // Those too that a process was killed over.
+  const forgotten = (await readdir(directory)).filter((entry) => entry.startsWith(FORGOTTEN));
+  for (const entry of forgotten) await rm(join(directory, entry), { recursive: true, force: true });
+}
+
+/** Makes an empty file; somebody else's is as good. */
+async function touch(path: string): Promise<void> {
+  try {
+    await (await open(path, "wx", 0o644)).close();
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+/** Takes away revisions that a newer one supersedes, once that one has been there for {@link SWEEP_AFTER}. */
+async function sweep(folder: string, revs: readonly Tid[]): Promise<void> {
+  const names = revs.map((rev) => join(folder, `rev-${rev}`));
+  for (let newest = names.length - 1; newest > 0; newest--) {
+    if (!(await isSettled(names[newest] ?? ""))) continue;
+    for (const older of names.slice(0, newest)) await rm(older, { force: true });
+    return;
+  }
+}
+
+async function isSettled(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).mtimeMs < Date.now() - SWEEP_AFTER;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false; // swept in the meantime
+    throw error;
+  }
+}
