@@ -3,9 +3,10 @@ import { readOutput } from "./command-line.ts";
 import { endingIn } from "./person-report.ts";
 import { ProcessEdge } from "./process-edge.ts";
 
-const EXPECTED = "expected verify, policy, identity, state, --help or --version";
+const EXPECTED = "expected verify, policy, identity, state, cache, --help or --version";
 /** What may stand before `--help`: a command, and what it is to do. */
-const COMMAND = /^(?:|verify|identity|state(?: show| forget)?|policy(?: check| explain| test| schema)?)$/;
+const COMMAND =
+  /^(?:|verify|identity|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
 
 /** Opens a person's door. */
 export function openDoor(args: readonly string[]): void {
@@ -34,6 +35,10 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
     case "state": {
       const { stateCommand } = await import("./state-command.ts");
       return stateCommand(rest, edge);
+    }
+    case "cache": {
+      const { cacheCommand } = await import("./cache-command.ts");
+      return cacheCommand(rest, edge);
     }
     case "policy": {
       const { policyCommand } = await import("./policy-command.ts");

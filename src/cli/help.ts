@@ -8,6 +8,8 @@ Usage:
   atcr-verify policy schema                  the JSON Schema of a policy, for editors
   atcr-verify identity DID-or-HANDLE         who this is and has been, and how that is known
   atcr-verify state show [DID] | forget DID  what this node remembers of signers
+  atcr-verify cache list | show DIGEST | clear [DIGEST | DID]
+                                             evidence that is judged again without asking
   atcr-verify --help | --version
 
 As a containerd image verifier it is run through a link in bin_dir, with -name,
@@ -21,6 +23,7 @@ Options of verify:
   --output text|json     form of the answer
   --media-type TYPE      media type of the manifest, to compare with the record
   --save-evidence FILE   write what was gathered, for --bundle
+  --no-cache             ask, whatever is cached
   --offline --bundle FILE  judge saved evidence; no network is used
   --at TIME              with --offline: judge as of this time (RFC 3339)
 
@@ -34,12 +37,13 @@ Options of policy (--config and --output as above; explain and test take --polic
 Options of identity (and --config, --output as above):
   --min-key-age AGE      say whether the key is younger than this (default: 72h)
 
-Options of state: --config and --output as above.
+Options of state and cache: --config and --output as above.
 
 Exit status:
   0 allow   1 deny   2 inconclusive: could not tell   3 misconfigured   4 internal error
   identity: 0 proven   1 what was found says no   2, 3 and 4 as above
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
-  both: 3 and 4 as above
+  cache: 0 shown or cleared   1 nothing was there, or with a warning
+  all three: 3 and 4 as above
 `;

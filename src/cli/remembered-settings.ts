@@ -1,19 +1,16 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
-import { Pieces } from "../disk/pieces.ts";
+import type { Pieces } from "../disk/pieces.ts";
 import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import type { PolicyText } from "../policy/policy-file.ts";
+import { CACHE_FOLDERS, cacheFolder } from "../state/cache-folders.ts";
 import { PROGRAM } from "../version.ts";
 import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
 /** Names the folder of the cache where it must be known before the configuration, which names it too, is read. */
 const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";
-/** Bytes of one; a larger policy is parsed each time. */
-const MAX_SETTINGS = 1024 * 1024;
-/** Remembered in all: every change of a file leaves one behind. */
-const MAX_REMEMBERED = 64;
 /** Hex digits of the hash before what is remembered. */
 const SEAL = 64;
 
@@ -32,8 +29,7 @@ export interface Settings {
  */
 export async function settingsForPull(report: (warning: string) => void): Promise<Settings> {
   const folder = process.env[CACHE_VARIABLE] ?? DEFAULT_CONFIG.cacheDir;
-  const bounds = { bytes: MAX_SETTINGS, count: MAX_REMEMBERED };
-  const pieces = folder.startsWith("/") ? new Pieces(folder, "settings", bounds, report) : undefined;
+  const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
@@ -61,7 +57,7 @@ async function remembered<T>(
   if (known !== undefined) return known.value as T;
   const value = await parse();
   const bytes = mayRemember(value) ? seal({ value }) : undefined;
-  if (bytes !== undefined && bytes.length <= MAX_SETTINGS) await pieces.write(name, bytes);
+  if (bytes !== undefined && bytes.length <= CACHE_FOLDERS.settings.bytes) await pieces.write(name, bytes);
   return value;
 }
 

@@ -1,21 +1,14 @@
 import type { Did } from "../atproto/syntax.ts";
-import { Pieces } from "../disk/pieces.ts";
+import type { Pieces } from "../disk/pieces.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
-import { type Digest, digestHex } from "../oci/digest.ts";
+import { type Digest, digestHex, isDigest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
 import { oldestPart } from "../verify/kept.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
-
-/**
- * Bytes of one piece: a log and its proofs have tens of KiB. With the bounds below, whoever can sign ever
- * longer logs fills no disk.
- */
-const MAX_PIECE = 384 * 1024;
-/** Pieces of each kind; the oldest makes room for one more, however many images and signers there are. */
-const MAX_PIECES = 2048;
+import { cacheFolder } from "./cache-folders.ts";
 
 /** What is known of a signer about one digest, by their newest answer. */
 export interface CachedEvidence {
@@ -29,7 +22,8 @@ export interface CachedEvidence {
 
 /** Signers who are looked for one by one. */
 const FEW = 16;
-const PROVEN = ".proven";
+/** How the names end of what was proven, and of bundles. */
+export const PROVEN = ".proven";
 const EVIDENCE = ".json";
 
 /**
@@ -41,10 +35,10 @@ const EVIDENCE = ".json";
  * Nothing that lies on the disk makes it throw: it is reported and not used.
  */
 export class EvidenceCache {
-  readonly records: Pieces;
-  readonly identities: Pieces;
-  readonly tags: Pieces;
-  readonly owners: Pieces;
+  readonly #records: Pieces;
+  readonly #identities: Pieces;
+  readonly #tags: Pieces;
+  readonly #owners: Pieces;
   readonly #program: string;
 
   /**
@@ -53,11 +47,10 @@ export class EvidenceCache {
    * @param report told what is wrong: one sentence, unprintable characters included
    */
   constructor(directory: string, program: string, report: (warning: string) => void) {
-    const pieces = (name: string) => new Pieces(directory, name, { bytes: MAX_PIECE, count: MAX_PIECES }, report);
-    this.records = pieces("evidence");
-    this.identities = pieces("identities");
-    this.tags = pieces("tags");
-    this.owners = pieces("owners");
+    this.#records = cacheFolder(directory, "evidence", report);
+    this.#identities = cacheFolder(directory, "identities", report);
+    this.#tags = cacheFolder(directory, "tags", report);
+    this.#owners = cacheFolder(directory, "owners", report);
     this.#program = program;
   }
 
@@ -65,19 +58,19 @@ export class EvidenceCache {
   holders(digest: Digest, among: readonly Did[]): readonly Did[] {
     // It takes less to look for each of a few than to list all that there is.
     if (among.length <= FEW) return among;
-    const names = new Set(this.records.list());
+    const names = new Set(this.#records.list());
     return among.filter((signer) => names.has(recordName(signer, digest)));
   }
 
   find(signer: Did, digest: Digest): CachedEvidence | undefined {
     const name = recordName(signer, digest);
-    const piece = this.records.read(name);
+    const piece = this.#records.read(name);
     if (piece === undefined) return undefined;
-    const beside = this.records.read(provenName(signer, digest));
+    const beside = this.#records.read(provenName(signer, digest));
     const known = beside && readProven(beside.bytes, piece.bytes, this.#program);
     const read = () => signatureIn(piece.bytes, digest, signer);
     if (known !== undefined) return { ...known, signature: read };
-    return this.#usable(this.records, name, () => {
+    return this.#usable(this.#records, name, () => {
       const signature = read();
       return { at: oldestPart(signature), signature: () => signature };
     });
@@ -88,54 +81,59 @@ export class EvidenceCache {
     if (record === undefined) return;
     const signature = { signer, identity, record };
     const bytes = bundleOf(digest, [signature]);
-    await this.records.write(recordName(signer, digest), bytes);
+    await this.#records.write(recordName(signer, digest), bytes);
     const known = { proven: withoutTag(proven), at: oldestPart(signature) };
-    await this.records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
+    await this.#records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 
-  /** Forgets all of a signer, or what is known of a digest. */
-  async drop(signer: Did, digest?: Digest): Promise<void> {
+  /** Forgets all of a signer, or what is known of a digest. @returns how many files they were */
+  async drop(signer: Did, digest?: Digest): Promise<number> {
     const whose = hashOf(signer);
     if (digest !== undefined) {
       const about = `${digestHex(digest)}-${whose}.`;
-      await this.records.remove((name) => name.startsWith(about));
-      return;
+      return this.#records.remove((name) => name.startsWith(about));
     }
-    await this.records.remove((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
-    await this.identities.remove((name) => name.startsWith(whose));
-    await this.tags.remove((name) => name.startsWith(whose));
+    const records = await this.#records.remove((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
+    const identities = await this.#identities.remove((name) => name.startsWith(whose));
+    return records + identities + (await this.#tags.remove((name) => name.startsWith(whose)));
+  }
+
+  /** Takes away all about a digest, or about a signer. @returns how many files they were */
+  async clear(about: Digest | Did): Promise<number> {
+    if (isDigest(about)) return this.#records.remove((name) => name.startsWith(digestHex(about)));
+    return this.drop(about);
   }
 
   findIdentity(signer: Did): Fetched | undefined {
-    return this.#signatureOf(this.identities, `${hashOf(signer)}${EVIDENCE}`, signer, ({ identity }) => identity);
+    return this.#signatureOf(this.#identities, `${hashOf(signer)}${EVIDENCE}`, signer, ({ identity }) => identity);
   }
 
   /** @param digest about which the signer was asked when this was heard */
   async keepIdentity(digest: Digest, signer: Did, identity: Fetched): Promise<void> {
-    await this.identities.write(`${hashOf(signer)}${EVIDENCE}`, bundleOf(digest, [{ signer, identity }]));
+    await this.#identities.write(`${hashOf(signer)}${EVIDENCE}`, bundleOf(digest, [{ signer, identity }]));
   }
 
   /** @param address of the tag's record in the signer's repo */
   findTag(signer: Did, address: string): Fetched | undefined {
-    return this.#signatureOf(this.tags, tagName(signer, address), signer, ({ tag }) => tag);
+    return this.#signatureOf(this.#tags, tagName(signer, address), signer, ({ tag }) => tag);
   }
 
   async keepTag(digest: Digest, address: string, { signer, identity, tag }: SignatureEvidence): Promise<void> {
     if (tag !== undefined)
-      await this.tags.write(tagName(signer, address), bundleOf(digest, [{ signer, identity, tag }]));
+      await this.#tags.write(tagName(signer, address), bundleOf(digest, [{ signer, identity, tag }]));
   }
 
   async dropTag(signer: Did, address: string): Promise<void> {
     const only = tagName(signer, address);
-    await this.tags.remove((name) => name === only);
+    await this.#tags.remove((name) => name === only);
   }
 
   findOwner(handle: string): OwnerAnswer | undefined {
     const name = `${hashOf(handle)}${EVIDENCE}`;
-    const piece = this.owners.read(name);
+    const piece = this.#owners.read(name);
     return (
       piece &&
-      this.#usable(this.owners, name, () => {
+      this.#usable(this.#owners, name, () => {
         const { owner } = readBundle(piece.bytes).evidence;
         return owner?.handle === handle ? owner : aboutSomethingElse();
       })
@@ -143,12 +141,12 @@ export class EvidenceCache {
   }
 
   async keepOwner(digest: Digest, owner: OwnerAnswer): Promise<void> {
-    await this.owners.write(`${hashOf(owner.handle)}${EVIDENCE}`, bundleOf(digest, [], owner));
+    await this.#owners.write(`${hashOf(owner.handle)}${EVIDENCE}`, bundleOf(digest, [], owner));
   }
 
   async dropOwner(handle: string): Promise<void> {
     const whose = hashOf(handle);
-    await this.owners.remove((name) => name.startsWith(whose));
+    await this.#owners.remove((name) => name.startsWith(whose));
   }
 
   #signatureOf(

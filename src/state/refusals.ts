@@ -1,23 +1,20 @@
-import { Pieces } from "../disk/pieces.ts";
+import type { Pieces } from "../disk/pieces.ts";
 import { Rejection } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
+import { cacheFolder } from "./cache-folders.ts";
 
 /**
  * How long what led to a refusal is judged again instead of asking, in milliseconds: the burst of pulls that a
  * refusal brings about is answered, and whoever mends the cause need not wait.
  */
 export const REFUSAL_TTL = 5_000;
-/** Bytes of one: several signers' evidence and the gaps. */
-const MAX_REFUSAL = 1024 * 1024;
-/** Refusals in all; each is of use for seconds. */
-const MAX_REFUSALS = 256;
 
 /** What was gathered for questions that were not answered by an allow, for a moment. */
 export class Refusals {
   readonly #pieces: Pieces;
 
   constructor(directory: string, report: (warning: string) => void) {
-    this.#pieces = new Pieces(directory, "refusals", { bytes: MAX_REFUSAL, count: MAX_REFUSALS }, report);
+    this.#pieces = cacheFolder(directory, "refusals", report);
   }
 
   /**

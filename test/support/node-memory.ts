@@ -40,7 +40,10 @@ export class NodeMemory {
           if (record === undefined) return;
           evidence.set(keyOf(signer, digest), { signature: { signer, identity, record }, proven: withoutTag(proven) });
         },
-        drop: async (signer, digest) => this.#drop(signer, digest),
+        drop: async (signer, digest) => {
+          this.#drop(signer, digest);
+          return 0;
+        },
         findTag: (signer, address) => tags.get(`${signer} ${address}`),
         keepTag: async (_, address, { signer, tag }) => void (tag && tags.set(`${signer} ${address}`, tag)),
         dropTag: async (signer, address) => void tags.delete(`${signer} ${address}`),

@@ -1,0 +1,131 @@
+import { type Did, isDid } from "../atproto/syntax.ts";
+import type { Config } from "../config/config.ts";
+import { formatDateTime } from "../encoding/time.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { reject } from "../rejection.ts";
+import { type CachedPiece, clearCache, listCache, subjectOf } from "../state/cache-listing.ts";
+import { EvidenceCache } from "../state/evidence-cache.ts";
+import { isFresh } from "../verify/kept.ts";
+import { attempt } from "../verify/prove.ts";
+import type { Attempt } from "../verify/verdict.ts";
+import { PROGRAM } from "../version.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, jsonText, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = { config: "value", output: "value" } as const;
+const EXPECTED = "cache list, cache show sha256:DIGEST or cache clear [sha256:DIGEST | DID]";
+
+/** `atcr-verify cache list|show|clear`: what this node would judge again without asking anybody. */
+export async function cacheCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const { values, operands } = readCommandLine(args, OPTIONS);
+  const [action, about, ...more] = operands;
+  if (more.length > 0) reject("input.malformed", `found ${operands.length} operands, expected ${EXPECTED}`);
+  const config = loadConfig(values.get("config"));
+  edge.setDeadline(config.deadline);
+  const warnings: string[] = [];
+  const report = (warning: string) => {
+    warnings.push(warning);
+    edge.diagnose(printable(`warning: ${warning}`));
+  };
+  const question: Question = { config, edge, isJson: readOutput(args) === "json", warnings, report };
+  if (action === "list" && about === undefined) return list(question);
+  if (action === "show" && about !== undefined && isDigest(about)) return show(about, question);
+  if (action === "clear" && (about === undefined || isDigest(about) || isDid(about))) return clear(about, question);
+  return reject("input.malformed", `found "cache ${operands.join(" ")}", expected ${EXPECTED}`);
+}
+
+interface Question {
+  readonly config: Config;
+  readonly edge: ProcessEdge;
+  readonly isJson: boolean;
+  /** What was reported so far. */
+  readonly warnings: readonly string[];
+  readonly report: (warning: string) => void;
+}
+
+function list({ config, edge, isJson, warnings, report }: Question): never {
+  const { cacheDir } = config;
+  const now = Date.now();
+  const pieces = listCache(cacheDir, report).map((piece) => described(piece, config, now));
+  const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  const summary = `${pieces.length} pieces of ${bytes} bytes in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
+    config.cacheEnabled ? "" : ", but cacheEnabled is false: nothing of it is used without asking"
+  }`;
+  const text = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>
+    detailLine(
+      `${kind}  ${digest}  ${about}  ${at}${fresh === undefined ? "" : fresh ? " fresh" : " old"}  ${size} bytes`,
+    ),
+  );
+  return edge.print(
+    isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${detailLine(summary)}`,
+    warnings.length === 0 ? 0 : 1,
+  );
+}
+
+function described(piece: CachedPiece, { cacheTTL }: Config, now: number) {
+  const { kind, file, bytes, bundle, at } = piece;
+  const about = subjectOf(piece);
+  return {
+    kind,
+    file,
+    bytes,
+    ...(about !== undefined && { about }),
+    ...(bundle && { digest: bundle.digest }),
+    ...(at !== undefined && { at: formatDateTime(at), fresh: isFresh([at], now, cacheTTL) }),
+  };
+}
+
+/** The evidence about one digest, proven now. */
+function show(digest: Digest, { config, edge, isJson, warnings, report }: Question): never {
+  const pieces = listCache(config.cacheDir, report).filter(
+    ({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest,
+  );
+  const now = Date.now();
+  const evidence = pieces.flatMap((piece) =>
+    (piece.bundle?.evidence.signatures ?? []).map((signature) => {
+      const { identity, record, signer } = signature;
+      const sources = { identity: identity.url, ...(record && { record: record.url }) };
+      return { ...described(piece, config, now), signer, sources, ...proof(attempt({ digest }, signature)) };
+    }),
+  );
+  const text = evidence.map(({ signer, at = "-", fresh, file, sources, ...proven }) =>
+    [
+      `${signer}: had ${at}, ${fresh === true ? "fresh" : "older than cacheTTL"}`,
+      `  ${"code" in proven ? `${proven.code}: ${proven.detail}` : `repository "${proven.repository}", rev ${proven.rev}, key ${proven.key}, PDS ${proven.pds}`}`,
+      ...Object.entries(sources).map(([part, url]) => `  ${part} by ${url}`),
+      `  ${file}`,
+    ]
+      .map(detailLine)
+      .join(""),
+  );
+  const nothing = detailLine(`nothing is cached about ${digest} in ${config.cacheDir}`);
+  const found = evidence.length > 0 && warnings.length === 0;
+  return edge.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
+}
+
+function proof(proven: Attempt) {
+  if ("finding" in proven) return { code: proven.finding.code, detail: proven.finding.detail };
+  const { rev, key, pds, claim } = proven.facts;
+  return { rev, key, pds, repository: claim.repository, mediaType: claim.mediaType };
+}
+
+async function clear(
+  about: Digest | Did | undefined,
+  { config, edge, isJson, warnings, report }: Question,
+): Promise<never> {
+  const { cacheDir } = config;
+  const removed = await edge.deadline.track(cacheDir, async () => {
+    if (about === undefined) return clearCache(cacheDir, report);
+    return new EvidenceCache(cacheDir, PROGRAM, report).clear(about);
+  });
+  const what = about === undefined ? "" : ` about ${about}`;
+  const said = detailLine(
+    removed === 0 ? `nothing is cached${what} in ${cacheDir}` : `removed ${removed} files${what}`,
+  );
+  return edge.print(
+    isJson ? jsonText({ cacheDir, removed, warnings }) : said,
+    removed > 0 && warnings.length === 0 ? 0 : 1,
+  );
+}

@@ -1,0 +1,36 @@
+import { type PieceBounds, Pieces } from "../disk/pieces.ts";
+
+/**
+ * Bytes of one piece of evidence: a log and its proofs have tens of KiB. With the number of pieces it bounds
+ * what a signer with ever longer logs, or many images, can take of the disk.
+ */
+const MAX_EVIDENCE = 384 * 1024;
+/** Pieces of evidence, and what was proven beside each. */
+const MAX_RECORDS = 4096;
+/** Identities, tags and owners of handles, of each. */
+const MAX_ANSWERS = 1024;
+/** Bytes of all that was gathered for one refusal: several signers' evidence and the gaps. */
+const MAX_REFUSAL = 1024 * 1024;
+/** Refusals in all; each is of use for seconds. */
+const MAX_REFUSALS = 256;
+/** Bytes of a parsed configuration or policy; a larger one is parsed each time. */
+const MAX_SETTINGS = 1024 * 1024;
+/** Settings in all: every change of a file leaves one behind. */
+const MAX_REMEMBERED = 64;
+
+/** The folders of cacheDir, and how much each holds at most. */
+export const CACHE_FOLDERS = {
+  evidence: { bytes: MAX_EVIDENCE, count: MAX_RECORDS },
+  identities: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
+  tags: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
+  owners: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
+  refusals: { bytes: MAX_REFUSAL, count: MAX_REFUSALS },
+  settings: { bytes: MAX_SETTINGS, count: MAX_REMEMBERED },
+} as const satisfies Record<string, PieceBounds>;
+
+export type CacheFolder = keyof typeof CACHE_FOLDERS;
+
+/** @param directory cacheDir */
+export function cacheFolder(directory: string, name: CacheFolder, report: (warning: string) => void): Pieces {
+  return new Pieces(directory, name, CACHE_FOLDERS[name], report);
+}

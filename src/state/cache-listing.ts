@@ -1,0 +1,70 @@
+import { isDid } from "../atproto/syntax.ts";
+import { Rejection } from "../rejection.ts";
+import { type Bundle, readBundle } from "../verify/bundle.ts";
+import type { Fetched } from "../verify/evidence.ts";
+import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts";
+import { PROVEN } from "./evidence-cache.ts";
+
+/** One piece of the cache, for people. */
+export interface CachedPiece {
+  readonly kind: CacheFolder;
+  /** Absolute path. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Absent for settings, which are no evidence. */
+  readonly bundle?: Bundle;
+  /** When the oldest of what it holds was had; milliseconds since 1970. Absent where it holds nothing that was had. */
+  readonly at?: number;
+}
+
+/**
+ * All that is cached, by kind and name. What cannot be read is reported and left out; what was proven is left
+ * out too, as it stands beside the evidence that proved it.
+ *
+ * @param directory cacheDir
+ */
+export function listCache(directory: string, report: (warning: string) => void): readonly CachedPiece[] {
+  return (Object.keys(CACHE_FOLDERS) as CacheFolder[]).flatMap((kind) => {
+    const folder = cacheFolder(directory, kind, report);
+    const names = folder.list().filter((name) => !name.endsWith(PROVEN));
+    return names.toSorted().flatMap((name): CachedPiece[] => {
+      const piece = folder.read(name);
+      if (piece === undefined) return [];
+      const known = { kind, file: `${folder.folder}/${name}`, bytes: piece.bytes.length };
+      if (kind === "settings") return [known];
+      try {
+        const bundle = readBundle(piece.bytes);
+        const at = oldest(bundle);
+        return [{ ...known, bundle, ...(at !== undefined && { at }) }];
+      } catch (error) {
+        if (!(error instanceof Rejection)) throw error;
+        folder.damaged(name, error.message);
+        return [];
+      }
+    });
+  });
+}
+
+/** Removes all that is cached. @returns how many files they were */
+export async function clearCache(directory: string, report: (warning: string) => void): Promise<number> {
+  let count = 0;
+  for (const kind of Object.keys(CACHE_FOLDERS) as CacheFolder[]) {
+    count += await cacheFolder(directory, kind, report).remove(() => true);
+  }
+  return count;
+}
+
+/** Whom a piece is about: a DID, or a handle. */
+export function subjectOf({ bundle }: CachedPiece): string | undefined {
+  const signers = bundle?.evidence.signatures.map(({ signer }) => signer).filter(isDid) ?? [];
+  return signers.length > 0 ? [...new Set(signers)].join(", ") : bundle?.evidence.owner?.handle;
+}
+
+function oldest({ evidence: { signatures, owner } }: Bundle): number | undefined {
+  const parts: readonly (Pick<Fetched, "fetchedAt"> | undefined)[] = [
+    ...signatures.flatMap(({ identity, record, tag }) => [identity, record, tag]),
+    owner,
+  ];
+  const times = parts.flatMap((part) => (part === undefined ? [] : [part.fetchedAt]));
+  return times.length === 0 ? undefined : Math.min(...times);
+}
