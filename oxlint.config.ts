@@ -33,7 +33,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The only file that may use the network; everybody else is handed its function. */
-const HTTP_FILE = "net/http.ts";
+const HTTP_FILE = "net/bun-fetch.ts";
 /** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
 const DNS_FILE = "net/txt.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */

@@ -1,10 +1,13 @@
 import type { Config } from "../config/config.ts";
 import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
+import { readTrustedFile } from "../disk/local-file.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
 import { createHttpClient } from "../net/http.ts";
+import { proxiesOf } from "../net/proxy.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
+import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { VERSION } from "../version.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
@@ -31,12 +34,26 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
   const { deadline } = edge;
   return {
     ...memory,
-    http: createHttpClient({ version: VERSION, allow: config.network }),
+    http: createHttpClient({
+      version: VERSION,
+      allow: config.network,
+      proxies: proxiesOf(config.proxy, process.env),
+      ca: config.caFiles.map(readAuthorities),
+      skipVerify: config.skipVerify,
+    }),
     txt: createTxtLookup(),
     deadline,
     config,
     identities: identitiesOf(memory, edge),
   };
+}
+
+/** @throws Rejection config.invalid */
+function readAuthorities(path: string): string {
+  const text = readTrustedFile({ path, code: "config.invalid", what: "the file of certificate authorities" });
+  if (text?.includes("-----BEGIN CERTIFICATE-----") === true) return text;
+  const found = text === undefined ? "there is no file" : "there is no certificate in PEM in";
+  return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
 }
 
 function identitiesOf({ cache, turns: open }: NodeMemory, { deadline }: ProcessEdge): DecideContext["identities"] {

@@ -3,7 +3,7 @@ import type { ConfigShape } from "./schema.ts";
 
 /** Through whom requests go, where the configuration says it; then the environment plays no part. */
 export interface ProxySettings {
-  /** URL of the proxy for https: `http://` or `https://`, with user and password where it wants them. */
+  /** URL of the proxy for https: `http://HOST:PORT`, with user and password where it wants them. */
   readonly https?: string;
   /** The same for plain http. */
   readonly http?: string;
@@ -26,9 +26,9 @@ export function readProxy(file: YamlFile, shape: ProxyShape): { readonly proxy?:
     if (text === undefined) continue;
     const url = URL.canParse(text) ? new URL(text) : undefined;
     const isOrigin = url !== undefined && url.pathname === "/" && url.search === "" && url.hash === "";
-    if (!isOrigin || !/^https?:$/.test(url.protocol)) {
+    if (!isOrigin || url.protocol !== "http:") {
       // What stands there may hold a password, and is not repeated.
-      const expected = "http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where it is needed";
+      const expected = "http://HOST:PORT, with USER:PASSWORD@ before the host where it is needed";
       file.fail({ path: ["network", "proxy", key], found: "something else", expected });
     }
   }

@@ -52,8 +52,8 @@ export const CONFIG_SHAPE = shape.keys(
               shape.oneOf(["none"], "none"),
               shape.keys(
                 {
-                  https: shape.optional(shape.text("http://HOST:PORT or https://HOST:PORT of a proxy")),
-                  http: shape.optional(shape.text("http://HOST:PORT or https://HOST:PORT of a proxy")),
+                  https: shape.optional(shape.text("http://HOST:PORT of a proxy")),
+                  http: shape.optional(shape.text("http://HOST:PORT of a proxy")),
                   noProxy: shape.optional(
                     shape.list(
                       shape.text("a host, a domain, an address or a range of addresses"),

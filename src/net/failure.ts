@@ -15,6 +15,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "EACCES",
   "EPERM",
   "ENOTCONN",
+  "ERR_PROXY_TUNNEL", // the proxy does not connect
   "EMFILE",
   "ENFILE",
 ]);

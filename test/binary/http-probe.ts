@@ -4,10 +4,12 @@
  * writes a report as JSON. Never part of the product.
  */
 import { readFileSync } from "node:fs";
+import type { ProxySettings } from "../../src/config/proxy-settings.ts";
 import { parseCidr } from "../../src/encoding/ip-address.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure, type HttpRequest } from "../../src/net/exchange.ts";
 import { createHttpClient } from "../../src/net/http.ts";
+import { proxiesOf } from "../../src/net/proxy.ts";
 
 export interface ProbeJob {
   /** One after the other, unless `together`. */
@@ -23,6 +25,11 @@ export interface ProbeJob {
    * system's resolver is asked.
    */
   readonly table?: Readonly<Record<string, readonly (readonly string[] | "hang" | "fail")[]>>;
+  /** network.proxy, else the environment's variables. */
+  readonly proxy?: ProxySettings;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly ca?: readonly string[];
+  readonly skipVerify?: readonly string[];
   /** Milliseconds from the start of the requests. */
   readonly deadline?: number;
   /** Milliseconds after which to note what is waited for. */
@@ -73,6 +80,9 @@ const get = createHttpClient({
     hosts: job.hosts ?? [],
     plainHttp: job.plainHttp ?? [],
   },
+  proxies: proxiesOf(job.proxy, job.environment ?? {}),
+  ca: job.ca ?? [],
+  skipVerify: job.skipVerify ?? [],
   ...(job.table && { resolve: fromTable(job.table) }),
 });
 

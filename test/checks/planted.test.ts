@@ -373,11 +373,11 @@ function soundTree(): string {
     "src/verify/judge.ts",
     'import { time } from "../encoding/time.ts";\nimport { rejection } from "../rejection.ts";\n\nexport const judge = time + rejection;\n',
   );
-  write(dir, "src/net/http.ts", 'export const get = () => fetch("https://localhost");\n');
+  write(dir, "src/net/bun-fetch.ts", 'export const get = () => fetch("https://localhost");\n');
   write(
     dir,
     "src/cli/commands/run.ts",
-    'import { get } from "../../net/http.ts";\nimport { judge } from "../../verify/judge.ts";\n\nexport const run = async () => [await get(), judge];\n',
+    'import { get } from "../../net/bun-fetch.ts";\nimport { judge } from "../../verify/judge.ts";\n\nexport const run = async () => [await get(), judge];\n',
   );
   const imports = [...wrappers.keys(), "cli/commands/run.ts"]
     .sort()

@@ -183,7 +183,9 @@ export class World extends Bench {
   /** @param pds replaces the origin of the PDS in the signer's log */
   static async start(options: { curve?: Curve; pds?: string } = {}): Promise<World> {
     const authority = new CertificateAuthority();
-    const tls = authority.issue({ names: ["127.0.0.1", "localhost", "web.localhost"] });
+    const tls = authority.issue({
+      names: ["127.0.0.1", "::1", "localhost", "web.localhost", "plc.example", "pds.example", "registry.example"],
+    });
     const [plc, pds, registry] = await Promise.all([
       StandInPlc.start({ tls }),
       StandInPds.start({ tls, name: "localhost" }),

@@ -61,7 +61,7 @@ network:
   allow: [10.0.0.0/8, "registry.local:5000", "http://localhost:2582", "http://plc:80", "::1"]
   skipVerify: ["registry.local:5000"]
   caFiles: [/etc/ssl/own.pem]
-  proxy: {https: "http://user:secret@proxy.example.com:3128", http: "https://proxy.example.com", noProxy: [.local]}
+  proxy: {https: "http://user:secret@proxy.example.com:3128", http: "http://proxy.example.com", noProxy: [.local]}
 `,
       "config.yaml",
     );
@@ -89,7 +89,7 @@ network:
       caFiles: ["/etc/ssl/own.pem"],
       proxy: {
         https: "http://user:secret@proxy.example.com:3128",
-        http: "https://proxy.example.com",
+        http: "http://proxy.example.com",
         noProxy: [".local"],
       },
       registryConfigPath: ["/etc/containerd/certs.d", "/etc/docker/certs.d"],
@@ -183,6 +183,7 @@ network:
     ["a relative caFile", "network: { caFiles: [own.pem] }", "1:22"],
     ["a proxy that is no URL", "network: { proxy: { https: proxy.example.com } }", "1:28"],
     ["a proxy by another scheme", "network: { proxy: { http: socks5://a.b:1080 } }", "1:27"],
+    ["a proxy by https", "network: { proxy: { https: https://a.b:3128 } }", "1:28"],
     ["a proxy with a path", "network: { proxy: { https: http://a.b/c } }", "1:28"],
     ["text for a proxy", "network: { proxy: direct }", "1:19"],
   ])("refuses %s", (_, text, position) => {

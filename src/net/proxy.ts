@@ -1,0 +1,88 @@
+import type { ProxySettings } from "../config/proxy-settings.ts";
+import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
+import { HttpFailure } from "./exchange.ts";
+
+/** Through whom requests go. */
+export interface Proxies extends ProxySettings {
+  /** Where that was said, for messages. */
+  readonly from: string;
+}
+
+/** Entries of NO_PROXY that are heeded; each is held against every host that is asked. */
+const MAX_NO_PROXY = 1000;
+const LOOPBACK: readonly Cidr[] = ["127.0.0.0/8", "::1/128"].flatMap((text) => parseCidr(text) ?? []);
+
+/**
+ * The proxies that the configuration names, else those of the environment: HTTPS_PROXY, HTTP_PROXY and
+ * NO_PROXY, in upper case before lower case, as Go's net/http and so containerd reads them.
+ *
+ * @param environment the process's
+ */
+export function proxiesOf(
+  configured: ProxySettings | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): Proxies {
+  if (configured !== undefined) return { ...configured, from: "network.proxy" };
+  const read = (name: string): string => environment[name] || environment[name.toLowerCase()] || "";
+  const [https, http] = [read("HTTPS_PROXY"), read("HTTP_PROXY")];
+  const noProxy = read("NO_PROXY").split(",");
+  return { ...(https && { https }), ...(http && { http }), noProxy, from: "the environment" };
+}
+
+/**
+ * Through which proxy a URL is asked (golang.org/x/net/http/httpproxy).
+ *
+ * @param url may be attacker-controlled
+ * @returns undefined where it is asked directly: no proxy is named, or the host is excepted, as this machine
+ *   itself always is
+ * @throws HttpFailure unreachable where the proxy cannot be used: going past it would be what nobody said
+ */
+export function proxyFor(url: URL, proxies: Proxies): URL | undefined {
+  const text = url.protocol === "https:" ? proxies.https : proxies.http;
+  if (text === undefined || isExcepted(url, proxies.noProxy)) return undefined;
+  const proxy = URL.parse(text.includes("://") ? text : `http://${text}`);
+  if (proxy === null || proxy.protocol !== "http:" || proxy.hostname === "") {
+    // What stands there may hold a password, and is not repeated.
+    const name = url.protocol === "https:" ? "https" : "http";
+    throw new HttpFailure(
+      "unreachable",
+      `the ${name} proxy that ${proxies.from} names cannot be used, expected http://HOST:PORT`,
+    );
+  }
+  return proxy;
+}
+
+function isExcepted(url: URL, noProxy: readonly string[]): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
+  const address = parseIp(host);
+  if (host === "localhost" || (address && LOOPBACK.some((cidr) => cidrContains(cidr, address)))) return true;
+  return noProxy.slice(0, MAX_NO_PROXY).some((entry) => matches(entry.trim().toLowerCase(), { host, port, address }));
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: string;
+  readonly address: IpAddress | undefined;
+}
+
+/** @param entry `*`, an address or a range of them, or a domain, which stands for its subdomains too */
+function matches(entry: string, { host, port, address }: Target): boolean {
+  if (entry === "*") return true;
+  if (entry === "") return false;
+  const cidr = parseCidr(entry);
+  if (cidr !== undefined) return address !== undefined && cidrContains(cidr, address);
+  const { name, only } = splitPort(entry);
+  if (only !== undefined && only !== port) return false;
+  const excepted = parseIp(name);
+  if (excepted !== undefined) return address !== undefined && excepted.join() === address.join();
+  const domain = name.startsWith("*.") ? name.slice(1) : name;
+  if (domain === "" || domain === ".") return false;
+  return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
+}
+
+function splitPort(entry: string): { readonly name: string; readonly only?: string } {
+  const [, bracketed, plain, only] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(entry) ?? [];
+  const name = bracketed ?? plain;
+  return name === undefined || only === undefined ? { name: entry.replace(/^\[|\]$/g, "") } : { name, only };
+}
