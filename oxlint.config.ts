@@ -36,6 +36,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 const HTTP_FILE = "net/bun-fetch.ts";
 /** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
 const DNS_FILE = "net/txt.ts";
+/** The only file that may run another program: the one that an administrator named for credentials. */
+const HELPER_FILE = "registry/credential-helper.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
 export const DATE_FILE = "encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
@@ -66,7 +68,7 @@ const IMPURE_GLOBALS = [
 const ASYNC_TYPES = ["Promise", "PromiseLike", "Awaited", "AsyncIterable", "AsyncIterator", "AsyncGenerator"];
 /** Modules through which a program reaches the network, other processes or other code. */
 const FORBIDDEN_NODE =
-  "child_process|cluster|http|http2|https|inspector|module|net|repl|tls|dgram|vm|wasi|worker_threads";
+  "cluster|http|http2|https|inspector|module|net|repl|tls|dgram|vm|wasi|worker_threads";
 
 const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   dependencies: Record<string, string>;
@@ -111,7 +113,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${file === HELPER_FILE ? "" : "child_process|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -120,7 +122,7 @@ function boundaries(
 
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
-  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE])].filter((file) =>
+  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, HELPER_FILE])].filter((file) =>
     file.startsWith(`${entry}/`),
   );
   const imports = isFile

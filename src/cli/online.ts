@@ -7,12 +7,17 @@ import { createHttpClient } from "../net/http.ts";
 import { proxiesOf } from "../net/proxy.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
+import { credentialSource } from "../registry/credentials.ts";
+import { endpointsOf } from "../registry/endpoints.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { VERSION } from "../version.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { printable } from "./report.ts";
 
+/** Milliseconds before a question that got no answer is asked again; doubled each time. */
+const PAUSE = 200;
 /** Share of the time left that a process waits for what another one is being told. */
 const PATIENCE = 1 / 2;
 
@@ -32,6 +37,7 @@ export async function judgeOnline(
 /** What whoever asks the network works with. */
 export function onlineContext(config: Config, edge: ProcessEdge, memory = openMemory(config, edge)): DecideContext {
   const { deadline } = edge;
+  const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   return {
     ...memory,
     http: createHttpClient({
@@ -44,7 +50,12 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
     txt: createTxtLookup(),
     deadline,
     config,
+    pauses: { base: PAUSE, random: Math.random },
     identities: identitiesOf(memory, edge),
+    registries: {
+      endpoints: (host) => endpointsOf(host, config, report),
+      credentials: credentialSource(config.registryCredentials, { ...process.env }, report),
+    },
   };
 }
 

@@ -4,9 +4,12 @@ import type { Deadline } from "../net/deadline.ts";
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../net/txt.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { CredentialSource } from "../registry/credentials.ts";
+import type { Endpoints } from "../registry/endpoints.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
 import type { SignerMemory } from "../verify/memory.ts";
+import { askInTurn, describeTries, MAX_ATTEMPTS, type Pauses, type Tries } from "./retry.ts";
 
 /** What everything that gathers evidence works with. */
 export interface CollectContext {
@@ -16,10 +19,20 @@ export interface CollectContext {
   readonly config: Config;
   /** Identities that were had within cacheTTL, which need not be asked for again (spec 3.4). */
   readonly identities: FreshIdentities;
+  /** Where registries are asked, and what they may be given. */
+  readonly registries: RegistryAccess;
   /** What this node remembers of a signer (spec 5.7). Asked for before the signer's services are. */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Between attempts. */
+  readonly pauses: Pauses;
+}
+
+/** Registries as containerd sees them. */
+export interface RegistryAccess {
+  readonly endpoints: (host: string) => Endpoints;
+  readonly credentials: CredentialSource;
 }
 
 /** Identities of before. Nothing of it throws. */
@@ -61,13 +74,32 @@ export class Missing extends Error {
   }
 }
 
+/** An answer, and how often and how long was asked for it. */
+export interface Answer extends HttpResponse {
+  readonly tries: Tries;
+}
+
 /**
- * Asks once.
+ * Asks, and asks again where nobody could be reached or whoever was is busy (retry.ts).
  *
+ * @param attempts at most
  * @throws Missing where there is no answer; any status is an answer
  */
-export async function ask(service: Service, request: HttpRequest, context: CollectContext): Promise<HttpResponse> {
-  return answered(service, request.timeout, context, () => context.http(request, context.deadline));
+export async function ask(
+  service: Service,
+  request: HttpRequest,
+  context: CollectContext,
+  attempts = MAX_ATTEMPTS,
+): Promise<Answer> {
+  // Known before: a timer may go off a moment before the time that it was set for.
+  const cutByDeadline = context.deadline.remaining() <= request.timeout;
+  const { attempts: made, took, ...outcome } = await askInTurn(request, context, attempts);
+  const tries = { attempts: made, took };
+  if ("response" in outcome) return { ...outcome.response, tries };
+  const { failure } = outcome;
+  // How long a silence lasted is said already.
+  const often = failure.kind === "timeout" && made === 1 ? "" : ` (${describeTries(tries)})`;
+  throw new Missing(codeOf(service, failure, cutByDeadline), `${failure.message}${often}`, { cause: failure });
 }
 
 /**
@@ -80,19 +112,9 @@ export async function askTxt(
   request: TxtRequest,
   context: CollectContext,
 ): Promise<readonly string[]> {
-  return answered(service, request.timeout, context, () => context.txt(request, context.deadline));
-}
-
-async function answered<T>(
-  service: Service,
-  timeout: number,
-  { deadline }: CollectContext,
-  exchange: () => Promise<T>,
-): Promise<T> {
-  // Known before: a timer may go off a moment before the time that it was set for.
-  const cutByDeadline = deadline.remaining() <= timeout;
+  const cutByDeadline = context.deadline.remaining() <= request.timeout;
   try {
-    return await exchange();
+    return await context.txt(request, context.deadline);
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
     throw new Missing(codeOf(service, error, cutByDeadline), error.message, { cause: error });
@@ -100,10 +122,11 @@ async function answered<T>(
 }
 
 /** @throws Missing for a status that is not the answer hoped for */
-export function badStatus(service: Service, response: HttpResponse): never {
+export function badStatus(service: Service, response: HttpResponse & { readonly tries?: Tries }): never {
   const busy = response.status === 429 || response.status >= 500;
   const code = (busy ? UNREACHABLE : BAD_RESPONSE)[service];
-  throw new Missing(code, `${hostOf(response.url)} answers with status ${response.status}`);
+  const often = response.tries === undefined || !busy ? "" : ` (${describeTries(response.tries)})`;
+  throw new Missing(code, `${hostOf(response.url)} answers with status ${response.status}${often}`);
 }
 
 /**

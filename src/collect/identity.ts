@@ -5,6 +5,7 @@ import { type Fetched, isUnanswered } from "../verify/evidence.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
+import { MAX_ATTEMPTS, restBefore } from "./retry.ts";
 
 /** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
 const REPLAYED = 512;
@@ -53,12 +54,31 @@ async function fetchPlc(
   from: number,
 ): Promise<FetchedIdentity> {
   const { plcDirectories } = context.config;
+  // Where there are others, each is asked before one is asked again.
+  const attempts = plcDirectories.length === 1 ? MAX_ATTEMPTS : 1;
+  for (let round = 1; ; round++) {
+    const found = await askDirectories(did, context, memory, from, attempts);
+    if (!(found instanceof Missing)) return found;
+    const isOver = attempts > 1 || round >= MAX_ATTEMPTS || !isUnanswered(found);
+    if (isOver || !(await restBefore(round, "the directories, to be asked again", context))) throw found;
+  }
+}
+
+/** @returns why there is none, where there is none */
+async function askDirectories(
+  did: Did,
+  context: CollectContext,
+  memory: SignerMemory,
+  from: number,
+  attempts: number,
+): Promise<FetchedIdentity | Missing> {
+  const { plcDirectories } = context.config;
   const failures: Missing[] = [];
   let doubtful: FetchedIdentity | undefined;
   for (let i = 0; i < plcDirectories.length || (i === 1 && doubtful?.proof !== undefined); i++) {
     const directory = (from + i) % plcDirectories.length;
     try {
-      const log = await fetchLog(did, plcDirectories[directory] ?? "", context);
+      const log = await fetchLog(did, plcDirectories[directory] ?? "", context, attempts);
       stillInTime(`the log of ${did}`, context, replayTime(log));
       const proof = proofOf(did, log.bytes);
       const found = { fetched: log, ...(proof && { proof }), directory };
@@ -77,7 +97,7 @@ async function fetchPlc(
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
   const why = failures.map(({ message }) => message).join("; ");
-  throw new Missing(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
+  return new Missing(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
 }
 
 /** @returns undefined where the log does not prove itself */
@@ -90,7 +110,7 @@ function proofOf(did: Did, bytes: Uint8Array): IdentityProof | undefined {
   }
 }
 
-async function fetchLog(did: Did, origin: string, context: CollectContext): Promise<Fetched> {
+async function fetchLog(did: Did, origin: string, context: CollectContext, attempts: number): Promise<Fetched> {
   const response = await ask(
     "identity",
     {
@@ -103,6 +123,7 @@ async function fetchLog(did: Did, origin: string, context: CollectContext): Prom
       purpose: "directory",
     },
     context,
+    attempts,
   );
   if (response.status === 404 || response.status === 410)
     throw new Missing("identity.unknown_did", `${origin} does not know ${did}`);

@@ -1,39 +1,23 @@
 import type { Did } from "../atproto/syntax.ts";
-import { plainHttpHost } from "../config/network-allow.ts";
-import type { HttpResponse } from "../net/exchange.ts";
-import { checkContent, readArtifact } from "../oci/artifact.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { parseHostPort } from "../oci/host.ts";
-import { DOCKER_HUB } from "../oci/reference.ts";
-import {
-  ACCEPT_INDEX,
-  fallbackTagPath,
-  isSignatureType,
-  nextPage,
-  readReferrers,
-  referrersPath,
-} from "../oci/referrers.ts";
+import { RegistryClient } from "../registry/client.ts";
+import type { Endpoint } from "../registry/endpoints.ts";
 import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
-import { pointerFromAnnotations, pointerFromPayload } from "../verify/pointer.ts";
-import { ask, badStatus, type CollectContext, gapOf, hostOf, Missing, stillInTime } from "./context.ts";
+import { ask, type CollectContext, gapOf, Missing } from "./context.ts";
+import { type Listing, Repository } from "./repository.ts";
+import { MAX_ATTEMPTS } from "./retry.ts";
 
-/** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
-const MAX_PAGE = 1024 * 1024;
-/** Cap on a signature's manifest and payload in bytes: real ones have about a kilobyte, and anybody may attach one. */
-const MAX_ARTIFACT = 64 * 1024;
 /** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;
 /** Candidates that are fetched at the same time. */
 const PARALLEL = 8;
-/** Pages of referrers that are read; stops a list without end. */
-const MAX_PAGES = 8;
-const MAX_REDIRECTS = 5;
-/** Statuses by which a registry says that it has no Referrers API (spec 3.1). */
-const NO_REFERRERS_API: ReadonlySet<number> = new Set([404, 405, 501]);
-const ACCEPT_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+/** Mirrors that are asked before the registry itself; each may have a list of its own. */
+const MAX_MIRRORS = 4;
 
 /**
- * Looks for signatures in the registry that the image names (spec 3.1, 3.2).
+ * Looks for signatures in the registry that the image names, where containerd would ask for the image: at
+ * its mirrors in their order, and at last at the registry itself (spec 3.1, 3.2). A mirror that fails or
+ * lists no candidate hands over to the next.
  *
  * @param trusted whose signatures could help; candidates that name one of them come first
  * @param found is told each pointer and each gap as it turns up
@@ -44,9 +28,60 @@ export async function searchRegistry(
   context: CollectContext,
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
-  const registry = new Registry(subject, context);
-  const { referrers, complete } = await registry.referrers(found);
-  const all = referrers.map((referrer) => ({ referrer, pointer: registry.pointerOf(referrer) }));
+  const { all, problem } = context.registries.endpoints(subject.name.host);
+  const last = repositoryAt(all.at(-1) ?? all[0], subject, context, MAX_ATTEMPTS);
+  const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
+  const failures: string[] = problem === undefined ? [] : [problem];
+  for (const mirror of mirrors) {
+    // Instead of being asked again it hands over.
+    const repository = repositoryAt(mirror, subject, context, 1);
+    const listing = await listAt(repository);
+    if (listing.referrers.length > 0) return lookAt(listing, repository, last, subject, trusted, found);
+    failures.push(...listing.gaps.map(({ message }) => message));
+  }
+  const listing = await listAt(last);
+  // Who was asked before, and did not help, is of interest only where the last one did not either.
+  const gaps = listing.gaps.map((gap) => withFailures(gap, failures));
+  await lookAt({ ...listing, gaps }, last, last, subject, trusted, found);
+}
+
+/** A repository, or why it is not asked. */
+type Place = Repository | { readonly unusable: string };
+
+function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, attempts: number): Place {
+  if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
+  const { config, registries } = context;
+  const client = new RegistryClient(endpoint, subject.name.path, {
+    ask: async (request) => ask("registry", request, context, attempts),
+    credentials: registries.credentials,
+    realms: config.registryCredentials.realms,
+    timeout: config.registryTimeout,
+  });
+  return new Repository(client, subject, context);
+}
+
+async function listAt(place: Place): Promise<Listing> {
+  if (place instanceof Repository) return place.referrers();
+  return { referrers: [], complete: true, gaps: [new Missing("registry.unreachable", place.unusable)] };
+}
+
+function withFailures(gap: Listing["gaps"][number], failures: readonly string[]): Listing["gaps"][number] {
+  if (failures.length === 0) return gap;
+  const answered = gap instanceof Missing && gap.answered;
+  return new Missing(gap.code, [...failures, gap.message].join("; "), { cause: gap, answered });
+}
+
+async function lookAt(
+  { referrers, complete, gaps }: Listing,
+  place: Place,
+  last: Place,
+  subject: Subject,
+  trusted: ReadonlySet<Did>,
+  found: (item: Pointer | Gap) => void,
+): Promise<void> {
+  for (const gap of gaps) found(gapOf("registry", gap));
+  if (!(place instanceof Repository)) return;
+  const all = referrers.map((referrer) => ({ referrer, pointer: place.pointerOf(referrer) }));
   const helpful = firstOfEach(all.filter(({ pointer }) => pointer !== undefined && trusted.has(pointer.signer)));
   const unnamed = all.filter(({ pointer }) => pointer === undefined);
   const strangers = all.filter(({ pointer }) => pointer !== undefined && !trusted.has(pointer.signer));
@@ -61,7 +96,7 @@ export async function searchRegistry(
     found({ service: "registry", code: "registry.too_many_candidates", detail });
   }
   const fetched = candidates.filter(({ pointer }) => pointer === undefined).map(({ referrer }) => referrer);
-  await registry.examine(fetched, found);
+  await examine(fetched, place, last, found);
 }
 
 /** A referrer's descriptor and whom it names by itself. */
@@ -80,142 +115,33 @@ function firstOfEach(candidates: readonly Candidate[]): readonly Candidate[] {
   return [...bySigner.values()];
 }
 
-/** One repository of the registry, asked about one image. */
-class Registry {
-  readonly #subject: Subject;
-  readonly #context: CollectContext;
-  readonly #base: string;
-
-  constructor(subject: Subject, context: CollectContext) {
-    this.#subject = subject;
-    this.#context = context;
-    this.#base = `${originOf(subject.name.host, context)}/v2/${subject.name.path}`;
-  }
-
-  /**
-   * The referrers that may be signatures; incomplete where there were more pages than are read. A page
-   * that cannot be had leaves a gap, and those before it are looked at all the same.
-   */
-  async referrers(found: (gap: Gap) => void): Promise<{ referrers: readonly Descriptor[]; complete: boolean }> {
-    const referrers: Descriptor[] = [];
-    try {
-      let response = await this.#firstPage();
-      for (let page = 1; response !== undefined; page++) {
-        if (response.status !== 200) this.#refused(response);
-        stillInTime("the list of referrers", this.#context);
-        const { candidates, unreadable } = readReferrers(response.body);
-        referrers.push(...candidates);
-        if (unreadable !== undefined) found(gapOf("registry", unreadable));
-        const next = nextPage(response.headers.get("link"));
-        if (next === undefined) break;
-        if (page === MAX_PAGES) return { referrers, complete: false };
-        response = await this.#get(this.#sameHost(next, response.url), ACCEPT_INDEX);
+/** Fetches candidates, some at a time. One that cannot be used leaves a gap and does not stop the others. */
+async function examine(
+  candidates: readonly Descriptor[],
+  place: Repository,
+  last: Place,
+  found: (item: Pointer | Gap) => void,
+): Promise<void> {
+  const waiting = [...candidates];
+  const worker = async (): Promise<void> => {
+    for (let candidate = waiting.shift(); candidate !== undefined; candidate = waiting.shift()) {
+      try {
+        const pointer = await examineOne(candidate, place, last);
+        if (pointer !== undefined) found(pointer);
+      } catch (error) {
+        found(gapOf("registry", error));
       }
-    } catch (error) {
-      found(gapOf("registry", error));
     }
-    return { referrers, complete: true };
-  }
-
-  /** By the Referrers API, else the fallback tag; undefined where there is neither. */
-  async #firstPage(): Promise<HttpResponse | undefined> {
-    const { digest } = this.#subject;
-    const response = await this.#get(referrersPath(digest), ACCEPT_INDEX);
-    if (!NO_REFERRERS_API.has(response.status)) return response;
-    const fallback = await this.#get(fallbackTagPath(digest), ACCEPT_INDEX);
-    return fallback.status === 404 ? undefined : fallback;
-  }
-
-  /** What a referrer's descriptor says by itself, so that its manifest need not be fetched. */
-  pointerOf(referrer: Descriptor): Pointer | undefined {
-    if (!isSignatureType(referrer.artifactType)) return undefined;
-    return pointerFromAnnotations(referrer.annotations, this.#manifestUrl(referrer), this.#subject.digest);
-  }
-
-  /** Fetches candidates, some at a time. One that cannot be used leaves a gap and does not stop the others. */
-  async examine(candidates: readonly Descriptor[], found: (item: Pointer | Gap) => void): Promise<void> {
-    const waiting = [...candidates];
-    const worker = async (): Promise<void> => {
-      for (let candidate = waiting.shift(); candidate !== undefined; candidate = waiting.shift()) {
-        try {
-          const pointer = await this.#examineOne(candidate);
-          if (pointer !== undefined) found(pointer);
-        } catch (error) {
-          found(gapOf("registry", error));
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, worker));
-  }
-
-  async #examineOne(candidate: Descriptor): Promise<Pointer | undefined> {
-    const { digest } = this.#subject;
-    const url = this.#manifestUrl(candidate);
-    const artifact = readArtifact(await this.#content(url, candidate, "a referrer's manifest"), digest);
-    if (artifact === undefined) return undefined;
-    const pointer = pointerFromAnnotations(artifact.annotations, url, digest);
-    if (pointer !== undefined || artifact.payload === undefined) return pointer;
-
-    const payloadUrl = `${this.#base}/blobs/${artifact.payload.digest}`;
-    const payload = await this.#content(payloadUrl, artifact.payload, "a signature's payload");
-    return pointerFromPayload(payload, payloadUrl, digest);
-  }
-
-  #manifestUrl({ digest }: Descriptor): string {
-    return `${this.#base}/manifests/${digest}`;
-  }
-
-  async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
-    if (descriptor.size > MAX_ARTIFACT) {
-      const detail = `${what} has ${descriptor.size} bytes, at most ${MAX_ARTIFACT} are read`;
-      throw new Missing("registry.bad_response", detail);
-    }
-    const response = await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT);
-    if (response.status !== 200) this.#refused(response);
-    stillInTime(what, this.#context);
-    checkContent(response.body, descriptor, what);
-    return response.body;
-  }
-
-  /** @param target a URL of this registry, or a path below the repository */
-  async #get(target: string, accept: string, maxBytes = MAX_PAGE): Promise<HttpResponse> {
-    return ask(
-      "registry",
-      {
-        url: new URL(target, `${this.#base}/`).href,
-        accept,
-        maxBytes,
-        timeout: this.#context.config.registryTimeout,
-        maxRedirects: MAX_REDIRECTS,
-        originMayBePrivate: true,
-        purpose: "registry",
-      },
-      this.#context,
-    );
-  }
-
-  #refused(response: HttpResponse): never {
-    if (response.status === 401 || response.status === 403) {
-      const detail = `${hostOf(response.url)} wants credentials (status ${response.status}), of which this version has none`;
-      throw new Missing("registry.unauthorized", detail);
-    }
-    badStatus("registry", response);
-  }
-
-  /** The next page must be on the host that the image names (spec 3.1). */
-  #sameHost(link: string, from: string): string {
-    const next = URL.parse(link, from);
-    if (next === null || next.origin !== new URL(this.#base).origin) {
-      throw new Missing("registry.bad_response", `the list of referrers goes on at "${link}", on another host`);
-    }
-    return next.href;
-  }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** Where a registry host is asked: by https unless the administrator lists it as http. */
-function originOf(host: string, { config }: CollectContext): string {
-  if (host === DOCKER_HUB) return "https://registry-1.docker.io";
-  const parsed = parseHostPort(host);
-  const plain = typeof parsed !== "string" && config.network.plainHttp.includes(plainHttpHost(parsed));
-  return `${plain ? "http" : "https"}://${host}`;
+/** What a mirror lists and does not have, the registry itself may have. */
+async function examineOne(candidate: Descriptor, place: Repository, last: Place): Promise<Pointer | undefined> {
+  try {
+    return await place.examine(candidate);
+  } catch (error) {
+    if (!(error instanceof Missing) || !(last instanceof Repository) || last === place) throw error;
+    return last.examine(candidate);
+  }
 }

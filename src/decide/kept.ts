@@ -7,7 +7,7 @@ import { type Case, judge } from "../verify/judge.ts";
 import { isOutdated, isRecent, isSilent, oldestPart } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
-import type { Allow, Signed } from "../verify/verdict.ts";
+import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 import { withTag } from "./with-tag.ts";
 
@@ -50,7 +50,7 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
     const kept = findKept(signer, given, asked.sought, cache);
     if (kept === undefined || !isUsable(oldestPart(kept))) continue;
     // Who they are may have been heard, and is then what counts.
-    const again = attempt(asked.sought, kept, asked.identityOf(signer));
+    const again = ofSeveralTimes(attempt(asked.sought, kept, asked.identityOf(signer)));
     if (isOutdated(again, remembered)) continue;
     // Verified before, the repo may well lie behind what was seen since of another image.
     const { operations, keys } = remembered;
@@ -62,6 +62,12 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
   const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
   if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
   return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };
+}
+
+/** The proofs of record and tag were had at different times: which of them is the older says nothing. */
+function ofSeveralTimes(again: Attempt): Attempt {
+  const { sighting } = again;
+  return sighting === undefined ? again : { ...again, sighting: { ...sighting, revs: sighting.revs.toSorted() } };
 }
 
 function findKept(

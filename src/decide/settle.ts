@@ -7,7 +7,7 @@ import { ended, isOtherKey } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
-import type { Attempt, TagFacts } from "../verify/verdict.ts";
+import type { Attempt } from "../verify/verdict.ts";
 import type { Findings } from "./findings.ts";
 import type { Lasting } from "./lasting.ts";
 
@@ -16,7 +16,7 @@ import type { Lasting } from "./lasting.ts";
  * takes the place of what was kept of the one before, or ends it (spec 6). What lies behind what was known
  * before is not believed.
  *
- * @param keeps whether evidence is kept at all; what is refuted is forgotten all the same
+ * @param keeps whether evidence is kept where none was; what was is replaced or forgotten all the same
  */
 export async function settle(
   given: Case,
@@ -33,11 +33,14 @@ export async function settle(
     const known = collector.memory.get(evidence.signer) ?? NOTHING_REMEMBERED;
     if (rollback(sighting, known) !== undefined) continue;
     // First what is over, so that a crash between the two forgets too much and not too little.
+    const { digest } = given.subject;
     const end = ended(attempt, known);
     if (end === "signer") await cache.drop(evidence.signer);
-    if (end === "digest") await cache.drop(evidence.signer, given.subject.digest);
+    if (end === "digest") await cache.drop(evidence.signer, digest);
+    // An older answer is never left in the place of this one.
+    const isKept = "facts" in attempt && (keeps || cache.find(evidence.signer, digest) !== undefined);
+    if (isKept) await cache.keep(digest, evidence, attempt);
     await settleTag(given, collector, { evidence, attempt }, cache, keeps);
-    if (keeps && "facts" in attempt) await cache.keep(given.subject.digest, evidence, attempt);
     await context.remember(sighting);
   }
   const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
@@ -60,7 +63,7 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
 }
 
-/** What a tag was proven to mean; what it means no more, or does not mean at all, is forgotten. */
+/** The newest proof of what a tag means, also where it is another image; none where it means nothing. */
 async function settleTag(
   { subject }: Case,
   { sought }: Collector,
@@ -71,25 +74,29 @@ async function settleTag(
   const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
   if (tag === undefined || repository === undefined) return;
   const address = tagRecordPath(repository, tag);
-  if (meansNothingHere(attempt)) await cache.dropTag(evidence.signer, address);
-  else if (keeps && "facts" in attempt && isProven(attempt.facts.tag)) {
+  const means = meaningOf(attempt);
+  if (means === "something" && (keeps || cache.findTag(evidence.signer, address) !== undefined)) {
     await cache.keepTag(subject.digest, address, evidence);
   }
+  if (means === "nothing") await cache.dropTag(evidence.signer, address);
 }
 
-function meansNothingHere(attempt: Attempt): boolean {
-  if ("finding" in attempt) return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch";
+/** What is proven of the tag; undefined where nothing is. */
+function meaningOf(attempt: Attempt): "something" | "nothing" | undefined {
+  if ("finding" in attempt) {
+    const { code } = attempt.finding;
+    return code === "tag.absent" || code === "tag.mismatch" ? "nothing" : undefined;
+  }
   const { tag } = attempt.facts;
-  return tag !== undefined && ("code" in tag ? tag.code === "tag.mismatch" : tag.claim === undefined);
-}
-
-function isProven(tag: TagFacts | undefined): boolean {
-  return tag !== undefined && !("code" in tag);
+  if (tag === undefined) return undefined;
+  if (!("code" in tag)) return tag.claim === undefined ? "nothing" : "something";
+  if (tag.code !== "tag.mismatch") return undefined;
+  return tag.means === undefined ? "nothing" : "something";
 }
 
 /** Whom the handle leads to, where that was answered. */
 async function settleOwner({ owner, subject }: Case, cache: Lasting["cache"], keeps: boolean): Promise<void> {
   if (owner === undefined) return;
   if (owner.did === undefined) await cache.dropOwner(owner.handle);
-  else if (keeps) await cache.keepOwner(subject.digest, owner);
+  else if (keeps || cache.findOwner(owner.handle) !== undefined) await cache.keepOwner(subject.digest, owner);
 }

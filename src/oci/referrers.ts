@@ -1,4 +1,5 @@
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { type Descriptor, optionalText, readDescriptor } from "./descriptor.ts";
 import { type Digest, digestHex } from "./digest.ts";
@@ -60,6 +61,11 @@ export function readReferrers(bytes: Uint8Array): ReferrersPage {
     }
   }
   return { candidates, ...(unreadable === undefined ? {} : { unreadable }) };
+}
+
+/** Whether a registry answered with the very image whose referrers were asked for. */
+export function isSubjectItself(bytes: Uint8Array, subject: Digest): boolean {
+  return sha256Hex(bytes) === digestHex(subject);
 }
 
 /** Whether a descriptor itself says that it is of a signature. */

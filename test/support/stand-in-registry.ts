@@ -43,7 +43,7 @@ export interface ArtifactOptions {
 /** An OCI distribution 1.1 registry in memory: push, pull and the Referrers API. */
 export class StandInRegistry extends StandInServer {
   /** `on`, or the status with which a registry without the Referrers API answers. */
-  referrersApi: "on" | 404 | 405 | 501 = "on";
+  referrersApi: "on" | 400 | 404 | 405 | 406 | 501 = "on";
   /** Whether `artifactType` is applied here (and said so in OCI-Filters-Applied) or left to the client. */
   filters = true;
   /** Referrers in an answer; the rest is behind a Link. */

@@ -4,6 +4,7 @@ import type { DecideContext } from "../../src/decide/decide.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure } from "../../src/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../src/net/txt.ts";
+import { endpointsOf } from "../../src/registry/endpoints.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
@@ -85,7 +86,20 @@ export class World {
   context(changes: Partial<Config> = {}, time = 8000): DecideContext {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
-    return { http: this.http.get, txt: this.#lookUp, deadline, config, now: () => this.now, ...this.memory.context() };
+    const registries = {
+      endpoints: (host: string) => endpointsOf(host, { ...config, registryConfigPath: [] }, () => {}),
+      credentials: async () => undefined,
+    };
+    return {
+      http: this.http.get,
+      txt: this.#lookUp,
+      deadline,
+      config,
+      now: () => this.now,
+      registries,
+      pauses: { base: 1, random: () => 0.5 },
+      ...this.memory.context(),
+    };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

@@ -37,6 +37,12 @@ function failing(error: unknown, left = 10_000): CollectContext {
     config: DEFAULT_CONFIG,
     now: () => 0,
     recall: fail,
+    identities: { find: () => undefined, keep: fail, oneAtATime: fail },
+    registries: {
+      endpoints: () => ({ all: [{ root: "https://a.example/v2", host: "a.example" }] }),
+      credentials: fail,
+    },
+    pauses: { base: 1, random: () => 0.5 },
   };
 }
 

@@ -49,7 +49,7 @@ describe("searchRegistry, the list of referrers", () => {
     ]);
   });
 
-  it.each([404, 405, 501] as const)("is the fallback tag's where the API answers %i", async (status) => {
+  it.each([400, 404, 405, 406, 501] as const)("is the fallback tag's where the API answers %i", async (status) => {
     await using world = await World.start();
     world.registry.referrersApi = status;
     expect(await search(world)).toEqual([]);
@@ -62,7 +62,7 @@ describe("searchRegistry, the list of referrers", () => {
   });
 
   it.each([
-    [400, BAD],
+    [402, BAD],
     [401, "registry.unauthorized"],
     [403, "registry.unauthorized"],
     [410, BAD],
@@ -71,9 +71,11 @@ describe("searchRegistry, the list of referrers", () => {
     [503, "registry.unreachable"],
   ])("is missing where a status %i comes from the API or the fallback", async (status, code) => {
     await using world = await World.start();
-    world.registry.override("/referrers/", { status });
+    // Without it, 401 is how Harbor once said that it has no such API.
+    const headers = { "www-authenticate": "Basic" };
+    world.registry.override("/referrers/", { status, headers });
     expect(await search(world)).toEqual([code]);
-    expect(world.http.asked).toHaveLength(1);
+    expect(world.http.asked).toHaveLength(status === 429 || status >= 500 ? 3 : 1);
     world.registry.reset();
     world.registry.referrersApi = 404;
     world.registry.override("/manifests/", { status });

@@ -46,16 +46,20 @@ async function tagged(): Promise<{ alice: TestSigner; world: World; expectKept: 
 }
 type Expect = (expected: boolean, pull: Pull, requirement?: typeof KEPT) => Promise<void>;
 
-describe("decide, what was kept is of one name", () => {
-  it("is used for no other tag or repository", async () => {
+describe("decide, what was kept is of one digest", () => {
+  it("is judged anew for each name: by what the record and the tag say", async () => {
     const { alice, world, expectKept } = await tagged();
     await using w = world;
     expect(await answer(w, policy([alice.did], KEPT), by(TAG))).toBe("allow");
     await expectKept(true, by(TAG), KEPT);
-    await expectKept(false, by("latest"), KEPT);
-    await expectKept(false, {}, KEPT);
-    const name = { host: "registry.example", path: "other/app" };
-    await expectKept(false, { about: { name, tag: TAG } }, KEPT);
+    await expectKept(true, by("latest"), KEPT);
+    await expectKept(true, {}, KEPT);
+    const named = (path: string) => ({ about: { name: { host: "registry.example", path }, tag: TAG } });
+    await expectKept(true, named("other/app"), KEPT);
+    await expectKept(false, named("team/other"), KEPT);
+    // Of the tag nothing was asked.
+    await expectKept(false, by(TAG), TAGGED);
+    await expectKept(false, by(TAG, NEXT), KEPT);
   });
 
   it("is kept for each tag, and a rule that asks for less takes nothing from it", async () => {
@@ -118,7 +122,7 @@ describe("decide, what was kept is ended", () => {
     for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
     w.pds.setStatus(alice.did, "RepoTakendown");
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive pds.repo_unavailable");
-    expect(w.memory.evidence.size).toBe(0);
+    expect([w.memory.evidence.size, w.memory.tags.size]).toEqual([0, 0]);
     await expectKept(false, by("latest"));
   });
 
@@ -127,7 +131,8 @@ describe("decide, what was kept is ended", () => {
     await using w = world;
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
     const tagAlone = ({ url }: { url: string }) => url.includes(TAG_COLLECTION);
-    w.pds.override(tagAlone, { status: 500 }, { body: "<html>" });
+    const busy = { status: 500 };
+    w.pds.override(tagAlone, busy, busy, busy, { body: "<html>" });
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe(DOWN);
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive car.malformed");
     await expectKept(true, by(TAG));

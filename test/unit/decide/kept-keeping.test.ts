@@ -2,7 +2,6 @@ import { describe, expect, it, vi } from "vitest";
 import { decide } from "../../../src/decide/decide.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
-import { keptFor } from "../../../src/verify/kept.ts";
 import { answer, BOTH, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { keyOf } from "../../support/node-memory.ts";
@@ -15,9 +14,7 @@ const KEPT = { maxStaleness: DAY };
 const OTHER = digestOf("another image");
 const keptOf = (world: World) => [...world.memory.evidence.keys()].toSorted();
 
-/** The key of what is kept of a signer, under the name that subject() has. */
-const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) =>
-  keyOf({ signer: did, digest, name: keptFor(subject()) });
+const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) => keyOf(did, digest);
 
 /** One who signed two images, always the same. */
 async function twice(): Promise<TestSigner> {
@@ -37,40 +34,40 @@ async function keeping(who: TestSigner): Promise<World> {
 }
 
 describe("decide, what it keeps", () => {
-  it("is nothing where the rule does not take it again", async () => {
+  it("is nothing where nothing is cached and the rule does not take it again", async () => {
     const alice = await twice();
     await using world = await World.start(alice);
-    expect(await answer(world, policy([alice.did]))).toBe("allow");
+    const config = { cacheEnabled: false };
+    expect(await answer(world, policy([alice.did]), { config })).toBe("allow");
     expect(keptOf(world)).toEqual([]);
+    expect(await answer(world, policy([alice.did], KEPT), { config })).toBe("allow");
+    expect(keptOf(world)).toEqual([keptAs(alice)]);
   });
 
-  it("is nothing of what is refused, or only let through by an audit", async () => {
+  it("is what proves facts, also where the rule refuses them: it takes the place of what was kept before", async () => {
     const alice = await twice();
     await using world = await World.start(alice);
-    const wrong = { ...KEPT, repository: ["other"] };
+    const wrong = { repository: ["other"] };
     expect(await answer(world, policy([alice.did], wrong))).toBe("deny record.wrong_repository");
     expect(await answer(world, policy([alice.did], wrong, { action: "audit" }))).toBe("allow");
-    expect(keptOf(world)).toEqual([]);
+    expect(keptOf(world)).toEqual([keptAs(alice)]);
+    world.http.places.set(alice.pds, "unreachable");
+    expect(await answer(world, policy([alice.did], { ...KEPT, ...wrong }))).toBe("inconclusive pds.unreachable");
   });
 
-  it("is the signatures that counted, each with what it rests on", async () => {
+  it("is of each signer, with what it rests on and proves, and without the tag", async () => {
     const [alice, bob] = [await twice(), await signer({ name: "bob" })];
-    const same = await signer({ name: "same", key: bob.key });
-    await using world = await World.start(alice, bob, same);
-    const dids = [alice.did, bob.did, same.did];
-    const judged = policy(dids, { ...KEPT, minSignatures: 2 });
-    // Bob and his double have one key: only one of them counts, though both have answered.
-    world.pds.delay(200, encodeURIComponent(alice.did));
-    const verdict = await verdictOf(world, judged);
-    const counted = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.signatures : [];
-    expect(counted).toHaveLength(2);
-    expect(keptOf(world)).toEqual(counted.map(({ signer }) => keptAs({ did: signer })).toSorted());
-    const [one] = world.memory.evidence.values();
-    expect(one).toEqual({
-      pointers: [],
-      gaps: [],
-      signatures: [expect.objectContaining({ record: expect.anything() })],
-    });
+    await using world = await World.start(alice, bob);
+    expect(await answer(world, policy([alice.did, bob.did], { ...KEPT, minSignatures: 2 }))).toBe("allow");
+    expect(keptOf(world)).toEqual([keptAs(alice), keptAs(bob)].toSorted());
+    for (const { signature, proven } of world.memory.evidence.values()) {
+      expect(signature).toEqual({
+        signer: proven.facts.signer,
+        identity: expect.anything(),
+        record: expect.anything(),
+      });
+      expect(proven.facts).not.toHaveProperty("tag");
+    }
   });
 
   it("is not what a disk that never answers makes a pull wait for", async () => {
@@ -78,8 +75,8 @@ describe("decide, what it keeps", () => {
     await using world = await World.start(alice);
     const never = () => new Promise<never>(() => {});
     const context = { ...world.context(), remember: never };
-    const keeper = { ...context.keeper, keep: never };
-    const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, keeper });
+    const cache = { ...context.cache, keep: never };
+    const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, cache });
     expect(verdict.outcome).toBe("allow");
   });
 });
@@ -146,7 +143,7 @@ describe("decide, what it forgets", () => {
     expect(keptOf(world)).toEqual([keptAs(alice, OTHER)]);
     await turnTo(alice.key);
     expect(await answer(world, policy([alice.did]))).toBe("allow");
-    expect(keptOf(world)).toEqual([]);
+    expect(keptOf(world)).toEqual([keptAs(alice)]);
   });
 
   it("is all of a signer whose identity has another key while the PDS is silent", async () => {
@@ -173,7 +170,8 @@ describe("decide, what it forgets", () => {
       kept = keptOf(world);
     };
     await decide(subject(), policy([alice.did]), { ...context, remember });
-    expect(kept).toEqual([]);
+    // What there is now was proven by the new key.
+    expect(kept).toEqual([keptAs(alice)]);
   });
 
   it("is nothing of anybody else, and nothing where a proof is merely bad", async () => {
@@ -270,18 +268,6 @@ describe("decide, whose the handle was", () => {
     expect(await answer(w, policy([bob.did], KEPT))).toBe("allow");
     w.http.places.set(bob.pds, "unreachable");
     expect(await verdictOf(w, both)).toMatchObject({ because: { verifiedAt: NOW + 1000 } });
-  });
-
-  it("is looked for among all that was kept, by the handle", async () => {
-    const { world, alice } = await owned();
-    await using w = world;
-    const bob = await signer({ name: "bob" });
-    w.add(bob);
-    const owner = { handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW };
-    const evidence = { pointers: [], gaps: [], signatures: [await bob.evidence()], owner };
-    w.memory.evidence.set(keyOf({ signer: bob.did, digest: DIGEST, name: keptFor(subject(pull.about)) }), evidence);
-    w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
-    expect(await answer(w, policy([bob.did, alice.did], KEPT), pull)).toBe("allow");
   });
 
   it("is remembered with the signature where nothing answers", async () => {

@@ -1,9 +1,7 @@
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { EvidenceStore } from "../../../src/state/evidence-store.ts";
 import { SignerStore } from "../../../src/state/signer-store.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { ALICE, tidAt } from "../../support/traces.ts";
@@ -61,19 +59,4 @@ it("a new revision is on the disk before an older one is taken away", async () =
   calls.length = 0;
   await store.remember({ signer: ALICE, revs: [newest] }, now);
   expect(calls).toEqual([]);
-});
-
-it("kept evidence is on the disk before it takes its place, and leaves nothing where that fails", async () => {
-  calls.length = 0;
-  const key = { signer: ALICE, digest: `sha256:${"0".repeat(64)}` as Digest, name: "registry.example/team/app" };
-  const identity = { url: "https://plc.example", bytes: new Uint8Array(), fetchedAt: 5 };
-  const evidence = { pointers: [], signatures: [{ signer: ALICE, identity }], gaps: [] };
-  const store = new EvidenceStore(join(root, "cache"), { report: () => {} });
-  await store.keep(key, evidence);
-  const written = ["make piece.temporary", "sync piece.temporary", "rename piece.temporary"];
-  expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
-  calls.splice(0, calls.length, "rename fails");
-  await store.keep(key, evidence);
-  expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
-  expect(readdirSync(join(root, "cache", "evidence"))).toHaveLength(1);
 });

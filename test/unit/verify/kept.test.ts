@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { isNewestKey, isSilent, keptFor, meansThis, refuted, type Seen, verifiedAt } from "../../../src/verify/kept.ts";
+import { ended, isFresh, isNewestKey, isOutdated, isRecent, isSilent, oldestPart } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, didNamed, facts, fetched, found, gap, subject, NOW as TODAY } from "../../support/evidence.ts";
+import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../support/evidence.ts";
 import { tid } from "../../support/signed-repo.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
@@ -47,45 +47,55 @@ describe("isSilent", () => {
   });
 });
 
-describe("verifiedAt", () => {
-  const NOW = 1_000_000_000;
+describe("oldestPart", () => {
   const at = (fetchedAt: number) => ({ ...fetched("", new Uint8Array()), fetchedAt });
-  const evidence = (...[identity, record, tag, owner]: [number, number, number, number]) => ({
-    pointers: [],
-    gaps: [],
-    signatures: [{ signer: A, identity: at(identity), record: at(record), tag: at(tag) }],
-    owner: { handle: "alice.test", source: "", fetchedAt: owner },
-  });
 
-  it("is the time of the oldest part", () => {
-    expect(verifiedAt(evidence(1, 2, 3, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(2, 1, 3, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(3, 2, 1, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(4, 3, 2, 1), NOW)).toBe(1);
-    const { owner: _, ...ownerless } = evidence(4, 3, 2, 1);
-    expect(verifiedAt(ownerless, NOW)).toBe(2);
-  });
-
-  it("is none where a part is more than 5 minutes ahead", () => {
-    const ahead = NOW + 5 * MINUTE;
-    expect(verifiedAt(evidence(1, 2, 3, ahead), NOW)).toBe(1);
-    for (const place of [0, 1, 2, 3]) {
-      const times = [1, 2, 3, 4].with(place, ahead + 1) as [number, number, number, number];
-      expect(verifiedAt(evidence(...times), NOW)).toBeUndefined();
+  it("is the time of identity, record or tag", () => {
+    for (const times of [
+      [1, 2, 3],
+      [2, 1, 3],
+      [3, 2, 1],
+    ] as const) {
+      const [identity, record, tag] = [at(times[0]), at(times[1]), at(times[2])];
+      expect(oldestPart({ signer: A, identity, record, tag })).toBe(1);
     }
+    expect(oldestPart({ signer: A, identity: at(7) })).toBe(7);
   });
 });
 
-describe("keptFor", () => {
-  it("is host, path and tag, whatever the image's digest", () => {
-    expect(keptFor(subject())).toBe("registry.example/team/app");
-    expect(keptFor(subject({ tag: "v1" }))).toBe("registry.example/team/app:v1");
-    const name = { host: "registry.example:444", path: "team/app", tag: "v2", digest: DIGEST };
-    expect(keptFor(subject({ name }))).toBe("registry.example:444/team/app");
+describe("isFresh and isRecent", () => {
+  const NOW = 1_000_000_000;
+  it.each([
+    [[NOW - 100], true, true],
+    [[NOW - 101], false, false],
+    [[NOW], true, true],
+    [[NOW + 1], false, true],
+    [[NOW + 5 * MINUTE], false, true],
+    [[NOW + 5 * MINUTE + 1], false, false],
+    [[NOW, NOW - 101], false, false],
+    [[NOW - 1, NOW + 1], false, true],
+    [[], true, true],
+  ] as const)("%j: fresh %s, recent %s", (times, fresh, recent) => {
+    expect([isFresh(times, NOW, 100), isRecent(times, NOW, 100)]).toEqual([fresh, recent]);
   });
 });
 
-describe("refuted", () => {
+describe("isOutdated", () => {
+  const sighting = { signer: A, revs: [REV], key: "K1" };
+  const shown = (more: object) => ({ facts: facts(A), sighting: { ...sighting, ...more } });
+
+  it("is what shows no key, and a did:web's that is not the newest", () => {
+    expect(isOutdated({ facts: facts(A) }, NOTHING_REMEMBERED)).toBe(true);
+    expect(isOutdated(found(A, "identity.log_invalid"), NOTHING_REMEMBERED)).toBe(true);
+    expect(isOutdated(shown({}), NOTHING_REMEMBERED)).toBe(false);
+    expect(isOutdated(shown({}), knowing({ K1: 2, K2: 1 }))).toBe(false);
+    expect(isOutdated(shown({}), knowing({ K1: 1, K2: 2 }))).toBe(true);
+    // A log tells by itself.
+    expect(isOutdated(shown({ operations: [] }), knowing({ K1: 1, K2: 2 }))).toBe(false);
+  });
+});
+
+describe("ended", () => {
   const KNOWN = knowing({ K1: 1 });
   const TWO = { ...knowing({ K1: 1, K2: 2 }), operations: new Set(["one"]) };
   interface Shown {
@@ -97,15 +107,12 @@ describe("refuted", () => {
     /** Of the log; none for a did:web. */
     readonly operations?: readonly string[];
   }
-  const seen = ({ key, code, proven = true, operations }: Shown): Seen => ({
-    sighting: {
-      signer: A,
-      revs: proven ? [REV] : [],
-      ...(key !== undefined && { key }),
-      ...(operations && { operations }),
-    },
-    ...(code && { finding: { signer: A, code, detail: "" } }),
-  });
+  const seen = ({ key, code, proven = true, operations }: Shown): Attempt => {
+    const revs = proven ? [REV] : [];
+    const sighting = { signer: A, revs, ...(key !== undefined && { key }), ...(operations && { operations }) };
+    if (code === undefined) return { sighting, facts: facts(A) };
+    return { sighting, signer: A, finding: { signer: A, code, detail: "" } };
+  };
 
   it.each<[string, Shown, string]>([
     ["nothing, by a good answer", { key: "K1" }, "nothing"],
@@ -116,13 +123,12 @@ describe("refuted", () => {
     ["nothing, by a bad proof", { key: "K1", code: "car.malformed" }, "nothing"],
     ["nothing, by what is missing of the tag", { key: "K1", code: "pds.unreachable" }, "nothing"],
     ["the digest, by absence", { key: "K1", code: "record.absent" }, "digest"],
-    ["the tag, where it means another image", { key: "K1", code: "tag.mismatch" }, "tag"],
-    ["the tag, where it is not there", { key: "K1", code: "tag.absent" }, "tag"],
-    ["nothing, by the registry's word for its type", { key: "K1", code: "record.media_type_mismatch" }, "nothing"],
-    ["the name, by another repository", { key: "K1", code: "record.wrong_repository" }, "name"],
-    ["the name, by another owner", { key: "K1", code: "image.owner_mismatch" }, "name"],
-    ["the name, by a PDS that is not the pinned one", { key: "K1", code: "identity.pds_not_pinned" }, "name"],
-    ["the name, by a rev before minRev", { key: "K1", code: "commit.older_than_pinned" }, "name"],
+    ["nothing, by a tag that means another image", { key: "K1", code: "tag.mismatch" }, "nothing"],
+    ["nothing, by a tag that is not there", { key: "K1", code: "tag.absent" }, "nothing"],
+    ["the digest, by a record that is none", { key: "K1", code: "record.malformed" }, "digest"],
+    ["the digest, by a record of another digest", { key: "K1", code: "record.digest_mismatch" }, "digest"],
+    ["nothing, by a record that is not proven", { key: "K1", code: "record.malformed", proven: false }, "nothing"],
+    ["the signer, by a key of no use", { code: "identity.unsupported_key", proven: false }, "signer"],
     ["the signer, by a tombstone", { code: "identity.deactivated", proven: false }, "signer"],
     ["the signer, by another key", { key: "K2" }, "signer"],
     ["the signer, by another key alone", { key: "K2", proven: false }, "signer"],
@@ -137,7 +143,7 @@ describe("refuted", () => {
     ["the signer, by a key never seen in a log that was", { key: "K3", operations: ["one"], memory: TWO }, "signer"],
     ["nothing, by the last key", { key: "K2", memory: knowing({ K1: 1, K2: 2 }) }, "nothing"],
   ])("is %s", (_, shown, expected) => {
-    expect(refuted(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
+    expect(ended(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
   });
 });
 
@@ -151,37 +157,5 @@ describe("isNewestKey", () => {
     ["only another was seen", "K1", knowing({ K2: 1 }), false],
   ])("where %s", (_, key, memory, expected) => {
     expect(isNewestKey(key, memory)).toBe(expected);
-  });
-});
-
-describe("what a tag is proven to mean", () => {
-  const address = "at://address";
-  const sighting = { signer: A, revs: [REV] };
-  const tags = {
-    none: undefined,
-    absent: { address },
-    another: { code: "tag.mismatch", detail: "" },
-    unproven: { code: "pds.unreachable", detail: "" },
-    this: { address, claim: { repository: "app", tag: "v1" } },
-  } as const;
-
-  it.each([
-    ["none", "nothing", false],
-    ["absent", "tag", false],
-    ["another", "tag", false],
-    ["unproven", "nothing", false],
-    ["this", "nothing", true],
-  ] as const)("%s: ends %s", (name, ends, isThis) => {
-    const seen = { sighting, ...(tags[name] && { tag: tags[name] }) } as Seen;
-    expect(refuted(seen, NOTHING_REMEMBERED)).toBe(ends);
-    expect(meansThis(seen)).toBe(isThis);
-  });
-
-  it.each([
-    ["identity.unsupported_key", "signer"],
-    ["record.blob_mismatch", "nothing"],
-  ] as const)("%s ends %s", (code, ends) => {
-    const finding = { signer: A, code, detail: "" };
-    expect(refuted({ sighting, finding }, NOTHING_REMEMBERED)).toBe(ends);
   });
 });

@@ -1,0 +1,120 @@
+import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
+import { DOCKER_HUB } from "./reference.ts";
+
+/** What a registry may be given to prove who asks. */
+export type Credential =
+  | { readonly kind: "password"; readonly username: string; readonly password: string }
+  /** Exchanged at the token server for a token. */
+  | { readonly kind: "identity token"; readonly token: string }
+  /** Sent to the registry as it is. */
+  | { readonly kind: "registry token"; readonly token: string };
+
+/** What a file says about an image: the credential, or which program has it. */
+export type Entry = { readonly credential: Credential } | { readonly helper: string; readonly server: string };
+
+/** What Docker calls its own registry in these files, and to helpers. */
+const HUB_SERVER = "https://index.docker.io/v1/";
+const HUB_NAMES: ReadonlySet<string> = new Set([DOCKER_HUB, "index.docker.io", "registry-1.docker.io"]);
+/** Part of the name of a program: no path, no option. */
+const HELPER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+/** What a helper answers as the user's name where the secret is an identity token. */
+const TOKEN_USER = "<token>";
+
+/**
+ * Looks up what docker's config.json or podman's auth.json says about an image: the entry with the longest
+ * name of the image's host and path (containers-auth.json(5)), of which a program for it counts before a
+ * secret that stands there, and the general program at last.
+ *
+ * @param file the file's JSON
+ * @param host as in an ImageReference
+ * @param path of the repository
+ * @returns undefined where it says nothing; a text where it cannot be used, without any secret
+ */
+export function entryFor(file: JsonObject, host: string, path: string): Entry | string | undefined {
+  const auths = tableOf(file, "auths");
+  const helpers = tableOf(file, "credHelpers");
+  const server = host === DOCKER_HUB ? HUB_SERVER : host;
+  for (const name of namesFor(host, path)) {
+    const helper = valueAt(helpers, name);
+    if (typeof helper === "string") return asHelper(helper, server);
+    const auth = valueAt(auths, name);
+    const found = isJsonObject(auth) ? readAuth(auth) : undefined;
+    if (found !== undefined)
+      return typeof found === "string" ? `the entry for ${name} ${found}` : { credential: found };
+  }
+  const store = field(file, "credsStore");
+  return typeof store === "string" && store !== "" ? asHelper(store, server) : undefined;
+}
+
+/**
+ * What a helper answered (docker-credential-helpers, the command get).
+ *
+ * @returns undefined where it is no credential
+ */
+export function readHelperAnswer(answer: unknown): Credential | undefined {
+  if (!isJsonObject(answer)) return undefined;
+  const [username, secret] = [field(answer, "Username"), field(answer, "Secret")];
+  if (typeof username !== "string" || typeof secret !== "string" || secret === "") return undefined;
+  return username === TOKEN_USER
+    ? { kind: "identity token", token: secret }
+    : { kind: "password", username, password: secret };
+}
+
+/** From the longest on: the repository, what it lies in, the host. */
+function namesFor(host: string, path: string): readonly string[] {
+  const parts = path.split("/");
+  const below = parts.map((_, i) => `${host}/${parts.slice(0, parts.length - i).join("/")}`);
+  return [...below, host];
+}
+
+function tableOf(file: JsonObject, name: string): ReadonlyMap<string, unknown> {
+  const table = field(file, name);
+  return new Map(isJsonObject(table) ? Object.entries(table).map(([key, value]) => [canonical(key), value]) : []);
+}
+
+function valueAt(table: ReadonlyMap<string, unknown>, name: string): unknown {
+  return table.get(name);
+}
+
+/** Keys were URLs once: `https://index.docker.io/v1/`. */
+function canonical(key: string): string {
+  const bare = key.replace(/^https?:\/\//, "").replace(/\/(?:v[12]\/?)?$/, "");
+  const slash = bare.indexOf("/");
+  const host = (slash < 0 ? bare : bare.slice(0, slash)).replace(/:443$/, "");
+  return `${HUB_NAMES.has(host) ? DOCKER_HUB : host}${slash < 0 ? "" : bare.slice(slash)}`;
+}
+
+function asHelper(helper: string, server: string): Entry | string {
+  return HELPER.test(helper) ? { helper, server } : "names a credential helper that cannot be the name of one";
+}
+
+/** @returns undefined for an entry that says nothing; else what is wrong, without any secret */
+function readAuth(entry: JsonObject): Credential | string | undefined {
+  const text = (name: string): string | undefined => {
+    const value = field(entry, name);
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const [identity, registry, auth] = [text("identitytoken"), text("registrytoken"), text("auth")];
+  if (registry !== undefined) return { kind: "registry token", token: registry };
+  if (identity !== undefined) return { kind: "identity token", token: identity };
+  const [username, password] = [text("username"), text("password")];
+  if (username !== undefined && password !== undefined) return { kind: "password", username, password };
+  if (auth === undefined) return undefined;
+  const decoded = decodeAuth(auth);
+  const colon = decoded?.indexOf(":") ?? -1;
+  if (decoded === undefined || colon < 1) return "has an auth that is not base64 of USER:PASSWORD";
+  return {
+    kind: "password",
+    username: decoded.slice(0, colon),
+    password: decoded.slice(colon + 1).replace(/\0+$/, ""),
+  };
+}
+
+function decodeAuth(text: string): string | undefined {
+  try {
+    const binary = atob(text.trim());
+    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(binary, (unit) => unit.charCodeAt(0)));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,142 @@
+import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { hostAndPort } from "../net/address-guard.ts";
+import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
+import { type Challenge, readChallenges } from "../oci/challenge.ts";
+import type { Credential } from "../oci/docker-config.ts";
+import type { CredentialSource, FoundCredential } from "./credentials.ts";
+import type { Endpoint } from "./endpoints.ts";
+
+/** Bytes of a token server's answer: a token has some kilobytes. */
+const MAX_TOKEN_ANSWER = 64 * 1024;
+/** A token goes into a header as it is. */
+const TOKEN = /^[\x21-\x7e]+$/;
+const CLIENT_ID = "atcr-verify";
+
+export interface AuthoriseContext {
+  /** Asks once; throws where there is no answer. */
+  readonly ask: (request: HttpRequest) => Promise<HttpResponse>;
+  readonly credentials: CredentialSource;
+  /** The registry host to the other hosts that may be sent its password. */
+  readonly realms: ReadonlyMap<string, readonly string[]>;
+  /** Most milliseconds for one question. */
+  readonly timeout: number;
+}
+
+/** What to send as Authorization; and what was tried, for the reason of a refusal, without any secret. */
+export interface Authorisation {
+  readonly header?: string;
+  readonly tried: string;
+}
+
+/**
+ * Answers a registry's challenge (spec 4): with a token for pulling this repository alone, whatever the
+ * challenge asks for, or with user and password. A password goes to the registry's own host and port, and
+ * to those that the administrator lists for it.
+ *
+ * @param header WWW-Authenticate, attacker-controlled
+ */
+export async function authorise(
+  header: string | undefined,
+  endpoint: Endpoint,
+  repository: string,
+  context: AuthoriseContext,
+): Promise<Authorisation> {
+  const challenges = readChallenges(header);
+  const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+  const basic = challenges.find(({ scheme }) => scheme === "basic");
+  if (bearer === undefined && basic === undefined)
+    return { tried: "it names no way to authenticate that is known here" };
+  const { host } = endpoint;
+  const found = await context.credentials({ host, path: repository, timeout: context.timeout });
+  if (found?.credential.kind === "registry token") {
+    return { header: `Bearer ${found.credential.token}`, tried: `with the registry token of ${found.from}` };
+  }
+  if (bearer !== undefined) return tokenFor(bearer, found, endpoint, repository, context);
+  if (found?.credential.kind !== "password") return { tried: "no password for it is known here" };
+  return { header: basicHeader(found.credential), tried: `with the password of ${found.from}` };
+}
+
+async function tokenFor(
+  { parameters }: Challenge,
+  found: FoundCredential | undefined,
+  endpoint: Endpoint,
+  repository: string,
+  context: AuthoriseContext,
+): Promise<Authorisation> {
+  const realm = URL.parse(parameters.get("realm") ?? "");
+  if (realm === null) return { tried: "it names no token server" };
+  const isOwn = realm.protocol === new URL(endpoint.root).protocol && isSameHost(realm, endpoint);
+  const isListed = (context.realms.get(endpoint.host) ?? []).some(
+    (host) => host === realm.hostname || host === hostAndPort(realm),
+  );
+  const mayHaveSecret = isOwn || (isListed && realm.protocol === "https:");
+  const given = mayHaveSecret ? found : undefined;
+  const withheld =
+    found !== undefined && given === undefined
+      ? `; the credential of ${found.from} is not sent to ${realm.host}: list that host under registryCredentials.realms for ${endpoint.host}`
+      : "";
+  const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} of ${given.from}`;
+  const scope = `repository:${repository}:pull`;
+  const service = parameters.get("service");
+  const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
+    ...context,
+    // The registry may be private, and so may its own token server.
+    mayBePrivate: isOwn,
+    tls: isOwn ? endpoint.tls : undefined,
+  });
+  const token = response.status === 200 ? readToken(response.body) : undefined;
+  if (token !== undefined) return { header: `Bearer ${token}`, tried: `with a token of ${realm.host}, got ${who}` };
+  return { tried: `the token server ${realm.host} gives none (status ${response.status}), asked ${who}` };
+}
+
+interface TokenQuestion extends AuthoriseContext {
+  readonly mayBePrivate: boolean;
+  readonly tls: Endpoint["tls"] | undefined;
+}
+
+async function askForToken(
+  realm: URL,
+  question: Readonly<Record<string, string>>,
+  credential: Credential | undefined,
+  { ask, timeout, mayBePrivate, tls }: TokenQuestion,
+): Promise<HttpResponse> {
+  const base = {
+    accept: "application/json",
+    maxBytes: MAX_TOKEN_ANSWER,
+    timeout,
+    maxRedirects: 0,
+    originMayBePrivate: mayBePrivate,
+    ...(tls && { tls }),
+    purpose: "token server",
+  };
+  if (credential?.kind === "identity token") {
+    const form = { grant_type: "refresh_token", refresh_token: credential.token, client_id: CLIENT_ID, ...question };
+    return ask({ ...base, url: realm.href, form });
+  }
+  const url = new URL(realm.href);
+  for (const [name, value] of Object.entries(question)) url.searchParams.set(name, value);
+  if (credential?.kind !== "password") return ask({ ...base, url: url.href });
+  const headers = { Authorization: basicHeader(credential) };
+  return ask({ ...base, url: url.href, headers });
+}
+
+/** @param bytes attacker-controlled JSON */
+function readToken(bytes: Uint8Array): string | undefined {
+  let answer: unknown;
+  try {
+    answer = parseJson(bytes, "registry.bad_response", "the token server's answer");
+  } catch {
+    return undefined;
+  }
+  if (!isJsonObject(answer)) return undefined;
+  const token = [field(answer, "token"), field(answer, "access_token")].find((value) => typeof value === "string");
+  return typeof token === "string" && TOKEN.test(token) ? token : undefined;
+}
+
+function isSameHost(realm: URL, { root }: Endpoint): boolean {
+  return hostAndPort(realm) === hostAndPort(new URL(root));
+}
+
+function basicHeader({ username, password }: { readonly username: string; readonly password: string }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+}

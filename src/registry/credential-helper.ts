@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { checkWay } from "../disk/trusted-way.ts";
+import { parseJson } from "../encoding/json.ts";
+import { type Credential, readHelperAnswer } from "../oci/docker-config.ts";
+import { Rejection } from "../rejection.ts";
+
+/** Bytes of a helper's answer. */
+const MAX_ANSWER = 64 * 1024;
+/** What helpers say where they know nothing (docker-credential-helpers). */
+const NOT_FOUND = /credentials not found/i;
+
+export interface HelperCall {
+  /** `ecr-login`: the program is docker-credential-ecr-login. */
+  readonly helper: string;
+  /** Which registry is asked about, in docker's words. */
+  readonly server: string;
+  /** Most milliseconds. */
+  readonly timeout: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Asks a credential helper. It has no output of ours: what it prints is read here, up to a bound, and a child
+ * that keeps its output open holds nothing up.
+ *
+ * @returns the credential; undefined where it has none; a text that says why it cannot be asked, without
+ *   anything that it printed
+ */
+export async function askHelper(call: HelperCall): Promise<Credential | string | undefined> {
+  const name = `docker-credential-${call.helper}`;
+  const program = findProgram(name, call.environment["PATH"] ?? "");
+  if (program === undefined) return `${name} is in no folder of PATH`;
+  try {
+    checkWay(program);
+  } catch (error) {
+    return `${name} is not run: ${(error as Error).message}`;
+  }
+  const ended = await run(program, call);
+  if ("problem" in ended) return `${name} ${ended.problem}`;
+  if (ended.code !== 0) {
+    return NOT_FOUND.test(ended.output.toString("latin1")) ? undefined : `${name} ended with status ${ended.code}`;
+  }
+  try {
+    const answer = parseJson(ended.output, "registry.bad_response", name);
+    return readHelperAnswer(answer) ?? `${name} answered without a user and a secret`;
+  } catch (error) {
+    if (error instanceof Rejection) return `${name} did not answer in JSON`;
+    throw error;
+  }
+}
+
+/** In absolute folders alone: `.` and an empty one would be where containerd happens to run. */
+function findProgram(name: string, path: string): string | undefined {
+  return path
+    .split(":")
+    .filter((folder) => folder.startsWith("/"))
+    .map((folder) => `${folder}/${name}`)
+    .find((program) => {
+      try {
+        accessSync(program, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+type Ended = { readonly code: number | null; readonly output: Buffer } | { readonly problem: string };
+
+function run(program: string, { server, timeout, environment }: HelperCall): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(program, ["get"], { stdio: ["pipe", "pipe", "ignore"], env: environment, cwd: "/" });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = (ended: Ended): void => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      // Whoever inherited it may keep it open.
+      child.stdout.destroy();
+      child.stdin.destroy();
+      resolve(ended);
+    };
+    const timer = setTimeout(() => end({ problem: `did not answer within ${(timeout / 1000).toFixed(1)} s` }), timeout);
+    child.on("error", (error: NodeJS.ErrnoException) => end({ problem: `cannot be run (${error.code})` }));
+    child.on("exit", (code) => {
+      // What it has written is in the pipe by now; its end may never come.
+      setImmediate(() => end({ code, output: Buffer.concat(chunks) }));
+    });
+    child.stdin.on("error", () => {}); // it may end without reading
+    child.stdout.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MAX_ANSWER) end({ problem: `answered more than ${MAX_ANSWER} bytes` });
+      else chunks.push(chunk);
+    });
+    child.stdin.end(server);
+  });
+}

@@ -1,0 +1,70 @@
+import type { RegistryCredentials } from "../config/config.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { isJsonObject, parseJson } from "../encoding/json.ts";
+import { type Credential, entryFor } from "../oci/docker-config.ts";
+import { Rejection } from "../rejection.ts";
+import { readOwnFile } from "./own-file.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A credential, and where it was found, for messages. */
+export interface FoundCredential {
+  readonly credential: Credential;
+  readonly from: string;
+}
+
+/** What is looked for: for the images of which path on which host. */
+export interface Wanted {
+  readonly host: string;
+  readonly path: string;
+  /** Most milliseconds for a helper. */
+  readonly timeout: number;
+}
+
+/** @returns undefined where there is none */
+export type CredentialSource = (wanted: Wanted) => Promise<FoundCredential | undefined>;
+
+/**
+ * Where credentials are looked for: the files that the configuration names, else the usual ones of docker and
+ * podman. The first that knows the image counts. Nothing is read before a registry wants credentials.
+ *
+ * @param report told of files and helpers that cannot be used; nothing secret
+ */
+export function credentialSource(
+  { files }: RegistryCredentials,
+  environment: Environment,
+  report: (warning: string) => void,
+): CredentialSource {
+  return async ({ host, path, timeout }) => {
+    for (const file of files ?? usualFiles(environment)) {
+      const text = readOwnFile(file, "the file of credentials", report);
+      const entry = text === undefined ? undefined : entryIn(text, host, path);
+      if (typeof entry === "string") report(`${file} ${entry}; it is not used`);
+      else if (entry !== undefined && "credential" in entry) return { credential: entry.credential, from: file };
+      else if (entry !== undefined) {
+        const { askHelper } = await import("./credential-helper.ts");
+        const answer = await askHelper({ ...entry, timeout, environment });
+        if (typeof answer === "string") report(answer);
+        else if (answer !== undefined) return { credential: answer, from: `docker-credential-${entry.helper}` };
+      }
+    }
+    return undefined;
+  };
+}
+
+function entryIn(text: string, host: string, path: string): ReturnType<typeof entryFor> {
+  try {
+    const json = parseJson(toUtf8(text), "config.invalid", "it");
+    return isJsonObject(json) ? entryFor(json, host, path) : "is no JSON object";
+  } catch (error) {
+    if (error instanceof Rejection) return "is not JSON";
+    throw error;
+  }
+}
+
+function usualFiles({ REGISTRY_AUTH_FILE, DOCKER_CONFIG, HOME, XDG_RUNTIME_DIR }: Environment): readonly string[] {
+  const docker = DOCKER_CONFIG ? `${DOCKER_CONFIG}/config.json` : HOME ? `${HOME}/.docker/config.json` : undefined;
+  const podman = XDG_RUNTIME_DIR ? `${XDG_RUNTIME_DIR}/containers/auth.json` : undefined;
+  const all = ["/etc/atcr-verify/registry-auth.json", REGISTRY_AUTH_FILE, docker, podman];
+  return all.filter((path) => path?.startsWith("/") === true) as string[];
+}

@@ -1,0 +1,20 @@
+import { readTrustedFile } from "../disk/local-file.ts";
+import { Rejection } from "../rejection.ts";
+
+/**
+ * Reads a file that decides where a registry is asked and with what. One that cannot be used, as somebody
+ * else can change it, is reported and not used: a pull need not fail for it.
+ *
+ * @param path absolute
+ * @param what names it in the report
+ * @returns undefined where there is none, or none that can be used
+ */
+export function readOwnFile(path: string, what: string, report: (warning: string) => void): string | undefined {
+  try {
+    return readTrustedFile({ path, code: "config.invalid", what });
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    report(`${error.message}; it is not used`);
+    return undefined;
+  }
+}
