@@ -1,0 +1,204 @@
+import { describe, expect, it } from "vitest";
+import type { HttpRequest, HttpResponse } from "../../../src/net/exchange.ts";
+import type { Credential } from "../../../src/oci/docker-config.ts";
+import { authorise } from "../../../src/registry/authorise.ts";
+import { RegistryClient } from "../../../src/registry/client.ts";
+import type { Endpoint } from "../../../src/registry/endpoints.ts";
+
+const ENDPOINT: Endpoint = { root: "https://registry.example/v2", host: "registry.example" };
+const PASSWORD: Credential = { kind: "password", username: "user", password: "secret" };
+const BASIC = `Basic ${Buffer.from("user:secret").toString("base64")}`;
+const realm = (url: string, more = ',service="svc",scope="repository:other:push,pull"') =>
+  `Bearer realm="${url}"${more}`;
+
+interface Given {
+  readonly credential?: Credential;
+  readonly realms?: Readonly<Record<string, readonly string[]>>;
+  readonly endpoint?: Endpoint;
+  readonly answer?: unknown;
+  readonly status?: number;
+}
+
+async function authorised(header: string | undefined, given: Given = {}) {
+  const asked: HttpRequest[] = [];
+  const { credential, realms = {}, endpoint = ENDPOINT, answer = { token: "tok" }, status = 200 } = given;
+  const result = await authorise(header, endpoint, "team/app", {
+    ask: async (request) => {
+      asked.push(request);
+      const body = typeof answer === "string" ? answer : JSON.stringify(answer);
+      return { status, url: request.url, headers: new Map(), body: Buffer.from(body) };
+    },
+    credentials: async () => credential && { credential, from: "/auth.json" },
+    realms: new Map(Object.entries(realms)),
+    timeout: 1000,
+  });
+  expect(result.tried).not.toContain("secret");
+  return { ...result, asked };
+}
+
+describe("authorise", () => {
+  it("asks for a token to pull this repository alone, whatever the challenge asks for", async () => {
+    const { header, asked } = await authorised(realm("https://registry.example/token?a=b"));
+    expect(header).toBe("Bearer tok");
+    expect(asked[0]?.url).toBe("https://registry.example/token?a=b&scope=repository%3Ateam%2Fapp%3Apull&service=svc");
+    expect(asked[0]).not.toHaveProperty("headers");
+    expect(asked[0]).toMatchObject({ maxRedirects: 0, originMayBePrivate: true, purpose: "token server" });
+  });
+
+  it.each([
+    ["its own host", "https://registry.example/token", {}, true],
+    ["its own host, the port written out", "https://registry.example:443/token", {}, true],
+    ["another host", "https://auth.example/token", {}, false],
+    ["another port", "https://registry.example:8443/token", {}, false],
+    ["its own host in plain http", "http://registry.example/token", {}, false],
+    ["a host that is listed for it", "https://auth.example/token", { "registry.example": ["auth.example"] }, true],
+    [
+      "a port that is listed for it",
+      "https://auth.example:8443/token",
+      { "registry.example": ["auth.example:8443"] },
+      true,
+    ],
+    ["a listed host in plain http", "http://auth.example/token", { "registry.example": ["auth.example"] }, false],
+    ["a host that is listed for another", "https://auth.example/token", { "other.example": ["auth.example"] }, false],
+    [
+      "what looks like a listed host",
+      "https://auth.example.evil/token",
+      { "registry.example": ["auth.example"] },
+      false,
+    ],
+    ["a user before the host", "https://auth.example@evil.example/t", { "registry.example": ["auth.example"] }, false],
+  ])("sends the password to %s: %s", async (_, url, realms, sent) => {
+    for (const credential of [PASSWORD, { kind: "identity token", token: "secret" } as const]) {
+      const { asked, tried } = await authorised(realm(url), { credential, realms });
+      expect(JSON.stringify(asked).includes(credential.kind === "password" ? BASIC : "secret")).toBe(sent);
+      if (!sent) expect(tried).toContain("registryCredentials.realms");
+    }
+  });
+
+  it("allows a private address to the registry's own token server alone", async () => {
+    const { asked } = await authorised(realm("https://auth.example/token"), {
+      realms: { "registry.example": ["auth.example"] },
+    });
+    expect(asked[0]?.originMayBePrivate).toBe(false);
+  });
+
+  it("exchanges an identity token by POST", async () => {
+    const { header, asked } = await authorised(realm("https://registry.example/token"), {
+      credential: { kind: "identity token", token: "secret" },
+      answer: { access_token: "tok2" },
+    });
+    expect(header).toBe("Bearer tok2");
+    expect(asked[0]).toMatchObject({
+      url: "https://registry.example/token",
+      form: {
+        grant_type: "refresh_token",
+        refresh_token: "secret",
+        client_id: "atcr-verify",
+        service: "svc",
+        scope: "repository:team/app:pull",
+      },
+    });
+  });
+
+  it("sends a registry token as it is, and asks nobody", async () => {
+    const credential = { kind: "registry token", token: "t" } as const;
+    expect(await authorised(realm("https://evil.example/"), { credential })).toMatchObject({
+      header: "Bearer t",
+      asked: [],
+    });
+  });
+
+  it("answers Basic with the password, and prefers a token", async () => {
+    expect(await authorised("Basic", { credential: PASSWORD })).toMatchObject({ header: BASIC, asked: [] });
+    expect(await authorised("Basic")).not.toHaveProperty("header");
+    const both = `Basic realm="x", ${realm("https://registry.example/token")}`;
+    expect((await authorised(both, { credential: PASSWORD })).header).toBe("Bearer tok");
+  });
+
+  it.each([[undefined], ["Negotiate"], ["Bearer"], [realm("no URL")]])("tries nothing by %j", async (header) => {
+    expect(await authorised(header, { credential: PASSWORD })).not.toHaveProperty("header");
+  });
+
+  it.each([
+    ["no token", {}, 200],
+    ["a token with a line break", { token: "a\r\nX: y" }, 200],
+    ["a token with a space", { token: "a b" }, 200],
+    ["an empty token", { token: "" }, 200],
+    ["a token that is no text", { token: 1 }, 200],
+    ["no JSON", "<html>", 200],
+    ["a refusal", { token: "tok" }, 401],
+  ])("takes none from %s", async (_, answer, status) => {
+    const found = await authorised(realm("https://registry.example/token"), { answer, status, credential: PASSWORD });
+    expect(found).not.toHaveProperty("header");
+    expect(found.tried).toContain("with the password of /auth.json");
+  });
+});
+
+describe("RegistryClient", () => {
+  const served = (handle: (request: HttpRequest) => { status: number; headers?: Record<string, string> }) => {
+    const asked: HttpRequest[] = [];
+    const ask = async (request: HttpRequest): Promise<HttpResponse> => {
+      asked.push(request);
+      const { status, headers = {} } = handle(request);
+      const body = Buffer.from(request.purpose === "token server" ? '{"token":"tok"}' : "");
+      return { status, url: request.url, headers: new Map(Object.entries(headers)), body };
+    };
+    const context = { ask, credentials: async () => undefined, realms: new Map(), timeout: 1000 };
+    return { asked, context };
+  };
+  const request = { accept: "*/*", maxBytes: 10, maxRedirects: 5 };
+  const challenge = { "www-authenticate": realm("https://registry.example/token") };
+  const wantsToken = ({ headers, purpose }: HttpRequest) =>
+    purpose === "token server" || headers?.["Authorization"] === "Bearer tok"
+      ? { status: 200 }
+      : { status: 401, headers: challenge };
+
+  it("asks once where nothing is wanted", async () => {
+    const { asked, context } = served(() => ({ status: 200 }));
+    const client = new RegistryClient(ENDPOINT, "team/app", context);
+    expect(await client.get(client.urlOf("tags/list"), request)).not.toHaveProperty("tried");
+    expect(asked.map(({ url }) => url)).toEqual(["https://registry.example/v2/team/app/tags/list"]);
+  });
+
+  it("gets one token for all requests to a repository, also side by side", async () => {
+    const { asked, context } = served(wantsToken);
+    const client = new RegistryClient(ENDPOINT, "team/app", context);
+    const answers = await Promise.all(["a", "b", "c"].map((name) => client.get(client.urlOf(name), request)));
+    expect(answers.map(({ response }) => response.status)).toEqual([200, 200, 200]);
+    await client.get(client.urlOf("d"), request);
+    expect(asked.filter(({ purpose }) => purpose === "token server")).toHaveLength(1);
+    expect(asked).toHaveLength(3 + 1 + 3 + 1);
+  });
+
+  it("does not ask again and again where the token is not enough", async () => {
+    const { asked, context } = served(({ purpose }) =>
+      purpose === "token server" ? { status: 200 } : { status: 401, headers: challenge },
+    );
+    const client = new RegistryClient(ENDPOINT, "team/app", context);
+    const { response, tried } = await client.get(client.urlOf("a"), request);
+    expect([response.status, tried]).toEqual([401, "with a token of registry.example, got anonymously"]);
+    expect(asked).toHaveLength(3);
+    await client.get(client.urlOf("b"), request);
+    expect(asked).toHaveLength(4);
+  });
+
+  it("tells a mirror whose images are meant, and sends what hosts.toml says to it", async () => {
+    const { asked, context } = served(() => ({ status: 200 }));
+    const tls = { ca: ["PEM"] };
+    const endpoint = {
+      root: "https://mirror.example/x/v2",
+      host: "mirror.example",
+      namespace: "registry.example",
+      headers: { A: "b" },
+      tls,
+    };
+    const client = new RegistryClient(endpoint, "team/app", context);
+    await client.get(client.urlOf("referrers/sha256:1?artifactType=x"), request);
+    expect(asked[0]).toMatchObject({
+      url: "https://mirror.example/x/v2/team/app/referrers/sha256:1?artifactType=x&ns=registry.example",
+      headers: { A: "b" },
+      tls,
+      originMayBePrivate: true,
+    });
+  });
+});
