@@ -67,8 +67,7 @@ const IMPURE_GLOBALS = [
 ];
 const ASYNC_TYPES = ["Promise", "PromiseLike", "Awaited", "AsyncIterable", "AsyncIterator", "AsyncGenerator"];
 /** Modules through which a program reaches the network, other processes or other code. */
-const FORBIDDEN_NODE =
-  "cluster|http|http2|https|inspector|module|net|repl|tls|dgram|vm|wasi|worker_threads";
+const FORBIDDEN_NODE = "cluster|http|http2|https|inspector|module|net|repl|tls|dgram|vm|wasi|worker_threads";
 
 const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   dependencies: Record<string, string>;

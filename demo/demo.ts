@@ -82,6 +82,7 @@ default: deny
   const config = `trustPolicyPath: ${machine.policyFile}
 stateDir: ${stateDir}
 cacheDir: ${cacheDir}
+cacheEnabled: false   # what is fresh would be believed for cacheTTL: step 3 shall not have to wait for that
 plcDirectories: ["${side.plc.origin}"]
 network:
   allow:            # the servers of this demo speak plain http

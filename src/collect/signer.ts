@@ -47,9 +47,10 @@ export class SignerSearch {
     );
     // Whose PDS does not serve them may have moved since the identity was heard.
     const isOfBefore = this.#identity !== undefined && this.#identity.directory < 0;
-    if (!isOfBefore || !first.some(({ kind }) => kind === "gap")) return first;
+    const isShort = first.some(({ kind }) => kind === "gap");
+    if (!isOfBefore || !isShort || this.#context.deadline.remaining() <= 0) return first;
     const second = await this.refresh();
-    return second.length === 0 ? first : second;
+    return second.some(({ kind }) => kind !== "gap") ? second : first;
   }
 
   /** Beginning with the next directory: one that is behind the others is the likely reason. */

@@ -1,3 +1,4 @@
+import { fromBase64 } from "../encoding/bytes.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { DOCKER_HUB } from "./reference.ts";
 
@@ -111,9 +112,9 @@ function readAuth(entry: JsonObject): Credential | string | undefined {
 }
 
 function decodeAuth(text: string): string | undefined {
+  const bytes = fromBase64(text.trim());
   try {
-    const binary = atob(text.trim());
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(binary, (unit) => unit.charCodeAt(0)));
+    return bytes && new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }

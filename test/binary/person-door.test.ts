@@ -55,13 +55,25 @@ describe.concurrent("commands", () => {
     };
     const asked = await ask(["--version"], { env: { ATCR_VERIFY_CONFIG: "/nonexistent" } });
     expect(asked).toMatchObject({ code: 0, stdout: `atcr-verify ${version}\n`, stderr: "" });
-    const commands = ["", "verify", "identity", "state", "state show", "state forget", "policy"];
+    const commands = [
+      "",
+      "verify",
+      "identity",
+      "state",
+      "state show",
+      "state forget",
+      "cache",
+      "cache list",
+      "cache show",
+      "cache clear",
+      "policy",
+    ];
     const ways = [...commands, ...["check", "explain", "test", "schema"].map((action) => `policy ${action}`)];
     const asking = ways.flatMap((words) => ["--help", "-h"].map((option) => `${words} ${option}`.trim().split(" ")));
     for (const help of [["help"], ...asking]) {
       const { code, stdout, stderr } = await ask(help, { stdin: null });
       expect({ help, code, stderr }).toEqual({ help, code: 0, stderr: "" });
-      expect(stdout).toMatch(/^Options of state: /m);
+      expect(stdout).toMatch(/^Options of state and cache: /m);
       expect(stdout).toMatch(/^ {2}state show: 0 shown /m);
       for (const option of ["--policy", "--config", "--output", "--save-evidence", "--offline", "--bundle", "--at"]) {
         expect(stdout).toContain(option);
@@ -85,7 +97,7 @@ describe.concurrent("commands", () => {
   ])("are known by name: %j is none", async (...args) => {
     const answered = await ask(args.filter((arg) => typeof arg === "string"));
     expect(headline(answered)).toBe(MALFORMED);
-    expect(answered.stdout).toContain("expected verify, policy, identity, state, --help or --version");
+    expect(answered.stdout).toContain("expected verify, policy, identity, state, cache, --help or --version");
   });
 
   it("print no help beside anything else, for 0 is what an image that may be used ends with", async () => {

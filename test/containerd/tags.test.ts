@@ -203,8 +203,8 @@ describe.runIf(testable)("what an earlier pull has seen", () => {
     await expect.poll(machine.containerd.log).toMatch(noted);
     await pushSigned(repository, buildImage("never pulled"), bob);
     expect(await pull(repository)).toBe("2 inconclusive pds.unreachable");
-    // It was kept for the name with the tag.
-    expect(await pull(repository, `@${image.manifest.digest}`)).toBe("2 inconclusive pds.unreachable");
+    // It is kept under the digest, whatever tag it was pulled by.
+    expect(await pull(repository, `@${image.manifest.digest}`)).toBe("pulled");
     trust(bob, {});
     expect(await pull(repository, `@${image.manifest.digest}`)).toBe("2 inconclusive pds.unreachable");
   });

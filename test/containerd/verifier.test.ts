@@ -71,6 +71,7 @@ afterAll(async () => {
   if (testable) rmSync(files, { recursive: true, force: true });
 });
 beforeEach(() => {
+  machine?.configure(config());
   side?.plc.forget();
   side?.pds.forget();
 });
@@ -109,7 +110,7 @@ function policy() {
       { name: "crowd", scope: everywhere("crowd/**"), action: "enforce", require: trusting(...crowd) },
       {
         name: "enforced",
-        scope: [...everywhere("alice/**"), `${atcrHost()}/**`],
+        scope: [...everywhere("alice/**"), `${atcrHost()}/**`, "images.example/**"],
         action: "enforce",
         // The handles of this test lead nowhere: that they must lead to the signer is shown elsewhere.
         require: { ...trusting(alice), owner: "any" },
@@ -170,11 +171,33 @@ describe.runIf(testable)("an image that a trusted signer recorded", () => {
     expect(new Set(side.pds.requests.map(({ query }) => query.get("rkey"))).size).toBe(1);
   });
 
-  it("is pulled ten times at once", async () => {
-    const { tagged } = await pushSigned("alice/parallel");
+  it.each([
+    { cacheEnabled: true, asked: 1 },
+    { cacheEnabled: false, asked: 10 },
+  ])("is pulled ten times at once, with $asked gatherings", async ({ cacheEnabled, asked }) => {
+    machine.configure(config({ cacheEnabled }));
+    const { tagged } = await pushSigned(`alice/parallel-${asked}`);
     const pulls = await Promise.all(Array.from({ length: 10 }, () => machine.containerd.pull(tagged)));
     expect(pulls.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: 10 }, () => [0, ""]));
-    expect(side.pds.count("com.atproto.sync.getRecord")).toBe(10);
+    expect(side.pds.count("com.atproto.sync.getRecord")).toBe(asked);
+  });
+
+  it("is pulled again without a request to those who know its signer", async () => {
+    machine.configure(config({ cacheEnabled: true }));
+    const { tagged } = await pushSigned("alice/again");
+    await expectPulled(tagged);
+    await machine.containerd.removeImage(tagged);
+    for (const server of [side.pds, side.plc]) server.forget();
+    await expectPulled(tagged);
+    expect([...side.pds.requests, ...side.plc.requests]).toEqual([]);
+  });
+
+  it("is found through the mirror that containerd has in certs.d for a name of no host", async () => {
+    const { content } = await push("alice/mirrored");
+    await recordImage(alice, content, "alice/mirrored");
+    await attachSignature(registry.url, "alice/mirrored", content, alice.did);
+    machine.containerd.serve({ host: "images.example", url: registry.url });
+    await expectPulled("images.example/alice/mirrored:v1");
   });
 
   it("is pulled from a host of ATCR's kind where handle and repository are the image's", async () => {

@@ -42,6 +42,8 @@ export interface Containerd {
   /** Removed with everything in it by `stop`. On the same file system as `binDir`. */
   readonly directory: string;
   readonly binDir: string;
+  /** Its certs.d: where each registry host is asked. */
+  readonly hosts: string;
   /** Whether it runs as root and may mount: only then CRI is there and images are unpacked. */
   readonly root: boolean;
   /** `ctr images pull`. A refusal is a result, with ctr's words in stderr. */
@@ -120,6 +122,7 @@ export async function startContainerd(options: ContainerdOptions = {}): Promise<
       socket,
       directory,
       binDir,
+      hosts,
       root,
       serve,
       log: server.log,

@@ -24,6 +24,16 @@ export function missingBinary(): string | undefined {
   }
 }
 
+interface MachineDefaults {
+  readonly trustPolicyPath: string;
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  /** containerd's own. */
+  readonly registryConfigPath: string;
+  /** Off: most tests pull one image again and again, and want it to be asked for. */
+  readonly cacheEnabled: false;
+}
+
 /** A machine with a containerd of its own that asks the built binary, through a link, at every pull. */
 export interface Machine {
   readonly containerd: Containerd;
@@ -31,7 +41,7 @@ export interface Machine {
   readonly configFile: string;
   readonly policyFile: string;
   /** {@link configure} adds these to what it is given: nothing of the machine's is touched. */
-  readonly defaults: { readonly trustPolicyPath: string; readonly stateDir: string; readonly cacheDir: string };
+  readonly defaults: MachineDefaults;
   /** Replaces the configuration: YAML, or what is written as JSON; {@link defaults} are added to the latter. */
   configure(config: string | Readonly<Record<string, unknown>>): void;
   /** Replaces the policy: YAML, or what is written as JSON. */
@@ -48,13 +58,26 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
   const directory = makeTemporaryDirectory("atcr-verify");
   const configFile = join(directory, "config.yaml");
   const policyFile = join(directory, "trust-policy.yaml");
-  const defaults = {
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  let containerd: Containerd | undefined;
+  try {
+    containerd = await startContainerd({ ...options, env: { ...options.env, ATCR_VERIFY_CONFIG: configFile } });
+    installVerifier(containerd.binDir, verifier, "atcr-verify");
+  } catch (error) {
+    await containerd?.stop();
+    remove();
+    throw error;
+  }
+  const started = containerd;
+  const defaults: MachineDefaults = {
     trustPolicyPath: policyFile,
     stateDir: join(directory, "state"),
     cacheDir: join(directory, "cache"),
+    registryConfigPath: started.hosts,
+    cacheEnabled: false,
   };
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const machine = {
+    containerd: started,
     configFile,
     policyFile,
     defaults,
@@ -66,29 +89,13 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
       // YAML is a superset of JSON.
       writeFileSync(policyFile, typeof policy === "string" ? policy : JSON.stringify(policy));
     },
+    async stop() {
+      await started.stop();
+      remove();
+    },
   };
   machine.configure({});
-  try {
-    const env = { ...options.env, ATCR_VERIFY_CONFIG: configFile };
-    const containerd = await startContainerd({ ...options, env });
-    try {
-      installVerifier(containerd.binDir, verifier, "atcr-verify");
-    } catch (error) {
-      await containerd.stop();
-      throw error;
-    }
-    return {
-      ...machine,
-      containerd,
-      async stop() {
-        await containerd.stop();
-        remove();
-      },
-    };
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  return machine;
 }
 
 /** A PLC directory and a PDS, with whoever signs. */
