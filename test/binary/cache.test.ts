@@ -264,7 +264,7 @@ describe.concurrent("a cache that cannot be believed", () => {
     });
   });
 
-  it.runIf(requirement("a file system that is full or read-only", missingRoot()))(
+  it.runIf(requirement("a file system that is full or read-only", missingRoot("to mount one")))(
     "does not matter where it cannot be written: full, or read-only",
     async () => {
       await withNode(async (node) => {

@@ -15,6 +15,8 @@ export interface Victim {
   readonly nth: number;
   /** Calls `step` every so often until it answers false, the socket closes or the server stops. */
   readonly every: (milliseconds: number, step: () => boolean) => void;
+  /** Resets the connection. */
+  readonly reset: () => void;
 }
 
 export type Behaviour = (victim: Victim) => Promise<void> | void;
@@ -99,6 +101,15 @@ export const HOSTILE_BEHAVIOURS = {
   "a CAR of many empty blocks": async ({ socket }) => {
     sendBytes(socket, await carOfEmptyBlocks(50_000), { "content-type": CAR_TYPE });
   },
+  "a CAR of a million empty blocks": async ({ socket }) => {
+    const [one, two] = [await carOfEmptyBlocks(1), await carOfEmptyBlocks(2)];
+    const block = two.subarray(one.length);
+    socket.write(
+      head(200, { "content-type": CAR_TYPE, "content-length": String(one.length + 999_999 * block.length) }),
+    );
+    socket.write(one);
+    pour(socket, Buffer.concat(Array.from({ length: 1000 }, () => block)), 999_999 * block.length);
+  },
   "a CAR that announces a block of 2^50 bytes": async ({ socket }) => {
     const whole = await carOfEmptyBlocks(0);
     const size = Buffer.from("8080808080808002", "hex");
@@ -109,13 +120,13 @@ export const HOSTILE_BEHAVIOURS = {
   "closed without an answer": ({ socket }) => {
     socket.end();
   },
-  "reset before the answer": ({ socket }) => {
-    socket.resetAndDestroy();
+  "reset before the answer": ({ reset }) => {
+    reset();
   },
-  "reset within the body": ({ socket, every }) => {
+  "reset within the body": ({ socket, every, reset }) => {
     socket.write(`${head(200, { "content-type": "application/json", "content-length": "1000" })}{"a":1`);
     every(50, () => {
-      socket.resetAndDestroy();
+      reset();
       return false;
     });
   },

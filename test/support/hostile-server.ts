@@ -34,6 +34,8 @@ export class HostileServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** TCP connections by the victim's port: one that TLS is spoken on can be reset below it only. */
+  readonly #below = new Map<number, Socket>();
   readonly #options: ServerOptions;
   #origin = "";
 
@@ -52,7 +54,10 @@ export class HostileServer {
         ? createServer(onConnection)
         : createTlsServer({ ...options.tls }, onConnection);
     this.#server.on("tlsClientError", () => {});
-    this.#server.on("connection", (socket: Socket) => this.#track(socket));
+    this.#server.on("connection", (socket: Socket) => {
+      this.#track(socket);
+      this.#below.set(socket.remotePort ?? 0, socket);
+    });
   }
 
   /** With `tls` the origin is https; behaviours speak TLS then, connection faults do not get that far. */
@@ -116,7 +121,9 @@ export class HostileServer {
       const authority = /^host: *(.*)\r$/im.exec(received)?.[1] ?? this.authority;
       const scheme = this.#options.tls === undefined ? "http" : "https";
       const every = everyOn(socket, this.#timers);
-      void Promise.resolve(behave({ socket, method, url, authority, scheme, nth, every })).catch(() =>
+      const below = this.#below.get(socket.remotePort ?? 0) ?? socket;
+      const reset = (): void => void below.resetAndDestroy();
+      void Promise.resolve(behave({ socket, method, url, authority, scheme, nth, every, reset })).catch(() =>
         socket.destroy(),
       );
     };
@@ -143,6 +150,7 @@ export function hostile(what: HostileBehaviour | Behaviour): Override {
       scheme,
       nth,
       every: everyOn(socket, timers),
+      reset: () => void socket.resetAndDestroy(),
     };
     nth += 1;
     await behaviourOf(what)(victim as Parameters<Behaviour>[0]);

@@ -1,0 +1,7 @@
+/** Writes what hostile peers bring about into docs/assurance.md: `node test/support/write-hostile-table.ts`. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withHostileTable } from "./hostile-peers.ts";
+
+const file = join(import.meta.dirname, "../../docs/assurance.md");
+writeFileSync(file, withHostileTable(readFileSync(file, "utf8")));
