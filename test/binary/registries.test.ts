@@ -1,0 +1,373 @@
+import { chmodSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Answered, enforcing, headline, World } from "../support/binary.ts";
+import { CertificateAuthority } from "../support/certificates.ts";
+import type { Override, RecordedRequest } from "../support/http-server.ts";
+import { type Descriptor, INDEX_TYPE, SIGNATURE_TYPE, StandInRegistry } from "../support/stand-in-registry.ts";
+
+/** So many that the registry must name the signer: what is not found there is not found at all. */
+const crowd = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
+const [USER, SECRET] = ["user", "s3cret-of-the-registry"];
+const BASIC = `Basic ${Buffer.from(`${USER}:${SECRET}`).toString("base64")}`;
+const SIGNED = "0 allow signed";
+const UNAUTHORIZED = "2 inconclusive registry.unauthorized";
+
+/** A world whose image is signed, and known to be so by the registry alone. */
+class Site {
+  readonly world: World;
+  readonly image: Descriptor;
+  settings: Record<string, unknown> = {};
+  env: Record<string, string> = { PATH: "/usr/bin:/bin" };
+
+  constructor(world: World, image: Descriptor) {
+    this.world = world;
+    this.image = image;
+    world.policy(enforcing(...crowd, world.signer.did));
+    this.sign(world.registry);
+  }
+
+  sign(registry: StandInRegistry): void {
+    const annotations = { "io.atcr.atproto.did": this.world.signer.did };
+    registry.attach("alice/app", this.image, { artifactType: SIGNATURE_TYPE, annotations });
+  }
+
+  /** @param network added to what may be contacted */
+  async pull(network: object = {}, name = this.world.name): Promise<Answered> {
+    const config = this.world.configure(
+      { ...this.world.settings, ...this.settings, network: { allow: ["127.0.0.0/8"], ...network } },
+      "site.yaml",
+    );
+    const env = { ...this.world.env, ...this.env, ATCR_VERIFY_CONFIG: config };
+    const answered = await this.world.pull(name, this.image, { env });
+    expect(answered.stdout + answered.stderr).not.toContain(SECRET);
+    return answered;
+  }
+
+  /** A file of credentials, which the configuration names. */
+  login(content: object, realms?: object): void {
+    const file = this.world.write("auth/config.json", JSON.stringify(content), 0o600);
+    this.settings = { ...this.settings, registryCredentials: { files: [file], ...(realms && { realms }) } };
+  }
+
+  /** Knows the registry by user and password. */
+  loginToRegistry(realms?: object): void {
+    const auth = Buffer.from(`${USER}:${SECRET}`).toString("base64");
+    this.login({ auths: { [this.world.registry.authority]: { auth } } }, realms);
+  }
+
+  /** A registry of another origin, with the same certificates. */
+  another(): Promise<StandInRegistry> {
+    return StandInRegistry.start({ tls: this.world.authority.issue({ names: ["127.0.0.1"] }) });
+  }
+
+  /** certs.d of this node. */
+  hosts(text: string, folder = this.world.registry.authority): void {
+    this.world.write(`certs.d/${folder}/hosts.toml`, text);
+  }
+}
+
+async function onSite(test: (site: Site) => Promise<void>): Promise<void> {
+  const world = await World.start();
+  try {
+    await test(new Site(world, await world.image("image")));
+  } finally {
+    await world.stop();
+  }
+}
+
+const authorizations = (requests: readonly RecordedRequest[]) => requests.map(({ headers }) => headers.authorization);
+/** Gives a token to whoever has the password. */
+const tokenFor =
+  (token: object): Override =>
+  ({ request }) =>
+    request.headers.authorization === BASIC ? { json: token } : { status: 401 };
+const challenge = (realm: string): Override => ({
+  status: 401,
+  headers: { "www-authenticate": `Bearer realm="${realm}",service="test",scope="repository:alice/app:pull,push"` },
+});
+/** Meets each request without this Authorization with the challenge. */
+function guard(registry: StandInRegistry, authorization: string, otherwise: Override): void {
+  registry.override(
+    (request) => request.path.startsWith("/v2/") && request.headers.authorization !== authorization,
+    otherwise,
+  );
+}
+
+describe.concurrent("a registry that wants to know who asks", () => {
+  it("gives a token to anybody", async () => {
+    await onSite(async (site) => {
+      site.world.registry.access = "token";
+      expect(headline(await site.pull())).toBe(SIGNED);
+      const [asked] = site.world.registry.requests.filter(({ path }) => path === "/token");
+      expect(asked?.query.getAll("scope")).toEqual(["repository:alice/app:pull"]);
+      site.world.registry.access = "denied";
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+    });
+  });
+
+  it("gives one for the password, of which a redirect and other services see nothing", async () => {
+    await onSite(async (site) => {
+      const { registry, plc, pds } = site.world;
+      guard(registry, "Bearer of-alice", challenge(`${registry.origin}/token`));
+      registry.override("/token", tokenFor({ access_token: "of-alice" }));
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+      site.loginToRegistry();
+      expect(headline(await site.pull())).toBe(SIGNED);
+
+      const thief = await site.another();
+      registry.override(({ headers }) => headers.authorization === "Bearer of-alice", {
+        status: 307,
+        headers: { location: `${thief.origin}/v2/alice/app/` },
+      });
+      await site.pull();
+      expect(thief.requests.length).toBeGreaterThan(0);
+      for (const { requests } of [thief, plc, pds])
+        expect(new Set(authorizations(requests))).toEqual(new Set([undefined]));
+      await thief.stop();
+    });
+  });
+
+  it("and names a token server elsewhere: it gets the password only where the administrator says so", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const tokens = await site.another();
+      guard(registry, "Bearer of-elsewhere", challenge(`${tokens.origin}/token`));
+      tokens.override("/token", tokenFor({ token: "of-elsewhere" }));
+      site.loginToRegistry();
+      const refused = await site.pull();
+      expect(headline(refused)).toBe(UNAUTHORIZED);
+      expect(refused.stdout).toContain("registryCredentials.realms");
+      expect(authorizations(tokens.requests)).toEqual([undefined]);
+      site.loginToRegistry({ "other.example": [tokens.authority] });
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+      site.loginToRegistry({ [registry.authority]: [tokens.authority] });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      await tokens.stop();
+    });
+  });
+
+  it("takes Basic, an identity token and a registry token", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, BASIC, { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } });
+      site.loginToRegistry();
+      expect(headline(await site.pull())).toBe(SIGNED);
+
+      registry.reset();
+      guard(registry, "Bearer refreshed", challenge(`${registry.origin}/token`));
+      registry.override("/token", ({ request }) =>
+        request.method === "POST" &&
+        new URLSearchParams(Buffer.from(request.body).toString()).get("refresh_token") === SECRET
+          ? { json: { access_token: "refreshed" } }
+          : { status: 401 },
+      );
+      site.login({ auths: { [registry.authority]: { identitytoken: SECRET } } });
+      expect(headline(await site.pull())).toBe(SIGNED);
+
+      registry.reset();
+      guard(registry, `Bearer ${SECRET}`, challenge(`${registry.origin}/token`));
+      site.login({ auths: { [registry.authority]: { registrytoken: SECRET } } });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      site.login({ auths: { "other.example": { registrytoken: SECRET } } });
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+    });
+  });
+
+  it("does not see a password from a file that others can write", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      site.loginToRegistry();
+      chmodSync(join(site.world.folder, "auth/config.json"), 0o666);
+      const answered = await site.pull();
+      expect(headline(answered)).toBe(UNAUTHORIZED);
+      expect(answered.stderr).toMatch(/^warning: [ -~]*config\.json/m);
+      expect(new Set(authorizations(registry.requests))).toEqual(new Set([undefined]));
+    });
+  });
+});
+
+describe.concurrent("a credential helper", () => {
+  const ANSWER = JSON.stringify({ ServerURL: "x", Username: USER, Secret: SECRET });
+  const helpers = {
+    "that answers": [`cat > /dev/null; echo '${ANSWER}'`, SIGNED],
+    "that leaves a child with its output": [`sleep 30 & echo '${ANSWER}'`, SIGNED],
+    "that says much on standard error": [`echo ${SECRET} >&2; echo '${ANSWER}'`, SIGNED],
+    "that hangs": ["exec sleep 30", UNAUTHORIZED],
+    "that floods": [`while :; do echo ${SECRET}${SECRET}${SECRET}; done`, UNAUTHORIZED],
+    "that fails with its secret": [`echo ${SECRET}; echo ${SECRET} >&2; exit 1`, UNAUTHORIZED],
+    "that knows nothing": ["echo credentials not found in native keychain; exit 1", UNAUTHORIZED],
+    "that answers nonsense": [`echo ${SECRET}`, UNAUTHORIZED],
+    "that is killed": ["kill -9 $$", UNAUTHORIZED],
+  } as const;
+
+  it.each(Object.entries(helpers))("%s", async (_, [script, expected]) => {
+    await onSite(async (site) => {
+      const { world } = site;
+      guard(world.registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      const program = world.write("bin/docker-credential-test", `#!/bin/sh\n${script}\n`, 0o755);
+      site.env = { PATH: `${dirname(program)}:/usr/bin:/bin` };
+      site.settings = { registryTimeout: "1s" };
+      site.login({ credHelpers: { [world.registry.authority]: "test" } });
+      expect(headline(await site.pull())).toBe(expected);
+    });
+  });
+
+  it("is not run where others could have written it, nor by a name that is a path", async () => {
+    await onSite(async (site) => {
+      const { world } = site;
+      guard(world.registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      const program = world.write("bin/docker-credential-test", `#!/bin/sh\necho '${ANSWER}'\n`, 0o777);
+      site.env = { PATH: dirname(program) };
+      for (const helper of ["test", "../bin/docker-credential-test", `x/../${program}`]) {
+        site.login({ credHelpers: { [world.registry.authority]: helper } });
+        const answered = await site.pull();
+        expect(headline(answered)).toBe(UNAUTHORIZED);
+        expect(answered.stderr).toMatch(/^warning: [ -~]+$/m);
+      }
+    });
+  });
+});
+
+describe.concurrent("mirrors of containerd's hosts.toml", () => {
+  const hostOf = (registry: StandInRegistry, more = "") =>
+    `[host."${registry.origin}"]\ncapabilities = ["pull", "resolve"]\n${more}\n`;
+
+  it("are asked in their order, and a name stays whose it is", async () => {
+    await onSite(async (site) => {
+      const [first, second] = [await site.another(), await site.another()];
+      site.sign(second);
+      site.hosts(`server = "${site.world.registry.origin}"\n${hostOf(first)}${hostOf(second)}`);
+      site.world.registry.override("", { status: 500 });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      for (const mirror of [first, second]) {
+        const listing = mirror.requests.find(({ path }) => path.includes("/referrers/"));
+        expect(listing?.query.get("ns")).toBe(site.world.registry.authority);
+      }
+      // The rule is about the name's host, not about a mirror's.
+      const rule = `{name: all, scope: "${first.authority}/**", action: enforce}`;
+      site.world.policy(`version: 1.0\ntrustedDIDs: {"${site.world.signer.did}": {}}\npolicies:\n  - ${rule}\n`);
+      expect(headline(await site.pull())).toBe("1 deny policy.no_match");
+      await Promise.all([first.stop(), second.stop()]);
+    });
+  });
+
+  it.each([
+    ["knows no referrers", { status: 404 }],
+    ["lists none", { headers: { "content-type": INDEX_TYPE }, json: { schemaVersion: 2, manifests: [] } }],
+    ["fails", { status: 503, headers: { "retry-after": "60" } }],
+    ["wants credentials", { status: 401, headers: { "www-authenticate": "Basic" } }],
+    ["answers nonsense", { body: Buffer.from("<html>") }],
+  ] as const)("that %s: falls through to the registry itself", async (_, answer) => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      mirror.override("/v2/", answer);
+      site.hosts(hostOf(mirror));
+      site.loginToRegistry();
+      expect(headline(await site.pull())).toBe(SIGNED);
+      expect(mirror.requests.length).toBeGreaterThan(0);
+      expect(new Set(authorizations(mirror.requests))).toEqual(new Set([undefined]));
+      await mirror.stop();
+    });
+  });
+
+  it("of _default, with a path of its own and a header that it alone gets", async () => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      const path = "/v2/cache/of";
+      site.hosts(
+        `[host."${mirror.origin}${path}"]\ncapabilities = ["pull"]\noverride_path = true\n[host."${mirror.origin}${path}".header]\nx-node = "secret"\n`,
+        "_default",
+      );
+      await site.pull();
+      expect(mirror.requests.map((request) => request.path)).toContain(
+        `${path}/alice/app/referrers/${site.image.digest}`,
+      );
+      expect(mirror.requests.every(({ headers }) => headers["x-node"] === "secret")).toBe(true);
+      expect(site.world.registry.requests.some(({ headers }) => "x-node" in headers)).toBe(false);
+      await mirror.stop();
+    });
+  });
+
+  it("with an authority of their own; skip_verify counts only where the administrator lists the host", async () => {
+    await onSite(async (site) => {
+      const stranger = new CertificateAuthority();
+      const mirror = await StandInRegistry.start({ tls: stranger.issue({ names: ["127.0.0.1"] }) });
+      site.sign(mirror);
+      site.world.registry.override("", { status: 500 });
+      site.hosts(hostOf(mirror));
+      expect((await site.pull()).code).toBe(2);
+      site.hosts(hostOf(mirror, "skip_verify = true"));
+      expect((await site.pull()).code).toBe(2);
+      expect(mirror.requests).toEqual([]);
+      expect(headline(await site.pull({ skipVerify: [mirror.authority] }))).toBe(SIGNED);
+      const ca = site.world.write("stranger.pem", stranger.cert);
+      site.hosts(hostOf(mirror, `ca = "${ca}"`));
+      expect(headline(await site.pull())).toBe(SIGNED);
+      await mirror.stop();
+    });
+  });
+
+  it("by plain http only where that is listed as well", async () => {
+    await onSite(async (site) => {
+      const mirror = await StandInRegistry.start();
+      site.sign(mirror);
+      site.world.registry.override("", { status: 500 });
+      site.hosts(hostOf(mirror));
+      expect((await site.pull()).code).toBe(2);
+      expect(mirror.requests).toEqual([]);
+      expect(headline(await site.pull({ allow: ["127.0.0.0/8", mirror.origin] }))).toBe(SIGNED);
+      await mirror.stop();
+    });
+  });
+
+  it("are passed over where the file is damaged or can be written by others", async () => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      site.hosts("server = [[[");
+      for (const prepare of [() => {}, () => site.hosts(hostOf(mirror))]) {
+        prepare();
+        chmodSync(join(site.world.folder, "certs.d", site.world.registry.authority, "hosts.toml"), 0o666);
+        const answered = await site.pull();
+        expect(headline(answered)).toBe(SIGNED);
+        expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml/m);
+      }
+      expect(mirror.requests).toEqual([]);
+      await mirror.stop();
+    });
+  });
+});
+
+describe.concurrent("another attempt", () => {
+  it("is made where a server was busy, and waits as long as it says", async () => {
+    await onSite(async (site) => {
+      const { registry, plc, pds } = site.world;
+      const busy = { status: 503, headers: { "retry-after": "1" } };
+      registry.override("/referrers/", busy, "usual");
+      plc.override("/log/audit", { status: 429 }, { status: 502 }, "usual");
+      pds.override("getRecord", { status: 500 }, "usual");
+      const answered = await site.pull();
+      expect(headline(answered)).toBe(SIGNED);
+      expect([registry.count("/referrers/"), plc.count("/log/audit"), pds.count("getRecord")]).toEqual([2, 3, 2]);
+      const [first, second] = registry.requests.filter(({ path }) => path.includes("/referrers/"));
+      expect((second?.arrivedAt ?? 0) - (first?.answeredAt ?? 0)).toBeGreaterThanOrEqual(990);
+    });
+  });
+
+  it("is not made where that would be too late, or the answer says no", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      for (const [answer, code] of [
+        [{ status: 429, headers: { "retry-after": "3600" } }, "registry.unreachable"],
+        [{ status: 403 }, "registry.unauthorized"],
+        [{ status: 418 }, "registry.bad_response"],
+      ] as const) {
+        registry.forget();
+        registry.override("/v2/", answer);
+        expect(headline(await site.pull())).toBe(`2 inconclusive ${code}`);
+        expect(registry.requests.length).toBe(1);
+      }
+    });
+  });
+});
