@@ -17,6 +17,7 @@ NPM := node_modules/.installed
 BINARY := dist/atcr-verify
 SCHEMA := dist/trust-policy.schema.json
 TOOLS := build/debian/.installed
+PEERS := build/debian/.peers-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
@@ -68,7 +69,7 @@ mutation: $(NPM) ## change the code that decides in one place at a time and see 
 demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image and refuse an unsigned one
 	node demo/demo.ts
 
-bench: $(NPM) $(BINARY) ## start-up and pull figures of docs/benchmarks.md
+bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md
 	node test/bench/bench.ts
 
 install: $(BINARY) $(SCHEMA) ## into DESTDIR and PREFIX (/usr/local)
@@ -98,6 +99,10 @@ $(SCHEMA): $(BINARY)
 
 $(TOOLS): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh containerd docker-registry oras
+	touch $@
+
+$(PEERS): packaging/fetch-debian-tools.sh
+	packaging/fetch-debian-tools.sh cosign notation
 	touch $@
 
 $(SERVERS): $(NPM) $(wildcard test/e2e/servers/install.sh test/e2e/servers/package-lock.json)

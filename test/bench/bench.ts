@@ -16,6 +16,7 @@ import { Signer } from "../support/signer.ts";
 import { StandInPds } from "../support/stand-in-pds.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
 import { StandInRegistry } from "../support/stand-in-registry.ts";
+import { preparePeers } from "./peers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BUN = join(ROOT, "node_modules/.bin/bun");
@@ -24,6 +25,7 @@ const BINARY = process.env["ATCR_VERIFY_BINARY"] ?? join(ROOT, "dist/atcr-verify
 const RUNS = Number(process.argv[2] ?? 25);
 /** Added to every answer for the figures of a network with distance, in milliseconds. */
 const DISTANCE = 50;
+const BURSTS = 5;
 const execute = promisify(execFile);
 
 interface Measured {
@@ -36,6 +38,8 @@ interface Measured {
 
 interface Case {
   readonly name: string;
+  /** Default: as for this program. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly command: readonly string[];
   readonly stdin?: string;
   readonly expected: number;
@@ -56,6 +60,7 @@ const environment = {
   PATH: process.env["PATH"] ?? "",
   SSL_CERT_FILE: join(folder, "ca.pem"),
   ATCR_VERIFY_CONFIG: join(folder, "config.yaml"),
+  ATCR_VERIFY_CACHE_DIR: join(folder, "cache"),
 };
 
 try {
@@ -80,7 +85,7 @@ async function main(): Promise<void> {
   writeFileSync(join(folder, "ca.pem"), authority.cert);
   writeFileSync(
     join(folder, "config.yaml"),
-    `trustPolicyPath: ${join(folder, "policy.yaml")}\nstateDir: ${folder}/state\ncacheDir: ${folder}/cache\nplcDirectories: [${plc.origin}]\nnetwork: {allow: [127.0.0.0/8]}\n`,
+    `trustPolicyPath: ${join(folder, "policy.yaml")}\nstateDir: ${folder}/state\ncacheDir: ${folder}/cache\nregistryConfigPath: ${folder}/certs.d\nplcDirectories: [${plc.origin}]\nnetwork: {allow: [127.0.0.0/8]}\n`,
   );
   writePolicy([signer.did]);
   // More signers than are asked directly: the way through the registry. None but one has a log.
@@ -95,9 +100,39 @@ async function main(): Promise<void> {
     ],
     stdin: JSON.stringify({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest }),
   });
-  const few = () => writePolicy([signer.did]);
-  const exempt = () => writePolicy([signer.did], "allow");
-  const many = () => writePolicy([signer.did, ...strangers]);
+  const cold = () => rmSync(join(folder, "cache"), { recursive: true, force: true });
+  const few = () => {
+    cold();
+    writePolicy([signer.did]);
+  };
+  const exempt = () => {
+    cold();
+    writePolicy([signer.did], "allow");
+  };
+  const many = () => {
+    cold();
+    writePolicy([signer.did, ...strangers]);
+  };
+  const again = () => writePolicy([signer.did]);
+
+  const nameIn = (repository: string, digest: string) => `${registry.authority}/team/${repository}@${digest}`;
+  const peerImages = {
+    cosign: registry.pushImage("team/cosign", "signed"),
+    notation: registry.pushImage("team/notation", "signed"),
+  };
+  for (const name of ["cosign", "notation"]) registry.pushImage(`team/${name}`, "unsigned");
+  const peers = await preparePeers(
+    folder,
+    { cosign: nameIn("cosign", peerImages.cosign.digest), notation: nameIn("notation", peerImages.notation.digest) },
+    join(folder, "ca.pem"),
+  );
+  const byPeers = (what: string, { digest }: { digest: string }) =>
+    peers.map(({ name, command, env, refused }) => ({
+      name: `${name}, ${what}`,
+      command: command(nameIn(name, digest)),
+      env,
+      expected: what === "unsigned" ? refused : 0,
+    }));
 
   console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, ${RUNS} runs turn by turn; median (min, max)\n`);
   await table("Start-up and pulls on loopback", [
@@ -107,13 +142,32 @@ async function main(): Promise<void> {
     { name: "verified pull, cold", ...pull(signed.digest), expected: 0, prepare: few },
     { name: "verified pull, 17 signers", ...pull(signed.digest), expected: 0, prepare: many },
     { name: "unsigned, refused", ...pull(unsigned.digest), expected: 1, prepare: few },
+    // The settings' one run before it; the evidence is that of the same run.
+    { name: "(kept for the next)", ...pull(signed.digest), expected: 0, prepare: few },
+    { name: "pulled again", ...pull(signed.digest), expected: 0, prepare: again },
+    ...byPeers("verified", signed),
+    ...byPeers("unsigned", unsigned),
   ]);
+
+  console.log("\nBursts for one image, all processes at once");
+  for (const count of [10, 50]) {
+    await burst(count, { name: "atcr-verify, cold", ...pull(signed.digest), expected: 0, prepare: few });
+    const [cosign] = byPeers("verified", signed);
+    if (cosign !== undefined) await burst(count, cosign);
+  }
+
+  console.log("\nRequests of a pull on loopback");
+  await counted({ name: "verified pull, cold", ...pull(signed.digest), expected: 0, prepare: few });
+  await counted({ name: "pulled again", ...pull(signed.digest), expected: 0, prepare: again });
+  await counted({ name: "unsigned, refused", ...pull(unsigned.digest), expected: 1, prepare: few });
+  for (const peer of [...byPeers("verified", signed), ...byPeers("unsigned", unsigned)]) await counted(peer);
 
   for (const server of servers) server.delay(DISTANCE);
   console.log(`\n${DISTANCE} ms added to every answer`);
   await distant("verified pull", { name: "", ...pull(signed.digest), expected: 0, prepare: few });
   await distant("verified pull, 17 signers", { name: "", ...pull(signed.digest), expected: 0, prepare: many });
   await distant("unsigned, refused", { name: "", ...pull(unsigned.digest), expected: 1, prepare: few });
+  for (const peer of [...byPeers("verified", signed), ...byPeers("unsigned", unsigned)]) await distant(peer.name, peer);
   registry.referrersApi = 404;
   await distant("unsigned, tag fallback", { name: "", ...pull(unsigned.digest), expected: 1, prepare: few });
 }
@@ -153,13 +207,46 @@ async function distant(name: string, one: Case): Promise<void> {
   console.log(row([name, `wall ${spread(walls)} ms`, [...counts].join(" or ")]));
 }
 
-async function measure({ command, stdin = "", expected, prepare }: Case): Promise<Measured> {
-  prepare?.();
-  const job = JSON.stringify({ command, env: environment, stdin });
-  const { stdout } = await execute(BUN, [join(import.meta.dirname, "measure.ts"), job]);
-  const measured = JSON.parse(stdout) as Measured;
-  if (measured.code !== expected) throw new Error(`exit code ${measured.code}: ${measured.stdout}`);
+/** Processes side by side, as when a node's pods start together: what all of them took. */
+async function burst(count: number, one: Case): Promise<void> {
+  const [cpus, walls, peaks, directory] = [[] as number[], [] as number[], [] as number[], new Set<number>()];
+  for (let run = 0; run < BURSTS; run++) {
+    for (const server of servers) server.forget();
+    const all = await measureAll(one, count);
+    cpus.push(all.reduce((sum, { cpu }) => sum + cpu, 0));
+    walls.push(Math.max(...all.map(({ wall }) => wall)));
+    peaks.push(Math.max(...all.map(({ rss }) => rss)));
+    directory.add(pds.requests.length);
+  }
+  const asked = one.env === undefined ? `${[...directory].join(" or ")} asked of the PDS` : "";
+  const figures = `CPU ${spread(cpus)} ms in all, the last after ${spread(walls)} ms, peak RSS ${spread(peaks)} MiB`;
+  console.log(row([`${count} x ${one.name}`, `${figures}  ${asked}`]));
+}
+
+async function counted(one: Case): Promise<void> {
+  for (const server of servers) server.forget();
+  await measure(one);
+  const [atPlc, atPds, atRegistry] = [plc, pds, registry].map((server) => server.requests.length);
+  console.log(row([one.name, `directory ${atPlc}, PDS ${atPds}, registry ${atRegistry}`]));
+}
+
+async function measure(one: Case): Promise<Measured> {
+  const [measured] = await measureAll(one, 1);
+  if (measured === undefined) throw new Error("nothing was measured");
   return measured;
+}
+
+async function measureAll(
+  { command, env = environment, stdin = "", expected, prepare }: Case,
+  parallel: number,
+): Promise<readonly Measured[]> {
+  prepare?.();
+  const job = JSON.stringify({ command, env, stdin, parallel });
+  const { stdout } = await execute(BUN, [join(import.meta.dirname, "measure.ts"), job], { maxBuffer: 2 ** 26 });
+  const all = JSON.parse(stdout) as readonly Measured[];
+  const wrong = all.find(({ code }) => code !== expected);
+  if (wrong !== undefined) throw new Error(`${command[0]}: exit code ${wrong.code}: ${wrong.stdout}`);
+  return all;
 }
 
 async function buildHello(): Promise<void> {
