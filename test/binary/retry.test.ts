@@ -12,8 +12,8 @@ const LONG = 14_000;
 
 const busy: Override = { status: 503 };
 const retryAfter = (seconds: number): Override => ({ status: 429, headers: { "retry-after": String(seconds) } });
-const reset: Override = ({ incoming }) => {
-  incoming.socket.resetAndDestroy();
+const reset: Override = (exchange) => {
+  exchange.reset();
   return undefined;
 };
 const hangUp: Override = ({ incoming }) => {

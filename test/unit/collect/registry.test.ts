@@ -383,6 +383,24 @@ describe("searchRegistry, the host", () => {
   });
 });
 
+describe("searchRegistry, where a token server gives none", () => {
+  it.each([
+    [429, "registry.unreachable"],
+    [503, "registry.unreachable"],
+    [401, "registry.unauthorized"],
+    [404, "registry.unauthorized"],
+  ])("for status %i it is %s, for every request", async (status, code) => {
+    await using world = await World.start();
+    const challenge = `Bearer realm="https://registry.example/token"`;
+    world.list(listed("first"), listed("second"));
+    world.registry.override("/manifests/", { status: 401, headers: { "www-authenticate": challenge } });
+    world.registry.override("/token", { status });
+    expect(await search(world)).toEqual([code, code]);
+    world.registry.override("/referrers/", { status: 401, headers: { "www-authenticate": challenge } });
+    expect(await search(world)).toEqual([code]);
+  });
+});
+
 describe("searchRegistry, the most requests", () => {
   it("is 3 for each page, each manifest and each payload, 3 for a token, and 3 for 8 who were asked who they are", async () => {
     await using world = await World.start();
