@@ -9,7 +9,7 @@ import type { Endpoints } from "../registry/endpoints.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
 import type { SignerMemory } from "../verify/memory.ts";
-import { askInTurn, describeTries, MAX_ATTEMPTS, type Pauses, type Tries } from "./retry.ts";
+import { askUntilAnswered, describeTries, type Outcome, type Pauses, Question, type Tries } from "./retry.ts";
 
 /** What everything that gathers evidence works with. */
 export interface CollectContext {
@@ -82,24 +82,31 @@ export interface Answer extends HttpResponse {
 /**
  * Asks, and asks again where nobody could be reached or whoever was is busy (retry.ts).
  *
- * @param attempts at most
+ * @param attempts at most; absent: as many as there are anywhere
  * @throws Missing where there is no answer; any status is an answer
  */
 export async function ask(
   service: Service,
   request: HttpRequest,
   context: CollectContext,
-  attempts = MAX_ATTEMPTS,
+  attempts?: number,
 ): Promise<Answer> {
-  // Known before: a timer may go off a moment before the time that it was set for.
-  const cutByDeadline = context.deadline.remaining() <= request.timeout;
-  const { attempts: made, took, ...outcome } = await askInTurn(request, context, attempts);
-  const tries = { attempts: made, took };
+  const question = new Question(request, context, attempts);
+  return answerTo(service, question, await askUntilAnswered(question, context));
+}
+
+/**
+ * What a question came to so far.
+ *
+ * @throws Missing where there is no answer; any status is an answer
+ */
+export function answerTo(service: Service, { tries, isCutByDeadline }: Question, outcome: Outcome): Answer {
   if ("response" in outcome) return { ...outcome.response, tries };
   const { failure } = outcome;
   // How long a silence lasted is said already.
-  const often = failure.kind === "timeout" && made === 1 ? "" : ` (${describeTries(tries)})`;
-  throw new Missing(codeOf(service, failure, cutByDeadline), `${failure.message}${often}`, { cause: failure });
+  const often = failure.kind === "timeout" && tries.attempts === 1 ? "" : ` (${describeTries(tries)})`;
+  const detail = `${failure.message}${often}`;
+  throw new Missing(codeOf(service, failure, isCutByDeadline), detail, { cause: failure });
 }
 
 /**

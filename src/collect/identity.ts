@@ -3,9 +3,9 @@ import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import { type Fetched, isUnanswered } from "../verify/evidence.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
-import { ask, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
+import { answerTo, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
-import { MAX_ATTEMPTS, restBefore } from "./retry.ts";
+import { inTurn, Question } from "./retry.ts";
 
 /** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
 const REPLAYED = 512;
@@ -43,9 +43,17 @@ export async function fetchIdentity(
   return { fetched: answer, proof: readIdentity(did, answer.bytes), directory: 0 };
 }
 
+/** One directory, asked for the log of one signer. */
+interface Directory {
+  /** Of plcDirectories. */
+  readonly index: number;
+  readonly question: Question;
+}
+
 /**
  * A directory that fails, does not know the DID, serves an invalid log or one that lost an operation only
- * makes the next be asked; where there is one alone, it is asked once more for a log that lost one.
+ * makes the next be asked. Those who could not be reached or were busy are asked again when all have been asked
+ * once; where there is one alone, it is asked once more for a log that lost an operation.
  */
 async function fetchPlc(
   did: Did,
@@ -53,51 +61,64 @@ async function fetchPlc(
   memory: SignerMemory,
   from: number,
 ): Promise<FetchedIdentity> {
-  const { plcDirectories } = context.config;
-  // Where there are others, each is asked before one is asked again.
-  const attempts = plcDirectories.length === 1 ? MAX_ATTEMPTS : 1;
-  for (let round = 1; ; round++) {
-    const found = await askDirectories(did, context, memory, from, attempts);
-    if (!(found instanceof Missing)) return found;
-    const isOver = attempts > 1 || round >= MAX_ATTEMPTS || !isUnanswered(found);
-    if (isOver || !(await restBefore(round, "the directories, to be asked again", context))) throw found;
-  }
-}
-
-/** @returns why there is none, where there is none */
-async function askDirectories(
-  did: Did,
-  context: CollectContext,
-  memory: SignerMemory,
-  from: number,
-  attempts: number,
-): Promise<FetchedIdentity | Missing> {
-  const { plcDirectories } = context.config;
-  const failures: Missing[] = [];
+  const count = context.config.plcDirectories.length;
+  const directories = Array.from({ length: count }, (_, i) => directoryAt((from + i) % count, did, context));
+  const failures = new Map<number, Missing>();
   let doubtful: FetchedIdentity | undefined;
-  for (let i = 0; i < plcDirectories.length || (i === 1 && doubtful?.proof !== undefined); i++) {
-    const directory = (from + i) % plcDirectories.length;
+  for await (const directory of inTurn(directories, context.deadline)) {
     try {
-      const log = await fetchLog(did, plcDirectories[directory] ?? "", context, attempts);
-      stillInTime(`the log of ${did}`, context, replayTime(log));
-      const proof = proofOf(did, log.bytes);
-      const found = { fetched: log, ...(proof && { proof }), directory };
-      const operations = proof?.history?.map(({ cid }) => cid);
-      if (proof !== undefined && lostOperation(operations, memory) === undefined) return found;
+      const found = await askDirectory(directory, did, context);
+      const operations = found.proof?.history?.map(({ cid }) => cid);
+      if (found.proof !== undefined && lostOperation(operations, memory) === undefined) return found;
+      const isAlone = found.proof !== undefined && directories.length === 1;
+      if (isAlone) directories.push(directoryAt(directory.index, did, context));
       // One that is valid and old says more than one that is invalid.
       if (doubtful?.proof === undefined) doubtful = found;
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
-      failures.push(error);
+      failures.set(directory.index, error);
     }
   }
   // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
   if (doubtful !== undefined) return { fetched: doubtful.fetched, directory: doubtful.directory };
-  // A directory that answered is told before one that did not: only silence may be made up for by memory.
+  throw worstOf([...failures.values()]);
+}
+
+/** A directory that answered is told before one that did not: only silence may be made up for by memory. */
+function worstOf(failures: readonly Missing[]): Missing {
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
   const why = failures.map(({ message }) => message).join("; ");
   return new Missing(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
+}
+
+function directoryAt(index: number, did: Did, context: CollectContext): Directory {
+  const request = {
+    url: `${context.config.plcDirectories[index]}/${did}/log/audit`,
+    accept: "application/json",
+    maxBytes: MAX_IDENTITY,
+    timeout: context.config.didResolverTimeout,
+    maxRedirects: 0,
+    originMayBePrivate: false,
+    purpose: "directory",
+  };
+  return { index, question: new Question(request, context) };
+}
+
+/** @throws Missing */
+async function askDirectory(
+  { index, question }: Directory,
+  did: Did,
+  context: CollectContext,
+): Promise<FetchedIdentity> {
+  const response = answerTo("identity", question, await question.ask());
+  if (response.status === 404 || response.status === 410)
+    throw new Missing("identity.unknown_did", `${context.config.plcDirectories[index]} does not know ${did}`);
+  if (response.status !== 200) badStatus("identity", response);
+  const log = fetched(response, context);
+  stillInTime(`the log of ${did}`, context, replayTime(log));
+  const proof = proofOf(did, log.bytes);
+  return { fetched: log, ...(proof && { proof }), directory: index };
 }
 
 /** @returns undefined where the log does not prove itself */
@@ -108,25 +129,4 @@ function proofOf(did: Did, bytes: Uint8Array): IdentityProof | undefined {
     if (error instanceof Rejection) return undefined;
     throw error;
   }
-}
-
-async function fetchLog(did: Did, origin: string, context: CollectContext, attempts: number): Promise<Fetched> {
-  const response = await ask(
-    "identity",
-    {
-      url: `${origin}/${did}/log/audit`,
-      accept: "application/json",
-      maxBytes: MAX_IDENTITY,
-      timeout: context.config.didResolverTimeout,
-      maxRedirects: 0,
-      originMayBePrivate: false,
-      purpose: "directory",
-    },
-    context,
-    attempts,
-  );
-  if (response.status === 404 || response.status === 410)
-    throw new Missing("identity.unknown_did", `${origin} does not know ${did}`);
-  if (response.status !== 200) badStatus("identity", response);
-  return fetched(response, context);
 }

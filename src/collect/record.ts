@@ -7,6 +7,8 @@ import { ask, badStatus, type CollectContext, fetched, hostOf, Missing } from ".
 
 /** Cap on a proof (spec 4): real ones have a few kilobytes. */
 const MAX_PROOF = 2 * 1024 * 1024;
+/** Bytes of an answer that says why there is no proof: whoever serves more is not told apart from others by reading it. */
+const MAX_ERROR = 4 * 1024;
 /** Errors by which a PDS says that it does not serve this repo (com.atproto.sync.getRecord). */
 const UNAVAILABLE: ReadonlySet<string> = new Set(["RepoNotFound", "RepoDeactivated", "RepoTakendown", "RepoSuspended"]);
 
@@ -51,6 +53,7 @@ export async function fetchRecord(
 
 /** @param response attacker-controlled */
 function errorName({ body }: HttpResponse): string | undefined {
+  if (body.length > MAX_ERROR) return undefined;
   try {
     const json = parseJson(body, "pds.bad_response", "the PDS's answer");
     const error = isJsonObject(json) ? field(json, "error") : undefined;

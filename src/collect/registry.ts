@@ -5,7 +5,6 @@ import type { Endpoint } from "../registry/endpoints.ts";
 import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
 import { ask, type CollectContext, gapOf, Missing } from "./context.ts";
 import { type Listing, Repository } from "./repository.ts";
-import { MAX_ATTEMPTS } from "./retry.ts";
 
 /** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;
@@ -29,7 +28,7 @@ export async function searchRegistry(
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
   const { all, problem } = context.registries.endpoints(subject.name.host);
-  const last = repositoryAt(all.at(-1) ?? all[0], subject, context, MAX_ATTEMPTS);
+  const last = repositoryAt(all.at(-1) ?? all[0], subject, context);
   const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
   const failures: string[] = problem === undefined ? [] : [problem];
   for (const mirror of mirrors) {
@@ -48,7 +47,7 @@ export async function searchRegistry(
 /** A repository, or why it is not asked. */
 type Place = Repository | { readonly unusable: string };
 
-function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, attempts: number): Place {
+function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, attempts?: number): Place {
   if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
   const { config, registries } = context;
   const client = new RegistryClient(endpoint, subject.name.path, {

@@ -135,11 +135,12 @@ export class Repository {
     return this.#client.get(url, { accept, maxBytes, maxRedirects: MAX_REDIRECTS });
   }
 
-  #accepted({ response, tried }: RegistryAnswer): HttpResponse {
+  #accepted({ response, tried, isBusy }: RegistryAnswer): HttpResponse {
     if (response.status === 200) return response;
     if (response.status === 401 || response.status === 403) {
       const detail = `${hostOf(response.url)} wants credentials (status ${response.status})`;
-      throw new Missing("registry.unauthorized", tried === undefined ? detail : `${detail}: ${tried}`);
+      const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
+      throw new Missing(code, tried === undefined ? detail : `${detail}: ${tried}`);
     }
     badStatus("registry", response);
   }

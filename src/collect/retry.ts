@@ -1,12 +1,16 @@
 import type { Deadline } from "../net/deadline.ts";
 import { HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
 
-/** How often a question is asked at most, where it is not answered (spec 4). */
-export const MAX_ATTEMPTS = 3;
+/** How often one question is asked at most; stops a peer that is always busy from being hammered (spec 4). */
+const MAX_ATTEMPTS = 3;
 /** What must be left after a pause for another attempt, in milliseconds. */
 const LEFT_FOR_ATTEMPT = 100;
 /** Statuses that may be others a moment later. */
 const BUSY: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
+/** Retry-After in seconds; with more digits nobody waits either. */
+const SECONDS = /^\d{1,9}$/;
+/** The one form of a date that is written today (RFC 9110, section 5.6.7). */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
 /** How the pauses between attempts are. */
 export interface Pauses {
@@ -21,12 +25,14 @@ export interface Tries {
   readonly attempts: number;
   /** Milliseconds that all of them and their pauses took. */
   readonly took: number;
+  /** Milliseconds for which the last answer asked to be left alone, attacker-controlled; 0: it did not. */
+  readonly retryAfter: number;
 }
 
-/** An answer after all attempts, or why there is none. */
-export type Outcome = Tries & ({ readonly response: HttpResponse } | { readonly failure: HttpFailure });
+/** What one attempt came to: an answer, whatever its status, or why there is none. */
+export type Outcome = { readonly response: HttpResponse } | { readonly failure: HttpFailure };
 
-interface Asking {
+export interface Asking {
   readonly http: (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
   readonly deadline: Deadline;
   readonly pauses: Pauses;
@@ -35,70 +41,150 @@ interface Asking {
 }
 
 /**
- * Asks until there is an answer: once more where nobody could be reached, or whoever was is busy, while the
- * request's time, which is that of all attempts together, and the deadline leave time for it. What was silent
- * until its time was over, or answered something else, is not asked again.
- *
- * @param attempts at most
+ * One question to one host, which may be asked more than once: where nobody could be reached, or whoever was is
+ * busy, and while there is time. The request's timeout is that of all attempts and pauses together. What was
+ * silent until its time was over, or answered something else, is not asked again.
  */
-export async function askInTurn(request: HttpRequest, asking: Asking, attempts: number): Promise<Outcome> {
-  const { deadline } = asking;
-  const began = deadline.remaining();
-  const budget = Math.min(request.timeout, began);
-  for (let attempt = 1; ; attempt++) {
-    const left = attempt === 1 ? request.timeout : budget - (began - deadline.remaining());
-    const outcome = await once({ ...request, timeout: Math.max(0, left) }, asking);
-    const done = { ...outcome, attempts: attempt, took: began - deadline.remaining() };
-    if (attempt >= attempts || !isPassing(outcome)) return done;
-    const pause = Math.max(backoff(attempt, asking.pauses), retryAfter(outcome, asking.now()));
-    if (pause + LEFT_FOR_ATTEMPT > budget - done.took) return done;
-    await rest(pause, `${request.purpose} ${URL.parse(request.url)?.host ?? ""}, to be asked again`, deadline);
+export class Question {
+  readonly #request: HttpRequest;
+  readonly #asking: Asking;
+  readonly #most: number;
+  #attempts = 0;
+  #took = 0;
+  #retryAfter = 0;
+  #isPassing = false;
+  #isCut = false;
+  /** Milliseconds for all of it; known when it is asked first. */
+  #budget = 0;
+  /** Before the next attempt, from the end of the last one. */
+  #pause = 0;
+  /** What was left of the deadline when the last attempt ended. */
+  #leftThen = 0;
+
+  /** @param most attempts */
+  constructor(request: HttpRequest, asking: Asking, most = MAX_ATTEMPTS) {
+    this.#request = request;
+    this.#asking = asking;
+    this.#most = most;
+  }
+
+  get tries(): Tries {
+    return { attempts: this.#attempts, took: this.#took, retryAfter: this.#retryAfter };
+  }
+
+  /** Whether it is the deadline that ends it, and not the request's own timeout. */
+  get isCutByDeadline(): boolean {
+    return this.#isCut;
+  }
+
+  /** Who is asked, for messages. */
+  get name(): string {
+    return `${this.#request.purpose} ${URL.parse(this.#request.url)?.host ?? ""}`;
+  }
+
+  /** One attempt. */
+  async ask(): Promise<Outcome> {
+    const { http, deadline, now } = this.#asking;
+    const began = deadline.remaining();
+    if (this.#attempts === 0) {
+      this.#budget = Math.min(this.#request.timeout, began);
+      // Known before: a timer may go off a moment before the time that it was set for.
+      this.#isCut = began <= this.#request.timeout;
+    } else this.#took += this.#pause;
+    const timeout = this.#attempts === 0 ? this.#request.timeout : Math.max(0, this.#budget - this.#took);
+    this.#attempts++;
+    const outcome = await outcomeOf(http({ ...this.#request, timeout }, deadline));
+    this.#leftThen = deadline.remaining();
+    this.#took += began - this.#leftThen;
+    this.#isPassing = isPassing(outcome);
+    this.#retryAfter = this.#isPassing ? retryAfter(outcome, now()) : 0;
+    this.#pause = Math.max(this.#backoff(), this.#retryAfter);
+    return outcome;
+  }
+
+  /** Milliseconds from now until it is worth asking again; undefined where it is not, or there is no time for it. */
+  untilAgain(): number | undefined {
+    if (!this.#isPassing || this.#attempts >= this.#most) return undefined;
+    const left = this.#asking.deadline.remaining();
+    const rest = Math.max(0, this.#pause - (this.#leftThen - left));
+    const isInTime = this.#took + this.#pause + LEFT_FOR_ATTEMPT <= this.#budget && rest + LEFT_FOR_ATTEMPT <= left;
+    return isInTime ? rest : undefined;
+  }
+
+  #backoff(): number {
+    const { base, random } = this.#asking.pauses;
+    return base * 2 ** (this.#attempts - 1) * (0.5 + random());
   }
 }
 
-/** Waits before another attempt. @returns false where there is no time for it */
-export async function restBefore(
-  attempt: number,
-  what: string,
-  { deadline, pauses }: Pick<Asking, "deadline" | "pauses">,
-): Promise<boolean> {
-  const pause = backoff(attempt, pauses);
-  if (pause + LEFT_FOR_ATTEMPT > deadline.remaining()) return false;
-  await rest(pause, what, deadline);
-  return true;
+/** Asks until there is an answer that asking again would not change. */
+export async function askUntilAnswered(question: Question, { deadline }: Pick<Asking, "deadline">): Promise<Outcome> {
+  for (;;) {
+    const outcome = await question.ask();
+    const pause = question.untilAgain();
+    if (pause === undefined) return outcome;
+    await rest(pause, question, deadline);
+  }
 }
 
-/** `3 attempts in 0.7 s` */
-export function describeTries({ attempts, took }: Tries): string {
-  return `${attempts} attempt${attempts === 1 ? "" : "s"} in ${(took / 1000).toFixed(1)} s`;
+/**
+ * Of several who may know the same, each is named once before one is named again; then whoever's pause is over
+ * first, after that pause. Ends when none is worth asking.
+ *
+ * @param peers each is to be asked by the receiver when it is named; may become more meanwhile
+ */
+export async function* inTurn<T extends { readonly question: Question }>(
+  peers: readonly T[],
+  deadline: Deadline,
+): AsyncGenerator<T, void> {
+  for (;;) {
+    const next = peers.find(({ question }) => question.tries.attempts === 0) ?? (await soonest(peers, deadline));
+    if (next === undefined) return;
+    yield next;
+  }
 }
 
-async function once(request: HttpRequest, { http, deadline }: Asking) {
+/** Who may be asked again first, when they may; undefined where nobody is worth it. */
+async function soonest<T extends { readonly question: Question }>(
+  peers: readonly T[],
+  deadline: Deadline,
+): Promise<T | undefined> {
+  const pauses = peers.map(({ question }) => question.untilAgain() ?? Number.POSITIVE_INFINITY);
+  const pause = Math.min(...pauses);
+  const next = peers[pauses.indexOf(pause)];
+  if (next === undefined || pause === Number.POSITIVE_INFINITY) return undefined;
+  await rest(pause, next.question, deadline);
+  return next;
+}
+
+/** `3 attempts in 0.7 s`, `1 attempt in 0.0 s, Retry-After 3600 s` */
+export function describeTries({ attempts, took, retryAfter }: Tries): string {
+  const often = `${attempts} attempt${attempts === 1 ? "" : "s"} in ${(took / 1000).toFixed(1)} s`;
+  return retryAfter === 0 ? often : `${often}, Retry-After ${Math.ceil(retryAfter / 1000)} s`;
+}
+
+async function outcomeOf(exchange: Promise<HttpResponse>): Promise<Outcome> {
   try {
-    return { response: await http(request, deadline) };
+    return { response: await exchange };
   } catch (failure) {
     if (failure instanceof HttpFailure) return { failure };
     throw failure;
   }
 }
 
-function isPassing(outcome: { response: HttpResponse } | { failure: HttpFailure }): boolean {
+function isPassing(outcome: Outcome): boolean {
   return "response" in outcome ? BUSY.has(outcome.response.status) : outcome.failure.kind === "unreachable";
 }
 
-function backoff(attempt: number, { base, random }: Pauses): number {
-  return base * 2 ** (attempt - 1) * (0.5 + random());
-}
-
 /** @returns milliseconds that a busy server asks for, attacker-controlled: held against the time that is left */
-function retryAfter(outcome: { response: HttpResponse } | { failure: HttpFailure }, now: number): number {
-  const text = "response" in outcome ? outcome.response.headers.get("retry-after") : undefined;
-  if (text === undefined) return 0;
-  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
-  const date = Date.parse(text);
+function retryAfter(outcome: Outcome, now: number): number {
+  const text = "response" in outcome ? (outcome.response.headers.get("retry-after")?.trim() ?? "") : "";
+  if (SECONDS.test(text)) return Number(text) * 1000;
+  const date = HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
 }
 
-async function rest(pause: number, what: string, deadline: Deadline): Promise<void> {
-  await deadline.track(what, async () => new Promise((done) => setTimeout(done, pause)));
+async function rest(pause: number, question: Question, deadline: Deadline): Promise<void> {
+  const wait = () => new Promise<void>((done) => setTimeout(done, pause));
+  await deadline.track(`${question.name}, to be asked again`, wait);
 }

@@ -26,6 +26,8 @@ export interface AuthoriseContext {
 export interface Authorisation {
   readonly header?: string;
   readonly tried: string;
+  /** Whoever gives tokens was busy: that is no refusal. */
+  readonly isBusy?: true;
 }
 
 /**
@@ -86,7 +88,9 @@ async function tokenFor(
   });
   const token = response.status === 200 ? readToken(response.body) : undefined;
   if (token !== undefined) return { header: `Bearer ${token}`, tried: `with a token of ${realm.host}, got ${who}` };
-  return { tried: `the token server ${realm.host} gives none (status ${response.status}), asked ${who}` };
+  const isBusy = response.status === 429 || response.status >= 500;
+  const tried = `the token server ${realm.host} gives none (status ${response.status}), asked ${who}`;
+  return { tried, ...(isBusy && { isBusy }) };
 }
 
 interface TokenQuestion extends AuthoriseContext {

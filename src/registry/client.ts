@@ -7,6 +7,8 @@ export interface RegistryAnswer {
   readonly response: HttpResponse;
   /** What was tried to be let in, without any secret; absent where nothing was wanted. */
   readonly tried?: string;
+  /** As {@link Authorisation.isBusy}. */
+  readonly isBusy?: true;
 }
 
 export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects">;
@@ -40,9 +42,7 @@ export class RegistryClient {
   async get(url: string, request: RegistryRequest): Promise<RegistryAnswer> {
     const known = await this.#authorisation;
     const first = await this.#ask(url, request, known);
-    if (first.status !== 401 || known !== undefined) {
-      return { response: first, ...(known && { tried: known.tried }) };
-    }
+    if (first.status !== 401 || known !== undefined) return { response: first, ...howOf(known) };
     // Requests side by side share one token.
     this.#authorisation ??= authorise(
       first.headers.get("www-authenticate"),
@@ -51,8 +51,8 @@ export class RegistryClient {
       this.#context,
     );
     const authorisation = await this.#authorisation;
-    if (authorisation.header === undefined) return { response: first, tried: authorisation.tried };
-    return { response: await this.#ask(url, request, authorisation), tried: authorisation.tried };
+    const isLetIn = authorisation.header !== undefined;
+    return { response: isLetIn ? await this.#ask(url, request, authorisation) : first, ...howOf(authorisation) };
   }
 
   #ask(url: string, request: RegistryRequest, authorisation: Authorisation | undefined): Promise<HttpResponse> {
@@ -69,4 +69,10 @@ export class RegistryClient {
       purpose: "registry",
     });
   }
+}
+
+function howOf(authorisation: Authorisation | undefined): Omit<RegistryAnswer, "response"> {
+  if (authorisation === undefined) return {};
+  const { tried, isBusy } = authorisation;
+  return { tried, ...(isBusy && { isBusy }) };
 }

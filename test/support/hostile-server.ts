@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { addressInUrl } from "./certificates.ts";
 import { type Behaviour, HOSTILE_BEHAVIOURS, type HostileBehaviour } from "./hostile-behaviours.ts";
 import type { Exchange, Override, ServerOptions } from "./http-server.ts";
+import { RawSockets } from "./raw-sockets.ts";
 
 /** Faults below HTTP, which are in place before a request can be read. */
 export type ConnectionFault =
@@ -33,9 +34,8 @@ export class HostileServer {
   connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #raw: RawSockets;
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** TCP connections by the victim's port: one that TLS is spoken on can be reset below it only. */
-  readonly #below = new Map<number, Socket>();
   readonly #options: ServerOptions;
   #origin = "";
 
@@ -53,11 +53,9 @@ export class HostileServer {
       options.tls === undefined || fault !== undefined || what === "refuse"
         ? createServer(onConnection)
         : createTlsServer({ ...options.tls }, onConnection);
+    this.#raw = new RawSockets(this.#server);
     this.#server.on("tlsClientError", () => {});
-    this.#server.on("connection", (socket: Socket) => {
-      this.#track(socket);
-      this.#below.set(socket.remotePort ?? 0, socket);
-    });
+    this.#server.on("connection", (socket: Socket) => this.#track(socket));
   }
 
   /** With `tls` the origin is https; behaviours speak TLS then, connection faults do not get that far. */
@@ -121,8 +119,7 @@ export class HostileServer {
       const authority = /^host: *(.*)\r$/im.exec(received)?.[1] ?? this.authority;
       const scheme = this.#options.tls === undefined ? "http" : "https";
       const every = everyOn(socket, this.#timers);
-      const below = this.#below.get(socket.remotePort ?? 0) ?? socket;
-      const reset = (): void => void below.resetAndDestroy();
+      const reset = (): void => this.#raw.reset(socket);
       void Promise.resolve(behave({ socket, method, url, authority, scheme, nth, every, reset })).catch(() =>
         socket.destroy(),
       );
@@ -135,7 +132,7 @@ export class HostileServer {
 export function hostile(what: HostileBehaviour | Behaviour): Override {
   const timers = new Set<NodeJS.Timeout>();
   let nth = 0;
-  return async ({ request, incoming }: Exchange) => {
+  return async ({ request, incoming, reset }: Exchange) => {
     const { socket } = incoming;
     socket.once("close", () => {
       for (const timer of timers) clearInterval(timer);
@@ -150,7 +147,7 @@ export function hostile(what: HostileBehaviour | Behaviour): Override {
       scheme,
       nth,
       every: everyOn(socket, timers),
-      reset: () => void socket.resetAndDestroy(),
+      reset,
     };
     nth += 1;
     await behaviourOf(what)(victim as Parameters<Behaviour>[0]);

@@ -8,6 +8,7 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { addressInUrl, type TlsIdentity } from "./certificates.ts";
+import { RawSockets } from "./raw-sockets.ts";
 
 export interface ServerOptions {
   /** Loopback address to listen on; default 127.0.0.1. */
@@ -50,6 +51,8 @@ export interface Exchange {
   readonly request: RecordedRequest;
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  /** Resets the connection, below TLS. */
+  readonly reset: () => void;
 }
 
 /**
@@ -70,6 +73,7 @@ export abstract class StandInServer {
   requests: RecordedRequest[] = [];
   readonly #server: Server;
   readonly #options: ServerOptions;
+  readonly #raw: RawSockets;
   readonly #timers = new Map<NodeJS.Timeout, () => void>();
   #overrides: { match: Match; answers: Override[] }[] = [];
   #delays: { match: Match; milliseconds: number }[] = [];
@@ -85,6 +89,7 @@ export abstract class StandInServer {
       });
     };
     this.#server = options.tls === undefined ? createServer(listener) : createTlsServer({ ...options.tls }, listener);
+    this.#raw = new RawSockets(this.#server);
     this.#server.on("tlsClientError", () => {});
   }
 
@@ -177,7 +182,7 @@ export abstract class StandInServer {
     this.requests.push(request);
     const delay = this.#delays.find(({ match }) => matches(match, request));
     if (delay !== undefined) await this.#sleep(delay.milliseconds);
-    const answer = await this.#choose({ request, incoming, outgoing });
+    const answer = await this.#choose({ request, incoming, outgoing, reset: () => this.#raw.reset(incoming.socket) });
     request.answeredAt = performance.now();
     if (answer === undefined || outgoing.destroyed) return;
     send(answer, outgoing);

@@ -6,6 +6,7 @@ import { Rejection } from "../../../src/rejection.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import { fixedDeadline } from "../../support/deciding.ts";
 import { json, NOW, signer, type TestSigner } from "../../support/evidence.ts";
+import type { Answer } from "../../support/http-server.ts";
 import { World } from "../../support/world.ts";
 
 const [FIRST, SECOND] = ["https://plc.example", "https://plc2.example"];
@@ -127,6 +128,62 @@ describe("fetchIdentity of a did:plc", () => {
     await using world = await World.start();
     const context = { ...world.context(BOTH), http: () => Promise.reject(new TypeError("a bug")) };
     await expect(fetchIdentity(alice.did, context)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("fetchIdentity, where directories are busy", () => {
+  const asked = (world: World) => world.http.asked.map(({ url }) => (url.startsWith(FIRST) ? 1 : 2));
+
+  it("asks each once before one is asked again, three times each, and says how often", async () => {
+    await using world = await World.start();
+    world.plc.override("", { status: 503 });
+    world.plc2.override("", { status: 429 });
+    const failed = await fetchIdentity(alice.did, world.context(BOTH)).catch((error: Missing) => error);
+    expect(asked(world).slice(0, 3)).toEqual([1, 2, 1]);
+    expect([world.plc.count(), world.plc2.count()]).toEqual([3, 3]);
+    expect(failed).toMatchObject({ code: "identity.unreachable" });
+    const often = String.raw`\(3 attempts in \d\.\d s\)`;
+    expect((failed as Missing).message).toMatch(
+      new RegExp(`^plc\\.example answers with status 503 ${often}; plc2\\.example answers with status 429 ${often}$`),
+    );
+  });
+
+  it.each<[string, readonly (Answer | "usual")[], readonly (Answer | "usual")[], readonly number[]]>([
+    ["the next one knows", [{ status: 503 }], ["usual"], [1, 2]],
+    ["the next one is asked for ever", [{ status: 503 }, "usual"], [{ status: 503 }], [1, 2, 1]],
+    ["the next one does not know the DID", [{ status: 503 }, "usual"], [{ status: 404 }], [1, 2, 1]],
+    ["the next one serves an invalid log", [{ status: 503 }, "usual"], [{ json: [] }], [1, 2, 1]],
+    [
+      "a directory asks for more than there is time for",
+      [{ status: 503, headers: { "retry-after": "60" } }],
+      [{ status: 503 }, { status: 503 }, "usual"],
+      [1, 2, 2, 2],
+    ],
+  ])("finds the log: %s", async (_, first, second, expected) => {
+    await using world = await World.start(alice);
+    world.plc.override("", ...first);
+    world.plc2.override("", ...second);
+    const found = await fetchIdentity(alice.did, world.context(BOTH));
+    expect(found).toMatchObject({ directory: (expected.at(-1) ?? 0) - 1, proof: { did: alice.did } });
+    expect(asked(world)).toEqual(expected);
+  });
+
+  it("does not ask again who was silent, or who knows no such DID", async () => {
+    await using world = await World.start(alice);
+    world.plc.delay(60_000);
+    world.plc2.override("", { status: 404 });
+    await expect(fetchIdentity(alice.did, world.context({ ...BOTH, didResolverTimeout: 300 }))).rejects.toThrow();
+    expect(asked(world)).toEqual([1, 2]);
+  });
+
+  it("asks the only directory six times at most: three for the log, three for one that lost no operation", async () => {
+    await using world = await World.start(alice);
+    const busy = { status: 503 };
+    world.plc.override("", busy, busy, "usual", busy, busy, "usual");
+    const memory = { ...NOTHING_REMEMBERED, operations: new Set(["lost"]) };
+    const found = await fetchIdentity(alice.did, world.context(), memory);
+    expect(found.proof).toBeUndefined();
+    expect(world.plc.count()).toBe(6);
   });
 });
 

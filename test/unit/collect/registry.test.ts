@@ -382,3 +382,52 @@ describe("searchRegistry, the host", () => {
     await expect(searchRegistry(subject(), new Set(), context, () => {})).rejects.toThrow(TypeError);
   });
 });
+
+describe("searchRegistry, where a token server gives none", () => {
+  it.each([
+    [429, "registry.unreachable"],
+    [503, "registry.unreachable"],
+    [401, "registry.unauthorized"],
+    [404, "registry.unauthorized"],
+  ])("for status %i it is %s, for every request", async (status, code) => {
+    await using world = await World.start();
+    const challenge = `Bearer realm="https://registry.example/token"`;
+    world.list(listed("first"), listed("second"));
+    world.registry.override("/manifests/", { status: 401, headers: { "www-authenticate": challenge } });
+    world.registry.override("/token", { status });
+    expect(await search(world)).toEqual([code, code]);
+    world.registry.override("/referrers/", { status: 401, headers: { "www-authenticate": challenge } });
+    expect(await search(world)).toEqual([code]);
+  });
+});
+
+describe("searchRegistry, the most requests", () => {
+  it("is 3 for each page, each manifest and each payload, 3 for a token, and 3 for 8 who were asked who they are", async () => {
+    await using world = await World.start();
+    const busy = { status: 503 };
+    const answer = `Bearer realm="https://registry.example/token"`;
+    const whoIsIt = { status: 401, headers: { "www-authenticate": answer } };
+    for (let i = 0; i < 32; i++) {
+      const { digest } = world.attach({ payload: payloadOf(A, { salt: i }) });
+      const first = i < 8 ? [busy, busy, whoIsIt] : [];
+      world.registry.override(`/manifests/${digest}`, ...first, busy, busy, "usual");
+    }
+    world.registry.override("/token", busy, busy, "usual");
+    world.registry.pageSize = 4;
+    const pages = Array.from({ length: 8 }, () => [busy, busy, "usual"] as const).flat();
+    world.registry.override("/referrers/", ...pages);
+    const payloads = new Map<string, number>();
+    world.registry.override("/blobs/", ({ request }) => {
+      const nth = (payloads.get(request.url) ?? 0) + 1;
+      payloads.set(request.url, nth);
+      return nth < 3 ? busy : { json: payloadOf(A) };
+    });
+    await search(world);
+    expect(["/referrers/", "/manifests/", "/blobs/", "/token"].map((part) => world.http.count(part))).toEqual([
+      3 * 8,
+      3 * 32 + 3 * 8,
+      3 * 32,
+      3,
+    ]);
+  });
+});

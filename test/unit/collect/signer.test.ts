@@ -166,3 +166,40 @@ describe("SignerSearch, asked a second time", () => {
     expect(search.proof?.history).toHaveLength(2);
   });
 });
+
+describe("SignerSearch, the most requests for one signer", () => {
+  const busy = { status: 503 };
+
+  it("is 12 to the only directory", async () => {
+    const moved = await signer({ name: "alice" });
+    await moved.log.update({ handle: "new.test" }, { at: NOW });
+    await using world = await World.start(alice);
+    world.memory.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    const [short, whole] = [{ json: alice.log.entries() }, { json: moved.log.entries() }];
+    const once = [busy, busy, short, busy, busy, whole];
+    world.plc.override("", ...once, ...once);
+    const search = new SignerSearch(alice.did, SOUGHT, world.context());
+    expect(told(await search.ask())).toEqual(["record"]);
+    await search.refresh();
+    expect(await search.refresh()).toEqual([]);
+    expect(world.plc.count()).toBe(12);
+  });
+
+  it("is 18 to a PDS: three for each of two records, which are asked for three times", async () => {
+    const moved = await signer({ name: "alice", tag: {} });
+    await moved.log.update({ handle: "new.test" }, { at: NOW });
+    await using world = await World.start(alice);
+    world.plc2.add(moved.log);
+    world.pds.override("", busy);
+    const search = new SignerSearch(alice.did, ON_ATCR, world.context(BOTH));
+    await search.ask();
+    expect(world.pds.count()).toBe(6);
+    await search.refresh();
+    expect(world.pds.count()).toBe(12);
+    // The tag is asked for after the digest then, which must be answered.
+    world.pds.override("", busy, busy, "usual", busy);
+    await search.again();
+    expect([await search.refresh(), search.again()]).toEqual([[], undefined]);
+    expect([world.pds.count(), world.plc.count(), world.plc2.count()]).toEqual([18, 1, 1]);
+  });
+});
