@@ -1,6 +1,7 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
 import { Pieces } from "../disk/pieces.ts";
-import { fromUtf8, toHex, toUtf8 } from "../encoding/bytes.ts";
+import { toHex, toUtf8 } from "../encoding/bytes.ts";
+import { seal, unseal } from "../encoding/sealed.ts";
 import { sha256 } from "../encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -14,8 +15,6 @@ const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";
 const MAX_SETTINGS = 1024 * 1024;
 /** Remembered in all: every change of a file leaves one behind. */
 const MAX_REMEMBERED = 64;
-/** Hex digits of the hash before what is remembered. */
-const SEAL = 64;
 
 export interface Settings {
   readonly config: Config;
@@ -59,23 +58,11 @@ async function remembered<T>(
   const name = toHex(
     sha256(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])]))),
   );
-  const known = open(await pieces.read(name));
-  if (known !== undefined) return known.value as T;
+  const piece = await pieces.read(name);
+  const known = piece && unseal(piece.bytes);
+  if (known !== undefined) return fromTypedJson(known) as T;
   const value = await parse();
-  const bytes = mayRemember(value) ? seal({ value }) : undefined;
+  const bytes = mayRemember(value) ? seal(toTypedJson(value)) : undefined;
   if (bytes !== undefined && bytes.length <= MAX_SETTINGS) await pieces.write(name, bytes);
   return value;
-}
-
-function seal(value: { readonly value: unknown }): Uint8Array {
-  const text = toTypedJson(value);
-  return toUtf8(`${toHex(sha256(toUtf8(text)))}${text}`);
-}
-
-/** @returns undefined where it is not whole */
-function open(piece: { readonly bytes: Uint8Array } | undefined): { readonly value: unknown } | undefined {
-  const body = piece?.bytes.subarray(SEAL);
-  if (piece === undefined || body === undefined) return undefined;
-  if (fromUtf8(piece.bytes.subarray(0, SEAL)) !== toHex(sha256(body))) return undefined;
-  return fromTypedJson(fromUtf8(body) ?? "null") as { readonly value: unknown };
 }

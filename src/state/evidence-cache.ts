@@ -70,7 +70,7 @@ export class EvidenceCache {
     const piece = await this.records.read(name);
     if (piece === undefined) return undefined;
     const beside = await this.records.read(provenName(signer, digest));
-    const known = beside && readProven(beside.bytes, piece.bytes, this.#program);
+    const known = beside && readProven(beside.bytes, piece.bytes, this.#program, { signer, digest });
     const read = () => signatureIn(piece.bytes, digest, signer);
     if (known !== undefined) return { ...known, signature: read };
     return this.#usable(this.records, name, () => {

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:
 import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { EvidenceStore } from "../../../src/state/evidence-store.ts";
+import { Pieces } from "../../../src/disk/pieces.ts";
+import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import { SignerStore } from "../../../src/state/signer-store.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { ALICE, tidAt } from "../../support/traces.ts";
@@ -63,17 +63,18 @@ it("a new revision is on the disk before an older one is taken away", async () =
   expect(calls).toEqual([]);
 });
 
-it("kept evidence is on the disk before it takes its place, and leaves nothing where that fails", async () => {
+it("a piece is whole before it has its name, and leaves nothing where that fails", async () => {
   calls.length = 0;
-  const key = { signer: ALICE, digest: `sha256:${"0".repeat(64)}` as Digest, name: "registry.example/team/app" };
-  const identity = { url: "https://plc.example", bytes: new Uint8Array(), fetchedAt: 5 };
-  const evidence = { pointers: [], signatures: [{ signer: ALICE, identity }], gaps: [] };
-  const store = new EvidenceStore(join(root, "cache"), { report: () => {} });
-  await store.keep(key, evidence);
-  const written = ["make piece.temporary", "sync piece.temporary", "rename piece.temporary"];
+  const warnings: string[] = [];
+  const bounds = { bytes: 100, count: 10 };
+  const pieces = new Pieces(join(root, "cache"), "things", bounds, (warning) => warnings.push(warning));
+  await pieces.write("one.json", toUtf8("as it was"));
+  const written = ["make piece.temporary", "rename piece.temporary"];
   expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
   calls.splice(0, calls.length, "rename fails");
-  await store.keep(key, evidence);
+  await pieces.write("one.json", toUtf8("as it is"));
   expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
-  expect(readdirSync(join(root, "cache", "evidence"))).toHaveLength(1);
+  expect(readdirSync(join(root, "cache", "things"))).toEqual(["one.json"]);
+  expect(warnings).toEqual([expect.stringMatching(/one\.json is not written: no space left$/)]);
+  expect((await pieces.read("one.json"))?.bytes).toEqual(Buffer.from("as it was"));
 });
