@@ -1,8 +1,7 @@
 import { read } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
-import { answerFromRefusal } from "../decide/from-refusal.ts";
-import { digestHex } from "../oci/digest.ts";
+import { answerFromRefusal, questionOf } from "../decide/from-refusal.ts";
 import type { Rule } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
@@ -73,8 +72,10 @@ async function answerWithoutNetwork(
     const known = await remembered();
     if (known !== undefined) return known;
     const patience = deadline.remaining() * PATIENCE;
+    // Not by the digest alone: whoever may name it at a registry that is slow would have all others wait.
+    const question = questionOf(subject, rule, config, memory.now());
     const turn = await deadline.track("another process that asks about this image", () =>
-      memory.turns.take(`image-${digestHex(subject.digest)}`, patience),
+      memory.turns.take(`image-${question}`, patience),
     );
     return turn === "another had it" ? remembered() : undefined;
   });
