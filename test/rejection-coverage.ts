@@ -143,7 +143,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   },
   "image.malformed_reference": { vectors: ["image.malformed_reference"] },
   "policy.invalid": { vectors: ["policy.invalid"] },
-  "config.invalid": { test: "unit/config/config.test.ts :: an ATCR host without a dot" },
+  "config.invalid": { test: "unit/config/parse.test.ts :: an ATCR host without a dot" },
   "bundle.malformed": { vectors: ["bundle.malformed"] },
   "internal.error": { test: "binary/deadline.test.ts :: is internal.error, exit code 4, under audit too: %s" },
 };

@@ -7,7 +7,7 @@ import { type Case, judge } from "../verify/judge.ts";
 import { isOutdated, isRecent, isSilent, oldestPart } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
-import type { Allow, Signed } from "../verify/verdict.ts";
+import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 import { withTag } from "./with-tag.ts";
 
@@ -55,13 +55,19 @@ export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache
     // Verified before, the repo may well lie behind what was seen since of another image.
     const { operations, keys } = remembered;
     memory.set(signer, { operations, keys });
-    attempts.push(again);
+    attempts.push(inOrder(again));
     times.push(oldestPart(kept));
   }
   if (times.length === 0) return undefined;
   const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
   if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
   return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };
+}
+
+/** Record and tag were heard at times of their own: which of the two is of the later commit says nothing. */
+function inOrder<T extends Attempt>(attempt: T): T {
+  const { sighting } = attempt;
+  return sighting === undefined ? attempt : { ...attempt, sighting: { ...sighting, revs: sighting.revs.toSorted() } };
 }
 
 async function findKept(

@@ -7,7 +7,7 @@ import { ended, isOtherKey } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
-import type { Attempt, TagFacts } from "../verify/verdict.ts";
+import type { Attempt } from "../verify/verdict.ts";
 import type { Findings } from "./findings.ts";
 import type { Lasting } from "./lasting.ts";
 
@@ -60,7 +60,10 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
 }
 
-/** What a tag was proven to mean; what it means no more, or does not mean at all, is forgotten. */
+/**
+ * What a tag was proven to mean, this image or another, which is then the answer for both; of a tag that means
+ * none it is forgotten what it meant.
+ */
 async function settleTag(
   { subject }: Case,
   { sought }: Collector,
@@ -71,20 +74,22 @@ async function settleTag(
   const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
   if (tag === undefined || repository === undefined) return;
   const address = tagRecordPath(repository, tag);
-  if (meansNothingHere(attempt)) await cache.dropTag(evidence.signer, address);
-  else if (keeps && "facts" in attempt && isProven(attempt.facts.tag)) {
-    await cache.keepTag(subject.digest, address, evidence);
+  const meaning = meaningOf(attempt);
+  if (keeps && (meaning === "this" || meaning === "another")) await cache.keepTag(subject.digest, address, evidence);
+  else if (meaning === "none" || meaning === "another") await cache.dropTag(evidence.signer, address);
+}
+
+/** What a tag was proven to mean: this image, another, or none; unknown where nothing was proven of it. */
+function meaningOf(attempt: Attempt): "this" | "another" | "none" | "unknown" {
+  if ("finding" in attempt) {
+    // With the tag's record alone it is not known which image it means.
+    return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch" ? "none" : "unknown";
   }
-}
-
-function meansNothingHere(attempt: Attempt): boolean {
-  if ("finding" in attempt) return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch";
   const { tag } = attempt.facts;
-  return tag !== undefined && ("code" in tag ? tag.code === "tag.mismatch" : tag.claim === undefined);
-}
-
-function isProven(tag: TagFacts | undefined): boolean {
-  return tag !== undefined && !("code" in tag);
+  if (tag === undefined) return "unknown";
+  if (!("code" in tag)) return tag.claim === undefined ? "none" : "this";
+  if (tag.code !== "tag.mismatch") return "unknown";
+  return tag.means === undefined ? "none" : "another";
 }
 
 /** Whom the handle leads to, where that was answered. */

@@ -37,6 +37,7 @@ function failing(error: unknown, left = 10_000): CollectContext {
     config: DEFAULT_CONFIG,
     now: () => 0,
     recall: fail,
+    identities: { find: fail, keep: fail, oneAtATime: fail },
   };
 }
 

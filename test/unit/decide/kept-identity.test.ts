@@ -66,13 +66,13 @@ describe("decide, evidence of before by who the signer is now", () => {
     const alice = await signer({ name: "alice" });
     await using w = await World.start(alice);
     const context = w.context();
-    const closing: typeof context.keeper.keep = async (...kept) => {
+    const closing: typeof context.cache.keep = async (...kept) => {
       await alice.log.tombstone({ at: NOW });
       expect(await answer(w, policy([alice.did], KEPT))).toBe("deny identity.deactivated");
-      await context.keeper.keep(...kept);
+      await context.cache.keep(...kept);
     };
-    const keeper = { ...context.keeper, keep: closing };
-    const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, keeper });
+    const cache = { ...context.cache, keep: closing };
+    const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, cache });
     expect([verdict.outcome, w.memory.evidence.size]).toEqual(["allow", 1]);
     PLC_DOWN(w);
     expect(await answer(w, policy([alice.did], KEPT))).toBe(UNKNOWN);

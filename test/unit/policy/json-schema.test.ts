@@ -170,9 +170,17 @@ describe("policyJsonSchema", () => {
   });
 
   it("is not read by whoever answers containerd", () => {
-    const read = importsOf(join(ROOT, "src/cli/containerd.ts"));
-    expect(read).toContain(join(ROOT, "src/policy/parse.ts"));
-    expect(read).not.toContain(join(ROOT, "src/policy/json-schema.ts"));
+    const [door, parsing] = ["containerd", "settings"].map((name) => importsOf(join(ROOT, `src/cli/${name}.ts`)));
+    expect(door).toContain(join(ROOT, "src/policy/select.ts"));
+    expect(parsing).toContain(join(ROOT, "src/policy/parse.ts"));
+    for (const read of [door, parsing]) expect(read).not.toContain(join(ROOT, "src/policy/json-schema.ts"));
+  });
+
+  it("is not needed, nor is YAML or the network, for a pull that is answered by what is remembered", () => {
+    const door = importsOf(join(ROOT, "src/cli/containerd.ts"));
+    for (const late of ["policy/parse", "config/parse", "encoding/yaml", "net/http", "atproto/key", "verify/prove"]) {
+      expect([...door]).not.toContain(join(ROOT, `src/${late}.ts`));
+    }
   });
 });
 
@@ -200,12 +208,12 @@ function propertiesOf(schema: unknown): readonly [string, { readonly description
   return [...Object.entries(properties), ...Object.values(schema).flatMap(propertiesOf)];
 }
 
-/** The files that are read with this one: not those of `import()`. */
+/** The files that are read with this one: not those of `import()`, nor of `import type`. */
 function importsOf(file: string, seen = new Set<string>()): ReadonlySet<string> {
   if (seen.has(file)) return seen;
   seen.add(file);
   for (const [, target = ""] of readFileSync(file, "utf8").matchAll(
-    /^(?:import|\}|export) (?:[^(;]*?from )?"(\.[^"]+)";$/gm,
+    /^(?:import(?! type)|\}|export(?! type)) (?:[^(;]*?from )?"(\.[^"]+)";$/gm,
   )) {
     importsOf(resolve(dirname(file), target), seen);
   }

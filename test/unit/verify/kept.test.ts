@@ -2,10 +2,19 @@ import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { isNewestKey, isSilent, keptFor, meansThis, refuted, type Seen, verifiedAt } from "../../../src/verify/kept.ts";
+import {
+  ended,
+  isFresh,
+  isNewestKey,
+  isOtherKey,
+  isOutdated,
+  isRecent,
+  isSilent,
+  oldestPart,
+} from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, didNamed, facts, fetched, found, gap, subject, NOW as TODAY } from "../../support/evidence.ts";
+import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../support/evidence.ts";
 import { tid } from "../../support/signed-repo.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
@@ -47,49 +56,57 @@ describe("isSilent", () => {
   });
 });
 
-describe("verifiedAt", () => {
-  const NOW = 1_000_000_000;
+describe("oldestPart", () => {
   const at = (fetchedAt: number) => ({ ...fetched("", new Uint8Array()), fetchedAt });
-  const evidence = (...[identity, record, tag, owner]: [number, number, number, number]) => ({
-    pointers: [],
-    gaps: [],
-    signatures: [{ signer: A, identity: at(identity), record: at(record), tag: at(tag) }],
-    owner: { handle: "alice.test", source: "", fetchedAt: owner },
-  });
 
-  it("is the time of the oldest part", () => {
-    expect(verifiedAt(evidence(1, 2, 3, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(2, 1, 3, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(3, 2, 1, 4), NOW)).toBe(1);
-    expect(verifiedAt(evidence(4, 3, 2, 1), NOW)).toBe(1);
-    const { owner: _, ...ownerless } = evidence(4, 3, 2, 1);
-    expect(verifiedAt(ownerless, NOW)).toBe(2);
-  });
-
-  it("is none where a part is more than 5 minutes ahead", () => {
-    const ahead = NOW + 5 * MINUTE;
-    expect(verifiedAt(evidence(1, 2, 3, ahead), NOW)).toBe(1);
-    for (const place of [0, 1, 2, 3]) {
-      const times = [1, 2, 3, 4].with(place, ahead + 1) as [number, number, number, number];
-      expect(verifiedAt(evidence(...times), NOW)).toBeUndefined();
-    }
+  it("is the time of the oldest of identity, record and tag", () => {
+    const evidence = (identity: number, record: number, tag: number) =>
+      oldestPart({ signer: A, identity: at(identity), record: at(record), tag: at(tag) });
+    expect([evidence(1, 2, 3), evidence(2, 1, 3), evidence(3, 2, 1)]).toEqual([1, 1, 1]);
+    expect(oldestPart({ signer: A, identity: at(2), tag: at(3) })).toBe(2);
+    expect(oldestPart({ signer: A, identity: at(4) })).toBe(4);
   });
 });
 
-describe("keptFor", () => {
-  it("is host, path and tag, whatever the image's digest", () => {
-    expect(keptFor(subject())).toBe("registry.example/team/app");
-    expect(keptFor(subject({ tag: "v1" }))).toBe("registry.example/team/app:v1");
-    const name = { host: "registry.example:444", path: "team/app", tag: "v2", digest: DIGEST };
-    expect(keptFor(subject({ name }))).toBe("registry.example:444/team/app");
+describe("isFresh", () => {
+  const [NOW, TTL] = [1_000_000_000, 300_000];
+
+  it.each([
+    ["of this moment", 0, true],
+    ["just young enough", TTL, true],
+    ["too old by a millisecond", TTL + 1, false],
+    ["ahead of the clock by a millisecond", -1, false],
+  ])("is what is %s", (_, age, expected) => {
+    expect(isFresh([NOW - age], NOW, TTL)).toBe(expected);
+    expect(isFresh([NOW, NOW - age], NOW, TTL)).toBe(expected);
+    expect(isFresh([NOW - age, NOW], NOW, TTL)).toBe(expected);
+  });
+
+  it("is nothing of no known age", () => {
+    expect([isFresh([Number.NaN], NOW, TTL), isFresh([NOW], Number.NaN, TTL)]).toEqual([false, false]);
   });
 });
 
-describe("refuted", () => {
+describe("isRecent", () => {
+  const [NOW, STALENESS] = [1_000_000_000, 3_600_000];
+
+  it.each([
+    ["just young enough", STALENESS, true],
+    ["too old by a millisecond", STALENESS + 1, false],
+    ["ahead by as much as clocks may differ", -5 * MINUTE, true],
+    ["ahead by more", -5 * MINUTE - 1, false],
+  ])("is what is %s", (_, age, expected) => {
+    expect(isRecent([NOW - age], NOW, STALENESS)).toBe(expected);
+    expect(isRecent([NOW, NOW - age], NOW, STALENESS)).toBe(expected);
+  });
+});
+
+describe("ended", () => {
   const KNOWN = knowing({ K1: 1 });
   const TWO = { ...knowing({ K1: 1, K2: 2 }), operations: new Set(["one"]) };
   interface Shown {
     readonly key?: string;
+    /** None: facts. */
     readonly code?: RejectionCode;
     /** Whether a commit was proven. */
     readonly proven?: boolean;
@@ -97,14 +114,14 @@ describe("refuted", () => {
     /** Of the log; none for a did:web. */
     readonly operations?: readonly string[];
   }
-  const seen = ({ key, code, proven = true, operations }: Shown): Seen => ({
+  const seen = ({ key, code, proven = true, operations }: Shown): Attempt => ({
     sighting: {
       signer: A,
       revs: proven ? [REV] : [],
       ...(key !== undefined && { key }),
       ...(operations && { operations }),
     },
-    ...(code && { finding: { signer: A, code, detail: "" } }),
+    ...(code === undefined ? { facts: facts(A) } : { signer: A, finding: { signer: A, code, detail: "" } }),
   });
 
   it.each<[string, Shown, string]>([
@@ -116,14 +133,13 @@ describe("refuted", () => {
     ["nothing, by a bad proof", { key: "K1", code: "car.malformed" }, "nothing"],
     ["nothing, by what is missing of the tag", { key: "K1", code: "pds.unreachable" }, "nothing"],
     ["the digest, by absence", { key: "K1", code: "record.absent" }, "digest"],
-    ["the tag, where it means another image", { key: "K1", code: "tag.mismatch" }, "tag"],
-    ["the tag, where it is not there", { key: "K1", code: "tag.absent" }, "tag"],
-    ["nothing, by the registry's word for its type", { key: "K1", code: "record.media_type_mismatch" }, "nothing"],
-    ["the name, by another repository", { key: "K1", code: "record.wrong_repository" }, "name"],
-    ["the name, by another owner", { key: "K1", code: "image.owner_mismatch" }, "name"],
-    ["the name, by a PDS that is not the pinned one", { key: "K1", code: "identity.pds_not_pinned" }, "name"],
-    ["the name, by a rev before minRev", { key: "K1", code: "commit.older_than_pinned" }, "name"],
+    ["nothing but the tag's answer, where it means another image", { key: "K1", code: "tag.mismatch" }, "nothing"],
+    ["nothing but the tag's answer, where it is not there", { key: "K1", code: "tag.absent" }, "nothing"],
+    ["the digest, by a record that is none", { key: "K1", code: "record.malformed" }, "digest"],
+    ["the digest, by a record of another", { key: "K1", code: "record.digest_mismatch" }, "digest"],
+    ["nothing, by absence that no commit proves", { key: "K1", code: "record.absent", proven: false }, "nothing"],
     ["the signer, by a tombstone", { code: "identity.deactivated", proven: false }, "signer"],
+    ["the signer, by a key that cannot be used", { code: "identity.unsupported_key", proven: false }, "signer"],
     ["the signer, by another key", { key: "K2" }, "signer"],
     ["the signer, by another key alone", { key: "K2", proven: false }, "signer"],
     ["the signer, by absence under another key", { key: "K2", code: "record.absent" }, "signer"],
@@ -137,7 +153,13 @@ describe("refuted", () => {
     ["the signer, by a key never seen in a log that was", { key: "K3", operations: ["one"], memory: TWO }, "signer"],
     ["nothing, by the last key", { key: "K2", memory: knowing({ K1: 1, K2: 2 }) }, "nothing"],
   ])("is %s", (_, shown, expected) => {
-    expect(refuted(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
+    expect(ended(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
+  });
+
+  it("is nothing, by what proves nothing", () => {
+    expect(ended(found(A, "identity.log_invalid"), KNOWN)).toBe("nothing");
+    expect(ended(found(A, "record.absent"), KNOWN)).toBe("nothing");
+    expect(ended(found(A, "identity.deactivated"), KNOWN)).toBe("signer");
   });
 });
 
@@ -154,34 +176,31 @@ describe("isNewestKey", () => {
   });
 });
 
-describe("what a tag is proven to mean", () => {
-  const address = "at://address";
-  const sighting = { signer: A, revs: [REV] };
-  const tags = {
-    none: undefined,
-    absent: { address },
-    another: { code: "tag.mismatch", detail: "" },
-    unproven: { code: "pds.unreachable", detail: "" },
-    this: { address, claim: { repository: "app", tag: "v1" } },
-  } as const;
-
-  it.each([
-    ["none", "nothing", false],
-    ["absent", "tag", false],
-    ["another", "tag", false],
-    ["unproven", "nothing", false],
-    ["this", "nothing", true],
-  ] as const)("%s: ends %s", (name, ends, isThis) => {
-    const seen = { sighting, ...(tags[name] && { tag: tags[name] }) } as Seen;
-    expect(refuted(seen, NOTHING_REMEMBERED)).toBe(ends);
-    expect(meansThis(seen)).toBe(isThis);
+describe("isOtherKey", () => {
+  it.each<[string, { key?: string; operations?: readonly string[] }, SignerMemory, boolean]>([
+    ["there is none", {}, knowing({ K1: 1 }), false],
+    ["it is the one seen last", { key: "K2" }, knowing({ K1: 1, K2: 2 }), false],
+    ["nothing was seen", { key: "K1" }, NOTHING_REMEMBERED, false],
+    ["it was never seen", { key: "K2" }, knowing({ K1: 1 }), true],
+    ["another was seen since, and no log tells", { key: "K1" }, knowing({ K1: 1, K2: 2 }), true],
+  ])("where %s", (_, sighting, memory, expected) => {
+    expect(isOtherKey(sighting, memory)).toBe(expected);
   });
+});
 
-  it.each([
-    ["identity.unsupported_key", "signer"],
-    ["record.blob_mismatch", "nothing"],
-  ] as const)("%s ends %s", (code, ends) => {
-    const finding = { signer: A, code, detail: "" };
-    expect(refuted({ sighting, finding }, NOTHING_REMEMBERED)).toBe(ends);
+describe("isOutdated", () => {
+  const by = (sighting: object): Attempt => ({
+    facts: facts(A),
+    sighting: { signer: A, revs: [REV], ...sighting },
+  });
+  it.each<[string, Attempt, SignerMemory, boolean]>([
+    ["nothing was seen of an identity", { facts: facts(A) }, NOTHING_REMEMBERED, true],
+    ["no key is in place", by({}), NOTHING_REMEMBERED, true],
+    ["a did:web has the key seen last", by({ key: "K2" }), knowing({ K1: 1, K2: 2 }), false],
+    ["a did:web has a key from before", by({ key: "K1" }), knowing({ K1: 1, K2: 2 }), true],
+    ["nothing was remembered of a did:web", by({ key: "K1" }), NOTHING_REMEMBERED, false],
+    ["a log tells which key is the newest", by({ key: "K1", operations: [] }), knowing({ K1: 1, K2: 2 }), false],
+  ])("where %s", (_, attempt, memory, expected) => {
+    expect(isOutdated(attempt, memory)).toBe(expected);
   });
 });
