@@ -79,7 +79,7 @@ async function decision(
       : undefined;
   if (known === undefined) return judgeOnline(subject, policy, given, edge, memory);
   const { verdict, signatures, owner } = known;
-  return { verdict, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } };
+  return { verdict, evidence: { pointers: [], signatures: signatures(), gaps: [], ...(owner && { owner }) } };
 }
 
 function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {

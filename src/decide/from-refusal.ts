@@ -9,7 +9,7 @@ import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { applyAction, judge } from "../verify/judge.ts";
-import { isFresh, oldestPart } from "../verify/kept.ts";
+import { isFresh, partTimes } from "../verify/kept.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
@@ -52,7 +52,7 @@ export async function answerFromRefusal(
   const bundle = await context.refusals.find(questionOf(subject, rule, config, now), now);
   if (bundle?.digest !== subject.digest) return undefined;
   const { signatures, ...evidence } = bundle.evidence;
-  if (!isFresh(signatures.map(oldestPart), now, config.cacheTTL)) return undefined;
+  if (!isFresh(signatures.flatMap(partTimes), now, config.cacheTTL)) return undefined;
 
   const [{ attempt, soughtFor }, { judgeKept }] = await Promise.all([
     import("../verify/prove.ts"),

@@ -6,7 +6,7 @@ import { type Digest, digestHex } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
-import { oldestPart } from "../verify/kept.ts";
+import { partTimes } from "../verify/kept.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
 
 /**
@@ -19,8 +19,8 @@ const MAX_PIECES = 2048;
 
 /** What is known of a signer about one digest, by their newest answer. */
 export interface CachedEvidence {
-  /** When it was had, by its oldest part; milliseconds since 1970. */
-  readonly at: number;
+  /** When each part of it was had; milliseconds since 1970. */
+  readonly times: readonly number[];
   /** What it proves, where this program has proven it before. */
   readonly proven?: Proven;
   /** Identity and record, not believed yet. */
@@ -75,7 +75,7 @@ export class EvidenceCache {
     if (known !== undefined) return { ...known, signature: read };
     return this.#usable(this.records, name, () => {
       const signature = read();
-      return { at: oldestPart(signature), signature: () => signature };
+      return { times: partTimes(signature), signature: () => signature };
     });
   }
 
@@ -85,7 +85,7 @@ export class EvidenceCache {
     const signature = { signer, identity, record };
     const bytes = bundleOf(digest, [signature]);
     await this.records.write(recordName(signer, digest), bytes);
-    const known = { proven: withoutTag(proven), at: oldestPart(signature) };
+    const known = { proven: withoutTag(proven), times: partTimes(signature) };
     await this.records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 

@@ -13,8 +13,8 @@ export type Proven = Extract<Attempt, { facts: SignatureFacts }>;
 /** What evidence proved, and when it was had. */
 export interface ProvenEvidence {
   readonly proven: Proven;
-  /** Milliseconds since 1970, of its oldest part. */
-  readonly at: number;
+  /** Of each part of it; milliseconds since 1970. */
+  readonly times: readonly number[];
 }
 
 /**
@@ -24,8 +24,8 @@ export interface ProvenEvidence {
  * @param evidence bytes of the bundle
  * @param program names the program (version.ts)
  */
-export function writeProven(evidence: Uint8Array, program: string, { proven, at }: ProvenEvidence): Uint8Array {
-  return seal(JSON.stringify({ program, evidence: hashOf(evidence), at, proven }));
+export function writeProven(evidence: Uint8Array, program: string, { proven, times }: ProvenEvidence): Uint8Array {
+  return seal(JSON.stringify({ program, evidence: hashOf(evidence), times, proven }));
 }
 
 /**
@@ -45,10 +45,11 @@ export function readProven(
   if (!isJsonObject(json) || field(json, "program") !== program || field(json, "evidence") !== hashOf(evidence)) {
     return undefined;
   }
-  const [proven, at] = [field(json, "proven"), field(json, "at")];
+  const [proven, times] = [field(json, "proven"), field(json, "times")];
   const facts = isJsonObject(proven) ? field(proven, "facts") : undefined;
   if (!isJsonObject(facts) || field(facts, "signer") !== signer || field(facts, "digest") !== digest) return undefined;
-  return typeof at === "number" ? { proven: proven as unknown as Proven, at } : undefined;
+  const areTimes = Array.isArray(times) && times.length > 0 && times.every((time) => typeof time === "number");
+  return areTimes ? { proven: proven as unknown as Proven, times } : undefined;
 }
 
 /** Without the tag: what a tag means has an answer of its own. */

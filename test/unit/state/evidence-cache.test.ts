@@ -91,7 +91,7 @@ describe("evidence that is kept", () => {
     await bed.cache.keep(DIGEST, older, proven);
     await bed.cache.keep(DIGEST, his, provenOfHis);
     const found = await bed.cache.find(alice.did, DIGEST);
-    expect(found?.at).toBe(NOW - 1000);
+    expect(found?.times).toEqual([NOW - 1000, NOW]);
     expect(found?.signature()).toEqual(recordOf(older));
     expect((await bed.cache.find(bob.did, DIGEST))?.signature()).toEqual(recordOf(his));
     expect(await bed.cache.find(alice.did, OTHER)).toBeUndefined();
@@ -189,7 +189,7 @@ describe("what was proven", () => {
   it("is not taken from another program, and replaced", async () => {
     const bed = await Bed.withEvidence();
     const next = bed.program("1.1 abc");
-    expect(await next.find(alice.did, DIGEST)).toMatchObject({ at: NOW });
+    expect(await next.find(alice.did, DIGEST)).toMatchObject({ times: [NOW, NOW] });
     expect((await next.find(alice.did, DIGEST))?.proven).toBeUndefined();
     await next.keep(DIGEST, hers, proven);
     expect((await next.find(alice.did, DIGEST))?.proven).toBeDefined();
@@ -200,7 +200,7 @@ describe("what was proven", () => {
     const bed = await Bed.withEvidence();
     const older = { ...hers, identity: { ...hers.identity, fetchedAt: NOW - 5000 } };
     bed.write("evidence", DIGEST, { signatures: [recordOf(older)] });
-    expect((await bed.cache.find(alice.did, DIGEST))?.at).toBe(NOW - 5000);
+    expect((await bed.cache.find(alice.did, DIGEST))?.times).toEqual([NOW - 5000, NOW]);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   isOutdated,
   isRecent,
   isSilent,
-  oldestPart,
+  partTimes,
 } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
@@ -56,15 +56,13 @@ describe("isSilent", () => {
   });
 });
 
-describe("oldestPart", () => {
+describe("partTimes", () => {
   const at = (fetchedAt: number) => ({ ...fetched("", new Uint8Array()), fetchedAt });
 
-  it("is the time of the oldest of identity, record and tag", () => {
-    const evidence = (identity: number, record: number, tag: number) =>
-      oldestPart({ signer: A, identity: at(identity), record: at(record), tag: at(tag) });
-    expect([evidence(1, 2, 3), evidence(2, 1, 3), evidence(3, 2, 1)]).toEqual([1, 1, 1]);
-    expect(oldestPart({ signer: A, identity: at(2), tag: at(3) })).toBe(2);
-    expect(oldestPart({ signer: A, identity: at(4) })).toBe(4);
+  it("are the times of identity, record and tag, as far as they are there", () => {
+    expect(partTimes({ signer: A, identity: at(1), record: at(2), tag: at(3) })).toEqual([1, 2, 3]);
+    expect(partTimes({ signer: A, identity: at(2), tag: at(3) })).toEqual([2, 3]);
+    expect(partTimes({ signer: A, identity: at(4) })).toEqual([4]);
   });
 });
 
