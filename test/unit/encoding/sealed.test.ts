@@ -22,9 +22,7 @@ describe("a sealed text", () => {
   });
 
   it("is none where it is no UTF-8, though the seal is right", () => {
-    const bytes = new Uint8Array([...seal("\u00ff")]);
     const broken = new Uint8Array([0xff]);
-    expect(unseal(new Uint8Array([...bytes.subarray(0, 64), ...broken]))).toBeUndefined();
     const sealOfBroken = "a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89";
     expect(unseal(new Uint8Array([...toUtf8(sealOfBroken), ...broken]))).toBeUndefined();
   });
