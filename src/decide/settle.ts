@@ -92,9 +92,10 @@ function meaningOf(attempt: Attempt): "this" | "another" | "none" | "unknown" {
   return tag.means === undefined ? "none" : "another";
 }
 
-/** Whom the handle leads to, where that was answered. */
+/** Whom the handle leads to, where that was answered; somebody else than was kept ends that. */
 async function settleOwner({ owner, subject }: Case, cache: Lasting["cache"], keeps: boolean): Promise<void> {
   if (owner === undefined) return;
-  if (owner.did === undefined) await cache.dropOwner(owner.handle);
-  else if (keeps) await cache.keepOwner(subject.digest, owner);
+  const { did, handle } = owner;
+  if (keeps && did !== undefined) await cache.keepOwner(subject.digest, owner);
+  else if (did === undefined || (await cache.findOwner(handle))?.did !== did) await cache.dropOwner(handle);
 }
