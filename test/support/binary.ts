@@ -109,11 +109,12 @@ export class Bench {
 
   /**
    * Writes a configuration and answers its path; values as in JSON, which is YAML too. Unless told otherwise
-   * each remembers for itself, so that no test refuses what another one has rolled back.
+   * each remembers for itself, so that no test refuses what another one has rolled back, and answers are not
+   * cached, so that whoever is asked again answers.
    */
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
     const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };
-    const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...own, ...values };
+    const config = { trustPolicyPath: join(this.folder, "policy.yaml"), cacheEnabled: false, ...own, ...values };
     return this.write(name, JSON.stringify(config, null, 2));
   }
 
