@@ -2,7 +2,6 @@ import { constants, fstatSync, openSync, read, readSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
 import { hasCode } from "../disk/error-code.ts";
-import { digestHex } from "../oci/digest.ts";
 import type { Rule } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
@@ -84,9 +83,12 @@ async function answerWithoutNetwork(
     const known = await remembered();
     if (known !== undefined) return known;
     const patience = deadline.remaining() * PATIENCE;
+    // Not by the digest alone: whoever may name it at a registry that is slow would have all others wait.
+    const { questionOf } = await import("../decide/from-refusal.ts");
+    const question = questionOf(subject, rule, config, memory.now());
     const turns = await memory.turns();
     const turn = await deadline.track("another process that asks about this image", () =>
-      turns.take(`image-${digestHex(subject.digest)}`, patience),
+      turns.take(`image-${question}`, patience),
     );
     return turn === "another had it" ? remembered() : undefined;
   });

@@ -1,6 +1,7 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
 import type { Pieces } from "../disk/pieces.ts";
-import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { seal, unseal } from "../encoding/sealed.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -11,8 +12,6 @@ import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
 /** Names the folder of the cache where it must be known before the configuration, which names it too, is read. */
 const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";
-/** Hex digits of the hash before what is remembered. */
-const SEAL = 64;
 
 export interface Settings {
   readonly config: Config;
@@ -53,23 +52,11 @@ async function remembered<T>(
 ): Promise<T> {
   if (pieces === undefined) return parse();
   const name = sha256Hex(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])])));
-  const known = open(pieces.read(name));
-  if (known !== undefined) return known.value as T;
+  const piece = pieces.read(name);
+  const known = piece && unseal(piece.bytes);
+  if (known !== undefined) return fromTypedJson(known) as T;
   const value = await parse();
-  const bytes = mayRemember(value) ? seal({ value }) : undefined;
+  const bytes = mayRemember(value) ? seal(toTypedJson(value)) : undefined;
   if (bytes !== undefined && bytes.length <= CACHE_FOLDERS.settings.bytes) await pieces.write(name, bytes);
   return value;
-}
-
-function seal(value: { readonly value: unknown }): Uint8Array {
-  const text = toTypedJson(value);
-  return toUtf8(`${sha256Hex(toUtf8(text))}${text}`);
-}
-
-/** @returns undefined where it is not whole */
-function open(piece: { readonly bytes: Uint8Array } | undefined): { readonly value: unknown } | undefined {
-  const body = piece?.bytes.subarray(SEAL);
-  if (piece === undefined || body === undefined) return undefined;
-  if (fromUtf8(piece.bytes.subarray(0, SEAL)) !== sha256Hex(body)) return undefined;
-  return fromTypedJson(fromUtf8(body) ?? "null") as { readonly value: unknown };
 }

@@ -2,6 +2,8 @@
 const OPTION = "BUN_JSC_useJIT";
 /** How the program tells itself what it has read, over a start in the same process. */
 const HANDED_OVER = "ATCR_VERIFY_HANDED_OVER";
+/** Pid, milliseconds, and the standard input as base64. */
+const FORM = /^([0-9]{1,10}):([0-9]{1,6}):([A-Za-z0-9+/=]*)$/;
 /** Bytes of standard input that are handed over; with more the program goes on as it is. Linux takes 128 KiB. */
 const MAX_HANDED_OVER = 64 * 1024;
 
@@ -41,8 +43,8 @@ export function restartWithoutJit(args: readonly string[], known?: HandedOver): 
 
 /** What this process knew before it started anew; what another process was told is not believed. */
 export function handedOver(): HandedOver | undefined {
-  const [pid, elapsed, stdin] = (process.env[HANDED_OVER] ?? "").split(":");
+  const [, pid, elapsed, stdin = ""] = FORM.exec(process.env[HANDED_OVER] ?? "") ?? [];
   delete process.env[HANDED_OVER];
-  if (stdin === undefined || Number(pid) !== process.pid) return undefined;
+  if (Number(pid) !== process.pid) return undefined;
   return { stdin: Buffer.from(stdin, "base64"), elapsed: Number(elapsed) };
 }

@@ -7,7 +7,7 @@ import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
-import { isFresh, isOutdated, oldestPart } from "../verify/kept.ts";
+import { isFresh, isOutdated, partTimes } from "../verify/kept.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import type { Allow, Attempt } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
@@ -25,7 +25,7 @@ export interface CacheContext {
 /** An allow, and what it rests on. */
 export interface CachedAnswer {
   readonly verdict: Allow;
-  /** Read when it is asked for: the answer does not need it. */
+  /** Read when they are asked for: the judgement needs what they prove alone. */
   readonly signatures: () => readonly SignatureEvidence[];
   readonly owner?: OwnerAnswer;
 }
@@ -33,7 +33,8 @@ export interface CachedAnswer {
 /** One signer's evidence, fresh enough to be judged. */
 interface FreshEvidence {
   readonly attempt: Attempt;
-  readonly at: number;
+  /** When each part of it was had. */
+  readonly times: readonly number[];
   readonly signature: () => SignatureEvidence;
 }
 
@@ -72,7 +73,7 @@ export async function answerFromCache(
   const known = { attempts, pointers: [], gaps: [], ...(owner && { owner }) };
   const verdict = judge({ subject, rule, atcrHosts, memory, now, ...known });
   if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
-  const at = Math.min(...found.map(({ at }) => at), owner?.fetchedAt ?? now);
+  const at = Math.min(...found.flatMap(({ times }) => times), owner?.fetchedAt ?? now);
   const notes = [...verdict.because.notes, `by evidence of ${formatDateTime(at)}, within cacheTTL`];
   return {
     verdict: { outcome: "allow", because: { ...verdict.because, verifiedAt: at, notes } },
@@ -89,7 +90,7 @@ async function freshEvidence(
   now: number,
 ): Promise<FreshEvidence | undefined> {
   const known = cache.find(signer, subject.digest);
-  if (known === undefined || !isFresh([known.at], now, config.cacheTTL)) return undefined;
+  if (known === undefined || !isFresh(known.times, now, config.cacheTTL)) return undefined;
   const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
   if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
   // Not imported for a pull that is answered by what was proven before.
@@ -99,9 +100,9 @@ async function freshEvidence(
   ]);
   const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
   const signature = withTag(known, signer, sought, cache);
-  const at = oldestPart(signature);
-  if (!isFresh([at], now, config.cacheTTL)) return undefined;
-  return { at, attempt: attempt(sought, signature), signature: () => signature };
+  const times = partTimes(signature);
+  if (!isFresh(times, now, config.cacheTTL)) return undefined;
+  return { times, attempt: attempt(sought, signature), signature: () => signature };
 }
 
 function freshOwner(

@@ -9,8 +9,8 @@ import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { applyAction, judge } from "../verify/judge.ts";
-import { isFresh, oldestPart } from "../verify/kept.ts";
-import type { SignerMemory } from "../verify/memory.ts";
+import { isFresh, isOutdated, partTimes } from "../verify/kept.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 
@@ -39,7 +39,7 @@ export function questionOf({ name, digest, tag }: Subject, { requirement }: Rule
  * Judges by all that another process, or this node a moment ago, gathered for the same question without being
  * able to allow it (spec 6). It is proven and judged anew.
  *
- * @returns undefined where nothing was gathered within the last seconds
+ * @returns undefined where nothing was gathered within the last seconds, or a signer has had another key since
  */
 export async function answerFromRefusal(
   subject: Subject,
@@ -52,7 +52,7 @@ export async function answerFromRefusal(
   const bundle = (await context.refusals()).find(questionOf(subject, rule, config, now), now);
   if (bundle?.digest !== subject.digest) return undefined;
   const { signatures, ...evidence } = bundle.evidence;
-  if (!isFresh(signatures.map(oldestPart), now, config.cacheTTL)) return undefined;
+  if (!isFresh(signatures.flatMap(partTimes), now, config.cacheTTL)) return undefined;
 
   const [{ attempt, soughtFor }, { judgeKept }] = await Promise.all([
     import("../verify/prove.ts"),
@@ -65,10 +65,12 @@ export async function answerFromRefusal(
     atcrName(subject.name, config.atcrHosts),
   );
   const memory = new Map<Did, SignerMemory>();
+  const memoryOf = (signer: Did): SignerMemory => memory.get(signer) ?? NOTHING_REMEMBERED;
   for (const { signer } of [...signatures, ...evidence.gaps]) {
     if (signer !== undefined && !memory.has(signer)) memory.set(signer, await context.recall(signer));
   }
   const attempts = signatures.map((signature) => attempt(sought, signature));
+  if (attempts.some((one) => "facts" in one && isOutdated(one, memoryOf(one.facts.signer)))) return undefined;
   const given = { subject, rule, atcrHosts: config.atcrHosts, memory, now, attempts, ...evidence };
   const fresh = judge(given);
   const takesKept = requirement.maxStaleness !== undefined && fresh.outcome === "inconclusive";

@@ -4,7 +4,7 @@ import { formatDateTime } from "../encoding/time.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { type Gap, isUnanswered, type SignatureEvidence } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
-import { isOutdated, isRecent, isSilent, oldestPart } from "../verify/kept.ts";
+import { isOutdated, isRecent, isSilent, partTimes } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
 import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
@@ -48,7 +48,7 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
     // Whether it was seen to go back, or to change its key, is not known then.
     if (remembered.unusable !== undefined || !isSilent(signer, given)) continue;
     const kept = findKept(signer, given, asked.sought, cache);
-    if (kept === undefined || !isUsable(oldestPart(kept))) continue;
+    if (kept === undefined || !isUsable(...partTimes(kept))) continue;
     // Who they are may have been heard, and is then what counts.
     const again = ofSeveralTimes(attempt(asked.sought, kept, asked.identityOf(signer)));
     if (isOutdated(again, remembered)) continue;
@@ -56,7 +56,7 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
     const { operations, keys } = remembered;
     memory.set(signer, { operations, keys });
     attempts.push(again);
-    times.push(oldestPart(kept));
+    times.push(...partTimes(kept));
   }
   if (times.length === 0) return undefined;
   const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });

@@ -37,10 +37,10 @@ export async function settle(
     const end = ended(attempt, known);
     if (end === "signer") await cache.drop(evidence.signer);
     if (end === "digest") await cache.drop(evidence.signer, digest);
+    await settleTag(given, collector, { evidence, attempt }, cache, keeps);
     // An older answer is never left in the place of this one.
     const isKept = "facts" in attempt && (keeps || cache.find(evidence.signer, digest) !== undefined);
     if (isKept) await cache.keep(digest, evidence, attempt);
-    await settleTag(given, collector, { evidence, attempt }, cache, keeps);
     await context.remember(sighting);
   }
   const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
@@ -63,7 +63,10 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
 }
 
-/** The newest proof of what a tag means, also where it is another image; none where it means nothing. */
+/**
+ * What a tag was proven to mean, this image or another, which is then the answer for both; of a tag that means
+ * none it is forgotten what it meant.
+ */
 async function settleTag(
   { subject }: Case,
   { sought }: Collector,
@@ -74,29 +77,28 @@ async function settleTag(
   const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
   if (tag === undefined || repository === undefined) return;
   const address = tagRecordPath(repository, tag);
-  const means = meaningOf(attempt);
-  if (means === "something" && (keeps || cache.findTag(evidence.signer, address) !== undefined)) {
-    await cache.keepTag(subject.digest, address, evidence);
-  }
-  if (means === "nothing") await cache.dropTag(evidence.signer, address);
+  const meaning = meaningOf(attempt);
+  if (keeps && (meaning === "this" || meaning === "another")) await cache.keepTag(subject.digest, address, evidence);
+  else if (meaning === "none" || meaning === "another") await cache.dropTag(evidence.signer, address);
 }
 
-/** What is proven of the tag; undefined where nothing is. */
-function meaningOf(attempt: Attempt): "something" | "nothing" | undefined {
+/** What a tag was proven to mean: this image, another, or none; unknown where nothing was proven of it. */
+function meaningOf(attempt: Attempt): "this" | "another" | "none" | "unknown" {
   if ("finding" in attempt) {
-    const { code } = attempt.finding;
-    return code === "tag.absent" || code === "tag.mismatch" ? "nothing" : undefined;
+    // With the tag's record alone it is not known which image it means.
+    return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch" ? "none" : "unknown";
   }
   const { tag } = attempt.facts;
-  if (tag === undefined) return undefined;
-  if (!("code" in tag)) return tag.claim === undefined ? "nothing" : "something";
-  if (tag.code !== "tag.mismatch") return undefined;
-  return tag.means === undefined ? "nothing" : "something";
+  if (tag === undefined) return "unknown";
+  if (!("code" in tag)) return tag.claim === undefined ? "none" : "this";
+  if (tag.code !== "tag.mismatch") return "unknown";
+  return tag.means === undefined ? "none" : "another";
 }
 
-/** Whom the handle leads to, where that was answered. */
+/** Whom the handle leads to, where that was answered; somebody else than was kept ends that. */
 async function settleOwner({ owner, subject }: Case, cache: Lasting["cache"], keeps: boolean): Promise<void> {
   if (owner === undefined) return;
-  if (owner.did === undefined) await cache.dropOwner(owner.handle);
-  else if (keeps || cache.findOwner(owner.handle) !== undefined) await cache.keepOwner(subject.digest, owner);
+  const { did, handle } = owner;
+  if (keeps && did !== undefined) await cache.keepOwner(subject.digest, owner);
+  else if (did === undefined || cache.findOwner(handle)?.did !== did) await cache.dropOwner(handle);
 }

@@ -6,14 +6,14 @@ import { type Digest, digestHex, isDigest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import { readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
-import { oldestPart } from "../verify/kept.ts";
+import { partTimes } from "../verify/kept.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
 import { cacheFolder } from "./cache-folders.ts";
 
 /** What is known of a signer about one digest, by their newest answer. */
 export interface CachedEvidence {
-  /** When it was had, by its oldest part; milliseconds since 1970. */
-  readonly at: number;
+  /** When each part of it was had; milliseconds since 1970. */
+  readonly times: readonly number[];
   /** What it proves, where this program has proven it before. */
   readonly proven?: Proven;
   /** Identity and record, not believed yet. */
@@ -67,12 +67,12 @@ export class EvidenceCache {
     const piece = this.#records.read(name);
     if (piece === undefined) return undefined;
     const beside = this.#records.read(provenName(signer, digest));
-    const known = beside && readProven(beside.bytes, piece.bytes, this.#program);
+    const known = beside && readProven(beside.bytes, piece.bytes, this.#program, { signer, digest });
     const read = () => signatureIn(piece.bytes, digest, signer);
     if (known !== undefined) return { ...known, signature: read };
     return this.#usable(this.#records, name, () => {
       const signature = read();
-      return { at: oldestPart(signature), signature: () => signature };
+      return { times: partTimes(signature), signature: () => signature };
     });
   }
 
@@ -82,7 +82,7 @@ export class EvidenceCache {
     const signature = { signer, identity, record };
     const bytes = bundleOf(digest, [signature]);
     await this.#records.write(recordName(signer, digest), bytes);
-    const known = { proven: withoutTag(proven), at: oldestPart(signature) };
+    const known = { proven: withoutTag(proven), times: partTimes(signature) };
     await this.#records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 

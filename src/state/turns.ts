@@ -12,6 +12,10 @@ const MAX_TAKEN_OVER = 3;
 const MAX_TURNS = 256;
 /** No process lives this long, in milliseconds: a file as old was left behind. */
 const LEFT_BEHIND = 90_000;
+/** Bytes of the name of a holder; a larger file is none of this program's, and is not read. */
+const MAX_HOLDER = 64;
+/** States of a process that is over: a zombie, and dead. */
+const OVER: ReadonlySet<string> = new Set(["Z", "X"]);
 const TURNS = "turns";
 
 /** Whose turn it is: ours; another process had it and has ended it; or nobody's business, in doubt. */
@@ -79,7 +83,7 @@ export class Turns {
         const ended = await waitFor(path, holder, until);
         return ended ? "another had it" : "alone";
       }
-      await rm(path, { force: true });
+      await rm(path, { force: true, recursive: true });
     }
     return "alone";
   }
@@ -97,8 +101,8 @@ export class Turns {
 /** @returns whether it is ours now; whole from the beginning, so that nobody reads half a name */
 async function claim(path: string, self: string): Promise<boolean> {
   const temporary = `${path}.${crypto.randomUUID()}`;
-  await writeFile(temporary, self, { flag: "wx", mode: 0o644 });
   try {
+    await writeFile(temporary, self, { flag: "wx", mode: 0o644 });
     await link(temporary, path);
     return true;
   } catch (error) {
@@ -109,8 +113,11 @@ async function claim(path: string, self: string): Promise<boolean> {
   }
 }
 
+/** @returns undefined where there is no such turn; a name of nobody where it is anything but a file that names one */
 async function readHolder(path: string): Promise<string | undefined> {
   try {
+    const stats = await lstat(path);
+    if (!stats.isFile() || stats.size > MAX_HOLDER) return "";
     return await readFile(path, "utf8");
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
@@ -127,13 +134,18 @@ async function waitFor(path: string, holder: string, until: number): Promise<boo
   return false;
 }
 
-/** `PID STARTTIME`, which together no two processes of one boot have (proc_pid_stat(5), field 22). */
+/**
+ * `PID STARTTIME`, which together no two processes of one boot have (proc_pid_stat(5), field 22).
+ *
+ * @returns undefined where there is no such process, or one that is over and whose parent has not looked yet
+ */
 function holderOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name before it, in parentheses, may hold anything.
-    const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    return started === undefined ? undefined : `${pid} ${started}`;
+    const [state = "", ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const started = rest[18];
+    return started === undefined || OVER.has(state) ? undefined : `${pid} ${started}`;
   } catch {
     return undefined;
   }
@@ -150,7 +162,7 @@ async function sweep(folder: string): Promise<void> {
   for (const name of names) {
     const path = join(folder, name);
     const stats = await lstat(path).catch(() => undefined);
-    if (stats !== undefined && stats.mtimeMs < Date.now() - LEFT_BEHIND)
-      await rm(path, { force: true, recursive: true });
+    const isLeft = stats !== undefined && stats.mtimeMs < Date.now() - LEFT_BEHIND;
+    if (isLeft) await rm(path, { force: true, recursive: true });
   }
 }

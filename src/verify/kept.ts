@@ -16,9 +16,9 @@ export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly A
   return missing.length > 0 && missing.every(isUnanswered);
 }
 
-/** When evidence of one signature was had, by its oldest part; milliseconds since 1970. */
-export function oldestPart({ identity, record, tag }: SignatureEvidence): number {
-  return Math.min(...[identity, record, tag].flatMap((part) => (part === undefined ? [] : [part.fetchedAt])));
+/** When each part of the evidence of one signature was had; milliseconds since 1970. */
+export function partTimes({ identity, record, tag }: SignatureEvidence): readonly number[] {
+  return [identity, record, tag].flatMap((part) => (part === undefined ? [] : [part.fetchedAt]));
 }
 
 /**

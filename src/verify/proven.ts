@@ -1,6 +1,9 @@
+import type { Did } from "../atproto/syntax.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { seal, unseal } from "../encoding/sealed.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
+import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import type { Attempt, SignatureFacts } from "./verdict.ts";
 
@@ -10,34 +13,43 @@ export type Proven = Extract<Attempt, { facts: SignatureFacts }>;
 /** What evidence proved, and when it was had. */
 export interface ProvenEvidence {
   readonly proven: Proven;
-  /** Milliseconds since 1970, of its oldest part. */
-  readonly at: number;
+  /** Of each part of it; milliseconds since 1970. */
+  readonly times: readonly number[];
 }
 
 /**
  * What was proven, as it is remembered beside its evidence: with the hash of the bytes that proved it and
- * the program that did it. A judgement is never remembered.
+ * the program that did it, sealed against damage. A judgement is never remembered.
  *
  * @param evidence bytes of the bundle
  * @param program names the program (version.ts)
  */
-export function writeProven(evidence: Uint8Array, program: string, { proven, at }: ProvenEvidence): Uint8Array {
-  return toUtf8(JSON.stringify({ program, evidence: hashOf(evidence), at, proven }));
+export function writeProven(evidence: Uint8Array, program: string, { proven, times }: ProvenEvidence): Uint8Array {
+  return seal(JSON.stringify({ program, evidence: hashOf(evidence), times, proven }));
 }
 
 /**
  * What was proven by these very bytes and this very program.
  *
  * @param bytes from where only root and the running user can write, as {@link writeProven} wrote them
- * @returns undefined where they are about other bytes, by another program, or nothing that can be read
+ * @param about whom and what the evidence is kept of
+ * @returns undefined where they are about something else, other bytes, by another program, or damaged
  */
-export function readProven(bytes: Uint8Array, evidence: Uint8Array, program: string): ProvenEvidence | undefined {
+export function readProven(
+  bytes: Uint8Array,
+  evidence: Uint8Array,
+  program: string,
+  { signer, digest }: { readonly signer: Did; readonly digest: Digest },
+): ProvenEvidence | undefined {
   const json = parsed(bytes);
   if (!isJsonObject(json) || field(json, "program") !== program || field(json, "evidence") !== hashOf(evidence)) {
     return undefined;
   }
-  const [proven, at] = [field(json, "proven"), field(json, "at")];
-  return isJsonObject(proven) && typeof at === "number" ? { proven: proven as unknown as Proven, at } : undefined;
+  const [proven, times] = [field(json, "proven"), field(json, "times")];
+  const facts = isJsonObject(proven) ? field(proven, "facts") : undefined;
+  if (!isJsonObject(facts) || field(facts, "signer") !== signer || field(facts, "digest") !== digest) return undefined;
+  const areTimes = Array.isArray(times) && times.length > 0 && times.every((time) => typeof time === "number");
+  return areTimes ? { proven: proven as unknown as Proven, times } : undefined;
 }
 
 /** Without the tag: what a tag means has an answer of its own. */
@@ -47,8 +59,10 @@ export function withoutTag({ facts, sighting }: Proven): Proven {
 }
 
 function parsed(bytes: Uint8Array): unknown {
+  const text = unseal(bytes);
+  if (text === undefined) return undefined;
   try {
-    return parseJson(bytes, "internal.error", "what was proven");
+    return parseJson(toUtf8(text), "internal.error", "what was proven");
   } catch (error) {
     if (error instanceof Rejection) return undefined;
     throw error;

@@ -1,137 +1,170 @@
 import type { ChildProcess } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Answered, type Ask, headline, World } from "../support/binary.ts";
+import { type Answered, headline, type World } from "../support/binary.ts";
+import { filesIn, requestsOf, withCache } from "../support/caching-world.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
+// Pulls at the same time, each a process of its own, as when a cluster starts many pods of one image.
+
+const SIGNED = "0 allow signed";
+const NONE = "1 deny signature.none";
 const RECORD = "/xrpc/com.atproto.sync.getRecord";
+/** Fifty processes on two cores take their time to start. */
+const PATIENT = { cacheTTL: "10m", deadline: "30s" };
 
-async function withWorld(test: (world: World) => Promise<void>): Promise<void> {
-  const world = await World.start();
-  world.configure({ ...world.settings, cacheEnabled: true });
-  // Long enough that all of a burst have begun before the first is answered.
-  world.pds.delay(400, RECORD);
-  try {
-    await test(world);
-  } finally {
-    await world.stop();
-  }
+async function burst(world: World, count: number, image: Descriptor): Promise<readonly Answered[]> {
+  return Promise.all(Array.from({ length: count }, () => world.pull(world.name, image)));
 }
 
-function burst(world: World, images: readonly Descriptor[], options: Ask = {}): Promise<readonly Answered[]> {
-  return Promise.all(images.map((image) => world.pull(world.name, image, options)));
+/** Begins a pull and waits until it has asked the PDS, which does not answer for this long. */
+async function held(world: World, image: Descriptor, silence: number) {
+  world.pds.override(
+    RECORD,
+    async () => {
+      await new Promise((done) => setTimeout(done, silence));
+      return { status: 503 };
+    },
+    "usual",
+  );
+  const child = await new Promise<ChildProcess>((started) => {
+    void world.pull(world.name, image, { started });
+  });
+  await expect.poll(() => world.pds.count(RECORD), { timeout: 10_000 }).toBe(1);
+  return child;
 }
 
-/** Headlines, each once. */
-const distinct = (answers: readonly Answered[]) => [...new Set(answers.map(headline))];
-const turnsOf = (world: World) => join(world.folder, "config.yaml.cache", "turns");
-const asked = ({ plc, pds, registry }: World) => [plc.count(), pds.count(RECORD), registry.count()];
-
-/** Waits until a file of this folder names a holder. */
-async function someTurn(folder: string): Promise<void> {
-  await expect.poll(() => readdirSync(folder).filter((name) => !name.includes(".")), { timeout: 5000 }).not.toEqual([]);
-}
-
-describe("pulls at the same time", () => {
-  it.each([10, 50])("of one image by %i processes share one gathering", async (count) => {
-    await withWorld(async (world) => {
-      const image = await world.image("popular");
-      const answers = await burst(
-        world,
-        Array.from({ length: count }, () => image),
-      );
-      expect(distinct(answers)).toEqual(["0 allow signed"]);
-      expect(asked(world)).toEqual([1, 1, expect.any(Number)]);
-      expect(world.registry.count("/referrers/")).toBeLessThanOrEqual(1);
-      expect(readdirSync(turnsOf(world))).toEqual([]);
-    });
+describe("pulls at the same time", { timeout: 60_000 }, () => {
+  it.each([10, 50])("of one image are one gathering, and all are allowed: %i", async (count) => {
+    await withCache(async (world, image) => {
+      expect(headline(await world.pull(world.name, await world.image("single")))).toBe(SIGNED);
+      const single = requestsOf(world);
+      const other = await world.image("many");
+      // So long that all of them are there before the first is done.
+      world.pds.delay(1500);
+      const answers = await burst(world, count, other);
+      expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
+      expect(answers.map(({ stderr }) => stderr).join("")).toBe("");
+      expect(requestsOf(world)).toEqual({ ...single, plc: 0 });
+      expect(filesIn(world, "turns")).toEqual([]);
+      expect(image.digest).not.toBe(other.digest);
+    }, PATIENT);
   });
 
-  it("of one unsigned image share the refusal", async () => {
-    await withWorld(async (world) => {
-      const image = await world.image("unsigned", { signed: false });
-      const answers = await burst(
-        world,
-        Array.from({ length: 10 }, () => image),
-      );
-      expect(distinct(answers)).toEqual(["1 deny signature.none"]);
-      expect(world.pds.count(RECORD)).toBe(1);
-      expect(world.registry.count("/referrers/")).toBe(1);
-    });
+  it("of an image by somebody of whom nothing is known ask each service once", async () => {
+    await withCache(async (world, image) => {
+      world.pds.delay(1000);
+      const answers = await burst(world, 10, image);
+      expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+    }, PATIENT);
   });
 
-  it("of ten images of one signer ask for each, and the directory once", async () => {
-    await withWorld(async (world) => {
-      world.plc.delay(300);
-      const images = [];
+  it("of an image that is not signed are one gathering, and one answer", async () => {
+    await withCache(async (world) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      world.pds.delay(1000);
+      const answers = await burst(world, 10, unsigned);
+      expect(new Set(answers.map(headline))).toEqual(new Set([NONE]));
+      expect(new Set(answers.map(({ stdout }) => stdout)).size).toBe(1);
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+    }, PATIENT);
+  });
+
+  it("of many images of one signer ask the directory once", async () => {
+    await withCache(async (world) => {
+      const images: Descriptor[] = [];
       for (let i = 0; i < 10; i++) images.push(await world.image(`image ${i}`));
-      const answers = await burst(world, images);
-      expect(distinct(answers)).toEqual(["0 allow signed"]);
-      expect([world.plc.count(), world.pds.count(RECORD)]).toEqual([1, 10]);
-    });
+      world.plc.delay(1000);
+      const answers = await Promise.all(images.map((image) => world.pull(world.name, image)));
+      expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 10 });
+    }, PATIENT);
   });
 
-  it("of signed and unsigned images get each their own answer", async () => {
-    await withWorld(async (world) => {
-      const [signed, unsigned] = [await world.image("signed"), await world.image("unsigned", { signed: false })];
-      const answers = await burst(world, [signed, unsigned, signed, unsigned, signed, unsigned]);
-      const [yes, no] = ["0 allow signed", "1 deny signature.none"];
-      expect(answers.map(headline)).toEqual([yes, no, yes, no, yes, no]);
-    });
-  });
-
-  it("each ask for themselves where the cache is off", async () => {
-    await withWorld(async (world) => {
-      world.configure({ ...world.settings, cacheEnabled: false });
-      const image = await world.image("popular");
-      const answers = await burst(
-        world,
-        Array.from({ length: 5 }, () => image),
-      );
-      expect(distinct(answers)).toEqual(["0 allow signed"]);
-      expect(world.pds.count(RECORD)).toBe(5);
-    });
+  it("of one digest by two names wait for nobody who asks a registry that is slow", async () => {
+    await withCache(
+      async (world, image) => {
+        world.registry.delay(60_000, "/slow/");
+        const slowName = `${world.registry.authority}/slow/app:v1`;
+        const policy = `{version: 1, trustedDIDs: {"${world.signer.did}": {}}, policies: [
+        {name: slow, scope: "*/slow/**", action: enforce, require: {minSignatures: 1, repository: [other]}},
+        {name: all, scope: "**/*", action: enforce}]}`;
+        world.policy(policy);
+        const slow = world.pull(slowName, image);
+        await expect.poll(() => world.registry.count("/slow/"), { timeout: 10_000 }).toBe(1);
+        const quick = await world.pull(world.name, image);
+        expect(headline(quick)).toBe(SIGNED);
+        expect(await Promise.race([slow.then(() => "slow is over"), Promise.resolve("slow is not over")])).toBe(
+          "slow is not over",
+        );
+        expect(headline(await slow)).toMatch(/^[12] /);
+      },
+      { deadline: "8s" },
+    );
   });
 });
 
-describe("a process that has the turn", () => {
-  it.each([
-    ["killed", "SIGKILL"],
-    ["stopped", "SIGSTOP"],
-  ] as const)("and is %s holds nobody up beyond the deadline", async (_, signal) => {
-    await withWorld(async (world) => {
-      const image = await world.image("held");
-      world.pds.delay(1500, RECORD);
-      let holder: ChildProcess | undefined;
-      const first = world.pull(world.name, image, { started: (child) => (holder = child) });
-      await expect.poll(() => world.pds.count(RECORD), { timeout: 5000 }).toBe(1);
-      await someTurn(turnsOf(world));
-      world.pds.reset();
-      const second = world.pull(world.name, image);
-      holder?.kill(signal);
-      expect(headline(await second)).toBe("0 allow signed");
-      holder?.kill("SIGKILL");
-      expect((await first).code).toBe(null);
-      // What it left behind is nothing to the next one, under another digest too.
-      expect(headline(await world.pull(world.name, await world.image("next")))).toBe("0 allow signed");
-    });
+describe("a process that others wait for", { timeout: 60_000 }, () => {
+  it("may be killed in the middle: the others go on", async () => {
+    await withCache(
+      async (world, image) => {
+        const child = await held(world, image, 20_000);
+        const others = burst(world, 4, image);
+        await new Promise((done) => setTimeout(done, 1500));
+        expect(world.pds.count(RECORD)).toBe(1);
+        child.kill("SIGKILL");
+        const answers = await others;
+        expect(answers.map(headline)).toEqual(answers.map(() => SIGNED));
+        for (const { took } of answers) expect(took).toBeLessThan(15_000);
+        // What it had left is taken over.
+        expect(headline(await world.pull(world.name, await world.image("next")))).toBe(SIGNED);
+      },
+      { deadline: "20s" },
+    );
   });
 
-  it.each([
-    ["a number that no process has", "4194304 1"],
-    ["a process that began at another time", `${process.pid} 1`],
-    ["no number", "x\u{1b}[31m"],
-    ["nothing", ""],
-    ["init, which lives for ever, as it was never at it", "1 0"],
-  ])("is nobody, by a file that says %s", async (_, holder) => {
-    await withWorld(async (world) => {
-      const image = await world.image("forged");
-      await world.pull(world.name, await world.image("first"));
-      const folder = turnsOf(world);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, `image-${image.digest.slice(7)}`), holder);
-      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+  it("may be frozen: the others answer in time", async () => {
+    await withCache(
+      async (world, image) => {
+        const child = await held(world, image, 20_000);
+        child.kill("SIGSTOP");
+        try {
+          const answers = await burst(world, 3, image);
+          expect(answers.map(headline)).toEqual(answers.map(() => SIGNED));
+          for (const { took } of answers) expect(took).toBeLessThan(8_000);
+          // By now nobody needs to wait.
+          requestsOf(world);
+          expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+          expect(requestsOf(world).pds).toBe(0);
+        } finally {
+          child.kill("SIGKILL");
+        }
+      },
+      { deadline: "6s" },
+    );
+  });
+
+  it("may be told nothing: the others ask by themselves, in time", async () => {
+    await withCache(
+      async (world, image) => {
+        world.pds.delay(60_000);
+        const answers = await burst(world, 3, image);
+        for (const answered of answers) {
+          expect(headline(answered)).toMatch(/^2 inconclusive (?:net\.deadline|pds\.unreachable)$/);
+          expect(answered.took).toBeLessThan(6_000);
+        }
+      },
+      { deadline: "3s" },
+    );
+  });
+
+  it("ends its turn whatever its answer is, also where it is told to end", async () => {
+    await withCache(async (world, image) => {
+      const child = await held(world, image, 20_000);
+      expect(filesIn(world, "turns")).toHaveLength(1);
+      child.kill("SIGTERM");
+      await expect.poll(() => filesIn(world, "turns"), { timeout: 5_000 }).toEqual([]);
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
     });
   });
 });

@@ -1,377 +1,318 @@
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Answered, type Ask, ask, enforcing, headline, World } from "../support/binary.ts";
-import { missingRoot, requirement } from "../support/requirement.ts";
+import { headline, type World } from "../support/binary.ts";
+import {
+  cacheOf,
+  demand,
+  filesIn,
+  NO_REQUEST,
+  type PolicyParts,
+  requestsOf,
+  stopAll,
+  withCache,
+} from "../support/caching-world.ts";
+import { signingKey } from "../support/signing-key.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
-/** A world of its own, on a node with a cache. */
-class Node {
-  readonly world: World;
-  readonly image: Descriptor;
+const SIGNED = "0 allow signed";
+const RECORD = "/xrpc/com.atproto.sync.getRecord";
+/** Longer than the time for which a refusal is remembered. */
+const AFTER_REFUSAL = 5_300;
+const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-  constructor(world: World, image: Descriptor) {
-    this.world = world;
-    this.image = image;
-  }
-
-  get cache(): string {
-    return join(this.world.folder, "config.yaml.cache");
-  }
-
-  get evidence(): string {
-    return join(this.cache, "evidence");
-  }
-
-  /** Path of the one file of evidence whose name ends so, or the first of them. */
-  file(end = ".json", digest = ""): string {
-    const name = readdirSync(this.evidence).find((each) => each.endsWith(end) && each.startsWith(digest));
-    return join(this.evidence, name ?? "");
-  }
-
-  configure(values: object = {}): void {
-    this.world.configure({ ...this.world.settings, cacheEnabled: true, ...values });
-  }
-
-  pull(image = this.image, options: Ask = {}): Promise<Answered> {
-    return this.world.pull(this.world.name, image, options);
-  }
-
-  get requests(): number {
-    const { plc, pds, registry } = this.world;
-    return [plc, pds, registry].reduce((sum, { requests }) => sum + requests.length, 0);
-  }
-
-  forget(): void {
-    for (const server of [this.world.plc, this.world.pds, this.world.registry]) server.forget();
-  }
-
-  /** The headline of another pull, and whether anybody was asked. */
-  async again(image = this.image, options: Ask = {}): Promise<readonly [string, "asked" | "from memory"]> {
-    this.forget();
-    const answered = await this.pull(image, options);
-    return [headline(answered), this.requests > 0 ? "asked" : "from memory"];
-  }
+/** The image was pulled, and its evidence is there. */
+async function pulled(world: World, image: Descriptor, name = world.name): Promise<void> {
+  const first = await world.pull(name, image);
+  expect([headline(first), first.stderr]).toEqual([SIGNED, ""]);
+  expect(first.stdout).not.toContain("cacheTTL");
+  requestsOf(world);
 }
 
-async function withNode(test: (node: Node) => Promise<void>): Promise<void> {
-  const world = await World.start();
-  const node = new Node(world, await world.image("kept"));
-  node.configure();
-  try {
-    await test(node);
-  } finally {
-    await world.stop();
-  }
+/** That nobody was asked. */
+async function expectCached(world: World, image: Descriptor, name = world.name): Promise<void> {
+  const again = await world.pull(name, image);
+  expect([headline(again), again.stderr]).toEqual([SIGNED, ""]);
+  expect(again.stdout).toMatch(/by evidence of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, within cacheTTL/);
+  expect(requestsOf(world)).toEqual(NO_REQUEST);
 }
 
 describe.concurrent("an image that is pulled again", () => {
-  it("is allowed by what is kept, without a request, and although nobody could be asked", async () => {
-    await withNode(async (node) => {
-      expect(headline(await node.pull())).toBe("0 allow signed");
-      expect(await node.again()).toEqual(["0 allow signed", "from memory"]);
-      const { plc, pds, registry } = node.world;
-      await Promise.all([plc, pds, registry].map((server) => server.stop()));
-      const answered = await node.pull();
-      expect(headline(answered)).toBe("0 allow signed");
-      expect(answered.stdout).toMatch(/; by evidence of \d{4}-\d\d-\d\dT[\d:]+Z, within cacheTTL$/m);
-      expect(answered.stderr).toBe("");
+  it("is answered for without a request, though nobody is there any more", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      await expectCached(world, image);
+      await stopAll(world);
+      await expectCached(world, image);
+      await expectCached(world, image, world.name.replace(/:v1$/, ":v2"));
+      await expectCached(world, image, "mirror.example/deep/app:v1");
     });
   });
 
-  it("is asked for again once cacheTTL is over, with --no-cache, and where the cache is off", async () => {
-    await withNode(async (node) => {
-      await node.pull();
-      const verify = (...args: string[]) => node.world.verify([`${node.world.name}@${node.image.digest}`, ...args]);
-      for (const [args, asked] of [
-        [[], false],
-        [["--no-cache"], true],
-      ] as const) {
-        node.forget();
-        expect(headline(await verify(...args))).toBe("0 allow signed");
-        expect(node.requests > 0).toBe(asked);
-      }
-      node.configure({ cacheEnabled: false });
-      expect(await node.again()).toEqual(["0 allow signed", "asked"]);
-      node.configure({ cacheTTL: "1s" });
-      await new Promise((done) => setTimeout(done, 1100));
-      expect(await node.again()).toEqual(["0 allow signed", "asked"]);
-      expect(await node.again()).toEqual(["0 allow signed", "from memory"]);
-    });
+  it("is asked for where answers are not cached, and where the time is over", async () => {
+    await withCache(
+      async (world, image) => {
+        await pulled(world, image);
+        await pause(1100);
+        expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+        expect(requestsOf(world)).toEqual({ plc: 1, pds: 1, registry: expect.any(Number) });
+        world.configure({ ...world.settings, cacheEnabled: false });
+        expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+        expect(requestsOf(world).pds).toBe(1);
+      },
+      { cacheTTL: "1s" },
+    );
   });
 
-  it("is judged afresh: by a changed policy, for a revoked and for an expired signer", async () => {
-    await withNode(async (node) => {
-      const { world } = node;
-      const about = (change: string) =>
-        `version: 1.0\ntrustedDIDs: {"${world.signer.did}": {${change}}}\npolicies:\n  - {name: all, scope: "**/*", action: enforce}\n`;
-      await node.pull();
-      for (const [policy, expected] of [
-        [about("expiresAt: 2026-01-01T00:00:00Z"), "1 deny signer.expired"],
-        [`${enforcing(world.signer.did)}revokedDIDs: ["${world.signer.did}"]\n`, "1 deny signer.revoked"],
-        [about('keys: ["did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"]'), /^1 deny /],
-        [enforcing(`did:plc:${"a".repeat(24)}`), /^[12] /],
-        [`${enforcing(world.signer.did)}digests: {deny: ["${node.image.digest}"]}\n`, "1 deny policy.denied"],
-        [enforcing(world.signer.did), "0 allow signed"],
-      ] as const) {
-        world.policy(policy);
-        const [outcome] = await node.again();
-        expect(outcome).toMatch(expected);
-      }
-    });
-  });
-
-  it("is known under its digest: another image of the same tag is asked for", async () => {
-    await withNode(async (node) => {
-      await node.pull();
-      const unsigned = await node.world.image("unsigned", { signed: false });
-      expect(await node.again(unsigned)).toEqual(["1 deny signature.none", "asked"]);
-      expect(await node.again()).toEqual(["0 allow signed", "from memory"]);
-    });
-  });
-
-  it("is refused for seconds only without being asked for", async () => {
-    await withNode(async (node) => {
-      const unsigned = await node.world.image("unsigned", { signed: false });
-      expect(headline(await node.pull(unsigned))).toBe("1 deny signature.none");
-      expect(await node.again(unsigned)).toEqual(["1 deny signature.none", "from memory"]);
-      await node.world.signer.sign(unsigned.digest, "app", node.world.begun + 60_000);
-      await new Promise((done) => setTimeout(done, 5500));
-      expect(await node.again(unsigned)).toEqual(["0 allow signed", "asked"]);
-    });
-  });
-
-  it("is no longer allowed, cache or not, once this node has seen its record gone", async () => {
-    await withNode(async (node) => {
-      const { world, image } = node;
-      await node.pull();
-      await world.signer.unsign(image.digest, world.begun + 60_000);
-      node.configure({ cacheTTL: "1s" });
-      await new Promise((done) => setTimeout(done, 1100));
-      world.policy(
-        `version: 1.0\ntrustedDIDs: {"${world.signer.did}": {}}\npolicies:\n  - {name: all, scope: "**/*", action: enforce, require: {signature: true, maxStaleness: 1h}}\n`,
-      );
-      expect(await node.again()).toEqual(["1 deny signature.none", "asked"]);
-      await Promise.all([world.pds.stop(), world.plc.stop()]);
-      await new Promise((done) => setTimeout(done, 5500));
-      expect(headline(await node.pull())).toMatch(/^[12] (?!allow)/);
-    });
-  });
-});
-
-describe.concurrent("a cache that cannot be believed", () => {
-  const damages: Record<string, (node: Node, other: Descriptor) => void> = {
-    "a file that is cut": (node) => truncateSync(node.file(), 100),
-    "an empty file": (node) => writeFileSync(node.file(), ""),
-    "a file that is no JSON": (node) => writeFileSync(node.file(), "{{{{"),
-    "a file of JSON nested deep": (node) => writeFileSync(node.file(), "[".repeat(100_000)),
-    "a huge file": (node) => truncateSync(node.file(), 512 * 1024 * 1024),
-    "a file that others may write": (node) => chmodSync(node.file(), 0o666),
-    "a symbolic link": (node) => {
-      renameSync(node.file(), join(node.cache, "elsewhere"));
-      symlinkSync(join(node.cache, "elsewhere"), join(node.evidence, `${node.image.digest.slice(7)}-0.json`));
-    },
-    "a folder in place of the file": (node) => {
-      const path = node.file();
-      rmSync(path);
-      mkdirSync(path);
-    },
-    "evidence of another digest under this one's name": (node, other) =>
-      copyFileSync(node.file(".json", other.digest.slice(7)), node.file(".json", node.image.digest.slice(7))),
-    "evidence and proof of another digest": (node, other) => {
-      for (const end of [".json", ".proven"]) {
-        copyFileSync(node.file(end, other.digest.slice(7)), node.file(end, node.image.digest.slice(7)));
-      }
-    },
-    "nothing but a name": (node) => {
-      rmSync(node.evidence, { recursive: true });
-      writeFileSync(node.evidence, "");
-    },
-  };
-
-  it.each(Object.keys(damages))("%s: asks, and answers as without a cache", async (name) => {
-    await withNode(async (node) => {
-      const other = await node.world.image("other");
-      await node.pull(other);
-      await node.pull();
-      damages[name]?.(node, other);
-      expect(await node.again()).toEqual(["0 allow signed", "asked"]);
-      await node.world.signer.unsign(node.image.digest, node.world.begun + 90_000);
-      damages[name]?.(node, other);
-    });
-  });
-
-  it("says nothing for an image that nobody signed, whatever lies under its digest", async () => {
-    await withNode(async (node) => {
-      const unsigned = await node.world.image("unsigned", { signed: false });
-      await node.pull();
-      for (const end of [".json", ".proven"]) {
-        const from = node.file(end);
-        copyFileSync(from, from.replace(node.image.digest.slice(7), unsigned.digest.slice(7)));
-      }
-      expect(await node.again(unsigned)).toEqual(["1 deny signature.none", "asked"]);
-    });
-  });
-
-  it("proves anew where what was proven is missing, damaged or another's", async () => {
-    await withNode(async (node) => {
-      const other = await node.world.image("other");
-      await node.pull(other);
-      await node.pull();
-      const own = node.file(".proven", node.image.digest.slice(7));
-      const damage: (() => void)[] = [
-        () => rmSync(own),
-        () => writeFileSync(own, "{"),
-        () => copyFileSync(node.file(".proven", other.digest.slice(7)), own),
-      ];
-      for (const each of damage) {
-        each();
-        expect(await node.again()).toEqual(["0 allow signed", "from memory"]);
-      }
-    });
-  });
-
-  it("is warned of, and does not matter, where its folder is missing, no folder or not to be trusted", async () => {
-    await withNode(async (node) => {
-      const hidden = join(node.world.folder, "hidden");
-      writeFileSync(join(node.world.folder, "file"), "");
-      mkdirSync(join(node.world.folder, "open"));
-      chmodSync(join(node.world.folder, "open"), 0o777);
-      for (const [cacheDir, warned] of [
-        [hidden, false],
-        [join(node.world.folder, "file"), true],
-        [join(node.world.folder, "open"), true],
-        ["/proc/atcr-verify", true],
-      ] as const) {
-        node.configure({ cacheDir });
-        const answered = await node.pull();
-        expect([cacheDir, headline(answered)]).toEqual([cacheDir, "0 allow signed"]);
-        expect([cacheDir, answered.stderr !== ""]).toEqual([cacheDir, warned]);
-      }
-      expect(existsSync(join(hidden, "evidence"))).toBe(true);
-    });
-  });
-
-  it.runIf(requirement("a file system that is full or read-only", missingRoot("to mount one")))(
-    "does not matter where it cannot be written: full, or read-only",
-    async () => {
-      await withNode(async (node) => {
-        const place = join(node.world.folder, "mounted");
-        mkdirSync(place);
-        node.configure({ cacheDir: join(place, "cache") });
-        for (const script of [
-          'mount -t tmpfs -o size=16k,nr_inodes=4,mode=755 none "$0" && mkdir -m 755 "$0/cache" && exec "$@"',
-          'mount -t tmpfs -o mode=755 none "$0" && mkdir -m 755 "$0/cache" && mount -o remount,ro "$0" && exec "$@"',
-        ]) {
-          const through = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, place];
-          const answered = await node.pull(node.image, { through });
-          expect(headline(answered)).toBe("0 allow signed");
-          expect(answered.stderr).toMatch(/^warning: [ -~]+\n/);
-        }
-      });
-    },
-  );
-});
-
-describe.concurrent("settings that are remembered", () => {
-  it("are the settings of these bytes: each change is seen, and damage means reading them", async () => {
-    await withNode(async (node) => {
-      const { world } = node;
-      const env = { ...world.env, ATCR_VERIFY_CACHE_DIR: node.cache };
-      await node.pull(node.image, { env });
-      await node.pull(node.image, { env });
-      const folder = join(node.cache, "settings");
-      expect(readdirSync(folder).length).toBeGreaterThan(0);
-      expect(await node.again(node.image, { env })).toEqual(["0 allow signed", "from memory"]);
-      for (const name of readdirSync(folder)) {
-        const path = join(folder, name);
-        const text = readFileSync(path, "latin1");
-        // Somebody rewrites what the policy is said to mean.
-        writeFileSync(path, text.replaceAll("enforce", "audit").replaceAll("deny", "allow"));
-      }
+  it("is asked for with another digest, whoever signed the first", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
       const unsigned = await world.image("unsigned", { signed: false });
-      expect((await node.again(unsigned, { env }))[0]).toBe("1 deny signature.none");
-      world.policy("version: 2\n");
-      expect((await node.again(node.image, { env }))[0]).toBe("3 misconfigured policy.invalid");
-      world.policy(enforcing(`did:plc:${"b".repeat(24)}`));
-      expect((await node.again(node.image, { env }))[0]).not.toContain("allow");
+      expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
+      expect(requestsOf(world)).toMatchObject({ plc: 0, pds: 1 });
+      await expectCached(world, image);
     });
   });
 
-  it("are taken from the folder that the configuration names, and from no other", async () => {
-    await withNode(async (node) => {
-      const env = { ...node.world.env, ATCR_VERIFY_CACHE_DIR: join(node.world.folder, "planted") };
-      await node.pull(node.image, { env });
-      await node.pull(node.image, { env });
-      expect(existsSync(join(node.world.folder, "planted"))).toBe(false);
+  it("takes who the signer is from the pull of another image", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      const second = await world.image("second");
+      expect(headline(await world.pull(world.name, second))).toBe(SIGNED);
+      expect(requestsOf(world)).toMatchObject({ plc: 0, pds: 1 });
+    });
+  });
+
+  it("has its tag and its owner judged by what was heard of them", async () => {
+    await withCache(async (world, image) => {
+      demand(world, { require: { tag: "match" } });
+      await world.signer.tag("app", "v1", image.digest, Date.now() - 1000);
+      await pulled(world, image);
+      await expectCached(world, image);
+      const second = await world.image("second");
+      expect(headline(await world.pull(world.name, second))).toBe("1 deny tag.mismatch");
+      expect(headline(await world.pull(world.name.replace(/:v1$/, ":v2"), image))).toBe("1 deny tag.absent");
+      await world.signer.tag("app", "v1", second.digest, Date.now() - 500);
+      // Nobody has seen that yet.
+      await pause(AFTER_REFUSAL);
+      expect(headline(await world.pull(world.name, second))).toBe(SIGNED);
+      requestsOf(world);
+      await expectCached(world, second);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny tag.mismatch");
+      expect(requestsOf(world).pds).toBeGreaterThan(0);
     });
   });
 });
 
-describe.concurrent("what one process hands to the one it becomes", () => {
-  it("is believed only under its own number", async () => {
-    await withNode(async (node) => {
-      const stdin = Buffer.from(JSON.stringify({ mediaType: "x", digest: `sha256:${"0".repeat(64)}`, size: 1 }));
-      for (const pid of ["1", "0", "", "99999999"]) {
-        const env = { ...node.world.env, ATCR_VERIFY_HANDED_OVER: `${pid}:0:${stdin.toString("base64")}` };
-        expect(headline(await node.pull(node.image, { env }))).toBe("0 allow signed");
-      }
+describe.concurrent("evidence that is fresh", () => {
+  const [past, future] = ["2024-01-01T00:00:00Z", "2999-01-01T00:00:00Z"];
+  it.each<[string, PolicyParts, string]>([
+    ["the signer is revoked", { top: { revokedDIDs: [] } }, "1 deny signer.revoked"],
+    ["the signer has expired", { about: { expiresAt: past } }, "1 deny signer.expired"],
+    ["the signer is not valid yet", { about: { validFrom: future } }, "1 deny signer.not_yet_valid"],
+    [
+      "another key is pinned",
+      { about: { keys: [signingKey("k256", "other").did()] } },
+      "1 deny identity.key_not_pinned",
+    ],
+    ["another PDS is pinned", { about: { pds: ["https://pds.example.com"] } }, "1 deny identity.pds_not_pinned"],
+    ["minRev was raised", { about: { minRev: "7zzzzzzzzzzzz" } }, "1 deny commit.older_than_pinned"],
+    ["records must be younger", { require: { maxAge: "1h" } }, "1 deny record.too_old"],
+    ["keys must be older", { require: { minKeyAge: "24h" } }, "1 deny identity.key_too_young"],
+    ["the tag must mean it", { require: { tag: "match" } }, "1 deny tag.absent"],
+    ["another repository is asked for", { require: { repository: ["other"] } }, "1 deny record.wrong_repository"],
+    ["the digest is denied", { top: { digests: { deny: [] } } }, "1 deny policy.denied"],
+    ["the rule denies", { rule: { action: "deny", require: {} } }, "1 deny policy.denied"],
+    ["no rule is about it", { rule: { scope: "other.example.com/**" } }, "1 deny policy.no_match"],
+  ])("does not outlive the policy that it met: %s", async (what, parts, expected) => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      const { top } = parts;
+      const changed =
+        what === "the signer is revoked"
+          ? { revokedDIDs: [world.signer.did] }
+          : what === "the digest is denied"
+            ? { digests: { deny: [image.digest] } }
+            : top;
+      demand(world, { ...parts, ...(changed && { top: changed }) });
+      expect(headline(await world.pull(world.name, image))).toBe(expected);
+      demand(world);
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
     });
   });
-});
 
-describe.concurrent("cache list, show, clear", () => {
-  it("says what is kept and from when, and forgets it", async () => {
-    await withNode(async (node) => {
-      const { world, image } = node;
-      const cache = (...args: string[]) => ask(["cache", ...args], { env: world.env });
-      expect(await cache("list")).toMatchObject({ code: 0, stderr: "" });
-      await node.pull();
-      const list = await cache("list");
-      expect(list.stdout).toContain(image.digest);
-      expect(list.stdout).toContain(world.signer.did);
-      const json = JSON.parse((await cache("list", "--output", "json")).stdout) as object;
-      expect(json).toMatchObject({
-        pieces: expect.arrayContaining([
-          expect.objectContaining({ kind: "evidence", digest: image.digest, about: world.signer.did, fresh: true }),
-        ]) as unknown,
+  it("does not outlive a signer who expires in the meantime", async () => {
+    await withCache(async (world, image) => {
+      demand(world, { about: { expiresAt: new Date(Math.ceil(Date.now() / 1000) * 1000 + 2000).toISOString() } });
+      await pulled(world, image);
+      await pause(3200);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signer.expired");
+    });
+  });
+
+  it("is ended by a deletion, whoever sees it: a person, by another name", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      await world.signer.unsign(image.digest, Date.now() - 1000);
+      await expectCached(world, image);
+      const other = `${world.registry.authority}/alice/other/app:v2@${image.digest}`;
+      expect(headline(await world.verify([other]))).toBe(SIGNED);
+      expect(requestsOf(world)).toEqual(NO_REQUEST);
+      expect(headline(await world.verify([other, "--no-cache"]))).toBe("1 deny signature.none");
+      expect(requestsOf(world).pds).toBe(1);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signature.none");
+      await world.pds.stop();
+      expect(headline(await world.verify([other]))).toBe("2 inconclusive pds.unreachable");
+    });
+  });
+
+  it("is not believed any more once a newer revision of the repo was seen", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      await world.signer.unsign(image.digest, Date.now() - 1000);
+      const second = await world.image("second");
+      expect(headline(await world.pull(world.name, second))).toBe(SIGNED);
+      expect(headline(await world.pull(world.name, image))).toBe("1 deny signature.none");
+    });
+  });
+
+  it("is ended by a takedown, a tombstone and another key, seen at another image", async () => {
+    for (const change of [
+      async ({ pds, signer }: World) => pds.setStatus(signer.did, "RepoTakendown"),
+      async ({ signer }: World) => signer.log.tombstone({ at: Date.now() - 1000, signer: signer.rotationKey }),
+      async ({ signer }: World) => {
+        const next = signingKey("k256", "next");
+        await signer.log.update({ signingKey: next }, { at: Date.now() - 2000, signer: signer.rotationKey });
+        await signer.repo.resign(Date.now() - 1000, next);
+      },
+    ]) {
+      await withCache(async (world, image) => {
+        await pulled(world, image);
+        await change(world);
+        const unsigned = await world.image("unsigned", { signed: false });
+        expect(headline(await world.verify([`${world.name}@${unsigned.digest}`, "--no-cache"]))).not.toMatch(/^0/);
+        await stopAll(world);
+        expect(headline(await world.pull(world.name, image))).toMatch(/^[12] /);
       });
-      const shown = await cache("show", image.digest);
-      expect(shown.code).toBe(0);
-      expect(shown.stdout).toMatch(/^[ -~\n]+$/);
-      expect((await cache("show", `sha256:${"0".repeat(64)}`)).code).toBe(1);
-      expect((await cache("show", "nonsense")).code).toBe(3);
+    }
+  });
 
-      const other = await world.image("other");
-      await node.pull(other);
-      expect((await cache("clear", image.digest)).code).toBe(0);
-      expect(await node.again(other)).toEqual(["0 allow signed", "from memory"]);
-      expect((await node.again())[1]).toBe("asked");
-      expect((await cache("clear")).code).toBe(0);
-      expect(readdirSync(node.evidence)).toEqual([]);
-      expect((await node.again(other))[1]).toBe("asked");
+  it("is of no use to whom the node's memory was taken from them", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      writeFileSync(join(world.folder, "config.yaml.state", "signers", world.signer.did, "operation-bafy"), "");
+      // A name that says nothing is set aside; the rest is known.
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      expect(requestsOf(world)).toEqual(NO_REQUEST);
+      rmSync(join(world.folder, "config.yaml.state"), { recursive: true });
+      writeFileSync(join(world.folder, "config.yaml.state"), "");
+      const asked = await world.pull(world.name, image);
+      expect(headline(asked)).toBe(SIGNED);
+      expect(asked.stderr).toContain("is not used");
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+    });
+  });
+});
+
+describe.concurrent("a person who verifies", () => {
+  it("is answered from the cache, asks with --no-cache, and saves what the answer rests on", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      const bundle = join(world.folder, "saved.json");
+      const asked = `${world.name}@${image.digest}`;
+      const cached = await world.verify([asked, "--save-evidence", bundle]);
+      expect([headline(cached), requestsOf(world)]).toEqual([SIGNED, NO_REQUEST]);
+      expect(cached.stdout).toContain("within cacheTTL");
+      expect(headline(await world.verify([asked, "--offline", "--bundle", bundle]))).toBe(SIGNED);
+      const fresh = await world.verify([asked, "--no-cache"]);
+      expect([headline(fresh), requestsOf(world)]).toEqual([SIGNED, { plc: 1, pds: 1, registry: expect.any(Number) }]);
+      expect(fresh.stdout).not.toContain("cacheTTL");
+    });
+  });
+});
+
+describe.concurrent("a refusal", () => {
+  it("is given again for seconds by what was gathered, then asked for anew", async () => {
+    await withCache(async (world) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      const first = await world.pull(world.name, unsigned);
+      expect(headline(first)).toBe("1 deny signature.none");
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+      const again = await world.pull(world.name, unsigned);
+      expect([again.stdout, again.code, requestsOf(world)]).toEqual([first.stdout, 1, NO_REQUEST]);
+      // A person who asks again wants to know.
+      expect(headline(await world.verify([`${world.name}@${unsigned.digest}`]))).toBe("1 deny signature.none");
+      expect(requestsOf(world).pds).toBe(1);
+
+      await world.signer.sign(unsigned.digest, "app", Date.now() - 1000);
+      await pause(AFTER_REFUSAL);
+      expect(headline(await world.pull(world.name, unsigned))).toBe(SIGNED);
     });
   });
 
-  it("survives what others have put there", async () => {
-    await withNode(async (node) => {
-      await node.pull();
-      writeFileSync(join(node.evidence, "\u{1b}[31m.json"), "");
-      writeFileSync(node.file(".json", node.image.digest.slice(7)), "{");
-      const listed = await ask(["cache", "list"], { env: node.world.env });
-      expect(listed.stdout + listed.stderr).toMatch(/^[ -~\n]+$/);
+  it("is not given for another name, tag, digest, policy or configuration", async () => {
+    await withCache(async (world) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      const other = await world.image("other unsigned", { signed: false });
+      expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
+      requestsOf(world);
+      const asked = async (name: string, image: Descriptor) => {
+        expect(headline(await world.pull(name, image))).toBe("1 deny signature.none");
+        return requestsOf(world).pds;
+      };
+      expect(await asked(world.name.replace(/:v1$/, ":v2"), unsigned)).toBe(1);
+      expect(await asked(world.name.replace(/alice\/app/, "bob/app"), unsigned)).toBe(1);
+      expect(await asked(world.name, other)).toBe(1);
+      expect(await asked(world.name, unsigned)).toBe(0);
+      world.configure({ ...world.settings, cacheEnabled: true, pdsTimeout: "4s" });
+      expect(await asked(world.name, unsigned)).toBe(1);
+      demand(world, { top: { trustedDIDs: { [world.signer.did]: {}, "did:web:localhost%3A1": {} } } });
+      expect(headline(await world.pull(world.name, unsigned))).not.toMatch(/^0/);
+      expect(requestsOf(world).pds).toBe(1);
+    });
+  });
+
+  it("by silence is not kept from being asked once the service is back", async () => {
+    await withCache(async (world, image) => {
+      const back = world.pds.override(RECORD, { status: 503 });
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.unreachable");
+      back();
+      requestsOf(world);
+      expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.unreachable");
+      expect(requestsOf(world)).toEqual(NO_REQUEST);
+      await pause(AFTER_REFUSAL);
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+    });
+  });
+
+  it("is let through where the rule only audits", async () => {
+    await withCache(async (world) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      demand(world, { rule: { action: "audit" } });
+      for (let i = 0; i < 2; i++) {
+        const audited = await world.pull(world.name, unsigned);
+        expect(headline(audited)).toBe("0 allow audited");
+        expect(audited.stdout).toContain("deny signature.none");
+      }
+      expect(requestsOf(world).pds).toBe(1);
+      demand(world);
+      expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
+    });
+  });
+});
+
+describe.concurrent("what is kept", () => {
+  it("is a bundle that can be judged offline, with what it proves beside it, and nobody's secret", async () => {
+    await withCache(async (world, image) => {
+      await pulled(world, image);
+      const [bundle = ""] = filesIn(world, "evidence", ".json");
+      const offline = await world.verify([`${world.name}@${image.digest}`, "--offline", "--bundle", bundle]);
+      expect(headline(offline)).toBe(SIGNED);
+      expect(filesIn(world, "evidence").length).toBe(2);
+      expect(filesIn(world, "identities").length).toBe(1);
+      expect(filesIn(world, "turns")).toEqual([]);
+      expect(readFileSync(bundle, "utf8")).toContain(image.digest);
+      expect(cacheOf(world)).toContain(world.folder);
     });
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../../src/policy/parse.ts";
@@ -230,6 +230,64 @@ describe.concurrent("what is kept", () => {
       for (const outcome of await Promise.all(others)) expect(outcome).toMatch(/^2 inconclusive (identity|pds)\./);
     },
   );
+});
+
+describe.concurrent("what is cached", () => {
+  const caching = (world: World) => world.configure({ ...world.settings, cacheEnabled: true });
+  const requests = ({ plc, pds, registry }: World) => plc.count() + pds.count() + registry.count();
+
+  inWorld(
+    "CVE-2026-122321: answers for no other digest to which the tag was moved, by whomever",
+    async (world, signed, unsigned) => {
+      caching(world);
+      for (const require of [{}, { tag: "match" }]) {
+        const policy = policyOf(world, { require });
+        await moveTag(world, signed);
+        for (let i = 0; i < 2; i++) expect(await pullUnder(world, policy, signed)).toBe("0 allow signed");
+        const before = requests(world);
+        expect(await pullUnder(world, policy, signed)).toBe("0 allow signed");
+        expect(requests(world)).toBe(before);
+        // By the registry; then by the signer, whose own record of the tag is no signature of the image.
+        expect(await pullUnder(world, policy, unsigned)).toBe("1 deny signature.none");
+        await moveTag(world, unsigned);
+        rmSync(join(world.folder, "config.yaml.cache", "refusals"), { recursive: true });
+        expect(await pullUnder(world, policy, unsigned)).toBe("1 deny signature.none");
+        const moved = "tag" in require ? "1 deny tag.mismatch" : "0 allow signed";
+        expect(await pullUnder(world, policy, signed)).toBe(moved);
+      }
+    },
+  );
+
+  inWorld("CVE-2026-122321: answers for no name whose tag or repository it is not", async (world, signed) => {
+    caching(world);
+    const policy = policyOf(world, { require: { tag: "match" } });
+    await moveTag(world, signed);
+    expect(await pullUnder(world, policy, signed)).toBe("0 allow signed");
+    const others = [world.name.replace(/v1$/, "v2"), world.name.replace("alice/app", "alice/web")];
+    const outcomes: string[] = [];
+    for (const name of others) outcomes.push(await pullUnder(world, policy, signed, name));
+    expect(outcomes).toEqual(["1 deny tag.absent", "1 deny record.wrong_repository"]);
+  });
+
+  inWorld("bpfman/bpfman#1695: outlives no change of the policy that it was allowed under", async (world, signed) => {
+    caching(world);
+    const { did } = world.signer;
+    const allowing = policyOf(world, {});
+    const changes: [string, string][] = [
+      [policyOf(world, { top: { trustedDIDs: { [STRANGER]: {} } } }), "1 deny"],
+      [policyOf(world, { top: { revokedDIDs: [did] } }), "1 deny signer.revoked"],
+      [policyOf(world, { top: { digests: { deny: [signed.digest] } } }), "1 deny policy.denied"],
+      [policyOf(world, { rule: { action: "deny", require: {} } }), "1 deny policy.denied"],
+      [policyOf(world, { rule: { scope: "other.example.com/**" } }), "1 deny policy.no_match"],
+      [policyOf(world, { require: { minSignatures: 2 } }), "1 deny policy.too_few_signatures"],
+      ["", "3 misconfigured policy.invalid"],
+    ];
+    for (const [policy, refused] of changes) {
+      expect(await pullUnder(world, allowing, signed)).toBe("0 allow signed");
+      expect(await pullUnder(world, policy, signed)).toMatch(refused === "1 deny" ? /^[12] / : refused);
+    }
+    expect(await pullUnder(world, allowing, signed)).toBe("0 allow signed");
+  });
 });
 
 describe.concurrent("what a policy demands", () => {

@@ -234,7 +234,7 @@ describe.concurrent("evidence of before", () => {
 });
 
 describe.concurrent("evidence of before, by name", () => {
-  it("is used for no other name, and ended by a tag that means another image", async () => {
+  it("is used for no tag that was not asked for, and ended by one that means another image", async () => {
     await withWorld(async (world, image) => {
       const [second, silent] = [await world.image("second"), "2 inconclusive pds.unreachable"];
       const mark = (tag: string, { digest }: Descriptor) => world.signer.tag("app", tag, digest, Date.now() - 1000);

@@ -109,7 +109,8 @@ export class Bench {
 
   /**
    * Writes a configuration and answers its path; values as in JSON, which is YAML too. Unless told otherwise
-   * each remembers for itself, so that no test refuses what another one has rolled back.
+   * each remembers for itself, so that no test refuses what another one has rolled back, and answers are not
+   * cached, so that whoever is asked again answers.
    */
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
     const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };

@@ -2,7 +2,7 @@ import type { Did } from "../../src/atproto/syntax.ts";
 import type { DecideContext } from "../../src/decide/decide.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
-import { oldestPart } from "../../src/verify/kept.ts";
+import { partTimes } from "../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
 import { type Proven, withoutTag } from "../../src/verify/proven.ts";
 
@@ -34,7 +34,7 @@ export class NodeMemory {
         holders: (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
         find: (signer, digest) => {
           const kept = evidence.get(keyOf(signer, digest));
-          return kept && { at: oldestPart(kept.signature), proven: kept.proven, signature: () => kept.signature };
+          return kept && { times: partTimes(kept.signature), proven: kept.proven, signature: () => kept.signature };
         },
         keep: async (digest, { signer, identity, record }, proven) => {
           if (record === undefined) return;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Tid } from "../../../src/atproto/syntax.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import { answer, type Pull, policy } from "../../support/deciding.ts";
 import {
@@ -11,6 +12,7 @@ import {
   TAG_KEY,
   type TestSigner,
   tagRecordOf,
+  trusted,
 } from "../../support/evidence.ts";
 import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { World } from "../../support/world.ts";
@@ -46,20 +48,37 @@ async function tagged(): Promise<{ alice: TestSigner; world: World; expectKept: 
 }
 type Expect = (expected: boolean, pull: Pull, requirement?: typeof KEPT) => Promise<void>;
 
-describe("decide, what was kept is of one digest", () => {
-  it("is judged anew for each name: by what the record and the tag say", async () => {
+describe("decide, what was kept is of a digest, and judged by the name", () => {
+  it("is used for another tag or repository where the rule allows that name", async () => {
     const { alice, world, expectKept } = await tagged();
     await using w = world;
     expect(await answer(w, policy([alice.did], KEPT), by(TAG))).toBe("allow");
-    await expectKept(true, by(TAG), KEPT);
-    await expectKept(true, by("latest"), KEPT);
-    await expectKept(true, {}, KEPT);
-    const named = (path: string) => ({ about: { name: { host: "registry.example", path }, tag: TAG } });
-    await expectKept(true, named("other/app"), KEPT);
-    await expectKept(false, named("team/other"), KEPT);
-    // Of the tag nothing was asked.
-    await expectKept(false, by(TAG), TAGGED);
-    await expectKept(false, by(TAG, NEXT), KEPT);
+    for (const pull of [by(TAG), by("latest"), {}]) await expectKept(true, pull, KEPT);
+    const under = (path: string) => ({ about: { name: { host: "registry.example", path }, tag: TAG } });
+    await expectKept(true, under("other/app"), KEPT);
+    await expectKept(false, under("other/web"), KEPT);
+  });
+
+  it("says nothing of a tag that was not asked for", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
+    await expectKept(true, by(TAG));
+    await expectKept(false, by("latest"));
+  });
+
+  it("takes each part as it was heard last, whichever is of the later commit", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
+    await alice.repo.resign(NOW - 500);
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
+    // Its record is of the new commit, and what is known of the tag of the one before.
+    await expectKept(true, by("latest"));
+    const pinned = trusted(alice.did, { minRev: alice.repo.rev as Tid });
+    w.http.places.set(alice.pds, "unreachable");
+    expect(await answer(w, policy([pinned], TAGGED), by(TAG))).toBe("allow");
+    expect(await answer(w, policy([pinned], TAGGED), by("latest"))).toBe(DOWN);
   });
 
   it("is kept for each tag, and a rule that asks for less takes nothing from it", async () => {
@@ -95,7 +114,7 @@ describe("decide, what was kept is ended", () => {
   it.each<[string, (alice: TestSigner) => Promise<unknown>, string]>([
     ["a tag that means another image", (alice) => mark(alice, TAG, NEXT), "deny tag.mismatch"],
     ["a tag that is gone", (alice) => alice.repo.delete(TAG_COLLECTION, TAG_KEY, NOW - 1000), "deny tag.absent"],
-  ])("by %s, and under this name alone", async (_, change, expected) => {
+  ])("by %s, and for this tag alone", async (_, change, expected) => {
     const { alice, world, expectKept } = await tagged();
     await using w = world;
     for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
@@ -122,7 +141,7 @@ describe("decide, what was kept is ended", () => {
     for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
     w.pds.setStatus(alice.did, "RepoTakendown");
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive pds.repo_unavailable");
-    expect([w.memory.evidence.size, w.memory.tags.size]).toEqual([0, 0]);
+    expect(w.memory.evidence.size).toBe(0);
     await expectKept(false, by("latest"));
   });
 

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
+import type { Config } from "../../../src/config/config.ts";
 import { decide } from "../../../src/decide/decide.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
+import type { Requirement } from "../../../src/policy/policy.ts";
 import { answer, BOTH, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { keyOf } from "../../support/node-memory.ts";
@@ -14,6 +16,7 @@ const KEPT = { maxStaleness: DAY };
 const OTHER = digestOf("another image");
 const keptOf = (world: World) => [...world.memory.evidence.keys()].toSorted();
 
+/** The key of what is kept of a signer. */
 const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) => keyOf(did, digest);
 
 /** One who signed two images, always the same. */
@@ -34,40 +37,64 @@ async function keeping(who: TestSigner): Promise<World> {
 }
 
 describe("decide, what it keeps", () => {
-  it("is nothing where nothing is cached and the rule does not take it again", async () => {
+  it.each<[string, Partial<Requirement>, Partial<Config>, boolean]>([
+    ["where answers are cached", {}, {}, true],
+    ["where the rule takes it again", KEPT, { cacheEnabled: false }, true],
+    ["nowhere else", {}, { cacheEnabled: false }, false],
+  ])("is evidence that proves facts, %s", async (_, requirement, config, isKept) => {
     const alice = await twice();
     await using world = await World.start(alice);
-    const config = { cacheEnabled: false };
-    expect(await answer(world, policy([alice.did]), { config })).toBe("allow");
-    expect(keptOf(world)).toEqual([]);
-    expect(await answer(world, policy([alice.did], KEPT), { config })).toBe("allow");
-    expect(keptOf(world)).toEqual([keptAs(alice)]);
+    expect(await answer(world, policy([alice.did], requirement), { config })).toBe("allow");
+    expect(keptOf(world)).toEqual(isKept ? [keptAs(alice)] : []);
+    expect(world.memory.identities.size).toBe(config.cacheEnabled === false ? 0 : 1);
   });
 
-  it("is what proves facts, also where the rule refuses them: it takes the place of what was kept before", async () => {
+  it("is the proof, whatever this name and this rule make of it: the next judgement is made by them anew", async () => {
     const alice = await twice();
     await using world = await World.start(alice);
     const wrong = { repository: ["other"] };
     expect(await answer(world, policy([alice.did], wrong))).toBe("deny record.wrong_repository");
-    expect(await answer(world, policy([alice.did], wrong, { action: "audit" }))).toBe("allow");
     expect(keptOf(world)).toEqual([keptAs(alice)]);
     world.http.places.set(alice.pds, "unreachable");
+    world.now += 1000;
     expect(await answer(world, policy([alice.did], { ...KEPT, ...wrong }))).toBe("inconclusive pds.unreachable");
+    expect(await answer(world, policy([alice.did], KEPT))).toBe("allow");
   });
 
-  it("is of each signer, with what it rests on and proves, and without the tag", async () => {
+  it("is nothing that proves no facts, whatever lets the image through", async () => {
+    const alice = await signer({ name: "alice", record: null });
+    await using world = await World.start(alice);
+    expect(await answer(world, policy([alice.did], KEPT, { action: "audit" }))).toBe("allow");
+    expect(keptOf(world)).toEqual([]);
+  });
+
+  it("is all that answered, also who did not count, each with what it rests on and what it proves", async () => {
     const [alice, bob] = [await twice(), await signer({ name: "bob" })];
-    await using world = await World.start(alice, bob);
-    expect(await answer(world, policy([alice.did, bob.did], { ...KEPT, minSignatures: 2 }))).toBe("allow");
-    expect(keptOf(world)).toEqual([keptAs(alice), keptAs(bob)].toSorted());
+    const same = await signer({ name: "same", key: bob.key });
+    await using world = await World.start(alice, bob, same);
+    const dids = [alice.did, bob.did, same.did];
+    const judged = policy(dids, { ...KEPT, minSignatures: 2 });
+    // Bob and his double have one key: only one of them counts, though both have answered.
+    world.pds.delay(200, encodeURIComponent(alice.did));
+    const verdict = await verdictOf(world, judged);
+    const counted = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.signatures : [];
+    expect(counted).toHaveLength(2);
+    expect(keptOf(world)).toEqual([alice, bob, same].map((one) => keptAs(one)).toSorted());
     for (const { signature, proven } of world.memory.evidence.values()) {
-      expect(signature).toEqual({
-        signer: proven.facts.signer,
-        identity: expect.anything(),
-        record: expect.anything(),
-      });
-      expect(proven.facts).not.toHaveProperty("tag");
+      expect(signature.record?.bytes.length).toBeGreaterThan(0);
+      expect(proven.facts).toMatchObject({ signer: signature.signer, digest: DIGEST });
     }
+  });
+
+  it("is newer evidence in the place of older", async () => {
+    const alice = await twice();
+    await using world = await keeping(alice);
+    world.now += 1000;
+    await alice.repo.resign(world.now);
+    expect(await answer(world, policy([alice.did]))).toBe("allow");
+    const kept = world.memory.evidence.get(keptAs(alice));
+    expect(kept?.signature.record?.fetchedAt).toBe(world.now);
+    expect(kept?.proven.facts.rev).toBe(alice.repo.rev);
   });
 
   it("is not what a disk that never answers makes a pull wait for", async () => {
@@ -164,14 +191,13 @@ describe("decide, what it forgets", () => {
     await using world = await keeping(alice);
     await alice.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
     await alice.repo.resign(NOW, signingKey("k256", "new"));
-    const context = world.context();
+    const context = world.context({ cacheEnabled: false });
     let kept: readonly string[] | undefined;
     const remember = async () => {
       kept = keptOf(world);
     };
     await decide(subject(), policy([alice.did]), { ...context, remember });
-    // What there is now was proven by the new key.
-    expect(kept).toEqual([keptAs(alice)]);
+    expect(kept).toEqual([]);
   });
 
   it("is nothing of anybody else, and nothing where a proof is merely bad", async () => {
@@ -268,6 +294,17 @@ describe("decide, whose the handle was", () => {
     expect(await answer(w, policy([bob.did], KEPT))).toBe("allow");
     w.http.places.set(bob.pds, "unreachable");
     expect(await verdictOf(w, both)).toMatchObject({ because: { verifiedAt: NOW + 1000 } });
+  });
+
+  it("is looked for by the handle, whoever else's is known", async () => {
+    const { world, alice } = await owned();
+    await using w = world;
+    const bob = await signer({ name: "bob" });
+    w.add(bob);
+    w.memory.owners.set("bob.example.com", { handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW });
+    w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
+    expect(await answer(w, policy([bob.did], KEPT), pull)).toBe("deny image.owner_mismatch");
+    expect(await answer(w, policy([bob.did, alice.did], KEPT), pull)).toBe("allow");
   });
 
   it("is remembered with the signature where nothing answers", async () => {

@@ -1,7 +1,9 @@
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
+import { Pieces } from "../../../src/disk/pieces.ts";
+import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import { SignerStore } from "../../../src/state/signer-store.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { ALICE, tidAt } from "../../support/traces.ts";
@@ -59,4 +61,20 @@ it("a new revision is on the disk before an older one is taken away", async () =
   calls.length = 0;
   await store.remember({ signer: ALICE, revs: [newest] }, now);
   expect(calls).toEqual([]);
+});
+
+it("a piece is whole before it has its name, and leaves nothing where that fails", async () => {
+  calls.length = 0;
+  const warnings: string[] = [];
+  const bounds = { bytes: 100, count: 10 };
+  const pieces = new Pieces(join(root, "cache"), "things", bounds, (warning) => warnings.push(warning));
+  await pieces.write("one.json", toUtf8("as it was"));
+  const written = ["make piece.temporary", "rename piece.temporary"];
+  expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
+  calls.splice(0, calls.length, "rename fails");
+  await pieces.write("one.json", toUtf8("as it is"));
+  expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
+  expect(readdirSync(join(root, "cache", "things"))).toEqual(["one.json"]);
+  expect(warnings).toEqual([expect.stringMatching(/one\.json is not written: no space left$/)]);
+  expect(pieces.read("one.json")?.bytes).toEqual(Buffer.from("as it was"));
 });

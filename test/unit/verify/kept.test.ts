@@ -2,7 +2,16 @@ import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
-import { ended, isFresh, isNewestKey, isOutdated, isRecent, isSilent, oldestPart } from "../../../src/verify/kept.ts";
+import {
+  ended,
+  isFresh,
+  isNewestKey,
+  isOtherKey,
+  isOutdated,
+  isRecent,
+  isSilent,
+  partTimes,
+} from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
 import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../support/evidence.ts";
@@ -47,51 +56,46 @@ describe("isSilent", () => {
   });
 });
 
-describe("oldestPart", () => {
+describe("partTimes", () => {
   const at = (fetchedAt: number) => ({ ...fetched("", new Uint8Array()), fetchedAt });
 
-  it("is the time of identity, record or tag", () => {
-    for (const times of [
-      [1, 2, 3],
-      [2, 1, 3],
-      [3, 2, 1],
-    ] as const) {
-      const [identity, record, tag] = [at(times[0]), at(times[1]), at(times[2])];
-      expect(oldestPart({ signer: A, identity, record, tag })).toBe(1);
-    }
-    expect(oldestPart({ signer: A, identity: at(7) })).toBe(7);
+  it("are the times of identity, record and tag, as far as they are there", () => {
+    expect(partTimes({ signer: A, identity: at(1), record: at(2), tag: at(3) })).toEqual([1, 2, 3]);
+    expect(partTimes({ signer: A, identity: at(2), tag: at(3) })).toEqual([2, 3]);
+    expect(partTimes({ signer: A, identity: at(4) })).toEqual([4]);
   });
 });
 
-describe("isFresh and isRecent", () => {
-  const NOW = 1_000_000_000;
+describe("isFresh", () => {
+  const [NOW, TTL] = [1_000_000_000, 300_000];
+
   it.each([
-    [[NOW - 100], true, true],
-    [[NOW - 101], false, false],
-    [[NOW], true, true],
-    [[NOW + 1], false, true],
-    [[NOW + 5 * MINUTE], false, true],
-    [[NOW + 5 * MINUTE + 1], false, false],
-    [[NOW, NOW - 101], false, false],
-    [[NOW - 1, NOW + 1], false, true],
-    [[], true, true],
-  ] as const)("%j: fresh %s, recent %s", (times, fresh, recent) => {
-    expect([isFresh(times, NOW, 100), isRecent(times, NOW, 100)]).toEqual([fresh, recent]);
+    ["of this moment", 0, true],
+    ["just young enough", TTL, true],
+    ["too old by a millisecond", TTL + 1, false],
+    ["ahead of the clock by a millisecond", -1, false],
+  ])("is what is %s", (_, age, expected) => {
+    expect(isFresh([NOW - age], NOW, TTL)).toBe(expected);
+    expect(isFresh([NOW, NOW - age], NOW, TTL)).toBe(expected);
+    expect(isFresh([NOW - age, NOW], NOW, TTL)).toBe(expected);
+  });
+
+  it("is nothing of no known age", () => {
+    expect([isFresh([Number.NaN], NOW, TTL), isFresh([NOW], Number.NaN, TTL)]).toEqual([false, false]);
   });
 });
 
-describe("isOutdated", () => {
-  const sighting = { signer: A, revs: [REV], key: "K1" };
-  const shown = (more: object) => ({ facts: facts(A), sighting: { ...sighting, ...more } });
+describe("isRecent", () => {
+  const [NOW, STALENESS] = [1_000_000_000, 3_600_000];
 
-  it("is what shows no key, and a did:web's that is not the newest", () => {
-    expect(isOutdated({ facts: facts(A) }, NOTHING_REMEMBERED)).toBe(true);
-    expect(isOutdated(found(A, "identity.log_invalid"), NOTHING_REMEMBERED)).toBe(true);
-    expect(isOutdated(shown({}), NOTHING_REMEMBERED)).toBe(false);
-    expect(isOutdated(shown({}), knowing({ K1: 2, K2: 1 }))).toBe(false);
-    expect(isOutdated(shown({}), knowing({ K1: 1, K2: 2 }))).toBe(true);
-    // A log tells by itself.
-    expect(isOutdated(shown({ operations: [] }), knowing({ K1: 1, K2: 2 }))).toBe(false);
+  it.each([
+    ["just young enough", STALENESS, true],
+    ["too old by a millisecond", STALENESS + 1, false],
+    ["ahead by as much as clocks may differ", -5 * MINUTE, true],
+    ["ahead by more", -5 * MINUTE - 1, false],
+  ])("is what is %s", (_, age, expected) => {
+    expect(isRecent([NOW - age], NOW, STALENESS)).toBe(expected);
+    expect(isRecent([NOW, NOW - age], NOW, STALENESS)).toBe(expected);
   });
 });
 
@@ -100,6 +104,7 @@ describe("ended", () => {
   const TWO = { ...knowing({ K1: 1, K2: 2 }), operations: new Set(["one"]) };
   interface Shown {
     readonly key?: string;
+    /** None: facts. */
     readonly code?: RejectionCode;
     /** Whether a commit was proven. */
     readonly proven?: boolean;
@@ -107,12 +112,15 @@ describe("ended", () => {
     /** Of the log; none for a did:web. */
     readonly operations?: readonly string[];
   }
-  const seen = ({ key, code, proven = true, operations }: Shown): Attempt => {
-    const revs = proven ? [REV] : [];
-    const sighting = { signer: A, revs, ...(key !== undefined && { key }), ...(operations && { operations }) };
-    if (code === undefined) return { sighting, facts: facts(A) };
-    return { sighting, signer: A, finding: { signer: A, code, detail: "" } };
-  };
+  const seen = ({ key, code, proven = true, operations }: Shown): Attempt => ({
+    sighting: {
+      signer: A,
+      revs: proven ? [REV] : [],
+      ...(key !== undefined && { key }),
+      ...(operations && { operations }),
+    },
+    ...(code === undefined ? { facts: facts(A) } : { signer: A, finding: { signer: A, code, detail: "" } }),
+  });
 
   it.each<[string, Shown, string]>([
     ["nothing, by a good answer", { key: "K1" }, "nothing"],
@@ -123,13 +131,13 @@ describe("ended", () => {
     ["nothing, by a bad proof", { key: "K1", code: "car.malformed" }, "nothing"],
     ["nothing, by what is missing of the tag", { key: "K1", code: "pds.unreachable" }, "nothing"],
     ["the digest, by absence", { key: "K1", code: "record.absent" }, "digest"],
-    ["nothing, by a tag that means another image", { key: "K1", code: "tag.mismatch" }, "nothing"],
-    ["nothing, by a tag that is not there", { key: "K1", code: "tag.absent" }, "nothing"],
+    ["nothing but the tag's answer, where it means another image", { key: "K1", code: "tag.mismatch" }, "nothing"],
+    ["nothing but the tag's answer, where it is not there", { key: "K1", code: "tag.absent" }, "nothing"],
     ["the digest, by a record that is none", { key: "K1", code: "record.malformed" }, "digest"],
-    ["the digest, by a record of another digest", { key: "K1", code: "record.digest_mismatch" }, "digest"],
-    ["nothing, by a record that is not proven", { key: "K1", code: "record.malformed", proven: false }, "nothing"],
-    ["the signer, by a key of no use", { code: "identity.unsupported_key", proven: false }, "signer"],
+    ["the digest, by a record of another", { key: "K1", code: "record.digest_mismatch" }, "digest"],
+    ["nothing, by absence that no commit proves", { key: "K1", code: "record.absent", proven: false }, "nothing"],
     ["the signer, by a tombstone", { code: "identity.deactivated", proven: false }, "signer"],
+    ["the signer, by a key that cannot be used", { code: "identity.unsupported_key", proven: false }, "signer"],
     ["the signer, by another key", { key: "K2" }, "signer"],
     ["the signer, by another key alone", { key: "K2", proven: false }, "signer"],
     ["the signer, by absence under another key", { key: "K2", code: "record.absent" }, "signer"],
@@ -145,6 +153,12 @@ describe("ended", () => {
   ])("is %s", (_, shown, expected) => {
     expect(ended(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
   });
+
+  it("is nothing, by what proves nothing", () => {
+    expect(ended(found(A, "identity.log_invalid"), KNOWN)).toBe("nothing");
+    expect(ended(found(A, "record.absent"), KNOWN)).toBe("nothing");
+    expect(ended(found(A, "identity.deactivated"), KNOWN)).toBe("signer");
+  });
 });
 
 describe("isNewestKey", () => {
@@ -157,5 +171,34 @@ describe("isNewestKey", () => {
     ["only another was seen", "K1", knowing({ K2: 1 }), false],
   ])("where %s", (_, key, memory, expected) => {
     expect(isNewestKey(key, memory)).toBe(expected);
+  });
+});
+
+describe("isOtherKey", () => {
+  it.each<[string, { key?: string; operations?: readonly string[] }, SignerMemory, boolean]>([
+    ["there is none", {}, knowing({ K1: 1 }), false],
+    ["it is the one seen last", { key: "K2" }, knowing({ K1: 1, K2: 2 }), false],
+    ["nothing was seen", { key: "K1" }, NOTHING_REMEMBERED, false],
+    ["it was never seen", { key: "K2" }, knowing({ K1: 1 }), true],
+    ["another was seen since, and no log tells", { key: "K1" }, knowing({ K1: 1, K2: 2 }), true],
+  ])("where %s", (_, sighting, memory, expected) => {
+    expect(isOtherKey(sighting, memory)).toBe(expected);
+  });
+});
+
+describe("isOutdated", () => {
+  const by = (sighting: object): Attempt => ({
+    facts: facts(A),
+    sighting: { signer: A, revs: [REV], ...sighting },
+  });
+  it.each<[string, Attempt, SignerMemory, boolean]>([
+    ["nothing was seen of an identity", { facts: facts(A) }, NOTHING_REMEMBERED, true],
+    ["no key is in place", by({}), NOTHING_REMEMBERED, true],
+    ["a did:web has the key seen last", by({ key: "K2" }), knowing({ K1: 1, K2: 2 }), false],
+    ["a did:web has a key from before", by({ key: "K1" }), knowing({ K1: 1, K2: 2 }), true],
+    ["nothing was remembered of a did:web", by({ key: "K1" }), NOTHING_REMEMBERED, false],
+    ["a log tells which key is the newest", by({ key: "K1", operations: [] }), knowing({ K1: 1, K2: 2 }), false],
+  ])("where %s", (_, attempt, memory, expected) => {
+    expect(isOutdated(attempt, memory)).toBe(expected);
   });
 });

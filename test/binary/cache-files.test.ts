@@ -1,0 +1,300 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { seal, unseal } from "../../src/encoding/sealed.ts";
+import { type Ask, BINARY, headline, type World } from "../support/binary.ts";
+import { cacheOf, demand, filesIn, NO_REQUEST, requestsOf, stopAll, withCache } from "../support/caching-world.ts";
+import { run } from "../support/process.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
+import { Signer } from "../support/signer.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const SIGNED = "0 allow signed";
+const NONE = "1 deny signature.none";
+const isRoot = requirement(
+  "files in the cache of another user, and disks that are full or read-only",
+  missingRoot("files are given away, and disks mounted"),
+);
+
+/** What a file in the cache may be in place of what was written. */
+const DAMAGE: Readonly<Record<string, (path: string) => unknown>> = {
+  empty: (path) => truncateSync(path),
+  "cut off": (path) => truncateSync(path, 100),
+  huge: (path) => truncateSync(path, 2 ** 32),
+  "of random bytes": (path) => writeFileSync(path, crypto.getRandomValues(new Uint8Array(3000))),
+  "of deep JSON": (path) => writeFileSync(path, "[".repeat(100_000)),
+  "the group's to write": (path) => chmodSync(path, 0o620),
+  "everybody's to write": (path) => chmodSync(path, 0o666),
+  "a link": (path) => {
+    renameSync(path, `${path}.moved`);
+    symlinkSync(`${path}.moved`, path);
+  },
+  "a folder": (path) => {
+    rmSync(path);
+    mkdirSync(join(path, "deep"), { recursive: true });
+  },
+  "a named pipe": (path) => {
+    rmSync(path);
+    return run("mkfifo", [path]);
+  },
+  ...(isRoot && { "another user's": (path: string) => chownSync(path, 65_534, 65_534) }),
+};
+
+async function damage(world: World, folder: string, ending: string, how: string): Promise<void> {
+  const files = filesIn(world, folder, ending);
+  expect([folder, files.length]).toEqual([folder, expect.toSatisfy((count: number) => count > 0)]);
+  for (const file of files) await DAMAGE[how]?.(file);
+}
+
+describe.concurrent.each(Object.keys(DAMAGE))("a file that is %s", (how) => {
+  it("is not used, is said, and changes no answer: evidence and identity", async () => {
+    await withCache(async (world, image) => {
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      for (const folder of ["evidence", "identities"]) await damage(world, folder, ".json", how);
+      requestsOf(world);
+      const asked = await world.pull(world.name, image);
+      expect(headline(asked)).toBe(SIGNED);
+      expect(asked.stdout).not.toContain("cacheTTL");
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+      for (const folder of ["evidence", "identities"]) {
+        expect(asked.stderr).toMatch(new RegExp(`^warning: \\S+/${folder}/\\S+\\.json is not used: `, "m"));
+      }
+      expect(asked.stderr).toMatch(/^[ -~\n]*$/);
+      // And the next finds what was heard now.
+      const again = await world.pull(world.name, image);
+      expect([headline(again), again.stderr, requestsOf(world)]).toEqual([SIGNED, "", NO_REQUEST]);
+    });
+  });
+
+  it("costs nothing but a proof: what was proven", async () => {
+    await withCache(async (world, image) => {
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      await damage(world, "evidence", ".proven", how);
+      await stopAll(world);
+      const again = await world.pull(world.name, image);
+      expect(headline(again)).toBe(SIGNED);
+      expect(again.stdout).toContain("within cacheTTL");
+    });
+  });
+
+  it("changes no refusal: what was gathered for it, and a turn", async () => {
+    await withCache(async (world) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      expect(headline(await world.pull(world.name, unsigned))).toBe(NONE);
+      await damage(world, "refusals", ".json", how);
+      const [refusal = ""] = filesIn(world, "refusals", ".json");
+      const turn = cacheOf(world, "turns", `image-${/([0-9a-f]{64})\.json$/.exec(refusal)?.[1]}`);
+      writeFileSync(turn, "1 1".padEnd(200));
+      await DAMAGE[how]?.(turn);
+      requestsOf(world);
+      const asked = await world.pull(world.name, unsigned);
+      expect(headline(asked)).toBe(NONE);
+      expect(asked.stderr).toMatch(/^warning: \S+\/refusals\/\S+ is not used: /m);
+      expect(requestsOf(world).pds).toBe(1);
+    });
+  });
+});
+
+describe.concurrent("what was proven", () => {
+  const provenOf = (world: World, { digest }: Descriptor) =>
+    filesIn(world, "evidence", ".proven").find((path) => path.includes(digest.slice(7))) ?? "";
+
+  /** Writes other facts, sealed as the program would. */
+  function forge(path: string, change: (text: string) => string): void {
+    const text = unseal(new Uint8Array(readFileSync(path)));
+    if (text === undefined) throw new Error("the seal is broken");
+    const forged = change(text);
+    expect(forged).not.toBe(text);
+    writeFileSync(path, seal(forged));
+  }
+
+  it("is not believed where it is of other bytes, of another program, or changed under its seal", async () => {
+    for (const change of [
+      (path: string) => forge(path, (text) => text.replace(/"evidence":"../, '"evidence":"00')),
+      (path: string) => forge(path, (text) => text.replace(/"program":"/, '"program":"9.')),
+      (path: string) =>
+        writeFileSync(path, readFileSync(path, "utf8").replace('"repository":"app"', '"repository":"web"')),
+    ]) {
+      await withCache(async (world, image) => {
+        expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+        // Whose facts would do, and whose evidence does not.
+        change(provenOf(world, image));
+        demand(world, { require: { repository: ["web"] } });
+        expect(headline(await world.pull(world.name, image))).toBe("1 deny record.wrong_repository");
+        demand(world);
+        expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      });
+    }
+  });
+
+  it("is nothing of another digest's, alone or with its evidence", async () => {
+    await withCache(async (world, image) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      const put = (endings: readonly string[]) => {
+        for (const ending of endings) {
+          const from = filesIn(world, "evidence", ending)[0] ?? "";
+          writeFileSync(from.replace(image.digest.slice(7), unsigned.digest.slice(7)), readFileSync(from));
+        }
+      };
+      for (const endings of [[".proven"], [".json"], [".json", ".proven"]]) {
+        put(endings);
+        expect(headline(await world.pull(world.name, unsigned))).toBe(NONE);
+        rmSync(cacheOf(world, "refusals"), { recursive: true, force: true });
+      }
+      // Renamed inside as well, the bytes prove what they prove.
+      for (const path of filesIn(world, "evidence", ".json")) {
+        if (!path.includes(unsigned.digest.slice(7))) continue;
+        writeFileSync(path, readFileSync(path, "utf8").replaceAll(image.digest, unsigned.digest));
+      }
+      expect(headline(await world.pull(world.name, unsigned))).toBe(NONE);
+    });
+  });
+
+  it("is nothing of another signer's: whose memory it is held against is theirs", async () => {
+    await withCache(async (world, image) => {
+      const { signer, plc, pds, begun } = world;
+      const bob = await Signer.create({ seed: "bob", pds: pds.origin, at: begun });
+      plc.add(bob.log);
+      pds.add(bob.repo);
+      demand(world, { top: { trustedDIDs: { [signer.did]: {}, [bob.did]: {} } } });
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      const kept = filesIn(world, "evidence");
+      // Seen since: a newer revision, in which the record is gone.
+      await signer.unsign(image.digest, Date.now() - 1000);
+      const other = await world.image("another");
+      expect(headline(await world.pull(world.name, other))).toBe(SIGNED);
+      const [hers = "", his = ""] = [signer, bob].map(({ did }) => hashOf(did));
+      for (const path of kept) renameSync(path, path.replace(hers, his));
+      expect(headline(await world.pull(world.name, image))).toBe(NONE);
+    });
+  });
+});
+
+function hashOf(did: string): string {
+  return createHash("sha256").update(did).digest("hex");
+}
+
+describe.runIf(isRoot).concurrent("a disk", () => {
+  /** The binary, where this is mounted at the cacheDir. Prints what lies there in the end to stderr. */
+  function mounted(world: World, mount: string, then = "true"): Ask {
+    mkdirSync(cacheOf(world), { recursive: true });
+    const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin; set -e; cd /; ${mount}; ${then}; set +e; "$0" "$@"; code=$?; find "$CACHE" -type f -printf '%P %s\\n' >&2; exit $code`;
+    const env = { ...world.env, CACHE: cacheOf(world) };
+    return { env, through: ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script] };
+  }
+  const unprintable = /[^ -~\n]/;
+
+  it("that is full changes no answer, and is left as it was", async () => {
+    await withCache(async (world, image) => {
+      const tmpfs = 'mount -t tmpfs -o size=64k,mode=755 tmpfs "$CACHE"';
+      const full = 'head -c 1000000 /dev/zero > "$CACHE/filler" || true; : > "$CACHE/filler2" || true';
+      const unsigned = await world.image("unsigned", { signed: false });
+      for (const [asked, expected] of [
+        [image, SIGNED],
+        [unsigned, NONE],
+      ] as const) {
+        const answered = await world.pull(world.name, asked, mounted(world, tmpfs, `( ${full} ) 2>/dev/null`));
+        expect(headline(answered)).toBe(expected);
+        expect(answered.stderr).toMatch(/^warning: \S+ is not written: ENOSPC/m);
+        expect(answered.stderr).toMatch(/^warning: no turn is taken at image-\w+: ENOSPC/m);
+        expect(answered.stderr).not.toMatch(unprintable);
+        const left = answered.stderr.split("\n").filter((line) => /^\S+ \d+$/.test(line));
+        expect(left.map((line) => line.split(" ")[0] ?? "").toSorted()).toEqual(["filler", "filler2"]);
+      }
+    });
+  });
+
+  it("that takes no more files changes no answer", async () => {
+    await withCache(async (world, image) => {
+      const tmpfs = 'mount -t tmpfs -o nr_inodes=2,mode=755 tmpfs "$CACHE"';
+      const answered = await world.pull(world.name, image, mounted(world, tmpfs));
+      expect(headline(answered)).toBe(SIGNED);
+      expect(answered.stderr).toMatch(/^warning: /m);
+    });
+  });
+
+  it("that is read-only changes no answer, also not of what lies there", async () => {
+    await withCache(async (world, image) => {
+      const readOnly = 'mount --bind "$CACHE" "$CACHE"; mount -o remount,bind,ro "$CACHE"';
+      const asked = await world.pull(world.name, image, mounted(world, readOnly));
+      expect(headline(asked)).toBe(SIGNED);
+      expect(asked.stderr).toMatch(/^warning: \S+ is not written: EROFS/m);
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      requestsOf(world);
+      const cached = await world.pull(world.name, image, mounted(world, readOnly));
+      expect([headline(cached), requestsOf(world)]).toEqual([SIGNED, NO_REQUEST]);
+      const other = await world.image("other");
+      expect(headline(await world.pull(world.name, other, mounted(world, readOnly)))).toBe(SIGNED);
+    });
+  });
+});
+
+describe.concurrent("a folder", () => {
+  it.each<[string, (path: string) => unknown, RegExp?]>([
+    ["that is a file", (path) => writeFileSync(path, ""), /ENOTDIR/],
+    [
+      "that everybody can write",
+      (path) => {
+        mkdirSync(path);
+        chmodSync(path, 0o777);
+      },
+      /can be written by others/,
+    ],
+    ["that is a link in circles", (path) => symlinkSync(path, path), /links lead to it|ELOOP/],
+    ["that is a link to nowhere", (path) => symlinkSync("/nowhere/there", path), /./],
+    ["that is not there yet", () => {}],
+  ])("%s changes no answer", async (_, make, warning) => {
+    await withCache(async (world, image) => {
+      make(cacheOf(world));
+      for (const [asked, expected] of [
+        [image, SIGNED],
+        [await world.image("unsigned", { signed: false }), NONE],
+      ] as const) {
+        const answered = await world.pull(world.name, asked);
+        expect(headline(answered)).toBe(expected);
+        expect(answered.stderr).toMatch(warning ?? /^$/);
+      }
+    });
+  });
+
+  it("without a parent changes no answer", async () => {
+    await withCache(
+      async (world, image) => {
+        const answered = await world.pull(world.name, image);
+        expect([headline(answered), existsSync("/nonexistent")]).toEqual([SIGNED, false]);
+        expect(answered.stderr).toMatch(/ENOENT/);
+      },
+      { cacheDir: "/nonexistent/deep/cache" },
+    );
+  });
+
+  it("that an attacker may add to gives them nothing: evidence of theirs proves itself or is nothing", async () => {
+    await withCache(async (world, image) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      chmodSync(cacheOf(world, "evidence"), 0o777);
+      for (const path of filesIn(world, "evidence")) {
+        writeFileSync(path.replace(image.digest.slice(7), unsigned.digest.slice(7)), readFileSync(path));
+      }
+      const answered = await world.pull(world.name, unsigned);
+      expect(headline(answered)).toBe(NONE);
+      expect(answered.stderr).toMatch(/evidence can be written by others \(mode 777\)/);
+      expect(readdirSync(cacheOf(world, "evidence")).length).toBe(4);
+      expect(BINARY).toContain("atcr-verify");
+    });
+  });
+});

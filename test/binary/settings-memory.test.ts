@@ -1,0 +1,282 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { seal, unseal } from "../../src/encoding/sealed.ts";
+import { type Ask, ask, containerdArgs, headline, type World } from "../support/binary.ts";
+import { cacheOf, demand, filesIn, NO_REQUEST, requestsOf, withCache } from "../support/caching-world.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const SIGNED = "0 allow signed";
+const NONE = "1 deny signature.none";
+
+/** As a service would start it whose unit names the folder. */
+function knowing(world: World, folder = cacheOf(world)): Ask {
+  return { env: { ...world.env, ATCR_VERIFY_CACHE_DIR: folder } };
+}
+
+/** Pulled once by a program that knows where the cache is. */
+async function remembered(test: (world: World, image: Descriptor, asking: Ask) => Promise<void>): Promise<void> {
+  await withCache(async (world, image) => {
+    const asking = knowing(world);
+    const first = await world.pull(world.name, image, asking);
+    expect([headline(first), first.stderr, filesIn(world, "settings").length]).toEqual([SIGNED, "", 2]);
+    await test(world, image, asking);
+  });
+}
+
+/** Changes what is remembered, as nobody but root and the running user could: with its seal. */
+function forge(world: World, change: (text: string) => string): number {
+  let count = 0;
+  for (const path of filesIn(world, "settings")) {
+    const text = unseal(new Uint8Array(readFileSync(path))) ?? "";
+    const forged = change(text);
+    if (forged === text) continue;
+    count++;
+    writeFileSync(path, seal(forged));
+  }
+  return count;
+}
+
+const denying = (text: string) => text.replace('"action":"enforce"', '"action":"deny"');
+
+describe.concurrent("a policy and a configuration", () => {
+  it("are remembered as they were parsed, and used again while their bytes are the same", async () => {
+    await remembered(async (world, image, asking) => {
+      const before = filesIn(world, "settings").map((path) => statSync(path).mtimeMs);
+      expect(headline(await world.pull(world.name, image, asking))).toBe(SIGNED);
+      expect(filesIn(world, "settings").map((path) => statSync(path).mtimeMs)).toEqual(before);
+      for (const path of filesIn(world, "settings")) expect(statSync(path).mode & 0o777).toBe(0o600);
+      // So it is what is remembered that counts.
+      expect(forge(world, denying)).toBe(1);
+      expect(headline(await world.pull(world.name, image, asking))).toBe("1 deny policy.denied");
+      // A person's are read.
+      expect(headline(await world.verify([`${world.name}@${image.digest}`], asking))).toBe(SIGNED);
+    });
+  });
+
+  it.each<[string, (world: World) => unknown]>([
+    ["a byte more in the policy", (world) => append(world, "policy.yaml", "\n")],
+    ["a byte more in the configuration", (world) => append(world, "config.yaml", "\n")],
+    ["a fragment beside the policy", (world) => fragment(world, "99-more.yaml")],
+  ])("are parsed anew after %s", async (what, change) => {
+    await remembered(async (world, image, asking) => {
+      const spoil = (text: string) =>
+        what.includes("configuration") ? text.replace("/policy.yaml", "/nowhere.yaml") : denying(text);
+      expect(forge(world, spoil)).toBe(1);
+      expect(headline(await world.pull(world.name, image, asking))).not.toBe(SIGNED);
+      await change(world);
+      expect(headline(await world.pull(world.name, image, asking))).toBe(SIGNED);
+      expect(filesIn(world, "settings").length).toBe(3);
+    });
+  });
+
+  const append = (world: World, name: string, text: string) =>
+    writeFileSync(join(world.folder, name), readFileSync(join(world.folder, name), "utf8") + text);
+  const fragment = (world: World, name: string) =>
+    world.write(`policy.d/${name}`, "{version: 1, policies: [{name: more, scope: other.example/**, action: deny}]}");
+
+  it("take effect when they change, and when they change back", async () => {
+    await remembered(async (world, image, asking) => {
+      const text = readFileSync(join(world.folder, "policy.yaml"), "utf8");
+      for (let i = 0; i < 2; i++) {
+        demand(world, { top: { revokedDIDs: [world.signer.did] } });
+        expect(headline(await world.pull(world.name, image, asking))).toBe("1 deny signer.revoked");
+        fragment(world, "10-denied.yaml");
+        world.policy(text);
+        world.write("policy.d/20-broken.yaml", "{version: 1, policies: 5}");
+        expect(headline(await world.pull(world.name, image, asking))).toBe("3 misconfigured policy.invalid");
+        rmSync(join(world.folder, "policy.d"), { recursive: true });
+        expect(headline(await world.pull(world.name, image, asking))).toBe(SIGNED);
+      }
+    });
+  });
+
+  it.each<[string, (world: World) => unknown, string]>([
+    ["others can write the policy", (world) => chmodSync(join(world.folder, "policy.yaml"), 0o666), "policy.invalid"],
+    ["the policy is gone", (world) => rmSync(join(world.folder, "policy.yaml")), "policy.invalid"],
+    ["the policy is broken", (world) => world.policy("{version: 1, polices: []}"), "policy.invalid"],
+    ["the policy is empty", (world) => world.policy(""), "policy.invalid"],
+    [
+      "others can write the folder of fragments",
+      (world) => {
+        mkdirSync(join(world.folder, "policy.d"));
+        chmodSync(join(world.folder, "policy.d"), 0o777);
+      },
+      "policy.invalid",
+    ],
+    [
+      "others can write the configuration",
+      (world) => chmodSync(join(world.folder, "config.yaml"), 0o666),
+      "config.invalid",
+    ],
+    ["the configuration is gone", (world) => rmSync(join(world.folder, "config.yaml")), "config.invalid"],
+    ["the configuration is broken", (world) => world.write("config.yaml", "{deadline: 1}"), "config.invalid"],
+  ])("are refused though remembered where %s", async (_, change, code) => {
+    await remembered(async (world, image, asking) => {
+      await change(world);
+      expect(headline(await world.pull(world.name, image, asking))).toBe(`3 misconfigured ${code}`);
+    });
+  });
+});
+
+describe.concurrent("what is remembered of settings", () => {
+  it.each<[string, (path: string) => unknown, boolean]>([
+    ["changed under its seal", (path) => writeFileSync(path, denying(readFileSync(path, "utf8"))), false],
+    ["cut off", (path) => truncateSync(path, 100), false],
+    ["empty", (path) => truncateSync(path), false],
+    ["no more than a seal", (path) => writeFileSync(path, seal("").subarray(0, 63)), false],
+    ["others' to write", (path) => chmodSync(path, 0o666), true],
+    ["too large", (path) => truncateSync(path, 2 ** 30), true],
+    [
+      "a folder",
+      (path) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+      true,
+    ],
+  ])("is not used where it is %s, and replaced", async (_, change, isSaid) => {
+    await remembered(async (world, image, asking) => {
+      for (const path of filesIn(world, "settings")) await change(path);
+      const asked = await world.pull(world.name, image, asking);
+      expect(headline(asked)).toBe(SIGNED);
+      expect(asked.stderr !== "").toBe(isSaid);
+      const again = await world.pull(world.name, image, asking);
+      expect([headline(again), again.stderr]).toEqual([SIGNED, ""]);
+    });
+  });
+
+  it("is not used where others can write there: a forged policy allows nothing", async () => {
+    await remembered(async (world, image, asking) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      expect(
+        forge(world, (text) =>
+          text.replace('"fallback":"deny"', '"fallback":"allow"').replace('"rules":[', '"rules":[],"x":['),
+        ),
+      ).toBe(1);
+      expect(headline(await world.pull(world.name, unsigned, asking))).toBe("0 allow exempt");
+      for (const folder of [cacheOf(world), cacheOf(world, "settings")]) {
+        chmodSync(folder, 0o777);
+        const asked = await world.pull(world.name, unsigned, asking);
+        expect(headline(asked)).toBe(NONE);
+        expect(asked.stderr).toMatch(/can be written by others \(mode 777\)/);
+        chmodSync(folder, 0o755);
+      }
+      expect(headline(await world.pull(world.name, image, { env: world.env }))).toBe(SIGNED);
+    });
+  });
+
+  it.each<[string, (world: World) => Ask, Record<string, unknown>]>([
+    ["the environment names no folder", (world) => ({ env: world.env }), {}],
+    ["the environment names another", (world) => knowing(world, join(world.folder, "other")), {}],
+    ["the environment names one from where it is started", (world) => knowing(world, "settings"), {}],
+    ["the environment names nothing", (world) => knowing(world, ""), {}],
+    ["answers are not cached", (world) => knowing(world), { cacheEnabled: false }],
+  ])("is nothing where %s", async (_, asking, values) => {
+    await withCache(async (world, image) => {
+      const asked = await world.pull(world.name, image, { ...asking(world), cwd: world.folder });
+      expect([headline(asked), asked.stderr]).toEqual([SIGNED, ""]);
+      expect(existsSync(cacheOf(world, "settings"))).toBe(false);
+      expect(readdirSync(world.folder)).not.toContain("other");
+      expect(existsSync(join(world.folder, "settings"))).toBe(false);
+    }, values);
+  });
+
+  it("holds a proxy's password where nobody else can read it, and it is said nowhere", async () => {
+    await withCache(async (world, image) => {
+      const network = { ...(world.settings["network"] as object), proxy: { http: "http://user:s3cr3t@127.0.0.1:9" } };
+      world.configure({ ...world.settings, network, cacheEnabled: true });
+      const asked = [
+        await world.pull(world.name, image, knowing(world)),
+        await world.pull(world.name, image, knowing(world)),
+      ];
+      for (const { stdout, stderr } of asked) expect(stdout + stderr).not.toContain("s3cr3t");
+      const holding = filesIn(world, "settings").filter((path) => readFileSync(path, "utf8").includes("s3cr3t"));
+      expect(holding.map((path) => statSync(path).mode & 0o077)).toEqual([0]);
+      for (const folder of ["evidence", "identities"]) {
+        for (const path of filesIn(world, folder)) expect(readFileSync(path, "utf8")).not.toContain("s3cr3t");
+      }
+    });
+  });
+});
+
+describe.concurrent("the program that starts anew", () => {
+  const handed = (pid: string, stdin: string) => `${pid}:0:${Buffer.from(stdin).toString("base64")}`;
+  const question = ({ mediaType, digest, size }: Descriptor) => JSON.stringify({ mediaType, digest, size });
+
+  it("believes nothing that was handed over to another process, or is not as it hands it over", async () => {
+    await withCache(async (world, image) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      for (const value of [
+        handed("1", question(image)),
+        handed("", question(image)),
+        handed(" ", question(image)),
+        "::",
+        "garbage",
+        `${"9".repeat(400)}:0:e30=`,
+      ]) {
+        const env = { ...world.env, ATCR_VERIFY_HANDED_OVER: value };
+        expect(headline(await world.pull(world.name, unsigned, { env }))).toBe(NONE);
+      }
+      // A process may tell itself what it likes: it is the one that starts the program.
+      for (const [elapsed, stdin] of [
+        ["NaN", question(image)],
+        ["-99999", question(image)],
+        ["1e9", question(image)],
+        ["", question(image)],
+      ]) {
+        const script = `export ATCR_VERIFY_HANDED_OVER="$$:${elapsed}:${Buffer.from(stdin ?? "").toString("base64")}"; exec "$0" "$@"`;
+        const through = ["/bin/sh", "-c", script];
+        expect(headline(await world.pull(world.name, unsigned, { through }))).toBe(NONE);
+      }
+    });
+  });
+
+  it("answers a question that is too long to be handed over, and one with an engine as somebody wants it", async () => {
+    await withCache(async (world, image) => {
+      const stdin = question(image).replace("{", `{"annotations": {"x": "${"y".repeat(200_000)}"},`);
+      const long = () => ask(containerdArgs(world.name, image.digest), { env: world.env, stdin });
+      expect(headline(await long())).toBe(SIGNED);
+      requestsOf(world);
+      expect([headline(await long()), requestsOf(world)]).toEqual([SIGNED, NO_REQUEST]);
+      const limit = question(image).padEnd(64 * 1024);
+      for (const padded of [limit, `${limit} `]) {
+        rmSync(cacheOf(world), { recursive: true });
+        const asked = await ask(containerdArgs(world.name, image.digest), { env: world.env, stdin: padded });
+        expect([headline(asked), asked.stderr]).toEqual([SIGNED, ""]);
+      }
+      for (const option of ["0", "1"]) {
+        rmSync(cacheOf(world), { recursive: true });
+        const env = { ...world.env, BUN_JSC_useJIT: option };
+        for (let i = 0; i < 2; i++) {
+          const asked = await world.pull(world.name, image, { env });
+          expect([headline(asked), asked.stderr]).toEqual([SIGNED, ""]);
+        }
+      }
+    });
+  });
+
+  it("keeps its turn, and its time", async () => {
+    await withCache(
+      async (world, image) => {
+        world.pds.delay(60_000);
+        const pulled = await world.pull(world.name, image);
+        expect(headline(pulled)).toMatch(/^2 inconclusive (?:net\.deadline|pds\.unreachable)$/);
+        expect(pulled.took).toBeLessThan(3500);
+        expect(pulled.stderr).toBe("");
+        expect(filesIn(world, "turns")).toEqual([]);
+      },
+      { deadline: "2s" },
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { World } from "./binary.ts";
+import type { Descriptor } from "./stand-in-registry.ts";
+
+/** A world whose node caches answers, for one test; `image` is signed. */
+export async function withCache(
+  test: (world: World, image: Descriptor) => Promise<void>,
+  values: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const world = await World.start();
+  try {
+    world.configure({ ...world.settings, cacheEnabled: true, ...values });
+    await test(world, await world.image("first"));
+  } finally {
+    await world.stop();
+  }
+}
+
+/** How many requests each service has got since the last call. */
+export function requestsOf(world: World): { readonly plc: number; readonly pds: number; readonly registry: number } {
+  const services = [world.plc, world.pds, world.registry] as const;
+  const [plc, pds, registry] = services.map((service) => service.count()) as [number, number, number];
+  for (const service of services) service.forget();
+  return { plc, pds, registry };
+}
+
+export const NO_REQUEST = { plc: 0, pds: 0, registry: 0 };
+
+export async function stopAll(world: World): Promise<void> {
+  await Promise.all([world.plc.stop(), world.pds.stop(), world.registry.stop()]);
+}
+
+/** The configured cacheDir, or what lies in it. */
+export function cacheOf(world: World, ...path: readonly string[]): string {
+  return join(world.folder, "config.yaml.cache", ...path);
+}
+
+/** Paths of the files in a folder of the cache, with this ending. */
+export function filesIn(world: World, folder: string, ending = ""): readonly string[] {
+  const names = readdirSync(cacheOf(world, folder)).toSorted();
+  return names.filter((name) => name.endsWith(ending)).map((name) => cacheOf(world, folder, name));
+}
+
+/** What a policy says: of the signer, of the one rule, of the rest. */
+export interface PolicyParts {
+  readonly about?: object;
+  readonly require?: object;
+  readonly rule?: object;
+  readonly top?: object;
+}
+
+/** Replaces the policy: everything must be signed by the world's signer, and this besides. */
+export function demand(world: World, { about = {}, require = {}, rule = {}, top = {} }: PolicyParts = {}): void {
+  const one = { name: "all", scope: "**/*", action: "enforce", require, ...rule };
+  const policy = { version: 1, trustedDIDs: { [world.signer.did]: about }, policies: [one], ...top };
+  world.policy(JSON.stringify(policy));
+}
