@@ -82,6 +82,7 @@ default: deny
   const config = `trustPolicyPath: ${machine.policyFile}
 stateDir: ${stateDir}
 cacheDir: ${cacheDir}
+cacheEnabled: false # so that step 3 shows at once what is seen after cacheTTL otherwise
 plcDirectories: ["${side.plc.origin}"]
 network:
   allow:            # the servers of this demo speak plain http

@@ -31,7 +31,13 @@ export interface Machine {
   readonly configFile: string;
   readonly policyFile: string;
   /** {@link configure} adds these to what it is given: nothing of the machine's is touched. */
-  readonly defaults: { readonly trustPolicyPath: string; readonly stateDir: string; readonly cacheDir: string };
+  readonly defaults: {
+    readonly trustPolicyPath: string;
+    readonly stateDir: string;
+    readonly cacheDir: string;
+    /** Off: most tests pull again and want whoever is asked to answer anew. */
+    readonly cacheEnabled: boolean;
+  };
   /** Replaces the configuration: YAML, or what is written as JSON; {@link defaults} are added to the latter. */
   configure(config: string | Readonly<Record<string, unknown>>): void;
   /** Replaces the policy: YAML, or what is written as JSON. */
@@ -52,6 +58,7 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
     trustPolicyPath: policyFile,
     stateDir: join(directory, "state"),
     cacheDir: join(directory, "cache"),
+    cacheEnabled: false,
   };
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const machine = {
