@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { installVerifier, uninstallVerifier } from "../support/containerd.ts";
 import { connectCri } from "../support/cri.ts";
 import { missingTool } from "../support/debian-tools.ts";
@@ -20,6 +20,7 @@ import {
 } from "../support/scenario.ts";
 import type { Signer } from "../support/signer.ts";
 import { StandInPds } from "../support/stand-in-pds.ts";
+import { StandInPlc } from "../support/stand-in-plc.ts";
 
 // What is asked for by a tag, and what was seen at an earlier pull: the built binary, in a real containerd,
 // decides about images of a real registry.
@@ -203,10 +204,41 @@ describe.runIf(testable)("what an earlier pull has seen", () => {
     await expect.poll(machine.containerd.log).toMatch(noted);
     await pushSigned(repository, buildImage("never pulled"), bob);
     expect(await pull(repository)).toBe("2 inconclusive pds.unreachable");
-    // It is kept under the digest, whatever tag it was pulled by.
+    // It was kept for the digest, by whatever name that is pulled.
     expect(await pull(repository, `@${image.manifest.digest}`)).toBe("pulled");
+    trust(bob, { maxStaleness: "1h", tag: "match" });
+    await pushImage(registry.url, repository, image, "v2");
+    expect(await pull(repository, ":v2")).toBe("2 inconclusive pds.unreachable");
     trust(bob, {});
     expect(await pull(repository, `@${image.manifest.digest}`)).toBe("2 inconclusive pds.unreachable");
+  });
+});
+
+describe.runIf(testable)("an image that is pulled again", () => {
+  it("is answered for by fresh evidence, though nobody is there any more, and by the policy of now", async () => {
+    const repository = "carol/cached";
+    const [pds, plc] = [await StandInPds.start(), await StandInPlc.start()];
+    const carol = await side.createSigner("carol", { pds: pds.origin });
+    pds.add(carol.repo);
+    plc.add(carol.log);
+    const allow = [registry.url, plc.origin, pds.origin];
+    onTestFinished(() => configure());
+    machine.configure({ cacheEnabled: true, plcDirectories: [plc.origin], network: { allow } });
+    trust(carol, {});
+    const image = await pushSigned(repository, buildImage("cached"), carol);
+    expect(await pull(repository)).toBe("pulled");
+    await Promise.all([pds.stop(), plc.stop()]);
+
+    expect(await pull(repository)).toBe("pulled");
+    const noted = /allowed pull.*allow signed: .*by evidence of .*, within cacheTTL/;
+    await expect.poll(machine.containerd.log).toMatch(noted);
+    expect(await pull(repository, `@${image.manifest.digest}`)).toBe("pulled");
+    await pushSigned(repository, buildImage("never pulled either"), carol);
+    expect(await pull(repository)).toMatch(/^2 inconclusive (?:identity|pds)\.unreachable$/);
+    const rule = { name: "all", scope: "**/*", action: "enforce" };
+    const trustedDIDs = { [carol.did]: {} };
+    machine.trust({ version: 1, trustedDIDs, revokedDIDs: [carol.did], policies: [rule] });
+    expect(await pull(repository, `@${image.manifest.digest}`)).toBe("1 deny signer.revoked");
   });
 });
 
