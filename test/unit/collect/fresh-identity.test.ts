@@ -45,9 +45,12 @@ async function directoryOf(world: World, asking: Asking = {}): Promise<number> {
 }
 
 describe("identify, by what was heard", () => {
-  it("asks nobody", async () => {
+  it("asks nobody, and takes no turn", async () => {
     await using world = await knowing();
-    const found = await identify(alice.did, DIGEST, world.context(), NOTHING_REMEMBERED);
+    const { identities, ...context } = world.context();
+    const oneAtATime = () => expect.fail("a turn is taken");
+    const given = { ...context, identities: { ...identities, oneAtATime } };
+    const found = await identify(alice.did, DIGEST, given, NOTHING_REMEMBERED);
     expect(found).toMatchObject({
       directory: -1,
       fetched: { fetchedAt: NOW, bytes: alice.log.bytes() },

@@ -127,7 +127,8 @@ describe("answerFromCache", () => {
       const signature = () => expect.fail("the bytes are looked at");
       return known && { ...known, signature };
     };
-    const found = await node.cached({ changes: { cache: { ...cache, find } } });
+    // The rule does not ask what the tag means.
+    const found = await node.cached({ about: { tag: TAG }, changes: { cache: { ...cache, find } } });
     expect(found?.verdict.outcome).toBe("allow");
     expect(found?.signatures).toThrow("the bytes are looked at");
   });
@@ -463,9 +464,11 @@ describe("answerFromCache, the judgement", () => {
     expect(await node.cached({ signers })).toBeUndefined();
   });
 
-  it("is not asked for where no evidence is there: whose memory is it, then?", async () => {
+  it("is of those alone who count now and of whom there is evidence, whatever is gone by then", async () => {
     await using node = await Node.ofTwo();
     expect(await node.pull({ signers: [node.alice] })).toBe("allow");
+    const { cache } = node.world.context();
+    expect(await node.cached({ changes: { cache: { ...cache, find: async () => undefined } } })).toBeUndefined();
     const context = node.world.context();
     const recalled: string[] = [];
     const recall: typeof context.recall = async (did) => {
@@ -473,6 +476,9 @@ describe("answerFromCache, the judgement", () => {
       return context.recall(did);
     };
     expect(await node.cached({ changes: { recall } })).toBeDefined();
+    expect(recalled).toEqual([node.alice.did]);
+    const signers = [trusted(node.alice.did, { revoked: true })];
+    expect(await node.cached({ signers, changes: { recall } })).toBeUndefined();
     expect(recalled).toEqual([node.alice.did]);
   });
 });
