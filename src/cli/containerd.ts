@@ -33,8 +33,8 @@ export function openDoor(args: readonly string[]): void {
 
 /**
  * containerd's door: one question by flags and standard input, one reason line and exit code as the answer.
- * What can be answered without a network is, by the program as it started; else it starts anew for the work
- * (without-jit.ts), and comes to the same place again.
+ * What can be answered by what is remembered is, by the program as it started; else it starts anew for the
+ * work (without-jit.ts), and comes to the same place again.
  */
 async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const known = handedOver();
@@ -42,7 +42,9 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   // Read to its end first: containerd logs a warning where its pipe breaks.
   const stdin = known?.stdin ?? (await edge.deadline.track("the standard input", readStdin));
   const subject = readQuestion(args, stdin);
-  const { config, policy } = await settingsForPull((warning) => edge.diagnose(printable(`warning: ${warning}`)));
+  const warn = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  const startAnew = (): void => restartWithoutJit(args, { stdin, elapsed: edge.running });
+  const { config, policy } = await settingsForPull(warn, startAnew);
   edge.setDeadline(config.deadline);
 
   const selection = select(policy, subject.name, subject.digest);
@@ -53,7 +55,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   const early = await answerWithoutNetwork(subject, rule, config, memory, edge);
   if (early !== undefined) edge.answer(early);
 
-  restartWithoutJit(args, { stdin, elapsed: edge.running });
+  startAnew();
   const { judgeOnline } = await import("./online.ts");
   const { verdict } = await judgeOnline(subject, policy, config, edge, memory);
   edge.answer(verdict);

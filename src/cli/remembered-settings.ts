@@ -24,21 +24,26 @@ export interface Settings {
  * Where there is any doubt they are parsed.
  *
  * @param report told of what lies in the cache and cannot be used
+ * @param beforeParsing called before a text is parsed, which takes longer than all that comes before it
  * @throws Rejection config.invalid, policy.invalid
  */
-export async function settingsForPull(report: (warning: string) => void): Promise<Settings> {
+export async function settingsForPull(report: (warning: string) => void, beforeParsing: () => void): Promise<Settings> {
   const folder = process.env[CACHE_VARIABLE] ?? DEFAULT_CONFIG.cacheDir;
   const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
   const file = configText(undefined);
-  const parseConfig = async (text: PolicyText) => (await import("./settings.ts")).parsedConfig(text);
+  const parser = async () => {
+    beforeParsing();
+    return import("./settings.ts");
+  };
+  const parseConfig = async (text: PolicyText) => (await parser()).parsedConfig(text);
   const config =
     file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], pieces, () => parseConfig(file), isOwn);
 
   const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
-  const parsePolicy = async () => (await import("./settings.ts")).parsedPolicy(texts);
+  const parsePolicy = async () => (await parser()).parsedPolicy(texts);
   const policy = await remembered("policy", texts, isOwn(config) ? pieces : undefined, parsePolicy, () => true);
   return { config, policy };
 }

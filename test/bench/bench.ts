@@ -100,7 +100,15 @@ async function main(): Promise<void> {
     ],
     stdin: JSON.stringify({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest }),
   });
-  const cold = () => rmSync(join(folder, "cache"), { recursive: true, force: true });
+  /** A node that has pulled other images, under this policy. */
+  const cold = () => {
+    for (const kept of ["evidence", "identities", "tags", "owners", "refusals", "turns"])
+      rmSync(join(folder, "cache", kept), { recursive: true, force: true });
+  };
+  const first = () => {
+    rmSync(join(folder, "cache"), { recursive: true, force: true });
+    writePolicy([signer.did]);
+  };
   const few = () => {
     cold();
     writePolicy([signer.did]);
@@ -139,6 +147,7 @@ async function main(): Promise<void> {
     { name: "hello world, compiled", command: [HELLO], expected: 0 },
     { name: "--version", command: [BINARY, "--version"], expected: 0 },
     { name: "exempt by a rule", ...pull(signed.digest), expected: 0, prepare: exempt },
+    { name: "verified, first of a node", ...pull(signed.digest), expected: 0, prepare: first },
     { name: "verified pull, cold", ...pull(signed.digest), expected: 0, prepare: few },
     { name: "verified pull, 17 signers", ...pull(signed.digest), expected: 0, prepare: many },
     { name: "unsigned, refused", ...pull(unsigned.digest), expected: 1, prepare: few },
