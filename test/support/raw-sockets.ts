@@ -8,15 +8,19 @@ export class RawSockets {
     server.on("connection", (socket: Socket) => {
       const key = keyOf(socket);
       this.#sockets.set(key, socket);
-      socket.once("close", () => this.#sockets.delete(key));
+      socket.once("close", () => {
+        // The port may be another connection's by now.
+        if (this.#sockets.get(key) === socket) this.#sockets.delete(key);
+      });
     });
   }
 
-  /** Ends the connection that a socket of this server belongs to, so that the peer is told it was reset. */
+  /**
+   * Ends the connection that a socket of this server belongs to, so that the peer is told it was reset. One that
+   * has hung up by itself is told nothing.
+   */
   reset(socket: Socket): void {
-    const raw = this.#sockets.get(keyOf(socket));
-    if (raw === undefined) throw new Error("a socket of this server, and one that is open, was expected");
-    raw.resetAndDestroy();
+    this.#sockets.get(keyOf(socket))?.resetAndDestroy();
   }
 }
 

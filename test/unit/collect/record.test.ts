@@ -58,12 +58,15 @@ describe("fetchRecord", () => {
   });
 
   const error = (name: unknown, status = 400): Answer => ({ status, json: { error: name } });
+  const long = (name: string, size: number): string => JSON.stringify({ error: name }).padEnd(size);
   it.each<[string, Answer]>([
     ["pds.repo_unavailable", error("RepoNotFound")],
     ["pds.repo_unavailable", error("RepoDeactivated")],
     ["pds.repo_unavailable", error("RepoTakendown")],
     ["pds.repo_unavailable", error("RepoSuspended")],
     ["pds.repo_unavailable", error("RepoNotFound", 404)],
+    ["pds.repo_unavailable", { status: 400, body: long("RepoNotFound", 4096) }],
+    ["pds.bad_response", { status: 400, body: long("RepoNotFound", 4097) }],
     ["pds.bad_response", error("RecordNotFound")],
     ["pds.bad_response", error(["RepoNotFound"])],
     ["pds.bad_response", { status: 400, body: "<html>" }],
