@@ -468,7 +468,7 @@ describe("answerFromCache, the judgement", () => {
     await using node = await Node.ofTwo();
     expect(await node.pull({ signers: [node.alice] })).toBe("allow");
     const { cache } = node.world.context();
-    expect(await node.cached({ changes: { cache: { ...cache, find: async () => undefined } } })).toBeUndefined();
+    expect(await node.cached({ changes: { cache: { ...cache, find: () => undefined } } })).toBeUndefined();
     const context = node.world.context();
     const recalled: string[] = [];
     const recall: typeof context.recall = async (did) => {
