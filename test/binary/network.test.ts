@@ -6,6 +6,7 @@ import { didDocument } from "../support/did-document.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import type { Answer } from "../support/http-server.ts";
 import { SignedRepo } from "../support/signed-repo.ts";
+import { Signer } from "../support/signer.ts";
 import { signingKey } from "../support/signing-key.ts";
 import { StandInPds } from "../support/stand-in-pds.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
@@ -95,6 +96,23 @@ describe.concurrent("over TLS, a signed image is allowed and an unsigned one is 
       // A port in a did:web must be listed by itself.
       const unlisted = under({}, enforcing(did), own);
       expect(headline(await own.pull(own.name, signed, unlisted))).toBe("2 inconclusive net.forbidden_address");
+    });
+  });
+
+  it("over IPv6 alone", async () => {
+    await withWorld(async (own) => {
+      const server = { tls: own.authority.issue({ names: ["::1"] }), host: "::1" };
+      const [plc, pds] = [await StandInPlc.start(server), await StandInPds.start(server)];
+      const registry = await StandInRegistry.start(server);
+      const signer = await Signer.create({ seed: "by IPv6", pds: pds.origin, at: own.begun });
+      plc.add(signer.log);
+      pds.add(signer.repo);
+      const signed = registry.pushImage("alice/app", "by IPv6");
+      await signer.sign(signed.digest, "app", own.begun + 1000);
+      const options = under({ plcDirectories: [plc.origin] }, enforcing(signer.did), own);
+      expect(headline(await own.pull(`${registry.authority}/alice/app`, signed, options))).toBe("0 allow signed");
+      expect([plc.count(), pds.count(RECORD)]).toEqual([1, 1]);
+      await Promise.all([plc, pds, registry].map((each) => each.stop()));
     });
   });
 
