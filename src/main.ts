@@ -1,3 +1,4 @@
+import { mayBeKept } from "./cli/cache-place.ts";
 import { isContainerdDoor } from "./cli/door.ts";
 import { restartWithoutJit } from "./cli/without-jit.ts";
 import { VERSION } from "./version.ts";
@@ -11,8 +12,8 @@ if (args.length === 1 && args[0] === "--version") {
 } else {
   const isTerminal = async () => (await import("node:tty")).isatty(0);
   const isContainerds = await isContainerdDoor(args, isTerminal);
-  // containerd's door does so itself, where the network must be asked.
-  if (!isContainerds) restartWithoutJit(args);
+  // An answer by what is kept is over before that pays; where there is none after all, containerd's door does so.
+  if (!isContainerds || !mayBeKept(args)) restartWithoutJit(args);
   const { openDoor } = isContainerds ? await import("./cli/containerd.ts") : await import("./cli/commands.ts");
   openDoor(args);
 }

@@ -8,10 +8,8 @@ import type { TrustPolicy } from "../policy/policy.ts";
 import type { PolicyText } from "../policy/policy-file.ts";
 import { CACHE_FOLDERS, cacheFolder } from "../state/cache-folders.ts";
 import { PROGRAM } from "../version.ts";
+import { cachePlace } from "./cache-place.ts";
 import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
-
-/** Names the folder of the cache where it must be known before the configuration, which names it too, is read. */
-const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";
 
 export interface Settings {
   readonly config: Config;
@@ -28,7 +26,7 @@ export interface Settings {
  * @throws Rejection config.invalid, policy.invalid
  */
 export async function settingsForPull(report: (warning: string) => void, beforeParsing: () => void): Promise<Settings> {
-  const folder = process.env[CACHE_VARIABLE] ?? DEFAULT_CONFIG.cacheDir;
+  const folder = cachePlace();
   const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;

@@ -1,3 +1,4 @@
+import { DEFAULT_CACHE_DIR } from "./cache-dir.ts";
 import { type NetworkAllow, NOTHING_ALLOWED } from "./network-allow.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 
@@ -48,7 +49,7 @@ const SECOND = 1000;
 export const DEFAULT_CONFIG: Config = {
   trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
   stateDir: "/var/lib/atcr-verify",
-  cacheDir: "/var/cache/atcr-verify",
+  cacheDir: DEFAULT_CACHE_DIR,
   cacheEnabled: true,
   cacheTTL: 300 * SECOND,
   deadline: 8 * SECOND,

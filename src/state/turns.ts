@@ -1,8 +1,8 @@
-import { readFileSync, unlinkSync } from "node:fs";
-import { link, lstat, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { linkSync, lstatSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { makeOwnFolder } from "../disk/folders.ts";
+import { checkWay } from "../disk/trusted-way.ts";
 
 /** Milliseconds between two looks at whether another process has ended its turn. */
 const POLL = 20;
@@ -24,7 +24,8 @@ export type Turn = "ours" | "another had it" | "alone";
 /**
  * Turns that the processes of a node take at the same work, so that one does it and the others find what it
  * found. A turn is a file that names its holder, by pid and start time. It saves work and decides nothing:
- * a holder that is dead is ignored, and in doubt a process works alone.
+ * a holder that is dead is ignored, and in doubt a process works alone. The files are handled without threads,
+ * whose start would cost more than the handling.
  */
 export class Turns {
   readonly #directory: string;
@@ -46,7 +47,7 @@ export class Turns {
    */
   async take(work: string, patience: number): Promise<Turn> {
     try {
-      const folder = await makeOwnFolder(this.#directory, TURNS);
+      const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
       return await this.#take(join(folder, work), performance.now() + patience);
     } catch (error) {
       this.#report(`no turn is taken at ${work}: ${(error as Error).message}`);
@@ -64,16 +65,28 @@ export class Turns {
     for (const path of this.#ours) this.#end(path);
   }
 
+  /** Without the threads that making it takes; undefined where it is not there. */
+  #folder(): string | undefined {
+    const folder = join(this.#directory, TURNS);
+    try {
+      checkWay(folder);
+      return folder;
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
   async #take(path: string, until: number): Promise<Turn> {
     const self = holderOf(process.pid);
     if (self === undefined) return "alone";
     for (let takenOver = 0; takenOver <= MAX_TAKEN_OVER; takenOver++) {
-      if (await claim(path, self)) {
+      if (claim(path, self)) {
         this.#ours.add(path);
-        await sweep(join(path, ".."));
+        sweep(join(path, ".."));
         return "ours";
       }
-      const holder = await readHolder(path);
+      const holder = readHolder(path);
       if (holder === self) {
         // Taken before this program started anew in the same process.
         this.#ours.add(path);
@@ -83,7 +96,7 @@ export class Turns {
         const ended = await waitFor(path, holder, until);
         return ended ? "another had it" : "alone";
       }
-      await rm(path, { force: true, recursive: true });
+      rmSync(path, { force: true, recursive: true });
     }
     return "alone";
   }
@@ -99,26 +112,26 @@ export class Turns {
 }
 
 /** @returns whether it is ours now; whole from the beginning, so that nobody reads half a name */
-async function claim(path: string, self: string): Promise<boolean> {
+function claim(path: string, self: string): boolean {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
-    await writeFile(temporary, self, { flag: "wx", mode: 0o644 });
-    await link(temporary, path);
+    writeFileSync(temporary, self, { flag: "wx", mode: 0o644 });
+    linkSync(temporary, path);
     return true;
   } catch (error) {
     if (hasCode(error, "EEXIST")) return false;
     throw error;
   } finally {
-    await rm(temporary, { force: true });
+    rmSync(temporary, { force: true });
   }
 }
 
 /** @returns undefined where there is no such turn; a name of nobody where it is anything but a file that names one */
-async function readHolder(path: string): Promise<string | undefined> {
+function readHolder(path: string): string | undefined {
   try {
-    const stats = await lstat(path);
+    const stats = lstatSync(path);
     if (!stats.isFile() || stats.size > MAX_HOLDER) return "";
-    return await readFile(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;
@@ -129,7 +142,7 @@ async function readHolder(path: string): Promise<string | undefined> {
 async function waitFor(path: string, holder: string, until: number): Promise<boolean> {
   while (performance.now() < until) {
     await new Promise((done) => setTimeout(done, POLL));
-    if ((await readHolder(path)) !== holder || !isAlive(holder)) return true;
+    if (readHolder(path) !== holder || !isAlive(holder)) return true;
   }
   return false;
 }
@@ -156,13 +169,13 @@ function isAlive(holder: string): boolean {
   return pid !== undefined && holderOf(Number(pid)) === holder;
 }
 
-async function sweep(folder: string): Promise<void> {
-  const names = await readdir(folder);
+function sweep(folder: string): void {
+  const names = readdirSync(folder);
   if (names.length <= MAX_TURNS) return;
   for (const name of names) {
     const path = join(folder, name);
-    const stats = await lstat(path).catch(() => undefined);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
     const isLeft = stats !== undefined && stats.mtimeMs < Date.now() - LEFT_BEHIND;
-    if (isLeft) await rm(path, { force: true, recursive: true });
+    if (isLeft) rmSync(path, { force: true, recursive: true });
   }
 }
