@@ -92,7 +92,8 @@ async function answerWithoutNetwork(
     const turn = await deadline.track("another process that asks about this image", () =>
       turns.take(`image-${question}`, patience),
     );
-    return turn === "another had it" ? remembered() : undefined;
+    // Also where the turn is ours: whoever had it may have ended it since we looked.
+    return turn === "alone" ? undefined : remembered();
   });
 }
 
