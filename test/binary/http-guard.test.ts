@@ -323,7 +323,7 @@ describe.runIf(canServeNames)("look-ups that never end", () => {
     closing.push(() => names.stop());
     names.answers.set("A good.example", ["127.0.0.1"]);
     for (let i = 0; i < 20; i++) {
-      for (const type of ["A", "other"]) names.answers.set(`${type} hung${i}.example`, "silent");
+      for (const type of ["A", "AAAA"]) names.answers.set(`${type} hung${i}.example`, "silent");
     }
     const { origin } = await serve(OK);
     const hung = Array.from({ length: 20 }, (_, i) => ({ url: `https://hung${i}.example/` }));

@@ -1,11 +1,17 @@
+import { createServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ask, headline, World } from "../support/binary.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import type { Behaviour } from "../support/hostile-behaviours.ts";
 import { HostileServer } from "../support/hostile-server.ts";
+import { run } from "../support/process.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
 import { StandInProxy } from "../support/stand-in-proxy.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
+import type { ProbeJob, ProbeReport } from "./http-probe.ts";
 
 const NAME = "registry.example/alice/app:v1";
 const PLC = "https://plc.example";
@@ -143,5 +149,128 @@ describe.concurrent("a proxy that does not do its work", () => {
     expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
     expect(answered.stdout).toContain("the https proxy that the environment names cannot be used");
     expect(answered.stdout + answered.stderr).not.toContain("secret");
+  });
+});
+
+const ROOT = join(import.meta.dirname, "../..");
+const PROBE = join(ROOT, "build/http-probe-proxy");
+const BUILD = "build --compile --minify --bytecode --format=esm --compile-exec-argv=--use-system-ca --outfile";
+
+/** The client alone, for what no question of the program comes to. */
+describe("what a proxy and who is behind it hear", () => {
+  const names = ["good.example", "other.example"];
+  const credentials = "user:p@ss";
+  const headers = { Authorization: "Bearer secret" };
+  const redirects = { maxRedirects: 1, headers };
+
+  beforeAll(async () => {
+    const probe = join(import.meta.dirname, "http-probe.ts");
+    const built = await run(join(ROOT, "node_modules/.bin/bun"), [...BUILD.split(" "), PROBE, probe]);
+    expect(built.code, built.stderr).toBe(0);
+  });
+
+  /** Answers `ok`, and from `/moved` a redirect; the requests it gets are `METHOD URL` and their header fields. */
+  async function serve(to = "", scheme: "https" | "http" = "https") {
+    const seen: { readonly line: string; readonly headers: IncomingHttpHeaders }[] = [];
+    const answer: RequestListener = ({ method, url, headers: fields }, response) => {
+      seen.push({ line: `${method} ${url}`, headers: fields });
+      if (url === "/moved") response.writeHead(302, { location: to }).end();
+      else response.end("ok");
+    };
+    const tls = world.authority.issue({ names });
+    const server = scheme === "https" ? createTlsServer({ ...tls }, answer) : createServer(answer);
+    server.on("tlsClientError", () => {});
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return {
+      seen,
+      port: (server.address() as AddressInfo).port,
+      async [Symbol.asyncDispose]() {
+        server.closeAllConnections();
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+      },
+    };
+  }
+
+  async function get(proxy: StandInProxy, job: Partial<ProbeJob> & Pick<ProbeJob, "requests">): Promise<ProbeReport> {
+    const url = proxy.origin.replace("//", "//user:p%40ss@");
+    const all = { proxy: { https: url, http: url, noProxy: [] }, cidrs: ["127.0.0.0/8"], table: {}, ...job };
+    const { stdout, stderr } = await run(PROBE, [JSON.stringify(all)], { env: { ...world.env } });
+    expect(stderr).toBe("");
+    return JSON.parse(stdout) as ProbeReport;
+  }
+  const outcomes = ({ results }: ProbeReport) => results.map(({ status, kind }) => status ?? kind);
+
+  it("under https: the proxy nothing of the request, the host nothing of the proxy", async () => {
+    await using server = await serve();
+    await using proxy = await StandInProxy.start({ credentials, ports: { "good.example:443": server.port } });
+    const report = await get(proxy, { requests: [{ url: "https://good.example/path?query", headers }] });
+    expect(outcomes(report)).toEqual([200]);
+    expect(report.lookUps).toEqual([]);
+    expect(proxy.asked.length).toBe(1);
+    expect(proxy.asked[0]).toMatch(/^CONNECT good\.example:443 HTTP\/1\.1\r\n/);
+    expect(proxy.asked[0]).not.toMatch(/^Authorization|^User-Agent|secret|path|query/im);
+    expect(server.seen.map(({ line }) => line)).toEqual(["GET /path?query"]);
+    expect(server.seen[0]?.headers.authorization).toBe("Bearer secret");
+    expect(Object.keys(server.seen[0]?.headers ?? {}).filter((name) => name.startsWith("proxy-"))).toEqual([]);
+  });
+
+  it("under http: the whole URL, for a host and port that are listed alone", async () => {
+    await using server = await serve("", "http");
+    const ports = { "good.example:80": server.port, "good.example:5000": server.port };
+    await using proxy = await StandInProxy.start({ credentials, ports });
+    const form = { grant_type: "refresh_token" };
+    const report = await get(proxy, {
+      plainHttp: Object.keys(ports),
+      requests: [
+        { url: "http://good.example/a?b" },
+        { url: "http://good.example:5000/", form },
+        { url: "http://other.example/" },
+      ],
+    });
+    expect(outcomes(report)).toEqual([200, 200, "forbidden_address"]);
+    expect(proxy.asked.map((head) => head.split("\r\n")[0])).toEqual([
+      "GET http://good.example/a?b HTTP/1.1",
+      "POST http://good.example:5000/ HTTP/1.1",
+    ]);
+    expect(report.lookUps).toEqual([]);
+  });
+
+  it("a redirect goes by its own host's way, without a header", async () => {
+    await using target = await serve();
+    const direct = `other.example:${target.port}`;
+    const ports = { "other.example:443": target.port };
+    for (const [to, noProxy, cidrs, expected, through] of [
+      ["https://other.example/end", [], ["127.0.0.0/8"], 200, "other.example:443"],
+      [`https://${direct}/end`, ["other.example"], ["127.0.0.0/8"], 200, undefined],
+      [`https://${direct}/end`, ["other.example"], [], "forbidden_address", undefined],
+      ["https://10.0.0.1/end", [], [], "forbidden_address", undefined],
+      ["http://other.example/end", [], [], "forbidden_address", undefined],
+    ] as const) {
+      await using start = await serve(to);
+      await using proxy = await StandInProxy.start({
+        credentials,
+        ports: { ...ports, "good.example:443": start.port },
+      });
+      target.seen.length = 0;
+      const https = proxy.origin.replace("//", "//user:p%40ss@");
+      const report = await get(proxy, {
+        proxy: { https, noProxy },
+        cidrs,
+        table: { "other.example": [["127.0.0.1"]] },
+        requests: [{ url: "https://good.example/moved", ...redirects }],
+      });
+      expect(outcomes(report), to).toEqual([expected]);
+      expect(proxy.targets, to).toEqual(["good.example:443", ...(through === undefined ? [] : [through])]);
+      expect(target.seen.length, to).toBe(expected === 200 ? 1 : 0);
+      expect(target.seen.flatMap(({ headers: fields }) => Object.keys(fields)).join(), to).not.toMatch(/authorization/);
+    }
+  });
+
+  it("nobody anything where the host is not the one that the name stands for", async () => {
+    await using server = await serve();
+    await using proxy = await StandInProxy.start({ credentials, ports: { "elsewhere.example:443": server.port } });
+    const report = await get(proxy, { requests: [{ url: "https://elsewhere.example/", headers }] });
+    expect(outcomes(report)).toEqual(["tls"]);
+    expect(server.seen).toEqual([]);
   });
 });

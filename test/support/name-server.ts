@@ -1,15 +1,14 @@
 import { createSocket, type Socket } from "node:dgram";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseIp } from "../../src/encoding/ip-address.ts";
 
 /** How a question is answered: with records, or with a response code; or not at all. */
 export type Answer = readonly string[] | "no such name" | "server failure" | "refused" | "silent";
 
 const RESPONSE_CODES = { "no such name": 3, "server failure": 2, refused: 5 } as const;
-const TYPES: ReadonlyMap<number, "A" | "TXT"> = new Map([
-  [1, "A"],
-  [16, "TXT"],
-]);
+const TYPES = { A: 1, TXT: 16, AAAA: 28 } as const;
+type Type = keyof typeof TYPES;
 const HEADER = 12;
 
 /**
@@ -17,7 +16,7 @@ const HEADER = 12;
  * A name that it was told nothing of does not exist.
  */
 export class NameServer {
-  /** By type and name: `TXT _atproto.a.example`, `A a.example`. May be changed at any time. */
+  /** By type and name: `TXT _atproto.a.example`, `A a.example`, `AAAA a.example`. May be changed at any time. */
   readonly answers = new Map<string, Answer>();
   /** Every question that was asked. */
   readonly asked: string[] = [];
@@ -73,7 +72,8 @@ export class NameServer {
       at += 1 + length;
     }
     const end = at + 5;
-    const type = TYPES.get(query.readUInt16BE(at + 1));
+    const asked = query.readUInt16BE(at + 1);
+    const type = (Object.keys(TYPES) as Type[]).find((name) => TYPES[name] === asked);
     const question = `${type ?? "other"} ${labels.join(".")}`;
     this.asked.push(question);
     const answer = this.answers.get(question) ?? (this.#exists(labels.join(".")) ? [] : "no such name");
@@ -96,9 +96,9 @@ export function ownAddress(net: number): string {
 }
 
 /** A resource record about the name in the question; a text is split after 255 characters. */
-function record(type: "A" | "TXT", text: string): Buffer {
-  const data = type === "A" ? Buffer.from(text.split(".").map(Number)) : strings(text);
-  const head = Buffer.from([0xc0, HEADER, 0, type === "A" ? 1 : 16, 0, 1, 0, 0, 0, 0, 0, 0]);
+function record(type: Type, text: string): Buffer {
+  const data = type === "TXT" ? strings(text) : Buffer.from(parseIp(text) ?? []);
+  const head = Buffer.from([0xc0, HEADER, 0, TYPES[type], 0, 1, 0, 0, 0, 0, 0, 0]);
   head.writeUInt16BE(data.length, 10);
   return Buffer.concat([head, data]);
 }
