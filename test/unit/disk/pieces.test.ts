@@ -202,6 +202,16 @@ describe("what is damaged", () => {
     await bed.expectUnused(because);
   });
 
+  it("leaves no file open, whether it is used or not", async () => {
+    const bed = await Bed.withPiece();
+    const open = () => readdirSync("/proc/self/fd").length;
+    const before = open();
+    for (let i = 0; i < 50; i++) bed.pieces.read("one");
+    writeFileSync(bed.path, new Uint8Array(BOUNDS.bytes + 1));
+    for (let i = 0; i < 50; i++) bed.pieces.read("one");
+    expect(open()).toBeLessThan(before + 25);
+  });
+
   it("is said by whoever finds it, of what it is and why", async () => {
     const bed = await Bed.withPiece();
     bed.pieces.damaged("one", "it says nothing");

@@ -179,3 +179,19 @@ describe("decoding refuses", () => {
     expect(decode(encodeDagCbor(wide))).toEqual(wide);
   });
 });
+
+describe("a block", () => {
+  const block = (length: number) => encodeDagCbor(new Uint8Array(length));
+  const HEAD = 5;
+
+  it("of 128 KiB is decoded, one byte more is not", () => {
+    expect(decode(block(128 * 1024 - HEAD))).toHaveLength(128 * 1024 - HEAD);
+    expect(codeOf(() => decode(block(128 * 1024 - HEAD + 1)))).toBe("record.malformed");
+  });
+
+  it("is bounded lower where what it holds is smaller", () => {
+    const small = (length: number) => decodeDagCbor(block(length), "commit.malformed", "the test", 1024);
+    expect(small(1000)).toHaveLength(1000);
+    expect(codeOf(() => small(1024))).toBe("commit.malformed");
+  });
+});

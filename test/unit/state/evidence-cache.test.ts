@@ -275,6 +275,17 @@ describe("an identity, a tag's answer and an owner", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("are forgotten one by one: another tag of the signer, and another's handle, stay", async () => {
+    const { cache } = new Bed();
+    const another = `${ADDRESS}2`;
+    for (const address of [ADDRESS, another]) await cache.keepTag(DIGEST, address, hers);
+    for (const handle of ["alice.test", "bob.test"]) await cache.keepOwner(DIGEST, { ...owner(), handle });
+    await cache.dropTag(alice.did, ADDRESS);
+    await cache.dropOwner("alice.test");
+    expect([cache.findTag(alice.did, ADDRESS), cache.findTag(alice.did, another)]).toEqual([undefined, hers.tag]);
+    expect([cache.findOwner("alice.test"), cache.findOwner("bob.test")?.handle]).toEqual([undefined, "bob.test"]);
+  });
+
   it("are nothing where there is no answer about a tag", async () => {
     const { cache } = new Bed();
     await cache.keepTag(DIGEST, ADDRESS, recordOf(hers));
