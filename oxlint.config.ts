@@ -17,7 +17,15 @@ export const PURE_LAYERS = [
 ];
 
 /** Above the purity line: what may wait, and may see the clock, the disk and the network. */
-export const SHELL_LAYERS = [["disk"], ["net", "state"], ["registry"], ["collect"], ["decide"], ["cli"], ["main.ts"]];
+export const SHELL_LAYERS = [
+  ["disk"],
+  ["net", "state"],
+  ["registry", "logging"],
+  ["collect"],
+  ["decide"],
+  ["cli"],
+  ["main.ts"],
+];
 
 /** Every package the program is made of, and the only files that may import it. */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
@@ -38,6 +46,8 @@ const HTTP_FILE = "net/bun-fetch.ts";
 const DNS_FILE = "net/txt.ts";
 /** The only file that may run another program: the one that an administrator named for credentials. */
 const HELPER_FILE = "registry/credential-helper.ts";
+/** The only other file that opens a socket: journald's. */
+const JOURNAL_FILE = "logging/journald.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
 export const DATE_FILE = "encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
@@ -67,7 +77,7 @@ const IMPURE_GLOBALS = [
 ];
 const ASYNC_TYPES = ["Promise", "PromiseLike", "Awaited", "AsyncIterable", "AsyncIterator", "AsyncGenerator"];
 /** Modules through which a program reaches the network, other processes or other code. */
-const FORBIDDEN_NODE = "cluster|http|http2|https|inspector|module|net|repl|tls|dgram|vm|wasi|worker_threads";
+const FORBIDDEN_NODE = "cluster|http|http2|https|inspector|module|repl|tls|dgram|vm|wasi|worker_threads";
 
 const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   dependencies: Record<string, string>;
@@ -112,7 +122,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${file === HELPER_FILE ? "" : "child_process|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${file === HELPER_FILE ? "" : "child_process|"}${file === JOURNAL_FILE ? "" : "net|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -121,8 +131,8 @@ function boundaries(
 
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
-  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, HELPER_FILE])].filter((file) =>
-    file.startsWith(`${entry}/`),
+  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, HELPER_FILE, JOURNAL_FILE])].filter(
+    (file) => file.startsWith(`${entry}/`),
   );
   const imports = isFile
     ? [{ files: [`src/${entry}`], rules: { "no-restricted-imports": boundaries(entry, entry, 0, pure) } }]

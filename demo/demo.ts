@@ -78,10 +78,11 @@ policies:
     action: enforce
 default: deny
 `;
-  const { stateDir, cacheDir } = machine.defaults;
+  const { stateDir, cacheDir, decisionLog } = machine.defaults;
   const config = `trustPolicyPath: ${machine.policyFile}
 stateDir: ${stateDir}
 cacheDir: ${cacheDir}
+decisionLog: ${decisionLog}
 cacheEnabled: false   # what is fresh would be believed for cacheTTL: step 3 shall not have to wait for that
 plcDirectories: ["${side.plc.origin}"]
 network:

@@ -3,15 +3,15 @@ import { readOutput } from "./command-line.ts";
 import { endingIn } from "./person-report.ts";
 import { ProcessEdge } from "./process-edge.ts";
 
-const EXPECTED = "expected verify, policy, identity, state, cache, --help or --version";
+const EXPECTED = "expected verify, policy, identity, state, cache, log, --help or --version";
 /** What may stand before `--help`: a command, and what it is to do. */
 const COMMAND =
-  /^(?:|verify|identity|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
+  /^(?:|verify|identity|log|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
 
 /** Opens a person's door. */
 export function openDoor(args: readonly string[]): void {
   const edge = new ProcessEdge();
-  commandDoor(args, edge).catch((error: unknown) => edge.fail(error));
+  commandDoor(args, edge).catch((error: unknown) => edge.caught(error));
 }
 
 /** A person's door: commands by name. */
@@ -39,6 +39,10 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
     case "cache": {
       const { cacheCommand } = await import("./cache-command.ts");
       return cacheCommand(rest, edge);
+    }
+    case "log": {
+      const { logCommand } = await import("./log-command.ts");
+      return logCommand(rest, edge);
     }
     case "policy": {
       const { policyCommand } = await import("./policy-command.ts");

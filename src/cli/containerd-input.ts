@@ -36,6 +36,15 @@ export function readQuestion(args: readonly string[], stdin: Uint8Array): Subjec
   return subjectOf(name, parseDigest(digest, "-digest"), readDescriptorOnStdin(json, mediaType));
 }
 
+/** What the flags name, for the log, as it was given; nothing where they cannot be read. */
+export function namedByFlags(args: readonly string[]): { readonly name?: string; readonly digest?: string } {
+  try {
+    return readFlags(args);
+  } catch {
+    return {};
+  }
+}
+
 /** Go's flag syntax: `-x=v` or `-x v`, one dash or two. */
 function readFlags(args: readonly string[]): Flags {
   const values = new Map<string, string>();

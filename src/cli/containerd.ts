@@ -2,13 +2,16 @@ import { constants, fstatSync, openSync, read, readSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
 import { hasCode } from "../disk/error-code.ts";
+import { formatReference } from "../oci/reference.ts";
 import type { Rule } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Verdict } from "../verify/verdict.ts";
-import { readQuestion } from "./containerd-input.ts";
+import { isThereGlass } from "./break-glass-place.ts";
+import { namedByFlags, readQuestion } from "./containerd-input.ts";
+import { DecisionNotes, tell } from "./decision-notes.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
 import { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
@@ -28,7 +31,7 @@ const PATIENCE = 1 / 2;
 /** Opens containerd's door. */
 export function openDoor(args: readonly string[]): void {
   const edge = new ProcessEdge();
-  containerdDoor(args, edge).catch((error: unknown) => edge.fail(error));
+  containerdDoor(args, edge).catch((error: unknown) => edge.caught(error));
 }
 
 /**
@@ -37,15 +40,30 @@ export function openDoor(args: readonly string[]): void {
  * work (without-jit.ts), and comes to the same place again.
  */
 async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const notes = new DecisionNotes();
+  edge.afterwards = (answer) => tell(answer, notes, edge);
   const known = handedOver();
   if (known !== undefined) edge.hasRunFor(known.elapsed);
+  ({ name: notes.image, digest: notes.digest } = namedByFlags(args));
   // Read to its end first: containerd logs a warning where its pipe breaks.
   const stdin = known?.stdin ?? (await edge.deadline.track("the standard input", readStdin));
   const subject = readQuestion(args, stdin);
-  const warn = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  notes.image ??= formatReference(subject.name);
+  notes.digest ??= subject.digest;
+  await heedGlass(subject, edge);
+
   const startAnew = (): void => restartWithoutJit(args, { stdin, elapsed: edge.running });
-  const { config, policy } = await settingsForPull(warn, startAnew);
-  edge.setDeadline(config.deadline);
+  const { config, policy } = await settingsForPull({
+    report: (warning) => edge.diagnose(printable(`warning: ${warning}`)),
+    beforeParsing: startAnew,
+    hasConfig: (read) => {
+      notes.config = read;
+      edge.setDeadline(read.deadline);
+    },
+    hasPolicy: (hash) => {
+      notes.policyHash = hash;
+    },
+  });
 
   const selection = select(policy, subject.name, subject.digest);
   if (selection.kind !== "judge") edge.answer(verdictOf(selection));
@@ -53,12 +71,27 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   edge.rule = rule;
   const memory = openMemory(config, edge);
   const early = await answerWithoutNetwork(subject, rule, config, memory, edge);
-  if (early !== undefined) edge.answer(early);
+  if (early !== undefined) {
+    notes.cache = isSigned(early) ? "fresh" : "refusal";
+    edge.answer(early);
+  }
 
   startAnew();
   const { judgeOnline } = await import("./online.ts");
   const { verdict } = await judgeOnline(subject, policy, config, edge, memory);
   edge.answer(verdict);
+}
+
+function isSigned(verdict: Verdict): boolean {
+  return verdict.outcome === "allow" && verdict.because.kind === "signed";
+}
+
+/** Where the administrator has broken the glass, refusals of what they named let the pull through. */
+async function heedGlass({ name }: Subject, edge: ProcessEdge): Promise<void> {
+  if (!isThereGlass()) return;
+  const { readGlass, overrule } = await import("./break-glass.ts");
+  const glass = readGlass(Date.now());
+  edge.overrule = (answer) => overrule(answer, glass, name);
 }
 
 /**

@@ -10,6 +10,7 @@ Usage:
   atcr-verify state show [DID] | forget DID  what this node remembers of signers
   atcr-verify cache list | show DIGEST | clear [DIGEST | DID]
                                              evidence that is judged again without asking
+  atcr-verify log [options]                  what was decided at pulls, the latest last
   atcr-verify --help | --version
 
 As a containerd image verifier it is run through a link in bin_dir, with -name,
@@ -37,6 +38,14 @@ Options of policy (--config and --output as above; explain and test take --polic
 Options of identity (and --config, --output as above):
   --min-key-age AGE      say whether the key is younger than this (default: 72h)
 
+Options of log (and --config, --output as above):
+  --lines N              how many at most (default: 20)
+  --refused              those that were refused
+  --audited              those let through by audit or break-glass alone
+  --image TEXT           those whose name or digest has this in it
+  --follow               go on with what comes
+  --file FILE            this log instead of the configuration's decisionLog
+
 Options of state and cache: --config and --output as above.
 
 Exit status:
@@ -45,5 +54,6 @@ Exit status:
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
   cache: 0 shown or cleared   1 nothing was there, or with a warning
-  all three: 3 and 4 as above
+  log: 0 shown   1 nothing was there
+  these: 3 and 4 as above
 `;

@@ -40,13 +40,15 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
   const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   return {
     ...memory,
-    http: createHttpClient({
-      version: VERSION,
-      allow: config.network,
-      proxies: proxiesOf(config.proxy, process.env),
-      ca: config.caFiles.map(readAuthorities),
-      skipVerify: config.skipVerify,
-    }),
+    http: edge.exchanges.counted(
+      createHttpClient({
+        version: VERSION,
+        allow: config.network,
+        proxies: proxiesOf(config.proxy, process.env),
+        ca: config.caFiles.map(readAuthorities),
+        skipVerify: config.skipVerify,
+      }),
+    ),
     txt: createTxtLookup(),
     deadline,
     config,

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import { Deadline } from "../net/deadline.ts";
+import { Exchanges } from "../net/exchanges.ts";
 import type { Rule } from "../policy/policy.ts";
 import { type Answer, exitCode, failureOf, refusalOf } from "./answer.ts";
 import { reasonLine } from "./report.ts";
@@ -8,6 +9,8 @@ import { reasonLine } from "./report.ts";
 const DEFAULT_DEADLINE = 8000;
 /** How much later the watchdog barks, so that what times out at the deadline is still judged. */
 const GRACE = 150;
+/** Most milliseconds that go by between the answer and the end of the process. */
+const AFTERWARDS = 250;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -21,7 +24,15 @@ export class ProcessEdge {
   render: (answer: Answer) => string = reasonLine;
   /** The rule that applies, once it is known: what it audits is let through also when time is over. */
   rule: Rule | undefined;
+  /** What becomes of an answer before anybody hears it, whatever it came from. */
+  overrule: (answer: Answer) => Answer = (answer) => answer;
+  /** Told of the answer once it is written; what it begins may go on for {@link AFTERWARDS}. */
+  afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
+  /** What the network was asked. */
+  readonly exchanges = new Exchanges();
 
+  /** Whether the answer has been given: the first one stands. */
+  #hasAnswered = false;
   #deadline = new Deadline(DEFAULT_DEADLINE);
   /** Milliseconds that this process had been running when the program started anew in it. */
   #elapsed = 0;
@@ -32,10 +43,10 @@ export class ProcessEdge {
     this.setDeadline(DEFAULT_DEADLINE);
     process.on("SIGTERM", () => {
       const waiting = this.#waitingFor();
-      this.answer(refusalOf("net.interrupted", `ended by SIGTERM while waiting for ${waiting}`));
+      unlessEnded(() => this.answer(refusalOf("net.interrupted", `ended by SIGTERM while waiting for ${waiting}`)));
     });
-    process.on("uncaughtException", (error) => this.fail(error));
-    process.on("unhandledRejection", (error) => this.fail(error));
+    process.on("uncaughtException", (error) => this.caught(error));
+    process.on("unhandledRejection", (error) => this.caught(error));
   }
 
   get deadline(): Deadline {
@@ -61,19 +72,42 @@ export class ProcessEdge {
   setDeadline(at: number): void {
     this.#deadline = new Deadline(at - this.#elapsed);
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#timeOver(), this.#deadline.remaining() + GRACE);
+    this.#watchdog = setTimeout(() => unlessEnded(() => this.#timeOver()), this.#deadline.remaining() + GRACE);
   }
 
-  /** Writes the answer and ends the process. */
-  answer(answer: Answer): never {
+  /**
+   * Writes the answer and ends the process, which may take a moment for what comes afterwards.
+   *
+   * @throws Ended where it does
+   */
+  answer(given: Answer): never {
+    if (this.#hasAnswered) throw new Ended();
+    this.#hasAnswered = true;
+    const answer = this.#try(() => this.overrule(given), "nothing was overruled") ?? given;
     const code = exitCode(answer);
+    // The answer stands whether or not anybody could be told why.
+    this.#try(() => write(STDOUT, this.render(answer)), "the reason could not be written");
+    const work = this.#try(() => this.afterwards(answer), "the decision was not told");
+    if (work === undefined) this.#end(code);
+    setTimeout(() => this.#end(code), AFTERWARDS);
+    work.finally(() => this.#end(code)).catch(() => {});
+    throw new Ended();
+  }
+
+  /** Writes a part of what a person asked to see; where nobody listens any more the process ends. */
+  say(text: string): void {
     try {
-      write(STDOUT, this.render(answer));
-    } catch (error) {
-      // The answer stands whether or not anybody could be told why.
-      this.diagnose(`the reason could not be written: ${String(error)}`);
+      write(STDOUT, text);
+    } catch {
+      this.#end(0);
     }
-    this.#end(code);
+  }
+
+  /** Goes on until it is ended from outside, which is no mistake then. */
+  standBy(): void {
+    clearTimeout(this.#watchdog);
+    process.removeAllListeners("SIGTERM");
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.#end(0));
   }
 
   /** Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. */
@@ -86,11 +120,21 @@ export class ProcessEdge {
     this.#end(code);
   }
 
-  /** Ends the process because of an error. */
+  /**
+   * Ends the process because of an error.
+   *
+   * @throws Ended as {@link answer}
+   */
   fail(error: unknown): never {
+    if (error instanceof Ended) throw error;
     const answer = failureOf(error);
     if (answer.outcome === "internal" && error instanceof Error) this.diagnose(error.stack ?? error.message);
     this.answer(answer);
+  }
+
+  /** As {@link fail}, for the last one to catch anything. */
+  caught(error: unknown): void {
+    unlessEnded(() => this.fail(error));
   }
 
   /** A line for whoever looks for the cause: containerd shows standard error in its debug log only. */
@@ -99,6 +143,16 @@ export class ProcessEdge {
       write(STDERR, `${text}\n`);
     } catch {
       // Nobody is listening.
+    }
+  }
+
+  /** For what must not keep the process from its end. */
+  #try<T>(work: () => T, otherwise: string): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.diagnose(`${otherwise}: ${String(error)}`);
+      return undefined;
     }
   }
 
@@ -118,6 +172,18 @@ export class ProcessEdge {
 
   #waitingFor(): string {
     return this.#deadline.waitingFor().join(", ") || "its own work";
+  }
+}
+
+/** Thrown where the process is about to end, so that nothing more is done on the way. */
+class Ended extends Error {}
+
+/** For where nobody is left to catch {@link Ended}. */
+function unlessEnded(work: () => never): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
 import type { Pieces } from "../disk/pieces.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
+import { concatBytes, toUtf8 } from "../encoding/bytes.ts";
 import { seal, unseal } from "../encoding/sealed.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
@@ -16,16 +16,24 @@ export interface Settings {
   readonly policy: TrustPolicy;
 }
 
+/** Whoever wants to know what is read as it is read, and what lies in the cache and cannot be used. */
+export interface Reader {
+  readonly report: (warning: string) => void;
+  /** Called before a text is parsed, which takes longer than all that comes before it. */
+  readonly beforeParsing: () => void;
+  readonly hasConfig: (config: Config) => void;
+  /** @param hash SHA-256 of the files of the policy, one after the other, in hex */
+  readonly hasPolicy: (hash: string) => void;
+}
+
 /**
  * Configuration and policy for a pull. The files are read, and who can change them is looked at, each time;
  * what they say is parsed once, and remembered under the hash of their names, their bytes and this program.
  * Where there is any doubt they are parsed.
  *
- * @param report told of what lies in the cache and cannot be used
- * @param beforeParsing called before a text is parsed, which takes longer than all that comes before it
  * @throws Rejection config.invalid, policy.invalid
  */
-export async function settingsForPull(report: (warning: string) => void, beforeParsing: () => void): Promise<Settings> {
+export async function settingsForPull({ report, beforeParsing, hasConfig, hasPolicy }: Reader): Promise<Settings> {
   const folder = cachePlace();
   const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
   // A folder that the configuration does not name is not written to.
@@ -39,9 +47,11 @@ export async function settingsForPull(report: (warning: string) => void, beforeP
   const parseConfig = async (text: PolicyText) => (await parser()).parsedConfig(text);
   const config =
     file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], pieces, () => parseConfig(file), isOwn);
+  hasConfig(config);
 
   const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
   const parsePolicy = async () => (await parser()).parsedPolicy(texts);
+  hasPolicy(sha256Hex(concatBytes(...texts.map(({ text }) => toUtf8(text)))));
   const policy = await remembered("policy", texts, isOwn(config) ? pieces : undefined, parsePolicy, () => true);
   return { config, policy };
 }

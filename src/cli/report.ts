@@ -9,7 +9,7 @@ import { formatReference } from "../oci/reference.ts";
 import type { Place } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Allow, Finding, Refusal, SignatureFacts } from "../verify/verdict.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer, Overruled } from "./answer.ts";
 
 /** Bytes of the reason line, newline included. */
 const MAX_LINE = 1024;
@@ -71,7 +71,7 @@ export function reasonOf(answer: Answer): string {
   return answer.outcome === "allow" ? allowReason(answer) : `${answer.outcome} ${answer.code}: ${answer.detail}`;
 }
 
-function allowReason({ because }: Allow): string {
+function allowReason({ because }: Allow | Overruled): string {
   switch (because.kind) {
     case "signed": {
       const [first] = because.signatures;
@@ -84,6 +84,10 @@ function allowReason({ because }: Allow): string {
     case "audited": {
       const { outcome, code, detail } = because.would;
       return `allow audited: rule "${because.rule}" only audits; enforced, this would be: ${outcome} ${code}: ${detail}`;
+    }
+    case "break_glass": {
+      const until = formatDateTime(because.until);
+      return `allow break_glass: THE GLASS IS BROKEN until ${until} (${because.reason}); without, this would be: ${reasonOf(because.would)}`;
     }
   }
 }
@@ -112,7 +116,7 @@ function audited(answer: Answer): readonly Finding[] {
   return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would.findings : [];
 }
 
-function signaturesOf({ because }: Allow): readonly SignatureFacts[] {
+function signaturesOf({ because }: Allow | Overruled): readonly SignatureFacts[] {
   return because.kind === "signed" ? because.signatures : [];
 }
 

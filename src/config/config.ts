@@ -33,7 +33,18 @@ export interface Config {
   /** Folders in the form of containerd's certs.d, absolute paths; the first that has a host's folder counts. */
   readonly registryConfigPath: readonly string[];
   readonly registryCredentials: RegistryCredentials;
+  /** Where decisions at containerd's door are told. */
+  readonly decisionLog: DecisionLog;
+  /** Absolute path of a file in the text format of Prometheus; absent: none is written. */
+  readonly metricsFile?: string;
 }
+
+/** A file of JSON lines (absolute path), a stream socket of journald (absolute path), or nowhere. */
+export type DecisionLog =
+  /** Where it is not needed, a node without the folder does without. */
+  | { readonly kind: "file"; readonly path: string; readonly isNeeded: boolean }
+  | { readonly kind: "journald"; readonly socket: string }
+  | { readonly kind: "none" };
 
 /** Where credentials for registries are found, and who may get them. */
 export interface RegistryCredentials {
@@ -44,6 +55,9 @@ export interface RegistryCredentials {
 }
 
 const SECOND = 1000;
+
+/** Where journald listens for the streams of services (systemd-journald.service(8)). */
+export const JOURNAL_SOCKET = "/run/systemd/journal/stdout";
 
 /** What holds without a configuration file. */
 export const DEFAULT_CONFIG: Config = {
@@ -64,4 +78,5 @@ export const DEFAULT_CONFIG: Config = {
   registryConfigPath: ["/etc/containerd/certs.d"],
   // Docker Hub's token server has another name than its registry.
   registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
+  decisionLog: { kind: "file", path: "/var/log/atcr-verify/decisions.log", isNeeded: false },
 };

@@ -2,10 +2,10 @@ import { parseDuration } from "../encoding/duration.ts";
 import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
 import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
 import { checkShape } from "../policy/shape.ts";
-import { type Config, DEFAULT_CONFIG, type RegistryCredentials } from "./config.ts";
+import { type Config, DEFAULT_CONFIG, type DecisionLog, JOURNAL_SOCKET, type RegistryCredentials } from "./config.ts";
 import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
 import { readProxy } from "./proxy-settings.ts";
-import { CONFIG_SHAPE, type ConfigShape, UNSUPPORTED_CONFIG_KEYS } from "./schema.ts";
+import { CONFIG_SHAPE, type ConfigShape } from "./schema.ts";
 
 const SECOND = 1000;
 /** Less is over before the program has started; more is longer than containerd will wait for it. */
@@ -15,8 +15,7 @@ const TIMEOUT_RANGE = { min: 100, max: 60 * SECOND, words: "a duration from 100m
 const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration from 1s to 24h" };
 
 /**
- * Reads a configuration, strictly: an unknown key, or one that this version would have to ignore, is
- * an error. An empty file, like an absent one, means {@link DEFAULT_CONFIG}.
+ * Reads a configuration, strictly: an unknown key is an error. An empty file, like an absent one, means {@link DEFAULT_CONFIG}.
  *
  * @param text the file's content
  * @param fileName for messages, which read `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do`
@@ -25,7 +24,7 @@ const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration fro
 export function parseConfig(text: string, fileName: string): Config {
   const file = new YamlFile(text, fileName, "config.invalid");
   if (file.value === undefined || file.value === null) return DEFAULT_CONFIG;
-  const shape = checkShape(file, CONFIG_SHAPE, UNSUPPORTED_CONFIG_KEYS);
+  const shape = checkShape(file, CONFIG_SHAPE);
   const network = readNetworkAllow(file, shape.network?.allow ?? []);
   return {
     trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
@@ -45,6 +44,8 @@ export function parseConfig(text: string, fileName: string): Config {
     ...readProxy(file, shape.network?.proxy),
     registryConfigPath: readFolders(file, shape),
     registryCredentials: readCredentials(file, shape),
+    decisionLog: readDecisionLog(file, shape),
+    ...readMetricsFile(file, shape),
   };
 }
 
@@ -57,6 +58,24 @@ function absolute(file: YamlFile, text: string, path: YamlPath): string {
   if (text.startsWith("/") && !text.includes("\0")) return text;
   const advice = "containerd starts this program in a folder of its own choice";
   return file.fail({ path, expected: "an absolute path", advice });
+}
+
+function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): DecisionLog {
+  const path = ["decisionLog"];
+  if (text === undefined) return DEFAULT_CONFIG.decisionLog;
+  if (text === "none") return { kind: "none" };
+  if (text === "journald") return { kind: "journald", socket: JOURNAL_SOCKET };
+  const socket = /^journald:(.*)$/s.exec(text)?.[1];
+  if (socket !== undefined) return { kind: "journald", socket: absolute(file, socket, path) };
+  return { kind: "file", path: absolute(file, text, path), isNeeded: true };
+}
+
+/** By its name node_exporter knows it. */
+function readMetricsFile(file: YamlFile, { metricsFile }: ConfigShape): Pick<Config, "metricsFile"> {
+  if (metricsFile === undefined) return {};
+  const path = ["metricsFile"];
+  if (!metricsFile.endsWith(".prom")) file.fail({ path, expected: "a file that ends in .prom" });
+  return { metricsFile: absolute(file, metricsFile, path) };
 }
 
 function readPaths(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {

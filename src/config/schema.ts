@@ -36,6 +36,12 @@ export const CONFIG_SHAPE = shape.keys(
         "a map with the keys files and realms",
       ),
     ),
+    decisionLog: shape.optional(
+      shape.text(
+        "the absolute path of a file, journald, journald:SOCKET with the absolute path of its socket, or none",
+      ),
+    ),
+    metricsFile: shape.optional(shape.text("the absolute path of a file that ends in .prom")),
     network: shape.optional(
       shape.keys(
         {
@@ -73,8 +79,5 @@ export const CONFIG_SHAPE = shape.keys(
   },
   "a configuration: a map with keys such as deadline",
 );
-
-/** Keys of later versions, which this one would have to ignore (spec, "The configuration file"). */
-export const UNSUPPORTED_CONFIG_KEYS: ReadonlySet<string> = new Set(["decisionLog"]);
 
 export type ConfigShape = shape.Infer<typeof CONFIG_SHAPE>;

@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   writeFileSync(join(folder, "ca.pem"), authority.cert);
   writeFileSync(
     join(folder, "config.yaml"),
-    `trustPolicyPath: ${join(folder, "policy.yaml")}\nstateDir: ${folder}/state\ncacheDir: ${folder}/cache\nregistryConfigPath: ${folder}/certs.d\nplcDirectories: [${plc.origin}]\nnetwork: {allow: [127.0.0.0/8]}\n`,
+    `trustPolicyPath: ${join(folder, "policy.yaml")}\nstateDir: ${folder}/state\ncacheDir: ${folder}/cache\nregistryConfigPath: ${folder}/certs.d\ndecisionLog: ${folder}/decisions.log\nplcDirectories: [${plc.origin}]\nnetwork: {allow: [127.0.0.0/8]}\n`,
   );
   writePolicy([signer.did]);
   // More signers than are asked directly: the way through the registry. None but one has a log.

@@ -115,7 +115,7 @@ export class Bench {
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
     const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };
     // Most tests ask about one image again and again, and want it to be asked for.
-    const fresh = { cacheEnabled: false, registryConfigPath: join(this.folder, "certs.d") };
+    const fresh = { cacheEnabled: false, registryConfigPath: join(this.folder, "certs.d"), decisionLog: "none" };
     const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...own, ...fresh, ...values };
     return this.write(name, JSON.stringify(config, null, 2));
   }

@@ -26,6 +26,7 @@ export function missingBinary(): string | undefined {
 
 interface MachineDefaults {
   readonly trustPolicyPath: string;
+  readonly decisionLog: string;
   readonly stateDir: string;
   readonly cacheDir: string;
   /** containerd's own. */
@@ -75,6 +76,7 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
     cacheDir: join(directory, "cache"),
     registryConfigPath: started.hosts,
     cacheEnabled: false,
+    decisionLog: join(directory, "decisions.log"),
   };
   const machine = {
     containerd: started,

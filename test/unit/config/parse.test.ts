@@ -36,6 +36,7 @@ describe("parseConfig", () => {
       caFiles: [],
       registryConfigPath: ["/etc/containerd/certs.d"],
       registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
+      decisionLog: { kind: "file", path: "/var/log/atcr-verify/decisions.log", isNeeded: false },
     });
   });
 
@@ -51,6 +52,8 @@ registryConfigPath: /etc/containerd/certs.d:/etc/docker/certs.d
 registryCredentials:
   files: [/etc/a.json, /var/b.json]
   realms: {"registry.example.com:5000": [auth.example.com, "auth.example.com:8443"], other.example.com: []}
+decisionLog: /srv/log
+metricsFile: /srv/m.prom
 deadline: 1m
 didResolverTimeout: 100ms
 pdsTimeout: 1.5s
@@ -69,6 +72,8 @@ network:
       trustPolicyPath: "/etc/other/policy.yaml",
       stateDir: "/srv/state",
       cacheDir: "/srv/cache",
+      decisionLog: { kind: "file", path: "/srv/log", isNeeded: true },
+      metricsFile: "/srv/m.prom",
       deadline: 60_000,
       didResolverTimeout: 100,
       pdsTimeout: 1500,
@@ -202,9 +207,28 @@ network:
     expect(parseConfig("network: { proxy: none }", "config.yaml").proxy).toEqual({ noProxy: [] });
   });
 
-  it.each(["decisionLog"])("says of %s that it is not supported", (key) => {
-    const { code, message } = rejectionOf(`${key}: x`);
-    expect(code).toBe("config.invalid");
-    expect(message).toContain("not supported by this version");
+  const FILE = "/var/log/other/decisions.log";
+  it.each([
+    ["none", { kind: "none" }],
+    ["journald", { kind: "journald", socket: "/run/systemd/journal/stdout" }],
+    ["journald:/run/systemd/journal.node/stdout", { kind: "journald", socket: "/run/systemd/journal.node/stdout" }],
+    [FILE, { kind: "file", path: FILE, isNeeded: true }],
+  ])("takes decisionLog: %s", (text, expected) => {
+    expect(parseConfig(`decisionLog: "${text}"`, "config.yaml").decisionLog).toEqual(expected);
+  });
+
+  it("logs to the usual place, where there is one, unless told otherwise", () => {
+    const path = "/var/log/atcr-verify/decisions.log";
+    expect(parseConfig("", "config.yaml").decisionLog).toEqual({ kind: "file", path, isNeeded: false });
+  });
+
+  it.each(["decisions.log", "journald:socket", "journald:", "syslog"])("refuses decisionLog: %s", (text) => {
+    expect(rejectionOf(`decisionLog: "${text}"`).code).toBe("config.invalid");
+  });
+
+  it("takes a metricsFile by its whole name", () => {
+    expect(parseConfig("metricsFile: /a/b.prom", "config.yaml").metricsFile).toBe("/a/b.prom");
+    expect(parseConfig("", "config.yaml")).not.toHaveProperty("metricsFile");
+    for (const text of ["b.prom", "/a/b.txt"]) expect(rejectionOf(`metricsFile: ${text}`).code).toBe("config.invalid");
   });
 });

@@ -4,6 +4,7 @@ import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import type { Digest } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
+import { readBreakGlass, whyNotInForce } from "../../../src/policy/break-glass.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
 import type { TrustPolicy } from "../../../src/policy/policy.ts";
 import { select } from "../../../src/policy/select.ts";
@@ -88,7 +89,7 @@ describe("config-examples", () => {
     const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
     expect(files.length).toBeGreaterThan(0);
     expect(files.toSorted()).toEqual(
-      ["config.yaml", "policy-test.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted(),
+      ["break-glass.yaml", "config.yaml", "policy-test.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted(),
     );
   });
 
@@ -127,6 +128,11 @@ describe("config-examples", () => {
   it("one-signer.yaml requires the name to be the signer's, by default", () => {
     const [rule] = policy("one-signer.yaml").rules;
     expect(rule?.requirement).not.toHaveProperty("owner");
+  });
+
+  it("break-glass.yaml can be read, and is over", () => {
+    const broken = readBreakGlass(read("break-glass.yaml"), "break-glass.yaml");
+    expect(whyNotInForce(broken, Date.now(), Date.now())).toContain("over");
   });
 
   it("config.yaml shows the defaults, and an example of network.allow", () => {

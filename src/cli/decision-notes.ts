@@ -1,0 +1,127 @@
+import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
+import { formatDateTime } from "../encoding/time.ts";
+import { appendLine } from "../logging/decision-log.ts";
+import { type CacheUse, type DecisionRecord, recordLine } from "../logging/record.ts";
+import { VERSION } from "../version.ts";
+import { type Answer, isProblem } from "./answer.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { printable, reasonLine } from "./report.ts";
+
+/** Characters of a name or digest that are logged: enough for any that is canonical. */
+const MAX_NAME = 1024;
+/** Signers that are logged: a rule may ask for more, a line that nobody can read helps nobody. */
+const MAX_SIGNERS = 16;
+/** Milliseconds that journald may take. */
+const PATIENCE = 150;
+
+/** What is noted of a decision on its way, so that it can be told afterwards however it ends. */
+export class DecisionNotes {
+  /** As containerd gave them, attacker-controlled. */
+  image: string | undefined;
+  digest: string | undefined;
+  /** Once it has been read. */
+  config: Config | undefined;
+  policyHash: string | undefined;
+  cache: CacheUse = "none";
+}
+
+/**
+ * Tells of a decision where the configuration wants it told. What cannot be told changes nothing about it.
+ *
+ * @returns undefined where that is done
+ */
+export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Promise<void> | undefined {
+  const record = recordOf(answer, notes, edge);
+  const warn = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  // What cannot be read as a question is answered before the configuration is looked at.
+  if (notes.config !== undefined) return tellAsConfigured({ answer, record, warn }, notes.config);
+  return configOrDefault().then((config) => tellAsConfigured({ answer, record, warn }, config));
+}
+
+interface Told {
+  readonly answer: Answer;
+  readonly record: DecisionRecord;
+  readonly warn: (warning: string) => void;
+}
+
+async function configOrDefault(): Promise<Config> {
+  const { loadConfig } = await import("./settings.ts");
+  try {
+    return loadConfig(undefined);
+  } catch {
+    return DEFAULT_CONFIG; // that it cannot be read is, or will be, told by the answer
+  }
+}
+
+function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Config): Promise<void> | undefined {
+  const { answer, record, warn } = told;
+  if (decisionLog.kind === "file") {
+    try {
+      appendLine(decisionLog.path, recordLine(record));
+    } catch (error) {
+      const isMissing = hasCode(error, "ENOENT") && !decisionLog.isNeeded;
+      if (!isMissing) warn(`the decision is not logged: ${(error as Error).message}`);
+    }
+  }
+  const work: Promise<void>[] = [];
+  if (decisionLog.kind === "journald") work.push(sendToJournal(decisionLog.socket, record, answer));
+  if (metricsFile !== undefined) work.push(count(record, answer, { stateDir, metricsFile, version: VERSION }, warn));
+  if (work.length === 0) return undefined;
+  return Promise.allSettled(work).then((ends) => {
+    for (const end of ends) if (end.status === "rejected") warn(`the decision is not told: ${String(end.reason)}`);
+  });
+}
+
+async function sendToJournal(socket: string, record: DecisionRecord, answer: Answer): Promise<void> {
+  const journald = await import("../logging/journald.ts");
+  const isWatched = answer.outcome === "allow" && answer.because.kind !== "signed" && answer.because.kind !== "exempt";
+  const priority = isProblem(answer) ? 3 : answer.outcome !== "allow" ? 4 : isWatched ? 5 : 6;
+  await journald.sendToJournal(socket, recordLine(record), priority, PATIENCE);
+}
+
+async function count(
+  record: DecisionRecord,
+  answer: Answer,
+  where: { stateDir: string; metricsFile: string; version: string },
+  warn: (warning: string) => void,
+): Promise<void> {
+  const [{ countDecision }, { tallyOf }] = await Promise.all([
+    import("../logging/metrics-file.ts"),
+    import("../logging/metrics.ts"),
+  ]);
+  const until = answer.outcome === "allow" && answer.because.kind === "break_glass" ? answer.because.until : 0;
+  await countDecision(tallyOf(record, until), where, warn);
+}
+
+function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchanges }: ProcessEdge): DecisionRecord {
+  const now = Date.now();
+  const because = answer.outcome === "allow" ? answer.because : undefined;
+  const signed = because?.kind === "signed" ? because : undefined;
+  const named = because !== undefined && "rule" in because ? because.rule : rule?.name;
+  const would = because !== undefined && "would" in because ? because.would : undefined;
+  const asked = [...exchanges.asked];
+  return {
+    time: new Date(now).toISOString(),
+    ...(notes.image !== undefined && { image: printable(notes.image.slice(0, MAX_NAME)) }),
+    ...(notes.digest !== undefined && { digest: printable(notes.digest.slice(0, MAX_NAME)) }),
+    outcome: answer.outcome,
+    code: answer.outcome === "allow" ? answer.because.kind : answer.code,
+    ...(named !== undefined && { rule: named }),
+    reason: reasonLine(answer).trimEnd(),
+    signers: (signed?.signatures ?? [])
+      .slice(0, MAX_SIGNERS)
+      .map(({ signer, key, rev }) => ({ did: signer, key, rev })),
+    ...(would && { would: { outcome: would.outcome, code: would.code } }),
+    ...(because?.kind === "break_glass" && {
+      breakGlass: { reason: because.reason, until: formatDateTime(because.until) },
+    }),
+    cache: signed?.verifiedAt !== undefined && notes.cache === "none" ? "stale" : notes.cache,
+    ...(signed && { evidenceAt: formatDateTime(signed.verifiedAt ?? now) }),
+    ms: { total: Math.round(running), ...Object.fromEntries(asked.map(([name, { ms }]) => [name, Math.round(ms)])) },
+    requests: Object.fromEntries(asked.map(([name, { requests }]) => [name, requests])),
+    ...(notes.policyHash !== undefined && { policy: notes.policyHash }),
+    version: VERSION,
+    pid: process.pid,
+  };
+}

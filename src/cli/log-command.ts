@@ -1,0 +1,124 @@
+import { resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { field, type JsonObject } from "../encoding/json.ts";
+import { type Place, type Read, readLog } from "../logging/read-log.ts";
+import { reject } from "../rejection.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = {
+  refused: "flag",
+  audited: "flag",
+  follow: "flag",
+  image: "value",
+  lines: "value",
+  file: "value",
+  config: "value",
+  output: "value",
+} as const;
+const DEFAULT_LINES = 20;
+const MAX_LINES = 100_000;
+/** Milliseconds between two looks at a log that is followed. */
+const POLL = 500;
+/** Let through, and would not have been. */
+const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
+
+/** `atcr-verify log`: what was decided at containerd's door, the latest last. */
+export async function logCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const { values, flags, operands } = readCommandLine(args, OPTIONS);
+  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
+  const count = readCount(values.get("lines"));
+  const path = values.get("file") ?? logFile(loadConfig(values.get("config")));
+  const print = readOutput(args) === "json" ? asJson : asText;
+  const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
+
+  const read = readOrRefuse(resolve(path));
+  const before = read.decisions.length < count ? readOrRefuse(resolve(`${path}.1`), true).decisions : [];
+  const shown = [...before, ...read.decisions].filter(isMeant).slice(-count);
+  const text = shown.map(print).join("");
+  if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
+  if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
+  edge.standBy();
+  edge.say(text);
+  return follow(path, read.place, (more) => edge.say(more.filter(isMeant).map(print).join("")));
+}
+
+function readCount(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_LINES;
+  const count = /^[1-9][0-9]{0,5}$/.test(text) ? Number(text) : 0;
+  return count >= 1 && count <= MAX_LINES
+    ? count
+    : reject("input.malformed", `--lines is "${text}", expected a number from 1 to ${MAX_LINES}`);
+}
+
+function logFile({ decisionLog }: Config): string {
+  if (decisionLog.kind === "file") return decisionLog.path;
+  const instead =
+    decisionLog.kind === "journald"
+      ? "decisions go to journald; read them with: journalctl -t atcr-verify -o cat"
+      : "decisionLog is none: no decision is logged";
+  return reject("config.invalid", `${instead}; --file names another log`);
+}
+
+/** @param isOptional a log that was rotated away */
+function readOrRefuse(path: string, isOptional = false): Read {
+  try {
+    const nothing = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
+    return (
+      readLog(path) ??
+      (isOptional
+        ? nothing
+        : reject("config.invalid", `there is no log ${path}: nothing was decided yet, or it is written elsewhere`))
+    );
+  } catch (error) {
+    if (isOptional) return { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
+    return reject("config.invalid", `the log ${path} cannot be read: ${(error as Error).message}`, error);
+  }
+}
+
+function selector(refused: boolean, audited: boolean, image: string | undefined): (decision: JsonObject) => boolean {
+  return (decision) => {
+    const isRefused = field(decision, "outcome") !== "allow";
+    const isAudited = WATCHED.has(field(decision, "code"));
+    if ((refused || audited) && !(refused && isRefused) && !(audited && isAudited)) return false;
+    return (
+      image === undefined ||
+      [field(decision, "image"), field(decision, "digest")].some(
+        (one) => typeof one === "string" && one.includes(image),
+      )
+    );
+  };
+}
+
+function asJson(decision: JsonObject): string {
+  return `${printable(JSON.stringify(decision))}\n`;
+}
+
+function asText(decision: JsonObject): string {
+  const text = (name: string): string => {
+    const value = field(decision, name);
+    return typeof value === "string" ? value : "-";
+  };
+  const ms = field(decision, "ms");
+  const total = typeof ms === "object" && ms !== null ? field(ms as JsonObject, "total") : undefined;
+  const took = typeof total === "number" ? ` ${total} ms` : "";
+  return detailLine(`${text("time")}${took}  ${text("image")}  ${text("reason")}`);
+}
+
+/** Looks again until the process is ended; a log that is rotated away is read to its end first. */
+async function follow(path: string, from: Place, show: (more: readonly JsonObject[]) => void): Promise<never> {
+  let place = from;
+  for (;;) {
+    await new Promise((done) => setTimeout(done, POLL));
+    const read = readLog(path, place);
+    if (read === undefined) continue; // between two files
+    if (read.place.inode !== place.inode) {
+      const rest = readLog(`${path}.1`, place);
+      if (rest?.place.inode === place.inode) show(rest.decisions);
+    }
+    show(read.decisions);
+    place = read.place;
+  }
+}

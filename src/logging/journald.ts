@@ -1,0 +1,34 @@
+import { connect } from "node:net";
+
+/** By this the lines are found: `journalctl -t atcr-verify`. */
+const IDENTIFIER = "atcr-verify";
+
+/** Priorities of syslog(3) that are used. */
+export type Priority = 3 | 4 | 5 | 6;
+
+/**
+ * Hands one line to journald, as a service's standard output would be.
+ *
+ * @param socket path of a stream socket
+ * @param patience milliseconds after which it is given up
+ * @throws Error where it was not taken in that time
+ */
+export async function sendToJournal(socket: string, line: string, priority: Priority, patience: number): Promise<void> {
+  // Identifier, unit, priority, whether lines begin with one of their own, and three places to forward to.
+  const header = [IDENTIFIER, "", String(priority), "0", "0", "0", "0"].join("\n");
+  await new Promise<void>((resolve, reject) => {
+    const stream = connect(socket);
+    const timer = setTimeout(() => {
+      stream.destroy();
+      reject(new Error(`journald did not take it within ${patience} ms`));
+    }, patience);
+    stream.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    stream.end(`${header}\n${line}`, () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

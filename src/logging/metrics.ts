@@ -1,0 +1,118 @@
+import type { DecisionRecord } from "./record.ts";
+
+/** Numbers by the name and labels of a sample, as they stand in the text: `NAME{label="value"}`. */
+export type Samples = Readonly<Record<string, number>>;
+
+/** What one decision adds, or all of them together. */
+export interface Tally {
+  /** Added up. */
+  readonly counters: Samples;
+  /** Those of the latest decision; it was at `at`, milliseconds since 1970. */
+  readonly gauges: Samples;
+  readonly at: number;
+}
+
+type Kind = "counter" | "gauge" | "histogram";
+
+/** Every metric, in the order of the text. Names are part of the public interface (docs/spec.md, "Metrics"). */
+export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly help: string }>> = {
+  atcr_verify_decisions_total: {
+    kind: "counter",
+    help: "Pulls decided, by outcome and code; of an allow: signed, exempt, audited, break_glass.",
+  },
+  atcr_verify_audited_refusals_total: {
+    kind: "counter",
+    help: "Pulls that a rule let through because it only audits, by the code they would have got.",
+  },
+  atcr_verify_cache_total: {
+    kind: "counter",
+    help: "Pulls decided, by what they rest on: none, fresh, stale, refusal.",
+  },
+  atcr_verify_decision_duration_seconds: { kind: "histogram", help: "From the start of the process to its answer." },
+  atcr_verify_evidence_age_seconds: {
+    kind: "histogram",
+    help: "Age of the oldest evidence of a pull that was decided by kept evidence.",
+  },
+  atcr_verify_oldest_evidence_timestamp_seconds: {
+    kind: "gauge",
+    help: "When the oldest evidence of the latest signed pull was had.",
+  },
+  atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When a pull was decided last." },
+  atcr_verify_break_glass_until_timestamp_seconds: {
+    kind: "gauge",
+    help: "Until when the glass is broken, as of the last decision; 0: it is not.",
+  },
+  atcr_verify_build_info: { kind: "gauge", help: "1, by version." },
+};
+
+const SECOND = 1000;
+const DURATIONS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const AGES = [60, 300, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
+
+/** Nothing decided yet. */
+export const NOTHING: Tally = { counters: {}, gauges: {}, at: 0 };
+
+/** What a decision adds. @param until when the glass that is broken will hold no longer, milliseconds since 1970; 0: none is */
+export function tallyOf(record: DecisionRecord, until: number): Tally {
+  const { outcome, code, would, cache, ms, evidenceAt } = record;
+  const at = Date.parse(record.time);
+  const evidence = evidenceAt === undefined ? undefined : Date.parse(evidenceAt);
+  return {
+    at,
+    counters: {
+      [sample("atcr_verify_decisions_total", { outcome, code })]: 1,
+      ...(code === "audited" && would && { [sample("atcr_verify_audited_refusals_total", { code: would.code })]: 1 }),
+      [sample("atcr_verify_cache_total", { use: cache })]: 1,
+      ...histogram("atcr_verify_decision_duration_seconds", DURATIONS, (ms["total"] ?? 0) / SECOND),
+      ...(evidence !== undefined &&
+        (cache === "fresh" || cache === "stale") &&
+        histogram("atcr_verify_evidence_age_seconds", AGES, Math.max(0, at - evidence) / SECOND)),
+    },
+    gauges: {
+      atcr_verify_last_decision_timestamp_seconds: at / SECOND,
+      atcr_verify_break_glass_until_timestamp_seconds: until / SECOND,
+      ...(evidence !== undefined && { atcr_verify_oldest_evidence_timestamp_seconds: evidence / SECOND }),
+    },
+  };
+}
+
+/** Both together. */
+export function add(a: Tally, b: Tally): Tally {
+  const counters: Record<string, number> = { ...a.counters };
+  for (const [name, value] of Object.entries(b.counters)) counters[name] = (counters[name] ?? 0) + value;
+  const [earlier, later] = a.at <= b.at ? [a, b] : [b, a];
+  return { counters, gauges: { ...earlier.gauges, ...later.gauges }, at: later.at };
+}
+
+/** The text that node_exporter's textfile collector reads (Prometheus text format 0.0.4). */
+export function metricsText({ counters, gauges }: Tally, version: string): string {
+  const samples = { ...counters, ...gauges, [sample("atcr_verify_build_info", { version })]: 1 };
+  return Object.entries(METRICS)
+    .flatMap(([name, { kind, help }]) => {
+      const own = Object.keys(samples).filter((key) => metricOf(key) === name);
+      if (own.length === 0) return [];
+      const lines = own.map((key) => `${key} ${samples[key]}`);
+      return [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...lines];
+    })
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+/** Labels hold codes, words of ours and a version: nothing that would have to be escaped. */
+function sample(name: string, labels: Readonly<Record<string, string>>): string {
+  const text = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return `${name}{${text.join(",")}}`;
+}
+
+function histogram(name: string, bounds: readonly number[], value: number): Samples {
+  const buckets = [...bounds, Number.POSITIVE_INFINITY].map((bound): [string, number] => [
+    sample(`${name}_bucket`, { le: bound === Number.POSITIVE_INFINITY ? "+Inf" : String(bound) }),
+    value <= bound ? 1 : 0,
+  ]);
+  return { ...Object.fromEntries(buckets), [`${name}_sum`]: value, [`${name}_count`]: 1 };
+}
+
+function metricOf(key: string): string {
+  const name = key.replace(/\{.*$/, "");
+  return Object.hasOwn(METRICS, name) ? name : name.replace(/_(?:bucket|sum|count)$/, "");
+}

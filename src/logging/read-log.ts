@@ -1,0 +1,83 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { hasCode } from "../disk/error-code.ts";
+import { isJsonObject, type JsonObject } from "../encoding/json.ts";
+
+/** Bytes that are read of a log at most, from its end: some ten thousand decisions. */
+const MAX_TAIL = 16 * 1024 * 1024;
+
+/** A place in a log, from which it goes on. */
+export interface Place {
+  /** Which file it is, whatever its name is by now. */
+  readonly inode: number;
+  readonly offset: number;
+}
+
+export interface Read {
+  /** Lines that are whole, each one decision as it was logged: written by this program, or by whoever may write there. */
+  readonly decisions: readonly JsonObject[];
+  /** How many lines were none. */
+  readonly unreadable: number;
+  readonly place: Place;
+}
+
+/**
+ * Reads the end of a log, or what came after a place; from the beginning where the file is another one, or shorter.
+ *
+ * @param path absolute, of a regular file; links are followed
+ * @returns undefined where there is none
+ * @throws Error where it cannot be read
+ */
+export function readLog(path: string, after?: Place): Read | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+  try {
+    const { size, ino } = checkedStats(file, path);
+    const goesOn = after?.inode === ino && after.offset <= size;
+    const begin = goesOn ? Math.max(after.offset, size - MAX_TAIL) : Math.max(0, size - MAX_TAIL);
+    const bytes = readRange(file, begin, size);
+    // What has no end yet is being written; what has no beginning is not looked at.
+    const end = bytes.lastIndexOf(0x0a) + 1;
+    const isCut = begin > 0 && !(goesOn && begin === after.offset);
+    const lines = bytes
+      .subarray(0, end)
+      .toString("utf8")
+      .split("\n")
+      .slice(isCut ? 1 : 0, -1);
+    const decisions = lines.map(parse).filter((decision) => decision !== undefined);
+    const place = { inode: ino, offset: begin + end };
+    return { decisions, unreadable: lines.length - decisions.length, place };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function checkedStats(file: number, path: string) {
+  const stats = fstatSync(file);
+  if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
+  return stats;
+}
+
+function readRange(file: number, begin: number, end: number): Buffer {
+  const bytes = Buffer.alloc(end - begin);
+  let at = 0;
+  while (at < bytes.length) {
+    const read = readSync(file, bytes, at, bytes.length - at, begin + at);
+    if (read === 0) break;
+    at += read;
+  }
+  return bytes.subarray(0, at);
+}
+
+function parse(line: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isJsonObject(value) && typeof value["outcome"] === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

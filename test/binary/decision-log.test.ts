@@ -1,0 +1,290 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ask, auditing, headline, type World } from "../support/binary.ts";
+import { withCache } from "../support/caching-world.ts";
+
+type Logged = Readonly<Record<string, unknown>>;
+
+const logOf = (world: World) => join(world.folder, "decisions.log");
+const linesOf = (path: string) =>
+  readFileSync(path, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Logged);
+
+/** A world that logs to a file. */
+const withLog = (test: Parameters<typeof withCache>[0], values: Readonly<Record<string, unknown>> = {}) =>
+  withCache(async (world, image) => {
+    world.configure({ ...world.settings, cacheEnabled: true, decisionLog: logOf(world), ...values });
+    await test(world, image);
+  });
+
+describe.concurrent("each decision at containerd's door", () => {
+  it("is one line: what was asked, what was answered, and what that rests on", async () => {
+    await withLog(async (world, image) => {
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+      const unsigned = await world.image("unsigned", { signed: false });
+      for (const _ of [1, 2]) expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
+      const [signed, again, refused, refusedAgain] = linesOf(logOf(world));
+      const policy = createHash("sha256")
+        .update(readFileSync(join(world.folder, "policy.yaml")))
+        .digest("hex");
+      expect(signed).toEqual({
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        image: world.name,
+        digest: image.digest,
+        outcome: "allow",
+        code: "signed",
+        rule: "all",
+        reason: expect.stringMatching(/^allow signed: /),
+        signers: [{ did: world.signer.did, key: expect.stringMatching(/^did:key:z/), rev: expect.any(String) }],
+        cache: "none",
+        evidenceAt: expect.any(String),
+        ms: {
+          total: expect.any(Number),
+          directory: expect.any(Number),
+          pds: expect.any(Number),
+          registry: expect.any(Number),
+        },
+        requests: { directory: 1, pds: 1, registry: 1 },
+        policy,
+        version: expect.any(String),
+        pid: expect.any(Number),
+      });
+      expect(again).toMatchObject({ cache: "fresh", requests: {}, code: "signed", evidenceAt: expect.any(String) });
+      expect(refused).toMatchObject({
+        outcome: "deny",
+        code: "signature.none",
+        rule: "all",
+        signers: [],
+        cache: "none",
+      });
+      expect(refusedAgain).toMatchObject({ code: "signature.none", cache: "refusal", requests: {} });
+    });
+  });
+
+  it("is told whatever it is: audited, by old evidence, without a policy, unreadable, out of time", async () => {
+    await withLog(async (world, image) => {
+      const unsigned = await world.image("unsigned", { signed: false });
+      world.policy(auditing(world.signer.did));
+      await world.pull(world.name, unsigned);
+      await world.pull(world.name, image);
+      world.configure({ ...world.settings, decisionLog: logOf(world), cacheEnabled: false });
+      const stale = { name: "all", scope: "**/*", action: "enforce", require: { maxStaleness: "1h" } };
+      const policy = { version: 1, trustedDIDs: [world.signer.did], policies: [stale] };
+      world.policy(JSON.stringify(policy));
+      await world.pull(world.name, image);
+      await world.pds.stop();
+      await world.pull(world.name, image);
+      world.policy("version: 2");
+      await world.pull(world.name, image);
+      await ask(["-name", "x\u0007y", "-digest", "z"], { env: world.env });
+      const told = linesOf(logOf(world)).map(({ outcome, code, cache, image: name }) => [outcome, code, cache, name]);
+      expect(told).toEqual([
+        ["allow", "audited", "none", world.name],
+        ["allow", "signed", "none", world.name],
+        ["allow", "signed", "none", world.name],
+        ["allow", "signed", "stale", world.name],
+        ["misconfigured", "policy.invalid", "none", world.name],
+        ["misconfigured", "input.malformed", "none", "x?y"],
+      ]);
+      expect(linesOf(logOf(world))[0]).toMatchObject({ would: { outcome: "deny", code: "signature.none" } });
+    });
+  });
+
+  it("is told of a pull whose time is over, and of one that is ended by SIGTERM", async () => {
+    await withLog(
+      async (world, image) => {
+        world.pds.delay(10_000);
+        expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive net.deadline");
+        const ended = await world.pull(world.name, image, {
+          started: (child) => setTimeout(() => child.kill("SIGTERM"), 700),
+        });
+        expect(headline(ended)).toBe("2 inconclusive net.interrupted");
+        expect(linesOf(logOf(world)).map(({ code }) => code)).toEqual(["net.deadline", "net.interrupted"]);
+      },
+      { deadline: "1s", cacheEnabled: false },
+    );
+  });
+
+  it("has a line of its own among those of parallel pulls", async () => {
+    await withLog(async (world, image) => {
+      await Promise.all(Array.from({ length: 20 }, () => world.pull(world.name, image)));
+      expect(new Set(linesOf(logOf(world)).map(({ pid }) => pid)).size).toBe(20);
+    });
+  });
+
+  it("is in a file of mode 0640, wherever the last one was moved to", async () => {
+    await withLog(async (world, image) => {
+      await world.pull(world.name, image);
+      expect((statSync(logOf(world)).mode & 0o777).toString(8)).toBe("640");
+      rmSync(logOf(world));
+      await world.pull(world.name, image);
+      expect(linesOf(logOf(world))).toHaveLength(1);
+    });
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ["its folder is missing", (path) => rmSync(join(path, ".."), { recursive: true })],
+    ["others can write to its folder", (path) => chmodSync(join(path, ".."), 0o777)],
+    ["others can write to it", (path) => [writeFileSync(path, ""), chmodSync(path, 0o666)]],
+    ["a link is in its place", (path) => symlinkSync("target", path)],
+    ["a folder is in its place", (path) => mkdirSync(path)],
+    [
+      "a named pipe nobody reads is in its place",
+      (path) => void ask(["-c", `mkfifo ${path}`], { binary: "/bin/sh", env: { PATH: "/usr/bin:/bin" } }),
+    ],
+  ])("changes nothing about the answer where %s", async (_, damage) => {
+    await withLog(async (world, image) => {
+      const path = join(world.folder, "log", "decisions.log");
+      mkdirSync(join(path, ".."));
+      damage(path);
+      await new Promise((done) => setTimeout(done, 50));
+      world.configure({ ...world.settings, decisionLog: path });
+      const answer = await world.pull(world.name, image);
+      expect(headline(answer)).toBe("0 allow signed");
+      expect(answer.stderr).toMatch(/^warning: the decision is not logged: /);
+      expect(existsSync(join(path, "..", "target"))).toBe(false);
+    });
+  });
+});
+
+describe.concurrent("journald", () => {
+  it("gets the line in a stream of its own, with a priority by what it says", async () => {
+    await withLog(async (world, image) => {
+      const socket = join(mkdtempSync("/tmp/atcr-journal-"), "stdout");
+      const streams: string[] = [];
+      const server = createServer((stream) => {
+        let text = "";
+        stream.on("data", (chunk) => {
+          text += chunk.toString();
+        });
+        stream.on("end", () => streams.push(text));
+      });
+      await new Promise<void>((done) => server.listen(socket, done));
+      try {
+        world.configure({ ...world.settings, decisionLog: `journald:${socket}` });
+        expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
+        const unsigned = await world.image("unsigned", { signed: false });
+        expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
+        await expect.poll(() => streams.length).toBe(2);
+        const [signed = [], refused = []] = streams.map((text) => text.split("\n"));
+        expect([signed.slice(0, 7), refused[2]]).toEqual([["atcr-verify", "", "6", "0", "0", "0", "0"], "4"]);
+        expect(JSON.parse(signed[7] ?? "")).toMatchObject({ code: "signed", image: world.name });
+      } finally {
+        await new Promise((done) => server.close(done));
+        rmSync(join(socket, ".."), { recursive: true });
+      }
+    });
+  });
+
+  it("does not hold up the answer where it takes nothing, or is not there", async () => {
+    await withLog(async (world, image) => {
+      const socket = join(mkdtempSync("/tmp/atcr-journal-"), "stdout");
+      world.configure({ ...world.settings, decisionLog: `journald:${socket}` });
+      const answer = await world.pull(world.name, image);
+      expect(headline(answer)).toBe("0 allow signed");
+      expect(answer.stderr).toMatch(/^warning: the decision is not told: /);
+      rmSync(join(socket, ".."), { recursive: true });
+    });
+  });
+});
+
+describe.concurrent("atcr-verify log", () => {
+  const log = (world: World, ...args: readonly string[]) => ask(["log", ...args], { env: world.env });
+
+  it("shows the latest last: all, refused, audited, or of an image", async () => {
+    await withLog(async (world, image) => {
+      expect((await log(world)).code).toBe(3);
+      const unsigned = await world.image("unsigned", { signed: false });
+      await world.pull(world.name, image);
+      await world.pull(world.name, unsigned);
+      world.policy(auditing(world.signer.did));
+      await world.pull(world.name.replace("/app", "/other"), unsigned);
+      const outcomes = async (...args: readonly string[]) => {
+        const { stdout } = await log(world, "--output", "json", ...args);
+        return stdout
+          .split("\n")
+          .slice(0, -1)
+          .map((line) => (JSON.parse(line) as Logged)["code"]);
+      };
+      expect(await outcomes()).toEqual(["signed", "signature.none", "audited"]);
+      expect(await outcomes("--lines", "1")).toEqual(["audited"]);
+      expect(await outcomes("--refused")).toEqual(["signature.none"]);
+      expect(await outcomes("--audited")).toEqual(["audited"]);
+      expect(await outcomes("--refused", "--audited")).toEqual(["signature.none", "audited"]);
+      expect(await outcomes("--image", image.digest)).toEqual(["signed"]);
+      expect(await outcomes("--image", "/other")).toEqual(["audited"]);
+      expect((await log(world, "--image", "nobody")).code).toBe(1);
+      expect((await log(world)).stdout.split("\n")[0]).toMatch(/^\S+Z \d+ ms {2}\S+:v1 {2}allow signed: /);
+    });
+  });
+
+  it("prints nothing that a terminal would obey, whoever wrote the log", async () => {
+    await withLog(async (world) => {
+      const path = world.write(
+        "other.log",
+        `${JSON.stringify({ outcome: "deny", image: "a\u001b[2Jb", reason: "x\ny" })}\nno json\n`,
+      );
+      const { stdout, stderr, code } = await log(world, "--file", path);
+      expect([stdout, code]).toEqual(["-  a?[2Jb  x?y\n", 0]);
+      expect(stderr).toContain("1 lines");
+    });
+  });
+
+  it("follows what comes, over a rotation", async () => {
+    await withLog(async (world, image) => {
+      await world.pull(world.name, image);
+      let seen = "";
+      const following = ask(["log", "--follow", "--output", "json"], {
+        env: world.env,
+        started: (child) => {
+          child.stdout?.on("data", (chunk: Buffer) => {
+            seen += chunk.toString();
+          });
+          setTimeout(() => child.kill("SIGINT"), 4_000);
+        },
+      });
+      await expect.poll(() => seen).toMatch(/"signed".*\n$/);
+      const unsigned = await world.image("unsigned", { signed: false });
+      await world.pull(world.name, unsigned);
+      writeFileSync(`${logOf(world)}.1`, readFileSync(logOf(world)));
+      rmSync(logOf(world));
+      await world.pull(world.name, await world.image("third"));
+      const { code, stdout } = await following;
+      const told = stdout
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as Logged)["code"]);
+      expect(code).toBe(0);
+      // What was moved by copying has another inode, and is not read twice.
+      expect(told.filter((one) => one === "signed")).toHaveLength(2);
+    });
+  });
+
+  it("says where to look where there is no file", async () => {
+    await withLog(async (world) => {
+      for (const decisionLog of ["none", "journald"]) {
+        world.configure({ ...world.settings, decisionLog });
+        expect(headline(await log(world))).toBe("3 misconfigured config.invalid");
+      }
+      for (const args of [["--lines", "0"], ["--lines", "x"], ["operand"], ["--nothing"]]) {
+        expect(headline(await log(world, ...args))).toBe("3 misconfigured input.malformed");
+      }
+    });
+  });
+});
