@@ -23,6 +23,8 @@ export const SHELL_LAYERS = [
   ["registry", "logging"],
   ["collect"],
   ["decide"],
+  ["node"],
+  ["doctor"],
   ["cli"],
   ["main.ts"],
 ];
@@ -44,8 +46,10 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 const HTTP_FILE = "net/bun-fetch.ts";
 /** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
 const DNS_FILE = "net/txt.ts";
-/** The only file that may run another program: the one that an administrator named for credentials. */
-const HELPER_FILE = "registry/credential-helper.ts";
+/** The only files that may run another program: the one that an administrator named for credentials; containerd's own. */
+const PROGRAM_FILES = ["registry/credential-helper.ts", "node/program.ts"];
+/** The only files that speak to containerd's sockets, or let it speak to us, when an administrator asks for that. */
+const PROBE_FILES = ["node/grpc.ts", "node/probe-registry.ts"];
 /** The only other file that opens a socket: journald's. */
 const JOURNAL_FILE = "logging/journald.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
@@ -77,7 +81,7 @@ const IMPURE_GLOBALS = [
 ];
 const ASYNC_TYPES = ["Promise", "PromiseLike", "Awaited", "AsyncIterable", "AsyncIterator", "AsyncGenerator"];
 /** Modules through which a program reaches the network, other processes or other code. */
-const FORBIDDEN_NODE = "cluster|http|http2|https|inspector|module|repl|tls|dgram|vm|wasi|worker_threads";
+const FORBIDDEN_NODE = "cluster|https|inspector|module|repl|tls|dgram|vm|wasi|worker_threads";
 
 const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   dependencies: Record<string, string>;
@@ -122,7 +126,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${file === HELPER_FILE ? "" : "child_process|"}${file === JOURNAL_FILE ? "" : "net|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -131,9 +135,9 @@ function boundaries(
 
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
-  const wrappers = [...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, HELPER_FILE, JOURNAL_FILE])].filter(
-    (file) => file.startsWith(`${entry}/`),
-  );
+  const wrappers = [
+    ...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, ...PROGRAM_FILES, ...PROBE_FILES, JOURNAL_FILE]),
+  ].filter((file) => file.startsWith(`${entry}/`));
   const imports = isFile
     ? [{ files: [`src/${entry}`], rules: { "no-restricted-imports": boundaries(entry, entry, 0, pure) } }]
     : [

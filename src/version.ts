@@ -10,3 +10,6 @@ export const VERSION: string = typeof ATCR_VERIFY_VERSION === "string" ? ATCR_VE
  * out and remembered, no other takes for right.
  */
 export const PROGRAM: string = `${VERSION} ${typeof ATCR_VERIFY_BUILD === "string" ? ATCR_VERIFY_BUILD : "source"}`;
+
+/** The same for people: the version, and the beginning of the hash. */
+export const BUILD: string = PROGRAM.slice(0, VERSION.length + 1 + 12);

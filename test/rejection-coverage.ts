@@ -14,6 +14,7 @@ interface Yield {
 export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "policy.no_match": { vectors: ["policy.no_match"] },
   "policy.denied": { vectors: ["policy.denied.digest_list", "policy.denied"] },
+  "policy.probe": { test: "binary/probe.test.ts :: is refused whatever the policy says" },
   "signature.none": { vectors: ["signature.none.absent", "signature.none", "signature.none.too_many_asked"] },
   "signer.untrusted": { vectors: ["signer.untrusted", "signer.untrusted.signed"] },
   "signer.not_yet_valid": { vectors: ["signer.not_yet_valid"] },

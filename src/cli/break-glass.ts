@@ -9,7 +9,7 @@ import { breakGlassPath } from "./break-glass-place.ts";
 /** Mistakes of the node itself, which must not keep its pulls from being let through. */
 const OF_THE_NODE: ReadonlySet<RejectionCode> = new Set(["policy.invalid", "config.invalid"]);
 /** What somebody has denied by name is no emergency. */
-const SAID_BY_NAME: ReadonlySet<RejectionCode> = new Set(["policy.denied"]);
+const SAID_BY_NAME: ReadonlySet<RejectionCode> = new Set(["policy.denied", "policy.probe"]);
 
 /** A break-glass file of this node. */
 export type Glass = { readonly path: string } & (

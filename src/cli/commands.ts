@@ -3,10 +3,10 @@ import { readOutput } from "./command-line.ts";
 import { endingIn } from "./person-report.ts";
 import { ProcessEdge } from "./process-edge.ts";
 
-const EXPECTED = "expected verify, policy, identity, state, cache, log, --help or --version";
+const EXPECTED = "expected verify, policy, identity, state, cache, log, enable, disable, doctor, --help or --version";
 /** What may stand before `--help`: a command, and what it is to do. */
 const COMMAND =
-  /^(?:|verify|identity|log|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
+  /^(?:|verify|identity|log|enable|disable|doctor|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
 
 /** Opens a person's door. */
 export function openDoor(args: readonly string[]): void {
@@ -39,6 +39,18 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
     case "cache": {
       const { cacheCommand } = await import("./cache-command.ts");
       return cacheCommand(rest, edge);
+    }
+    case "doctor": {
+      const { doctorCommand } = await import("./doctor-command.ts");
+      return doctorCommand(rest, edge);
+    }
+    case "enable": {
+      const { enableCommand } = await import("./enable-command.ts");
+      return enableCommand(rest, edge);
+    }
+    case "disable": {
+      const { disableCommand } = await import("./enable-command.ts");
+      return disableCommand(rest, edge);
     }
     case "log": {
       const { logCommand } = await import("./log-command.ts");

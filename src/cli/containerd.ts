@@ -4,11 +4,14 @@ import { answerFromCache } from "../decide/from-cache.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Rule } from "../policy/policy.ts";
+import { isProbe } from "../policy/probe.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Verdict } from "../verify/verdict.ts";
+import { BUILD } from "../version.ts";
+import { type Answer, refusalOf } from "./answer.ts";
 import { isThereGlass } from "./break-glass-place.ts";
 import { namedByFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
@@ -50,6 +53,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   const subject = readQuestion(args, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
+  if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
   await heedGlass(subject, edge);
 
   const startAnew = (): void => restartWithoutJit(args, { stdin, elapsed: edge.running });
@@ -80,6 +84,12 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   const { judgeOnline } = await import("./online.ts");
   const { verdict } = await judgeOnline(subject, policy, config, edge, memory);
   edge.answer(verdict);
+}
+
+/** What tells the doctor that this very program was asked (spec, "The doctor"): before the policy, whatever that says. */
+function probeRefusal(digest: string): Answer {
+  const detail = `atcr-verify ${BUILD} was asked about ${digest}, and never lets its doctor's own name through`;
+  return refusalOf("policy.probe", detail);
 }
 
 function isSigned(verdict: Verdict): boolean {

@@ -10,6 +10,9 @@ Usage:
   atcr-verify state show [DID] | forget DID  what this node remembers of signers
   atcr-verify cache list | show DIGEST | clear [DIGEST | DID]
                                              evidence that is judged again without asking
+  atcr-verify enable [options]               have containerd ask this program at each pull
+  atcr-verify disable [options]              not any more
+  atcr-verify doctor [--probe] [options]     do pulls on this node pass through this program?
   atcr-verify log [options]                  what was decided at pulls, the latest last
   atcr-verify --help | --version
 
@@ -38,6 +41,14 @@ Options of policy (--config and --output as above; explain and test take --polic
 Options of identity (and --config, --output as above):
   --min-key-age AGE      say whether the key is younger than this (default: 72h)
 
+Options of enable, disable and doctor (and --config, --output as above):
+  --bin-dir DIR          of enable and disable: instead of containerd's own bin_dir
+  --force                of enable: whatever was found
+  --probe                of doctor: have containerd pull what must be refused, and see it refused
+  --offline              of doctor: ask no service
+  --address SOCKET       containerd's (default: /run/containerd/containerd.sock)
+  --containerd-config F  its configuration (default: what its process was given)
+
 Options of log (and --config, --output as above):
   --lines N              how many at most (default: 20)
   --refused              those that were refused
@@ -54,6 +65,7 @@ Exit status:
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
   cache: 0 shown or cleared   1 nothing was there, or with a warning
+  enable, doctor: 0 no problem   1 a problem   disable: 0
   log: 0 shown   1 nothing was there
   these: 3 and 4 as above
 `;

@@ -1,0 +1,221 @@
+import type { Config } from "../config/config.ts";
+import { checkBinDir } from "../doctor/bin-dir-checks.ts";
+import { type Finding, ok, problem, warning } from "../doctor/check.ts";
+import { checkConfig, checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
+import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
+import { checkClock, checkFolder, checkProc, checkRoots } from "../doctor/node-checks.ts";
+import { checkPolicy } from "../doctor/policy-checks.ts";
+import { probe } from "../doctor/probe.ts";
+import { readLog } from "../logging/read-log.ts";
+import { entriesOf } from "../node/bin-dir.ts";
+import {
+  type Containerd,
+  CRI_IMAGES_PLUGIN,
+  DEFAULT_ADDRESS,
+  lookAtContainerd,
+  settingsOf,
+  verifierSettings,
+} from "../node/containerd.ts";
+import { findProgram, runProgram } from "../node/program.ts";
+import { ownProgram } from "../node/wiring.ts";
+import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import { Rejection, reject } from "../rejection.ts";
+import { BUILD, VERSION } from "../version.ts";
+import { readGlass } from "./break-glass.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import { onlineContext } from "./online.ts";
+import { policySource } from "./policy-source.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, jsonText, printable } from "./report.ts";
+import { loadConfig } from "./settings.ts";
+
+const OPTIONS = {
+  probe: "flag",
+  offline: "flag",
+  config: "value",
+  output: "value",
+  address: "value",
+  "containerd-config": "value",
+} as const;
+/** Milliseconds for all of it: pulls that are tried, services that do not answer. */
+const WHOLE = 90_000;
+const PATIENCE = 3_000;
+
+/** `atcr-verify doctor`: do pulls on this node pass through this program, and will they be answered? */
+export async function doctorCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const { values, flags, operands } = readCommandLine(args, OPTIONS);
+  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
+  edge.setDeadline(WHOLE);
+  const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
+  const own = ownProgram();
+  const { config, findings: ofConfig } = readConfig(values.get("config"), containerd);
+  const findings = [
+    ...checkContainerd(containerd),
+    ...checkPlugin(containerd),
+    ...checkConfig(containerd),
+    ...lookIntoBinDir(containerd, own),
+    ...checkCri(containerd),
+    ...checkEnvironment(containerd.daemon),
+    ...checkOtherClients(await otherClients()),
+    ...ofConfig,
+    ...(config ? await checkNode(config, containerd, edge, flags.has("offline")) : []),
+    ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
+  ];
+  const count = (level: Finding["level"]) => findings.filter((finding) => finding.level === level).length;
+  const [problems, warnings] = [count("problem"), count("warning")];
+  const summary = { version: VERSION, program: own, problems, warnings, findings };
+  edge.print(
+    readOutput(args) === "json" ? jsonText(summary) : textOf(findings, problems, warnings),
+    problems === 0 ? 0 : 1,
+  );
+}
+
+function textOf(findings: readonly Finding[], problems: number, warnings: number): string {
+  const lines = findings.map(({ level, name, found, advice }) =>
+    detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`),
+  );
+  return `${lines.join("")}${printable(`${problems} problems, ${warnings} warnings`)}\n`;
+}
+
+/** The file that containerd's environment names, unless told otherwise: it is that one which pulls read. */
+function readConfig(
+  named: string | undefined,
+  { daemon }: Containerd,
+): { config?: Config; findings: readonly Finding[] } {
+  const path = named ?? daemon?.environment.get("ATCR_VERIFY_CONFIG");
+  try {
+    const config = loadConfig(path);
+    return {
+      config,
+      findings: [
+        ok(
+          "configuration",
+          path === undefined ? "the configuration can be read, or there is none" : `${path} can be read`,
+        ),
+      ],
+    };
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return { findings: [problem("configuration", error.message, "every pull is refused until it is corrected")] };
+  }
+}
+
+function lookIntoBinDir(containerd: Containerd, own: string): readonly Finding[] {
+  const { binDir, maxVerifiers } = verifierSettings(containerd);
+  try {
+    return checkBinDir({ path: binDir, maxVerifiers, entries: binDir === "" ? undefined : entriesOf(binDir) }, own);
+  } catch (error) {
+    return [problem("bin-dir", `${binDir} cannot be read: ${(error as Error).message}`, "run the doctor as root")];
+  }
+}
+
+async function checkNode(
+  config: Config,
+  containerd: Containerd,
+  edge: ProcessEdge,
+  offline: boolean,
+): Promise<readonly Finding[]> {
+  const { decisionLog } = config;
+  const folder = decisionLog.kind === "file" ? decisionLog.path.replace(/\/[^/]*$/, "") : undefined;
+  return [
+    ...checkTimeout(containerd, config.deadline),
+    ...(await policyAndServices(config, containerd, edge, offline)),
+    checkClock(Date.now()),
+    checkProc(),
+    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE")),
+    checkFolder({
+      name: "state-folder",
+      path: config.stateDir,
+      without: "nothing that was seen is remembered",
+      isMade: true,
+    }),
+    checkFolder({ name: "cache-folder", path: config.cacheDir, without: "each pull asks the network", isMade: true }),
+    folder === undefined
+      ? decisionLog.kind === "none"
+        ? warning(
+            "decision-log",
+            "decisionLog is none: what was decided cannot be seen afterwards",
+            "name a file, or journald",
+          )
+        : ok("decision-log", "decisions go to journald: journalctl -t atcr-verify")
+      : checkFolder({
+          name: "decision-log",
+          path: folder,
+          without: "what was decided cannot be seen afterwards",
+          isMade: false,
+        }),
+    checkGlass(),
+  ];
+}
+
+function checkGlass(): Finding {
+  const glass = readGlass(Date.now());
+  if (glass === undefined) return ok("break-glass", "the glass is not broken");
+  const { path, broken } = glass;
+  if (broken === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
+  const scopes = broken.scopes.map(({ text }) => text).join(", ");
+  const until = new Date(broken.until).toISOString();
+  return problem(
+    "break-glass",
+    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${broken.reason}`,
+    `refused pulls get through; remove ${path} when the emergency is over`,
+  );
+}
+
+async function policyAndServices(
+  config: Config,
+  containerd: Containerd,
+  edge: ProcessEdge,
+  offline: boolean,
+): Promise<readonly Finding[]> {
+  try {
+    const source = policySource(undefined, config);
+    const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
+    const findings = checkPolicy(question, source.path, sandboxOf(containerd));
+    if (offline) return findings;
+    const { checkServices } = await import("./doctor-services.ts");
+    return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge)))];
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return [problem("policy", error.message, "every pull is refused until it is corrected")];
+  }
+}
+
+/** Only where this node runs pods. */
+function sandboxOf(containerd: Containerd): ImageReference | undefined {
+  if (containerd.plugins?.get(CRI_IMAGES_PLUGIN) !== "ok") return undefined;
+  const pinned = settingsOf(containerd, CRI_IMAGES_PLUGIN)["pinned_images"];
+  const image =
+    typeof pinned === "object" && pinned !== null ? (pinned as Record<string, unknown>)["sandbox"] : undefined;
+  try {
+    return typeof image === "string" ? normaliseReference(image) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function otherClients() {
+  const [dockerd, nerdctl] = [findProgram("dockerd"), findProgram("nerdctl")];
+  const version = nerdctl === undefined ? undefined : await runProgram(nerdctl, ["--version"], PATIENCE);
+  const number = version && /(\d+\.\d+\.\d+)/.exec(version.stdout)?.[1];
+  return {
+    ...(dockerd !== undefined && { dockerd }),
+    ...(nerdctl !== undefined && number !== undefined && { nerdctl: { path: nerdctl, version: number } }),
+  };
+}
+
+function notProbed(): Finding {
+  return warning(
+    "probe",
+    "no pull was tried, so that pulls pass through this program is not proven",
+    "run: atcr-verify doctor --probe",
+  );
+}
+
+async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly Finding[]> {
+  const log = config?.decisionLog;
+  const path = log?.kind === "file" ? log.path : undefined;
+  const isLogged = (digest: string): boolean =>
+    path !== undefined && (readLog(path)?.decisions.some((decision) => decision["digest"] === digest) ?? false);
+  return probe({ containerd, build: BUILD, ...(path !== undefined && { isLogged }) });
+}

@@ -1,0 +1,121 @@
+import type { CollectContext } from "../collect/context.ts";
+import type { Config } from "../config/config.ts";
+import { type Finding, ok, problem, warning } from "../doctor/check.ts";
+import type { HttpRequest } from "../net/exchange.ts";
+import { isJudging } from "../policy/finding.ts";
+import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
+import { isLasting } from "../policy/standing.ts";
+import { askIdentities } from "./policy-identities.ts";
+
+/** Signers, and registries, that are asked: enough to see that the way there is open. */
+const MAX_SIGNERS = 5;
+const MAX_REGISTRIES = 5;
+/** Milliseconds for one of them. */
+const TIMEOUT = 3_000;
+
+/** Whether the services that the policy makes pulls depend on can be reached from here, as a pull would. */
+export async function checkServices(
+  policy: TrustPolicy,
+  config: Config,
+  context: CollectContext,
+): Promise<readonly Finding[]> {
+  const [signers, registries] = [signersOf(policy, context.now()), registriesOf(policy)];
+  const [ofSigners, ofRegistries] = await Promise.all([
+    checkSigners(signers.slice(0, MAX_SIGNERS), context),
+    Promise.all(registries.slice(0, MAX_REGISTRIES).map((host) => checkRegistry(host, context))),
+  ]);
+  const none = signers.length === 0 ? [ok("signers", "the policy trusts nobody, so nobody is asked who they are")] : [];
+  const directories = config.plcDirectories.join(", ");
+  return [...none, ...ofSigners.map((finding) => withDirectory(finding, directories)), ...ofRegistries];
+}
+
+function signersOf({ rules, everyone, fallback }: TrustPolicy, now: number): readonly TrustedSigner[] {
+  const trusted =
+    fallback === "audit" ? everyone : rules.filter(isJudging).flatMap(({ requirement }) => requirement.signers);
+  return [...new Map(trusted.filter((one) => isLasting(one, now)).map((one) => [one.did, one])).values()];
+}
+
+/** Hosts that rules with evidence name, in their order; wildcards name none. */
+function registriesOf({ rules }: TrustPolicy): readonly string[] {
+  const hosts = rules.filter(isJudging).flatMap(({ scopes }) => scopes.map(({ segments }) => segments[0] ?? ""));
+  return [...new Set(hosts.filter((host) => host !== "" && !host.includes("*")))];
+}
+
+async function checkSigners(signers: readonly TrustedSigner[], context: CollectContext): Promise<readonly Finding[]> {
+  const identities = await askIdentities(
+    signers.map(({ did }) => did),
+    context,
+  );
+  const pdses = new Set<string>();
+  const findings = signers.map(({ did }): Finding => {
+    const identity = identities.get(did);
+    if (identity === undefined) return warning("identity", `${did} was not asked for`, "run the doctor again");
+    if ("code" in identity)
+      return problem(
+        "identity",
+        `who ${did} is cannot be told: ${identity.code}: ${identity.detail}`,
+        "pulls of what they signed are refused until it can",
+      );
+    pdses.add(identity.pds);
+    return ok("identity", `${did} is proven; key ${identity.key.didKey}, PDS ${identity.pds}`);
+  });
+  return [...findings, ...(await Promise.all([...pdses].map((pds) => checkPds(pds, context))))];
+}
+
+function withDirectory(finding: Finding, directories: string): Finding {
+  return finding.name === "identity" && finding.level === "problem"
+    ? { ...finding, found: `${finding.found} (directories: ${directories})` }
+    : finding;
+}
+
+async function checkPds(pds: string, context: CollectContext): Promise<Finding> {
+  const found = await reach({ url: `${pds}/xrpc/_health`, purpose: "PDS", originMayBePrivate: false }, context);
+  if (found === undefined) return ok("pds", `${pds} answers`);
+  return problem(
+    "pds",
+    `${pds} cannot be asked: ${found}`,
+    "pulls of what is signed there are refused, unless the rule has maxStaleness",
+  );
+}
+
+async function checkRegistry(host: string, context: CollectContext): Promise<Finding> {
+  const { all, problem: damaged } = context.registries.endpoints(host);
+  const tried = await Promise.all(
+    all.map(async ({ root, unusable, tls, headers }) => {
+      const request = {
+        url: `${root}/`,
+        purpose: "registry",
+        originMayBePrivate: true,
+        ...(tls && { tls }),
+        ...(headers && { headers }),
+      };
+      return { root, why: unusable ?? (await reach(request, context)) };
+    }),
+  );
+  const failed = tried.flatMap(({ root, why }) => (why === undefined ? [] : [`${root}: ${why}`]));
+  if (failed.length === 0 && damaged === undefined)
+    return ok("registry", `${host} answers (${tried.map(({ root }) => root).join(", ")})`);
+  return warning(
+    "registry",
+    `${host}: ${[...(damaged === undefined ? [] : [damaged]), ...failed].join("; ")}`,
+    "referrers are not seen there; signatures of signers that a rule names are found without",
+  );
+}
+
+/** @returns why it cannot be reached; any answer is one */
+async function reach(
+  request: Pick<HttpRequest, "url" | "purpose" | "originMayBePrivate" | "tls" | "headers">,
+  { http, deadline }: CollectContext,
+): Promise<string | undefined> {
+  try {
+    await http({ ...request, accept: "*/*", maxBytes: 64 * 1024, timeout: TIMEOUT, maxRedirects: 0 }, deadline);
+    return undefined;
+  } catch (error) {
+    return isRedirect(error) ? undefined : (error as Error).message;
+  }
+}
+
+/** None is followed here, and to be sent elsewhere is an answer. */
+function isRedirect(error: unknown): boolean {
+  return error instanceof Error && /redirect/i.test(error.message);
+}

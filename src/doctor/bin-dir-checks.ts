@@ -1,0 +1,98 @@
+import type { Entry } from "../node/bin-dir.ts";
+import { ENTRY } from "../node/wiring.ts";
+import { type Finding, ok, problem, warning } from "./check.ts";
+
+/** Names that editors, package managers and copies leave behind. */
+const LEFTOVER = /^\.|~$|\.(?:dpkg-\w+|rpm(?:new|save|orig)|bak|old|new|orig|swp|tmp)$|^README/i;
+
+export interface BinDir {
+  /** Empty: containerd runs no verifier. */
+  readonly path: string;
+  /** In the order in which they are run; undefined where there is no folder. */
+  readonly entries: readonly Entry[] | undefined;
+  readonly maxVerifiers: number;
+}
+
+/**
+ * Whether containerd runs this program, and nothing that blocks pulls.
+ *
+ * @param program absolute path of this program
+ */
+export function checkBinDir(binDir: BinDir, program: string): readonly Finding[] {
+  const { path, entries } = binDir;
+  const enable = "run: atcr-verify enable";
+  if (path === "") {
+    return [
+      problem(
+        "bin-dir",
+        "bin_dir is empty: containerd runs no verifier and allows every pull",
+        "set bin_dir in containerd's configuration",
+      ),
+    ];
+  }
+  if (entries === undefined) {
+    return [problem("bin-dir", `bin_dir is ${path}, which is not there: every pull is allowed`, enable)];
+  }
+  const own = entries.filter(({ leadsTo }) => leadsTo === program);
+  const others = entries.filter((entry) => !own.includes(entry));
+  return [
+    ok("bin-dir", `containerd runs the verifiers in ${path}`),
+    ...(own.length === 0 ? [missing(binDir, program, enable)] : own.flatMap((entry) => checkOwn(entry, binDir))),
+    ...others.flatMap((entry) => checkOther(entry, binDir)),
+  ];
+}
+
+function missing({ path, entries = [] }: BinDir, program: string, enable: string): Finding {
+  const named = entries.find(({ name }) => name === ENTRY);
+  if (named?.leadsTo !== undefined) {
+    const found = `${path}/${ENTRY} leads to ${named.leadsTo}, and this program is ${program}`;
+    return problem("link", found, `${enable}; or ask the doctor of that program`);
+  }
+  return problem("link", `nothing in ${path} leads to ${program}: this program is not asked`, enable);
+}
+
+function checkOwn({ name, isLink }: Entry, { path, entries = [], maxVerifiers }: BinDir): readonly Finding[] {
+  const at = entries.findIndex((entry) => entry.name === name);
+  if (maxVerifiers >= 0 && at >= maxVerifiers) {
+    const found = `${path}/${name} is number ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers): it is skipped`;
+    return [problem("link", found, "remove other entries, or raise max_verifiers")];
+  }
+  if (!isLink) {
+    const found = `${path}/${name} is the program itself: while it is upgraded, what lies beside it is executed too`;
+    return [warning("link", found, "install it elsewhere, and run: atcr-verify enable")];
+  }
+  return [ok("link", `${path}/${name} leads to this program`)];
+}
+
+function checkOther({ name, broken }: Entry, { path, entries = [], maxVerifiers }: BinDir): readonly Finding[] {
+  const at = entries.findIndex((entry) => entry.name === name);
+  if (maxVerifiers >= 0 && at >= maxVerifiers) {
+    return [
+      warning(
+        "entries",
+        `${path}/${name} is number ${at + 1} and is skipped (max_verifiers is ${maxVerifiers})`,
+        "remove it, or raise max_verifiers",
+      ),
+    ];
+  }
+  if (broken !== undefined) {
+    const found = `${path}/${name} cannot be executed (${broken}), which blocks every pull`;
+    return [problem("entries", found, `move it out of ${path}`)];
+  }
+  if (LEFTOVER.test(name)) {
+    return [
+      problem(
+        "entries",
+        `${path}/${name} looks like something left behind, and is executed at every pull`,
+        `move it out of ${path}`,
+      ),
+    ];
+  }
+  return [
+    warning(
+      "entries",
+      `${path}/${name} is another verifier: both must allow a pull`,
+      "see that it is meant to be there",
+    ),
+  ];
+}

@@ -1,0 +1,24 @@
+/** What one check found. */
+export interface Finding {
+  readonly level: "ok" | "warning" | "problem";
+  /** Stable, in kebab-case: scripts may rely on it. */
+  readonly name: string;
+  /** One sentence, without a full stop; may repeat what others wrote. */
+  readonly found: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+export function ok(name: string, found: string): Finding {
+  return { level: "ok", name, found };
+}
+
+/** Enforcement may have a gap, or something will go wrong. */
+export function warning(name: string, found: string, advice: string): Finding {
+  return { level: "warning", name, found, advice };
+}
+
+/** Pulls are not verified, or will be refused or fail for no good reason. */
+export function problem(name: string, found: string, advice: string): Finding {
+  return { level: "problem", name, found, advice };
+}

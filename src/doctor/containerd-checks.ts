@@ -1,0 +1,136 @@
+import { parseDuration } from "../encoding/duration.ts";
+import { field, isJsonObject } from "../encoding/json.ts";
+import {
+  type Containerd,
+  CRI_IMAGES_PLUGIN,
+  settingsOf,
+  VERIFIER_PLUGIN,
+  verifierSettings,
+} from "../node/containerd.ts";
+import { isNewer } from "../node/daemon.ts";
+import { type Finding, ok, problem, warning } from "./check.ts";
+
+/** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */
+const MARGIN = 1000;
+/** With any other number of downloads at a time CRI pulls by itself. */
+const DOWNLOADS = 3;
+/** Settings of CRI's registry table that make it pull by itself. */
+const OLD_REGISTRY = ["mirrors", "configs", "auths"];
+
+/** Whether containerd is there, and of a version that asks verifiers. */
+export function checkContainerd(containerd: Containerd): readonly Finding[] {
+  const { address, daemon, program, version, unknown } = containerd;
+  const name = "containerd";
+  if (program === undefined && version === undefined) {
+    return [problem(name, "no containerd was found, neither running nor in PATH", "install containerd 2.1 or later")];
+  }
+  const silent = unknown.map((why) =>
+    warning("containerd-unknown", why, "run the doctor as root, where containerd runs"),
+  );
+  if (version === undefined) {
+    const advice = "start containerd, or name its socket with --address";
+    return [problem(name, `no containerd answers at ${address}`, advice), ...silent];
+  }
+  const process = daemon === undefined ? "" : `, process ${daemon.pid}`;
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  if (major < 2)
+    return [problem(name, `containerd ${version} knows no verifiers`, "upgrade to containerd 2.1 or later"), ...silent];
+  const found = `containerd ${version} answers at ${address}${process}`;
+  if (major === 2 && minor === 0) {
+    const advice = "upgrade to containerd 2.1 or later; until then pulls of kubelet and crictl are not verified";
+    return [problem(name, `${found}; CRI of 2.0 never asks verifiers`, advice), ...silent];
+  }
+  return [ok(name, found), ...silent];
+}
+
+/** Whether the plugin that runs verifiers is loaded. */
+export function checkPlugin({ plugins }: Containerd): readonly Finding[] {
+  if (plugins === undefined) return [];
+  const status = plugins.get(VERIFIER_PLUGIN);
+  if (status === "ok") return [ok("plugin", "the image verifier plugin is loaded")];
+  const found =
+    status === undefined ? "the image verifier plugin is not there" : `the image verifier plugin's status is ${status}`;
+  return [
+    problem(
+      "plugin",
+      found,
+      `see that ${VERIFIER_PLUGIN} is not under disabled_plugins, and containerd's log of its start`,
+    ),
+  ];
+}
+
+/** Whether containerd runs with the configuration that is looked at here. */
+export function checkConfig({ config, configPath, daemon }: Containerd): readonly Finding[] {
+  if (config === undefined) return [];
+  if (daemon !== undefined && isNewer(configPath, daemon)) {
+    const found = `${configPath} was changed after containerd started, which may run with other settings`;
+    return [warning("config", found, "restart containerd")];
+  }
+  return [ok("config", `the configuration is ${configPath} with what it imports`)];
+}
+
+/** Whether containerd waits for the answer. @param deadline ours, in milliseconds */
+export function checkTimeout(containerd: Containerd, deadline: number): readonly Finding[] {
+  const { timeout } = verifierSettings(containerd);
+  const limit = parseDuration(timeout);
+  const [name, ours] = ["timeout", `our deadline of ${deadline / 1000} s`];
+  if (limit === undefined)
+    return [warning(name, `per_verifier_timeout is ${timeout}, which cannot be compared`, `keep it above ${ours}`)];
+  if (limit >= deadline + MARGIN) return [ok(name, `containerd waits for ${timeout}, ${ours} is below`)];
+  const found = `containerd kills a verifier after ${timeout}, ${ours} does not leave a second of that`;
+  const advice = "raise per_verifier_timeout, or lower deadline: what is killed refuses the pull without a reason";
+  return [limit <= deadline ? problem(name, found, advice) : warning(name, found, advice)];
+}
+
+/** The settings with which CRI pulls by itself, and asks no verifier. */
+export function checkCri(containerd: Containerd): readonly Finding[] {
+  const { plugins } = containerd;
+  const name = "cri";
+  if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") {
+    return [ok(name, "CRI is not loaded: no kubelet pulls through this containerd")];
+  }
+  if (containerd.config === undefined) return [];
+  const settings = settingsOf(containerd, CRI_IMAGES_PLUGIN);
+  const bypasses = bypassesIn(settings);
+  if (bypasses.length === 0) return [ok(name, "no setting of CRI makes it pull without asking verifiers")];
+  const where = `plugins."${CRI_IMAGES_PLUGIN}"`;
+  return bypasses.map(([setting, advice]) =>
+    problem(name, `with ${setting} under ${where}, kubelet and crictl pull without asking verifiers`, advice),
+  );
+}
+
+function bypassesIn(settings: ReturnType<typeof settingsOf>): readonly (readonly [setting: string, advice: string])[] {
+  const registry = field(settings, "registry");
+  const value = (key: string) => field(settings, key);
+  const old = OLD_REGISTRY.filter((key) => {
+    const table = isJsonObject(registry) ? field(registry, key) : undefined;
+    return isJsonObject(table) && Object.keys(table).length > 0;
+  });
+  const downloads = value("max_concurrent_downloads");
+  return [
+    ...(value("use_local_image_pull") === true ? [["use_local_image_pull = true", "set it to false"] as const] : []),
+    ...(value("discard_unpacked_layers") === true
+      ? [["discard_unpacked_layers = true", "set it to false"] as const]
+      : []),
+    ...(value("disable_snapshot_annotations") === false
+      ? [
+          [
+            "disable_snapshot_annotations = false",
+            "set it to true; remote snapshotters need it false and cannot be combined with verifiers",
+          ] as const,
+        ]
+      : []),
+    ...(typeof downloads === "number" && downloads !== DOWNLOADS
+      ? [
+          [
+            `max_concurrent_downloads = ${downloads}`,
+            `set it to ${DOWNLOADS}; the transfer service has a limit of its own`,
+          ] as const,
+        ]
+      : []),
+    ...(value("image_pull_with_sync_fs") === true
+      ? [["image_pull_with_sync_fs = true", "set it to false"] as const]
+      : []),
+    ...old.map((key) => [`registry.${key}`, "use config_path with hosts.toml instead"] as const),
+  ];
+}

@@ -1,0 +1,38 @@
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { hasCode } from "../disk/error-code.ts";
+
+/** An entry of containerd's bin_dir: each is executed at every pull, in the order of the bytes of their names. */
+export interface Entry {
+  readonly name: string;
+  /** Where it leads, all links followed; absent for one that leads nowhere. */
+  readonly leadsTo?: string;
+  readonly isLink: boolean;
+  /** Why containerd cannot execute it, which blocks every pull, as a clause. */
+  readonly broken?: string;
+}
+
+/** @returns undefined where there is no such folder. @throws Error where it cannot be read */
+export function entriesOf(binDir: string): readonly Entry[] | undefined {
+  try {
+    const names = readdirSync(binDir);
+    // As Go sorts them: by bytes.
+    return names
+      .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      .map((name) => entryAt(join(binDir, name), name));
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function entryAt(path: string, name: string): Entry {
+  const isLink = lstatSync(path).isSymbolicLink();
+  try {
+    const [leadsTo, stats] = [realpathSync(path), statSync(path)];
+    const broken = !stats.isFile() ? "it is no file" : (stats.mode & 0o111) === 0 ? "it is not executable" : undefined;
+    return { name, isLink, leadsTo, ...(broken !== undefined && { broken }) };
+  } catch {
+    return { name, isLink, broken: `it leads to ${isLink ? readlinkSync(path) : "nothing"}, which is not there` };
+  }
+}

@@ -1,0 +1,114 @@
+import { dirname } from "node:path";
+import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
+import { parseToml } from "../encoding/toml.ts";
+import { type Daemon, daemonAt } from "./daemon.ts";
+import { findProgram, runProgram } from "./program.ts";
+
+export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
+const DEFAULT_CONFIG = "/etc/containerd/config.toml";
+/** Milliseconds that one of containerd's programs may take. */
+const PATIENCE = 5_000;
+
+/** What can be known of this node's containerd; what cannot is absent, and `unknown` says why. */
+export interface Containerd {
+  /** Path of its socket. */
+  readonly address: string;
+  readonly daemon?: Daemon;
+  /** Absolute paths of programs. */
+  readonly program?: string;
+  readonly ctr?: string;
+  /** Of the daemon that answers: `2.1.9`. */
+  readonly version?: string;
+  /** `TYPE.ID` to its status: `ok`, `skip`, `error`. */
+  readonly plugins?: ReadonlyMap<string, string>;
+  readonly configPath: string;
+  /** The effective configuration, what it imports and defaults included. */
+  readonly config?: JsonObject;
+  /** Sentences. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Looks at a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
+ *
+ * @param configPath its configuration; absent: the one that the running process was given
+ */
+export async function lookAtContainerd(address: string, configPath?: string): Promise<Containerd> {
+  const daemon = daemonAt(address);
+  const near = daemon === undefined ? [] : [dirname(daemon.program)];
+  const program = daemon?.program ?? findProgram("containerd");
+  const ctr = findProgram("ctr", ...near);
+  const path = configPath ?? daemon?.configPath ?? DEFAULT_CONFIG;
+  const unknown: string[] = [];
+  const ask = async (what: string, run: string | undefined, ...args: readonly string[]) => {
+    if (run === undefined) return undefined;
+    const { code, stdout, stderr } = await runProgram(run, args, PATIENCE);
+    if (code === 0) return stdout;
+    unknown.push(`${what} cannot be told: ${run} ${args.join(" ")}: ${stderr.trim().slice(0, 300)}`);
+    return undefined;
+  };
+  const [versions, plugins, dump] = await Promise.all([
+    ask("the version", ctr, "--address", address, "version"),
+    ask("which plugins are loaded", ctr, "--address", address, "plugins", "ls"),
+    ask("the effective configuration", program, "--config", path, "config", "dump"),
+  ]);
+  const version = versions && serverVersion(versions);
+  const config = dump === undefined ? undefined : parseToml(dump);
+  return {
+    address,
+    ...(daemon && { daemon }),
+    ...(program !== undefined && { program }),
+    ...(ctr !== undefined && { ctr }),
+    ...(version !== undefined && { version }),
+    ...(plugins !== undefined && { plugins: pluginsIn(plugins) }),
+    configPath: path,
+    ...(config && { config }),
+    unknown,
+  };
+}
+
+/** What the server says, not ctr. */
+function serverVersion(text: string): string | undefined {
+  return /^Server:\s*\n\s*Version:\s*v?(\S+)/m.exec(text)?.[1];
+}
+
+function pluginsIn(text: string): ReadonlyMap<string, string> {
+  const rows = text
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split(/\s+/));
+  return new Map(
+    rows.flatMap(([type = "", id = "", , status = ""]) => (type === "" ? [] : [[`${type}.${id}`, status]])),
+  );
+}
+
+/** The table of a plugin's settings. */
+export function settingsOf({ config }: Containerd, plugin: string): JsonObject {
+  const plugins = config && field(config, "plugins");
+  const settings = isJsonObject(plugins) ? field(plugins, plugin) : undefined;
+  return isJsonObject(settings) ? settings : {};
+}
+
+export const VERIFIER_PLUGIN = "io.containerd.image-verifier.v1.bindir";
+export const CRI_IMAGES_PLUGIN = "io.containerd.cri.v1.images";
+
+/** How containerd runs verifiers: its defaults where its configuration cannot be read. */
+export interface VerifierSettings {
+  /** Empty: none is run. */
+  readonly binDir: string;
+  readonly maxVerifiers: number;
+  /** A Go duration. */
+  readonly timeout: string;
+}
+
+export function verifierSettings(containerd: Containerd): VerifierSettings {
+  const settings = settingsOf(containerd, VERIFIER_PLUGIN);
+  const [binDir, max, timeout] = ["bin_dir", "max_verifiers", "per_verifier_timeout"].map((key) =>
+    field(settings, key),
+  );
+  return {
+    binDir: typeof binDir === "string" ? binDir : "/opt/containerd/image-verifier/bin",
+    maxVerifiers: typeof max === "number" ? max : 10,
+    timeout: typeof timeout === "string" ? timeout : "10s",
+  };
+}

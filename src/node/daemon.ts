@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** A process of containerd, as /proc shows it. */
+export interface Daemon {
+  readonly pid: number;
+  /** Absolute path of its program, also where that has been replaced since. */
+  readonly program: string;
+  /** Of its configuration. */
+  readonly configPath: string;
+  readonly environment: ReadonlyMap<string, string>;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+const DEFAULT_CONFIG = "/etc/containerd/config.toml";
+/** How many clock ticks are in a second, as user space sees them (proc_pid_stat(5)); the same on every Linux. */
+const TICKS = 100;
+
+/**
+ * The process that listens on a socket.
+ *
+ * @param socket absolute path
+ * @returns undefined where nobody listens, or who does cannot be seen
+ */
+export function daemonAt(socket: string): Daemon | undefined {
+  try {
+    const inode = listenerOf(socket);
+    if (inode === undefined) return undefined;
+    const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holds(name, inode));
+    return pid === undefined ? undefined : daemonOf(Number(pid));
+  } catch {
+    return undefined; // it ended meanwhile
+  }
+}
+
+/** Inode of the socket that listens there: one that is only connected to has the same name. */
+function listenerOf(socket: string): string | undefined {
+  for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {
+    // Num RefCount Protocol Flags Type St Inode Path; flag __SO_ACCEPTCON
+    const [, , , flags, , , inode, path] = line.split(" ").filter((field) => field !== "");
+    if (path === socket && flags === "00010000") return inode;
+  }
+  return undefined;
+}
+
+function holds(pid: string, inode: string): boolean {
+  try {
+    const open = `/proc/${pid}/fd`;
+    return readdirSync(open).some((fd) => {
+      try {
+        return readlinkSync(`${open}/${fd}`) === `socket:[${inode}]`;
+      } catch {
+        return false;
+      }
+    });
+  } catch {
+    return false; // another user's, or gone
+  }
+}
+
+function daemonOf(pid: number): Daemon {
+  const folder = `/proc/${pid}`;
+  const args = readFileSync(`${folder}/cmdline`, "utf8").split("\0");
+  const environment = readFileSync(`${folder}/environ`, "utf8")
+    .split("\0")
+    .filter((entry) => entry.includes("="))
+    .map((entry): [string, string] => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
+  const named = optionOf(args, "--config") ?? optionOf(args, "-c");
+  return {
+    pid,
+    program: readlinkSync(`${folder}/exe`).replace(/ \(deleted\)$/, ""),
+    configPath: named === undefined ? DEFAULT_CONFIG : resolve(readlinkSync(`${folder}/cwd`), named),
+    environment: new Map(environment),
+    startedAt: startOf(readFileSync(`${folder}/stat`, "latin1")),
+  };
+}
+
+function optionOf(args: readonly string[], name: string): string | undefined {
+  const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  return args[at]?.includes("=") === true ? args[at].slice(name.length + 1) : args[at + 1];
+}
+
+/** @param stat of the process: its start is counted from the start of the machine */
+function startOf(stat: string): number {
+  const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+  return Date.now() - (uptime - ticks / TICKS) * 1000;
+}
+
+/** Whether a file was changed after the process began, so that it may run with other settings. */
+export function isNewer(path: string, { startedAt }: Daemon): boolean {
+  try {
+    return statSync(path).mtimeMs > startedAt + 1000;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,119 @@
+import type { ClientHttp2Session, IncomingHttpHeaders } from "node:http2";
+import { connect as connectHttp2 } from "node:http2";
+import { connect as connectSocket } from "node:net";
+
+// Enough of gRPC to speak to containerd: its framing over HTTP/2, and messages that consist of strings and
+// messages only.
+
+/** An answer of gRPC other than OK. */
+export class GrpcError extends Error {
+  readonly status: number;
+
+  constructor(method: string, status: number, message: string) {
+    super(`${method} answered with gRPC status ${status}: ${message}`);
+    this.status = status;
+  }
+}
+
+/** Connects to a socket; each call that cannot be made says so. */
+export function connectGrpc(socket: string): ClientHttp2Session {
+  const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(socket) });
+  session.on("error", () => {
+    // Every call that it ends reports it.
+  });
+  return session;
+}
+
+/** The last value of each length-delimited field, by number. */
+export type Fields = ReadonlyMap<number, Uint8Array>;
+
+const GRPC_PREFIX = 5;
+
+/** One call. @param method `/SERVICE/METHOD`. @throws GrpcError where the answer is not OK */
+export function call(session: ClientHttp2Session, method: string, message: Uint8Array): Promise<Fields> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": method,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const chunks: Buffer[] = [];
+    let status = "-1";
+    let reason = "no status";
+    const readStatus = (headers: IncomingHttpHeaders): void => {
+      status = headers["grpc-status"]?.toString() ?? status;
+      reason = headers["grpc-message"]?.toString() ?? reason;
+    };
+    // An error without a body has its status in the headers, all others in the trailers.
+    stream.on("response", readStatus);
+    stream.on("trailers", readStatus);
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("close", () => {
+      if (status === "0") {
+        resolve(readFields(Buffer.concat(chunks).subarray(GRPC_PREFIX)));
+      } else {
+        reject(new GrpcError(method, Number(status), decodeURIComponent(reason)));
+      }
+    });
+    const prefix = Buffer.alloc(GRPC_PREFIX);
+    prefix.writeUInt32BE(message.length, 1);
+    stream.end(Buffer.concat([prefix, message]));
+  });
+}
+
+/** A field as text; empty where it is absent. */
+export function textOf(fields: Fields, number: number): string {
+  return Buffer.from(fields.get(number) ?? "").toString();
+}
+
+/** One length-delimited field of protobuf. */
+export function encodeField(number: number, value: Uint8Array): Uint8Array {
+  return Buffer.concat([varint((number << 3) | 2), varint(value.length), value]);
+}
+
+function varint(value: number): Uint8Array {
+  const bytes = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) {
+    bytes.push((rest & 0x7f) | 0x80);
+  }
+  return Uint8Array.of(...bytes, rest);
+}
+
+/** Reads a message. @throws Error where it is none of these */
+export function readFields(message: Uint8Array): Fields {
+  const fields = new Map<number, Uint8Array>();
+  let position = 0;
+  const readVarint = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = message[position++];
+      if (byte === undefined) {
+        throw new Error("a protobuf message ends in the middle of a number");
+      }
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) {
+        return value;
+      }
+    }
+  };
+  while (position < message.length) {
+    const tag = readVarint();
+    switch (tag & 7) {
+      case 0:
+        readVarint();
+        break;
+      case 2: {
+        const length = readVarint();
+        fields.set(tag >>> 3, message.subarray(position, position + length));
+        position += length;
+        break;
+      }
+      default:
+        throw new Error(`protobuf wire type ${tag & 7} was not expected in these messages`);
+    }
+  }
+  return fields;
+}

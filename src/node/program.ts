@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+
+/** Bytes of output that are read of a program; what it says beyond that is cut off. */
+const MAX_OUTPUT = 8 * 1024 * 1024;
+
+export interface Ended {
+  /** undefined where it did not end by itself in time, or could not be started. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program of this node, with no input and no environment but PATH.
+ *
+ * @param program absolute path
+ * @param timeout milliseconds, after which it is killed
+ * @returns never rejects
+ */
+export function runProgram(program: string, args: readonly string[], timeout: number): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: "/" });
+    const [out, err] = [new Output(), new Output()];
+    child.stdout.on("data", (chunk: Buffer) => out.add(chunk));
+    child.stderr.on("data", (chunk: Buffer) => err.add(chunk));
+    const end = (code: number | undefined, problem = ""): void => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      // Whoever inherited them may keep them open.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ code, stdout: out.text, stderr: problem === "" ? err.text : problem });
+    };
+    const timer = setTimeout(() => end(undefined, `did not end within ${timeout / 1000} s`), timeout);
+    child.on("error", (error) => end(undefined, error.message));
+    child.on("close", (code) => end(code ?? undefined));
+  });
+}
+
+/** Where a program is, in the absolute folders of PATH and these. */
+export function findProgram(name: string, ...more: readonly string[]): string | undefined {
+  const folders = [...more, ...(process.env["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"];
+  return folders
+    .filter((folder) => folder.startsWith("/"))
+    .map((folder) => `${folder}/${name}`)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+class Output {
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  add(chunk: Buffer): void {
+    const rest = chunk.subarray(0, MAX_OUTPUT - this.#size);
+    this.#chunks.push(rest);
+    this.#size += rest.length;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString("utf8");
+  }
+}

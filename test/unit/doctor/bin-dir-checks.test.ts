@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import { checkBinDir } from "../../../src/doctor/bin-dir-checks.ts";
+import type { Entry } from "../../../src/node/bin-dir.ts";
+
+const PROGRAM = "/usr/bin/atcr-verify";
+const own: Entry = { name: "atcr-verify", isLink: true, leadsTo: PROGRAM };
+const other = (name: string, values: Partial<Entry> = {}): Entry => ({
+  name,
+  isLink: false,
+  leadsTo: `/bin/${name}`,
+  ...values,
+});
+const check = (entries: readonly Entry[] | undefined, maxVerifiers = 10, path = "/opt/bin") =>
+  checkBinDir({ path, entries, maxVerifiers }, PROGRAM)
+    .filter(({ level, name }) => !(level === "ok" && name === "bin-dir"))
+    .map(({ level, name }) => `${level} ${name}`);
+
+describe("bin_dir", () => {
+  it.each<[string, readonly Entry[] | undefined, string[]]>([
+    ["the link alone", [own], ["ok link"]],
+    ["no folder", undefined, ["problem bin-dir"]],
+    ["nothing in it", [], ["problem link"]],
+    ["a link to another program", [{ ...own, leadsTo: "/opt/other" }], ["problem link", "warning entries"]],
+    [
+      "a link that leads nowhere",
+      [{ name: "atcr-verify", isLink: true, broken: "x" }],
+      ["problem link", "problem entries"],
+    ],
+    ["the program itself", [{ ...own, isLink: false }], ["warning link"]],
+    ["the link under another name", [{ ...own, name: "00-verify" }], ["ok link"]],
+    ["another verifier", [own, other("zz")], ["ok link", "warning entries"]],
+    ["one that cannot be executed", [own, other("zz", { broken: "x" })], ["ok link", "problem entries"]],
+    ["a README", [other("README.md"), own], ["ok link", "problem entries"]],
+    ["what dpkg leaves", [own, other("atcr-verify.dpkg-new")], ["ok link", "problem entries"]],
+    ["what rpm leaves", [own, other("atcr-verify.rpmsave")], ["ok link", "problem entries"]],
+    ["what an editor leaves", [own, other("atcr-verify~")], ["ok link", "problem entries"]],
+    ["a hidden file", [other(".x"), own], ["ok link", "problem entries"]],
+  ])("with %s", (_, entries, expected) => {
+    expect(check(entries)).toEqual(expected);
+  });
+
+  it("that is empty in the configuration is none", () => {
+    expect(check(undefined, 10, "")).toEqual(["problem bin-dir"]);
+  });
+
+  it("has entries that are skipped", () => {
+    const two = [other("aa"), other("ab")];
+    expect(check([...two, own], 2)).toEqual(["problem link", "warning entries", "warning entries"]);
+    expect(check([own, other("zz", { broken: "x" })], 1)).toEqual(["ok link", "warning entries"]);
+    expect(check([...two, own], -1)).toEqual(["ok link", "warning entries", "warning entries"]);
+  });
+});

@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+import type { Finding } from "../../../src/doctor/check.ts";
+import {
+  checkConfig,
+  checkContainerd,
+  checkCri,
+  checkPlugin,
+  checkTimeout,
+} from "../../../src/doctor/containerd-checks.ts";
+import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/node/containerd.ts";
+
+const levels = (findings: readonly Finding[]) => findings.map(({ level, name }) => `${level} ${name}`);
+
+/** One as it should be, in version 3 of its configuration. */
+function containerd(values: Partial<Containerd> = {}, images: object = {}, verifier: object = {}): Containerd {
+  return {
+    address: "/run/c.sock",
+    program: "/usr/bin/containerd",
+    version: "2.1.9",
+    plugins: new Map([
+      [VERIFIER_PLUGIN, "ok"],
+      [CRI_IMAGES_PLUGIN, "ok"],
+    ]),
+    configPath: "/nowhere/config.toml",
+    config: { plugins: { [VERIFIER_PLUGIN]: verifier, [CRI_IMAGES_PLUGIN]: { ...GOOD, ...images } } },
+    unknown: [],
+    ...values,
+  };
+}
+const GOOD = {
+  use_local_image_pull: false,
+  discard_unpacked_layers: false,
+  disable_snapshot_annotations: true,
+  max_concurrent_downloads: 3,
+  image_pull_with_sync_fs: false,
+  registry: { config_path: "/etc/containerd/certs.d", mirrors: {} },
+};
+const without = (key: keyof Containerd): Containerd => {
+  const { [key]: _, ...rest } = containerd();
+  return rest as Containerd;
+};
+
+describe("containerd", () => {
+  it.each<[string, Containerd, string[]]>([
+    ["2.1.9", containerd(), ["ok containerd"]],
+    ["2.2.0-rc.1", containerd({ version: "2.2.0-rc.1" }), ["ok containerd"]],
+    ["3.0", containerd({ version: "3.0.1" }), ["ok containerd"]],
+    ["2.0, whose CRI never asks", containerd({ version: "2.0.5" }), ["problem containerd"]],
+    ["1.7", containerd({ version: "1.7.20" }), ["problem containerd"]],
+    ["one that does not answer", without("version"), ["problem containerd"]],
+    ["what cannot be told", containerd({ unknown: ["x"] }), ["ok containerd", "warning containerd-unknown"]],
+  ])("is looked at: %s", (_, given, expected) => {
+    expect(levels(checkContainerd(given))).toEqual(expected);
+  });
+
+  it("must have the plugin loaded", () => {
+    expect(levels(checkPlugin(containerd()))).toEqual(["ok plugin"]);
+    expect(levels(checkPlugin(containerd({ plugins: new Map([[VERIFIER_PLUGIN, "error"]]) })))).toEqual([
+      "problem plugin",
+    ]);
+    expect(levels(checkPlugin(containerd({ plugins: new Map() })))).toEqual(["problem plugin"]);
+    expect(checkPlugin(without("plugins"))).toEqual([]);
+  });
+
+  it("may run with an older configuration than that which is looked at", () => {
+    const daemon = { pid: 1, program: "", configPath: "", environment: new Map<string, string>() };
+    const own = containerd({ configPath: import.meta.filename });
+    expect(levels(checkConfig({ ...own, daemon: { ...daemon, startedAt: 0 } }))).toEqual(["warning config"]);
+    expect(levels(checkConfig({ ...own, daemon: { ...daemon, startedAt: Date.now() + 5000 } }))).toEqual(["ok config"]);
+  });
+
+  it.each<[string | undefined, number, string]>([
+    [undefined, 8000, "ok"],
+    ["10s", 9000, "ok"],
+    ["10s", 9001, "warning"],
+    ["8500ms", 8000, "warning"],
+    ["8s", 8000, "problem"],
+    ["1s", 8000, "problem"],
+    ["1m", 59_000, "ok"],
+    ["soon", 8000, "warning"],
+  ])("waits %s for an answer within %i ms: %s", (timeout, deadline, level) => {
+    const given = containerd({}, {}, timeout === undefined ? {} : { per_verifier_timeout: timeout });
+    expect(levels(checkTimeout(given, deadline))).toEqual([`${level} timeout`]);
+  });
+
+  it.each<[object, string[]]>([
+    [{}, ["ok cri"]],
+    [{ use_local_image_pull: true }, ["problem cri"]],
+    [{ discard_unpacked_layers: true }, ["problem cri"]],
+    [{ disable_snapshot_annotations: false }, ["problem cri"]],
+    [{ max_concurrent_downloads: 4 }, ["problem cri"]],
+    [{ image_pull_with_sync_fs: true }, ["problem cri"]],
+    [{ registry: { mirrors: { a: {} } } }, ["problem cri"]],
+    [{ registry: { configs: { a: {} } } }, ["problem cri"]],
+    [{ registry: { auths: { a: {} } } }, ["problem cri"]],
+    [{ discard_unpacked_layers: true, registry: { auths: { a: {} } } }, ["problem cri", "problem cri"]],
+  ])("CRI with %j: %j", (images, expected) => {
+    expect(levels(checkCri(containerd({}, images)))).toEqual(expected);
+  });
+
+  it("without CRI has no setting of it", () => {
+    const plugins = new Map([[VERIFIER_PLUGIN, "ok"]]);
+    expect(levels(checkCri(containerd({ plugins }, { use_local_image_pull: true })))).toEqual(["ok cri"]);
+  });
+});

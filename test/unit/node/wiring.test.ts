@@ -1,0 +1,142 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { entriesOf } from "../../../src/node/bin-dir.ts";
+import { daemonAt } from "../../../src/node/daemon.ts";
+import { findProgram, runProgram } from "../../../src/node/program.ts";
+import { placedIn, placeLink, recordPlace, removeLink } from "../../../src/node/wiring.ts";
+import { makeTemporaryDirectory } from "../../support/process.ts";
+
+const root = makeTemporaryDirectory("wiring");
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+
+function bed() {
+  const folder = join(root, String(++count));
+  mkdirSync(folder);
+  const program = join(folder, "atcr-verify");
+  writeFileSync(program, "", { mode: 0o755 });
+  return { folder, program, binDir: join(folder, "deep", "bin"), link: join(folder, "deep", "bin", "atcr-verify") };
+}
+
+describe("placeLink", () => {
+  it("makes the folder and the link, once, and leaves nothing else there", () => {
+    const { folder, program, binDir, link } = bed();
+    expect([placeLink(binDir, program), placeLink(binDir, program)]).toEqual([true, false]);
+    expect(readlinkSync(link)).toBe(program);
+    expect([readdirSync(binDir), readdirSync(join(folder, "deep"))]).toEqual([["atcr-verify"], ["bin"]]);
+    expect(lstatSync(binDir).mode & 0o777).toBe(0o755);
+  });
+
+  it("replaces a link that leads elsewhere, by a rename", () => {
+    const { program, binDir, link } = bed();
+    mkdirSync(binDir, { recursive: true });
+    symlinkSync("/nowhere", link);
+    expect(placeLink(binDir, program)).toBe(true);
+    expect(readlinkSync(link)).toBe(program);
+  });
+
+  it.each<[string, (at: ReturnType<typeof bed>) => void]>([
+    ["others can write to the program", ({ program }) => chmodSync(program, 0o757)],
+    ["others can write to its folder", ({ folder }) => chmodSync(folder, 0o777)],
+    ["there is no program", ({ program }) => rmSync(program)],
+    ["others can write to bin_dir", ({ binDir }) => [mkdirSync(binDir, { recursive: true }), chmodSync(binDir, 0o777)]],
+    ["a file stands there", ({ binDir, link }) => [mkdirSync(binDir, { recursive: true }), writeFileSync(link, "")]],
+  ])("changes nothing where %s", (_, spoil) => {
+    const at = bed();
+    spoil(at);
+    expect(() => placeLink(at.binDir, at.program)).toThrow();
+    expect(existsSync(at.link) && lstatSync(at.link).isSymbolicLink()).toBe(false);
+  });
+
+  it("refuses a program that lies in bin_dir", () => {
+    const { folder } = bed();
+    expect(() => placeLink(folder, join(folder, "atcr-verify"))).toThrow("bin_dir");
+  });
+});
+
+describe("removeLink", () => {
+  it("removes what was placed, and one whose program is gone", () => {
+    const { program, binDir } = bed();
+    placeLink(binDir, program);
+    rmSync(program);
+    expect([removeLink(binDir), removeLink(binDir)]).toEqual([true, false]);
+  });
+
+  it("removes nothing else", () => {
+    const { binDir, link } = bed();
+    mkdirSync(binDir, { recursive: true });
+    symlinkSync("/usr/bin/other", link);
+    expect(() => removeLink(binDir)).toThrow("/usr/bin/other");
+    rmSync(link);
+    writeFileSync(link, "");
+    expect(() => removeLink(binDir)).toThrow("no link");
+    expect(existsSync(link)).toBe(true);
+  });
+});
+
+describe("recordPlace", () => {
+  it("keeps each folder once, until it is forgotten", () => {
+    const { folder } = bed();
+    const state = join(folder, "state");
+    recordPlace(state, "/a", true);
+    recordPlace(state, "/b", true);
+    recordPlace(state, "/a", true);
+    expect(readFileSync(join(state, "enabled"), "utf8")).toBe("/b\n/a\n");
+    recordPlace(state, "/b", false);
+    expect([placedIn(state), placedIn(join(folder, "none"))]).toEqual([["/a"], []]);
+  });
+});
+
+describe("entriesOf", () => {
+  it("lists what containerd would execute, in its order", () => {
+    const { folder, program } = bed();
+    for (const name of ["b", "B", "a"]) symlinkSync(program, join(folder, name));
+    symlinkSync("/nowhere", join(folder, "c"));
+    mkdirSync(join(folder, "d"));
+    writeFileSync(join(folder, "e"), "", { mode: 0o644 });
+    const entries = entriesOf(folder) ?? [];
+    expect(entries.map(({ name, broken }) => [name, broken !== undefined])).toEqual([
+      ["B", false],
+      ["a", false],
+      ["atcr-verify", false],
+      ["b", false],
+      ["c", true],
+      ["d", true],
+      ["e", true],
+    ]);
+    expect(entries[1]).toMatchObject({ isLink: true, leadsTo: program });
+    expect(entriesOf(join(folder, "none"))).toBeUndefined();
+  });
+});
+
+describe("a program of this node", () => {
+  it("ends with its code and output, is killed when it takes too long, and may be missing", async () => {
+    expect(await runProgram("/bin/sh", ["-c", "echo a; echo b >&2; exit 3"], 5000)).toEqual({
+      code: 3,
+      stdout: "a\n",
+      stderr: "b\n",
+    });
+    expect((await runProgram("/bin/sleep", ["60"], 100)).code).toBeUndefined();
+    expect((await runProgram("/nowhere", [], 100)).code).toBeUndefined();
+    expect([findProgram("sh"), findProgram("no-such-program")]).toEqual([
+      expect.stringMatching(/^\/.*\/sh$/),
+      undefined,
+    ]);
+  });
+
+  it("is not taken for a daemon that nobody is", () => {
+    expect(daemonAt("/nowhere.sock")).toBeUndefined();
+  });
+});
