@@ -14,6 +14,7 @@ export const PURE_LAYERS = [
   ["policy"],
   ["config"],
   ["verify"],
+  ["selftest"],
 ];
 
 /** Above the purity line: what may wait, and may see the clock, the disk and the network. */

@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import manifest from "../package.json" with { type: "json" };
@@ -37,6 +38,22 @@ const withoutFetchNode: BunPlugin = {
   },
 };
 
+/** What `atcr-verify selftest` judges: all of test/vectors. */
+const withVectors: BunPlugin = {
+  name: "with-vectors",
+  setup(build) {
+    build.onLoad({ filter: /\/src\/selftest\/vectors\.ts$/ }, () => {
+      const vectors = globSync("test/vectors/*.json")
+        .sort()
+        .map((path) => ({ ...(JSON.parse(readFileSync(path, "utf8")) as object), file: basename(path, ".json") }));
+      return {
+        loader: "js",
+        contents: `export const VECTORS = JSON.parse(${JSON.stringify(JSON.stringify(vectors))});`,
+      };
+    });
+  },
+};
+
 /** Of everything that decides what the program does: where it is equal, so is what was remembered. */
 function buildHash(): string {
   const hash = createHash("sha256");
@@ -59,7 +76,7 @@ const result = await Bun.build({
     ATCR_VERIFY_VERSION: JSON.stringify(manifest.version),
     ATCR_VERIFY_BUILD: JSON.stringify(buildHash()),
   },
-  plugins: [withoutFetchNode],
+  plugins: [withoutFetchNode, withVectors],
   format: "esm",
   minify: true,
   bytecode: true,

@@ -3,10 +3,11 @@ import { readOutput } from "./command-line.ts";
 import { endingIn } from "./person-report.ts";
 import { ProcessEdge } from "./process-edge.ts";
 
-const EXPECTED = "expected verify, policy, identity, state, cache, log, enable, disable, doctor, --help or --version";
+const EXPECTED =
+  "expected verify, policy, identity, state, cache, log, enable, disable, doctor, selftest, images, --help or --version";
 /** What may stand before `--help`: a command, and what it is to do. */
 const COMMAND =
-  /^(?:|verify|identity|log|enable|disable|doctor|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
+  /^(?:|verify|identity|log|enable|disable|doctor|selftest|images|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
 
 /** Opens a person's door. */
 export function openDoor(args: readonly string[]): void {
@@ -51,6 +52,14 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
     case "disable": {
       const { disableCommand } = await import("./enable-command.ts");
       return disableCommand(rest, edge);
+    }
+    case "selftest": {
+      const { selftestCommand } = await import("./selftest-command.ts");
+      return selftestCommand(rest, edge);
+    }
+    case "images": {
+      const { imagesCommand } = await import("./images-command.ts");
+      return imagesCommand(rest, edge);
     }
     case "log": {
       const { logCommand } = await import("./log-command.ts");

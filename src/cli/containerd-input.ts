@@ -94,7 +94,14 @@ function readPiped(json: unknown): Subject {
   return subjectOf(name, undefined, descriptor);
 }
 
-function subjectOf(text: string, flag: Digest | undefined, descriptor: JsonObject): Subject {
+/**
+ * The question of a name and a descriptor, as containerd would ask it.
+ *
+ * @param text attacker-controlled name
+ * @param descriptor attacker-controlled in part
+ * @throws Rejection as {@link readQuestion}
+ */
+export function subjectOf(text: string, flag: Digest | undefined, descriptor: JsonObject): Subject {
   const found = field(descriptor, "digest");
   if (typeof found !== "string") reject("input.malformed", "the descriptor on stdin has no digest");
   const digest = parseDigest(found, "the digest on stdin");

@@ -13,6 +13,8 @@ Usage:
   atcr-verify enable [options]               have containerd ask this program at each pull
   atcr-verify disable [options]              not any more
   atcr-verify doctor [--probe] [options]     do pulls on this node pass through this program?
+  atcr-verify selftest                       does this program judge known evidence as it must?
+  atcr-verify images [options]               what of this node's images would be refused now
   atcr-verify log [options]                  what was decided at pulls, the latest last
   atcr-verify --help | --version
 
@@ -49,6 +51,11 @@ Options of enable, disable and doctor (and --config, --output as above):
   --address SOCKET       containerd's (default: /run/containerd/containerd.sock)
   --containerd-config F  its configuration (default: what its process was given)
 
+Options of images (--policy, --config, --output, --address as above):
+  --namespace NS[,NS]    containerd's namespaces (default: all; CRI's is k8s.io)
+  --refused              those alone that would be refused, or are only audited
+  --progress             say how far it is, also where nobody is at a terminal
+
 Options of log (and --config, --output as above):
   --lines N              how many at most (default: 20)
   --refused              those that were refused
@@ -65,7 +72,8 @@ Exit status:
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
   cache: 0 shown or cleared   1 nothing was there, or with a warning
-  enable, doctor: 0 no problem   1 a problem   disable: 0
+  images: 0 none would be refused, or is only audited   1 some
+  enable, doctor: 0 no problem   1 a problem   disable: 0   selftest: 0 all is as it must be   1 not
   log: 0 shown   1 nothing was there
   these: 3 and 4 as above
 `;

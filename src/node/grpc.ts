@@ -29,38 +29,69 @@ export type Fields = ReadonlyMap<number, Uint8Array>;
 
 const GRPC_PREFIX = 5;
 
-/** One call. @param method `/SERVICE/METHOD`. @throws GrpcError where the answer is not OK */
-export function call(session: ClientHttp2Session, method: string, message: Uint8Array): Promise<Fields> {
+/** Bytes of an answer: twice what containerd sends at most. */
+const MAX_ANSWER = 32 * 1024 * 1024;
+
+/** One call, whose answer is read by its last fields. @param method `/SERVICE/METHOD`. @throws as {@link callRaw} */
+export async function call(session: ClientHttp2Session, method: string, message: Uint8Array): Promise<Fields> {
+  return readFields(await callRaw(session, method, message));
+}
+
+/**
+ * One call.
+ *
+ * @param headers beside those of gRPC
+ * @returns the message of the answer
+ * @throws GrpcError where the answer is not OK, Error where there is none
+ */
+export function callRaw(
+  session: ClientHttp2Session,
+  method: string,
+  message: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const stream = session.request({
+      ...headers,
       ":method": "POST",
       ":path": method,
       "content-type": "application/grpc",
       te: "trailers",
     });
     const chunks: Buffer[] = [];
+    let size = 0;
     let status = "-1";
     let reason = "no status";
-    const readStatus = (headers: IncomingHttpHeaders): void => {
-      status = headers["grpc-status"]?.toString() ?? status;
-      reason = headers["grpc-message"]?.toString() ?? reason;
+    const readStatus = (answer: IncomingHttpHeaders): void => {
+      status = answer["grpc-status"]?.toString() ?? status;
+      reason = answer["grpc-message"]?.toString() ?? reason;
     };
     // An error without a body has its status in the headers, all others in the trailers.
     stream.on("response", readStatus);
     stream.on("trailers", readStatus);
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MAX_ANSWER) stream.destroy(new Error(`${method} answered with more than ${MAX_ANSWER} bytes`));
+      else chunks.push(chunk);
+    });
     stream.on("error", reject);
     stream.on("close", () => {
-      if (status === "0") {
-        resolve(readFields(Buffer.concat(chunks).subarray(GRPC_PREFIX)));
-      } else {
-        reject(new GrpcError(method, Number(status), decodeURIComponent(reason)));
-      }
+      if (status === "0") resolve(Buffer.concat(chunks).subarray(GRPC_PREFIX));
+      else reject(new GrpcError(method, Number(status), unescaped(reason)));
     });
     const prefix = Buffer.alloc(GRPC_PREFIX);
     prefix.writeUInt32BE(message.length, 1);
     stream.end(Buffer.concat([prefix, message]));
   });
+}
+
+/** gRPC escapes messages as URLs do; one that is not is taken as it is. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** A field as text; empty where it is absent. */
@@ -82,21 +113,22 @@ function varint(value: number): Uint8Array {
   return Uint8Array.of(...bytes, rest);
 }
 
-/** Reads a message. @throws Error where it is none of these */
+/** Reads a message: the last of each field. @throws Error where it is none of these */
 export function readFields(message: Uint8Array): Fields {
-  const fields = new Map<number, Uint8Array>();
+  return new Map(readAll(message));
+}
+
+/** Reads a message: each field, in order. @throws Error as {@link readFields} */
+export function readAll(message: Uint8Array): readonly (readonly [number: number, value: Uint8Array])[] {
+  const fields: [number, Uint8Array][] = [];
   let position = 0;
   const readVarint = (): number => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
       const byte = message[position++];
-      if (byte === undefined) {
-        throw new Error("a protobuf message ends in the middle of a number");
-      }
+      if (byte === undefined) throw new Error("a protobuf message ends in the middle of a number");
       value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        return value;
-      }
+      if (byte < 0x80) return value;
     }
   };
   while (position < message.length) {
@@ -107,7 +139,8 @@ export function readFields(message: Uint8Array): Fields {
         break;
       case 2: {
         const length = readVarint();
-        fields.set(tag >>> 3, message.subarray(position, position + length));
+        if (position + length > message.length) throw new Error("a protobuf message ends in the middle of a field");
+        fields.push([tag >>> 3, message.subarray(position, position + length)]);
         position += length;
         break;
       }

@@ -1,36 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
-import type { RejectionCode, RejectionKind } from "../../src/rejection.ts";
 import { REJECTIONS } from "../../src/rejection.ts";
-import type { Allow } from "../../src/verify/verdict.ts";
+import type { Expected, Vector } from "../../src/selftest/judge-vector.ts";
 
-/** One question with all that is known about it, and the one right answer. */
-export interface Vector {
-  /** Name of the file in this folder. */
-  readonly file: string;
-  /** What is special about it, as a sentence. */
-  readonly description: string;
-  /** Text of the policy file. */
-  readonly policy: string;
-  /** Full image name without digest. */
-  readonly name: string;
-  readonly digest: string;
-  /** As the registry served it; absent where the caller did not know. */
-  readonly mediaType?: string;
-  /** RFC 3339 */
-  readonly now: string;
-  /** A saved bundle as JSON (src/verify/bundle.ts), possibly malformed. */
-  readonly bundle: unknown;
-  readonly expected: Expected;
-}
-
-export interface Expected {
-  /** An outcome, or the kind of rejection that there is instead. */
-  readonly outcome: "allow" | RejectionKind;
-  /** The headline; under `because: audited` that of the refusal which was not enforced. */
-  readonly code?: RejectionCode;
-  /** For `allow` alone. */
-  readonly because?: Allow["because"]["kind"];
-}
+export type { Expected, Vector };
 
 /** `file` stands for the file's name here, and is no key of it. */
 type Fields<T> = readonly (readonly [name: Exclude<keyof T, "file">, isRight: (value: unknown) => boolean])[];

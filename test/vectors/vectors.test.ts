@@ -1,48 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { toUtf8 } from "../../src/encoding/bytes.ts";
-import { parseDateTime } from "../../src/encoding/time.ts";
-import { parseDigest } from "../../src/oci/digest.ts";
-import { parseReference } from "../../src/oci/reference.ts";
-import { parsePolicy } from "../../src/policy/parse.ts";
-import { Rejection } from "../../src/rejection.ts";
-import { readBundle } from "../../src/verify/bundle.ts";
-import { judgeBundle } from "../../src/verify/offline.ts";
-import { type Expected, loadVectors, readVector, type Vector, vectorFiles } from "./load.ts";
+import { judgeVector } from "../../src/selftest/judge-vector.ts";
+import { loadVectors, readVector, vectorFiles } from "./load.ts";
 import { makeVectors } from "./make-vectors.ts";
-
-/** What the core makes of a vector, in the vector's own terms. */
-function judged(vector: Vector): Expected {
-  const now = parseDateTime(vector.now);
-  if (now === undefined) throw new Error(`${vector.file}: now is no date and time`);
-  try {
-    const name = parseReference(vector.name);
-    const verdict = judgeBundle({
-      policy: parsePolicy(vector.policy, "trust-policy.yaml"),
-      name,
-      ...(name.tag === undefined ? {} : { tag: name.tag }),
-      digest: parseDigest(vector.digest, "the vector's digest"),
-      ...(vector.mediaType === undefined ? {} : { mediaType: vector.mediaType }),
-      bundle: readBundle(toUtf8(JSON.stringify(vector.bundle))),
-      atcrHosts: ["atcr.io"],
-      now,
-    });
-    if (verdict.outcome !== "allow") return { outcome: verdict.outcome, code: verdict.code };
-    const { because } = verdict;
-    return {
-      outcome: "allow",
-      because: because.kind,
-      ...(because.kind === "audited" ? { code: because.would.code } : {}),
-    };
-  } catch (error) {
-    if (!(error instanceof Rejection)) throw error;
-    return { outcome: error.kind, code: error.code };
-  }
-}
 
 describe("the core, judging", () => {
   it.each(loadVectors().map((vector) => [vector.file, vector] as const))("%s", (_, vector) => {
-    expect(judged(vector), vector.description).toEqual(vector.expected);
+    expect(judgeVector(vector), vector.description).toEqual(vector.expected);
   });
 });
 

@@ -1,0 +1,152 @@
+import { isatty } from "node:tty";
+import type { Config } from "../config/config.ts";
+import { type DecideContext, decide } from "../decide/decide.ts";
+import { answerFromCache } from "../decide/from-cache.ts";
+import { Deadline } from "../net/deadline.ts";
+import { DEFAULT_ADDRESS } from "../node/containerd.ts";
+import { listImages, pullable } from "../node/images.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
+import { reject } from "../rejection.ts";
+import type { Subject } from "../verify/evidence.ts";
+import { type Answer, failureOf } from "./answer.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import { subjectOf } from "./containerd-input.ts";
+import { openMemory } from "./node-memory.ts";
+import { onlineContext } from "./online.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, jsonText, printable, reasonLine } from "./report.ts";
+import { loadConfig, loadPolicy } from "./settings.ts";
+
+const OPTIONS = {
+  namespace: "value",
+  address: "value",
+  policy: "value",
+  config: "value",
+  output: "value",
+  refused: "flag",
+  progress: "flag",
+} as const;
+/** Images judged at the same time: services of others must not be hammered. */
+const PARALLEL = 4;
+/** Milliseconds that containerd may take to list them. */
+const PATIENCE = 30_000;
+/** Milliseconds for all of it: a node has some hundred images, each may take as long as a pull's deadline. */
+const WHOLE = 3_600_000;
+const STDERR = 2;
+
+type Image = ReturnType<typeof pullable>[number];
+
+/** What would become of an image. */
+interface Judged {
+  readonly image: Image;
+  readonly answer: Answer;
+}
+
+/** `atcr-verify images`: what would be refused, were it pulled now. */
+export async function imagesCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  const { values, flags, operands } = readCommandLine(args, OPTIONS);
+  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
+  edge.setDeadline(WHOLE);
+  const config = loadConfig(values.get("config"));
+  const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
+  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  const images = await list(address, values.get("namespace")?.split(","));
+  const isTold = flags.has("progress") || isatty(STDERR);
+  const judged = await judgeAll(images, policy, config, edge, (done) => {
+    if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);
+  });
+  const shown = flags.has("refused") ? judged.filter(({ answer }) => isRefused(answer)) : judged;
+  const bad = judged.some(({ answer }) => isRefused(answer));
+  edge.print(readOutput(args) === "json" ? jsonText(toJson(shown, judged)) : toText(shown, judged), bad ? 1 : 0);
+}
+
+async function list(address: string, namespaces: readonly string[] | undefined): Promise<readonly Image[]> {
+  try {
+    return pullable(await listImages(address, namespaces, PATIENCE));
+  } catch (error) {
+    return reject(
+      "config.invalid",
+      `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; name its socket with --address, and run this as root`,
+      error,
+    );
+  }
+}
+
+async function judgeAll(
+  images: readonly Image[],
+  policy: TrustPolicy,
+  config: Config,
+  edge: ProcessEdge,
+  progress: (done: number) => void,
+): Promise<readonly Judged[]> {
+  const memory = openMemory(config, edge);
+  const context = onlineContext(config, edge, memory);
+  const judged: Judged[] = [];
+  const waiting = images.entries();
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    for (const [i, image] of waiting) {
+      judged[i] = { image, answer: await judgeImage(image, policy, context) };
+      progress(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  return judged;
+}
+
+/** As at a pull, each with a deadline of its own. */
+async function judgeImage(image: Image, policy: TrustPolicy, context: DecideContext): Promise<Answer> {
+  try {
+    const subject: Subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
+    const own = { ...context, deadline: new Deadline(performance.now() + context.config.deadline) };
+    const selection = select(policy, subject.name, subject.digest);
+    const known = selection.kind === "judge" ? await answerFromCache(subject, selection.rule, own) : undefined;
+    return known?.verdict ?? (await decide(subject, policy, own)).verdict;
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** Also what audit alone lets through: it would be, once the rule enforces. */
+function isRefused(answer: Answer): boolean {
+  return answer.outcome !== "allow" || answer.because.kind === "audited";
+}
+
+function codeOf(answer: Answer): string {
+  return answer.outcome === "allow" ? answer.because.kind : answer.code;
+}
+
+function toText(shown: readonly Judged[], all: readonly Judged[]): string {
+  const lines = shown.map(({ image, answer }) => {
+    const verdict = answer.outcome !== "allow" ? "refused" : answer.because.kind === "audited" ? "audited" : "allowed";
+    return detailLine(`${verdict}  ${image.name}  ${image.digest}  ${reasonLine(answer).trimEnd()}`);
+  });
+  const counts = Object.entries(counted(all)).map(([what, count]) => `${count} ${what}`);
+  return `${lines.join("")}${printable(`${all.length} images: ${counts.join(", ") || "none"}`)}\n`;
+}
+
+/** By what they would get. */
+function counted(all: readonly Judged[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { answer } of all) counts[codeOf(answer)] = (counts[codeOf(answer)] ?? 0) + 1;
+  return counts;
+}
+
+function toJson(shown: readonly Judged[], all: readonly Judged[]) {
+  return {
+    images: shown.map(({ image, answer }) => ({
+      namespaces: image.namespaces,
+      image: image.name,
+      digest: image.digest,
+      outcome: answer.outcome,
+      code: codeOf(answer),
+      reason: reasonLine(answer).trimEnd(),
+      ...(answer.outcome === "allow" &&
+        answer.because.kind === "audited" && {
+          would: { outcome: answer.because.would.outcome, code: answer.because.would.code },
+        }),
+    })),
+    counts: counted(all),
+  };
+}

@@ -1,0 +1,31 @@
+import { reject } from "../rejection.ts";
+import { selftest } from "../selftest/selftest.ts";
+import { VECTORS } from "../selftest/vectors.ts";
+import { BUILD } from "../version.ts";
+import { readCommandLine, readOutput } from "./command-line.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, jsonText } from "./report.ts";
+
+const OPTIONS = { output: "value" } as const;
+/** Milliseconds: it takes a fraction of that, on the slowest of machines. */
+const WHOLE = 60_000;
+
+/** `atcr-verify selftest`: does this program, on this machine, refuse what it must, and allow what it must? */
+export function selftestCommand(args: readonly string[], edge: ProcessEdge): never {
+  const { operands } = readCommandLine(args, OPTIONS);
+  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected none`);
+  edge.setDeadline(WHOLE);
+  const { allowed, refused, surprises } = selftest(VECTORS);
+  const isGood = allowed > 0 && refused > 0 && surprises.length === 0;
+  const summary = `atcr-verify ${BUILD}: ${allowed} to allow, ${refused} to refuse: ${
+    isGood ? "all as they must be" : VECTORS.length === 0 ? "this build has none" : `${surprises.length} are NOT`
+  }`;
+  const lines = surprises.map(({ vector, expected, found }) =>
+    detailLine(`${vector}: expected ${expected}, found ${found}`),
+  );
+  const json = { build: BUILD, allowed, refused, surprises };
+  return edge.print(
+    readOutput(args) === "json" ? jsonText(json) : `${lines.join("")}${detailLine(summary)}`,
+    isGood ? 0 : 1,
+  );
+}

@@ -1,0 +1,135 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ask } from "../support/binary.ts";
+import { connectCri } from "../support/cri.ts";
+import { missingTool } from "../support/debian-tools.ts";
+import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
+import { buildImage, pushImage } from "../support/image.ts";
+import { makeTemporaryDirectory } from "../support/process.ts";
+import { requirement } from "../support/requirement.ts";
+import {
+  type Machine,
+  missingBinary,
+  recordImage,
+  type SigningSide,
+  startMachine,
+  startSigningSide,
+} from "../support/scenario.ts";
+import type { Signer } from "../support/signer.ts";
+
+const testable = requirement(
+  "the images of a node",
+  ...["containerd", "ctr", "docker-registry"].map(missingTool),
+  missingBinary(),
+);
+
+interface Listed {
+  readonly images: readonly {
+    readonly image: string;
+    readonly code: string;
+    readonly outcome: string;
+    readonly namespaces: readonly string[];
+  }[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+describe.runIf(testable)("atcr-verify images", () => {
+  let registry: Registry;
+  let side: SigningSide;
+  let machine: Machine;
+  let alice: Signer;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = makeTemporaryDirectory("images-test");
+    [registry, side] = await Promise.all([startDockerRegistry(), startSigningSide("https")]);
+    alice = await side.createSigner("alice");
+    writeFileSync(join(folder, "ca.pem"), side.ca ?? "");
+    machine = await startMachine({
+      registries: [{ host: registry.host }],
+      env: { SSL_CERT_FILE: join(folder, "ca.pem") },
+    });
+    machine.configure({ plcDirectories: [side.plc.origin], network: { allow: ["127.0.0.0/8", registry.url] } });
+    const rule = (name: string, action: string) => ({ name, action, scope: `${registry.host}/${name}/**` });
+    const policy = (fallback: string, ...policies: readonly object[]) => ({
+      version: 1,
+      trustedDIDs: [alice.did],
+      policies,
+      default: fallback,
+    });
+    machine.trust(policy("allow", rule("other", "enforce")));
+    for (const repository of ["alice/signed", "alice/unsigned", "exempt/x", "audited/x", "nobody/x"]) {
+      const content = buildImage(repository);
+      await pushImage(registry.url, repository, content, "v1");
+      if (repository === "alice/signed") await recordImage(alice, content, repository);
+      const { code, stderr } = await machine.containerd.pull(`${registry.host}/${repository}:v1`);
+      expect([code, stderr]).toEqual([0, expect.any(String)]);
+    }
+    if (machine.containerd.root) {
+      const cri = connectCri(machine.containerd.socket);
+      await cri.pullImage(`${registry.host}/alice/signed:v1`);
+      cri.close();
+    }
+    machine.trust(
+      policy(
+        "deny",
+        { ...rule("alice", "enforce"), require: { owner: "any" } },
+        rule("exempt", "allow"),
+        rule("audited", "audit"),
+      ),
+    );
+  });
+  afterAll(async () => {
+    await Promise.all([machine, registry, side].map((started) => started?.stop()));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const images = (...args: readonly string[]) =>
+    ask(["images", "--address", machine.containerd.socket, ...args], {
+      env: { SSL_CERT_FILE: join(folder, "ca.pem"), ATCR_VERIFY_CONFIG: machine.configFile },
+    });
+
+  it("judges each image of each namespace as if it were pulled now", async () => {
+    const { code, stdout, stderr } = await images("--output", "json");
+    const { images: listed, counts } = JSON.parse(stdout) as Listed;
+    const found = Object.fromEntries(
+      listed.map(({ image, code: one }) => [image.slice(registry.host.length + 1), one]),
+    );
+    expect(found).toEqual({
+      "alice/signed:v1": "signed",
+      "alice/unsigned:v1": "signature.none",
+      "exempt/x:v1": "exempt",
+      "audited/x:v1": "audited",
+      "nobody/x:v1": "policy.no_match",
+    });
+    expect([code, stderr]).toEqual([1, ""]);
+    expect(counts).toEqual({ signed: 1, "signature.none": 1, exempt: 1, audited: 1, "policy.no_match": 1 });
+    const [signed] = listed.filter(({ code: one }) => one === "signed");
+    expect(signed?.namespaces.toSorted()).toEqual(machine.containerd.root ? ["default", "k8s.io"] : ["default"]);
+  });
+
+  it("shows those alone that would be refused, or of one namespace, and how far it is", async () => {
+    const logged = () => readFileSync(machine.defaults.decisionLog, "utf8");
+    const before = logged();
+    const refused = await images("--refused", "--progress");
+    expect(
+      refused.stdout
+        .split("\n")
+        .map((line) => line.split(" ")[0] ?? "")
+        .toSorted(),
+    ).toEqual(["", "5", "audited", "refused", "refused"]);
+    expect(refused.stderr).toContain("5 of 5 images judged");
+    const none = await images("--namespace", "empty");
+    expect([none.code, none.stdout]).toEqual([0, "0 images: none\n"]);
+    // It asks as a pull does, and tells of no decision: nothing was pulled.
+    expect(logged()).toBe(before);
+  });
+
+  it("says where containerd is not", async () => {
+    const { code } = await ask(["images", "--address", join(folder, "none.sock")], {
+      env: { ATCR_VERIFY_CONFIG: machine.configFile },
+    });
+    expect(code).toBe(3);
+  });
+});

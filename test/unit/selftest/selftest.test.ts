@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { type Expected, judgeVector } from "../../../src/selftest/judge-vector.ts";
+import { selftest } from "../../../src/selftest/selftest.ts";
+import { VECTORS } from "../../../src/selftest/vectors.ts";
+import { loadVectors } from "../../vectors/load.ts";
+
+const vectors = loadVectors();
+
+describe("selftest", () => {
+  it("finds the vectors as they must be", () => {
+    const { allowed, refused, surprises } = selftest(vectors);
+    expect([allowed + refused, surprises]).toEqual([vectors.length, []]);
+    expect(Math.min(allowed, refused)).toBeGreaterThan(20);
+  });
+
+  it("has one for each proof that can fail", () => {
+    const codes = new Set(vectors.map(({ expected }) => expected.code));
+    for (const code of [
+      "commit.bad_signature",
+      "car.hash_mismatch",
+      "mst.incomplete_proof",
+      "record.absent",
+      "identity.log_invalid",
+      "commit.superseded_key",
+    ] as const) {
+      expect(codes).toContain(code);
+    }
+  });
+
+  it("notices a program that allows everything, refuses everything, or breaks", () => {
+    const allows = (): Expected => ({ outcome: "allow", because: "signed" });
+    const refuses = (): Expected => ({ outcome: "deny", code: "signature.none" });
+    const breaks = (): Expected => {
+      throw new Error("no curve");
+    };
+    const { refused, allowed } = selftest(vectors);
+    expect(selftest(vectors, allows).surprises.length).toBeGreaterThanOrEqual(refused);
+    expect(selftest(vectors, refuses).surprises.length).toBeGreaterThanOrEqual(allowed);
+    expect(selftest(vectors, breaks).surprises).toHaveLength(vectors.length);
+    expect(selftest(vectors, breaks).surprises[0]?.found).toContain("no curve");
+  });
+
+  it("notices one check that is left out", () => {
+    const withoutSignatures = (vector: (typeof vectors)[number]): Expected => {
+      const found = judgeVector(vector);
+      return found.code === "commit.bad_signature" ? { outcome: "allow", because: "signed" } : found;
+    };
+    const { surprises } = selftest(vectors, withoutSignatures);
+    expect(surprises.length).toBeGreaterThan(0);
+    expect(surprises.every(({ vector }) => vector.startsWith("commit.bad_signature"))).toBe(true);
+  });
+
+  it("has no vectors where nothing was built", () => {
+    expect(VECTORS).toEqual([]);
+  });
+});
