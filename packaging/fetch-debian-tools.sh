@@ -12,7 +12,7 @@
 #   build/debian/bin/         links to the programs of all of them
 set -eu
 
-usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation)"
+usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -24,6 +24,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
+    mmdebstrap) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -73,6 +74,17 @@ mirror_from_sources() {
 }
 
 [ $# -gt 0 ] || die "$usage"
+if [ "$1" = --mirror ]; then
+  # For packaging/make-root.sh.
+  VERSION_CODENAME=''
+  # shellcheck disable=SC1091
+  . /etc/os-release
+  found=$(mirror)
+  [ -n "$found" ] || found=$(mirror_from_sources)
+  [ -n "$found" ] || die "found no mirror of Debian in apt's lists or source entries"
+  printf '%s\n' "$found"
+  exit 0
+fi
 for tool; do suite_of "$tool" >/dev/null || die "unknown tool $tool; $usage"; done
 
 root=$(cd "$(dirname "$0")/.." && pwd)

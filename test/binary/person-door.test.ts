@@ -97,7 +97,7 @@ describe.concurrent("commands", () => {
   ])("are known by name: %j is none", async (...args) => {
     const answered = await ask(args.filter((arg) => typeof arg === "string"));
     expect(headline(answered)).toBe(MALFORMED);
-    expect(answered.stdout).toContain("expected verify, policy, identity, state, cache, --help or --version");
+    expect(answered.stdout).toContain("expected verify, policy, identity, state, cache, log, enable,");
   });
 
   it("print no help beside anything else, for 0 is what an image that may be used ends with", async () => {

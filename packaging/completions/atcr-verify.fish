@@ -1,0 +1,46 @@
+# fish completion for atcr-verify
+set -l commands verify policy identity state cache enable disable doctor images selftest log
+complete -c atcr-verify -f
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a verify -d 'Judge one image'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a policy -d 'Check, explain or test a policy, or print its schema'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a identity -d 'Who this is and has been'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a state -d 'What this node remembers of signers'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a cache -d 'Evidence that is judged again without asking'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a enable -d 'Have containerd ask this program at each pull'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a disable -d 'Not any more'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Do pulls on this node pass through this program?'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a images -d "What of this node's images would be refused now"
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a selftest -d 'Does it judge known evidence as it must?'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -a log -d 'What was decided at pulls'
+complete -c atcr-verify -l help -d 'Help'
+complete -c atcr-verify -n "not __fish_seen_subcommand_from $commands" -l version -d 'Version'
+complete -c atcr-verify -n "__fish_seen_subcommand_from $commands" -l config -r -F -d 'Configuration'
+complete -c atcr-verify -n "__fish_seen_subcommand_from $commands" -l output -x -a 'text json' -d 'Form of the answer'
+complete -c atcr-verify -n '__fish_seen_subcommand_from policy' -a 'check explain test schema'
+complete -c atcr-verify -n '__fish_seen_subcommand_from state' -a 'show forget'
+complete -c atcr-verify -n '__fish_seen_subcommand_from cache' -a 'list show clear'
+complete -c atcr-verify -n '__fish_seen_subcommand_from check test' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify explain test images' -l policy -r -F -d 'Trust policy'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l media-type -x -d 'Of the manifest'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l save-evidence -r -F -d 'Write what was gathered'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l no-cache -d 'Ask, whatever is cached'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l bundle -r -F -d 'Saved evidence'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l at -x -d 'As of this time'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify check doctor' -l offline -d 'Ask nobody'
+complete -c atcr-verify -n '__fish_seen_subcommand_from check' -l strict -d 'Warnings count as errors'
+complete -c atcr-verify -n '__fish_seen_subcommand_from check' -l sandbox-image -x -d 'The image that pods start with'
+complete -c atcr-verify -n '__fish_seen_subcommand_from check' -l no-sandbox -d 'Not for Kubernetes nodes'
+complete -c atcr-verify -n '__fish_seen_subcommand_from identity' -l min-key-age -x -d 'Say whether the key is younger'
+complete -c atcr-verify -n '__fish_seen_subcommand_from enable disable' -l bin-dir -r -F -d "Instead of containerd's own"
+complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'Whatever was found'
+complete -c atcr-verify -n '__fish_seen_subcommand_from doctor' -l probe -d 'Have containerd pull what must be refused'
+complete -c atcr-verify -n '__fish_seen_subcommand_from enable disable doctor images' -l address -r -F -d "containerd's socket"
+complete -c atcr-verify -n '__fish_seen_subcommand_from enable disable doctor' -l containerd-config -r -F -d "containerd's configuration"
+complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l namespace -x -d 'Of containerd'
+complete -c atcr-verify -n '__fish_seen_subcommand_from images log' -l refused -d 'Those alone that are'
+complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l progress -d 'Say how far it is'
+complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l lines -x -d 'How many'
+complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l audited -d 'Let through by audit or break-glass'
+complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l image -x -d 'Whose name or digest has this in it'
+complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l follow -d 'Go on with what comes'
+complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l file -r -F -d 'Another log'
