@@ -9,19 +9,39 @@ MAKEFLAGS += --no-builtin-rules
 SYSTEM_PATH := $(subst $(CURDIR)/node_modules/.bin:,,$(PATH))
 export PATH := $(CURDIR)/node_modules/.bin:$(SYSTEM_PATH)
 
+# Where `make install` puts things (GNU coding standards); packages are made of the same.
 PREFIX ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= /etc
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+DOCDIR ?= $(DATADIR)/doc/atcr-verify
+MANDIR ?= $(DATADIR)/man
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
+INSTALL ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 0755
+INSTALL_DATA ?= $(INSTALL) -m 0644
 LINT_FORMAT ?= default
 
 NPM := node_modules/.installed
 BINARY := dist/atcr-verify
 SCHEMA := dist/trust-policy.schema.json
+NOTICES := dist/THIRD-PARTY-NOTICES.txt
+SBOM := dist/atcr-verify.cdx.json
+ARM64 := dist/arm64/atcr-verify
+# Packages are dated by the last change, so that the same sources make the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+export SOURCE_DATE_EPOCH
 TOOLS := build/debian/.installed
+MMDEBSTRAP := build/debian/.mmdebstrap-installed
 PEERS := build/debian/.peers-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench install clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench install uninstall deb rpm checksums clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-8s %s\n", $$1, $$2 }'
@@ -59,8 +79,8 @@ build: $(BINARY) ## dist/atcr-verify
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(SERVERS) ## against the reference PDS and PLC, through a real containerd
-	node packaging/run-suites.ts e2e
+e2e: $(NPM) $(BINARY) $(TOOLS) $(SERVERS) deb rpm checkers-root clean-root ## against the reference PDS and PLC; the packages, from installing to removing
+	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
 mutation: $(NPM) ## change the code that decides in one place at a time and see a test fail; half an hour, so not in CI
@@ -72,15 +92,57 @@ demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image a
 bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md
 	node test/bench/bench.ts
 
-install: $(BINARY) $(SCHEMA) ## into DESTDIR and PREFIX (/usr/local)
-	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/atcr-verify"
-	install -D -m 0644 $(SCHEMA) "$(DESTDIR)$(PREFIX)/share/atcr-verify/trust-policy.schema.json"
-	install -d "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
-	install -m 0644 LICENSE README.md "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify"
+install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \
+	  "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSCONFDIR)/atcr-verify" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d" \
+	  "$(DESTDIR)$(BASHCOMPDIR)" "$(DESTDIR)$(ZSHCOMPDIR)" "$(DESTDIR)$(FISHCOMPDIR)"
+	$(INSTALL_PROGRAM) $(BINARY) "$(DESTDIR)$(BINDIR)/atcr-verify.new"
+	mv -f "$(DESTDIR)$(BINDIR)/atcr-verify.new" "$(DESTDIR)$(BINDIR)/atcr-verify" # no pull finds half of it
+	$(INSTALL_DATA) $(SCHEMA) "$(DESTDIR)$(DATADIR)/atcr-verify/trust-policy.schema.json"
+	$(INSTALL_DATA) LICENSE README.md CHANGELOG.md docs/install.md docs/spec.md docs/threat-model.md "$(DESTDIR)$(DOCDIR)"
+	$(INSTALL_DATA) $(NOTICES) "$(DESTDIR)$(DOCDIR)/THIRD-PARTY-NOTICES.txt"
+	$(INSTALL_DATA) $(SBOM) "$(DESTDIR)$(DOCDIR)/atcr-verify.cdx.json"
+	$(INSTALL_DATA) packaging/man/atcr-verify.8 "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8"
+	$(INSTALL_DATA) packaging/man/atcr-verify-policy.5 "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5"
+	$(INSTALL_DATA) packaging/completions/atcr-verify.bash "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify"
+	$(INSTALL_DATA) packaging/completions/_atcr-verify "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify"
+	$(INSTALL_DATA) packaging/completions/atcr-verify.fish "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish"
+	$(INSTALL_DATA) packaging/system/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
+	for file in trust-policy.yaml config.yaml; do \
+	  to="$(DESTDIR)$(SYSCONFDIR)/atcr-verify/$$file"; \
+	  [ -e "$$to" ] || { $(INSTALL_DATA) packaging/etc/$$file "$$to"; sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$$to"; }; \
+	done
+	to="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/atcr-verify"; [ -e "$$to" ] || $(INSTALL_DATA) packaging/system/logrotate "$$to"
 	for file in $$(find config-examples -type f); do \
-	  install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; \
-	  sed -i '1s|\$$schema=/usr/share/|$$schema=$(PREFIX)/share/|' "$(DESTDIR)$(PREFIX)/share/doc/atcr-verify/$$file"; \
+	  $(INSTALL) -D -m 0644 "$$file" "$(DESTDIR)$(DOCDIR)/$$file"; \
+	  sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$(DESTDIR)$(DOCDIR)/$$file"; \
 	done # the sources name the schema where packages put it
+
+uninstall: ## take out what install put in; policy, configuration, log and state stay
+	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \
+	  "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify" "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify" "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish" \
+	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d/atcr-verify"
+	rm -rf "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)"
+
+deb: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.deb, for amd64 and arm64
+	packaging/build-deb.sh amd64 $(BINARY)
+	packaging/build-deb.sh arm64 $(ARM64)
+
+rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.rpm, for x86_64 and aarch64; by this machine's rpmbuild, or as root
+	packaging/build-rpm.sh x86_64 $(BINARY)
+	packaging/build-rpm.sh aarch64 $(ARM64)
+
+# Debian's own checkers and rpmbuild, and a clean Debian to try packages in.
+CHECKERS := rpm lintian rpmlint mandoc zsh fish
+.PHONY: checkers-root clean-root
+checkers-root: $(MMDEBSTRAP)
+	packaging/make-root.sh checkers $(CHECKERS)
+
+clean-root: $(MMDEBSTRAP)
+	packaging/make-root.sh clean
+
+checksums: ## dist/SHA256SUMS of the packages that are there
+	cd dist && sha256sum *.deb *.rpm > SHA256SUMS && cat SHA256SUMS
 
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build
@@ -94,11 +156,27 @@ $(NPM): package-lock.json
 $(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' -o -type d 2>/dev/null) $(wildcard test/vectors/*.json)
 	bun packaging/build.ts --outfile $@
 
+$(ARM64): $(BINARY)
+	mkdir -p $(@D)
+	bun packaging/build.ts --target bun-linux-arm64 --runtime "$$(node packaging/fetch-bun.ts linux-aarch64 build/bun)" --outfile $@
+
+$(NOTICES): $(NPM) packaging/write-notices.ts packaging/bundled-packages.ts packaging/bun-notice.txt package-lock.json
+	mkdir -p $(@D)
+	node packaging/write-notices.ts > $@
+
+$(SBOM): $(NPM) packaging/write-sbom.ts packaging/bundled-packages.ts package-lock.json package.json
+	mkdir -p $(@D)
+	node packaging/write-sbom.ts > $@
+
 $(SCHEMA): $(BINARY)
 	$(BINARY) policy schema > $@
 
 $(TOOLS): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh containerd docker-registry oras
+	touch $@
+
+$(MMDEBSTRAP): packaging/fetch-debian-tools.sh
+	packaging/fetch-debian-tools.sh mmdebstrap
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

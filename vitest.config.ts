@@ -31,6 +31,7 @@ export default defineConfig({
       suite("binary", 20_000),
       suite("containerd", 60_000, { slow: true }),
       suite("e2e", 120_000, { slow: true }),
+      suite("packages", 120_000, { slow: true }),
     ],
   },
 });

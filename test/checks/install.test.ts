@@ -11,18 +11,26 @@ const installed = (path: string): string => join(folder, "root", PREFIX, path);
 const EXAMPLES = "share/doc/atcr-verify/config-examples";
 const SCHEMA = "share/atcr-verify/trust-policy.schema.json";
 
-beforeAll(() => {
-  // What is built has tests of its own: here it is as if it had been.
-  const built = { BINARY: join(folder, "atcr-verify"), SCHEMA: join(folder, "schema.json") };
-  for (const file of Object.values(built)) writeFileSync(file, file);
+const built = {
+  BINARY: join(folder, "atcr-verify"),
+  SCHEMA: join(folder, "schema.json"),
+  NOTICES: join(folder, "notices.txt"),
+  SBOM: join(folder, "sbom.json"),
+};
+
+function make(target: string): void {
   const old = Object.values(built).map((file) => `--old-file=${file}`);
   const variables = Object.entries({ DESTDIR: join(folder, "root"), PREFIX, ...built }).map((pair) => pair.join("="));
   // Not the flags of a make that runs these tests.
   const env = { ...process.env, MAKEFLAGS: "", MAKELEVEL: "" };
-  const args = ["install", ...old, ...variables];
-  const { status, stderr } = spawnSync("make", args, { cwd: ROOT, env, encoding: "utf8" });
-  expect(stderr).toBe("");
-  expect(status).toBe(0);
+  const { status, stderr } = spawnSync("make", [target, ...old, ...variables], { cwd: ROOT, env, encoding: "utf8" });
+  expect([stderr, status]).toEqual(["", 0]);
+}
+
+beforeAll(() => {
+  // What is built has tests of its own: here it is as if it had been.
+  for (const file of Object.values(built)) writeFileSync(file, file);
+  make("install");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -45,5 +53,37 @@ describe("make install", () => {
     }
     const [first] = readFileSync(installed(join(EXAMPLES, "production.yaml")), "utf8").split("\n");
     expect(first).toBe(`# yaml-language-server: $schema=${PREFIX}/${SCHEMA}`);
+  });
+
+  it("brings manual pages, completions, notices and what the system needs to know", () => {
+    const paths = [
+      "share/man/man8/atcr-verify.8",
+      "share/man/man5/atcr-verify-policy.5",
+      "share/bash-completion/completions/atcr-verify",
+      "share/zsh/site-functions/_atcr-verify",
+      "share/fish/vendor_completions.d/atcr-verify.fish",
+      "share/doc/atcr-verify/THIRD-PARTY-NOTICES.txt",
+      "share/doc/atcr-verify/atcr-verify.cdx.json",
+      "share/doc/atcr-verify/install.md",
+      "lib/tmpfiles.d/atcr-verify.conf",
+    ];
+    for (const path of paths) expect([path, statSync(installed(path)).mode & 0o777]).toEqual([path, 0o644]);
+  });
+
+  it("leaves a policy as it is, and uninstall leaves it too", () => {
+    const policy = join(folder, "root/etc/atcr-verify/trust-policy.yaml");
+    const [first] = readFileSync(policy, "utf8").split("\n");
+    expect(first).toBe(`# yaml-language-server: $schema=${PREFIX}/${SCHEMA}`);
+    writeFileSync(policy, "mine");
+    make("install");
+    make("uninstall");
+    expect(readFileSync(policy, "utf8")).toBe("mine");
+    const left = readdirSync(join(folder, "root"), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(left.map(({ name }) => name).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      "config.yaml",
+      "trust-policy.yaml",
+    ]);
   });
 });

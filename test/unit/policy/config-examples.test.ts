@@ -89,7 +89,14 @@ describe("config-examples", () => {
     const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
     expect(files.length).toBeGreaterThan(0);
     expect(files.toSorted()).toEqual(
-      ["break-glass.yaml", "config.yaml", "policy-test.yaml", FRAGMENT, ...Object.keys(EXPECTED)].toSorted(),
+      [
+        "break-glass.yaml",
+        "config.yaml",
+        "policy-test.yaml",
+        "prometheus-alerts.yaml",
+        FRAGMENT,
+        ...Object.keys(EXPECTED),
+      ].toSorted(),
     );
   });
 

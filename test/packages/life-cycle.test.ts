@@ -1,0 +1,160 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  CleanSystem,
+  canTryPackages,
+  DEB,
+  filesBelow,
+  laterDeb,
+  RPM,
+  systemRoot,
+  VERSION,
+} from "../support/packages.ts";
+import { run } from "../support/process.ts";
+
+const testable = canTryPackages("packages from installing to removing");
+const POLICY = "/etc/atcr-verify/trust-policy.yaml";
+const BIN_DIR = "/opt/containerd/image-verifier/bin";
+const LINK = `${BIN_DIR}/atcr-verify`;
+const OTHER_DIR = "/srv/my verifiers";
+const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/log/atcr-verify"];
+
+const isLink = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+
+describe.runIf(testable)("the .deb", () => {
+  let system: CleanSystem;
+  let folder: string;
+  beforeAll(() => {
+    system = new CleanSystem();
+    folder = mkdtempSync(join(tmpdir(), "atcr-debs-"));
+  });
+  afterAll(() => {
+    system.remove();
+    rmSync(folder, { recursive: true });
+  });
+  const policy = () => readFileSync(system.path(POLICY), "utf8");
+  const install = (file: string) => system.must("dpkg", "--force-confold", "-i", system.bring(file));
+
+  it("installs the program disabled, with a policy that refuses nothing, and nothing in bin_dir or /opt", async () => {
+    await install(DEB);
+    expect(await system.must("atcr-verify", "--version")).toBe(`atcr-verify ${VERSION}\n`);
+    expect(await system.must("atcr-verify", "selftest")).toContain("all as they must be");
+    expect([existsSync(system.path("/opt/containerd")), filesBelow(system.path("/opt"))]).toEqual([false, []]);
+    expect(OWN.map((path) => (statSync(system.path(path)).mode & 0o777).toString(8))).toEqual(["700", "700", "750"]);
+    const image = `docker.io/library/nginx@sha256:${"0".repeat(64)}`;
+    const { code, stdout } = await system.run("atcr-verify", "verify", image);
+    expect([code, stdout.split(":")[0]]).toEqual([0, "allow audited"]);
+    for (const file of ["man8/atcr-verify.8.gz", "man5/atcr-verify-policy.5.gz"]) {
+      expect(existsSync(system.path(`/usr/share/man/${file}`))).toBe(true);
+    }
+    const sbom = JSON.parse(readFileSync(system.path("/usr/share/doc/atcr-verify/atcr-verify.cdx.json"), "utf8")) as {
+      components: { name: string }[];
+    };
+    expect(sbom.components.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["bun", "cborg", "@noble/curves", "yaml"]),
+    );
+  });
+
+  it("is enabled after the policy names somebody, as docs/install.md says; the doctor says what is missing", async () => {
+    const refused = await system.run("atcr-verify", "enable");
+    expect([refused.code, existsSync(system.path(LINK))]).toEqual([1, false]);
+    const edited = policy().replace(
+      / {2}did:web:signer[\s\S]*?Z"\n/,
+      "  did:plc:ewvi7nxzyoun6zhxrhs64oiz: {name: Alice}\n",
+    );
+    writeFileSync(system.path(POLICY), edited);
+    expect((await system.run("atcr-verify", "policy", "check", "--offline")).code).toBe(0);
+    const enabled = await system.run("atcr-verify", "enable", "--bin-dir", BIN_DIR);
+    expect([enabled.stdout.includes("asks it at each pull"), isLink(system.path(LINK))]).toEqual([true, true]);
+    expect(readFileSync(system.path("/var/lib/atcr-verify/enabled"), "utf8")).toBe(`${BIN_DIR}\n`);
+    const doctor = await system.run("atcr-verify", "doctor", "--offline", "--output", "json");
+    const { findings } = JSON.parse(doctor.stdout) as { findings: { level: string; name: string }[] };
+    expect(findings.filter(({ level }) => level === "problem").map(({ name }) => name)).toContain("containerd");
+    expect(findings.filter(({ level }) => level === "ok").map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["link", "bin-dir", "decision-log"]),
+    );
+  });
+
+  it("keeps an edited policy, and the link, over upgrades, whether the package's changed or not", async () => {
+    const before = policy();
+    await install(await laterDeb(folder, "9.0.0", false));
+    expect([policy(), isLink(system.path(LINK))]).toEqual([before, true]);
+    await install(await laterDeb(folder, "9.1.0", true));
+    expect([policy(), isLink(system.path(LINK))]).toEqual([before, true]);
+    expect(readFileSync(system.path(`${POLICY}.dpkg-dist`), "utf8")).toContain("# of 9.1.0");
+    expect((await system.run("atcr-verify", "policy", "check", "--offline")).code).toBe(0);
+  });
+
+  it("takes the links out before it is removed, and those of nobody else; keeps policy and memory", async () => {
+    const other = system.path(`${OTHER_DIR}/atcr-verify`);
+    mkdirSync(system.path(OTHER_DIR), { recursive: true });
+    symlinkSync("/usr/bin/atcr-verify", other);
+    mkdirSync(system.path("/srv/foreign"));
+    symlinkSync("/usr/bin/other", system.path("/srv/foreign/atcr-verify"));
+    writeFileSync(system.path("/var/lib/atcr-verify/enabled"), `${BIN_DIR}\n${OTHER_DIR}\n/srv/foreign\n`);
+    writeFileSync(system.path("/var/lib/atcr-verify/kept"), "");
+    const before = policy();
+    await system.must("dpkg", "-r", "atcr-verify");
+    expect([isLink(system.path(LINK)), isLink(other), isLink(system.path("/srv/foreign/atcr-verify"))]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(existsSync(system.path("/usr/bin/atcr-verify"))).toBe(false);
+    expect([policy(), existsSync(system.path("/var/lib/atcr-verify/kept"))]).toEqual([before, true]);
+  });
+
+  it("leaves nothing when it is purged, and installs as new after that", async () => {
+    await system.must("dpkg", "-P", "atcr-verify");
+    expect(
+      [...OWN, "/etc/atcr-verify", "/etc/logrotate.d/atcr-verify"].filter((path) => existsSync(system.path(path))),
+    ).toEqual([]);
+    await install(DEB);
+    expect(policy()).toContain("did:web:signer.example.com");
+    expect(existsSync(system.path(LINK))).toBe(false);
+  });
+});
+
+describe.runIf(testable)("the .rpm", () => {
+  let system: CleanSystem;
+  const inside = (path: string) => system.path(`/tmp/node${path}`);
+  const rpm = (...args: readonly string[]) =>
+    system.must("rpm", "--root", "/tmp/node", "--nodeps", "--force-debian", ...args);
+  beforeAll(async () => {
+    system = new CleanSystem("checkers");
+    // A root whose packages rpm does not know: only what it brings counts.
+    const { code, stderr } = await run("cp", ["-a", systemRoot("clean"), inside("")]);
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+  afterAll(() => system.remove());
+
+  it("installs, keeps an edited policy, takes the link out before it is removed, and keeps the policy", async () => {
+    const file = system.bring(RPM);
+    await rpm("-i", file);
+    // The runtime needs /proc.
+    const version = "mount --bind /proc /tmp/node/proc && exec chroot /tmp/node /usr/bin/atcr-verify --version";
+    expect(await system.must("sh", "-c", version)).toBe(`atcr-verify ${VERSION}\n`);
+    expect(OWN.map((path) => (statSync(inside(path)).mode & 0o777).toString(8))).toEqual(["700", "700", "750"]);
+    expect(existsSync(inside("/opt/containerd"))).toBe(false);
+    writeFileSync(inside(POLICY), "version: 1 # mine\n");
+    mkdirSync(inside(BIN_DIR), { recursive: true });
+    symlinkSync("/usr/bin/atcr-verify", inside(LINK));
+    await rpm("-U", "--force", file);
+    expect([readFileSync(inside(POLICY), "utf8"), isLink(inside(LINK))]).toEqual(["version: 1 # mine\n", true]);
+    await rpm("-e", "atcr-verify");
+    expect([isLink(inside(LINK)), existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([false, false]);
+    expect(readFileSync(inside(`${POLICY}.rpmsave`), "utf8")).toBe("version: 1 # mine\n");
+  });
+});

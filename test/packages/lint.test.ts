@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HELP } from "../../src/cli/help.ts";
+import { CleanSystem, canTryPackages, packageFile, VERSION } from "../support/packages.ts";
+
+const testable = canTryPackages("what Debian's checkers say of the packages");
+const packaging = join(import.meta.dirname, "../../packaging");
+const read = (file: string) => readFileSync(join(packaging, file), "utf8");
+
+/** What the program's own help names. */
+const COMMANDS = [...new Set(Array.from(HELP.matchAll(/^ {2}atcr-verify ([a-z]+)/gm), ([, command = ""]) => command))];
+const OPTIONS = [...new Set(Array.from(HELP.matchAll(/--[a-z][a-z-]*/g), ([option]) => option))];
+
+describe("manual pages and completions", () => {
+  it.each([
+    "man/atcr-verify.8",
+    "completions/atcr-verify.bash",
+    "completions/_atcr-verify",
+    "completions/atcr-verify.fish",
+  ])("know every command and option that the help knows: %s", (file) => {
+    const text = read(file);
+    const isManual = file.startsWith("man/");
+    const isFish = file.endsWith(".fish");
+    const missing = OPTIONS.filter((option) => {
+      const name = option.slice(2);
+      if (isManual) return !new RegExp(`Fl -${name}(?![\\w-])`).test(text);
+      if (isFish) return !new RegExp(`-l ${name}(?![\\w-])`).test(text);
+      return !new RegExp(`${option}(?![\\w-])`).test(text);
+    });
+    expect(COMMANDS.length).toBeGreaterThan(9);
+    expect(missing).toEqual([]);
+    expect(COMMANDS.filter((command) => !new RegExp(`\\b${command}\\b`).test(text))).toEqual([]);
+  });
+});
+
+describe.runIf(testable)("Debian's checkers", () => {
+  let system: CleanSystem;
+  beforeAll(() => {
+    system = new CleanSystem("checkers");
+  });
+  afterAll(() => system.remove());
+
+  it.each(["amd64", "arm64"])("lintian finds nothing but what is overridden: %s", async (arch) => {
+    const deb = system.bring(packageFile(`atcr-verify_${VERSION}_${arch}.deb`));
+    const { code, stdout, stderr } = await system.run(
+      "lintian",
+      "--allow-root",
+      "--info",
+      "--fail-on",
+      "error,warning,info",
+      deb,
+    );
+    expect([code, stdout, stderr.replace(/^running with root.*\n/gm, "")]).toEqual([0, "", ""]);
+  });
+
+  it("lintian notices what is overridden, so the overrides are not for nothing", async () => {
+    const deb = system.bring(packageFile(`atcr-verify_${VERSION}_amd64.deb`));
+    const { stdout } = await system.run("lintian", "--allow-root", "--no-override", deb);
+    const overridden = Array.from(
+      read("debian/lintian-overrides").matchAll(/^atcr-verify: (\S+)/gm),
+      ([, tag = ""]) => tag,
+    );
+    expect(overridden.length).toBeGreaterThan(2);
+    for (const tag of overridden) expect(stdout).toContain(tag);
+  });
+
+  it.each(["x86_64", "aarch64"])("rpmlint finds nothing but what is filtered: %s", async (arch) => {
+    const [rpm, config] = [
+      system.bring(packageFile(`atcr-verify-${VERSION}-1.${arch}.rpm`)),
+      system.bring(join(packaging, "rpm/rpmlint.toml")),
+    ];
+    const { stdout } = await system.run("rpmlint", "-c", config, rpm);
+    expect(stdout).toContain("1 packages and 0 specfiles checked; 0 errors, 0 warnings");
+  });
+
+  it.each(["atcr-verify.8", "atcr-verify-policy.5"])("mandoc has nothing to say of %s", async (page) => {
+    const { code, stdout } = await system.run(
+      "mandoc",
+      "-Tlint",
+      "-W",
+      "warning",
+      system.bring(join(packaging, "man", page)),
+    );
+    expect([code, stdout]).toEqual([0, ""]);
+  });
+
+  it("the completions are read by their shells, and bash's completes", async () => {
+    expect((await system.run("zsh", "-n", system.bring(join(packaging, "completions/_atcr-verify")))).code).toBe(0);
+    expect((await system.run("fish", "-n", system.bring(join(packaging, "completions/atcr-verify.fish")))).code).toBe(
+      0,
+    );
+    const script = system.bring(join(packaging, "completions/atcr-verify.bash"));
+    const complete = async (...words: readonly string[]) => {
+      const line = words.map((word) => `'${word}'`).join(" ");
+      const text = `. ${script}; COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _atcr_verify; echo "\${COMPREPLY[@]}"`;
+      return (await system.must("bash", "-c", text)).trim().split(" ");
+    };
+    expect(await complete("atcr-verify", "do")).toEqual(["doctor"]);
+    expect(await complete("atcr-verify", "doctor", "--pr")).toEqual(["--probe"]);
+    expect(await complete("atcr-verify", "policy", "ch")).toContain("check");
+    expect(await complete("atcr-verify", "verify", "--output", "j")).toEqual(["json"]);
+  });
+});

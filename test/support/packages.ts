@@ -1,0 +1,87 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { type Finished, makeTemporaryDirectory, run } from "./process.ts";
+import { missingRoot, requirement } from "./requirement.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+
+export const packageFile = (name: string): string => join(ROOT, "dist", name);
+export const DEB = packageFile(`atcr-verify_${VERSION}_amd64.deb`);
+export const RPM = packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`);
+/** Where `make checkers-root` and `make clean-root` put a Debian. */
+export const systemRoot = (name: "checkers" | "clean"): string => join(ROOT, "build/roots", name);
+
+/** Whether packages can be tried: they, and the roots, are there, and this is root. */
+export function canTryPackages(suite: string): boolean {
+  const missing = [DEB, RPM, systemRoot("checkers"), systemRoot("clean")].filter((path) => !existsSync(path));
+  const advice =
+    missing.length === 0 ? undefined : `run make deb rpm checkers-root clean-root: ${missing.join(", ")} missing`;
+  return requirement(suite, missingRoot("packages are installed in a root of their own"), advice);
+}
+
+/** A Debian of its own, as nobody has used it. */
+export class CleanSystem {
+  readonly root: string;
+
+  constructor(from: "checkers" | "clean" = "clean") {
+    this.root = makeTemporaryDirectory("package-root");
+    // With owners, modes and devices, which Node's own copy leaves out.
+    execFileSync("cp", ["-aT", systemRoot(from), this.root]);
+  }
+
+  path(inside: string): string {
+    return join(this.root, inside);
+  }
+
+  /** Puts a file into /tmp. @returns its path inside */
+  bring(file: string): string {
+    const inside = `/tmp/${basename(file)}`;
+    cpSync(file, this.path(inside));
+    return inside;
+  }
+
+  /** Runs a command inside, with /proc, as an administrator without a terminal would. */
+  run(command: string, ...args: readonly string[]): Promise<Finished> {
+    const script = 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"';
+    return run(
+      "unshare",
+      ["--mount", "--propagation", "private", "sh", "-c", script, "sh", this.root, this.root, command, ...args],
+      {
+        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+      },
+    );
+  }
+
+  /** As {@link run}, where anything but success is a mistake of the test. */
+  async must(command: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(command, ...args);
+    if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** A package of a later version, whose policy says something else than this one's. */
+export async function laterDeb(folder: string, later: string, isPolicyChanged: boolean): Promise<string> {
+  const tree = join(folder, `tree-${later}`);
+  const deb = join(folder, `atcr-verify_${later}_amd64.deb`);
+  const script = [
+    `dpkg-deb -R "$1" "$2" && sed -i "s/^Version:.*/Version: $4/" "$2/DEBIAN/control"`,
+    ...(isPolicyChanged ? [`echo "# of $4" >> "$2/etc/atcr-verify/trust-policy.yaml"`] : []),
+    `dpkg-deb --root-owner-group -Zgzip -z1 -b "$2" "$3" >/dev/null`,
+  ].join(" && ");
+  const { code, stderr } = await run("sh", ["-c", script, "sh", DEB, tree, deb, later]);
+  if (code !== 0) throw new Error(stderr);
+  rmSync(tree, { recursive: true });
+  return deb;
+}
+
+/** All files below a folder, with their paths in it. */
+export function filesBelow(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
+}
