@@ -54,7 +54,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
-  await heedGlass(subject, edge);
+  notes.glassUntil = await heedGlass(subject, edge);
 
   const startAnew = (): void => restartWithoutJit(args, { stdin, elapsed: edge.running });
   const { config, policy } = await settingsForPull({
@@ -96,12 +96,17 @@ function isSigned(verdict: Verdict): boolean {
   return verdict.outcome === "allow" && verdict.because.kind === "signed";
 }
 
-/** Where the administrator has broken the glass, refusals of what they named let the pull through. */
-async function heedGlass({ name }: Subject, edge: ProcessEdge): Promise<void> {
-  if (!isThereGlass()) return;
+/**
+ * Where the administrator has broken the glass, refusals of what they named let the pull through.
+ *
+ * @returns until when it is broken; 0 where it is not
+ */
+async function heedGlass({ name }: Subject, edge: ProcessEdge): Promise<number> {
+  if (!isThereGlass()) return 0;
   const { readGlass, overrule } = await import("./break-glass.ts");
   const glass = readGlass(Date.now());
   edge.overrule = (answer) => overrule(answer, glass, name);
+  return glass?.broken?.until ?? 0;
 }
 
 /**

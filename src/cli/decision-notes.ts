@@ -24,6 +24,8 @@ export class DecisionNotes {
   config: Config | undefined;
   policyHash: string | undefined;
   cache: CacheUse = "none";
+  /** Until when the glass is broken, for whatever images; milliseconds since 1970, 0: it is not. */
+  glassUntil = 0;
 }
 
 /**
@@ -35,14 +37,16 @@ export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): P
   const record = recordOf(answer, notes, edge);
   const warn = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   // What cannot be read as a question is answered before the configuration is looked at.
-  if (notes.config !== undefined) return tellAsConfigured({ answer, record, warn }, notes.config);
-  return configOrDefault().then((config) => tellAsConfigured({ answer, record, warn }, config));
+  const told = { answer, record, warn, glassUntil: notes.glassUntil };
+  if (notes.config !== undefined) return tellAsConfigured(told, notes.config);
+  return configOrDefault().then((config) => tellAsConfigured(told, config));
 }
 
 interface Told {
   readonly answer: Answer;
   readonly record: DecisionRecord;
   readonly warn: (warning: string) => void;
+  readonly glassUntil: number;
 }
 
 async function configOrDefault(): Promise<Config> {
@@ -55,7 +59,7 @@ async function configOrDefault(): Promise<Config> {
 }
 
 function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Config): Promise<void> | undefined {
-  const { answer, record, warn } = told;
+  const { answer, record, warn, glassUntil } = told;
   if (decisionLog.kind === "file") {
     try {
       appendLine(decisionLog.path, recordLine(record));
@@ -66,7 +70,8 @@ function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Co
   }
   const work: Promise<void>[] = [];
   if (decisionLog.kind === "journald") work.push(sendToJournal(decisionLog.socket, record, answer));
-  if (metricsFile !== undefined) work.push(count(record, answer, { stateDir, metricsFile, version: VERSION }, warn));
+  if (metricsFile !== undefined)
+    work.push(count(record, glassUntil, { stateDir, metricsFile, version: VERSION }, warn));
   if (work.length === 0) return undefined;
   return Promise.allSettled(work).then((ends) => {
     for (const end of ends) if (end.status === "rejected") warn(`the decision is not told: ${String(end.reason)}`);
@@ -82,7 +87,7 @@ async function sendToJournal(socket: string, record: DecisionRecord, answer: Ans
 
 async function count(
   record: DecisionRecord,
-  answer: Answer,
+  until: number,
   where: { stateDir: string; metricsFile: string; version: string },
   warn: (warning: string) => void,
 ): Promise<void> {
@@ -90,7 +95,6 @@ async function count(
     import("../logging/metrics-file.ts"),
     import("../logging/metrics.ts"),
   ]);
-  const until = answer.outcome === "allow" && answer.because.kind === "break_glass" ? answer.because.until : 0;
   await countDecision(tallyOf(record, until), where, warn);
 }
 

@@ -92,6 +92,8 @@ describe.concurrent("where the glass is broken", () => {
     await withGlass(async ({ world, pull, ...glass }) => {
       glass.break();
       expect(headline(await pull(await world.image("signed")))).toBe("0 allow signed");
+      // What is counted tells of it all the same.
+      expect(metrics(world)).toMatch(/atcr_verify_break_glass_until_timestamp_seconds [1-9]/);
     });
   });
 
