@@ -133,7 +133,7 @@ rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.rpm, for x86_64 a
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
 # Debian's own checkers and rpmbuild, and a clean Debian to try packages in.
-CHECKERS := rpm lintian rpmlint mandoc zsh fish
+CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate
 .PHONY: checkers-root clean-root
 checkers-root: $(MMDEBSTRAP)
 	packaging/make-root.sh checkers $(CHECKERS)

@@ -70,6 +70,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   });
 
   const selection = select(policy, subject.name, subject.digest);
+  if (selection.kind === "exempt" || selection.kind === "denied") notes.rule = selection.rule;
   if (selection.kind !== "judge") edge.answer(verdictOf(selection));
   const { rule } = selection;
   edge.rule = rule;

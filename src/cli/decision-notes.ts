@@ -23,6 +23,8 @@ export class DecisionNotes {
   /** Once it has been read. */
   config: Config | undefined;
   policyHash: string | undefined;
+  /** The rule that decided, also one that asks for no signature. */
+  rule: string | undefined;
   cache: CacheUse = "none";
   /** Until when the glass is broken, for whatever images; milliseconds since 1970, 0: it is not. */
   glassUntil = 0;
@@ -102,7 +104,7 @@ function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchang
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
   const signed = because?.kind === "signed" ? because : undefined;
-  const named = because !== undefined && "rule" in because ? because.rule : rule?.name;
+  const named = notes.rule ?? rule?.name;
   const would = because !== undefined && "would" in because ? because.would : undefined;
   const asked = [...exchanges.asked];
   return {

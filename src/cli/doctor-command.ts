@@ -128,8 +128,15 @@ async function checkNode(
       path: config.stateDir,
       without: "nothing that was seen is remembered",
       isMade: true,
+      isWayTrusted: true,
     }),
-    checkFolder({ name: "cache-folder", path: config.cacheDir, without: "each pull asks the network", isMade: true }),
+    checkFolder({
+      name: "cache-folder",
+      path: config.cacheDir,
+      without: "each pull asks the network",
+      isMade: true,
+      isWayTrusted: true,
+    }),
     folder === undefined
       ? decisionLog.kind === "none"
         ? warning(
@@ -143,6 +150,7 @@ async function checkNode(
           path: folder,
           without: "what was decided cannot be seen afterwards",
           isMade: false,
+          isWayTrusted: false,
         }),
     checkGlass(),
   ];

@@ -32,14 +32,10 @@ export function checkContainerd(containerd: Containerd): readonly Finding[] {
     return [problem(name, `no containerd answers at ${address}`, advice), ...silent];
   }
   const process = daemon === undefined ? "" : `, process ${daemon.pid}`;
-  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  const [major = 0] = numbersOf(version);
   if (major < 2)
     return [problem(name, `containerd ${version} knows no verifiers`, "upgrade to containerd 2.1 or later"), ...silent];
   const found = `containerd ${version} answers at ${address}${process}`;
-  if (major === 2 && minor === 0) {
-    const advice = "upgrade to containerd 2.1 or later; until then pulls of kubelet and crictl are not verified";
-    return [problem(name, `${found}; CRI of 2.0 never asks verifiers`, advice), ...silent];
-  }
   return [ok(name, found), ...silent];
 }
 
@@ -89,6 +85,11 @@ export function checkCri(containerd: Containerd): readonly Finding[] {
   if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") {
     return [ok(name, "CRI is not loaded: no kubelet pulls through this containerd")];
   }
+  const [major = 0, minor = 0] = numbersOf(containerd.version ?? "");
+  if (major === 2 && minor === 0) {
+    const found = `containerd ${containerd.version}: CRI of 2.0 never asks verifiers, so pulls of kubelet and crictl are not verified`;
+    return [problem(name, found, "upgrade to containerd 2.1 or later")];
+  }
   if (containerd.config === undefined) return [];
   const settings = settingsOf(containerd, CRI_IMAGES_PLUGIN);
   const bypasses = bypassesIn(settings);
@@ -97,6 +98,10 @@ export function checkCri(containerd: Containerd): readonly Finding[] {
   return bypasses.map(([setting, advice]) =>
     problem(name, `with ${setting} under ${where}, kubelet and crictl pull without asking verifiers`, advice),
   );
+}
+
+function numbersOf(version: string): readonly number[] {
+  return version.split(".").map((part) => Number.parseInt(part, 10));
 }
 
 function bypassesIn(settings: ReturnType<typeof settingsOf>): readonly (readonly [setting: string, advice: string])[] {

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
-import { checkWay } from "../disk/trusted-way.ts";
+import { check, checkWay } from "../disk/trusted-way.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
 
 /** Before this the program did not exist: a clock that says so has not been set. */
@@ -41,12 +41,16 @@ export interface OwnFolder {
   readonly without: string;
   /** Whether the program makes it where it is missing. */
   readonly isMade: boolean;
+  /** Whether the folders above it must be root's alone, too. */
+  readonly isWayTrusted: boolean;
 }
 
-export function checkFolder({ name, path, without, isMade }: OwnFolder): Finding {
+export function checkFolder({ name, path, without, isMade, isWayTrusted }: OwnFolder): Finding {
   try {
-    checkWay(path);
-    if (!statSync(path).isDirectory()) return problem(name, `${path} is no folder: ${without}`, "move it away");
+    if (isWayTrusted) checkWay(path);
+    else check(lstatSync(path), path);
+    if (!lstatSync(path).isDirectory() && !(isWayTrusted && statSync(path).isDirectory()))
+      return problem(name, `${path} is no folder: ${without}`, "move it away");
     const { bavail, bsize } = statfsSync(path);
     const free = bavail * bsize;
     if (free < FREE) return warning(name, `${path} has ${Math.floor(free / 1024 / 1024)} MiB left`, "make room");

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { checkWay } from "../disk/trusted-way.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { parseToml } from "../encoding/toml.ts";
 import { type Daemon, daemonAt } from "./daemon.ts";
@@ -42,6 +43,11 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
   const unknown: string[] = [];
   const ask = async (what: string, run: string | undefined, ...args: readonly string[]) => {
     if (run === undefined) return undefined;
+    const distrust = whyDistrusted(run);
+    if (distrust !== undefined) {
+      unknown.push(`${what} is not asked for: ${distrust}`);
+      return undefined;
+    }
     const { code, stdout, stderr } = await runProgram(run, args, PATIENCE);
     if (code === 0) return stdout;
     unknown.push(`${what} cannot be told: ${run} ${args.join(" ")}: ${stderr.trim().slice(0, 300)}`);
@@ -65,6 +71,16 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     ...(config && { config }),
     unknown,
   };
+}
+
+/** Whoever runs the doctor is root: another's program is not run. @returns a clause */
+function whyDistrusted(program: string): string | undefined {
+  try {
+    checkWay(program);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** What the server says, not ctr. */

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 
 /** A process of containerd, as /proc shows it. */
 export interface Daemon {
@@ -25,7 +25,8 @@ const TICKS = 100;
  */
 export function daemonAt(socket: string): Daemon | undefined {
   try {
-    const inode = listenerOf(socket);
+    // /var/run is a link.
+    const inode = listenerOf(join(realpathSync(dirname(socket)), basename(socket)));
     if (inode === undefined) return undefined;
     const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holds(name, inode));
     return pid === undefined ? undefined : daemonOf(Number(pid));

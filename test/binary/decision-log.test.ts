@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -128,6 +129,36 @@ describe.concurrent("each decision at containerd's door", () => {
     });
   });
 
+  it("is written where a group may write to the folder above, as to /var/log on some distributions", async () => {
+    await withLog(async (world, image) => {
+      const path = join(world.folder, "log", "own", "decisions.log");
+      mkdirSync(join(path, ".."), { recursive: true });
+      chmodSync(join(path, "../.."), 0o775);
+      world.configure({ ...world.settings, decisionLog: path });
+      expect((await world.pull(world.name, image)).stderr).toBe("");
+      expect(linesOf(path)).toHaveLength(1);
+    });
+  });
+
+  it("names the rule also where that asks for no signature", async () => {
+    await withLog(async (world, image) => {
+      for (const action of ["allow", "deny"]) {
+        world.policy(
+          JSON.stringify({
+            version: 1,
+            trustedDIDs: [world.signer.did],
+            policies: [{ name: action, scope: `${world.registry.authority}/**`, action }],
+          }),
+        );
+        await world.pull(world.name, image);
+      }
+      expect(linesOf(logOf(world)).map(({ code, rule }) => [code, rule])).toEqual([
+        ["exempt", "allow"],
+        ["policy.denied", "deny"],
+      ]);
+    });
+  });
+
   it("is in a file of mode 0640, wherever the last one was moved to", async () => {
     await withLog(async (world, image) => {
       await world.pull(world.name, image);
@@ -139,6 +170,14 @@ describe.concurrent("each decision at containerd's door", () => {
   });
 
   it.each<[string, (path: string) => void]>([
+    [
+      "its folder is a link",
+      (path) => {
+        const folder = join(path, "..");
+        renameSync(folder, `${folder}.moved`);
+        symlinkSync(`${folder}.moved`, folder);
+      },
+    ],
     ["its folder is missing", (path) => rmSync(join(path, ".."), { recursive: true })],
     ["others can write to its folder", (path) => chmodSync(join(path, ".."), 0o777)],
     ["others can write to it", (path) => [writeFileSync(path, ""), chmodSync(path, 0o666)]],

@@ -109,6 +109,35 @@ describe("on a containerd as it should be", () => {
     for (const name of readdirSync(containerd.binDir)) rmSync(join(containerd.binDir, name), { recursive: true });
   });
 
+  it.each([
+    ["use_local_image_pull = true", ""],
+    ["discard_unpacked_layers = true", ""],
+    ["disable_snapshot_annotations = false", ""],
+    ["max_concurrent_downloads = 4", ""],
+    ["image_pull_with_sync_fs = true", ""],
+    ["", '[plugins."io.containerd.cri.v1.images".registry.mirrors."a.example"]\nendpoint = ["https://b.example"]'],
+    ["", '[plugins."io.containerd.cri.v1.images".registry.configs."a.example".tls]\ninsecure_skip_verify = true'],
+    ["", '[plugins."io.containerd.cri.v1.images".registry.auths."https://a.example"]\nusername = "u"'],
+  ])("one setting that bypasses verifiers is found, as containerd itself reads it: %s%s", async (setting, registry) => {
+    if (!containerd.root) return expect(canBeRoot).toBe(false);
+    const images = '[plugins."io.containerd.cri.v1.images"]';
+    const file = join(folder, "bypass.toml");
+    const verifier = `[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "${containerd.binDir}"`;
+    writeFileSync(file, `version = 3\n${images}\n${setting}\n${registry}\n${verifier}\n`);
+    const { bad } = await doctor(containerd, "--containerd-config", file);
+    expect(bad.filter((one) => !one.endsWith(" config"))).toEqual(["problem link", "problem cri"]);
+    writeFileSync(file, `version = 3\n${images}\n${verifier}\n`);
+    const without = await doctor(containerd, "--containerd-config", file);
+    expect(without.bad.filter((one) => !one.endsWith(" config"))).toEqual(["problem link"]);
+  });
+
+  it("is found by a way that leads over a link, as /var/run does", async () => {
+    const link = join(folder, "run");
+    symlinkSync(containerd.directory, link);
+    const { all } = await doctor({ ...containerd, socket: join(link, "c.sock") });
+    expect(all.find(({ name }) => name === "containerd")?.found).toContain("process ");
+  });
+
   it("a configuration that was changed since is found", async () => {
     const path = join(containerd.directory, "config.toml");
     const later = new Date(Date.now() + 60_000);

@@ -18,6 +18,7 @@ import {
   DEB,
   filesBelow,
   laterDeb,
+  packageFile,
   RPM,
   systemRoot,
   VERSION,
@@ -124,6 +125,36 @@ describe.runIf(testable)("the .deb", () => {
     await install(DEB);
     expect(policy()).toContain("did:web:signer.example.com");
     expect(existsSync(system.path(LINK))).toBe(false);
+  });
+});
+
+describe.runIf(testable)("the packages for arm64", () => {
+  it("hold a program for that machine, of the same version", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "atcr-arm64-"));
+    await run("dpkg-deb", ["-x", packageFile(`atcr-verify_${VERSION}_arm64.deb`), folder]);
+    const program = readFileSync(join(folder, "usr/bin/atcr-verify"));
+    // ELF header: e_machine, EM_AARCH64.
+    expect([program.readUInt16LE(18), program.includes(`"${VERSION}"`)]).toEqual([183, true]);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+describe.runIf(testable)("the log", () => {
+  it("is rotated by logrotate as the package says", async () => {
+    const system = new CleanSystem("checkers");
+    try {
+      await system.must("dpkg", "--force-depends", "-i", system.bring(DEB));
+      const log = "/var/log/atcr-verify/decisions.log";
+      writeFileSync(system.path(log), "{}\n", { mode: 0o640 });
+      await system.must("logrotate", "--force", "/etc/logrotate.d/atcr-verify");
+      expect([readFileSync(system.path(`${log}.1`), "utf8"), readFileSync(system.path(log), "utf8")]).toEqual([
+        "{}\n",
+        "",
+      ]);
+      expect((statSync(system.path(log)).mode & 0o777).toString(8)).toBe("640");
+    } finally {
+      system.remove();
+    }
   });
 });
 

@@ -45,7 +45,7 @@ describe("containerd", () => {
     ["2.1.9", containerd(), ["ok containerd"]],
     ["2.2.0-rc.1", containerd({ version: "2.2.0-rc.1" }), ["ok containerd"]],
     ["3.0", containerd({ version: "3.0.1" }), ["ok containerd"]],
-    ["2.0, whose CRI never asks", containerd({ version: "2.0.5" }), ["problem containerd"]],
+    ["2.0", containerd({ version: "2.0.5" }), ["ok containerd"]],
     ["1.7", containerd({ version: "1.7.20" }), ["problem containerd"]],
     ["one that does not answer", without("version"), ["problem containerd"]],
     ["what cannot be told", containerd({ unknown: ["x"] }), ["ok containerd", "warning containerd-unknown"]],
@@ -96,6 +96,13 @@ describe("containerd", () => {
     [{ discard_unpacked_layers: true, registry: { auths: { a: {} } } }, ["problem cri", "problem cri"]],
   ])("CRI with %j: %j", (images, expected) => {
     expect(levels(checkCri(containerd({}, images)))).toEqual(expected);
+  });
+
+  it("of 2.0 never asks, whatever its settings", () => {
+    expect(levels(checkCri(containerd({ version: "2.0.5" })))).toEqual(["problem cri"]);
+    expect(levels(checkCri(containerd({ version: "2.0.5", plugins: new Map([[VERIFIER_PLUGIN, "ok"]]) })))).toEqual([
+      "ok cri",
+    ]);
   });
 
   it("without CRI has no setting of it", () => {
