@@ -50,7 +50,7 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
       return enableCommand(rest, edge);
     }
     case "disable": {
-      const { disableCommand } = await import("./enable-command.ts");
+      const { disableCommand } = await import("./disable-command.ts");
       return disableCommand(rest, edge);
     }
     case "selftest": {

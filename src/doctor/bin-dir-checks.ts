@@ -11,6 +11,8 @@ export interface BinDir {
   /** In the order in which they are run; undefined where there is no folder. */
   readonly entries: readonly Entry[] | undefined;
   readonly maxVerifiers: number;
+  /** Who else can change which program containerd runs there, as a clause. */
+  readonly distrust?: string;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface BinDir {
  * @param program absolute path of this program
  */
 export function checkBinDir(binDir: BinDir, program: string): readonly Finding[] {
-  const { path, entries } = binDir;
+  const { path, entries, distrust } = binDir;
   const enable = "run: atcr-verify enable";
   if (path === "") {
     return [
@@ -36,10 +38,35 @@ export function checkBinDir(binDir: BinDir, program: string): readonly Finding[]
   const own = entries.filter(({ leadsTo }) => leadsTo === program);
   const others = entries.filter((entry) => !own.includes(entry));
   return [
-    ok("bin-dir", `containerd runs the verifiers in ${path}`),
+    distrust === undefined
+      ? ok("bin-dir", `containerd runs the verifiers in ${path}`)
+      : problem(
+          "bin-dir",
+          `somebody else decides what containerd runs, as root: ${distrust}`,
+          "correct owner and mode",
+        ),
     ...(own.length === 0 ? [missing(binDir, program, enable)] : own.flatMap((entry) => checkOwn(entry, binDir))),
     ...others.flatMap((entry) => checkOther(entry, binDir)),
   ];
+}
+
+/**
+ * Whether one entry more makes containerd skip a verifier that it runs now.
+ *
+ * @param after all entries, in their order
+ */
+export function checkAdded({ path, entries = [], maxVerifiers }: BinDir, after: readonly Entry[]): readonly Finding[] {
+  const isRun = (of: readonly Entry[], { name }: Entry): boolean =>
+    maxVerifiers < 0 || of.findIndex((entry) => entry.name === name) < maxVerifiers;
+  return entries
+    .filter((entry) => isRun(entries, entry) && !isRun(after, entry))
+    .map(({ name }) =>
+      problem(
+        "entries",
+        `${path}/${name} would be skipped, as one more than ${maxVerifiers} (max_verifiers): it allows no pull and refuses none then`,
+        "raise max_verifiers, or remove what is not needed",
+      ),
+    );
 }
 
 function missing({ path, entries = [] }: BinDir, program: string, enable: string): Finding {

@@ -15,15 +15,16 @@ export interface Entry {
 /** @returns undefined where there is no such folder. @throws Error where it cannot be read */
 export function entriesOf(binDir: string): readonly Entry[] | undefined {
   try {
-    const names = readdirSync(binDir);
-    // As Go sorts them: by bytes.
-    return names
-      .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-      .map((name) => entryAt(join(binDir, name), name));
+    return inOrder(readdirSync(binDir).map((name) => entryAt(join(binDir, name), name)));
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+/** As Go sorts them: by bytes. */
+export function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  return entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
 function entryAt(path: string, name: string): Entry {

@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,6 +18,9 @@ import { checkWay } from "../disk/trusted-way.ts";
 export const ENTRY = "atcr-verify";
 /** In stateDir: the folders that a link was placed in, one in a line; the packages' removal reads it. */
 const PLACED = "enabled";
+/** What packages install, and where their removal looks for links to it: it reads no configuration. */
+const PACKAGED = "/usr/bin/atcr-verify";
+const PACKAGED_STATE = "/var/lib/atcr-verify";
 
 /** Absolute path of this very program, all links followed. @throws Error where that cannot be told */
 export function ownProgram(): string {
@@ -34,11 +38,12 @@ export function ownProgram(): string {
  */
 export function placeLink(binDir: string, program: string): boolean {
   checkWay(program);
-  if (program.startsWith(`${binDir}/`)) {
+  const above = nearest(binDir);
+  checkWay(above);
+  if (above === binDir && program.startsWith(`${realpathSync(binDir)}/`)) {
     throw new Error(`${program} lies in bin_dir itself, where an upgrade would block pulls: install it elsewhere`);
   }
   mkdirSync(binDir, { recursive: true, mode: 0o755 });
-  checkWay(binDir);
   const link = join(binDir, ENTRY);
   const found = lstatSync(link, { throwIfNoEntry: false });
   if (found !== undefined && !found.isSymbolicLink()) {
@@ -56,6 +61,11 @@ export function placeLink(binDir: string, program: string): boolean {
     throw new Error(`the link cannot be moved to ${link}: ${(error as Error).message}${advice}`, { cause: error });
   }
   return true;
+}
+
+/** The path itself, or what is there of the way to it. */
+function nearest(path: string): string {
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? nearest(dirname(path)) : path;
 }
 
 /**
@@ -76,6 +86,11 @@ export function removeLink(binDir: string): boolean {
   }
   unlinkSync(link);
   return true;
+}
+
+/** The folders in which is remembered where links to a program were placed. */
+export function recordsOf(program: string, stateDir: string): readonly string[] {
+  return program === PACKAGED ? [...new Set([stateDir, PACKAGED_STATE])] : [stateDir];
 }
 
 /** The folders that a link was placed in, as far as is remembered. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkBinDir } from "../../../src/doctor/bin-dir-checks.ts";
+import { checkAdded, checkBinDir } from "../../../src/doctor/bin-dir-checks.ts";
 import type { Entry } from "../../../src/node/bin-dir.ts";
 
 const PROGRAM = "/usr/bin/atcr-verify";
@@ -41,6 +41,22 @@ describe("bin_dir", () => {
 
   it("that is empty in the configuration is none", () => {
     expect(check(undefined, 10, "")).toEqual(["problem bin-dir"]);
+  });
+
+  it("that others can change is no place for what root runs", () => {
+    const findings = checkBinDir({ path: "/opt/bin", entries: [own], maxVerifiers: 10, distrust: "x" }, PROGRAM);
+    expect(findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem bin-dir", "ok link"]);
+  });
+
+  it("loses a verifier to one entry more, or does not", () => {
+    const added = (before: readonly Entry[], after: readonly Entry[], maxVerifiers: number) =>
+      checkAdded({ path: "/opt/bin", entries: before, maxVerifiers }, after).length;
+    const [b, c] = [other("b"), other("c")];
+    expect([added([b, c], [own, b, c], 2), added([b, c], [own, b, c], 3), added([b, c], [own, b, c], -1)]).toEqual([
+      1, 0, 0,
+    ]);
+    // One that is skipped already loses nothing.
+    expect([added([own, b, c], [own, b, c], 2), added([b, c], [b, c, own], 2)]).toEqual([0, 0]);
   });
 
   it("has entries that are skipped", () => {

@@ -15,7 +15,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { entriesOf } from "../../../src/node/bin-dir.ts";
 import { daemonAt } from "../../../src/node/daemon.ts";
 import { findProgram, runProgram } from "../../../src/node/program.ts";
-import { placedIn, placeLink, recordPlace, removeLink } from "../../../src/node/wiring.ts";
+import { placedIn, placeLink, recordPlace, recordsOf, removeLink } from "../../../src/node/wiring.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 
 const root = makeTemporaryDirectory("wiring");
@@ -60,9 +60,20 @@ describe("placeLink", () => {
     expect(existsSync(at.link) && lstatSync(at.link).isSymbolicLink()).toBe(false);
   });
 
-  it("refuses a program that lies in bin_dir", () => {
+  it("refuses a program that lies in bin_dir, by whatever way that is named", () => {
     const { folder } = bed();
     expect(() => placeLink(folder, join(folder, "atcr-verify"))).toThrow("bin_dir");
+    symlinkSync(folder, `${folder}.link`);
+    expect(() => placeLink(`${folder}.link`, join(folder, "atcr-verify"))).toThrow("bin_dir");
+  });
+
+  it("makes no folder where others can write", () => {
+    const { folder, program } = bed();
+    const open = join(folder, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    expect(() => placeLink(join(open, "bin"), program)).toThrow("open");
+    expect(readdirSync(open)).toEqual([]);
   });
 });
 
@@ -96,6 +107,14 @@ describe("recordPlace", () => {
     expect(readFileSync(join(state, "enabled"), "utf8")).toBe("/b\n/a\n");
     recordPlace(state, "/b", false);
     expect([placedIn(state), placedIn(join(folder, "none"))]).toEqual([["/a"], []]);
+  });
+});
+
+describe("recordsOf", () => {
+  it("has what packages install remembered where their removal looks", () => {
+    expect(recordsOf("/usr/bin/atcr-verify", "/srv/state")).toEqual(["/srv/state", "/var/lib/atcr-verify"]);
+    expect(recordsOf("/usr/bin/atcr-verify", "/var/lib/atcr-verify")).toEqual(["/var/lib/atcr-verify"]);
+    expect(recordsOf("/usr/local/bin/atcr-verify", "/srv/state")).toEqual(["/srv/state"]);
   });
 });
 
@@ -134,6 +153,17 @@ describe("a program of this node", () => {
       expect.stringMatching(/^\/.*\/sh$/),
       undefined,
     ]);
+  });
+
+  it("is not run where somebody else can change it", async () => {
+    const { folder } = bed();
+    const program = join(folder, "nerdctl");
+    writeFileSync(program, `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
+    expect([(await runProgram(program, [], 5000)).code, existsSync(join(folder, "ran"))]).toEqual([0, true]);
+    rmSync(join(folder, "ran"));
+    chmodSync(folder, 0o777);
+    const { code, stderr } = await runProgram(program, [], 5000);
+    expect([code, stderr.includes("not run"), existsSync(join(folder, "ran"))]).toEqual([undefined, true, false]);
   });
 
   it("is not taken for a daemon that nobody is", () => {

@@ -1,0 +1,43 @@
+import type { Finding } from "../doctor/check.ts";
+import { reject } from "../rejection.ts";
+import { readOutput } from "./command-line.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+import { detailLine, jsonText } from "./report.ts";
+
+/** Options of enable and disable. */
+export const LINK_OPTIONS = {
+  "bin-dir": "value",
+  config: "value",
+  output: "value",
+  address: "value",
+  "containerd-config": "value",
+} as const;
+/** Milliseconds: containerd's programs are asked. */
+export const LINK_DEADLINE = 30_000;
+
+/** What enable and disable print: what now holds. */
+export interface LinkReport {
+  readonly changed: boolean;
+  readonly binDir: string;
+  readonly program: string;
+  readonly findings: readonly Finding[];
+  /** Sentences. */
+  readonly summary: string;
+}
+
+/** Exit status 1 where nothing was changed that should have been, or a problem remains. */
+export function tellOfLink(report: LinkReport, args: readonly string[], edge: ProcessEdge): never {
+  const lines = report.findings.map(({ level, name, found, advice = "" }) =>
+    detailLine(`${level} ${name}: ${found}; ${advice}`),
+  );
+  const text = `${lines.join("")}${detailLine(report.summary)}`;
+  const isBad = report.findings.some(({ level }) => level === "problem");
+  return edge.print(readOutput(args) === "json" ? jsonText(report) : text, isBad ? 1 : 0);
+}
+
+/** @throws Rejection where it is no absolute path, or one that a list with a path in each line cannot hold */
+export function absoluteFolder(path: string): string {
+  return path.startsWith("/") && !path.includes("\n")
+    ? path.replace(/(?<=.)\/+$/, "")
+    : reject("input.malformed", `--bin-dir is "${path}", expected an absolute path`);
+}
