@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Containerd } from "../node/containerd.ts";
 import { CRI_IMAGES_PLUGIN } from "../node/containerd.ts";
+import { abortIngest } from "../node/content.ts";
 import { pullByCri } from "../node/cri.ts";
 import { startProbeRegistry } from "../node/probe-registry.ts";
 import { runProgram } from "../node/program.ts";
@@ -17,7 +18,7 @@ export interface ProbeQuestion {
   readonly containerd: Containerd;
   /** This program's, as its answer gives it. */
   readonly build: string;
-  /** Whether the decision log tells of a digest; undefined where there is no file that could. */
+  /** Whether the decision log tells of a digest; absent where nothing is to be logged to a file. @throws Error where it cannot be read */
   readonly isLogged?: (digest: string) => boolean;
 }
 
@@ -38,7 +39,7 @@ export async function probe({ containerd, build, isLogged }: ProbeQuestion): Pro
       const { code, stderr, stdout } = await runProgram(ctr, args, PATIENCE);
       return code === 0 ? undefined : `${stderr} ${stdout}`;
     };
-    findings.push(...(await probeBy("ctr", pull, build, isLogged)));
+    findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, isLogged)));
   }
   if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok") {
     const pull = async (name: string) => {
@@ -49,66 +50,82 @@ export async function probe({ containerd, build, isLogged }: ProbeQuestion): Pro
         return (error as Error).message;
       }
     };
-    findings.push(...(await probeBy("CRI (kubelet, crictl)", pull, build, isLogged)));
+    const way = { way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address };
+    findings.push(...(await probeBy(way, build, isLogged)));
   }
   return findings;
 }
 
-/** @param pull answers why it failed; undefined where it did not */
+/** A way in which containerd pulls. */
+interface Way {
+  /** For people. */
+  readonly way: string;
+  /** Of containerd, that it pulls into. */
+  readonly namespace: string;
+  /** containerd's socket. */
+  readonly address: string;
+  /** Answers why it failed; undefined where it did not. */
+  readonly pull: (name: string) => Promise<string | undefined>;
+}
+
 async function probeBy(
-  way: string,
-  pull: (name: string) => Promise<string | undefined>,
+  { way, namespace, pull, address }: Way,
   build: string,
   isLogged: ((digest: string) => boolean) | undefined,
 ): Promise<readonly Finding[]> {
   const digest = `sha256:${randomBytes(32).toString("hex")}`;
   const registry = await startProbeRegistry(digest);
   try {
-    const refused = await pull(`${registry.host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`);
-    const outcome = judge(way, { refused, wanted: registry.wanted(), digest, build });
-    if (outcome.level !== "ok" || isLogged === undefined) return [outcome];
-    return [outcome, await findLogged(way, digest, isLogged)];
+    const image = `${registry.host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`;
+    const refused = await pull(image);
+    // What was let through was begun, and containerd would keep the beginning for a while.
+    if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, PATIENCE);
+    const { finding, asked } = judge(way, { refused, wanted: registry.wanted(), image, digest, build });
+    if (asked === undefined || isLogged === undefined) return [finding];
+    return [finding, await findLogged(way, asked, isLogged)];
   } finally {
     await registry.stop();
   }
 }
 
+/** @returns the digest that this program was asked about, where it was */
 function judge(
   way: string,
-  { refused, wanted, digest, build }: { refused: string | undefined; wanted: number; digest: string; build: string },
-): Finding {
+  pulled: { refused: string | undefined; wanted: number; image: string; digest: string; build: string },
+): { finding: Finding; asked?: string } {
+  const { refused, wanted, image, digest, build } = pulled;
   const name = "probe";
   if (wanted > 0 || refused === undefined) {
-    return problem(
-      name,
-      `a pull by ${way} of a name that this program always refuses was let through`,
-      "pulls are NOT verified: see the problems above",
-    );
+    const found = `a pull by ${way} of a name that this program always refuses was let through`;
+    return { finding: problem(name, found, "pulls are NOT verified: see the problems above") };
   }
-  const ours = refused.includes(`deny policy.probe: atcr-verify ${build} was asked about ${digest}`);
-  if (ours) return ok(name, `a pull by ${way} was refused by this program, as it must be`);
   const said = refused.trim().slice(-300);
-  if (refused.includes("policy.probe"))
-    return problem(
-      name,
-      `a pull by ${way} was refused by another build of this program: ${said}`,
-      "run: atcr-verify enable",
-    );
-  return problem(
-    name,
-    `a pull by ${way} failed, but not because this program refused it: ${said}`,
-    "see what it says: pulls fail, or another verifier refuses first",
-  );
+  const [, by, asked] =
+    /deny policy\.probe: atcr-verify (.{1,100}?) was asked about (sha256:[0-9a-f]{64}),/.exec(refused) ?? [];
+  if (asked === undefined || !refused.includes(image)) {
+    const found = `a pull by ${way} failed, but not because this program refused it: ${said}`;
+    return { finding: problem(name, found, "see what it says: pulls fail, or another verifier refuses first") };
+  }
+  if (by !== build) {
+    const found = `a pull by ${way} was refused by another build of this program: ${said}`;
+    return { finding: problem(name, found, "run: atcr-verify enable") };
+  }
+  const found = `a pull by ${way} was refused by this program, as it must be`;
+  // The name is as fresh as the digest, so this program was asked about this pull all the same.
+  const elsewhere = "; a mirror for all registries answered in this one's place (certs.d/_default)";
+  return { finding: ok(name, asked === digest ? found : `${found}${elsewhere}`), asked };
 }
 
 async function findLogged(way: string, digest: string, isLogged: (digest: string) => boolean): Promise<Finding> {
-  for (let waited = 0; waited <= LOGGED_WITHIN; waited += POLL) {
-    if (isLogged(digest)) return ok("probe-log", `the decision log tells of that pull by ${way}`);
-    await new Promise((done) => setTimeout(done, POLL));
+  const name = "probe-log";
+  const advice = "see that containerd's environment names the same configuration, and that the log can be written";
+  try {
+    for (let waited = 0; waited <= LOGGED_WITHIN; waited += POLL) {
+      if (isLogged(digest)) return ok(name, `the decision log tells of that pull by ${way}`);
+      await new Promise((done) => setTimeout(done, POLL));
+    }
+  } catch (error) {
+    return problem(name, `the decision log cannot be read: ${(error as Error).message}`, advice);
   }
-  return problem(
-    "probe-log",
-    `the decision log does not tell of that pull by ${way}`,
-    "see that containerd's environment names the same configuration, and that the log can be written",
-  );
+  return problem(name, `the decision log does not tell of that pull by ${way}`, advice);
 }

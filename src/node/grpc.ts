@@ -33,8 +33,13 @@ const GRPC_PREFIX = 5;
 const MAX_ANSWER = 32 * 1024 * 1024;
 
 /** One call, whose answer is read by its last fields. @param method `/SERVICE/METHOD`. @throws as {@link callRaw} */
-export async function call(session: ClientHttp2Session, method: string, message: Uint8Array): Promise<Fields> {
-  return readFields(await callRaw(session, method, message));
+export async function call(
+  session: ClientHttp2Session,
+  method: string,
+  message: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Fields> {
+  return readFields(await callRaw(session, method, message, headers));
 }
 
 /**
