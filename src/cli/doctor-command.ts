@@ -1,3 +1,5 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
@@ -8,6 +10,7 @@ import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
 import { readLog } from "../logging/read-log.ts";
 import { entriesOf } from "../node/bin-dir.ts";
+import { clockService } from "../node/clock.ts";
 import {
   type Containerd,
   CRI_IMAGES_PLUGIN,
@@ -16,11 +19,14 @@ import {
   settingsOf,
   verifierSettings,
 } from "../node/containerd.ts";
-import { findProgram, runProgram } from "../node/program.ts";
+
+import { findOtherClients } from "../node/other-clients.ts";
+import { whyDistrusted } from "../node/program.ts";
 import { ownProgram } from "../node/wiring.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { BUILD, VERSION } from "../version.ts";
+import { seeAsContainerd } from "./as-containerd.ts";
 import { readGlass } from "./break-glass.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { onlineContext } from "./online.ts";
@@ -39,7 +45,8 @@ const OPTIONS = {
 } as const;
 /** Milliseconds for all of it: pulls that are tried, services that do not answer. */
 const WHOLE = 90_000;
-const PATIENCE = 3_000;
+/** Folders that the program makes, and must be alone with. */
+const OWN = { isMade: true, isWayTrusted: true } as const;
 
 /** `atcr-verify doctor`: do pulls on this node pass through this program, and will they be answered? */
 export async function doctorCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
@@ -47,8 +54,9 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
   edge.setDeadline(WHOLE);
   const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
+  seeAsContainerd(containerd.daemon);
   const own = ownProgram();
-  const { config, findings: ofConfig } = readConfig(values.get("config"), containerd);
+  const { config, findings: ofConfig } = readConfig(values.get("config"));
   const findings = [
     ...checkContainerd(containerd),
     ...checkPlugin(containerd),
@@ -56,7 +64,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     ...lookIntoBinDir(containerd, own),
     ...checkCri(containerd),
     ...checkEnvironment(containerd.daemon),
-    ...checkOtherClients(await otherClients()),
+    ...checkOtherClients(await findOtherClients()),
     ...ofConfig,
     ...(config ? await checkNode(config, containerd, edge, flags.has("offline")) : []),
     ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
@@ -77,23 +85,11 @@ function textOf(findings: readonly Finding[], problems: number, warnings: number
   return `${lines.join("")}${printable(`${problems} problems, ${warnings} warnings`)}\n`;
 }
 
-/** The file that containerd's environment names, unless told otherwise: it is that one which pulls read. */
-function readConfig(
-  named: string | undefined,
-  { daemon }: Containerd,
-): { config?: Config; findings: readonly Finding[] } {
-  const path = named ?? daemon?.environment.get("ATCR_VERIFY_CONFIG");
+function readConfig(named: string | undefined): { config?: Config; findings: readonly Finding[] } {
   try {
-    const config = loadConfig(path);
-    return {
-      config,
-      findings: [
-        ok(
-          "configuration",
-          path === undefined ? "the configuration can be read, or there is none" : `${path} can be read`,
-        ),
-      ],
-    };
+    const config = loadConfig(named);
+    const found = `${named ?? "the configuration"} can be read${named === undefined ? ", or there is none" : ""}`;
+    return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     return { findings: [problem("configuration", error.message, "every pull is refused until it is corrected")] };
@@ -103,7 +99,9 @@ function readConfig(
 function lookIntoBinDir(containerd: Containerd, own: string): readonly Finding[] {
   const { binDir, maxVerifiers } = verifierSettings(containerd);
   try {
-    return checkBinDir({ path: binDir, maxVerifiers, entries: binDir === "" ? undefined : entriesOf(binDir) }, own);
+    const entries = binDir === "" ? undefined : entriesOf(binDir);
+    const distrust = entries && (whyDistrusted(binDir) ?? whyDistrusted(own));
+    return checkBinDir({ path: binDir, maxVerifiers, entries, ...(distrust !== undefined && { distrust }) }, own);
   } catch (error) {
     return [problem("bin-dir", `${binDir} cannot be read: ${(error as Error).message}`, "run the doctor as root")];
   }
@@ -116,26 +114,28 @@ async function checkNode(
   offline: boolean,
 ): Promise<readonly Finding[]> {
   const { decisionLog } = config;
+  const pid = containerd.daemon?.pid;
+  const seen = pid === undefined ? {} : { pid };
   const folder = decisionLog.kind === "file" ? decisionLog.path.replace(/\/[^/]*$/, "") : undefined;
   return [
     ...checkTimeout(containerd, config.deadline),
     ...(await policyAndServices(config, containerd, edge, offline)),
-    checkClock(Date.now()),
+    checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
     checkProc(),
     checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE")),
     checkFolder({
+      ...OWN,
       name: "state-folder",
       path: config.stateDir,
       without: "nothing that was seen is remembered",
-      isMade: true,
-      isWayTrusted: true,
+      ...seen,
     }),
     checkFolder({
+      ...OWN,
       name: "cache-folder",
       path: config.cacheDir,
       without: "each pull asks the network",
-      isMade: true,
-      isWayTrusted: true,
+      ...seen,
     }),
     folder === undefined
       ? decisionLog.kind === "none"
@@ -151,6 +151,7 @@ async function checkNode(
           without: "what was decided cannot be seen afterwards",
           isMade: false,
           isWayTrusted: false,
+          ...seen,
         }),
     checkGlass(),
   ];
@@ -202,16 +203,6 @@ function sandboxOf(containerd: Containerd): ImageReference | undefined {
   }
 }
 
-async function otherClients() {
-  const [dockerd, nerdctl] = [findProgram("dockerd"), findProgram("nerdctl")];
-  const version = nerdctl === undefined ? undefined : await runProgram(nerdctl, ["--version"], PATIENCE);
-  const number = version && /(\d+\.\d+\.\d+)/.exec(version.stdout)?.[1];
-  return {
-    ...(dockerd !== undefined && { dockerd }),
-    ...(nerdctl !== undefined && number !== undefined && { nerdctl: { path: nerdctl, version: number } }),
-  };
-}
-
 function notProbed(): Finding {
   return warning(
     "probe",
@@ -222,7 +213,9 @@ function notProbed(): Finding {
 
 async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly Finding[]> {
   const log = config?.decisionLog;
-  const path = log?.kind === "file" ? log.path : undefined;
+  // The default's folder is the administrator's to make: where it is not there nothing is to be logged.
+  const isKept = log?.kind === "file" && (log.isNeeded || existsSync(dirname(log.path)));
+  const path = isKept ? log.path : undefined;
   const isLogged = (digest: string): boolean =>
     path !== undefined && (readLog(path)?.decisions.some((decision) => decision["digest"] === digest) ?? false);
   return probe({ containerd, build: BUILD, ...(path !== undefined && { isLogged }) });

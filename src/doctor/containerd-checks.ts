@@ -3,11 +3,12 @@ import { field, isJsonObject } from "../encoding/json.ts";
 import {
   type Containerd,
   CRI_IMAGES_PLUGIN,
+  importsOf,
   settingsOf,
   VERIFIER_PLUGIN,
   verifierSettings,
 } from "../node/containerd.ts";
-import { isNewer } from "../node/daemon.ts";
+import { changedSince } from "../node/daemon-files.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
 
 /** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */
@@ -19,7 +20,7 @@ const OLD_REGISTRY = ["mirrors", "configs", "auths"];
 
 /** Whether containerd is there, and of a version that asks verifiers. */
 export function checkContainerd(containerd: Containerd): readonly Finding[] {
-  const { address, daemon, program, version, unknown } = containerd;
+  const { address, daemon, program, version, installed, unknown } = containerd;
   const name = "containerd";
   if (program === undefined && version === undefined) {
     return [problem(name, "no containerd was found, neither running nor in PATH", "install containerd 2.1 or later")];
@@ -29,14 +30,19 @@ export function checkContainerd(containerd: Containerd): readonly Finding[] {
   );
   if (version === undefined) {
     const advice = "start containerd, or name its socket with --address";
-    return [problem(name, `no containerd answers at ${address}`, advice), ...silent];
+    const there = installed === undefined ? "" : `; ${program} is ${installed}`;
+    return [problem(name, `no containerd answers at ${address}${there}`, advice), ...silent];
   }
   const process = daemon === undefined ? "" : `, process ${daemon.pid}`;
   const [major = 0] = numbersOf(version);
   if (major < 2)
     return [problem(name, `containerd ${version} knows no verifiers`, "upgrade to containerd 2.1 or later"), ...silent];
   const found = `containerd ${version} answers at ${address}${process}`;
-  return [ok(name, found), ...silent];
+  const replaced =
+    daemon?.isReplaced === true
+      ? [warning(name, `${daemon.program} was replaced since process ${daemon.pid} began`, "restart containerd")]
+      : [];
+  return [ok(name, found), ...replaced, ...silent];
 }
 
 /** Whether the plugin that runs verifiers is loaded. */
@@ -56,13 +62,24 @@ export function checkPlugin({ plugins }: Containerd): readonly Finding[] {
 }
 
 /** Whether containerd runs with the configuration that is looked at here. */
-export function checkConfig({ config, configPath, daemon }: Containerd): readonly Finding[] {
-  if (config === undefined) return [];
-  if (daemon !== undefined && isNewer(configPath, daemon)) {
-    const found = `${configPath} was changed after containerd started, which may run with other settings`;
-    return [warning("config", found, "restart containerd")];
+export function checkConfig(containerd: Containerd): readonly Finding[] {
+  const { config, configPath, daemon } = containerd;
+  const name = "config";
+  if (config === undefined) {
+    const found = `what ${configPath} says cannot be told, so containerd's defaults are taken for its settings`;
+    return [warning(name, found, "see why not, above; what is said of its settings may be wrong")];
   }
-  return [ok("config", `the configuration is ${configPath} with what it imports`)];
+  if (daemon === undefined) return [ok(name, `the configuration is ${configPath} with what it imports`)];
+  if (configPath !== daemon.configPath) {
+    const found = `containerd (process ${daemon.pid}) was started with ${daemon.configPath}, not ${configPath}`;
+    return [warning(name, found, "ask about the file that it was started with")];
+  }
+  const changed = changedSince(daemon, configPath, importsOf(containerd));
+  if (changed.length > 0) {
+    const found = `${changed.join(", ")}: changed after containerd started, which may run with other settings`;
+    return [warning(name, found, "restart containerd")];
+  }
+  return [ok(name, `containerd was started with ${configPath} and what it imports`)];
 }
 
 /** Whether containerd waits for the answer. @param deadline ours, in milliseconds */
@@ -85,9 +102,10 @@ export function checkCri(containerd: Containerd): readonly Finding[] {
   if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") {
     return [ok(name, "CRI is not loaded: no kubelet pulls through this containerd")];
   }
-  const [major = 0, minor = 0] = numbersOf(containerd.version ?? "");
+  const version = containerd.version ?? containerd.installed ?? "";
+  const [major = 0, minor = 0] = numbersOf(version);
   if (major === 2 && minor === 0) {
-    const found = `containerd ${containerd.version}: CRI of 2.0 never asks verifiers, so pulls of kubelet and crictl are not verified`;
+    const found = `containerd ${version}: CRI of 2.0 never asks verifiers, so pulls of kubelet and crictl are not verified`;
     return [problem(name, found, "upgrade to containerd 2.1 or later")];
   }
   if (containerd.config === undefined) return [];

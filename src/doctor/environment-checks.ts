@@ -1,4 +1,5 @@
 import type { Daemon } from "../node/daemon.ts";
+import type { OtherClients } from "../node/other-clients.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
 
 /** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */
@@ -52,24 +53,21 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly Finding[]
   return findings.length > 0 ? findings : [ok(name, `nothing in ${where} changes what this program does`)];
 }
 
-/** What else on this node pulls images, and asks nobody. */
-export interface OtherClients {
-  /** Absolute paths; absent: not found. */
-  readonly dockerd?: string;
-  readonly nerdctl?: { readonly path: string; readonly version: string };
-}
-
 /** Clients that are known not to ask verifiers. */
 export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly Finding[] {
   const name = "other-clients";
   const findings: Finding[] = [];
   if (dockerd !== undefined) {
     findings.push(
-      warning(name, `${dockerd} is there: pulls of dockerd ask no verifier`, "remove it from nodes that shall enforce"),
+      warning(
+        name,
+        `dockerd is there (${dockerd}): pulls of dockerd ask no verifier`,
+        "remove it from nodes that shall enforce",
+      ),
     );
   }
-  if (nerdctl !== undefined && isBefore(nerdctl.version, 2, 3)) {
-    const found = `${nerdctl.path} is ${nerdctl.version}: before 2.3 it pulls by itself and asks no verifier`;
+  if (nerdctl !== undefined && (nerdctl.version === undefined || isBefore(nerdctl.version, 2, 3))) {
+    const found = `${nerdctl.path} is ${nerdctl.version ?? "of a version that it does not tell"}: before 2.3 it pulls by itself and asks no verifier`;
     findings.push(warning(name, found, "upgrade it"));
   }
   findings.push(

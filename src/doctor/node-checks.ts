@@ -1,15 +1,17 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { X509Certificate } from "node:crypto";
+import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
+import type { ClockService } from "../node/clock.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
 
 /** Before this the program did not exist: a clock that says so has not been set. */
 const NOT_BEFORE = Date.UTC(2026, 0, 1);
+const DAY = 24 * 60 * 60 * 1000;
+const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 /** What must be free for what the program writes, in bytes. */
 const FREE = 64 * 1024 * 1024;
-/** Where systemd-timesyncd and chrony leave a sign that the clock has been set. */
-const SYNCHRONISED = ["/run/systemd/timesync/synchronized", "/run/chrony", "/var/lib/chrony/drift", "/run/ntpd.pid"];
 /** Bundles and folders of the distributions, in the order in which the runtime looks for them. */
 const ROOTS = [
   "/etc/ssl/certs/ca-certificates.crt",
@@ -19,18 +21,28 @@ const ROOTS = [
   "/etc/ssl/cert.pem",
 ];
 
-/** @param now milliseconds since 1970 */
-export function checkClock(now: number): Finding {
+/**
+ * @param now milliseconds since 1970
+ * @param builtAt the same, of this program's file; a day is left for whoever built it elsewhere
+ */
+export function checkClock(now: number, builtAt: number, service: ClockService): Finding {
   const name = "clock";
-  const time = new Date(now).toISOString();
-  if (now < NOT_BEFORE) return problem(name, `the clock says ${time}`, "set it: what is valid when is told by it");
-  return SYNCHRONISED.some((path) => existsSync(path))
-    ? ok(name, `the clock says ${time}, and a time service is there`)
-    : warning(
-        name,
-        `the clock says ${time}, and no time service was found`,
-        "run one: validity, maxAge and revs are compared with it",
-      );
+  const says = `the clock says ${new Date(now).toISOString()}`;
+  if (now < NOT_BEFORE) return problem(name, says, "set it: what is valid when is told by it");
+  if (now < builtAt - DAY) {
+    return warning(name, `${says}, and this program is of ${new Date(builtAt).toISOString()}`, "see which is wrong");
+  }
+  const advice = "run a time service: validity, maxAge and revs are compared with it";
+  switch (service) {
+    case "synchronised":
+      return ok(name, `${says}, and is synchronised`);
+    case "running":
+      return ok(name, `${says}, and a time service runs`);
+    case "not synchronised":
+      return warning(name, `${says}, and is not synchronised`, advice);
+    case "none":
+      return warning(name, `${says}, and no time service was found`, advice);
+  }
 }
 
 /** A folder that the program writes to. */
@@ -43,14 +55,18 @@ export interface OwnFolder {
   readonly isMade: boolean;
   /** Whether the folders above it must be root's alone, too. */
   readonly isWayTrusted: boolean;
+  /** Of containerd, which may see the folder otherwise than we do: under ProtectSystem, say, read-only. */
+  readonly pid?: number;
 }
 
-export function checkFolder({ name, path, without, isMade, isWayTrusted }: OwnFolder): Finding {
+export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: OwnFolder): Finding {
   try {
     if (isWayTrusted) checkWay(path);
     else check(lstatSync(path), path);
     if (!lstatSync(path).isDirectory() && !(isWayTrusted && statSync(path).isDirectory()))
       return problem(name, `${path} is no folder: ${without}`, "move it away");
+    if (isReadOnly(path) || (pid !== undefined && isReadOnly(join("/proc", String(pid), "root", path))))
+      return problem(name, `${path} is read-only to containerd: ${without}`, "see ReadWritePaths in containerd's unit");
     const { bavail, bsize } = statfsSync(path);
     const free = bavail * bsize;
     if (free < FREE) return warning(name, `${path} has ${Math.floor(free / 1024 / 1024)} MiB left`, "make room");
@@ -63,20 +79,39 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted }: OwnFo
   }
 }
 
+/** By how it is mounted; who may write there is another question. */
+function isReadOnly(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return hasCode(error, "EROFS");
+  }
+}
+
 /** Certificate authorities of the system. @param named by SSL_CERT_FILE of containerd's environment */
 export function checkRoots(named: string | undefined): Finding {
   const name = "certificates";
   const path = named ?? ROOTS.find((one) => existsSync(one));
-  const advice = "install the package ca-certificates";
-  if (path === undefined)
-    return problem(name, "no certificate authorities were found: nothing can be asked by https", advice);
+  const advice = "install the package ca-certificates, or name them: network.caFiles";
+  if (path === undefined) return problem(name, "this system has no file of certificate authorities", advice);
   try {
-    const count = readFileSync(path, "latin1").split("-----BEGIN CERTIFICATE-----").length - 1;
-    return count > 0
-      ? ok(name, `${count} certificate authorities in ${path}`)
-      : problem(name, `there is no certificate in ${path}`, advice);
+    const all = readFileSync(path, "latin1").match(PEM) ?? [];
+    const good = all.filter(isCertificate).length;
+    if (good === 0) return problem(name, `there is no certificate in ${path}`, advice);
+    if (good < all.length)
+      return warning(name, `${all.length - good} of ${all.length} certificates in ${path} cannot be read`, advice);
+    return ok(name, `${good} certificate authorities in ${path}`);
   } catch (error) {
     return problem(name, `${path} cannot be read: ${(error as Error).message}`, advice);
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,4 @@
 import { dirname } from "node:path";
-import { checkWay } from "../disk/trusted-way.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { parseToml } from "../encoding/toml.ts";
 import { type Daemon, daemonAt } from "./daemon.ts";
@@ -20,6 +19,8 @@ export interface Containerd {
   readonly ctr?: string;
   /** Of the daemon that answers: `2.1.9`. */
   readonly version?: string;
+  /** Of the program, where no daemon answers. */
+  readonly installed?: string;
   /** `TYPE.ID` to its status: `ok`, `skip`, `error`. */
   readonly plugins?: ReadonlyMap<string, string>;
   readonly configPath: string;
@@ -43,11 +44,6 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
   const unknown: string[] = [];
   const ask = async (what: string, run: string | undefined, ...args: readonly string[]) => {
     if (run === undefined) return undefined;
-    const distrust = whyDistrusted(run);
-    if (distrust !== undefined) {
-      unknown.push(`${what} is not asked for: ${distrust}`);
-      return undefined;
-    }
     const { code, stdout, stderr } = await runProgram(run, args, PATIENCE);
     if (code === 0) return stdout;
     unknown.push(`${what} cannot be told: ${run} ${args.join(" ")}: ${stderr.trim().slice(0, 300)}`);
@@ -60,27 +56,22 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
   ]);
   const version = versions && serverVersion(versions);
   const config = dump === undefined ? undefined : parseToml(dump);
+  const installed =
+    version === undefined
+      ? /\sv?(\d+\.\S+)/.exec((await ask("its version", program, "--version")) ?? "")?.[1]
+      : undefined;
   return {
     address,
     ...(daemon && { daemon }),
     ...(program !== undefined && { program }),
     ...(ctr !== undefined && { ctr }),
     ...(version !== undefined && { version }),
+    ...(installed !== undefined && { installed }),
     ...(plugins !== undefined && { plugins: pluginsIn(plugins) }),
     configPath: path,
     ...(config && { config }),
     unknown,
   };
-}
-
-/** Whoever runs the doctor is root: another's program is not run. @returns a clause */
-function whyDistrusted(program: string): string | undefined {
-  try {
-    checkWay(program);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 /** What the server says, not ctr. */
@@ -96,6 +87,12 @@ function pluginsIn(text: string): ReadonlyMap<string, string> {
   return new Map(
     rows.flatMap(([type = "", id = "", , status = ""]) => (type === "" ? [] : [[`${type}.${id}`, status]])),
   );
+}
+
+/** Paths and patterns of files that the configuration imports, as it lists them. */
+export function importsOf({ config }: Containerd): readonly string[] {
+  const imports = config && field(config, "imports");
+  return Array.isArray(imports) ? imports.filter((path) => typeof path === "string") : [];
 }
 
 /** The table of a plugin's settings. */

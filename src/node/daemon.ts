@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** A process of containerd, as /proc shows it. */
@@ -6,6 +6,7 @@ export interface Daemon {
   readonly pid: number;
   /** Absolute path of its program, also where that has been replaced since. */
   readonly program: string;
+  readonly isReplaced: boolean;
   /** Of its configuration. */
   readonly configPath: string;
   readonly environment: ReadonlyMap<string, string>;
@@ -16,6 +17,8 @@ export interface Daemon {
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** How many clock ticks are in a second, as user space sees them (proc_pid_stat(5)); the same on every Linux. */
 const TICKS = 100;
+/** How Linux shows the path of a program that is no longer there. */
+const DELETED = / \(deleted\)$/;
 
 /**
  * The process that listens on a socket.
@@ -68,9 +71,11 @@ function daemonOf(pid: number): Daemon {
     .filter((entry) => entry.includes("="))
     .map((entry): [string, string] => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
   const named = optionOf(args, "--config") ?? optionOf(args, "-c");
+  const exe = readlinkSync(`${folder}/exe`);
   return {
     pid,
-    program: readlinkSync(`${folder}/exe`).replace(/ \(deleted\)$/, ""),
+    program: exe.replace(DELETED, ""),
+    isReplaced: DELETED.test(exe),
     configPath: named === undefined ? DEFAULT_CONFIG : resolve(readlinkSync(`${folder}/cwd`), named),
     environment: new Map(environment),
     startedAt: startOf(readFileSync(`${folder}/stat`, "latin1")),
@@ -87,13 +92,4 @@ function startOf(stat: string): number {
   const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
   const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
   return Date.now() - (uptime - ticks / TICKS) * 1000;
-}
-
-/** Whether a file was changed after the process began, so that it may run with other settings. */
-export function isNewer(path: string, { startedAt }: Daemon): boolean {
-  try {
-    return statSync(path).mtimeMs > startedAt + 1000;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { checkWay } from "../disk/trusted-way.ts";
 
 /** Bytes of output that are read of a program; what it says beyond that is cut off. */
 const MAX_OUTPUT = 8 * 1024 * 1024;
@@ -12,13 +13,16 @@ export interface Ended {
 }
 
 /**
- * Runs a program of this node, with no input and no environment but PATH.
+ * Runs a program of this node, with no input and no environment but PATH. Whoever asks is root, so one that
+ * somebody else can change is not run.
  *
  * @param program absolute path
  * @param timeout milliseconds, after which it is killed
  * @returns never rejects
  */
 export function runProgram(program: string, args: readonly string[], timeout: number): Promise<Ended> {
+  const distrust = whyDistrusted(program);
+  if (distrust !== undefined) return Promise.resolve({ code: undefined, stdout: "", stderr: `not run: ${distrust}` });
   return new Promise((resolve) => {
     const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: "/" });
@@ -37,6 +41,16 @@ export function runProgram(program: string, args: readonly string[], timeout: nu
     child.on("error", (error) => end(undefined, error.message));
     child.on("close", (code) => end(code ?? undefined));
   });
+}
+
+/** Why somebody else can put another in its place. @param program absolute path @returns a clause */
+export function whyDistrusted(program: string): string | undefined {
+  try {
+    checkWay(program);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Where a program is, in the absolute folders of PATH and these. */

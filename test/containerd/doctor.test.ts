@@ -1,9 +1,12 @@
-import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, BINARY } from "../support/binary.ts";
 import { type Containerd, installVerifier, startContainerd, uninstallVerifier } from "../support/containerd.ts";
-import { makeTemporaryDirectory } from "../support/process.ts";
+import { debianTool } from "../support/debian-tools.ts";
+import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 
 const canBeRoot = requirement("the doctor's probe by CRI", missingRoot("CRI needs it"));
@@ -21,15 +24,33 @@ writeFileSync(
   join(folder, "policy.yaml"),
   'version: 1\ntrustedDIDs: ["did:web:a.example"]\npolicies:\n  - {name: sandbox, scope: registry.k8s.io/pause, action: allow}\n  - {name: a, scope: "a.example/**", action: enforce}\n',
 );
-writeFileSync(
-  CONFIG,
-  JSON.stringify({
-    trustPolicyPath: join(folder, "policy.yaml"),
-    stateDir: join(folder, "state"),
-    cacheDir: join(folder, "cache"),
-    decisionLog: join(folder, "decisions.log"),
-  }),
-);
+const SETTINGS = {
+  trustPolicyPath: join(folder, "policy.yaml"),
+  stateDir: join(folder, "state"),
+  cacheDir: join(folder, "cache"),
+  decisionLog: join(folder, "decisions.log"),
+};
+writeFileSync(CONFIG, JSON.stringify(SETTINGS));
+const GLASS = join(folder, "glass.yaml");
+
+/** What a pull may leave behind: the images, the content, what was begun of it, and leases, of ctr and of CRI. */
+async function leftBehind({ socket }: Containerd): Promise<readonly string[]> {
+  const asked = ["default", "k8s.io"].flatMap((namespace) =>
+    [
+      ["images", "list"],
+      ["content", "list"],
+      ["content", "active"],
+      ["leases", "list"],
+    ].map((what) => ["--namespace", namespace, ...what]),
+  );
+  const lines: string[] = [];
+  for (const args of asked) {
+    const { code, stdout } = await run(debianTool("ctr"), ["--address", socket, ...args]);
+    expect(code).toBe(0);
+    lines.push(...stdout.trim().split("\n").slice(1)); // without the heading
+  }
+  return lines;
+}
 
 async function command(containerd: Containerd, ...args: readonly string[]) {
   const answer = await ask([...args, "--address", containerd.socket, "--output", "json"], {
@@ -51,7 +72,7 @@ async function doctor(containerd: Containerd, ...args: readonly string[]) {
 describe("on a containerd as it should be", () => {
   let containerd: Containerd;
   beforeAll(async () => {
-    containerd = await startContainerd({ env: { ATCR_VERIFY_CONFIG: CONFIG } });
+    containerd = await startContainerd({ env: { ATCR_VERIFY_CONFIG: CONFIG, ATCR_VERIFY_BREAK_GLASS: GLASS } });
   });
   afterAll(() => containerd.stop());
 
@@ -66,7 +87,7 @@ describe("on a containerd as it should be", () => {
     const ways = containerd.root ? 2 : 1;
     expect(all.filter(({ name }) => name === "probe").length).toBe(ways);
     expect(all.filter(({ name }) => name === "probe-log").length).toBe(ways);
-    expect([await containerd.images(), await containerd.images("k8s.io")]).toEqual([[], []]);
+    expect(await leftBehind(containerd)).toEqual([]);
 
     expect((await command(containerd, "disable")).said).toMatchObject({ changed: true });
     expect(readdirSync(containerd.binDir)).toEqual([]);
@@ -77,7 +98,7 @@ describe("on a containerd as it should be", () => {
     const { code, bad } = await doctor(containerd, "--probe");
     const ways = containerd.root ? 2 : 1;
     expect([code, bad]).toEqual([1, ["problem link", ...Array<string>(ways).fill("problem probe")]]);
-    expect([await containerd.images(), await containerd.images("k8s.io")]).toEqual([[], []]);
+    expect(await leftBehind(containerd)).toEqual([]);
   });
 
   it("the probe finds that another program answers in its place", async () => {
@@ -96,6 +117,109 @@ describe("on a containerd as it should be", () => {
     const { bad } = await doctor(containerd, "--probe");
     expect(bad).toEqual(expect.arrayContaining(["problem link", "problem probe"]));
     for (const name of readdirSync(containerd.binDir)) uninstallVerifier(containerd.binDir, name);
+  });
+
+  it("enable neither places a link that is skipped, nor takes another verifier's place, unless told to", async () => {
+    const others = ["a", "z"].map((letter) => Array.from({ length: 10 }, (_, i) => `${letter}${i}`));
+    for (const names of others) {
+      for (const name of names) installVerifier(containerd.binDir, "/bin/true", name);
+      expect(await command(containerd, "enable")).toMatchObject({ code: 1, said: { changed: false } });
+      expect(readdirSync(containerd.binDir).toSorted()).toEqual(names);
+      expect(await command(containerd, "enable", "--force")).toMatchObject({ code: 1, said: { changed: true } });
+      for (const name of readdirSync(containerd.binDir)) uninstallVerifier(containerd.binDir, name);
+    }
+  });
+
+  it("enable says where containerd does not look at the link", async () => {
+    const elsewhere = join(folder, "elsewhere");
+    const { code, said } = await command(containerd, "enable", "--bin-dir", elsewhere);
+    expect([code, said.findings.map(({ level, name }) => `${level} ${name}`)]).toEqual([1, ["problem bin-dir"]]);
+    expect(await command(containerd, "disable")).toMatchObject({ code: 0, said: { changed: true } });
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  it("disable works while the configuration cannot be read, and says what leads here by another name", async () => {
+    const broken = join(folder, "broken.yaml");
+    writeFileSync(broken, "nonsense: 1\n");
+    installVerifier(containerd.binDir, BINARY);
+    installVerifier(containerd.binDir, BINARY, "00-verify");
+    const { code, said } = await command(containerd, "disable", "--config", broken);
+    expect([code, readdirSync(containerd.binDir)]).toEqual([1, ["00-verify"]]);
+    expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual([
+      "warning configuration",
+      "problem link",
+    ]);
+    uninstallVerifier(containerd.binDir, "00-verify");
+  });
+
+  it("disable takes an empty bin_dir for no folder at all", async () => {
+    const here = join(folder, "here");
+    mkdirSync(here);
+    symlinkSync("/usr/bin/atcr-verify", join(here, "atcr-verify"));
+    const empty = join(folder, "empty.toml");
+    writeFileSync(empty, 'version = 3\n[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = ""\n');
+    const args = ["disable", "--address", containerd.socket, "--containerd-config", empty, "--output", "json"];
+    const { stdout } = await ask(args, { env: { PATH: process.env["PATH"] ?? "" }, cwd: here });
+    expect([JSON.parse(stdout), readdirSync(here)]).toEqual([
+      expect.objectContaining({ changed: false }),
+      ["atcr-verify"],
+    ]);
+  });
+
+  it("a bin_dir that others can write to is found", async () => {
+    installVerifier(containerd.binDir, BINARY);
+    chmodSync(containerd.binDir, 0o777);
+    expect((await doctor(containerd)).bad).toEqual(["problem bin-dir"]);
+    chmodSync(containerd.binDir, 0o755);
+    expect((await doctor(containerd)).bad).toEqual([]);
+    uninstallVerifier(containerd.binDir);
+  });
+
+  it("a broken glass that containerd's environment names is found", async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, "");
+    installVerifier(containerd.binDir, BINARY);
+    writeFileSync(GLASS, `reason: x\nuntil: "${until}"\nscope: "**"\n`);
+    expect((await doctor(containerd)).bad).toEqual(["problem break-glass"]);
+    rmSync(GLASS);
+    uninstallVerifier(containerd.binDir);
+  });
+
+  it("a log that cannot be read is a finding, not the end", async () => {
+    installVerifier(containerd.binDir, BINARY);
+    const config = join(folder, "log-is-a-folder.yaml");
+    mkdirSync(join(folder, "log"));
+    writeFileSync(config, JSON.stringify({ ...SETTINGS, decisionLog: join(folder, "log") }));
+    const { code, bad } = await doctor(containerd, "--probe", "--config", config);
+    expect([code, [...new Set(bad)]]).toEqual([1, ["problem probe-log"]]);
+    uninstallVerifier(containerd.binDir);
+  });
+
+  it("a mirror for all registries that answers in the probe's place hides nothing", async () => {
+    if (!containerd.root) return expect(canBeRoot).toBe(false);
+    const asked: string[] = [];
+    const mirror = createServer(({ method, url }, response) => {
+      asked.push(`${method} ${url?.includes("/atcr-verify-probe/")}`);
+      const type = "application/vnd.oci.image.manifest.v1+json";
+      response.writeHead(method === "HEAD" ? 200 : 404, {
+        "content-type": type,
+        ...(method === "HEAD" && { "content-length": "2" }),
+        "docker-content-digest": `sha256:${"cd".repeat(32)}`,
+      });
+      response.end();
+    });
+    await new Promise<void>((done) => mirror.listen(0, "127.0.0.1", done));
+    const { port } = mirror.address() as AddressInfo;
+    installVerifier(containerd.binDir, BINARY);
+    containerd.serve({ host: "_default", url: `http://127.0.0.1:${port}` });
+    try {
+      expect(await doctor(containerd, "--probe")).toMatchObject({ code: 0, bad: [] });
+      expect(asked).toEqual(["HEAD true"]);
+      uninstallVerifier(containerd.binDir);
+      expect((await doctor(containerd, "--probe")).bad.filter((one) => one === "problem probe")).toHaveLength(2);
+    } finally {
+      rmSync(join(containerd.hosts, "_default"), { recursive: true });
+      mirror.close();
+    }
   });
 
   it("what blocks every pull is found, and enable adds nothing to it", async () => {

@@ -35,6 +35,14 @@ const GOOD = {
   image_pull_with_sync_fs: false,
   registry: { config_path: "/etc/containerd/certs.d", mirrors: {} },
 };
+const DAEMON = {
+  pid: 1,
+  program: "/usr/bin/containerd",
+  isReplaced: false,
+  configPath: "/nowhere/config.toml",
+  environment: new Map<string, string>(),
+  startedAt: 0,
+};
 const without = (key: keyof Containerd): Containerd => {
   const { [key]: _, ...rest } = containerd();
   return rest as Containerd;
@@ -48,6 +56,11 @@ describe("containerd", () => {
     ["2.0", containerd({ version: "2.0.5" }), ["ok containerd"]],
     ["1.7", containerd({ version: "1.7.20" }), ["problem containerd"]],
     ["one that does not answer", without("version"), ["problem containerd"]],
+    [
+      "one that was replaced since",
+      containerd({ daemon: { ...DAEMON, isReplaced: true } }),
+      ["ok containerd", "warning containerd"],
+    ],
     ["what cannot be told", containerd({ unknown: ["x"] }), ["ok containerd", "warning containerd-unknown"]],
   ])("is looked at: %s", (_, given, expected) => {
     expect(levels(checkContainerd(given))).toEqual(expected);
@@ -63,10 +76,15 @@ describe("containerd", () => {
   });
 
   it("may run with an older configuration than that which is looked at", () => {
-    const daemon = { pid: 1, program: "", configPath: "", environment: new Map<string, string>() };
     const own = containerd({ configPath: import.meta.filename });
+    const daemon = { ...DAEMON, configPath: import.meta.filename };
     expect(levels(checkConfig({ ...own, daemon: { ...daemon, startedAt: 0 } }))).toEqual(["warning config"]);
     expect(levels(checkConfig({ ...own, daemon: { ...daemon, startedAt: Date.now() + 5000 } }))).toEqual(["ok config"]);
+    // Another file than the one that it was started with says nothing about it.
+    expect(levels(checkConfig({ ...own, daemon: { ...DAEMON, startedAt: Date.now() + 5000 } }))).toEqual([
+      "warning config",
+    ]);
+    expect(levels(checkConfig(without("config")))).toEqual(["warning config"]);
   });
 
   it.each<[string | undefined, number, string]>([
@@ -100,6 +118,7 @@ describe("containerd", () => {
 
   it("of 2.0 never asks, whatever its settings", () => {
     expect(levels(checkCri(containerd({ version: "2.0.5" })))).toEqual(["problem cri"]);
+    expect(levels(checkCri({ ...without("version"), installed: "2.0.5" }))).toEqual(["problem cri"]);
     expect(levels(checkCri(containerd({ version: "2.0.5", plugins: new Map([[VERIFIER_PLUGIN, "ok"]]) })))).toEqual([
       "ok cri",
     ]);

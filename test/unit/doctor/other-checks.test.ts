@@ -1,13 +1,19 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { checkEnvironment, checkOtherClients } from "../../../src/doctor/environment-checks.ts";
 import { checkClock, checkFolder, checkRoots } from "../../../src/doctor/node-checks.ts";
 import { checkPolicy } from "../../../src/doctor/policy-checks.ts";
+import type { ClockService } from "../../../src/node/clock.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { readPolicy } from "../../../src/policy/parse.ts";
+import { CertificateAuthority } from "../../support/certificates.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
+import { missingRoot, requirement } from "../../support/requirement.ts";
 
+const canMount = requirement("folders that are read-only to containerd alone", missingRoot("it mounts"));
 const root = makeTemporaryDirectory("doctor");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -16,6 +22,7 @@ describe("the environment of containerd", () => {
     checkEnvironment({
       pid: 1,
       program: "",
+      isReplaced: false,
       configPath: "",
       startedAt: 0,
       environment: new Map(Object.entries(environment)),
@@ -49,13 +56,24 @@ describe("other clients", () => {
     expect(
       [nerdctl("2.2.9"), nerdctl("1.7.7"), nerdctl("2.3.0"), nerdctl("3.0.0")].map(({ length }) => length),
     ).toEqual([2, 2, 1, 1]);
+    expect(checkOtherClients({ nerdctl: { path: "/n" } }).map(({ level }) => level)).toEqual(["warning", "ok"]);
   });
 });
 
 describe("the node", () => {
   it("has a clock that has been set", () => {
-    expect(checkClock(Date.UTC(1970, 0, 1)).level).toBe("problem");
-    expect(checkClock(Date.UTC(2026, 6, 1)).level).not.toBe("problem");
+    const now = Date.UTC(2026, 6, 1);
+    const at = (time: number, service: ClockService, builtAt = 0) => checkClock(time, builtAt, service).level;
+    expect([at(Date.UTC(1970, 0, 1), "synchronised"), at(now, "synchronised", now + 2 * 86_400_000)]).toEqual([
+      "problem",
+      "warning",
+    ]);
+    expect([at(now, "synchronised"), at(now, "running"), at(now, "not synchronised"), at(now, "none")]).toEqual([
+      "ok",
+      "ok",
+      "warning",
+      "warning",
+    ]);
   });
 
   it("has folders that nobody else can write to", () => {
@@ -71,11 +89,31 @@ describe("the node", () => {
     expect(check(true, join(root, "file"))).toBe("problem");
   });
 
+  it.runIf(canMount)("has folders that containerd can write to, as containerd sees them", async () => {
+    const path = join(root, "read-only");
+    mkdirSync(path);
+    const check = (pid: number) =>
+      checkFolder({ name: "f", path, without: "", isMade: true, isWayTrusted: true, pid }).level;
+    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && echo ready && exec sleep 60';
+    const args = ["-c", 'exec unshare --mount sh -c "$1" "$0"', path, script];
+    const child = spawn("/bin/sh", args, { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(child.stdout, "data");
+      expect([check(child.pid ?? 0), check(process.pid)]).toEqual(["problem", "ok"]);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
   it("has certificate authorities", () => {
     const file = join(root, "ca.pem");
-    writeFileSync(file, "-----BEGIN CERTIFICATE-----\n");
+    const certificatePem = new CertificateAuthority().cert;
+    writeFileSync(file, certificatePem);
     expect(checkRoots(file).level).toBe("ok");
-    writeFileSync(file, "");
+    const noCertificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    writeFileSync(file, `${certificatePem}${noCertificate}`);
+    expect(checkRoots(file).level).toBe("warning");
+    writeFileSync(file, noCertificate);
     expect([checkRoots(file).level, checkRoots(join(root, "none")).level]).toEqual(["problem", "problem"]);
   });
 });

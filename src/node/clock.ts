@@ -1,0 +1,22 @@
+import { existsSync } from "node:fs";
+import { findProgram, runProgram } from "./program.ts";
+
+/** Milliseconds. */
+const PATIENCE = 3_000;
+/** What systemd-timesyncd makes once it has set the clock. */
+const SET = "/run/systemd/timesync/synchronized";
+/** Of services that set the clock and run: chrony, ntpd and its successor. */
+const RUNNING = ["/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/chrony/chronyd.sock", "/run/ntpd.pid"];
+
+/** Whether somebody sets this node's clock: by the kernel, as systemd reads it, else by what time services leave. */
+export type ClockService = "synchronised" | "not synchronised" | "running" | "none";
+
+export async function clockService(): Promise<ClockService> {
+  const timedatectl = findProgram("timedatectl");
+  const said =
+    timedatectl && (await runProgram(timedatectl, ["show", "--property=NTPSynchronized", "--value"], PATIENCE));
+  const answer = said ? said.stdout.trim() : "";
+  if (answer === "yes" || existsSync(SET)) return "synchronised";
+  if (answer === "no") return "not synchronised";
+  return RUNNING.some((path) => existsSync(path)) ? "running" : "none";
+}

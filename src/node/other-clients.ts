@@ -1,0 +1,39 @@
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { findProgram, runProgram } from "./program.ts";
+
+/** Milliseconds. */
+const PATIENCE = 3_000;
+const DOCKER_SOCKET = "/run/docker.sock";
+
+/** What else on this node pulls images, and asks nobody. */
+export interface OtherClients {
+  /** How dockerd was found: a process, a socket, a program. */
+  readonly dockerd?: string;
+  /** Without a version where it does not say which it is. */
+  readonly nerdctl?: { readonly path: string; readonly version?: string };
+}
+
+export async function findOtherClients(): Promise<OtherClients> {
+  const [dockerd, nerdctl] = [findDockerd(), findProgram("nerdctl")];
+  const said = nerdctl === undefined ? undefined : await runProgram(nerdctl, ["--version"], PATIENCE);
+  const version = said && /(\d+\.\d+\.\d+)/.exec(said.stdout)?.[1];
+  return {
+    ...(dockerd !== undefined && { dockerd }),
+    ...(nerdctl !== undefined && { nerdctl: { path: nerdctl, ...(version !== undefined && { version }) } }),
+  };
+}
+
+function findDockerd(): string | undefined {
+  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && nameOf(name) === "dockerd");
+  if (pid !== undefined) return `process ${pid}`;
+  const hasSocket = lstatSync(DOCKER_SOCKET, { throwIfNoEntry: false })?.isSocket() === true;
+  return hasSocket ? DOCKER_SOCKET : findProgram("dockerd", "/usr/sbin", "/usr/local/sbin", "/snap/bin");
+}
+
+function nameOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
+  } catch {
+    return undefined; // it ended meanwhile
+  }
+}
