@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { abortIngest } from "../../src/node/content.ts";
 import { ask, BINARY } from "../support/binary.ts";
 import { type Containerd, installVerifier, startContainerd, uninstallVerifier } from "../support/containerd.ts";
 import { debianTool } from "../support/debian-tools.ts";
@@ -35,14 +37,13 @@ const GLASS = join(folder, "glass.yaml");
 
 /** What a pull may leave behind: the images, the content, what was begun of it, and leases, of ctr and of CRI. */
 async function leftBehind({ socket }: Containerd): Promise<readonly string[]> {
-  const asked = ["default", "k8s.io"].flatMap((namespace) =>
-    [
-      ["images", "list"],
-      ["content", "list"],
-      ["content", "active"],
-      ["leases", "list"],
-    ].map((what) => ["--namespace", namespace, ...what]),
-  );
+  // What was begun first: containerd forgets that by itself after a while.
+  const asked = [
+    ["content", "active"],
+    ["images", "list"],
+    ["content", "list"],
+    ["leases", "list"],
+  ].flatMap((what) => ["default", "k8s.io"].map((namespace) => ["--namespace", namespace, ...what]));
   const lines: string[] = [];
   for (const args of asked) {
     const { code, stdout } = await run(debianTool("ctr"), ["--address", socket, ...args]);
@@ -99,6 +100,21 @@ describe("on a containerd as it should be", () => {
     const ways = containerd.root ? 2 : 1;
     expect([code, bad]).toEqual([1, ["problem link", ...Array<string>(ways).fill("problem probe")]]);
     expect(await leftBehind(containerd)).toEqual([]);
+  });
+
+  it("what a pull has begun is taken back, and no mistake where there is nothing", async () => {
+    const ref = "manifest-of-the-test";
+    const args = ["--address", containerd.socket, "content", "ingest", ref];
+    const writer = spawn(debianTool("ctr"), args, { stdio: ["pipe", "ignore", "ignore"] });
+    try {
+      writer.stdin.write("{");
+      await vi.waitFor(async () => expect(await leftBehind(containerd)).toEqual([expect.stringContaining(ref)]), 5000);
+      await abortIngest(containerd.socket, "default", ref, 5000);
+      expect(await leftBehind(containerd)).toEqual([]);
+      await abortIngest(containerd.socket, "default", ref, 5000);
+    } finally {
+      writer.kill("SIGKILL");
+    }
   });
 
   it("the probe finds that another program answers in its place", async () => {
@@ -313,5 +329,13 @@ describe("where nothing answers", () => {
     const nowhere = { socket: join(folder, "none.sock") } as Containerd;
     const { code, bad } = await doctor(nowhere, "--probe");
     expect([code, bad[0]]).toEqual([1, "problem containerd"]);
+  });
+
+  it("enable places the link all the same, as the image of a node is made", async () => {
+    const nowhere = { socket: join(folder, "none.sock") } as Containerd;
+    const binDir = join(folder, "of-an-image");
+    const { code, said } = await command(nowhere, "enable", "--config", CONFIG, "--bin-dir", binDir);
+    expect([code, said, readdirSync(binDir)]).toEqual([0, expect.objectContaining({ changed: true }), ["atcr-verify"]]);
+    expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toContain("warning containerd");
   });
 });
