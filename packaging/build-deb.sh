@@ -29,7 +29,9 @@ install -m 0644 packaging/debian/copyright "$doc/copyright"
 install -D -m 0644 packaging/debian/lintian-overrides "$stage/usr/share/lintian/overrides/atcr-verify"
 gzip -9n "$doc/changelog" "$stage"/usr/share/man/man?/*
 
-size=$(du -k --apparent-size -s "$stage" | cut -f1)
+# KiB as dpkg-gencontrol counts them: a folder is 1, since file systems differ in how large they say it is.
+size=$(find "$stage" -path "$stage/DEBIAN" -prune -o -printf '%y %s\n' \
+  | awk '{ kib += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print kib }')
 sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" packaging/debian/control > "$stage/DEBIAN/control"
 for script in postinst prerm postrm; do install -m 0755 "packaging/debian/$script" "$stage/DEBIAN/$script"; done
 (cd "$stage" && find etc -type f | sort | sed 's|^|/|') > "$stage/DEBIAN/conffiles"

@@ -29,6 +29,8 @@ const testable = canTryPackages("packages from installing to removing");
 const POLICY = "/etc/atcr-verify/trust-policy.yaml";
 const BIN_DIR = "/opt/containerd/image-verifier/bin";
 const LINK = `${BIN_DIR}/atcr-verify`;
+/** In a mount namespace of the command's own. */
+const READ_ONLY = `mount --bind ${BIN_DIR} ${BIN_DIR} && mount -o remount,ro,bind ${BIN_DIR}`;
 const OTHER_DIR = "/srv/my verifiers";
 const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/log/atcr-verify"];
 
@@ -98,12 +100,20 @@ describe.runIf(testable)("the .deb", () => {
     expect((await system.run("atcr-verify", "policy", "check", "--offline")).code).toBe(0);
   });
 
+  it("stays where the link cannot be taken out, which would block every pull", async () => {
+    const { code } = await system.run("sh", "-c", `${READ_ONLY} && dpkg -r atcr-verify`);
+    expect([code, isLink(system.path(LINK)), existsSync(system.path("/usr/bin/atcr-verify"))]).toEqual([1, true, true]);
+  });
+
   it("takes the links out before it is removed, and those of nobody else; keeps policy and memory", async () => {
     const other = system.path(`${OTHER_DIR}/atcr-verify`);
     mkdirSync(system.path(OTHER_DIR), { recursive: true });
     symlinkSync("/usr/bin/atcr-verify", other);
     mkdirSync(system.path("/srv/foreign"));
     symlinkSync("/usr/bin/other", system.path("/srv/foreign/atcr-verify"));
+    // As an administrator may have placed it.
+    rmSync(system.path(LINK));
+    symlinkSync("../../../../usr/bin/atcr-verify", system.path(LINK));
     writeFileSync(system.path("/var/lib/atcr-verify/enabled"), `${BIN_DIR}\n${OTHER_DIR}\n/srv/foreign\n`);
     writeFileSync(system.path("/var/lib/atcr-verify/kept"), "");
     const before = policy();
@@ -181,9 +191,12 @@ describe.runIf(testable)("the .rpm", () => {
     expect(existsSync(inside("/opt/containerd"))).toBe(false);
     writeFileSync(inside(POLICY), "version: 1 # mine\n");
     mkdirSync(inside(BIN_DIR), { recursive: true });
-    symlinkSync("/usr/bin/atcr-verify", inside(LINK));
+    symlinkSync("../../../../usr/bin/atcr-verify", inside(LINK));
     await rpm("-U", "--force", file);
     expect([readFileSync(inside(POLICY), "utf8"), isLink(inside(LINK))]).toEqual(["version: 1 # mine\n", true]);
+    const erase = "rpm --root /tmp/node --nodeps --force-debian -e atcr-verify";
+    const stuck = await system.run("sh", "-c", `${READ_ONLY.replaceAll(BIN_DIR, `/tmp/node${BIN_DIR}`)} && ${erase}`);
+    expect([stuck.code, existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([1, true]);
     await rpm("-e", "atcr-verify");
     expect([isLink(inside(LINK)), existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([false, false]);
     expect(readFileSync(inside(`${POLICY}.rpmsave`), "utf8")).toBe("version: 1 # mine\n");

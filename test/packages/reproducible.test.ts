@@ -18,6 +18,21 @@ const NAMES = [
 const hash = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 describe.runIf(testable)("the packages", () => {
+  it.each(NAMES.filter((name) => name.endsWith(".deb")))(
+    "tell a size that no file system changes: %s",
+    async (name) => {
+      const [size, list] = await Promise.all([
+        run("dpkg-deb", ["-f", packageFile(name), "Installed-Size"]),
+        run("dpkg-deb", ["-c", packageFile(name)]),
+      ]);
+      const kib = list.stdout
+        .trim()
+        .split("\n")
+        .map((line) => (line.startsWith("-") ? Math.ceil(Number(line.split(/\s+/)[2]) / 1024) : 1));
+      expect(Number(size.stdout)).toBe(kib.reduce((sum, one) => sum + one));
+    },
+  );
+
   it("are the same bytes when they are built again, elsewhere, by somebody with other habits", {
     timeout: 600_000,
   }, async () => {
