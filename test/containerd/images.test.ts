@@ -41,6 +41,7 @@ describe.runIf(testable)("atcr-verify images", () => {
   let machine: Machine;
   let alice: Signer;
   let folder: string;
+  let configuration: Readonly<Record<string, unknown>>;
 
   beforeAll(async () => {
     folder = makeTemporaryDirectory("images-test");
@@ -51,7 +52,8 @@ describe.runIf(testable)("atcr-verify images", () => {
       registries: [{ host: registry.host }],
       env: { SSL_CERT_FILE: join(folder, "ca.pem") },
     });
-    machine.configure({ plcDirectories: [side.plc.origin], network: { allow: ["127.0.0.0/8", registry.url] } });
+    configuration = { plcDirectories: [side.plc.origin], network: { allow: ["127.0.0.0/8", registry.url] } };
+    machine.configure(configuration);
     const rule = (name: string, action: string) => ({ name, action, scope: `${registry.host}/${name}/**` });
     const policy = (fallback: string, ...policies: readonly object[]) => ({
       version: 1,
@@ -130,6 +132,8 @@ describe.runIf(testable)("atcr-verify images", () => {
   it("waits for another process as long as a pull would, not as long as all of it may take", async () => {
     const { cacheDir } = machine.defaults;
     const turns = join(cacheDir, "turns");
+    // Turns are taken where there is a cache alone.
+    machine.configure({ ...configuration, cacheEnabled: true });
     rmSync(cacheDir, { recursive: true, force: true });
     mkdirSync(turns, { recursive: true, mode: 0o755 });
     // This very process has the turn, and lives on.
