@@ -12,8 +12,8 @@ import type { Subject } from "../verify/evidence.ts";
 import { type Answer, failureOf } from "./answer.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { subjectOf } from "./containerd-input.ts";
-import { openMemory } from "./node-memory.ts";
-import { onlineContext } from "./online.ts";
+import { type NodeMemory, openMemory } from "./node-memory.ts";
+import { identitiesOf, onlineContext } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable, reasonLine } from "./report.ts";
 import { loadConfig, loadPolicy } from "./settings.ts";
@@ -87,7 +87,7 @@ async function judgeAll(
   let done = 0;
   const worker = async (): Promise<void> => {
     for (const [i, image] of waiting) {
-      judged[i] = { image, answer: await judgeImage(image, policy, context) };
+      judged[i] = { image, answer: await judgeImage(image, policy, context, memory) };
       progress(++done);
     }
   };
@@ -96,10 +96,17 @@ async function judgeAll(
 }
 
 /** As at a pull, each with a deadline of its own. */
-async function judgeImage(image: Image, policy: TrustPolicy, context: DecideContext): Promise<Answer> {
+async function judgeImage(
+  image: Image,
+  policy: TrustPolicy,
+  context: DecideContext,
+  memory: NodeMemory,
+): Promise<Answer> {
   try {
     const subject: Subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
-    const own = { ...context, deadline: new Deadline(performance.now() + context.config.deadline) };
+    const deadline = new Deadline(performance.now() + context.config.deadline);
+    // Also what waits for another process: the deadline of the whole command would be an hour.
+    const own = { ...context, deadline, identities: identitiesOf(memory, deadline) };
     const selection = select(policy, subject.name, subject.digest);
     const known = selection.kind === "judge" ? await answerFromCache(subject, selection.rule, own) : undefined;
     return known?.verdict ?? (await decide(subject, policy, own)).verdict;

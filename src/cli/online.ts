@@ -3,6 +3,7 @@ import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
 import { readTrustedFile } from "../disk/local-file.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
+import type { Deadline } from "../net/deadline.ts";
 import { createHttpClient } from "../net/http.ts";
 import { proxiesOf } from "../net/proxy.ts";
 import { createTxtLookup } from "../net/txt.ts";
@@ -53,7 +54,7 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
     deadline,
     config,
     pauses: { base: PAUSE, random: Math.random },
-    identities: identitiesOf(memory, edge),
+    identities: identitiesOf(memory, deadline),
     registries: {
       endpoints: (host) => endpointsOf(host, config, report),
       credentials: credentialSource(config.registryCredentials, { ...process.env }, report),
@@ -69,7 +70,8 @@ function readAuthorities(path: string): string {
   return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
 }
 
-function identitiesOf({ cache, turns: open }: NodeMemory, { deadline }: ProcessEdge): DecideContext["identities"] {
+/** Identities as this node remembers them. @param deadline of the image: half of what is left of it is waited for a turn */
+export function identitiesOf({ cache, turns: open }: NodeMemory, deadline: Deadline): DecideContext["identities"] {
   return {
     find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),

@@ -1,3 +1,4 @@
+import { REJECTIONS } from "../rejection.ts";
 import type { DecisionRecord } from "./record.ts";
 
 /** Numbers by the name and labels of a sample, as they stand in the text: `NAME{label="value"}`. */
@@ -84,9 +85,23 @@ export function add(a: Tally, b: Tally): Tally {
   return { counters, gauges: { ...earlier.gauges, ...later.gauges }, at: later.at };
 }
 
+/**
+ * What has not happened yet, as 0: Prometheus' `increase` sees nothing of a counter that begins at 1, so no
+ * alert would tell of what happened for the first time.
+ */
+const BEGINNING: Samples = Object.fromEntries(
+  [
+    ...["signed", "exempt", "audited", "break_glass"].map((code) => ({ outcome: "allow", code })),
+    ...Object.entries(REJECTIONS).map(([code, { kind }]) => ({ outcome: kind, code })),
+  ]
+    .map((labels) => sample("atcr_verify_decisions_total", labels))
+    .concat(["none", "fresh", "stale", "refusal"].map((use) => sample("atcr_verify_cache_total", { use })))
+    .map((key) => [key, 0]),
+);
+
 /** The text that node_exporter's textfile collector reads (Prometheus text format 0.0.4). */
 export function metricsText({ counters, gauges }: Tally, version: string): string {
-  const samples = { ...counters, ...gauges, [sample("atcr_verify_build_info", { version })]: 1 };
+  const samples = { ...BEGINNING, ...counters, ...gauges, [sample("atcr_verify_build_info", { version })]: 1 };
   return Object.entries(METRICS)
     .flatMap(([name, { kind, help }]) => {
       const own = Object.keys(samples).filter((key) => metricOf(key) === name);

@@ -18,7 +18,7 @@ const IMAGES = "/containerd.services.images.v1.Images/List";
  *
  * @param namespaces undefined: all there are
  * @param timeout milliseconds for each answer
- * @throws Error where it does not answer
+ * @throws Error where it does not answer, or has no such namespace
  */
 export async function listImages(
   socket: string,
@@ -31,9 +31,13 @@ export async function listImages(
     timeout,
   );
   try {
-    const asked =
-      namespaces ??
-      messages(await callRaw(session, NAMESPACES, new Uint8Array())).map((one) => textOf(readFields(one), 1));
+    const known = messages(await callRaw(session, NAMESPACES, new Uint8Array())).map((one) =>
+      textOf(readFields(one), 1),
+    );
+    const asked = namespaces ?? known;
+    // containerd answers with no images for a namespace that it does not have: that must not pass for "none refused".
+    const unknown = asked.find((namespace) => !known.includes(namespace));
+    if (unknown !== undefined) throw new Error(`it has no namespace "${unknown}", only ${known.join(", ") || "none"}`);
     const images: NodeImage[] = [];
     for (const namespace of asked) {
       const answer = await callRaw(session, IMAGES, new Uint8Array(), { "containerd-namespace": namespace });

@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask } from "../support/binary.ts";
+import { ask, headline } from "../support/binary.ts";
 import { connectCri } from "../support/cri.ts";
 import { missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
@@ -40,6 +41,7 @@ describe.runIf(testable)("atcr-verify images", () => {
   let machine: Machine;
   let alice: Signer;
   let folder: string;
+  let configuration: Readonly<Record<string, unknown>>;
 
   beforeAll(async () => {
     folder = makeTemporaryDirectory("images-test");
@@ -50,7 +52,8 @@ describe.runIf(testable)("atcr-verify images", () => {
       registries: [{ host: registry.host }],
       env: { SSL_CERT_FILE: join(folder, "ca.pem") },
     });
-    machine.configure({ plcDirectories: [side.plc.origin], network: { allow: ["127.0.0.0/8", registry.url] } });
+    configuration = { plcDirectories: [side.plc.origin], network: { allow: ["127.0.0.0/8", registry.url] } };
+    machine.configure(configuration);
     const rule = (name: string, action: string) => ({ name, action, scope: `${registry.host}/${name}/**` });
     const policy = (fallback: string, ...policies: readonly object[]) => ({
       version: 1,
@@ -120,10 +123,29 @@ describe.runIf(testable)("atcr-verify images", () => {
         .toSorted(),
     ).toEqual(["", "5", "audited", "refused", "refused"]);
     expect(refused.stderr).toContain("5 of 5 images judged");
-    const none = await images("--namespace", "empty");
-    expect([none.code, none.stdout]).toEqual([0, "0 images: none\n"]);
+    // A name that was mistyped is no node without refused images.
+    expect(headline(await images("--namespace", "k8s-io"))).toBe("3 misconfigured config.invalid");
     // It asks as a pull does, and tells of no decision: nothing was pulled.
     expect(logged()).toBe(before);
+  });
+
+  it("waits for another process as long as a pull would, not as long as all of it may take", async () => {
+    const { cacheDir } = machine.defaults;
+    const turns = join(cacheDir, "turns");
+    // Turns are taken where there is a cache alone.
+    machine.configure({ ...configuration, cacheEnabled: true });
+    rmSync(cacheDir, { recursive: true, force: true });
+    mkdirSync(turns, { recursive: true, mode: 0o755 });
+    // This very process has the turn, and lives on.
+    const started = readFileSync("/proc/self/stat", "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ")[19];
+    const work = `signer-${createHash("sha256").update(alice.did).digest("hex")}`;
+    writeFileSync(join(turns, work), `${process.pid} ${started}`);
+    const began = performance.now();
+    const { stdout } = await images("--output", "json");
+    const { counts } = JSON.parse(stdout) as Listed;
+    expect([counts["signed"], performance.now() - began < 8000]).toEqual([1, true]);
   });
 
   it("says where containerd is not", async () => {

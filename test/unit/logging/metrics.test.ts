@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { add, METRICS, metricsText, NOTHING, tallyOf } from "../../../src/logging/metrics.ts";
 import type { DecisionRecord } from "../../../src/logging/record.ts";
+import { REJECTIONS } from "../../../src/rejection.ts";
 
 const TIME = "2026-01-31T12:00:00.000Z";
 const record = (values: Partial<DecisionRecord> = {}): DecisionRecord => ({
@@ -27,6 +28,16 @@ describe("metrics", () => {
     expect(text).toContain('atcr_verify_cache_total{use="none"} 1\n');
     expect(text).toContain('atcr_verify_cache_total{use="refusal"} 2\n');
     expect(text).not.toContain("atcr_verify_audited_refusals_total");
+  });
+
+  it("begin at 0, or nobody would see what happens for the first time", () => {
+    const text = textOf(tallyOf(record(), 0));
+    for (const [code, { kind }] of Object.entries(REJECTIONS)) {
+      expect(text).toContain(`atcr_verify_decisions_total{outcome="${kind}",code="${code}"} 0\n`);
+    }
+    expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="break_glass"} 0\n');
+    expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="signed"} 1\n');
+    expect(text).toContain('atcr_verify_cache_total{use="stale"} 0\n');
   });
 
   it("count what audit would have refused, and not what the glass let through as that", () => {

@@ -71,6 +71,8 @@ describe("listImages", () => {
         { namespace: "one", name: "", digest: "", mediaType: "m" },
       ]);
       expect(asked).toEqual([undefined, "one", "two"]);
+      await expect(listImages(socket, ["one", "three"], 5000)).rejects.toThrow('no namespace "three"');
+      expect(await listImages(socket, ["two"], 5000)).toEqual([]);
     } finally {
       await new Promise((done) => server.close(done));
       rmSync(folder, { recursive: true });
