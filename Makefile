@@ -119,9 +119,13 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	done # the sources name the schema where packages put it
 
 uninstall: ## take out what install put in; policy, configuration, log and state stay
+	@link="$(DESTDIR)/opt/containerd/image-verifier/bin/atcr-verify"; \
+	if [ -L "$$link" ] && [ "$$(readlink "$$link")" = "$(BINDIR)/atcr-verify" ]; then \
+	  echo "$$link leads to the program, and would block every pull without it: run atcr-verify disable first" >&2; exit 1; \
+	fi
 	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \
 	  "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify" "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify" "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish" \
-	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d/atcr-verify"
+	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
 	rm -rf "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)"
 
 deb: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.deb, for amd64 and arm64

@@ -8,6 +8,12 @@ export LC_ALL=C TZ=UTC
 arch=$1 binary=$2
 : "${SOURCE_DATE_EPOCH:?the time that all files get}"
 cd "$(dirname "$0")/.."
+# ELF header, e_machine: a program for another machine cannot be executed, and would block every pull.
+machine=$(od -An -tx1 -j18 -N1 "$binary" | tr -d ' ')
+case $arch:$machine in
+  x86_64:3e | aarch64:b7) ;;
+  *) printf '%s\n' "$binary is no program for $arch (ELF machine 0x$machine)" >&2; exit 1 ;;
+esac
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 
 jail='' base=$PWD/build/packages

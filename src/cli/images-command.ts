@@ -4,12 +4,14 @@ import { type DecideContext, decide } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
 import { Deadline } from "../net/deadline.ts";
 import { DEFAULT_ADDRESS } from "../node/containerd.ts";
+import { daemonAt } from "../node/daemon.ts";
 import { listImages, pullable } from "../node/images.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { type Answer, failureOf } from "./answer.ts";
+import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { subjectOf } from "./containerd-input.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
@@ -48,9 +50,11 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   const { values, flags, operands } = readCommandLine(args, OPTIONS);
   if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
   edge.setDeadline(WHOLE);
+  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  // As if containerd pulled it: by its configuration and proxies, not this shell's.
+  seeAsContainerd(daemonAt(address));
   const config = loadConfig(values.get("config"));
   const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
-  const address = values.get("address") ?? DEFAULT_ADDRESS;
   const images = await list(address, values.get("namespace")?.split(","));
   const isTold = flags.has("progress") || isatty(STDERR);
   const judged = await judgeAll(images, policy, config, edge, (done) => {

@@ -93,6 +93,8 @@ const BEGINNING: Samples = Object.fromEntries(
   [
     ...["signed", "exempt", "audited", "break_glass"].map((code) => ({ outcome: "allow", code })),
     ...Object.entries(REJECTIONS).map(([code, { kind }]) => ({ outcome: kind, code })),
+    // The one code that is both.
+    { outcome: "inconclusive", code: "policy.too_few_signatures" },
   ]
     .map((labels) => sample("atcr_verify_decisions_total", labels))
     .concat(["none", "fresh", "stale", "refusal"].map((use) => sample("atcr_verify_cache_total", { use })))

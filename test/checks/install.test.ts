@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTemporaryDirectory } from "../support/process.ts";
 
@@ -82,8 +82,21 @@ describe("make install", () => {
       entry.isFile(),
     );
     expect(left.map(({ name }) => name).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      "atcr-verify",
       "config.yaml",
       "trust-policy.yaml",
     ]);
+  });
+
+  it("is not taken out while containerd runs it, which would block every pull", () => {
+    const link = join(folder, "root/opt/containerd/image-verifier/bin/atcr-verify");
+    make("install");
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(`${PREFIX}/bin/atcr-verify`, link);
+    expect(() => make("uninstall")).toThrow();
+    expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(built.BINARY);
+    rmSync(link);
+    make("uninstall");
+    expect(() => statSync(installed("bin/atcr-verify"))).toThrow("ENOENT");
   });
 });

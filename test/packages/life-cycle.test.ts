@@ -100,6 +100,15 @@ describe.runIf(testable)("the .deb", () => {
     expect((await system.run("atcr-verify", "policy", "check", "--offline")).code).toBe(0);
   });
 
+  it("says aloud that dpkg was let to replace the policy, which then refuses nothing", async () => {
+    const before = policy();
+    const later = system.bring(await laterDeb(folder, "9.2.0", true));
+    const { stderr } = await system.run("dpkg", "--force-confnew", "-i", later);
+    expect([stderr.includes("refuses nothing"), policy() === before]).toEqual([true, false]);
+    rmSync(system.path(`${POLICY}.dpkg-old`));
+    writeFileSync(system.path(POLICY), before);
+  });
+
   it("stays where the link cannot be taken out, which would block every pull", async () => {
     const { code } = await system.run("sh", "-c", `${READ_ONLY} && dpkg -r atcr-verify`);
     expect([code, isLink(system.path(LINK)), existsSync(system.path("/usr/bin/atcr-verify"))]).toEqual([1, true, true]);
@@ -139,6 +148,18 @@ describe.runIf(testable)("the .deb", () => {
 });
 
 describe.runIf(testable)("the packages for arm64", () => {
+  it("are not made of a program for another machine, which would block every pull", async () => {
+    const packaging = join(import.meta.dirname, "../../packaging");
+    for (const [script, arch] of [
+      ["build-deb.sh", "arm64"],
+      ["build-rpm.sh", "aarch64"],
+    ] as const) {
+      const env = { PATH: process.env["PATH"] ?? "", SOURCE_DATE_EPOCH: "1" };
+      const { code, stderr } = await run(join(packaging, script), [arch, "dist/atcr-verify"], { env });
+      expect([code, stderr.includes("no program for")]).toEqual([1, true]);
+    }
+  });
+
   it("hold a program for that machine, of the same version", async () => {
     const folder = mkdtempSync(join(tmpdir(), "atcr-arm64-"));
     await run("dpkg-deb", ["-x", packageFile(`atcr-verify_${VERSION}_arm64.deb`), folder]);

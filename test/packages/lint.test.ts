@@ -30,7 +30,10 @@ describe("manual pages and completions", () => {
     });
     expect(COMMANDS.length).toBeGreaterThan(9);
     expect(missing).toEqual([]);
-    expect(COMMANDS.filter((command) => !new RegExp(`\\b${command}\\b`).test(text))).toEqual([]);
+    // In the manual each has an entry of its own; a mention says nothing of it.
+    const named = (command: string) =>
+      isManual ? new RegExp(`^\\.It Cm ${command}\\b`, "m") : new RegExp(`\\b${command}\\b`);
+    expect(COMMANDS.filter((command) => !named(command).test(text))).toEqual([]);
   });
 });
 

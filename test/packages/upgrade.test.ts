@@ -57,9 +57,12 @@ describe.runIf(testable)("an upgrade while a real containerd pulls", () => {
           wrong.push(`unsigned: ${unsigned.code} ${unsigned.stderr}`);
       }
     })();
-    for (let i = 0; i < UPGRADES; i++) await system.must("dpkg", "--force-downgrade", "-i", debs[i % 2] ?? "");
-    isOver = true;
-    await pulling;
+    try {
+      for (let i = 0; i < UPGRADES; i++) await system.must("dpkg", "--force-downgrade", "-i", debs[i % 2] ?? "");
+    } finally {
+      isOver = true;
+      await pulling;
+    }
     expect(wrong).toEqual([]);
     expect(pulls).toBeGreaterThan(2 * UPGRADES);
   });
