@@ -39,13 +39,30 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
       findings.push(problem("link", (error as Error).message, "correct it, and run this again"));
     }
   }
-  const summary =
-    removed.length > 0
-      ? `removed from ${removed.join(", ")}: pulls are NOT verified by this program any more`
-      : findings.some(({ name }) => name === "link")
-        ? "nothing was removed"
-        : `there was no link in ${folders.join(", ") || "any folder that is known"}: containerd does not ask this program`;
-  return tellOfLink({ changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary }, args, edge);
+  return tellOfLink(
+    {
+      changed: removed.length > 0,
+      binDir: folders[0] ?? "",
+      program,
+      findings,
+      summary: summaryOf(removed, findings, folders, wanted !== undefined),
+    },
+    args,
+    edge,
+  );
+}
+
+function summaryOf(
+  removed: readonly string[],
+  findings: readonly Finding[],
+  folders: readonly string[],
+  isNamed: boolean,
+): string {
+  if (removed.length > 0) return `removed from ${removed.join(", ")}: pulls are NOT verified by this program any more`;
+  if (findings.some(({ name }) => name === "link")) return "nothing was removed";
+  // The folder that was named need not be the one that containerd has.
+  const none = `there was no link in ${folders.join(", ") || "any folder that is known"}`;
+  return isNamed ? none : `${none}: containerd does not ask this program`;
 }
 
 /** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */

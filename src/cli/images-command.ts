@@ -10,6 +10,7 @@ import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
+import type { Refusal } from "../verify/verdict.ts";
 import { type Answer, failureOf } from "./answer.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
@@ -57,12 +58,21 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
   const images = await list(address, values.get("namespace")?.split(","));
   const isTold = flags.has("progress") || isatty(STDERR);
-  const judged = await judgeAll(images, policy, config, edge, (done) => {
+  const report = readOutput(args) === "json" ? toJson : toText;
+  const isShown = flags.has("refused") ? isRefused : () => true;
+  const judged: Judged[] = [];
+  // Ended before its time it tells what it has found by then: it may have worked for long.
+  edge.render = (answer) => report(inOrder(judged), isShown, images.length, answer);
+  edge.answerInterrupts();
+  await judgeAll(images, policy, config, edge, judged, (done) => {
     if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);
   });
-  const shown = flags.has("refused") ? judged.filter(({ answer }) => isRefused(answer)) : judged;
-  const bad = judged.some(({ answer }) => isRefused(answer));
-  edge.print(readOutput(args) === "json" ? jsonText(toJson(shown, judged)) : toText(shown, judged), bad ? 1 : 0);
+  edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
+}
+
+/** Without those that are still being judged. */
+function inOrder(judged: readonly Judged[]): readonly Judged[] {
+  return judged.filter(() => true);
 }
 
 async function list(address: string, namespaces: readonly string[] | undefined): Promise<readonly Image[]> {
@@ -82,11 +92,11 @@ async function judgeAll(
   policy: TrustPolicy,
   config: Config,
   edge: ProcessEdge,
+  judged: Judged[],
   progress: (done: number) => void,
-): Promise<readonly Judged[]> {
+): Promise<void> {
   const memory = openMemory(config, edge);
   const context = onlineContext(config, edge, memory);
-  const judged: Judged[] = [];
   const waiting = images.entries();
   let done = 0;
   const worker = async (): Promise<void> => {
@@ -96,7 +106,6 @@ async function judgeAll(
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
-  return judged;
 }
 
 /** As at a pull, each with a deadline of its own. */
@@ -120,7 +129,7 @@ async function judgeImage(
 }
 
 /** Also what audit alone lets through: it would be, once the rule enforces. */
-function isRefused(answer: Answer): boolean {
+function isRefused({ answer }: Judged): boolean {
   return answer.outcome !== "allow" || answer.because.kind === "audited";
 }
 
@@ -128,36 +137,64 @@ function codeOf(answer: Answer): string {
   return answer.outcome === "allow" ? answer.because.kind : answer.code;
 }
 
-function toText(shown: readonly Judged[], all: readonly Judged[]): string {
-  const lines = shown.map(({ image, answer }) => {
-    const verdict = answer.outcome !== "allow" ? "refused" : answer.because.kind === "audited" ? "audited" : "allowed";
+/** What it would get, were its rule to enforce. */
+function wouldBe(answer: Answer): Refusal | undefined {
+  return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would : undefined;
+}
+
+/**
+ * @param judged in the order of their names
+ * @param of how many there are
+ * @param end why not all of them were judged
+ */
+type Report = (judged: readonly Judged[], isShown: (one: Judged) => boolean, of: number, end?: Answer) => string;
+
+const toText: Report = (judged, isShown, of, end) => {
+  const lines = judged.filter(isShown).map(({ image, answer }) => {
+    const verdict = answer.outcome !== "allow" ? "refused" : wouldBe(answer) ? "audited" : "allowed";
     return detailLine(`${verdict}  ${image.name}  ${image.digest}  ${reasonLine(answer).trimEnd()}`);
   });
-  const counts = Object.entries(counted(all)).map(([what, count]) => `${count} ${what}`);
-  return `${lines.join("")}${printable(`${all.length} images: ${counts.join(", ") || "none"}`)}\n`;
-}
+  const list = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .map(([what, count]) => `${count} ${what}`)
+      .join(", ");
+  const { counts, would } = counted(judged);
+  const many = end === undefined ? `${of} images` : `${judged.length} of ${of} images judged`;
+  const audited = list(would) && `; would be refused if nothing were audited: ${list(would)}`;
+  return `${lines.join("")}${printable(`${many}: ${list(counts) || "none"}${audited}`)}\n${end ? reasonLine(end) : ""}`;
+};
 
-/** By what they would get. */
-function counted(all: readonly Judged[]): Readonly<Record<string, number>> {
+const toJson: Report = (judged, isShown, of, end) =>
+  jsonText({
+    images: judged.filter(isShown).map(({ image, answer }) => {
+      const would = wouldBe(answer);
+      return {
+        namespaces: image.namespaces,
+        image: image.name,
+        digest: image.digest,
+        outcome: answer.outcome,
+        code: codeOf(answer),
+        reason: reasonLine(answer).trimEnd(),
+        ...(would && { would: { outcome: would.outcome, code: would.code } }),
+      };
+    }),
+    judged: judged.length,
+    of,
+    ...counted(judged),
+    ...(end && { ended: { code: codeOf(end), reason: reasonLine(end).trimEnd() } }),
+  });
+
+/** By what they would get; of those that are audited, also by what they would get without. */
+function counted(judged: readonly Judged[]) {
   const counts: Record<string, number> = {};
-  for (const { answer } of all) counts[codeOf(answer)] = (counts[codeOf(answer)] ?? 0) + 1;
-  return counts;
-}
-
-function toJson(shown: readonly Judged[], all: readonly Judged[]) {
-  return {
-    images: shown.map(({ image, answer }) => ({
-      namespaces: image.namespaces,
-      image: image.name,
-      digest: image.digest,
-      outcome: answer.outcome,
-      code: codeOf(answer),
-      reason: reasonLine(answer).trimEnd(),
-      ...(answer.outcome === "allow" &&
-        answer.because.kind === "audited" && {
-          would: { outcome: answer.because.would.outcome, code: answer.because.would.code },
-        }),
-    })),
-    counts: counted(all),
+  const would: Record<string, number> = {};
+  const add = (to: Record<string, number>, code: string): void => {
+    to[code] = (to[code] ?? 0) + 1;
   };
+  for (const { answer } of judged) {
+    add(counts, codeOf(answer));
+    const refusal = wouldBe(answer);
+    if (refusal !== undefined) add(would, refusal.code);
+  }
+  return { counts, would };
 }

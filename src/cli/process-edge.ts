@@ -41,10 +41,7 @@ export class ProcessEdge {
 
   constructor() {
     this.setDeadline(DEFAULT_DEADLINE);
-    process.on("SIGTERM", () => {
-      const waiting = this.#waitingFor();
-      unlessEnded(() => this.answer(refusalOf("net.interrupted", `ended by SIGTERM while waiting for ${waiting}`)));
-    });
+    this.#answerWhenEndedBy("SIGTERM");
     process.on("uncaughtException", (error) => this.caught(error));
     process.on("unhandledRejection", (error) => this.caught(error));
   }
@@ -73,6 +70,11 @@ export class ProcessEdge {
     this.#deadline = new Deadline(at - this.#elapsed);
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => unlessEnded(() => this.#timeOver()), this.#deadline.remaining() + GRACE);
+  }
+
+  /** Has an answer given also where a person ends it with Ctrl-C. */
+  answerInterrupts(): void {
+    this.#answerWhenEndedBy("SIGINT");
   }
 
   /**
@@ -154,6 +156,13 @@ export class ProcessEdge {
       this.diagnose(`${otherwise}: ${String(error)}`);
       return undefined;
     }
+  }
+
+  #answerWhenEndedBy(signal: "SIGTERM" | "SIGINT"): void {
+    process.on(signal, () => {
+      const waiting = this.#waitingFor();
+      unlessEnded(() => this.answer(refusalOf("net.interrupted", `ended by ${signal} while waiting for ${waiting}`)));
+    });
   }
 
   #timeOver(): never {

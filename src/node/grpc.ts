@@ -15,12 +15,13 @@ export class GrpcError extends Error {
   }
 }
 
-/** Connects to a socket; each call that cannot be made says so. */
+/** Why a session ended; its calls then know only that they were canceled. */
+const endings = new WeakMap<ClientHttp2Session, Error>();
+
+/** Connects to a socket; each call that cannot be made says why. */
 export function connectGrpc(socket: string): ClientHttp2Session {
   const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(socket) });
-  session.on("error", () => {
-    // Every call that it ends reports it.
-  });
+  session.on("error", (error: Error) => endings.set(session, error));
   return session;
 }
 
@@ -79,7 +80,7 @@ export function callRaw(
       if (size > MAX_ANSWER) stream.destroy(new Error(`${method} answered with more than ${MAX_ANSWER} bytes`));
       else chunks.push(chunk);
     });
-    stream.on("error", reject);
+    stream.on("error", (error: Error) => reject(endings.get(session) ?? error));
     stream.on("close", () => {
       if (status === "0") resolve(Buffer.concat(chunks).subarray(GRPC_PREFIX));
       else reject(new GrpcError(method, Number(status), unescaped(reason)));

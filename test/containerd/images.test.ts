@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +33,11 @@ interface Listed {
     readonly outcome: string;
     readonly namespaces: readonly string[];
   }[];
+  readonly judged: number;
+  readonly of: number;
   readonly counts: Readonly<Record<string, number>>;
+  readonly would: Readonly<Record<string, number>>;
+  readonly ended?: { readonly code: string };
 }
 
 describe.runIf(testable)("atcr-verify images", () => {
@@ -88,14 +93,15 @@ describe.runIf(testable)("atcr-verify images", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const images = (...args: readonly string[]) =>
+  const images = (args: readonly string[] = [], started?: (child: ChildProcess) => void) =>
     ask(["images", "--address", machine.containerd.socket, ...args], {
       env: { SSL_CERT_FILE: join(folder, "ca.pem"), ATCR_VERIFY_CONFIG: machine.configFile },
+      ...(started && { started }),
     });
 
   it("judges each image of each namespace as if it were pulled now", async () => {
-    const { code, stdout, stderr } = await images("--output", "json");
-    const { images: listed, counts } = JSON.parse(stdout) as Listed;
+    const { code, stdout, stderr } = await images(["--output", "json"]);
+    const { images: listed, counts, would, ...rest } = JSON.parse(stdout) as Listed;
     const found = Object.fromEntries(
       listed.map(({ image, code: one }) => [image.slice(registry.host.length + 1), one]),
     );
@@ -108,6 +114,8 @@ describe.runIf(testable)("atcr-verify images", () => {
     });
     expect([code, stderr]).toEqual([1, ""]);
     expect(counts).toEqual({ signed: 1, "signature.none": 1, exempt: 1, audited: 1, "policy.no_match": 1 });
+    expect(would).toEqual({ "signature.none": 1 });
+    expect(rest).toEqual({ judged: 5, of: 5 });
     const [signed] = listed.filter(({ code: one }) => one === "signed");
     expect(signed?.namespaces.toSorted()).toEqual(machine.containerd.root ? ["default", "k8s.io"] : ["default"]);
   });
@@ -115,16 +123,17 @@ describe.runIf(testable)("atcr-verify images", () => {
   it("shows those alone that would be refused, or of one namespace, and how far it is", async () => {
     const logged = () => readFileSync(machine.defaults.decisionLog, "utf8");
     const before = logged();
-    const refused = await images("--refused", "--progress");
+    const refused = await images(["--refused", "--progress"]);
     expect(
       refused.stdout
         .split("\n")
         .map((line) => line.split(" ")[0] ?? "")
         .toSorted(),
     ).toEqual(["", "5", "audited", "refused", "refused"]);
+    expect(refused.stdout).toContain("would be refused if nothing were audited: 1 signature.none");
     expect(refused.stderr).toContain("5 of 5 images judged");
     // A name that was mistyped is no node without refused images.
-    expect(headline(await images("--namespace", "k8s-io"))).toBe("3 misconfigured config.invalid");
+    expect(headline(await images(["--namespace", "k8s-io"]))).toBe("3 misconfigured config.invalid");
     // It asks as a pull does, and tells of no decision: nothing was pulled.
     expect(logged()).toBe(before);
   });
@@ -143,15 +152,33 @@ describe.runIf(testable)("atcr-verify images", () => {
     const work = `signer-${createHash("sha256").update(alice.did).digest("hex")}`;
     writeFileSync(join(turns, work), `${process.pid} ${started}`);
     const began = performance.now();
-    const { stdout } = await images("--output", "json");
+    const { stdout } = await images(["--output", "json"]);
     const { counts } = JSON.parse(stdout) as Listed;
     expect([counts["signed"], performance.now() - began < 8000]).toEqual([1, true]);
   });
 
-  it("says where containerd is not", async () => {
-    const { code } = await ask(["images", "--address", join(folder, "none.sock")], {
+  it.each(["SIGINT", "SIGTERM"] as const)("tells what it has found by the time that %s ends it", async (signal) => {
+    machine.configure({ ...configuration, deadline: "60s" });
+    side.pds.delay(60_000);
+    try {
+      const { code, stdout } = await images(["--output", "json", "--progress"], (child) => {
+        child.stderr?.on("data", (told: Buffer) => told.includes("2 of 5 images judged") && child.kill(signal));
+      });
+      const { images: listed, ended, ...rest } = JSON.parse(stdout) as Listed;
+      expect([code, ended?.code, rest.judged, rest.of]).toEqual([2, "net.interrupted", 2, 5]);
+      expect(rest.counts).toEqual({ exempt: 1, "policy.no_match": 1 });
+      expect(listed.map(({ code: one }) => one).toSorted()).toEqual(["exempt", "policy.no_match"]);
+    } finally {
+      side.pds.reset();
+      machine.configure(configuration);
+    }
+  });
+
+  it("says where containerd is not, and why it cannot be reached", async () => {
+    const answered = await ask(["images", "--address", join(folder, "none.sock")], {
       env: { ATCR_VERIFY_CONFIG: machine.configFile },
     });
-    expect(code).toBe(3);
+    expect(headline(answered)).toBe("3 misconfigured config.invalid");
+    expect(answered.stdout).toContain("ENOENT");
   });
 });
