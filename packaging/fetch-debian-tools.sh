@@ -12,7 +12,7 @@
 #   build/debian/bin/         links to the programs of all of them
 set -eu
 
-usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap) | --mirror"
+usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -24,7 +24,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap) echo bookworm ;;
+    mmdebstrap | prometheus) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -32,6 +32,7 @@ suite_of() {
 programs_of() {
   case $1 in
     containerd) echo "containerd ctr" ;;
+    prometheus) echo "promtool" ;;
     *) echo "$1" ;;
   esac
 }

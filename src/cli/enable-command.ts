@@ -3,10 +3,13 @@ import { checkAdded, checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, problem, warning } from "../doctor/check.ts";
 import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
+import { NOTHING } from "../logging/metrics.ts";
+import { countDecision } from "../logging/metrics-file.ts";
 import { type Entry, entriesOf, inOrder } from "../node/bin-dir.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 import { ENTRY, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
 import { reject } from "../rejection.ts";
+import { VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine } from "./command-line.ts";
 import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
@@ -48,6 +51,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   }
 
   const changed = place(binDir, program, config);
+  findings.push(...(await beginMetrics(config)));
   const isAsked = !findings.some(({ level, name }) => level === "problem" && !name.startsWith("policy"));
   const asked = `containerd asks it at each pull${isAsked ? " from now on" : " once the problems above are corrected"}`;
   const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
@@ -93,6 +97,16 @@ function place(binDir: string, program: string, { stateDir }: Config): boolean {
   } catch (error) {
     return reject("config.invalid", (error as Error).message, error);
   }
+}
+
+/** So that monitoring sees this node before its first decision, and that decision as one more than none. */
+async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  if (metricsFile === undefined) return findings;
+  await countDecision(NOTHING, { stateDir, metricsFile, version: VERSION }, (found) => {
+    findings.push(warning("metrics", found, "correct it, or monitoring sees nothing of this node"));
+  });
+  return findings;
 }
 
 function otherFolder(binDir: string, effective: string): Finding {

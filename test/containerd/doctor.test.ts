@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -152,6 +161,20 @@ describe("on a containerd as it should be", () => {
     expect([code, said.findings.map(({ level, name }) => `${level} ${name}`)]).toEqual([1, ["problem bin-dir"]]);
     expect(await command(containerd, "disable")).toMatchObject({ code: 0, said: { changed: true } });
     expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  it("enable has monitoring see the node before its first decision, and says where that cannot be", async () => {
+    const metricsFile = join(folder, "metrics/a.prom");
+    const counting = join(folder, "counting.yaml");
+    writeFileSync(counting, JSON.stringify({ ...SETTINGS, metricsFile }));
+    const enable = () => command(containerd, "enable", "--config", counting);
+    expect((await enable()).said).toMatchObject({ changed: true, findings: [{ level: "warning", name: "metrics" }] });
+    mkdirSync(join(folder, "metrics"));
+    expect((await enable()).said).toMatchObject({ changed: false, findings: [] });
+    const text = readFileSync(metricsFile, "utf8");
+    expect(text).toContain('atcr_verify_decisions_total{outcome="deny",code="signature.none"} 0\n');
+    expect(text).not.toContain("last_decision");
+    await command(containerd, "disable");
   });
 
   it("disable works while the configuration cannot be read, and says what leads here by another name", async () => {
