@@ -32,8 +32,11 @@ SCHEMA := dist/trust-policy.schema.json
 NOTICES := dist/THIRD-PARTY-NOTICES.txt
 SBOM := dist/atcr-verify.cdx.json
 ARM64 := dist/arm64/atcr-verify
+ARM64_SBOM := dist/arm64/atcr-verify.cdx.json
+# As Bun names this machine's platform.
+PLATFORM := linux-$(subst x86_64,x64,$(shell uname -m))
 # Packages are dated by the last change, so that the same sources make the same bytes.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
 TOOLS := build/debian/.installed
 MMDEBSTRAP := build/debian/.mmdebstrap-installed
@@ -129,11 +132,11 @@ uninstall: ## take out what install put in; policy, configuration, log and state
 	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
 	rm -rf "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)"
 
-deb: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.deb, for amd64 and arm64
+deb: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.deb, for amd64 and arm64
 	packaging/build-deb.sh amd64 $(BINARY)
 	packaging/build-deb.sh arm64 $(ARM64)
 
-rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/*.rpm, for x86_64 and aarch64; by this machine's rpmbuild, or as root
+rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm, for x86_64 and aarch64; by this machine's rpmbuild, or as root
 	packaging/build-rpm.sh x86_64 $(BINARY)
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
@@ -165,13 +168,13 @@ $(ARM64): $(BINARY)
 	mkdir -p $(@D)
 	bun packaging/build.ts --target bun-linux-arm64 --runtime "$$(node packaging/fetch-bun.ts linux-aarch64 build/bun)" --outfile $@
 
-$(NOTICES): $(NPM) packaging/write-notices.ts packaging/bundled-packages.ts packaging/bun-notice.txt package-lock.json
+$(NOTICES): $(NPM) packaging/write-notices.ts packaging/bundled-packages.ts packaging/bun-notice.txt $(wildcard packaging/licences/*) package-lock.json
 	mkdir -p $(@D)
 	node packaging/write-notices.ts > $@
 
-$(SBOM): $(NPM) packaging/write-sbom.ts packaging/bundled-packages.ts package-lock.json package.json
+$(SBOM) $(ARM64_SBOM): $(NPM) packaging/write-sbom.ts packaging/bundled-packages.ts package-lock.json package.json
 	mkdir -p $(@D)
-	node packaging/write-sbom.ts > $@
+	node packaging/write-sbom.ts $(if $(filter dist/arm64/%,$@),linux-aarch64,$(PLATFORM)) > $@
 
 $(SCHEMA): $(BINARY)
 	$(BINARY) policy schema > $@

@@ -6,7 +6,8 @@ umask 022
 export LC_ALL=C TZ=UTC
 
 arch=$1 binary=$2
-: "${SOURCE_DATE_EPOCH:?the time that all files get}"
+sbom=$(dirname "$binary")/atcr-verify.cdx.json
+: "${SOURCE_DATE_EPOCH:?is not set, and there is no git log to take it from: the time of all files, seconds since 1970}"
 cd "$(dirname "$0")/.."
 # ELF header, e_machine: a program for another machine cannot be executed, and would block every pull.
 machine=$(od -An -tx1 -j18 -N1 "$binary" | tr -d ' ')
@@ -21,8 +22,8 @@ mkdir -p "$stage/DEBIAN"
 
 # BINARY only here: what the schema and the notices are made of has been built.
 make --no-print-directory --silent install DESTDIR="$PWD/$stage" PREFIX=/usr SYSCONFDIR=/etc \
-  ZSHCOMPDIR=/usr/share/zsh/vendor-completions BINARY="$binary" ARM64=none --old-file="$binary" \
-  --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt --old-file=dist/atcr-verify.cdx.json
+  ZSHCOMPDIR=/usr/share/zsh/vendor-completions BINARY="$binary" SBOM="$sbom" ARM64=none ARM64_SBOM=none.json --old-file="$binary" \
+  --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt --old-file="$sbom"
 
 doc=$stage/usr/share/doc/atcr-verify
 # As Debian has it: the licence is in copyright, the changelog compressed, and so are manual pages.

@@ -6,7 +6,8 @@ umask 022
 export LC_ALL=C TZ=UTC
 
 arch=$1 binary=$2
-: "${SOURCE_DATE_EPOCH:?the time that all files get}"
+sbom=$(dirname "$binary")/atcr-verify.cdx.json
+: "${SOURCE_DATE_EPOCH:?is not set, and there is no git log to take it from: the time of all files, seconds since 1970}"
 cd "$(dirname "$0")/.."
 # ELF header, e_machine: a program for another machine cannot be executed, and would block every pull.
 machine=$(od -An -tx1 -j18 -N1 "$binary" | tr -d ' ')
@@ -25,8 +26,8 @@ fi
 work=$base/rpm-$arch
 rm -rf "$work"
 mkdir -p "$work/stage"
-make --no-print-directory --silent install DESTDIR="$work/stage" PREFIX=/usr SYSCONFDIR=/etc BINARY="$binary" ARM64=none --old-file="$binary" \
-  --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt --old-file=dist/atcr-verify.cdx.json
+make --no-print-directory --silent install DESTDIR="$work/stage" PREFIX=/usr SYSCONFDIR=/etc BINARY="$binary" SBOM="$sbom" ARM64=none ARM64_SBOM=none.json --old-file="$binary" \
+  --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt --old-file="$sbom"
 gzip -9n "$work"/stage/usr/share/man/man?/*
 mkdir -p "$work/stage/var/cache/atcr-verify" "$work/stage/var/lib/atcr-verify" "$work/stage/var/log/atcr-verify"
 find "$work/stage" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +

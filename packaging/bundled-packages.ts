@@ -60,11 +60,14 @@ function licenseText(folder: string): string {
   return name ? readFileSync(join(folder, name), "utf8").trim() : "";
 }
 
-/** Of the Bun that is linked in. */
-export function bunVersion(root: string): { readonly version: string; readonly integrity: string } {
+/** The package of Bun for a platform (linux-x64, linux-aarch64), which is the runtime in the program. */
+export function bunPackage(root: string, platform: string): Omit<Bundled, "text"> {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Readonly<Record<string, Locked>>;
   };
-  const { version = "", integrity = "" } = lock.packages["node_modules/bun"] ?? {};
-  return { version, integrity };
+  const name = `@oven/bun-${platform}`;
+  const locked = lock.packages[`node_modules/${name}`];
+  if (locked === undefined) throw new Error(`package-lock.json knows no ${name}`);
+  const { version, license = "UNKNOWN", integrity = "" } = locked;
+  return { name, version, license, integrity };
 }

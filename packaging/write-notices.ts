@@ -1,13 +1,16 @@
 /** Writes the third-party notices to standard output: `node packaging/write-notices.ts`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundledPackages, bunVersion } from "./bundled-packages.ts";
+import { bundledPackages, bunPackage } from "./bundled-packages.ts";
 
 const root = join(import.meta.dirname, "..");
 const line = "-".repeat(100);
 const packages = bundledPackages(root).map(({ name, version, license, text }) => {
   return `${line}\n${name} ${version}: ${license}\n\n${text || `(it brings no text of its licence: ${license})`}\n`;
 });
+const licences = ["LGPL-2.0", "LGPL-2.1"].map(
+  (licence) => `${line}\n${licence}\n\n${readFileSync(join(root, `packaging/licences/${licence}.txt`), "utf8")}`,
+);
 process.stdout.write(
-  `Third-party software in atcr-verify\n\nBun ${bunVersion(root).version}\n\n${readFileSync(join(root, "packaging/bun-notice.txt"), "utf8")}\nPackages of npm\n\n${packages.join("\n")}`,
+  `Third-party software in atcr-verify\n\nBun ${bunPackage(root, "linux-x64").version}\n\n${readFileSync(join(root, "packaging/bun-notice.txt"), "utf8")}\nPackages of npm\n\n${packages.join("\n")}\nLicences of what Bun links\n\n${licences.join("\n")}`,
 );

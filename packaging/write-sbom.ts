@@ -1,17 +1,17 @@
 /**
- * Writes what the program is made of to standard output, as CycloneDX 1.5: `node packaging/write-sbom.ts`. The same
- * sources give the same bytes: no time, no serial number.
+ * Writes what the program for a platform is made of to standard output, as CycloneDX 1.5:
+ * `node packaging/write-sbom.ts linux-x64`. The same sources give the same bytes: no time, no serial number.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundledPackages, bunVersion } from "./bundled-packages.ts";
+import { bundledPackages, bunPackage } from "./bundled-packages.ts";
 
 const root = join(import.meta.dirname, "..");
 const { name, version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<
   string,
   string
 >;
-const bun = bunVersion(root);
+const [platform = ""] = process.argv.slice(2);
 
 const component = (of: { name: string; version: string; license: string; integrity: string }, type: string) => {
   const purl = `pkg:npm/${of.name.replace("@", "%40")}@${of.version}`;
@@ -30,7 +30,7 @@ const component = (of: { name: string; version: string; license: string; integri
 };
 
 const components = [
-  component({ name: "bun", version: bun.version, license: "MIT", integrity: bun.integrity }, "framework"),
+  component(bunPackage(root, platform), "framework"),
   ...bundledPackages(root).map((one) => component(one, "library")),
 ];
 const own = {

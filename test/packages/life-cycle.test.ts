@@ -36,6 +36,21 @@ const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/log/atcr-ve
 
 const isLink = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
+/** The SBOM names the packages of npm, and the very runtime that is in the program, by the hash of the lockfile. */
+function expectParts(sbom: string, runtime: string): void {
+  const { components } = JSON.parse(sbom) as { components: { name: string; hashes: { content: string }[] }[] };
+  const names = components.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining([runtime, "cborg", "@noble/curves", "yaml"]));
+  const lock = readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8");
+  const { packages } = JSON.parse(lock) as { packages: Readonly<Record<string, { integrity: string }>> };
+  for (const { name, hashes } of components.filter((one) => one.name === runtime)) {
+    const [{ content } = { content: "" }] = hashes;
+    expect(`sha512-${Buffer.from(content, "hex").toString("base64")}`).toBe(
+      packages[`node_modules/${name}`]?.integrity,
+    );
+  }
+}
+
 describe.runIf(testable)("the .deb", () => {
   let system: CleanSystem;
   let folder: string;
@@ -62,12 +77,9 @@ describe.runIf(testable)("the .deb", () => {
     for (const file of ["man8/atcr-verify.8.gz", "man5/atcr-verify-policy.5.gz"]) {
       expect(existsSync(system.path(`/usr/share/man/${file}`))).toBe(true);
     }
-    const sbom = JSON.parse(readFileSync(system.path("/usr/share/doc/atcr-verify/atcr-verify.cdx.json"), "utf8")) as {
-      components: { name: string }[];
-    };
-    expect(sbom.components.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(["bun", "cborg", "@noble/curves", "yaml"]),
-    );
+    const doc = (name: string) => readFileSync(system.path(`/usr/share/doc/atcr-verify/${name}`), "utf8");
+    expectParts(doc("atcr-verify.cdx.json"), "@oven/bun-linux-x64");
+    expect(doc("THIRD-PARTY-NOTICES.txt")).toMatch(/Bun.*JavaScriptCore.*cborg.*GNU LIBRARY GENERAL PUBLIC LICENSE/s);
   });
 
   it("is enabled after the policy names somebody, as docs/install.md says; the doctor says what is missing", async () => {
@@ -160,14 +172,25 @@ describe.runIf(testable)("the packages for arm64", () => {
     }
   });
 
-  it("hold a program for that machine, of the same version", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "atcr-arm64-"));
-    await run("dpkg-deb", ["-x", packageFile(`atcr-verify_${VERSION}_arm64.deb`), folder]);
-    const program = readFileSync(join(folder, "usr/bin/atcr-verify"));
-    // ELF header: e_machine, EM_AARCH64.
-    expect([program.readUInt16LE(18), program.includes(`"${VERSION}"`)]).toEqual([183, true]);
-    rmSync(folder, { recursive: true });
-  });
+  it.each([
+    ["deb", `atcr-verify_${VERSION}_arm64.deb`, 'dpkg-deb -x "$1" /tmp/out'],
+    ["rpm", `atcr-verify-${VERSION}-1.aarch64.rpm`, 'cd /tmp/out && rpm2cpio "$1" | cpio -id --quiet'],
+  ])(
+    "hold a program for that machine, of the same version, and say what it is made of: %s",
+    async (_, name, unpack) => {
+      const system = new CleanSystem("checkers");
+      try {
+        await system.must("sh", "-c", `mkdir /tmp/out && ${unpack}`, "sh", system.bring(packageFile(name)));
+        const inside = (path: string) => readFileSync(system.path(`/tmp/out/usr/${path}`));
+        const program = inside("bin/atcr-verify");
+        // ELF header: e_machine, EM_AARCH64.
+        expect([program.readUInt16LE(18), program.includes(`"${VERSION}"`)]).toEqual([183, true]);
+        expectParts(inside("share/doc/atcr-verify/atcr-verify.cdx.json").toString(), "@oven/bun-linux-aarch64");
+      } finally {
+        system.remove();
+      }
+    },
+  );
 });
 
 describe.runIf(testable)("the log", () => {
