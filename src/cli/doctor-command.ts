@@ -122,7 +122,7 @@ async function checkNode(
     ...(await policyAndServices(config, containerd, edge, offline)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
     checkProc(),
-    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE")),
+    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE"), config?.caFiles ?? []),
     checkFolder({
       ...OWN,
       name: "state-folder",

@@ -89,21 +89,34 @@ function isReadOnly(path: string): boolean {
   }
 }
 
-/** Certificate authorities of the system. @param named by SSL_CERT_FILE of containerd's environment */
-export function checkRoots(named: string | undefined): Finding {
+/**
+ * Certificate authorities of the system.
+ *
+ * @param named by SSL_CERT_FILE of containerd's environment
+ * @param configured files of network.caFiles: with them it may be meant that there are no others
+ */
+export function checkRoots(named: string | undefined, configured: readonly string[]): Finding {
   const name = "certificates";
   const path = named ?? ROOTS.find((one) => existsSync(one));
   const advice = "install the package ca-certificates, or name them: network.caFiles";
-  if (path === undefined) return problem(name, "this system has no file of certificate authorities", advice);
+  const without = (found: string): Finding =>
+    configured.length === 0
+      ? problem(name, found, advice)
+      : warning(
+          name,
+          `${found}; only ${configured.join(", ")} is trusted`,
+          "that may be meant; else install ca-certificates",
+        );
+  if (path === undefined) return without("this system has no file of certificate authorities");
   try {
     const all = readFileSync(path, "latin1").match(PEM) ?? [];
     const good = all.filter(isCertificate).length;
-    if (good === 0) return problem(name, `there is no certificate in ${path}`, advice);
+    if (good === 0) return without(`there is no certificate in ${path}`);
     if (good < all.length)
       return warning(name, `${all.length - good} of ${all.length} certificates in ${path} cannot be read`, advice);
     return ok(name, `${good} certificate authorities in ${path}`);
   } catch (error) {
-    return problem(name, `${path} cannot be read: ${(error as Error).message}`, advice);
+    return without(`${path} cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -70,7 +70,7 @@ function daemonOf(pid: number): Daemon {
     .split("\0")
     .filter((entry) => entry.includes("="))
     .map((entry): [string, string] => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
-  const named = optionOf(args, "--config") ?? optionOf(args, "-c");
+  const named = configOf(args);
   const exe = readlinkSync(`${folder}/exe`);
   return {
     pid,
@@ -82,9 +82,11 @@ function daemonOf(pid: number): Daemon {
   };
 }
 
-function optionOf(args: readonly string[], name: string): string | undefined {
-  const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
-  return args[at]?.includes("=") === true ? args[at].slice(name.length + 1) : args[at + 1];
+/** As Go's flag package reads them: with one dash or two, the value behind "=" or in the next argument. */
+function configOf(args: readonly string[]): string | undefined {
+  const at = args.findIndex((arg) => /^--?(?:config|c)(?:=|$)/.test(arg));
+  const [, value] = /^[^=]*=(.*)$/s.exec(args[at] ?? "") ?? [];
+  return at === -1 ? undefined : (value ?? args[at + 1]);
 }
 
 /** @param stat of the process: its start is counted from the start of the machine */

@@ -42,16 +42,21 @@ export class CleanSystem {
     return inside;
   }
 
-  /** Runs a command inside, with /proc, as an administrator without a terminal would. */
+  /** How to run a command inside, with /proc, as an administrator without a terminal would. */
+  inside(command: string, ...args: readonly string[]) {
+    // Mounted on itself: programs that look for the file system of / find one.
+    const script =
+      'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"';
+    return {
+      command: "unshare",
+      args: ["--mount", "--propagation", "private", "sh", "-c", script, "sh", this.root, this.root, command, ...args],
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+    };
+  }
+
   run(command: string, ...args: readonly string[]): Promise<Finished> {
-    const script = 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"';
-    return run(
-      "unshare",
-      ["--mount", "--propagation", "private", "sh", "-c", script, "sh", this.root, this.root, command, ...args],
-      {
-        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
-      },
-    );
+    const inside = this.inside(command, ...args);
+    return run(inside.command, inside.args, { env: inside.env });
   }
 
   /** As {@link run}, where anything but success is a mistake of the test. */

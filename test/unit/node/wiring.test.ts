@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -165,8 +167,31 @@ describe("a program of this node", () => {
     const { code, stderr } = await runProgram(program, [], 5000);
     expect([code, stderr.includes("not run"), existsSync(join(folder, "ran"))]).toEqual([undefined, true, false]);
   });
+});
 
-  it("is not taken for a daemon that nobody is", () => {
+describe("daemonAt", () => {
+  it.each([
+    [[], "/etc/containerd/config.toml"],
+    [["--log-level", "debug"], "/etc/containerd/config.toml"],
+    [["--config", "/a.toml"], "/a.toml"],
+    [["--config=/a=b.toml"], "/a=b.toml"],
+    [["-config", "/a.toml"], "/a.toml"],
+    [["-c", "a.toml", "-l", "debug"], "/tmp/a.toml"],
+  ])("finds who listens, and the configuration that it was given: %j", async (args, expected) => {
+    const socket = join(bed().folder, "c.sock");
+    const listen = `require("node:net").createServer().listen(${JSON.stringify(socket)}, () => console.log("ready"))`;
+    const child = spawn(process.execPath, ["--eval", listen, "--", ...args], { cwd: "/tmp", env: { GREETING: "a=b" } });
+    try {
+      await once(child.stdout, "data");
+      const daemon = daemonAt(socket);
+      expect(daemon).toMatchObject({ pid: child.pid, isReplaced: false, configPath: expected });
+      expect(daemon?.environment.get("GREETING")).toBe("a=b");
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("finds nobody where nobody listens", () => {
     expect(daemonAt("/nowhere.sock")).toBeUndefined();
   });
 });

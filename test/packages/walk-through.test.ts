@@ -1,0 +1,135 @@
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { debianTool, missingTool } from "../support/debian-tools.ts";
+import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
+import { buildImage, pushImage } from "../support/image.ts";
+import { CleanSystem, canTryPackages, DEB, VERSION } from "../support/packages.ts";
+import { makeTemporaryDirectory, run, type ServerProcess, startServer } from "../support/process.ts";
+import { requirement } from "../support/requirement.ts";
+import { recordImage, type SigningSide, startSigningSide } from "../support/scenario.ts";
+
+// docs/install.md, command by command, as by somebody with a clean machine that has containerd with its defaults.
+
+const testable =
+  canTryPackages("docs/install.md on a clean machine") &&
+  requirement("docs/install.md on a clean machine", ...["containerd", "ctr", "docker-registry"].map(missingTool));
+const GUIDE = readFileSync(join(import.meta.dirname, "../../docs/install.md"), "utf8");
+const POLICY = "/etc/atcr-verify/trust-policy.yaml";
+
+/** What the guide has somebody type on a node, before it comes to building from the sources. */
+const told = Array.from(
+  GUIDE.slice(0, GUIDE.indexOf("## From the sources")).matchAll(/^(?:\$ )?((?:sudo )?(?:atcr-verify [a-z]|apt ).*)$/gm),
+  ([, command = ""]) => command.replace(/\s+#.*$/, ""),
+);
+
+describe.runIf(testable)("a new administrator", () => {
+  let system: CleanSystem;
+  let registry: Registry;
+  let side: SigningSide;
+  let containerd: ServerProcess;
+  let logs: string;
+  const typed: string[] = [];
+
+  /** Beside containerd, which sees the same file systems. */
+  const onNode = (command: string, ...args: readonly string[]) =>
+    run("nsenter", ["--target", `${containerd.pid}`, "--mount", "--root", "--wd=/", "--", command, ...args], {
+      env: system.inside("").env,
+    });
+  /** Types a command of the guide, as root. */
+  const type = async (command: string) => {
+    typed.push(command);
+    return onNode("sh", "-c", `cd /tmp && ${command.replace("sudo ", "")}`);
+  };
+  const pull = (repository: string) => onNode("ctr", "images", "pull", `${registry.host}/${repository}:v1`);
+  const edit = (path: string, change: (text: string) => string) => {
+    writeFileSync(system.path(path), change(readFileSync(system.path(path), "utf8")));
+  };
+
+  beforeAll(async () => {
+    system = new CleanSystem();
+    logs = makeTemporaryDirectory("walk-through");
+    for (const program of ["containerd", "ctr"]) copyFileSync(debianTool(program), system.path(`/usr/bin/${program}`));
+    [registry, side] = await Promise.all([startDockerRegistry(), startSigningSide("https")]);
+    writeFileSync(system.path("/etc/lab-ca.pem"), side.ca ?? "");
+    containerd = await startServer({
+      name: "containerd",
+      ...system.inside("containerd"),
+      logFile: join(logs, "containerd"),
+      ready: (log) => log.includes("containerd successfully booted"),
+    });
+    for (const repository of ["alice/app", "bob/app"])
+      await pushImage(registry.url, repository, buildImage(repository), "v1");
+  });
+  afterAll(async () => {
+    await Promise.all([containerd, registry, side].map((started) => started?.stop()));
+    system.remove();
+    rmSync(logs, { recursive: true });
+  });
+
+  it("has a package, and pulls are as they were", async () => {
+    system.bring(DEB);
+    const installed = await type(`sudo apt install ./atcr-verify_${VERSION}_amd64.deb`);
+    expect([installed.code, installed.stderr]).toEqual([0, expect.any(String)]);
+    const { code, stdout } = await type("atcr-verify selftest");
+    expect([code, stdout]).toEqual([0, expect.stringContaining("all as they must be")]);
+    expect((await pull("bob/app")).code).toBe(0);
+    expect((await onNode("atcr-verify", "log")).code).not.toBe(0);
+  });
+
+  it("edits the policy, and sees what is wrong and what would be refused", async () => {
+    // What a laboratory needs and a real network does not.
+    edit(
+      "/etc/atcr-verify/config.yaml",
+      (text) =>
+        `${text}\nplcDirectories: ["${side.plc.origin}"]\nnetwork: {allow: ["127.0.0.0/8", "${registry.url}"], caFiles: [/etc/lab-ca.pem]}\n`,
+    );
+    const early = await onNode("atcr-verify", "enable");
+    expect([early.code, early.stdout]).toEqual([1, expect.stringContaining("nothing was changed")]);
+    const alice = await side.createSigner("alice");
+    await recordImage(alice, buildImage("alice/app"), "alice/app");
+    edit(POLICY, (text) => text.replace(/^ {2}did:web:signer[\s\S]*?Z"$/m, `  ${alice.did}: {name: Alice}`));
+    const checked = await type("atcr-verify policy check");
+    expect(checked.code).toBe(0);
+    const images = await type("sudo atcr-verify images");
+    expect([images.code, images.stdout]).toEqual([1, expect.stringContaining("audited")]);
+  });
+
+  it("enables it, and sees it proven", async () => {
+    const enabled = await type("sudo atcr-verify enable");
+    expect([enabled.code, enabled.stdout]).toEqual([0, expect.stringContaining("no pull is refused")]);
+    const doctor = await type("sudo atcr-verify doctor --probe");
+    expect([doctor.code, doctor.stdout]).toEqual([0, expect.stringContaining("a pull by CRI")]);
+    // Started as the package of containerd does, without a word on its configuration.
+    expect(doctor.stdout).toContain("containerd was started with /etc/containerd/config.toml");
+    expect((await pull("alice/app")).code).toBe(0);
+    expect((await pull("bob/app")).code).toBe(0);
+    const log = await onNode("atcr-verify", "log", "--audited");
+    expect(log.stdout).toContain("bob/app");
+    expect(log.stdout).not.toContain("alice/app");
+  });
+
+  it("enforces, and upgrades and removes it", async () => {
+    edit(POLICY, (text) =>
+      text
+        .replace("action: audit", "action: enforce\n    require: {owner: any}")
+        .replace("default: audit", "default: deny"),
+    );
+    expect((await pull("alice/app")).code).toBe(0);
+    const refused = await pull("bob/app");
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("deny signature.none")]);
+    await onNode("dpkg", "-i", `/tmp/atcr-verify_${VERSION}_amd64.deb`);
+    expect((await pull("bob/app")).code).toBe(1);
+    const disabled = await type("sudo atcr-verify disable");
+    expect([disabled.code, (await pull("bob/app")).code]).toEqual([0, 0]);
+    await type("sudo atcr-verify enable");
+    expect((await pull("bob/app")).code).toBe(1);
+    await onNode("apt", "remove", "-y", "atcr-verify");
+    expect([(await pull("bob/app")).code, existsSync(system.path(POLICY))]).toEqual([0, true]);
+  });
+
+  it("was told no command that was not typed here", () => {
+    expect(told.length).toBeGreaterThan(5);
+    expect(told.filter((command) => !typed.includes(command))).toEqual([]);
+  });
+});
