@@ -140,8 +140,8 @@ rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm
 	packaging/build-rpm.sh x86_64 $(BINARY)
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
-# Debian's own checkers and rpmbuild, and a clean Debian to try packages in.
-CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate
+# Debian's own checkers and rpmbuild, logrotate and journald, and a clean Debian to try packages in.
+CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd
 .PHONY: checkers-root clean-root
 checkers-root: $(MMDEBSTRAP)
 	packaging/make-root.sh checkers $(CHECKERS)

@@ -193,25 +193,6 @@ describe.runIf(testable)("the packages for arm64", () => {
   );
 });
 
-describe.runIf(testable)("the log", () => {
-  it("is rotated by logrotate as the package says", async () => {
-    const system = new CleanSystem("checkers");
-    try {
-      await system.must("dpkg", "--force-depends", "-i", system.bring(DEB));
-      const log = "/var/log/atcr-verify/decisions.log";
-      writeFileSync(system.path(log), "{}\n", { mode: 0o640 });
-      await system.must("logrotate", "--force", "/etc/logrotate.d/atcr-verify");
-      expect([readFileSync(system.path(`${log}.1`), "utf8"), readFileSync(system.path(log), "utf8")]).toEqual([
-        "{}\n",
-        "",
-      ]);
-      expect((statSync(system.path(log)).mode & 0o777).toString(8)).toBe("640");
-    } finally {
-      system.remove();
-    }
-  });
-});
-
 describe.runIf(testable)("the .rpm", () => {
   let system: CleanSystem;
   const inside = (path: string) => system.path(`/tmp/node${path}`);

@@ -42,11 +42,11 @@ export class CleanSystem {
     return inside;
   }
 
-  /** How to run a command inside, with /proc, as an administrator without a terminal would. */
+  /** How to run a command inside, with /proc, /dev and /sys, as an administrator without a terminal would. */
   inside(command: string, ...args: readonly string[]) {
     // Mounted on itself: programs that look for the file system of / find one.
     const script =
-      'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec chroot "$@"';
+      'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount --rbind /sys "$1/sys" && shift && exec chroot "$@"';
     return {
       command: "unshare",
       args: ["--mount", "--propagation", "private", "sh", "-c", script, "sh", this.root, this.root, command, ...args],
