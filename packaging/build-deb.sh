@@ -1,32 +1,17 @@
 #!/bin/sh
 # Makes dist/atcr-verify_VERSION_ARCH.deb of what `make install` installs: packaging/build-deb.sh ARCH BINARY.
 # The same sources and SOURCE_DATE_EPOCH give the same bytes, wherever and by whomever they are built.
-set -eu
-umask 022
-export LC_ALL=C TZ=UTC
-
-arch=$1 binary=$2
-sbom=$(dirname "$binary")/atcr-verify.cdx.json
-: "${SOURCE_DATE_EPOCH:?is not set, and there is no git log to take it from: the time of all files, seconds since 1970}"
 cd "$(dirname "$0")/.."
-# ELF header, e_machine: a program for another machine cannot be executed, and would block every pull.
-machine=$(od -An -tx1 -j18 -N1 "$binary" | tr -d ' ')
-case $arch:$machine in
-  amd64:3e | arm64:b7) ;;
-  *) printf '%s\n' "$binary is no program for $arch (ELF machine 0x$machine)" >&2; exit 1 ;;
-esac
-version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+. packaging/package.sh
+
 stage=build/packages/deb-$arch
 rm -rf "$stage"
 mkdir -p "$stage/DEBIAN"
 
-# BINARY only here: what the schema and the notices are made of has been built.
-make --no-print-directory --silent install DESTDIR="$PWD/$stage" PREFIX=/usr SYSCONFDIR=/etc \
-  ZSHCOMPDIR=/usr/share/zsh/vendor-completions BINARY="$binary" SBOM="$sbom" ARM64=none ARM64_SBOM=none.json --old-file="$binary" \
-  --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt --old-file="$sbom"
+install_below "$PWD/$stage" ZSHCOMPDIR=/usr/share/zsh/vendor-completions
 
 doc=$stage/usr/share/doc/atcr-verify
-# As Debian has it: the licence is in copyright, the changelog compressed, and so are manual pages.
+# As Debian has it: the licence is in copyright, the changelog compressed.
 rm "$doc/LICENSE"
 {
   printf 'atcr-verify (%s) unstable; urgency=medium\n\n  * What has changed stands in CHANGELOG.md.\n\n' "$version"
@@ -34,7 +19,7 @@ rm "$doc/LICENSE"
 } > "$doc/changelog"
 install -m 0644 packaging/debian/copyright "$doc/copyright"
 install -D -m 0644 packaging/debian/lintian-overrides "$stage/usr/share/lintian/overrides/atcr-verify"
-gzip -9n "$doc/changelog" "$stage"/usr/share/man/man?/*
+gzip -9n "$doc/changelog"
 
 # KiB as dpkg-gencontrol counts them: a folder is 1, since file systems differ in how large they say it is.
 size=$(find "$stage" -path "$stage/DEBIAN" -prune -o -printf '%y %s\n' \
