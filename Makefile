@@ -41,7 +41,7 @@ export SOURCE_DATE_EPOCH
 TOOLS := build/debian/.installed
 MMDEBSTRAP := build/debian/.mmdebstrap-installed
 PEERS := build/debian/.peers-installed
-PROMTOOL := build/debian/.promtool-installed
+EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
@@ -83,7 +83,7 @@ build: $(BINARY) ## dist/atcr-verify
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(PROMTOOL) $(SERVERS) deb rpm checkers-root clean-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm checkers-root clean-root ## against the reference PDS and PLC; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
@@ -187,8 +187,9 @@ $(MMDEBSTRAP): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh mmdebstrap
 	touch $@
 
-$(PROMTOOL): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh prometheus
+# Who tries metrics and alerts, and runs what is built for arm64.
+$(EXAMINERS): packaging/fetch-debian-tools.sh
+	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

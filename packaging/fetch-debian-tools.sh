@@ -12,7 +12,8 @@
 #   build/debian/bin/         links to the programs of all of them
 set -eu
 
-usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus) | --mirror"
+usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
+  libc6-arm64-cross) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -24,7 +25,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap | prometheus) echo bookworm ;;
+    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -33,6 +34,8 @@ programs_of() {
   case $1 in
     containerd) echo "containerd ctr" ;;
     prometheus) echo "promtool" ;;
+    qemu-user-static) echo "qemu-aarch64-static" ;;
+    libc6-arm64-cross) ;; # what programs for arm64 are linked with
     *) echo "$1" ;;
   esac
 }

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { debianTool, missingTool } from "../support/debian-tools.ts";
 import {
   CleanSystem,
   canTryPackages,
@@ -24,6 +25,7 @@ import {
   VERSION,
 } from "../support/packages.ts";
 import { run } from "../support/process.ts";
+import { requirement } from "../support/requirement.ts";
 
 const testable = canTryPackages("packages from installing to removing");
 const POLICY = "/etc/atcr-verify/trust-policy.yaml";
@@ -33,6 +35,9 @@ const LINK = `${BIN_DIR}/atcr-verify`;
 const READ_ONLY = `mount --bind ${BIN_DIR} ${BIN_DIR} && mount -o remount,ro,bind ${BIN_DIR}`;
 const OTHER_DIR = "/srv/my verifiers";
 const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/log/atcr-verify"];
+
+/** What the programs of an arm64 system are linked with. */
+const LIBRARIES = join(import.meta.dirname, "../../build/debian/libc6-arm64-cross/usr/aarch64-linux-gnu");
 
 const isLink = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
@@ -159,7 +164,9 @@ describe.runIf(testable)("the .deb", () => {
   });
 });
 
-describe.runIf(testable)("the packages for arm64", () => {
+const canEmulate = requirement("the program for arm64", missingTool("qemu-aarch64-static"));
+
+describe.runIf(testable && canEmulate)("the packages for arm64", () => {
   it("are not made of a program for another machine, which would block every pull", async () => {
     const packaging = join(import.meta.dirname, "../../packaging");
     for (const [script, arch] of [
@@ -176,7 +183,7 @@ describe.runIf(testable)("the packages for arm64", () => {
     ["deb", `atcr-verify_${VERSION}_arm64.deb`, 'dpkg-deb -x "$1" /tmp/out'],
     ["rpm", `atcr-verify-${VERSION}-1.aarch64.rpm`, 'cd /tmp/out && rpm2cpio "$1" | cpio -id --quiet'],
   ])(
-    "hold a program for that machine, of the same version, and say what it is made of: %s",
+    "hold a program for that machine, of the same version, which passes its selftest, and say what it is made of: %s",
     async (_, name, unpack) => {
       const system = new CleanSystem("checkers");
       try {
@@ -186,6 +193,9 @@ describe.runIf(testable)("the packages for arm64", () => {
         // ELF header: e_machine, EM_AARCH64.
         expect([program.readUInt16LE(18), program.includes(`"${VERSION}"`)]).toEqual([183, true]);
         expectParts(inside("share/doc/atcr-verify/atcr-verify.cdx.json").toString(), "@oven/bun-linux-aarch64");
+        const emulated = ["-L", LIBRARIES, system.path("/tmp/out/usr/bin/atcr-verify"), "selftest"];
+        const { code, stdout } = await run(debianTool("qemu-aarch64-static"), emulated);
+        expect([code, stdout]).toEqual([0, expect.stringContaining("all as they must be")]);
       } finally {
         system.remove();
       }
