@@ -86,6 +86,18 @@ export async function laterDeb(folder: string, later: string, isPolicyChanged: b
   return deb;
 }
 
+/** The same files as a package of a later version, made and left in a system that has rpmbuild. @returns its path inside */
+export async function laterRpm(system: CleanSystem, later: string): Promise<string> {
+  const spec = system.bring(join(ROOT, "packaging/rpm/atcr-verify.spec"));
+  const script = [
+    `mkdir -p /tmp/later/stage && cd /tmp/later/stage && rpm2cpio "$1" | cpio -id --quiet`,
+    `rpmbuild --quiet -bb --target x86_64-linux --define "_topdir /tmp/later/top" --define "_dbpath /tmp/later/db" \
+      --define "stage /tmp/later/stage" --define "version_ $3" --define "changed Thu Jan 01 2026" "$2"`,
+  ].join(" && ");
+  await system.must("sh", "-c", script, "sh", system.bring(RPM), spec, later);
+  return `/tmp/later/top/RPMS/x86_64/atcr-verify-${later}-1.x86_64.rpm`;
+}
+
 /** All files below a folder, with their paths in it. */
 export function filesBelow(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
