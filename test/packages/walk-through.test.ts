@@ -109,7 +109,7 @@ describe.runIf(testable)("a new administrator", () => {
     expect(log.stdout).not.toContain("alice/app");
   });
 
-  it("enforces, and upgrades and removes it", async () => {
+  it("enforces, and can let through what cannot wait", async () => {
     edit(POLICY, (text) =>
       text
         .replace("action: audit", "action: enforce\n    require: {owner: any}")
@@ -118,6 +118,24 @@ describe.runIf(testable)("a new administrator", () => {
     expect((await pull("alice/app")).code).toBe(0);
     const refused = await pull("bob/app");
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("deny signature.none")]);
+    const glass = system.path("/etc/atcr-verify/break-glass.yaml");
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    writeFileSync(glass, `reason: the PDS is down\nuntil: "${until}"\nscope: "**"\n`);
+    expect((await pull("bob/app")).code).toBe(0);
+    const { stdout } = await onNode("atcr-verify", "doctor", "--offline");
+    expect(stdout).toMatch(/^problem {2}break-glass: .*the PDS is down/m);
+    rmSync(glass);
+    expect((await pull("bob/app")).code).toBe(1);
+    const log = await onNode("atcr-verify", "log", "--lines", "3");
+    const reasons = log.stdout.split("\n").map((line) => /deny signature\.none|allow break_glass/.exec(line)?.[0]);
+    expect(reasons.slice(0, 3)).toEqual(["deny signature.none", "allow break_glass", "deny signature.none"]);
+    // What is pulled again rests on evidence that is kept.
+    expect((await pull("alice/app")).code).toBe(0);
+    const { stdout: kept } = await onNode("atcr-verify", "cache", "list");
+    expect(kept).toMatch(/^evidence {2}sha256:.* fresh /m);
+  });
+
+  it("upgrades, disables and removes it", async () => {
     await onNode("dpkg", "-i", `/tmp/atcr-verify_${VERSION}_amd64.deb`);
     expect((await pull("bob/app")).code).toBe(1);
     const disabled = await type("sudo atcr-verify disable");
