@@ -123,10 +123,14 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	done # the sources name the schema where packages put it
 
 uninstall: ## take out what install put in; policy, configuration, log and state stay
-	@link="$(DESTDIR)/opt/containerd/image-verifier/bin/atcr-verify"; \
-	if [ -L "$$link" ] && [ "$$(readlink "$$link")" = "$(BINDIR)/atcr-verify" ]; then \
-	  echo "$$link leads to the program, and would block every pull without it: run atcr-verify disable first" >&2; exit 1; \
-	fi
+	@{ echo /opt/containerd/image-verifier/bin; cat "$(DESTDIR)/var/lib/atcr-verify/enabled" 2>/dev/null || :; } | while IFS= read -r folder; do \
+	  link="$(DESTDIR)$$folder/atcr-verify"; \
+	  [ -L "$$link" ] || continue; \
+	  case $$(readlink "$$link"):$$(readlink -f "$$link") in \
+	    "$(BINDIR)/atcr-verify":* | *:"$$(readlink -f "$(DESTDIR)$(BINDIR)/atcr-verify")") \
+	      echo "$$link leads to the program, and would block every pull without it: run atcr-verify disable first" >&2; exit 1 ;; \
+	  esac; \
+	done
 	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \
 	  "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify" "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify" "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish" \
 	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"

@@ -1,10 +1,10 @@
 import { readDistrustedFile } from "../disk/local-file.ts";
 import { field, isJsonObject } from "../encoding/json.ts";
 import { parseToml } from "../encoding/toml.ts";
+import { type Containerd, CRI_IMAGES_PLUGIN, settingsOf } from "../node/containerd.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { Rejection } from "../rejection.ts";
 
-/** What containerd starts pods with unless its configuration says otherwise. */
 const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
 
 /**
@@ -34,7 +34,23 @@ export function sandboxImageOf(path: string): SandboxImage {
   const name = image === undefined ? undefined : unlessRejected(() => normaliseReference(image));
   if (name !== undefined) return { name, from: `named by ${path}` };
   const found = text === undefined ? "cannot be read" : `names ${image === undefined ? "none" : `"${image}"`}`;
-  return { name: normaliseReference(DEFAULT_SANDBOX), from: `containerd's default, as ${path} ${found}` };
+  return { name: usualSandbox(), from: `containerd's default, as ${path} ${found}` };
+}
+
+/**
+ * The sandbox image of a containerd that runs.
+ *
+ * @returns undefined where it runs no pods, or that cannot be told
+ */
+export function sandboxOf(containerd: Containerd): ImageReference | undefined {
+  if (containerd.plugins?.get(CRI_IMAGES_PLUGIN) !== "ok") return undefined;
+  const image = member(settingsOf(containerd, CRI_IMAGES_PLUGIN)["pinned_images"], "sandbox");
+  return (typeof image === "string" ? unlessRejected(() => normaliseReference(image)) : undefined) ?? usualSandbox();
+}
+
+/** What containerd starts pods with unless its configuration says otherwise. */
+export function usualSandbox(): ImageReference {
+  return normaliseReference(DEFAULT_SANDBOX);
 }
 
 /** A file that cannot be read is like one that is not there: this only makes a warning more exact. */

@@ -5,30 +5,30 @@ import { checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
 import { checkConfig, checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
 import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
-import { checkClock, checkFolder, checkProc, checkRoots } from "../doctor/node-checks.ts";
+import {
+  checkClock,
+  checkDecisionLog,
+  checkFolder,
+  checkMetrics,
+  checkProc,
+  checkRoots,
+} from "../doctor/node-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
 import { readLog } from "../logging/read-log.ts";
 import { entriesOf } from "../node/bin-dir.ts";
 import { clockService } from "../node/clock.ts";
-import {
-  type Containerd,
-  CRI_IMAGES_PLUGIN,
-  DEFAULT_ADDRESS,
-  lookAtContainerd,
-  settingsOf,
-  verifierSettings,
-} from "../node/containerd.ts";
+import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 
 import { findOtherClients } from "../node/other-clients.ts";
 import { whyDistrusted } from "../node/program.ts";
 import { ownProgram } from "../node/wiring.ts";
-import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { BUILD, VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
-import { readGlass } from "./break-glass.ts";
+import { type Glass, readGlass } from "./break-glass.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
+import { sandboxOf } from "./containerd-config.ts";
 import { onlineContext } from "./online.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -56,7 +56,8 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
   seeAsContainerd(containerd.daemon);
   const own = ownProgram();
-  const { config, findings: ofConfig } = readConfig(values.get("config"));
+  const glass = readGlass(Date.now());
+  const { config, findings: ofConfig } = readConfig(values.get("config"), glass);
   const findings = [
     ...checkContainerd(containerd),
     ...checkPlugin(containerd),
@@ -67,6 +68,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     ...checkOtherClients(await findOtherClients()),
     ...ofConfig,
     ...(config ? await checkNode(config, containerd, edge, flags.has("offline")) : []),
+    checkGlass(glass),
     ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
   ];
   const count = (level: Finding["level"]) => findings.filter((finding) => finding.level === level).length;
@@ -85,14 +87,17 @@ function textOf(findings: readonly Finding[], problems: number, warnings: number
   return `${lines.join("")}${printable(`${problems} problems, ${warnings} warnings`)}\n`;
 }
 
-function readConfig(named: string | undefined): { config?: Config; findings: readonly Finding[] } {
+function readConfig(
+  named: string | undefined,
+  glass: Glass | undefined,
+): { config?: Config; findings: readonly Finding[] } {
   try {
     const config = loadConfig(named);
     const found = `${named ?? "the configuration"} can be read${named === undefined ? ", or there is none" : ""}`;
     return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return { findings: [problem("configuration", error.message, "every pull is refused until it is corrected")] };
+    return { findings: [problem("configuration", error.message, whatFollows(glass))] };
   }
 }
 
@@ -116,7 +121,6 @@ async function checkNode(
   const { decisionLog } = config;
   const pid = containerd.daemon?.pid;
   const seen = pid === undefined ? {} : { pid };
-  const folder = decisionLog.kind === "file" ? decisionLog.path.replace(/\/[^/]*$/, "") : undefined;
   return [
     ...checkTimeout(containerd, config.deadline),
     ...(await policyAndServices(config, containerd, edge, offline)),
@@ -137,28 +141,32 @@ async function checkNode(
       without: "each pull asks the network",
       ...seen,
     }),
-    folder === undefined
-      ? decisionLog.kind === "none"
-        ? warning(
-            "decision-log",
-            "decisionLog is none: what was decided cannot be seen afterwards",
-            "name a file, or journald",
-          )
-        : ok("decision-log", "decisions go to journald: journalctl -t atcr-verify")
-      : checkFolder({
-          name: "decision-log",
-          path: folder,
-          without: "what was decided cannot be seen afterwards",
-          isMade: false,
-          isWayTrusted: false,
-          ...seen,
-        }),
-    checkGlass(),
+    checkLogging(decisionLog, pid),
+    ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile)]),
   ];
 }
 
-function checkGlass(): Finding {
-  const glass = readGlass(Date.now());
+function checkLogging(log: Config["decisionLog"], pid: number | undefined): Finding {
+  switch (log.kind) {
+    case "file":
+      return checkDecisionLog(log.path, pid);
+    case "journald":
+      return ok("decision-log", "decisions go to journald: journalctl -t atcr-verify");
+    case "none": {
+      const found = "decisionLog is none: what was decided cannot be seen afterwards";
+      return warning("decision-log", found, "name a file, or journald");
+    }
+  }
+}
+
+/** Of a configuration or policy that cannot be read. */
+function whatFollows(glass: Glass | undefined): string {
+  return glass?.broken === undefined
+    ? "every pull is refused until it is corrected"
+    : "correct it: the broken glass lets through what it covers, every other pull is refused";
+}
+
+function checkGlass(glass: Glass | undefined): Finding {
   if (glass === undefined) return ok("break-glass", "the glass is not broken");
   const { path, broken } = glass;
   if (broken === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
@@ -186,20 +194,7 @@ async function policyAndServices(
     return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge)))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return [problem("policy", error.message, "every pull is refused until it is corrected")];
-  }
-}
-
-/** Only where this node runs pods. */
-function sandboxOf(containerd: Containerd): ImageReference | undefined {
-  if (containerd.plugins?.get(CRI_IMAGES_PLUGIN) !== "ok") return undefined;
-  const pinned = settingsOf(containerd, CRI_IMAGES_PLUGIN)["pinned_images"];
-  const image =
-    typeof pinned === "object" && pinned !== null ? (pinned as Record<string, unknown>)["sandbox"] : undefined;
-  try {
-    return typeof image === "string" ? normaliseReference(image) : undefined;
-  } catch {
-    return undefined;
+    return [problem("policy", error.message, whatFollows(readGlass(Date.now())))];
   }
 }
 

@@ -12,6 +12,7 @@ import { reject } from "../rejection.ts";
 import { VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine } from "./command-line.ts";
+import { sandboxOf, usualSandbox } from "./containerd-config.ts";
 import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -19,7 +20,7 @@ import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { ...LINK_OPTIONS, force: "flag" } as const;
 /** What would block pulls, or make the link one that nobody follows. */
-const STOPS = new Set(["entries", "link", "policy-errors"]);
+const STOPS = new Set(["entries", "link", "policy-errors", "sandbox-image"]);
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
 export async function enableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
@@ -35,10 +36,12 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   const binDir = wanted ?? effectiveBinDir(containerd);
   const program = ownProgram();
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
-  const ofPolicy = checkPolicy(question, source.path, undefined);
+  const isNone = containerd.version === undefined && containerd.daemon === undefined;
+  const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
+  const ofPolicy = checkPolicy(question, source.path, sandbox);
   const findings = [
-    ...ofPolicy,
-    ...checkContainerd(containerd).map(whereNoneRuns(containerd)),
+    ...ofPolicy.map((finding) => (isNone && finding.name === "sandbox-image" ? lessGrave(finding) : finding)),
+    ...checkContainerd(containerd).map((finding) => (isNone ? lessGrave(finding) : finding)),
     ...checkPlugin(containerd),
     ...checkTimeout(containerd, config.deadline),
     ...checkCri(containerd),
@@ -52,7 +55,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
 
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
-  const isAsked = !findings.some(({ level, name }) => level === "problem" && !name.startsWith("policy"));
+  const isAsked = !findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name));
   const asked = `containerd asks it at each pull${isAsked ? " from now on" : " once the problems above are corrected"}`;
   const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
   const summary = `${link}: ${asked}. ${ofPolicy[0]?.found ?? ""}. To see it proven run: atcr-verify doctor --probe`;
@@ -68,11 +71,8 @@ function effectiveBinDir(containerd: Containerd): string {
 }
 
 /** A node's image is made without a containerd that runs, and its link is right all the same. */
-function whereNoneRuns({ version, daemon }: Containerd): (finding: Finding) => Finding {
-  return (finding) =>
-    version === undefined && daemon === undefined && finding.level === "problem"
-      ? warning(finding.name, finding.found, finding.advice ?? "")
-      : finding;
+function lessGrave(finding: Finding): Finding {
+  return finding.level === "problem" ? warning(finding.name, finding.found, finding.advice ?? "") : finding;
 }
 
 /** How the folder will be once the link is in it. */

@@ -68,15 +68,18 @@ export class Pieces {
     this.#report(`${this.folder}/${name} is not used: ${why}`);
   }
 
-  async write(name: string, bytes: Uint8Array): Promise<void> {
+  /** @returns whether it is there now */
+  async write(name: string, bytes: Uint8Array): Promise<boolean> {
     try {
       if (bytes.length > this.#bounds.bytes) {
         throw new Error(`it has ${bytes.length} bytes, at most ${this.#bounds.bytes} are kept`);
       }
       const { writePiece } = await import("./piece-writer.ts");
       await writePiece(this.#directory, this.#name, name, bytes, this.#bounds);
+      return true;
     } catch (error) {
       this.#report(`${this.folder}/${name} is not written: ${(error as Error).message}`);
+      return false;
     }
   }
 

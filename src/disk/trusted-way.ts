@@ -61,8 +61,9 @@ export function walk(absolute: string, look: (stats: Stats, path: string) => voi
   }
 }
 
-/** @throws Error as {@link checkWay}, of this one thing */
-export function check(stats: Stats, path: string): void {
+/** @returns them. @throws Error as {@link checkWay}, of this one thing */
+export function check(stats: Stats, path: string): Stats {
   const reason = replaceable(stats, path);
   if (reason !== undefined) throw new Error(reason);
+  return stats;
 }

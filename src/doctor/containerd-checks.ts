@@ -25,7 +25,8 @@ export function checkContainerd(containerd: Containerd): readonly Finding[] {
   if (program === undefined && version === undefined) {
     return [problem(name, "no containerd was found, neither running nor in PATH", "install containerd 2.1 or later")];
   }
-  const silent = unknown.map((why) =>
+  const unseen = `the process that listens at ${address} is not to be seen, so this shell's environment is taken for its own, and with it configuration, policy and break-glass file`;
+  const silent = [...(version !== undefined && daemon === undefined ? [unseen] : []), ...unknown].map((why) =>
     warning("containerd-unknown", why, "run the doctor as root, where containerd runs"),
   );
   if (version === undefined) {
@@ -69,7 +70,11 @@ export function checkConfig(containerd: Containerd): readonly Finding[] {
     const found = `what ${configPath} says cannot be told, so containerd's defaults are taken for its settings`;
     return [warning(name, found, "see why not, above; what is said of its settings may be wrong")];
   }
-  if (daemon === undefined) return [ok(name, `the configuration is ${configPath} with what it imports`)];
+  if (daemon === undefined) {
+    const found = `the configuration is taken to be ${configPath} with what it imports`;
+    const advice = "see that it is containerd's, or name that with --containerd-config";
+    return [containerd.version === undefined ? ok(name, found) : warning(name, found, advice)];
+  }
   if (configPath !== daemon.configPath) {
     const found = `containerd (process ${daemon.pid}) was started with ${daemon.configPath}, not ${configPath}`;
     return [warning(name, found, "ask about the file that it was started with")];

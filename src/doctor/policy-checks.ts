@@ -1,4 +1,5 @@
 import { formatReference, type ImageReference } from "../oci/reference.ts";
+import { coversEverything } from "../policy/coverage.ts";
 import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
 import { lintPolicy } from "../policy/lint.ts";
 import { selectByName } from "../policy/select.ts";
@@ -33,17 +34,27 @@ export function checkPolicy(
 
 /** In a word: what enable prints, too. */
 export function effect({ policy }: PolicyQuestion, path: string): Finding {
-  const count = (action: string) => policy.rules.filter((rule) => rule.action === action).length;
+  const { rules, fallback } = policy;
+  const count = (action: string) => rules.filter((rule) => rule.action === action).length;
   const counts = ["enforce", "audit", "allow", "deny"].map((action) => `${count(action)} ${action}`).join(", ");
-  const found = `${path}: rules: ${counts}; default ${policy.fallback}`;
-  const refuses = count("enforce") + count("deny") > 0 || policy.fallback === "deny";
-  return refuses
-    ? ok("policy", `${found}: pulls are refused`)
-    : warning(
-        "policy",
-        `${found}: no pull is refused, all are let through`,
-        "write rules with action: enforce, and default: deny, when the log shows nothing new",
-      );
+  const found = `${path}: rules: ${counts}; default ${fallback}`;
+  // What comes after a rule that takes every name is never asked, the default included.
+  const last = rules.findIndex(({ scopes }) => scopes.some(coversEverything));
+  const asked = last === -1 ? rules : rules.slice(0, last + 1);
+  const rest = rules[last]?.action ?? fallback;
+  const refusing = asked.filter(({ action }) => action === "enforce" || action === "deny");
+  const advice = "write rules with action: enforce, and default: deny, when the log shows nothing new";
+  const taker = last === -1 ? "the default" : `rule "${rules[last]?.name}"`;
+  if (rest === "enforce" || rest === "deny") return ok("policy", `${found}: pulls are refused`);
+  if (refusing.length === 0)
+    return warning(
+      "policy",
+      `${found}: no pull is refused, all are let through`,
+      last === -1 ? advice : `${advice}, in place of ${taker}, which takes every name`,
+    );
+  const some = `${found}: pulls are refused by the ${refusing.length} that enforce or deny, and ${taker} lets through all others`;
+  // To let others through for good may be meant, to watch them for good hardly.
+  return rest === "allow" ? ok("policy", some) : warning("policy", some, advice);
 }
 
 function checkSandbox({ policy }: PolicyQuestion, sandbox: ImageReference): Finding {

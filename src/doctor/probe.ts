@@ -3,6 +3,7 @@ import type { Containerd } from "../node/containerd.ts";
 import { CRI_IMAGES_PLUGIN } from "../node/containerd.ts";
 import { abortIngest } from "../node/content.ts";
 import { pullByCri } from "../node/cri.ts";
+import { GrpcError } from "../node/grpc.ts";
 import { startProbeRegistry } from "../node/probe-registry.ts";
 import { runProgram } from "../node/program.ts";
 import { PROBE_PATH } from "../policy/probe.ts";
@@ -13,6 +14,8 @@ const PATIENCE = 20_000;
 /** Milliseconds in which a decision must be in the log. */
 const LOGGED_WITHIN = 2_000;
 const POLL = 100;
+/** gRPC's status of a service that is not there. */
+const UNIMPLEMENTED = 12;
 
 export interface ProbeQuestion {
   readonly containerd: Containerd;
@@ -41,19 +44,30 @@ export async function probe({ containerd, build, isLogged }: ProbeQuestion): Pro
     };
     findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, isLogged)));
   }
-  if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok") {
-    const pull = async (name: string) => {
-      try {
-        await pullByCri(address, name, PATIENCE);
-        return undefined;
-      } catch (error) {
-        return (error as Error).message;
-      }
-    };
-    const way = { way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address };
-    findings.push(...(await probeBy(way, build, isLogged)));
-  }
+  const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
+  // Where it cannot be told whether there is CRI, the pull itself tells.
+  if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || (plugins === undefined && isThere))
+    findings.push(...(await probeCri(address, build, isLogged)));
   return findings;
+}
+
+async function probeCri(
+  address: string,
+  build: string,
+  isLogged: ProbeQuestion["isLogged"],
+): Promise<readonly Finding[]> {
+  let isAbsent = false;
+  const pull = async (name: string) => {
+    try {
+      await pullByCri(address, name, PATIENCE);
+      return undefined;
+    } catch (error) {
+      isAbsent = error instanceof GrpcError && error.status === UNIMPLEMENTED;
+      return (error as Error).message;
+    }
+  };
+  const findings = await probeBy({ way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address }, build, isLogged);
+  return isAbsent ? [ok("probe", "containerd answers no CRI: no kubelet pulls through it")] : findings;
 }
 
 /** A way in which containerd pulls. */

@@ -1,13 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { check } from "../disk/trusted-way.ts";
 
 /** Neither is a link followed, nor waited for the reader of a named pipe. */
-const FILE_FLAGS =
-  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const FILE_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** What pulls a node makes is nobody's business but root's and its group's. */
 const FILE_MODE = 0o640;
+const GROUP_OR_OTHERS_WRITE = 0o022;
+const NEWLINE = 0x0a;
 
 /**
  * Appends one line. It is whole among those of other processes: the kernel puts each write at the end. The
@@ -21,25 +22,44 @@ const FILE_MODE = 0o640;
  * @throws Error where it cannot be; with the code ENOENT where there is no folder
  */
 export function appendLine(path: string, line: string): void {
+  withLog(path, constants.O_CREAT, (file, stats) => {
+    // What a full disk has cut off must not take this line with it.
+    const bytes = Buffer.from(endsInLine(file, stats) ? line : `\n${line}`);
+    const written = writeSync(file, bytes);
+    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written to ${path}`);
+  });
+}
+
+/**
+ * Whether lines can be appended, without doing so.
+ *
+ * @throws Error as {@link appendLine}; with the code ENOENT also where there is no file yet
+ */
+export function checkLog(path: string): void {
+  withLog(path, 0, () => {});
+}
+
+function withLog(path: string, flags: number, use: (file: number, stats: Stats) => void): void {
   const folder = openSync(dirname(path), FOLDER_FLAGS);
   try {
-    check(fstatSync(folder), dirname(path));
-    append(`/proc/self/fd/${folder}/${basename(path)}`, path, Buffer.from(line));
+    const { mode } = check(fstatSync(folder), dirname(path));
+    // Sticky or not: others could put a link to a file of root's there.
+    if ((mode & GROUP_OR_OTHERS_WRITE) !== 0)
+      throw new Error(`${dirname(path)} can be written by others; run: chmod go-w ${dirname(path)}`);
+    const file = openSync(`/proc/self/fd/${folder}/${basename(path)}`, FILE_FLAGS | flags, FILE_MODE);
+    try {
+      const stats = fstatSync(file);
+      if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
+      use(file, check(stats, path));
+    } finally {
+      closeSync(file);
+    }
   } finally {
     closeSync(folder);
   }
 }
 
-/** @param inFolder the path by the open folder @param path for messages */
-function append(inFolder: string, path: string, bytes: Uint8Array): void {
-  const file = openSync(inFolder, FILE_FLAGS, FILE_MODE);
-  try {
-    const stats = fstatSync(file);
-    if (!stats.isFile()) throw new Error(`${path} is not a regular file`);
-    check(stats, path);
-    const written = writeSync(file, bytes);
-    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written to ${path}`);
-  } finally {
-    closeSync(file);
-  }
+function endsInLine(file: number, { size }: Stats): boolean {
+  const last = Buffer.alloc(1);
+  return size === 0 || readSync(file, last, 0, 1, size - 1) === 0 || last[0] === NEWLINE;
 }

@@ -1,4 +1,5 @@
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { Pieces } from "../disk/pieces.ts";
 import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
 import { isJsonObject } from "../encoding/json.ts";
@@ -11,6 +12,9 @@ const TURN = "metrics";
 const MAX_ROUNDS = 3;
 const WAITING = { bytes: 16 * 1024, count: 4096 };
 const WHOLE = { bytes: 256 * 1024, count: 4 };
+/** Milliseconds ahead of the clock after which a tally was made by another clock. */
+const CLOCK_SKEW = 300_000;
+const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** All decisions so far, and the names of the tallies that were added last: so none counts twice. */
 interface Totals {
@@ -39,6 +43,7 @@ export async function countDecision(
     if ((await turns.take(TURN, 0)) !== "ours") return;
     try {
       const all = await addUp(waiting, whole);
+      if (all === undefined) return;
       replaceFile(metricsFile, metricsText(all, version));
     } catch (error) {
       report(`${metricsFile} is not written: ${(error as Error).message}`);
@@ -49,12 +54,14 @@ export async function countDecision(
   }
 }
 
-async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally> {
+/** @returns undefined where the sum could not be kept: then what waits stays for whoever comes next */
+async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined> {
   const { tally: before, added } = readTotals(whole);
   const names = waiting.list();
   const fresh = names.filter((name) => !added.includes(name));
   const tally = fresh.map((name) => readTally(waiting.read(name)?.bytes)).reduce(add, before);
-  await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
+  const isKept = await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
+  if (!isKept) return undefined;
   await waiting.remove((name) => names.includes(name));
   return tally;
 }
@@ -75,7 +82,9 @@ function asTally(value: unknown): Tally {
   const { counters, gauges, at } = value;
   const areNumbers = (samples: unknown): samples is Record<string, number> =>
     isJsonObject(samples) && Object.values(samples).every((one) => typeof one === "number");
-  return typeof at === "number" && areNumbers(counters) && areNumbers(gauges) ? { counters, gauges, at } : NOTHING;
+  if (typeof at !== "number" || !areNumbers(counters) || !areNumbers(gauges)) return NOTHING;
+  // What a clock that was ahead has written must not stand as the latest until that time has come.
+  return { counters, gauges, at: at > Date.now() + CLOCK_SKEW ? 0 : at };
 }
 
 function parse(bytes: Uint8Array | undefined): unknown {
@@ -87,20 +96,40 @@ function parse(bytes: Uint8Array | undefined): unknown {
 }
 
 /**
- * A reader finds the old text or the new. The folder may be the exporter's own, so what is written to is new,
- * and what stands in its place is replaced, not followed.
+ * Opens the folder of the text. It may be the exporter's own, and so may be what it lies in; so there is no
+ * link on the way, by which somebody else would choose where root writes: into containerd's bin_dir, say, where
+ * a file that cannot be executed blocks every pull.
+ *
+ * @returns a descriptor
+ * @throws Error where it is not there, or where a link leads to it
  */
+export function openMetricsFolder(metricsFile: string): number {
+  const path = dirname(metricsFile);
+  const folder = openSync(path, FOLDER_FLAGS);
+  const real = readlinkSync(`/proc/self/fd/${folder}`);
+  if (real === path) return folder;
+  closeSync(folder);
+  throw new Error(`${path} is reached by a link, which others could change; name the folder itself: ${real}`);
+}
+
+/** A reader finds the old text or the new: what is written to is new, and what stands in its place is replaced. */
 function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
-  const file = openSync(temporary, "wx", 0o644);
+  const folder = openMetricsFolder(path);
+  const place = `/proc/self/fd/${folder}/${basename(path)}`;
+  const temporary = `${place}.${process.pid}.tmp`;
   try {
-    writeFileSync(file, text);
-    renameSync(temporary, path);
-  } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    const file = openSync(temporary, "wx", 0o644);
+    try {
+      writeFileSync(file, text);
+      renameSync(temporary, place);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
+    }
   } finally {
-    closeSync(file);
+    closeSync(folder);
   }
 }

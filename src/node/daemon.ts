@@ -7,6 +7,8 @@ export interface Daemon {
   /** Absolute path of its program, also where that has been replaced since. */
   readonly program: string;
   readonly isReplaced: boolean;
+  /** Its working folder. */
+  readonly folder: string;
   /** Of its configuration. */
   readonly configPath: string;
   readonly environment: ReadonlyMap<string, string>;
@@ -64,27 +66,29 @@ function holds(pid: string, inode: string): boolean {
 }
 
 function daemonOf(pid: number): Daemon {
-  const folder = `/proc/${pid}`;
-  const args = readFileSync(`${folder}/cmdline`, "utf8").split("\0");
-  const environment = readFileSync(`${folder}/environ`, "utf8")
+  const proc = `/proc/${pid}`;
+  const args = readFileSync(`${proc}/cmdline`, "utf8").split("\0");
+  const environment = readFileSync(`${proc}/environ`, "utf8")
     .split("\0")
     .filter((entry) => entry.includes("="))
     .map((entry): [string, string] => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
   const named = configOf(args);
-  const exe = readlinkSync(`${folder}/exe`);
+  const folder = readlinkSync(`${proc}/cwd`);
+  const exe = readlinkSync(`${proc}/exe`);
   return {
     pid,
     program: exe.replace(DELETED, ""),
+    folder,
     isReplaced: DELETED.test(exe),
-    configPath: named === undefined ? DEFAULT_CONFIG : resolve(readlinkSync(`${folder}/cwd`), named),
+    configPath: named === undefined ? DEFAULT_CONFIG : resolve(folder, named),
     environment: new Map(environment),
-    startedAt: startOf(readFileSync(`${folder}/stat`, "latin1")),
+    startedAt: startOf(readFileSync(`${proc}/stat`, "latin1")),
   };
 }
 
-/** As Go's flag package reads them: with one dash or two, the value behind "=" or in the next argument. */
+/** As Go's flag package reads them: with one dash or two, the value behind "=" or in the next argument, the last counts. */
 function configOf(args: readonly string[]): string | undefined {
-  const at = args.findIndex((arg) => /^--?(?:config|c)(?:=|$)/.test(arg));
+  const at = args.findLastIndex((arg) => /^--?(?:config|c)(?:=|$)/.test(arg));
   const [, value] = /^[^=]*=(.*)$/s.exec(args[at] ?? "") ?? [];
   return at === -1 ? undefined : (value ?? args[at + 1]);
 }

@@ -24,6 +24,11 @@ export function coversScope(earlier: Scope, later: Scope): boolean {
   return matchGlob(pattern, name);
 }
 
+/** Whether every name there is lies in it. */
+export function coversEverything(scope: Scope): boolean {
+  return coversScope(scope, { text: ANYTHING, segments: [ANYTHING] });
+}
+
 type Segment = string | typeof ONE | typeof MORE;
 
 /** A `*` of the later segment is its own new symbol: a pattern spells none, and only its wildcards take it. */

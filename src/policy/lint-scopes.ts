@@ -1,7 +1,7 @@
 import { isHandle, isReserved } from "../atproto/handle.ts";
 import { parseHostPort } from "../oci/host.ts";
 import { MAX_PATH } from "../oci/reference.ts";
-import { coversScope } from "./coverage.ts";
+import { coversEverything, coversScope } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { demandsOwner } from "./owner.ts";
 import type { PolicyRule } from "./policy.ts";
@@ -14,6 +14,7 @@ const MAX_COMPARISONS = 300_000;
 export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
   return [
     ...hiddenScopes(question),
+    ...hiddenDefault(question),
     ...question.policy.rules.flatMap((rule) =>
       rule.scopes.flatMap((scope, i) => [
         ...impossible(rule, scope, i, question),
@@ -65,6 +66,15 @@ function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFindin
     findings.push({ severity: "warning", name: "too-many-scopes", message, advice: "use fewer and wider scopes" });
   }
   return findings;
+}
+
+/** That everything else is refused is easily written below a rule that lets everything else through. */
+function hiddenDefault({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const taker = policy.rules.find(({ scopes }) => scopes.some(coversEverything));
+  if (taker?.action !== "audit" || policy.fallback !== "deny") return [];
+  const message = `"default: deny" refuses nothing: rule "${taker.name}" takes every name, and only audits`;
+  const advice = "remove that rule, or have it enforce, when the log shows nothing new";
+  return [{ severity: "warning", name: "default-hidden", message, advice, ...at(places.ofDefault()) }];
 }
 
 /** Another scope of the same rule that takes all of one's names; of two equal ones, the first stays. */

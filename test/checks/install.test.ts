@@ -96,6 +96,21 @@ describe("make install", () => {
     expect(() => make("uninstall")).toThrow();
     expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(built.BINARY);
     rmSync(link);
+    // By another name of the same place, and in a folder that enable was told of.
+    symlinkSync(join(folder, "root", PREFIX), join(folder, "alias"));
+    symlinkSync(join(folder, "alias/bin/atcr-verify"), link);
+    expect(() => make("uninstall")).toThrow();
+    rmSync(link);
+    const enabled = join(folder, "root/var/lib/atcr-verify/enabled");
+    mkdirSync(dirname(enabled), { recursive: true });
+    writeFileSync(enabled, "/srv/my verifiers\n");
+    const elsewhere = join(folder, "root/srv/my verifiers/atcr-verify");
+    mkdirSync(dirname(elsewhere), { recursive: true });
+    symlinkSync(`${PREFIX}/bin/atcr-verify`, elsewhere);
+    expect(() => make("uninstall")).toThrow();
+    expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(built.BINARY);
+    rmSync(elsewhere);
+    symlinkSync("/bin/true", link);
     make("uninstall");
     expect(() => statSync(installed("bin/atcr-verify"))).toThrow("ENOENT");
   });

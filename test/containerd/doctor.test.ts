@@ -163,6 +163,25 @@ describe("on a containerd as it should be", () => {
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
+  it("enable places nothing where no pod would start then", async () => {
+    if (!containerd.root) return expect(canBeRoot).toBe(false);
+    const policy = join(folder, "no-sandbox.yaml");
+    const rule = '{name: a, scope: "a.example/**", action: enforce}';
+    writeFileSync(policy, `version: 1\ntrustedDIDs: ["did:web:a.example"]\npolicies: [${rule}]\ndefault: deny\n`);
+    const config = join(folder, "no-sandbox-config.yaml");
+    writeFileSync(config, JSON.stringify({ ...SETTINGS, trustPolicyPath: policy }));
+    const { code, said } = await command(containerd, "enable", "--config", config);
+    expect([code, said]).toEqual([1, expect.objectContaining({ changed: false })]);
+    expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem sandbox-image"]);
+    expect(readdirSync(containerd.binDir)).toEqual([]);
+    // In the making of a node's image nothing is known of what it will run.
+    const none = { ...containerd, socket: join(folder, "none.sock") };
+    const early = await command(none, "enable", "--config", config, "--bin-dir", join(folder, "early"));
+    expect(early.said).toMatchObject({ changed: true });
+    expect(early.said.findings.map(({ level, name }) => `${level} ${name}`)).toContain("warning sandbox-image");
+    await command(none, "disable", "--config", config, "--bin-dir", join(folder, "early"));
+  });
+
   it("enable has monitoring see the node before its first decision, and says where that cannot be", async () => {
     const metricsFile = join(folder, "metrics/a.prom");
     const counting = join(folder, "counting.yaml");
@@ -219,6 +238,13 @@ describe("on a containerd as it should be", () => {
     installVerifier(containerd.binDir, BINARY);
     writeFileSync(GLASS, `reason: x\nuntil: "${until}"\nscope: "**"\n`);
     expect((await doctor(containerd)).bad).toEqual(["problem break-glass"]);
+    // Also where the configuration cannot be read, which it lets pulls through for.
+    const broken = join(folder, "broken-under-glass.yaml");
+    writeFileSync(broken, "nonsense: 1\n");
+    expect((await doctor(containerd, "--config", broken)).bad).toEqual([
+      "problem configuration",
+      "problem break-glass",
+    ]);
     rmSync(GLASS);
     uninstallVerifier(containerd.binDir);
   });
@@ -229,7 +255,27 @@ describe("on a containerd as it should be", () => {
     mkdirSync(join(folder, "log"));
     writeFileSync(config, JSON.stringify({ ...SETTINGS, decisionLog: join(folder, "log") }));
     const { code, bad } = await doctor(containerd, "--probe", "--config", config);
-    expect([code, [...new Set(bad)]]).toEqual([1, ["problem probe-log"]]);
+    expect([code, [...new Set(bad)]]).toEqual([1, ["problem decision-log", "problem probe-log"]]);
+    uninstallVerifier(containerd.binDir);
+  });
+
+  it("CRI is tried where nobody says whether it is there", async () => {
+    if (!containerd.root) return expect(canBeRoot).toBe(false);
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    const script = `#!/bin/sh\ncase "$*" in *plugins*) exit 1 ;; esac\nexec ${debianTool("ctr")} "$@"\n`;
+    writeFileSync(join(bin, "ctr"), script, { mode: 0o755 });
+    installVerifier(containerd.binDir, BINARY);
+    const args = ["doctor", "--offline", "--probe", "--address", containerd.socket, "--output", "json"];
+    const { stdout } = await ask(args, { env: { PATH: `${bin}:/usr/bin:/bin` } });
+    const { findings } = JSON.parse(stdout) as { findings: readonly Finding[] };
+    const probes = findings
+      .filter(({ name }) => name === "probe")
+      .map(({ level, found }) => [level, found.includes("CRI")]);
+    expect(probes).toEqual([
+      ["ok", false],
+      ["ok", true],
+    ]);
     uninstallVerifier(containerd.binDir);
   });
 

@@ -10,6 +10,7 @@ afterEach(() => {
 const daemon = (environment: Readonly<Record<string, string>>): Daemon => ({
   pid: 1,
   program: "",
+  folder: "/srv",
   isReplaced: false,
   configPath: "",
   startedAt: 0,
@@ -25,6 +26,12 @@ it("takes what pulls heed from containerd's environment, and nothing else", () =
   const { ATCR_VERIFY_CONFIG, ATCR_VERIFY_BREAK_GLASS, HTTPS_PROXY, https_proxy, ELSE, PATH } = process.env;
   expect([ATCR_VERIFY_CONFIG, https_proxy, process.env["HOME"]]).toEqual([undefined, undefined, undefined]);
   expect([ATCR_VERIFY_BREAK_GLASS, HTTPS_PROXY, ELSE, PATH]).toEqual(["/glass", "http://daemon", "shell", path]);
+});
+
+it("takes relative paths for what they are to containerd", () => {
+  seeAsContainerd(daemon({ ATCR_VERIFY_BREAK_GLASS: "a/glass", ATCR_VERIFY_CONFIG: "", http_proxy: "proxy:1" }));
+  const { ATCR_VERIFY_BREAK_GLASS, ATCR_VERIFY_CONFIG, http_proxy } = process.env;
+  expect([ATCR_VERIFY_BREAK_GLASS, ATCR_VERIFY_CONFIG, http_proxy]).toEqual(["/srv/a/glass", "", "proxy:1"]);
 });
 
 it("leaves all as it is where no containerd was found", () => {

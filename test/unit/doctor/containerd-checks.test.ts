@@ -22,6 +22,7 @@ function containerd(values: Partial<Containerd> = {}, images: object = {}, verif
       [CRI_IMAGES_PLUGIN, "ok"],
     ]),
     configPath: "/nowhere/config.toml",
+    daemon: DAEMON,
     config: { plugins: { [VERIFIER_PLUGIN]: verifier, [CRI_IMAGES_PLUGIN]: { ...GOOD, ...images } } },
     unknown: [],
     ...values,
@@ -38,6 +39,7 @@ const GOOD = {
 const DAEMON = {
   pid: 1,
   program: "/usr/bin/containerd",
+  folder: "/",
   isReplaced: false,
   configPath: "/nowhere/config.toml",
   environment: new Map<string, string>(),
@@ -61,6 +63,7 @@ describe("containerd", () => {
       containerd({ daemon: { ...DAEMON, isReplaced: true } }),
       ["ok containerd", "warning containerd"],
     ],
+    ["one whose process is not to be seen", without("daemon"), ["ok containerd", "warning containerd-unknown"]],
     ["what cannot be told", containerd({ unknown: ["x"] }), ["ok containerd", "warning containerd-unknown"]],
   ])("is looked at: %s", (_, given, expected) => {
     expect(levels(checkContainerd(given))).toEqual(expected);
@@ -85,6 +88,10 @@ describe("containerd", () => {
       "warning config",
     ]);
     expect(levels(checkConfig(without("config")))).toEqual(["warning config"]);
+    // Whose process is not to be seen, of that nobody knows what it was started with.
+    const { daemon: _, version: __, ...none } = own;
+    expect(levels(checkConfig({ ...none, version: "2.1.9" }))).toEqual(["warning config"]);
+    expect(levels(checkConfig(none))).toEqual(["ok config"]);
   });
 
   it.each<[string | undefined, number, string]>([

@@ -1,10 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { checkEnvironment, checkOtherClients } from "../../../src/doctor/environment-checks.ts";
-import { checkClock, checkFolder, checkRoots } from "../../../src/doctor/node-checks.ts";
+import {
+  checkClock,
+  checkDecisionLog,
+  checkFolder,
+  checkMetrics,
+  checkRoots,
+} from "../../../src/doctor/node-checks.ts";
 import { checkPolicy } from "../../../src/doctor/policy-checks.ts";
 import type { ClockService } from "../../../src/node/clock.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
@@ -22,6 +28,7 @@ describe("the environment of containerd", () => {
     checkEnvironment({
       pid: 1,
       program: "",
+      folder: "/",
       isReplaced: false,
       configPath: "",
       startedAt: 0,
@@ -105,6 +112,24 @@ describe("the node", () => {
     }
   });
 
+  it("has a log and metrics that can be written", () => {
+    const folder = join(root, "log");
+    const log = join(folder, "decisions.log");
+    const check = () => checkDecisionLog(log, undefined).level;
+    expect([check(), checkMetrics(log).level]).toEqual(["warning", "warning"]);
+    mkdirSync(folder);
+    expect([check(), checkMetrics(log).level]).toEqual(["ok", "ok"]);
+    writeFileSync(log, "");
+    expect(check()).toBe("ok");
+    chmodSync(log, 0o666);
+    expect(check()).toBe("problem");
+    rmSync(log);
+    mkdirSync(log);
+    expect(check()).toBe("problem");
+    symlinkSync(folder, join(root, "way"));
+    expect(checkMetrics(join(root, "way", "a.prom")).level).toBe("warning");
+  });
+
   it("has certificate authorities", () => {
     const file = join(root, "ca.pem");
     const certificatePem = new CertificateAuthority().cert;
@@ -136,6 +161,20 @@ describe("the policy", () => {
     expect(check(rule("audit", "a.b/**"), "audit")).toMatchObject({ policy: "warning" });
     expect(check(rule("audit", "a.b/**"))).toMatchObject({ policy: "ok" });
     expect(check(rule("allow", "a.b/**"), "allow")).toMatchObject({ policy: "warning" });
+  });
+
+  it("refuses some pulls, and audits the others or lets them through for good", () => {
+    const some = rule("enforce", "a.b/**");
+    expect(check(some, "audit")).toMatchObject({ policy: "warning" });
+    expect(check(some, "allow")).toMatchObject({ policy: "ok" });
+    expect(check(`${some}\n${rule("audit", "**")}`)).toMatchObject({ policy: "warning" });
+    expect(check(`${some}\n${rule("enforce", "**")}`, "audit")).toMatchObject({ policy: "ok" });
+  });
+
+  it("refuses nothing by rules and a default behind one that takes every name", () => {
+    const all = rule("audit", "**");
+    expect(check(all)).toMatchObject({ policy: "warning" });
+    expect(check(`${all}\n${rule("enforce", "a.b/**")}`)).toMatchObject({ policy: "warning" });
   });
 
   it("lets pods start, or does not", () => {

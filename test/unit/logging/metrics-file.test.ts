@@ -97,6 +97,49 @@ describe("countDecision", () => {
     expect([readFileSync(target, "utf8"), bed.counted]).toEqual(["as it was", 1]);
   });
 
+  it.each(["folder", "what the folder lies in"])(
+    "does not write where a link in place of the %s leads",
+    async (which) => {
+      const bed = new Bed();
+      const [exporter, elsewhere] = [join(bed.folder, "exporter"), join(bed.folder, "elsewhere")];
+      mkdirSync(join(elsewhere, "deep"), { recursive: true });
+      if (which === "folder") {
+        rmSync(exporter, { recursive: true });
+        symlinkSync(elsewhere, exporter);
+      } else symlinkSync(elsewhere, join(exporter, "way"));
+      const metricsFile = join(exporter, which === "folder" ? "a.prom" : "way/deep/a.prom");
+      await countDecision(tally(), { stateDir: bed.stateDir, metricsFile, version: "1" }, (one) =>
+        bed.warnings.push(one),
+      );
+      expect([readdirSync(elsewhere), readdirSync(join(elsewhere, "deep"))]).toEqual([["deep"], []]);
+      expect(bed.warnings).toEqual([expect.stringContaining("is not written")]);
+    },
+  );
+
+  it("takes a time that has not come for nobody's latest, once the clock is right", async () => {
+    const bed = new Bed();
+    const now = Date.now();
+    await bed.count(tally(now + 365 * 86_400_000));
+    await bed.count(tally(now));
+    await bed.count(tally(now + 1));
+    expect(readFileSync(bed.metricsFile, "utf8")).toContain(`last_decision_timestamp_seconds ${now + 1}\n`);
+    expect(bed.counted).toBe(3);
+  });
+
+  it("loses no count where the sum cannot be kept", async () => {
+    const bed = new Bed();
+    await bed.count();
+    const whole = join(bed.stateDir, "metrics");
+    rmSync(whole, { recursive: true });
+    writeFileSync(whole, "");
+    await bed.count();
+    expect([bed.waiting.length, bed.counted, bed.warnings.length > 0]).toEqual([1, 1, true]);
+    rmSync(whole);
+    await bed.count();
+    expect(bed.waiting).toEqual([]);
+    expect(bed.counted).toBe(2);
+  });
+
   it("is a warning where the text cannot be written, and its count is not lost", async () => {
     const bed = new Bed();
     rmSync(join(bed.folder, "exporter"), { recursive: true });

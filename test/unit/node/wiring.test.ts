@@ -176,6 +176,7 @@ describe("daemonAt", () => {
     [["--config", "/a.toml"], "/a.toml"],
     [["--config=/a=b.toml"], "/a=b.toml"],
     [["-config", "/a.toml"], "/a.toml"],
+    [["--config", "/a.toml", "-c", "/b.toml"], "/b.toml"],
     [["-c", "a.toml", "-l", "debug"], "/tmp/a.toml"],
   ])("finds who listens, and the configuration that it was given: %j", async (args, expected) => {
     const socket = join(bed().folder, "c.sock");

@@ -36,6 +36,24 @@ const requiring = (requirement: string, scope = "registry.example.com/**"): stri
   rules(rule("a", scope, `action: enforce, require: { ${requirement} }`));
 
 describe("lintPolicy", () => {
+  it.each<[string, string, string[]]>([
+    ["deny", "audit", ["warning default-hidden 3:10"]],
+    ["audit", "audit", []],
+    ["deny", "enforce", []],
+    ["deny", "deny", []],
+  ])(
+    "finds a default that refuses nothing: %s below a rule for everything that does %s",
+    (fallback, action, expected) => {
+      for (const scope of ['"**"', '"*/**"', '["a.example/**", "**"]']) {
+        const text = rules(rule("special", "a.example/x"), rule("all", scope, `action: ${action}`));
+        const all = found(text.replace("default: deny", `default: ${fallback}`));
+        expect(all.filter((one) => one.includes("default"))).toEqual(expected);
+      }
+      const narrow = found(rules(rule("all", '"*.example/**"', `action: ${action}`)));
+      expect(narrow.filter((one) => one.includes("default"))).toEqual([]);
+    },
+  );
+
   it("finds nothing in a policy of which all has effect", () => {
     const text = rules(
       rule("sandbox", "registry.k8s.io/pause", "action: allow"),
@@ -348,7 +366,7 @@ describe("lintPolicy", () => {
         [rule("a", '"**"', "action: deny")],
         ["warning signer-unused 2:16", "warning sandbox-refused 5:5"],
       ],
-      ["a rule only audits it", [rule("a", '"**"', "action: audit")], []],
+      ["a rule only audits it", [rule("a", "registry.k8s.io/**", "action: audit")], []],
       ["a rule exempts it", [rule("a", "registry.k8s.io/**", "action: allow"), rule("b", '"**"')], []],
     ])("is missed where %s", (_, texts, expected) => {
       expect(sandbox(...texts)).toEqual(expected);
