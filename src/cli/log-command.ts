@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { field, type JsonObject } from "../encoding/json.ts";
 import { type Place, type Read, readLog } from "../logging/read-log.ts";
 import { reject } from "../rejection.ts";
@@ -34,15 +35,27 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   const print = readOutput(args) === "json" ? asJson : asText;
   const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
 
-  const read = readOrRefuse(resolve(path));
-  const before = read.decisions.length < count ? readOrRefuse(resolve(`${path}.1`), true).decisions : [];
-  const shown = [...before, ...read.decisions].filter(isMeant).slice(-count);
-  const text = shown.map(print).join("");
+  const read = readOr(resolve(path), reject);
+  // A log that was rotated this night says little of what has been decided.
+  const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
+  const before = enough(read) ? NOTHING : readOr(resolve(`${path}.1`), () => NOTHING);
+  const all = [...before.decisions, ...read.decisions];
+  const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
+  if (shown.length < count) edge.diagnose(printable(searched(path, all)));
+  const text = shown.map(print).join("");
   if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
   edge.say(text);
   return follow(path, read.place, (more) => edge.say(more.filter(isMeant).map(print).join("")));
+}
+
+/** Of how far back what is not shown was looked for. */
+function searched(path: string, all: readonly JsonObject[]): string {
+  const [first] = all;
+  if (first === undefined) return `no decision is in ${path}: nothing was pulled yet, or it is logged elsewhere`;
+  const time = field(first, "time");
+  return `searched from ${typeof time === "string" ? time : "an unknown time"} on; what is older was rotated away`;
 }
 
 function readCount(text: string | undefined): number {
@@ -62,19 +75,15 @@ function logFile({ decisionLog }: Config): string {
   return reject("config.invalid", `${instead}; --file names another log`);
 }
 
-/** @param isOptional a log that was rotated away */
-function readOrRefuse(path: string, isOptional = false): Read {
+const NOTHING: Read = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
+
+/** @param otherwise where it is there and cannot be read */
+function readOr(path: string, otherwise: (code: "config.invalid", detail: string, cause: unknown) => Read): Read {
   try {
-    const nothing = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
-    return (
-      readLog(path) ??
-      (isOptional
-        ? nothing
-        : reject("config.invalid", `there is no log ${path}: nothing was decided yet, or it is written elsewhere`))
-    );
+    return readLog(path) ?? NOTHING;
   } catch (error) {
-    if (isOptional) return { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
-    return reject("config.invalid", `the log ${path} cannot be read: ${(error as Error).message}`, error);
+    const advice = hasCode(error, "EACCES") ? "; run this as root" : "";
+    return otherwise("config.invalid", `the log ${path} cannot be read: ${(error as Error).message}${advice}`, error);
   }
 }
 

@@ -34,9 +34,9 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
     kind: "histogram",
     help: "Age of the oldest evidence of a pull that was decided by kept evidence.",
   },
-  atcr_verify_oldest_evidence_timestamp_seconds: {
+  atcr_verify_oldest_evidence_age_seconds: {
     kind: "gauge",
-    help: "When the oldest evidence of the latest signed pull was had.",
+    help: "How old the oldest evidence of the latest signed pull was when it was used.",
   },
   atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When a pull was decided last." },
   atcr_verify_break_glass_until_timestamp_seconds: {
@@ -61,7 +61,7 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
   return {
     at,
     counters: {
-      [sample("atcr_verify_decisions_total", { outcome, code })]: 1,
+      [decisions(outcome, code)]: 1,
       ...(code === "audited" && would && { [sample("atcr_verify_audited_refusals_total", { code: would.code })]: 1 }),
       [sample("atcr_verify_cache_total", { use: cache })]: 1,
       ...histogram("atcr_verify_decision_duration_seconds", DURATIONS, (ms["total"] ?? 0) / SECOND),
@@ -72,7 +72,7 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
     gauges: {
       atcr_verify_last_decision_timestamp_seconds: at / SECOND,
       atcr_verify_break_glass_until_timestamp_seconds: until / SECOND,
-      ...(evidence !== undefined && { atcr_verify_oldest_evidence_timestamp_seconds: evidence / SECOND }),
+      ...(evidence !== undefined && { atcr_verify_oldest_evidence_age_seconds: Math.max(0, at - evidence) / SECOND }),
     },
   };
 }
@@ -91,15 +91,20 @@ export function add(a: Tally, b: Tally): Tally {
  */
 const BEGINNING: Samples = Object.fromEntries(
   [
-    ...["signed", "exempt", "audited", "break_glass"].map((code) => ({ outcome: "allow", code })),
-    ...Object.entries(REJECTIONS).map(([code, { kind }]) => ({ outcome: kind, code })),
+    ...["signed", "exempt", "audited", "break_glass"].map((code) => decisions("allow", code)),
+    ...Object.entries(REJECTIONS).map(([code, { kind }]) => decisions(kind, code)),
     // The one code that is both.
-    { outcome: "inconclusive", code: "policy.too_few_signatures" },
-  ]
-    .map((labels) => sample("atcr_verify_decisions_total", labels))
-    .concat(["none", "fresh", "stale", "refusal"].map((use) => sample("atcr_verify_cache_total", { use })))
-    .map((key) => [key, 0]),
+    decisions("inconclusive", "policy.too_few_signatures"),
+    ...Object.entries(REJECTIONS).flatMap(([code, { kind }]) =>
+      kind === "deny" || kind === "inconclusive" ? [sample("atcr_verify_audited_refusals_total", { code })] : [],
+    ),
+    ...["none", "fresh", "stale", "refusal"].map((use) => sample("atcr_verify_cache_total", { use })),
+  ].map((key) => [key, 0]),
 );
+
+function decisions(outcome: string, code: string): string {
+  return sample("atcr_verify_decisions_total", { outcome, code });
+}
 
 /** The text that node_exporter's textfile collector reads (Prometheus text format 0.0.4). */
 export function metricsText({ counters, gauges }: Tally, version: string): string {

@@ -248,7 +248,8 @@ describe.concurrent("atcr-verify log", () => {
 
   it("shows the latest last: all, refused, audited, or of an image", async () => {
     await withLog(async (world, image) => {
-      expect((await log(world)).code).toBe(3);
+      const none = await log(world);
+      expect([none.code, none.stdout, none.stderr]).toEqual([1, "", expect.stringContaining("nothing was pulled yet")]);
       const unsigned = await world.image("unsigned", { signed: false });
       await world.pull(world.name, image);
       await world.pull(world.name, unsigned);
@@ -270,6 +271,25 @@ describe.concurrent("atcr-verify log", () => {
       expect(await outcomes("--image", "/other")).toEqual(["audited"]);
       expect((await log(world, "--image", "nobody")).code).toBe(1);
       expect((await log(world)).stdout.split("\n")[0]).toMatch(/^\S+Z \d+ ms {2}\S+:v1 {2}allow signed: /);
+    });
+  });
+
+  it("looks for what was asked for in the log that was rotated away, too, and says from when on", async () => {
+    await withLog(async (world) => {
+      const line = (code: string, day: number) =>
+        `${JSON.stringify({ time: `2026-01-0${day}T00:00:00Z`, outcome: code === "signed" ? "allow" : "deny", code })}\n`;
+      const path = world.write("rotated.log", line("signed", 3).repeat(30));
+      world.write("rotated.log.1", `${line("first", 1)}${line("second", 2)}${line("signed", 2)}`);
+      const refused = async (...args: readonly string[]) => {
+        const { stdout, stderr } = await log(world, "--refused", "--output", "json", "--file", path, ...args);
+        return [stdout.match(/first|second|signed/g), stderr];
+      };
+      const from = "searched from 2026-01-01T00:00:00Z on; what is older was rotated away\n";
+      expect(await refused()).toEqual([["first", "second"], from]);
+      expect(await refused("--lines", "2")).toEqual([["first", "second"], ""]);
+      expect(await refused("--lines", "1")).toEqual([["second"], ""]);
+      const latest = await log(world, "--lines", "30", "--output", "json", "--file", path);
+      expect([latest.stdout.match(/signed/g)?.length, latest.stderr]).toEqual([30, ""]);
     });
   });
 

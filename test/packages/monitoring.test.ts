@@ -34,6 +34,7 @@ const ONCE = "0x5 1x200";
 const NEVER = "0x300";
 const decisions = (outcome: string, code: string) =>
   `atcr_verify_decisions_total{instance="n", outcome="${outcome}", code="${code}"}`;
+const PROBED = decisions("deny", "policy.probe");
 const GLASS = 'atcr_verify_break_glass_until_timestamp_seconds{instance="n"}';
 const LAST = 'atcr_verify_last_decision_timestamp_seconds{instance="n"}';
 const stale = 'atcr_verify_cache_total{instance="n", use="stale"}';
@@ -46,7 +47,9 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
     { series: { [GLASS]: "3600x300" }, at: 10, tells: {} },
     { series: { [GLASS]: "3600x300" }, at: 61 },
     { series: { [GLASS]: NEVER }, at: 10 },
-    { series: { [decisions("allow", "break_glass")]: ONCE }, at: 8, tells: { outcome: "allow", code: "break_glass" } },
+    { series: { [decisions("allow", "break_glass")]: ONCE }, at: 8, tells: {} },
+    // Both at once are one alert.
+    { series: { [GLASS]: "3600x300", [decisions("allow", "break_glass")]: ONCE }, at: 8, tells: {} },
   ],
   AtcrVerifyRefusals: [
     { series: { [decisions("deny", "signature.none")]: ONCE }, at: 10, tells: { code: "signature.none" } },
@@ -107,11 +110,11 @@ describe.runIf(testable)("for Prometheus", () => {
   it.each(rules.map((rule) => [rule.alert, rule] as const))(
     "%s tells when it should, and only then",
     async (_, rule) => {
-      const filled = (text: string, labels: Readonly<Record<string, string>>) =>
+      const worded = (text: string, labels: Readonly<Record<string, string>>) =>
         text.replace(/\{\{ \$labels\.([a-z]+) \}\}/g, (_match, label: string) => labels[label] ?? "(no such label)");
       const tests = (SCENARIOS[rule.alert] ?? []).map(({ series, at, tells }) => {
         const labels = { instance: "n", ...tells };
-        const annotations = Object.entries(rule.annotations).map(([key, text]) => [key, filled(text, labels)]);
+        const annotations = Object.entries(rule.annotations).map(([key, text]) => [key, worded(text, labels)]);
         return {
           interval: "1m",
           input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
@@ -138,18 +141,53 @@ describe.runIf(testable)("for Prometheus", () => {
     },
   );
 
+  const { panels } = JSON.parse(readFileSync(join(EXAMPLES, "grafana-dashboard.json"), "utf8")) as {
+    panels: readonly { title: string; targets: readonly { expr: string }[] }[];
+  };
+  const filled = (expr: string) => expr.replaceAll("$__rate_interval", "5m").replaceAll("$instance", ".*");
+
   it("each expression of the dashboard is one", async () => {
-    const { panels } = JSON.parse(readFileSync(join(EXAMPLES, "grafana-dashboard.json"), "utf8")) as {
-      panels: readonly { targets: readonly { expr: string }[] }[];
-    };
-    const expressions = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
-    const parsed = expressions.map((expr, i) => ({
-      record: `panel:${i}`,
-      expr: expr.replaceAll("$__rate_interval", "5m").replaceAll("$instance", ".*"),
-    }));
+    const parsed = panels
+      .flatMap(({ targets }) => targets)
+      .map(({ expr }, i) => ({ record: `panel:${i}`, expr: filled(expr) }));
     const file = join(folder, "dashboard.yaml");
     writeFileSync(file, JSON.stringify({ groups: [{ name: "dashboard", rules: parsed }] }));
     expect(await promtool(["check", "rules", file])).toEqual([0, ""]);
+  });
+
+  it.each<[string, number, Readonly<Record<string, string>>, readonly (readonly [labels: string, value: number])[]]>([
+    [
+      "Signature coverage, 24 h",
+      0,
+      { [decisions("allow", "signed")]: "0+3x2000", [decisions("allow", "exempt")]: "0+1x2000", [PROBED]: "0+4x2000" },
+      [["{}", 0.75]],
+    ],
+    [
+      "Refusals by code",
+      0,
+      { [decisions("deny", "signature.none")]: "0+1x2000", [PROBED]: "0+4x2000" },
+      [['{code="signature.none"}', 5]],
+    ],
+    ["Glass broken", 0, { [GLASS]: "200000x2000" }, [["{}", 1]]],
+    [
+      "Audit would have refused, 24 h",
+      0,
+      { 'atcr_verify_audited_refusals_total{instance="n", code="a"}': "0x1499 1x500" },
+      [["{}", 1]],
+    ],
+    ["Last decision", 0, { [LAST]: "89000x2000" }, [["{}", 1000]]],
+    ["Age of kept evidence", 1, { 'atcr_verify_oldest_evidence_age_seconds{instance="n"}': "7x2000" }, [["{}", 7]]],
+  ])("the panel %s says what its title says (%i)", async (title, target, series, expected) => {
+    const expr = panels.find((panel) => panel.title === title)?.targets[target]?.expr ?? "";
+    const samples = expected.map(([labels, one]) => ({ labels, value: one }));
+    const test = {
+      interval: "1m",
+      input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+      promql_expr_test: [{ expr: filled(expr), eval_time: "1500m", exp_samples: samples }],
+    };
+    const file = join(folder, "panel.yaml");
+    writeFileSync(file, JSON.stringify({ evaluation_interval: "1m", tests: [test] }));
+    expect(await promtool(["test", "rules", file])).toEqual([0, ""]);
   });
 
   it("what the program writes is as Prometheus wants it", async () => {

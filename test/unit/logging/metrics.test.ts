@@ -27,7 +27,7 @@ describe("metrics", () => {
     expect(text).toContain('atcr_verify_decisions_total{outcome="deny",code="signature.none"} 2\n');
     expect(text).toContain('atcr_verify_cache_total{use="none"} 1\n');
     expect(text).toContain('atcr_verify_cache_total{use="refusal"} 2\n');
-    expect(text).not.toContain("atcr_verify_audited_refusals_total");
+    expect(text).toContain('atcr_verify_audited_refusals_total{code="signature.none"} 0\n');
   });
 
   it("begin at 0, or nobody would see what happens for the first time", () => {
@@ -35,6 +35,10 @@ describe("metrics", () => {
     for (const [code, { kind }] of Object.entries(REJECTIONS)) {
       expect(text).toContain(`atcr_verify_decisions_total{outcome="${kind}",code="${code}"} 0\n`);
     }
+    for (const code of ["signature.none", "pds.unreachable"])
+      expect(text).toContain(`atcr_verify_audited_refusals_total{code="${code}"} 0\n`);
+    // What no audit lets through.
+    expect(text).not.toContain('atcr_verify_audited_refusals_total{code="policy.invalid"}');
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="break_glass"} 0\n');
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="signed"} 1\n');
     expect(text).toContain('atcr_verify_cache_total{use="stale"} 0\n');
@@ -62,11 +66,11 @@ describe("metrics", () => {
   it("have the age of evidence where kept evidence was used alone", () => {
     const evidenceAt = "2026-01-31T11:00:00Z";
     const now = textOf(tallyOf(record({ evidenceAt: TIME }), 0));
-    expect(now).not.toContain("evidence_age");
+    expect(now).not.toContain("atcr_verify_evidence_age_seconds");
     const stale = textOf(tallyOf(record({ evidenceAt, cache: "stale" }), 0));
     expect(stale).toContain('atcr_verify_evidence_age_seconds_bucket{le="300"} 0\n');
     expect(stale).toContain('atcr_verify_evidence_age_seconds_bucket{le="3600"} 1\n');
-    expect(stale).toContain(`atcr_verify_oldest_evidence_timestamp_seconds ${Date.parse(evidenceAt) / 1000}\n`);
+    expect(stale).toContain("atcr_verify_oldest_evidence_age_seconds 3600\n");
   });
 
   it("have gauges of the latest decision, in whatever order they are added", () => {
