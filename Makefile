@@ -124,12 +124,13 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 
 uninstall: ## take out what install put in; policy, configuration, log and state stay
 	@{ echo /opt/containerd/image-verifier/bin; cat "$(DESTDIR)/var/lib/atcr-verify/enabled" 2>/dev/null || :; } | while IFS= read -r folder; do \
-	  link="$(DESTDIR)$$folder/atcr-verify"; \
-	  [ -L "$$link" ] || continue; \
-	  case $$(readlink "$$link"):$$(readlink -f "$$link") in \
-	    "$(BINDIR)/atcr-verify":* | *:"$$(readlink -f "$(DESTDIR)$(BINDIR)/atcr-verify")") \
-	      echo "$$link leads to the program, and would block every pull without it: run atcr-verify disable first" >&2; exit 1 ;; \
-	  esac; \
+	  for link in "$(DESTDIR)$$folder"/* "$(DESTDIR)$$folder"/.[!.]*; do \
+	    [ -L "$$link" ] || continue; \
+	    case $$(readlink "$$link"):$$(readlink -f "$$link") in \
+	      "$(BINDIR)/atcr-verify":* | *:"$$(readlink -f "$(DESTDIR)$(BINDIR)/atcr-verify")") \
+	        echo "$$link leads to the program, and would block every pull without it: take it out first, by atcr-verify disable" >&2; exit 1 ;; \
+	    esac; \
+	  done; \
 	done
 	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \
 	  "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify" "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify" "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish" \

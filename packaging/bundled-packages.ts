@@ -27,16 +27,18 @@ export function bundledPackages(root: string): readonly Bundled[] {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Readonly<Record<string, Locked>>;
   };
-  const found = new Map<string, Bundled>();
+  const [found, seen] = [new Map<string, Bundled>(), new Set<string>()];
   const visit = (name: string, from: string): void => {
     if (STUBBED.has(name)) return;
     const path = resolveFrom(name, from, lock.packages);
     const locked = lock.packages[path];
     if (locked === undefined)
       throw new Error(`${name}, which ${from || "the program"} needs, is not in package-lock.json`);
-    if (found.has(path)) return;
+    if (seen.has(path)) return;
+    seen.add(path);
     const { version, license = "UNKNOWN", integrity = "" } = locked;
-    found.set(path, { name, version, license, integrity, text: licenseText(join(root, path)) });
+    // One and the same package may lie in several places.
+    found.set(`${name}@${version}`, { name, version, license, integrity, text: licenseText(join(root, path)) });
     for (const needed of Object.keys(locked.dependencies ?? {})) visit(needed, path);
   };
   for (const name of Object.keys(lock.packages[""]?.dependencies ?? {})) visit(name, "");

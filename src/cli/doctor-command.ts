@@ -1,21 +1,13 @@
 import { existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
 import { checkConfig, checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
 import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
-import {
-  checkClock,
-  checkDecisionLog,
-  checkFolder,
-  checkMetrics,
-  checkProc,
-  checkRoots,
-} from "../doctor/node-checks.ts";
+import { checkDecisionLog, logReader } from "../doctor/log-checks.ts";
+import { checkClock, checkFolder, checkMetrics, checkProc, checkRoots } from "../doctor/node-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
-import { readLog } from "../logging/read-log.ts";
 import { entriesOf } from "../node/bin-dir.ts";
 import { clockService } from "../node/clock.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
@@ -34,6 +26,7 @@ import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable } from "./report.ts";
 import { loadConfig } from "./settings.ts";
+import { configPath } from "./settings-files.ts";
 
 const OPTIONS = {
   probe: "flag",
@@ -93,7 +86,8 @@ function readConfig(
 ): { config?: Config; findings: readonly Finding[] } {
   try {
     const config = loadConfig(named);
-    const found = `${named ?? "the configuration"} can be read${named === undefined ? ", or there is none" : ""}`;
+    const path = configPath(named);
+    const found = existsSync(path) ? `${path} can be read` : `there is no ${path}, so the defaults hold`;
     return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
@@ -118,7 +112,6 @@ async function checkNode(
   edge: ProcessEdge,
   offline: boolean,
 ): Promise<readonly Finding[]> {
-  const { decisionLog } = config;
   const pid = containerd.daemon?.pid;
   const seen = pid === undefined ? {} : { pid };
   return [
@@ -141,28 +134,15 @@ async function checkNode(
       without: "each pull asks the network",
       ...seen,
     }),
-    checkLogging(decisionLog, pid),
+    await checkDecisionLog(config.decisionLog, pid),
     ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile)]),
   ];
-}
-
-function checkLogging(log: Config["decisionLog"], pid: number | undefined): Finding {
-  switch (log.kind) {
-    case "file":
-      return checkDecisionLog(log.path, pid);
-    case "journald":
-      return ok("decision-log", "decisions go to journald: journalctl -t atcr-verify");
-    case "none": {
-      const found = "decisionLog is none: what was decided cannot be seen afterwards";
-      return warning("decision-log", found, "name a file, or journald");
-    }
-  }
 }
 
 /** Of a configuration or policy that cannot be read. */
 function whatFollows(glass: Glass | undefined): string {
   return glass?.broken === undefined
-    ? "every pull is refused until it is corrected"
+    ? "every pull that this program is asked about is refused until it is corrected"
     : "correct it: the broken glass lets through what it covers, every other pull is refused";
 }
 
@@ -207,11 +187,6 @@ function notProbed(): Finding {
 }
 
 async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly Finding[]> {
-  const log = config?.decisionLog;
-  // The default's folder is the administrator's to make: where it is not there nothing is to be logged.
-  const isKept = log?.kind === "file" && (log.isNeeded || existsSync(dirname(log.path)));
-  const path = isKept ? log.path : undefined;
-  const isLogged = (digest: string): boolean =>
-    path !== undefined && (readLog(path)?.decisions.some((decision) => decision["digest"] === digest) ?? false);
-  return probe({ containerd, build: BUILD, ...(path !== undefined && { isLogged }) });
+  const reader = config && logReader(config.decisionLog);
+  return probe({ containerd, build: BUILD, ...(reader && { reader }) });
 }

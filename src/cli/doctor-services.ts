@@ -12,6 +12,8 @@ const MAX_SIGNERS = 5;
 const MAX_REGISTRIES = 5;
 /** Milliseconds for one of them. */
 const TIMEOUT = 3_000;
+/** HTTP statuses of a service that cannot serve now; 501 is that of one that knows no such question. */
+const UNABLE = new Set([429, 500, 502, 503, 504]);
 
 /** Whether the services that the policy makes pulls depend on can be reached from here, as a pull would. */
 export async function checkServices(
@@ -26,7 +28,20 @@ export async function checkServices(
   ]);
   const none = signers.length === 0 ? [ok("signers", "the policy trusts nobody, so nobody is asked who they are")] : [];
   const directories = config.plcDirectories.join(", ");
-  return [...none, ...ofSigners.map((finding) => withDirectory(finding, directories)), ...ofRegistries];
+  return [
+    ...none,
+    ...ofSigners.map((finding) => withDirectory(finding, directories)),
+    ...notAsked("identity", "signers", signers.length - MAX_SIGNERS),
+    ...ofRegistries,
+    ...notAsked("registry", "registries", registries.length - MAX_REGISTRIES),
+  ];
+}
+
+function notAsked(name: string, what: string, count: number): readonly Finding[] {
+  if (count <= 0) return [];
+  const advice =
+    what === "signers" ? "run: atcr-verify policy check, which asks all" : "those were the first in the policy";
+  return [warning(name, `${count} more ${what} were not asked`, advice)];
 }
 
 function signersOf({ rules, everyone, fallback }: TrustPolicy, now: number): readonly TrustedSigner[] {
@@ -102,14 +117,15 @@ async function checkRegistry(host: string, context: CollectContext): Promise<Fin
   );
 }
 
-/** @returns why it cannot be reached; any answer is one */
+/** @returns why it cannot be asked; any answer but that it cannot serve now will do */
 async function reach(
   request: Pick<HttpRequest, "url" | "purpose" | "originMayBePrivate" | "tls" | "headers">,
   { http, deadline }: CollectContext,
 ): Promise<string | undefined> {
   try {
-    await http({ ...request, accept: "*/*", maxBytes: 64 * 1024, timeout: TIMEOUT, maxRedirects: 0 }, deadline);
-    return undefined;
+    const limits = { accept: "*/*", maxBytes: 64 * 1024, timeout: TIMEOUT, maxRedirects: 0 };
+    const { status } = await http({ ...request, ...limits }, deadline);
+    return UNABLE.has(status) ? `it answers with status ${status}` : undefined;
   } catch (error) {
     return isRedirect(error) ? undefined : (error as Error).message;
   }

@@ -6,6 +6,11 @@ import { readFragments } from "./fragments.ts";
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
 
+/** Where the configuration lies: named here, else by ATCR_VERIFY_CONFIG, else in /etc. */
+export function configPath(named: string | undefined): string {
+  return named ?? process.env[CONFIG_VARIABLE] ?? DEFAULT_CONFIG_PATH;
+}
+
 /**
  * Reads the text of the configuration: the file named here, else by ATCR_VERIFY_CONFIG, else the one in
  * /etc. Only that last one may be absent.

@@ -94,7 +94,11 @@ export function checkTimeout(containerd: Containerd, deadline: number): readonly
   const [name, ours] = ["timeout", `our deadline of ${deadline / 1000} s`];
   if (limit === undefined)
     return [warning(name, `per_verifier_timeout is ${timeout}, which cannot be compared`, `keep it above ${ours}`)];
-  if (limit >= deadline + MARGIN) return [ok(name, `containerd waits for ${timeout}, ${ours} is below`)];
+  if (limit >= deadline + MARGIN) {
+    const found = `containerd waits for ${timeout}, ${ours} is below`;
+    if (containerd.config !== undefined) return [ok(name, found)];
+    return [warning(name, `${found}, where its default holds`, "see why its configuration cannot be told, above")];
+  }
   const found = `containerd kills a verifier after ${timeout}, ${ours} does not leave a second of that`;
   const advice = "raise per_verifier_timeout, or lower deadline: what is killed refuses the pull without a reason";
   return [limit <= deadline ? problem(name, found, advice) : warning(name, found, advice)];

@@ -13,7 +13,6 @@ import {
 import { dirname, join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
-import { checkLog } from "../logging/decision-log.ts";
 import { openMetricsFolder } from "../logging/metrics-file.ts";
 import type { ClockService } from "../node/clock.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
@@ -89,21 +88,6 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
     if (isMade && existsSync(dirname(path))) return ok(name, `${path} is made when it is needed`);
     return warning(name, `${path} is not there: ${without}`, `run: install -d -m 0750 ${path}`);
   }
-}
-
-/** Of the decision log: its folder, and the file where there is one. */
-export function checkDecisionLog(path: string, pid: number | undefined): Finding {
-  const [name, without] = ["decision-log", "what was decided cannot be seen afterwards"];
-  const folder = { name, path: dirname(path), without, isMade: false, isWayTrusted: false };
-  const finding = checkFolder({ ...folder, ...(pid !== undefined && { pid }) });
-  if (finding.level !== "ok") return finding;
-  try {
-    checkLog(path);
-  } catch (error) {
-    const found = `${path} is not written: ${(error as Error).message}; ${without}`;
-    if (!hasCode(error, "ENOENT")) return problem(name, found, "move it away, or correct owner and mode");
-  }
-  return finding;
 }
 
 /** Of the text for Prometheus. */

@@ -8,6 +8,7 @@ import { startProbeRegistry } from "../node/probe-registry.ts";
 import { runProgram } from "../node/program.ts";
 import { PROBE_PATH } from "../policy/probe.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
+import type { LogReader } from "./log-checks.ts";
 
 /** Milliseconds that one pull may take: a verifier's time, and containerd's own. */
 const PATIENCE = 20_000;
@@ -21,15 +22,15 @@ export interface ProbeQuestion {
   readonly containerd: Containerd;
   /** This program's, as its answer gives it. */
   readonly build: string;
-  /** Whether the decision log tells of a digest; absent where nothing is to be logged to a file. @throws Error where it cannot be read */
-  readonly isLogged?: (digest: string) => boolean;
+  /** Of the decision log; absent where nothing is to be told. */
+  readonly reader?: LogReader;
 }
 
 /**
  * Has containerd pull a name that this program always refuses, by each way in which it pulls. Nobody can have
  * the image: what is served is its digest, and who asks for more has been let through.
  */
-export async function probe({ containerd, build, isLogged }: ProbeQuestion): Promise<readonly Finding[]> {
+export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly Finding[]> {
   const { address, ctr, plugins } = containerd;
   const findings: Finding[] = [];
   if (ctr === undefined)
@@ -42,20 +43,16 @@ export async function probe({ containerd, build, isLogged }: ProbeQuestion): Pro
       const { code, stderr, stdout } = await runProgram(ctr, args, PATIENCE);
       return code === 0 ? undefined : `${stderr} ${stdout}`;
     };
-    findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, isLogged)));
+    findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));
   }
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   // Where it cannot be told whether there is CRI, the pull itself tells.
   if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || (plugins === undefined && isThere))
-    findings.push(...(await probeCri(address, build, isLogged)));
+    findings.push(...(await probeCri(address, build, reader)));
   return findings;
 }
 
-async function probeCri(
-  address: string,
-  build: string,
-  isLogged: ProbeQuestion["isLogged"],
-): Promise<readonly Finding[]> {
+async function probeCri(address: string, build: string, reader: LogReader | undefined): Promise<readonly Finding[]> {
   let isAbsent = false;
   const pull = async (name: string) => {
     try {
@@ -66,7 +63,7 @@ async function probeCri(
       return (error as Error).message;
     }
   };
-  const findings = await probeBy({ way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address }, build, isLogged);
+  const findings = await probeBy({ way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address }, build, reader);
   return isAbsent ? [ok("probe", "containerd answers no CRI: no kubelet pulls through it")] : findings;
 }
 
@@ -85,7 +82,7 @@ interface Way {
 async function probeBy(
   { way, namespace, pull, address }: Way,
   build: string,
-  isLogged: ((digest: string) => boolean) | undefined,
+  reader: LogReader | undefined,
 ): Promise<readonly Finding[]> {
   const digest = `sha256:${randomBytes(32).toString("hex")}`;
   const registry = await startProbeRegistry(digest);
@@ -95,8 +92,8 @@ async function probeBy(
     // What was let through was begun, and containerd would keep the beginning for a while.
     if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, PATIENCE);
     const { finding, asked } = judge(way, { refused, wanted: registry.wanted(), image, digest, build });
-    if (asked === undefined || isLogged === undefined) return [finding];
-    return [finding, await findLogged(way, asked, isLogged)];
+    if (asked === undefined || reader === undefined) return [finding];
+    return [finding, await findLogged(way, asked, reader)];
   } finally {
     await registry.stop();
   }
@@ -130,12 +127,14 @@ function judge(
   return { finding: ok(name, asked === digest ? found : `${found}${elsewhere}`), asked };
 }
 
-async function findLogged(way: string, digest: string, isLogged: (digest: string) => boolean): Promise<Finding> {
+async function findLogged(way: string, digest: string, reader: LogReader): Promise<Finding> {
   const name = "probe-log";
+  if ("unread" in reader)
+    return warning(name, `that pull by ${way} was not looked for: ${reader.unread}`, `look for ${digest} there`);
   const advice = "see that containerd's environment names the same configuration, and that the log can be written";
   try {
     for (let waited = 0; waited <= LOGGED_WITHIN; waited += POLL) {
-      if (isLogged(digest)) return ok(name, `the decision log tells of that pull by ${way}`);
+      if (await reader.isLogged(digest)) return ok(name, `the decision log tells of that pull by ${way}`);
       await new Promise((done) => setTimeout(done, POLL));
     }
   } catch (error) {

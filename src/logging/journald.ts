@@ -32,3 +32,17 @@ export async function sendToJournal(socket: string, line: string, priority: Prio
     });
   });
 }
+
+/** Why nobody takes lines there, as a clause; undefined where somebody does. Sends nothing. @param patience milliseconds */
+export function whySilent(socket: string, patience: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const stream = connect(socket);
+    const end = (why?: string): void => {
+      stream.destroy();
+      resolve(why);
+    };
+    stream.setTimeout(patience, () => end(`no answer within ${patience / 1000} s`));
+    stream.on("error", (error) => end(error.message));
+    stream.on("connect", () => end());
+  });
+}

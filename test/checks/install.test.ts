@@ -104,7 +104,7 @@ describe("make install", () => {
     const enabled = join(folder, "root/var/lib/atcr-verify/enabled");
     mkdirSync(dirname(enabled), { recursive: true });
     writeFileSync(enabled, "/srv/my verifiers\n");
-    const elsewhere = join(folder, "root/srv/my verifiers/atcr-verify");
+    const elsewhere = join(folder, "root/srv/my verifiers/00-verify");
     mkdirSync(dirname(elsewhere), { recursive: true });
     symlinkSync(`${PREFIX}/bin/atcr-verify`, elsewhere);
     expect(() => make("uninstall")).toThrow();

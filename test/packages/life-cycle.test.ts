@@ -43,7 +43,14 @@ const isLink = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isS
 
 /** The SBOM names the packages of npm, and the very runtime that is in the program, by the hash of the lockfile. */
 function expectParts(sbom: string, runtime: string): void {
-  const { components } = JSON.parse(sbom) as { components: { name: string; hashes: { content: string }[] }[] };
+  interface Component {
+    readonly name: string;
+    readonly "bom-ref": string;
+    readonly hashes: readonly { readonly content: string }[];
+  }
+  const { components } = JSON.parse(sbom) as { components: readonly Component[] };
+  const refs = components.map((component) => component["bom-ref"]);
+  expect(refs).toEqual([...new Set(refs)]);
   const names = components.map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining([runtime, "cborg", "@noble/curves", "yaml"]));
   const lock = readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8");
@@ -122,8 +129,11 @@ describe.runIf(testable)("the .deb", () => {
     const later = system.bring(await laterDeb(folder, "9.2.0", true));
     const { stderr } = await system.run("dpkg", "--force-confnew", "-i", later);
     expect([stderr.includes("refuses nothing"), policy() === before]).toEqual([true, false]);
-    rmSync(system.path(`${POLICY}.dpkg-old`));
+    // Whoever has taken theirs back is told no more.
     writeFileSync(system.path(POLICY), before);
+    const again = await system.run("dpkg", "-i", later);
+    expect([again.code, again.stderr.includes("refuses nothing")]).toEqual([0, false]);
+    rmSync(system.path(`${POLICY}.dpkg-old`));
   });
 
   it("stays where the link cannot be taken out, which would block every pull", async () => {
@@ -141,10 +151,13 @@ describe.runIf(testable)("the .deb", () => {
     rmSync(system.path(LINK));
     symlinkSync("../../../../usr/bin/atcr-verify", system.path(LINK));
     writeFileSync(system.path("/var/lib/atcr-verify/enabled"), `${BIN_DIR}\n${OTHER_DIR}\n/srv/foreign\n`);
+    const named = system.path(`${BIN_DIR}/00-verify`);
+    symlinkSync("/usr/bin/atcr-verify", named);
     writeFileSync(system.path("/var/lib/atcr-verify/kept"), "");
     const before = policy();
     await system.must("dpkg", "-r", "atcr-verify");
-    expect([isLink(system.path(LINK)), isLink(other), isLink(system.path("/srv/foreign/atcr-verify"))]).toEqual([
+    expect([system.path(LINK), other, named, system.path("/srv/foreign/atcr-verify")].map(isLink)).toEqual([
+      false,
       false,
       false,
       true,
@@ -227,13 +240,15 @@ describe.runIf(testable)("the .rpm", () => {
     writeFileSync(inside(POLICY), "version: 1 # mine\n");
     mkdirSync(inside(BIN_DIR), { recursive: true });
     symlinkSync("../../../../usr/bin/atcr-verify", inside(LINK));
+    symlinkSync("/usr/bin/atcr-verify", inside(`${BIN_DIR}/00-verify`));
     await rpm("-U", "--force", file);
     expect([readFileSync(inside(POLICY), "utf8"), isLink(inside(LINK))]).toEqual(["version: 1 # mine\n", true]);
     const erase = "rpm --root /tmp/node --nodeps --force-debian -e atcr-verify";
     const stuck = await system.run("sh", "-c", `${READ_ONLY.replaceAll(BIN_DIR, `/tmp/node${BIN_DIR}`)} && ${erase}`);
     expect([stuck.code, existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([1, true]);
     await rpm("-e", "atcr-verify");
-    expect([isLink(inside(LINK)), existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([false, false]);
+    expect([LINK, `${BIN_DIR}/00-verify`].map((link) => isLink(inside(link)))).toEqual([false, false]);
+    expect(existsSync(inside("/usr/bin/atcr-verify"))).toBe(false);
     expect(readFileSync(inside(`${POLICY}.rpmsave`), "utf8")).toBe("version: 1 # mine\n");
   });
 });

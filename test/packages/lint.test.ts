@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELP } from "../../src/cli/help.ts";
@@ -75,6 +75,15 @@ describe.runIf(testable)("Debian's checkers", () => {
     ];
     const { stdout } = await system.run("rpmlint", "-c", config, rpm);
     expect(stdout).toContain("1 packages and 0 specfiles checked; 0 errors, 0 warnings");
+  });
+
+  it("rpmlint notices what is filtered, so the filters are not for nothing", async () => {
+    const rpm = system.bring(packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`));
+    writeFileSync(system.path("/tmp/none.toml"), "Filters = []\n");
+    const { stdout } = await system.run("rpmlint", "-c", "/tmp/none.toml", rpm);
+    const filters = Array.from(read("rpm/rpmlint.toml").matchAll(/^ {2}"([^"]+)",$/gm), ([, filter = ""]) => filter);
+    expect(filters.length).toBeGreaterThan(2);
+    expect(filters.filter((filter) => !new RegExp(filter).test(stdout))).toEqual([]);
   });
 
   it.each(["atcr-verify.8", "atcr-verify-policy.5"])("mandoc has nothing to say of %s", async (page) => {

@@ -27,6 +27,11 @@ describe.runIf(testable)("the log", () => {
       "",
     ]);
     expect((statSync(system.path(log)).mode & 0o777).toString(8)).toBe("640");
+    // For a log shipper.
+    await system.must("chown", "root:adm", log);
+    writeFileSync(system.path(log), "{}\n");
+    await system.must("logrotate", "--force", "/etc/logrotate.d/atcr-verify");
+    expect((await system.must("stat", "-c", "%a %U %G", log)).trim()).toBe("640 root adm");
   });
 
   describe("in journald", () => {

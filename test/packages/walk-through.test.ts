@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
 import { buildImage, pushImage } from "../support/image.ts";
-import { CleanSystem, canTryPackages, DEB, VERSION } from "../support/packages.ts";
+import { CleanSystem, canTryPackages, DEB, packageFile, VERSION } from "../support/packages.ts";
 import { makeTemporaryDirectory, run, type ServerProcess, startServer } from "../support/process.ts";
 import { requirement } from "../support/requirement.ts";
 import { recordImage, type SigningSide, startSigningSide } from "../support/scenario.ts";
@@ -17,11 +17,15 @@ const testable =
 const GUIDE = readFileSync(join(import.meta.dirname, "../../docs/install.md"), "utf8");
 const POLICY = "/etc/atcr-verify/trust-policy.yaml";
 
-/** What the guide has somebody type on a node, before it comes to building from the sources. */
+/** What the guide has somebody type on a Debian, before it comes to building from the sources. */
 const told = Array.from(
-  GUIDE.slice(0, GUIDE.indexOf("## From the sources")).matchAll(/^(?:\$ )?((?:sudo )?(?:atcr-verify [a-z]|apt ).*)$/gm),
+  GUIDE.slice(0, GUIDE.indexOf("## From the sources")).matchAll(
+    /^(?:\$ )?((?:sudo )?(?:atcr-verify [a-z]|apt |sha256sum ).*)$/gm,
+  ),
   ([, command = ""]) => command.replace(/\s+#.*$/, ""),
 );
+
+const words = (text: string) => text.trim().split(/\s+/);
 
 describe.runIf(testable)("a new administrator", () => {
   let system: CleanSystem;
@@ -68,6 +72,15 @@ describe.runIf(testable)("a new administrator", () => {
   });
 
   it("has a package, and pulls are as they were", async () => {
+    await run("make", ["checksums"], { cwd: join(import.meta.dirname, "../..") });
+    system.bring(packageFile("SHA256SUMS"));
+    const file = system.bring(DEB);
+    expect(await type("sha256sum --ignore-missing -c SHA256SUMS")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(": OK"),
+    });
+    writeFileSync(system.path(file), "x", { flag: "a" });
+    expect((await onNode("sh", "-c", "cd /tmp && sha256sum --ignore-missing -c SHA256SUMS")).code).toBe(1);
     system.bring(DEB);
     const installed = await type(`sudo apt install ./atcr-verify_${VERSION}_amd64.deb`);
     expect([installed.code, installed.stderr]).toEqual([0, expect.any(String)]);
@@ -97,7 +110,8 @@ describe.runIf(testable)("a new administrator", () => {
 
   it("enables it, and sees it proven", async () => {
     const enabled = await type("sudo atcr-verify enable");
-    expect([enabled.code, enabled.stdout]).toEqual([0, expect.stringContaining("no pull is refused")]);
+    const [, printed = ""] = /^\$ sudo atcr-verify enable\n([^$`]+)/m.exec(GUIDE) ?? [];
+    expect([enabled.code, words(enabled.stdout)]).toEqual([0, words(printed)]);
     const doctor = await type("sudo atcr-verify doctor --probe");
     expect([doctor.code, doctor.stdout]).toEqual([0, expect.stringContaining("a pull by CRI")]);
     // Started as the package of containerd does, without a word on its configuration.

@@ -1,16 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { checkEnvironment, checkOtherClients } from "../../../src/doctor/environment-checks.ts";
-import {
-  checkClock,
-  checkDecisionLog,
-  checkFolder,
-  checkMetrics,
-  checkRoots,
-} from "../../../src/doctor/node-checks.ts";
+import { checkDecisionLog, logReader } from "../../../src/doctor/log-checks.ts";
+import { checkClock, checkFolder, checkMetrics, checkRoots } from "../../../src/doctor/node-checks.ts";
 import { checkPolicy } from "../../../src/doctor/policy-checks.ts";
 import type { ClockService } from "../../../src/node/clock.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
@@ -112,22 +108,37 @@ describe("the node", () => {
     }
   });
 
-  it("has a log and metrics that can be written", () => {
+  it("has a log and metrics that can be written", async () => {
     const folder = join(root, "log");
-    const log = join(folder, "decisions.log");
-    const check = () => checkDecisionLog(log, undefined).level;
-    expect([check(), checkMetrics(log).level]).toEqual(["warning", "warning"]);
+    const path = join(folder, "decisions.log");
+    const check = async () => (await checkDecisionLog({ kind: "file", path, isNeeded: true }, undefined)).level;
+    expect([await check(), checkMetrics(path).level]).toEqual(["warning", "warning"]);
     mkdirSync(folder);
-    expect([check(), checkMetrics(log).level]).toEqual(["ok", "ok"]);
-    writeFileSync(log, "");
-    expect(check()).toBe("ok");
-    chmodSync(log, 0o666);
-    expect(check()).toBe("problem");
-    rmSync(log);
-    mkdirSync(log);
-    expect(check()).toBe("problem");
+    expect([await check(), checkMetrics(path).level]).toEqual(["ok", "ok"]);
+    writeFileSync(path, "");
+    expect(await check()).toBe("ok");
+    chmodSync(path, 0o666);
+    expect(await check()).toBe("problem");
+    rmSync(path);
+    mkdirSync(path);
+    expect(await check()).toBe("problem");
     symlinkSync(folder, join(root, "way"));
     expect(checkMetrics(join(root, "way", "a.prom")).level).toBe("warning");
+  });
+
+  it("has a journald that listens, where decisions go to one", async () => {
+    const socket = join(root, "journal");
+    const check = async () => (await checkDecisionLog({ kind: "journald", socket }, undefined)).level;
+    expect(await check()).toBe("problem");
+    const server = createServer().listen(socket);
+    await once(server, "listening");
+    expect(await check()).toBe("ok");
+    server.close();
+    expect((await checkDecisionLog({ kind: "none" }, undefined)).level).toBe("warning");
+    expect([logReader({ kind: "none" }), logReader({ kind: "journald", socket })]).toEqual([
+      undefined,
+      { unread: expect.stringContaining(socket) },
+    ]);
   });
 
   it("has certificate authorities", () => {

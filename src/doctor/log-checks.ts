@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Config } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
+import { checkLog } from "../logging/decision-log.ts";
+import { whySilent } from "../logging/journald.ts";
+import { readLog } from "../logging/read-log.ts";
+import { findProgram, runProgram } from "../node/program.ts";
+import { type Finding, ok, problem, warning } from "./check.ts";
+import { checkFolder } from "./node-checks.ts";
+
+type Log = Config["decisionLog"];
+
+const NAME = "decision-log";
+const WITHOUT = "what was decided cannot be seen afterwards";
+/** Where systemd's own journald listens, which journalctl reads. */
+const JOURNAL = "/run/systemd/journal/stdout";
+/** Milliseconds for journald, and for journalctl. */
+const PATIENCE = 3_000;
+
+/**
+ * Whether decisions can be told.
+ *
+ * @param pid of containerd, which may see folders otherwise than we do
+ */
+export async function checkDecisionLog(log: Log, pid: number | undefined): Promise<Finding> {
+  switch (log.kind) {
+    case "file":
+      return checkFile(log.path, pid);
+    case "journald": {
+      const why = await whySilent(log.socket, PATIENCE);
+      return why === undefined
+        ? ok(NAME, "decisions go to journald: journalctl -t atcr-verify")
+        : problem(NAME, `journald does not listen at ${log.socket}: ${why}; ${WITHOUT}`, "name a file, or its socket");
+    }
+    case "none":
+      return warning(NAME, `decisionLog is none: ${WITHOUT}`, "name a file, or journald");
+  }
+}
+
+function checkFile(path: string, pid: number | undefined): Finding {
+  const folder = { name: NAME, path: dirname(path), without: WITHOUT, isMade: false, isWayTrusted: false };
+  const finding = checkFolder({ ...folder, ...(pid !== undefined && { pid }) });
+  if (finding.level !== "ok") return finding;
+  try {
+    checkLog(path);
+  } catch (error) {
+    const found = `${path} is not written: ${(error as Error).message}; ${WITHOUT}`;
+    if (!hasCode(error, "ENOENT")) return problem(NAME, found, "move it away, or correct owner and mode");
+  }
+  return finding;
+}
+
+/** How to find a decision again. */
+export type LogReader =
+  /** Whether it tells of a digest. @throws Error where it cannot be read */
+  | { readonly isLogged: (digest: string) => boolean | Promise<boolean> }
+  /** Why it cannot be looked for although decisions are told, as a clause. */
+  | { readonly unread: string };
+
+/** @returns undefined where none are to be told */
+export function logReader(log: Log): LogReader | undefined {
+  switch (log.kind) {
+    case "file": {
+      // The default's folder is the administrator's to make: where it is not there nothing is to be logged.
+      if (!log.isNeeded && !existsSync(dirname(log.path))) return undefined;
+      return { isLogged: (digest) => readLog(log.path)?.decisions.some((one) => one["digest"] === digest) ?? false };
+    }
+    case "journald": {
+      if (log.socket !== JOURNAL) return { unread: `${log.socket} is no journal that journalctl reads` };
+      const journalctl = findProgram("journalctl");
+      if (journalctl === undefined) return { unread: "journalctl was not found" };
+      const args = ["-t", "atcr-verify", "-o", "cat", "--since", "-10min", "--no-pager"];
+      return { isLogged: async (digest) => (await runProgram(journalctl, args, PATIENCE)).stdout.includes(digest) };
+    }
+    case "none":
+      return undefined;
+  }
+}
