@@ -174,6 +174,13 @@ describe("on a containerd as it should be", () => {
     expect([code, said]).toEqual([1, expect.objectContaining({ changed: false })]);
     expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem sandbox-image"]);
     expect(readdirSync(containerd.binDir)).toEqual([]);
+    expect((await doctor(containerd, "--config", config)).bad).toContain("problem sandbox-image");
+    // The usual image is exempt here; this containerd starts pods with another.
+    const other = join(folder, "other-sandbox.toml");
+    const pinned = '[plugins."io.containerd.cri.v1.images".pinned_images]\nsandbox = "mirror.example/pause:3.10"';
+    writeFileSync(other, `version = 3\n${pinned}\n`);
+    expect((await doctor(containerd)).bad).not.toContain("problem sandbox-image");
+    expect((await doctor(containerd, "--containerd-config", other)).bad).toContain("problem sandbox-image");
     // In the making of a node's image nothing is known of what it will run.
     const none = { ...containerd, socket: join(folder, "none.sock") };
     const early = await command(none, "enable", "--config", config, "--bin-dir", join(folder, "early"));

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { containerdArgs } from "../support/binary.ts";
+import { debianTool } from "../support/debian-tools.ts";
 import { CleanSystem, canTryPackages, DEB } from "../support/packages.ts";
 import { run, type ServerProcess, startServer } from "../support/process.ts";
 
@@ -36,11 +37,21 @@ describe.runIf(testable)("the log", () => {
 
   describe("in journald", () => {
     let journald: ServerProcess;
-    const inside = (...command: readonly string[]) =>
-      run("nsenter", ["--target", `${journald.pid}`, "--mount", "--root", "--wd=/", "--", ...command], {
-        env: system.inside("").env,
-        input: JSON.stringify({ mediaType: "application/vnd.oci.image.manifest.v1+json", digest: DIGEST, size: 1 }),
+    let containerd: ServerProcess;
+    const beside = (...command: readonly string[]) => ({
+      command: "nsenter",
+      args: ["--target", `${journald.pid}`, "--mount", "--root", "--wd=/", "--", ...command],
+      env: system.inside("").env,
+    });
+    const inside = (...command: readonly string[]) => {
+      const { command: program, args, env } = beside(...command);
+      const input = JSON.stringify({
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: DIGEST,
+        size: 1,
       });
+      return run(program, args, { env, input });
+    };
     beforeAll(async () => {
       writeFileSync(system.path("/etc/machine-id"), `${"1".repeat(32)}\n`);
       writeFileSync(system.path("/etc/atcr-verify/config.yaml"), "decisionLog: journald\n");
@@ -53,7 +64,7 @@ describe.runIf(testable)("the log", () => {
         ready: () => statSync(system.path(socket), { throwIfNoEntry: false })?.isSocket() === true,
       });
     });
-    afterAll(() => journald.stop());
+    afterAll(() => Promise.all([containerd, journald].map((server) => server?.stop())));
 
     it("is a line for each decision, under the program's name, by how grave it is", async () => {
       const policy =
@@ -84,6 +95,28 @@ describe.runIf(testable)("the log", () => {
         ["6", "a.example/a:v1", "exempt"],
         ["4", "a.example/b:v1", "policy.no_match"],
       ]);
+    });
+
+    it("is where the doctor looks for the pull that it has tried", async () => {
+      for (const program of ["containerd", "ctr"])
+        copyFileSync(debianTool(program), system.path(`/usr/bin/${program}`));
+      containerd = await startServer({
+        name: "containerd",
+        ...beside("containerd"),
+        logFile: join(system.root, "containerd.log"),
+        ready: (log) => log.includes("containerd successfully booted"),
+      });
+      const probed = async () => {
+        const { stdout } = await inside("atcr-verify", "doctor", "--offline", "--probe", "--output", "json");
+        const { findings } = JSON.parse(stdout) as { findings: { level: string; name: string }[] };
+        return findings
+          .filter(({ name }) => /^(?:probe|decision)-log$/.test(name))
+          .map(({ level, name }) => `${level} ${name}`);
+      };
+      await inside("atcr-verify", "enable", "--force");
+      expect(await probed()).toEqual(["ok decision-log", "ok probe-log", "ok probe-log"]);
+      renameSync(system.path("/usr/bin/journalctl"), system.path("/usr/bin/elsewhere"));
+      expect(await probed()).toEqual(["ok decision-log", "warning probe-log", "warning probe-log"]);
     });
   });
 });

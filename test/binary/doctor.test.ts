@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+import { ask, type World } from "../support/binary.ts";
+import { withCache } from "../support/caching-world.ts";
+
+// What the doctor says of this node and of the services that a policy names. Of containerd: test/containerd/doctor.test.ts.
+
+interface Finding {
+  readonly level: string;
+  readonly name: string;
+  readonly found: string;
+  readonly advice?: string;
+}
+
+/** @param programs scripts of the shell that it finds in its PATH, by their names */
+async function doctor(world: World, programs: Readonly<Record<string, string>> = {}) {
+  for (const [name, script] of Object.entries(programs)) world.write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
+  const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`];
+  const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin` } });
+  const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
+  const of = (name: string) => findings.filter((finding) => finding.name === name);
+  return { findings, of, levels: (name: string) => of(name).map(({ level }) => level) };
+}
+
+/** A node as it should be, but for containerd. */
+const healthy = (test: (world: World) => Promise<void>) =>
+  withCache(async (world) => {
+    world.configure({
+      ...world.settings,
+      cacheEnabled: true,
+      decisionLog: world.write("log/decisions.log", ""),
+      metricsFile: `${world.folder}/m.prom`,
+    });
+    world.policy(policyOf(world, [world.signer.did]));
+    world.pds.override("/xrpc/_health", { status: 200, body: "{}" });
+    await test(world);
+  });
+
+const policyOf = (world: World, dids: readonly string[], hosts = [world.registry.authority]) =>
+  JSON.stringify({
+    version: 1,
+    trustedDIDs: dids,
+    policies: [{ name: "all", scope: hosts.map((host) => `${host}/**`), action: "enforce", require: { owner: "any" } }],
+    default: "deny",
+  });
+
+describe.concurrent("the doctor", () => {
+  it("looks at all that a pull depends on, here and elsewhere", async () => {
+    await healthy(async (world) => {
+      const { findings } = await doctor(world, { timedatectl: "echo yes" });
+      const levels = Object.fromEntries(findings.map(({ level, name }) => [name, level]));
+      expect(levels).toMatchObject({
+        configuration: "ok",
+        policy: "ok",
+        identity: "ok",
+        pds: "ok",
+        registry: "ok",
+        clock: "ok",
+        proc: "ok",
+        certificates: expect.any(String),
+        "state-folder": "ok",
+        "cache-folder": "ok",
+        "decision-log": "ok",
+        metrics: "ok",
+        "break-glass": "ok",
+        "other-clients": "ok",
+        containerd: "problem",
+        probe: "warning",
+      });
+      for (const { level, advice } of findings)
+        expect([level, (advice ?? "").length > 0]).toEqual([level, level !== "ok"]);
+      const service = findings.filter(({ name }) => name === "identity" || name === "pds" || name === "registry");
+      for (const [i, part] of [world.signer.did, world.pds.origin, world.registry.authority].entries())
+        expect(service[i]?.found).toContain(part);
+    });
+  });
+
+  it.each([500, 502, 503, 504, 429])("does not take a service for one that answers which says %i", async (status) => {
+    await healthy(async (world) => {
+      world.pds.override("/xrpc/_health", { status });
+      world.registry.override("", { status });
+      const { of } = await doctor(world);
+      expect(
+        [...of("pds"), ...of("registry")].map(({ level, found }) => [level, found.includes(String(status))]),
+      ).toEqual([
+        ["problem", true],
+        ["warning", true],
+      ]);
+    });
+  });
+
+  it("takes a service for one that answers which asks who is there, or knows no such question", async () => {
+    await healthy(async (world) => {
+      world.pds.override("/xrpc/_health", { status: 501 });
+      world.registry.override("", { status: 401 });
+      const { levels } = await doctor(world);
+      expect([levels("pds"), levels("registry")]).toEqual([["ok"], ["ok"]]);
+    });
+  });
+
+  it("finds services that are not there", async () => {
+    await healthy(async (world) => {
+      await Promise.all([world.pds.stop(), world.registry.stop()]);
+      const { levels } = await doctor(world);
+      expect([levels("identity"), levels("pds"), levels("registry")]).toEqual([["ok"], ["problem"], ["warning"]]);
+      await world.plc.stop();
+      const { levels: later, of } = await doctor(world);
+      expect([later("identity"), later("pds")]).toEqual([["problem"], []]);
+      expect(of("identity")[0]?.found).toContain(world.plc.origin);
+    });
+  });
+
+  it("says of how many it does not ask", async () => {
+    await healthy(async (world) => {
+      const strangers = Array.from({ length: 6 }, (_, i) => `did:plc:${"abcdef"[i]?.repeat(24)}`);
+      const hosts = Array.from({ length: 7 }, (_, i) => `127.0.0.1:${i + 1}`);
+      world.policy(policyOf(world, [world.signer.did, ...strangers], hosts));
+      const { of } = await doctor(world);
+      expect(of("identity")).toHaveLength(6);
+      expect(of("identity").at(-1)).toMatchObject({ level: "warning", found: "2 more signers were not asked" });
+      expect(of("registry").at(-1)).toMatchObject({ level: "warning", found: "2 more registries were not asked" });
+    });
+  });
+
+  it.each([
+    ["yes", "ok"],
+    ["no", "warning"],
+  ])("asks whether the clock is synchronised: %s", async (answer, level) => {
+    await healthy(async (world) => {
+      expect((await doctor(world, { timedatectl: `echo ${answer}` })).levels("clock")).toEqual([level]);
+    });
+  });
+
+  it("finds dockerd, and a nerdctl that asks nobody", async () => {
+    await healthy(async (world) => {
+      const old = await doctor(world, { dockerd: "", nerdctl: "echo nerdctl version 2.2.1" });
+      expect(old.levels("other-clients")).toEqual(["warning", "warning", "ok"]);
+      const { levels } = await doctor(world, { nerdctl: "echo nerdctl version 2.3.0" });
+      expect(levels("other-clients")).toEqual(["warning", "ok"]);
+    });
+  });
+
+  it("names the configuration that it read, or that there is none", async () => {
+    await healthy(async (world) => {
+      expect((await doctor(world)).of("configuration")[0]?.found).toBe(
+        `${world.env["ATCR_VERIFY_CONFIG"]} can be read`,
+      );
+      world.write("config.yaml", "nonsense: 1\n");
+      const { of, findings } = await doctor(world);
+      expect(of("configuration")[0]).toMatchObject({
+        level: "problem",
+        advice: "every pull that this program is asked about is refused until it is corrected",
+      });
+      expect(findings.map(({ name }) => name)).toContain("break-glass");
+    });
+  });
+
+  it.each<[string, (world: World) => void, string]>([
+    ["stateDir", (world) => world.write("config.yaml.state", ""), "state-folder"],
+    ["cacheDir", (world) => world.write("config.yaml.cache", ""), "cache-folder"],
+  ])("finds a %s that cannot be used", async (_, damage, name) => {
+    await healthy(async (world) => {
+      damage(world);
+      expect((await doctor(world)).levels(name)).toEqual(["problem"]);
+    });
+  });
+});
