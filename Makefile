@@ -78,7 +78,7 @@ check-repository: $(NPM)
 format: $(NPM) ## rewrite the sources as `make check` wants them
 	biome check --write .
 
-build: $(BINARY) ## dist/atcr-verify
+build: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is installed beside it
 
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
@@ -103,7 +103,7 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	$(INSTALL_PROGRAM) $(BINARY) "$(DESTDIR)$(BINDIR)/atcr-verify.new"
 	mv -f "$(DESTDIR)$(BINDIR)/atcr-verify.new" "$(DESTDIR)$(BINDIR)/atcr-verify" # no pull finds half of it
 	$(INSTALL_DATA) $(SCHEMA) "$(DESTDIR)$(DATADIR)/atcr-verify/trust-policy.schema.json"
-	$(INSTALL_DATA) LICENSE README.md CHANGELOG.md docs/install.md docs/spec.md docs/threat-model.md "$(DESTDIR)$(DOCDIR)"
+	$(INSTALL_DATA) LICENSE README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md "$(DESTDIR)$(DOCDIR)"
 	$(INSTALL_DATA) $(NOTICES) "$(DESTDIR)$(DOCDIR)/THIRD-PARTY-NOTICES.txt"
 	$(INSTALL_DATA) $(SBOM) "$(DESTDIR)$(DOCDIR)/atcr-verify.cdx.json"
 	$(INSTALL_DATA) packaging/man/atcr-verify.8 "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8"
@@ -117,7 +117,7 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	  [ -e "$$to" ] || { $(INSTALL_DATA) packaging/etc/$$file "$$to"; sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$$to"; }; \
 	done
 	to="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/atcr-verify"; [ -e "$$to" ] || $(INSTALL_DATA) packaging/system/logrotate "$$to"
-	for file in $$(find config-examples -type f); do \
+	for file in $$(find docs config-examples -type f); do \
 	  $(INSTALL) -D -m 0644 "$$file" "$(DESTDIR)$(DOCDIR)/$$file"; \
 	  sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$(DESTDIR)$(DOCDIR)/$$file"; \
 	done # the sources name the schema where packages put it

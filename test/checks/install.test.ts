@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTemporaryDirectory } from "../support/process.ts";
@@ -55,6 +64,19 @@ describe("make install", () => {
     expect(first).toBe(`# yaml-language-server: $schema=${PREFIX}/${SCHEMA}`);
   });
 
+  it("brings documents whose links lead somewhere there, too", () => {
+    const doc = installed("share/doc/atcr-verify");
+    const names = readdirSync(doc, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+    const links = names.flatMap((name) =>
+      Array.from(
+        readFileSync(join(doc, name), "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g),
+        ([, link = ""]) => [name, link] as const,
+      ),
+    );
+    expect(links.length).toBeGreaterThan(20);
+    expect(links.filter(([name, link]) => !existsSync(join(doc, dirname(name), link)))).toEqual([]);
+  });
+
   it("brings manual pages, completions, notices and what the system needs to know", () => {
     const paths = [
       "share/man/man8/atcr-verify.8",
@@ -64,7 +86,7 @@ describe("make install", () => {
       "share/fish/vendor_completions.d/atcr-verify.fish",
       "share/doc/atcr-verify/THIRD-PARTY-NOTICES.txt",
       "share/doc/atcr-verify/atcr-verify.cdx.json",
-      "share/doc/atcr-verify/install.md",
+      "share/doc/atcr-verify/docs/install.md",
       "lib/tmpfiles.d/atcr-verify.conf",
     ];
     for (const path of paths) expect([path, statSync(installed(path)).mode & 0o777]).toEqual([path, 0o644]);
