@@ -14,7 +14,7 @@ const WAITING = { bytes: 16 * 1024, count: 4096 };
 const WHOLE = { bytes: 256 * 1024, count: 4 };
 /** Milliseconds ahead of the clock after which a tally was made by another clock. */
 const CLOCK_SKEW = 300_000;
-const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** All decisions so far, and the names of the tallies that were added last: so none counts twice. */
 interface Totals {
@@ -97,7 +97,7 @@ function parse(bytes: Uint8Array | undefined): unknown {
 
 /**
  * Opens the folder of the text. It may be the exporter's own, and so may be what it lies in; so there is no
- * link on the way, by which somebody else would choose where root writes: into containerd's bin_dir, say, where
+ * link on the way (as the kernel tells it of the open folder), by which somebody else would choose where root writes: into containerd's bin_dir, say, where
  * a file that cannot be executed blocks every pull.
  *
  * @returns a descriptor

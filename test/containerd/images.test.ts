@@ -179,6 +179,6 @@ describe.runIf(testable)("atcr-verify images", () => {
       env: { ATCR_VERIFY_CONFIG: machine.configFile },
     });
     expect(headline(answered)).toBe("3 misconfigured config.invalid");
-    expect(answered.stdout).toContain("ENOENT");
+    expect(answered.stdout).toContain("cannot be listed: connect ENOENT");
   });
 });
