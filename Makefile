@@ -123,13 +123,14 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	done # the sources name the schema where packages put it
 
 uninstall: ## take out what install put in; policy, configuration, log and state stay
-	@{ echo /opt/containerd/image-verifier/bin; cat "$(DESTDIR)/var/lib/atcr-verify/enabled" 2>/dev/null || :; } | while IFS= read -r folder; do \
-	  for link in "$(DESTDIR)$$folder"/* "$(DESTDIR)$$folder"/.[!.]*; do \
+	@program=$$(readlink -f "$(DESTDIR)$(BINDIR)/atcr-verify" || :); \
+	state=$$(sed -n "s/^stateDir: *[\"']\{0,1\}\([^\"' ]*\).*/\1/p" "$(DESTDIR)$(SYSCONFDIR)/atcr-verify/config.yaml" 2>/dev/null || :); \
+	{ echo /opt/containerd/image-verifier/bin; cat "$(DESTDIR)/var/lib/atcr-verify/enabled" "$(DESTDIR)$$state/enabled" 2>/dev/null || :; } | while IFS= read -r folder; do \
+	  for link in "$(DESTDIR)$$folder"/* "$(DESTDIR)$$folder"/.[!.]* "$(DESTDIR)$$folder"/..?*; do \
 	    [ -L "$$link" ] || continue; \
-	    case $$(readlink "$$link"):$$(readlink -f "$$link") in \
-	      "$(BINDIR)/atcr-verify":* | *:"$$(readlink -f "$(DESTDIR)$(BINDIR)/atcr-verify")") \
-	        echo "$$link leads to the program, and would block every pull without it: take it out first, by atcr-verify disable" >&2; exit 1 ;; \
-	    esac; \
+	    if [ "$$(readlink "$$link")" = "$(BINDIR)/atcr-verify" ] || { [ -e "$$program" ] && [ "$$(readlink -f "$$link")" = "$$program" ]; }; then \
+	      echo "$$link leads to the program, and would block every pull without it: take it out first, by atcr-verify disable" >&2; exit 1; \
+	    fi; \
 	  done; \
 	done
 	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \

@@ -39,13 +39,19 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
       findings.push(problem("link", (error as Error).message, "correct it, and run this again"));
     }
   }
+  // Only of a containerd whose settings are seen is it known where it would run this program.
+  const isKnown = wanted === undefined && containerd.daemon !== undefined && containerd.config !== undefined;
+  if (wanted === undefined && removed.length === 0 && containerd.version !== undefined && !isKnown) {
+    const found = `a containerd answers at ${containerd.address}, and where it looks for verifiers cannot be told`;
+    findings.push(problem("link", found, "run this as root, where containerd runs, or name the folder with --bin-dir"));
+  }
   return tellOfLink(
     {
       changed: removed.length > 0,
       binDir: folders[0] ?? "",
       program,
       findings,
-      summary: summaryOf(removed, findings, folders, wanted !== undefined),
+      summary: summaryOf(removed, findings, folders, isKnown),
     },
     args,
     edge,
@@ -56,13 +62,12 @@ function summaryOf(
   removed: readonly string[],
   findings: readonly Finding[],
   folders: readonly string[],
-  isNamed: boolean,
+  isKnown: boolean,
 ): string {
   if (removed.length > 0) return `removed from ${removed.join(", ")}: pulls are NOT verified by this program any more`;
   if (findings.some(({ name }) => name === "link")) return "nothing was removed";
-  // The folder that was named need not be the one that containerd has.
   const none = `there was no link in ${folders.join(", ") || "any folder that is known"}`;
-  return isNamed ? none : `${none}: containerd does not ask this program`;
+  return isKnown ? `${none}: containerd does not ask this program` : none;
 }
 
 /** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */

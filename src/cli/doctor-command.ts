@@ -135,7 +135,7 @@ async function checkNode(
       ...seen,
     }),
     await checkDecisionLog(config.decisionLog, pid),
-    ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile)]),
+    ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile, pid)]),
   ];
 }
 

@@ -38,11 +38,16 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   const read = readOr(resolve(path), reject);
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
-  const before = enough(read) ? NOTHING : readOr(resolve(`${path}.1`), () => NOTHING);
+  const unread = (_: string, why: string): Read => {
+    edge.diagnose(printable(`warning: ${why}`));
+    return NOTHING;
+  };
+  const before = enough(read) ? NOTHING : readOr(resolve(`${path}.1`), unread);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
-  if (shown.length < count) edge.diagnose(printable(searched(path, all)));
+  const isSearched = flags.has("refused") || flags.has("audited") || values.has("image") || all.length === 0;
+  if (isSearched && shown.length < count) edge.diagnose(printable(searched(path, all)));
   const text = shown.map(print).join("");
   if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
@@ -55,7 +60,7 @@ function searched(path: string, all: readonly JsonObject[]): string {
   const [first] = all;
   if (first === undefined) return `no decision is in ${path}: nothing was pulled yet, or it is logged elsewhere`;
   const time = field(first, "time");
-  return `searched from ${typeof time === "string" ? time : "an unknown time"} on; what is older was rotated away`;
+  return `searched from ${typeof time === "string" ? time : "an unknown time"} on`;
 }
 
 function readCount(text: string | undefined): number {

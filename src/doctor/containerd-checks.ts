@@ -72,7 +72,7 @@ export function checkConfig(containerd: Containerd): readonly Finding[] {
   }
   if (daemon === undefined) {
     const found = `the configuration is taken to be ${configPath} with what it imports`;
-    const advice = "see that it is containerd's, or name that with --containerd-config";
+    const advice = "see that it is the one that containerd was started with";
     return [containerd.version === undefined ? ok(name, found) : warning(name, found, advice)];
   }
   if (configPath !== daemon.configPath) {

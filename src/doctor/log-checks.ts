@@ -46,6 +46,8 @@ function checkFile(path: string, pid: number | undefined): Finding {
     checkLog(path);
   } catch (error) {
     const found = `${path} is not written: ${(error as Error).message}; ${WITHOUT}`;
+    // It is root's, and root's group may read it.
+    if (hasCode(error, "EACCES")) return warning(NAME, found, "run the doctor as root");
     if (!hasCode(error, "ENOENT")) return problem(NAME, found, "move it away, or correct owner and mode");
   }
   return finding;

@@ -91,13 +91,19 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
 }
 
 /** Of the text for Prometheus. */
-export function checkMetrics(path: string): Finding {
+export function checkMetrics(path: string, pid: number | undefined): Finding {
+  const not = (why: string): Finding =>
+    warning("metrics", `${path} is not written: ${why}`, "correct it, or monitoring sees nothing of this node");
   try {
     closeSync(openMetricsFolder(path));
+    const folder = dirname(path);
+    if (isReadOnly(folder) || (pid !== undefined && isReadOnly(join("/proc", String(pid), "root", folder))))
+      return not(`${folder} is read-only to containerd`);
+    accessSync(folder, constants.W_OK);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return not("a folder is in its place");
     return ok("metrics", `${path} can be written`);
   } catch (error) {
-    const found = `${path} is not written: ${(error as Error).message}`;
-    return warning("metrics", found, "correct it, or monitoring sees nothing of this node");
+    return not((error as Error).message);
   }
 }
 

@@ -45,11 +45,17 @@ export function effect({ policy }: PolicyQuestion, path: string): Finding {
   const refusing = asked.filter(({ action }) => action === "enforce" || action === "deny");
   const advice = "write rules with action: enforce, and default: deny, when the log shows nothing new";
   const taker = last === -1 ? "the default" : `rule "${rules[last]?.name}"`;
-  if (rest === "enforce" || rest === "deny") return ok("policy", `${found}: pulls are refused`);
+  if (rest === "enforce" || rest === "deny") {
+    const by = refusing.length === 0 ? "pulls that no rule takes are refused" : "pulls are refused";
+    return ok("policy", `${found}: ${by}`);
+  }
+  const denied = policy.deniedDigests.size;
   if (refusing.length === 0)
     return warning(
       "policy",
-      `${found}: no pull is refused, all are let through`,
+      denied === 0
+        ? `${found}: no pull is refused, all are let through`
+        : `${found}: only pulls of ${denied} digests are refused, all others are let through`,
       last === -1 ? advice : `${advice}, in place of ${taker}, which takes every name`,
     );
   const some = `${found}: pulls are refused by the ${refusing.length} that enforce or deny, and ${taker} lets through all others`;

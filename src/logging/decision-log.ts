@@ -45,7 +45,7 @@ function withLog(path: string, flags: number, use: (file: number, stats: Stats) 
     const { mode } = check(fstatSync(folder), dirname(path));
     // Sticky or not: others could put a link to a file of root's there.
     if ((mode & GROUP_OR_OTHERS_WRITE) !== 0)
-      throw new Error(`${dirname(path)} can be written by others; run: chmod go-w ${dirname(path)}`);
+      throw new Error(`${dirname(path)} can be written by others; name a folder that is root's alone`);
     const file = openSync(`/proc/self/fd/${folder}/${basename(path)}`, FILE_FLAGS | flags, FILE_MODE);
     try {
       const stats = fstatSync(file);

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Pieces } from "../disk/pieces.ts";
 import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
 import { isJsonObject } from "../encoding/json.ts";
@@ -107,7 +107,7 @@ export function openMetricsFolder(metricsFile: string): number {
   const path = dirname(metricsFile);
   const folder = openSync(path, FOLDER_FLAGS);
   const real = readlinkSync(`/proc/self/fd/${folder}`);
-  if (real === path) return folder;
+  if (real === resolve(path)) return folder;
   closeSync(folder);
   throw new Error(`${path} is reached by a link, which others could change; name the folder itself: ${real}`);
 }

@@ -284,12 +284,18 @@ describe.concurrent("atcr-verify log", () => {
         const { stdout, stderr } = await log(world, "--refused", "--output", "json", "--file", path, ...args);
         return [stdout.match(/first|second|signed/g), stderr];
       };
-      const from = "searched from 2026-01-01T00:00:00Z on; what is older was rotated away\n";
+      const from = "searched from 2026-01-01T00:00:00Z on\n";
       expect(await refused()).toEqual([["first", "second"], from]);
       expect(await refused("--lines", "2")).toEqual([["first", "second"], ""]);
       expect(await refused("--lines", "1")).toEqual([["second"], ""]);
       const latest = await log(world, "--lines", "30", "--output", "json", "--file", path);
       expect([latest.stdout.match(/signed/g)?.length, latest.stderr]).toEqual([30, ""]);
+      expect((await log(world, "--lines", "90", "--file", path)).stderr).toBe("");
+      rmSync(`${path}.1`);
+      mkdirSync(`${path}.1`);
+      expect((await refused())[1]).toMatch(
+        /^warning: the log .*rotated\.log\.1 cannot be read: .*\nsearched from 2026-01-03/,
+      );
     });
   });
 

@@ -36,7 +36,14 @@ class Files extends Bench {
     this.kind = kind;
     this.policy(ALLOWING);
     const content =
-      kind === "policy" ? ALLOWING : JSON.stringify({ trustPolicyPath: join(this.folder, "policy.yaml") });
+      kind === "policy"
+        ? ALLOWING
+        : JSON.stringify({
+            trustPolicyPath: join(this.folder, "policy.yaml"),
+            // Nothing of the machine's is touched.
+            cacheEnabled: false,
+            decisionLog: "none",
+          });
     this.path = this.write("etc/file.yaml", content);
   }
 

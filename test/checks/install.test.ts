@@ -131,6 +131,18 @@ describe("make install", () => {
     symlinkSync(`${PREFIX}/bin/atcr-verify`, elsewhere);
     expect(() => make("uninstall")).toThrow();
     expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(built.BINARY);
+    rmSync(enabled);
+    // And where the configuration says that it was to be remembered.
+    const state = join(folder, "root/srv/state");
+    mkdirSync(state);
+    writeFileSync(join(state, "enabled"), "/srv/my verifiers\n");
+    const config = join(folder, "root/etc/atcr-verify/config.yaml");
+    const before = readFileSync(config, "utf8");
+    make("uninstall");
+    make("install");
+    writeFileSync(config, `${before}stateDir: "/srv/state" # mine\n`);
+    expect(() => make("uninstall")).toThrow();
+    writeFileSync(config, before);
     rmSync(elsewhere);
     symlinkSync("/bin/true", link);
     make("uninstall");

@@ -218,6 +218,16 @@ describe("on a containerd as it should be", () => {
     uninstallVerifier(containerd.binDir, "00-verify");
   });
 
+  it("disable does not say that nobody is asked where it cannot see whom containerd asks", async () => {
+    const broken = join(folder, "broken.toml");
+    writeFileSync(broken, "version =");
+    const { code, said, stdout } = await command(containerd, "disable", "--containerd-config", broken);
+    expect([code, said]).toEqual([1, expect.objectContaining({ changed: false })]);
+    expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem link"]);
+    expect(stdout).not.toContain("does not ask");
+    expect((await command(containerd, "disable")).stdout).toContain("containerd does not ask this program");
+  });
+
   it("disable takes an empty bin_dir for no folder at all", async () => {
     const here = join(folder, "here");
     mkdirSync(here);

@@ -151,17 +151,13 @@ describe.runIf(testable)("the .deb", () => {
     rmSync(system.path(LINK));
     symlinkSync("../../../../usr/bin/atcr-verify", system.path(LINK));
     writeFileSync(system.path("/var/lib/atcr-verify/enabled"), `${BIN_DIR}\n${OTHER_DIR}\n/srv/foreign\n`);
-    const named = system.path(`${BIN_DIR}/00-verify`);
-    symlinkSync("/usr/bin/atcr-verify", named);
+    const named = ["00-verify", "verify", "..verify"].map((name) => system.path(`${BIN_DIR}/${name}`));
+    for (const link of named) symlinkSync(link.endsWith("/verify") ? "atcr-verify" : "/usr/bin/atcr-verify", link);
     writeFileSync(system.path("/var/lib/atcr-verify/kept"), "");
     const before = policy();
     await system.must("dpkg", "-r", "atcr-verify");
-    expect([system.path(LINK), other, named, system.path("/srv/foreign/atcr-verify")].map(isLink)).toEqual([
-      false,
-      false,
-      false,
-      true,
-    ]);
+    expect([system.path(LINK), other, ...named].filter(isLink)).toEqual([]);
+    expect(isLink(system.path("/srv/foreign/atcr-verify"))).toBe(true);
     expect(existsSync(system.path("/usr/bin/atcr-verify"))).toBe(false);
     expect([policy(), existsSync(system.path("/var/lib/atcr-verify/kept"))]).toEqual([before, true]);
   });
@@ -240,14 +236,14 @@ describe.runIf(testable)("the .rpm", () => {
     writeFileSync(inside(POLICY), "version: 1 # mine\n");
     mkdirSync(inside(BIN_DIR), { recursive: true });
     symlinkSync("../../../../usr/bin/atcr-verify", inside(LINK));
-    symlinkSync("/usr/bin/atcr-verify", inside(`${BIN_DIR}/00-verify`));
+    symlinkSync("atcr-verify", inside(`${BIN_DIR}/verify`));
     await rpm("-U", "--force", file);
     expect([readFileSync(inside(POLICY), "utf8"), isLink(inside(LINK))]).toEqual(["version: 1 # mine\n", true]);
     const erase = "rpm --root /tmp/node --nodeps --force-debian -e atcr-verify";
     const stuck = await system.run("sh", "-c", `${READ_ONLY.replaceAll(BIN_DIR, `/tmp/node${BIN_DIR}`)} && ${erase}`);
     expect([stuck.code, existsSync(inside("/usr/bin/atcr-verify"))]).toEqual([1, true]);
     await rpm("-e", "atcr-verify");
-    expect([LINK, `${BIN_DIR}/00-verify`].map((link) => isLink(inside(link)))).toEqual([false, false]);
+    expect([LINK, `${BIN_DIR}/verify`].map((link) => isLink(inside(link)))).toEqual([false, false]);
     expect(existsSync(inside("/usr/bin/atcr-verify"))).toBe(false);
     expect(readFileSync(inside(`${POLICY}.rpmsave`), "utf8")).toBe("version: 1 # mine\n");
   });

@@ -83,6 +83,11 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
     { series: { [NODE]: "1x300", [BUILD]: "1x300" }, at: 90 },
     { series: { [NODE]: NEVER }, at: 90 },
   ],
+  AtcrVerifyNeverAsked: [
+    { series: { [BUILD]: "1x3000" }, at: 1500, tells: { version: "1" } },
+    { series: { [BUILD]: "1x3000" }, at: 1400 },
+    { series: { [BUILD]: "1x3000", [LAST]: "_x1000 60x2000" }, at: 1500 },
+  ],
   AtcrVerifySilent: [
     { series: { [LAST]: "60x3000" }, at: 1500, tells: {} },
     { series: { [LAST]: "60x3000" }, at: 1400 },

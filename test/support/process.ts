@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -160,7 +160,8 @@ function pause(milliseconds: number): Promise<void> {
  */
 export function makeTemporaryDirectory(name: string): string {
   const base = tmpdir().length <= 40 ? tmpdir() : "/tmp";
-  return mkdtempSync(join(base, `${name}-`));
+  // Without links on the way: some of what is tested refuses them.
+  return mkdtempSync(join(realpathSync(base), `${name}-`));
 }
 
 function signalTo(pid: number, signal: NodeJS.Signals): void {

@@ -103,6 +103,8 @@ describe("the node", () => {
     try {
       await once(child.stdout, "data");
       expect([check(child.pid ?? 0), check(process.pid)]).toEqual(["problem", "ok"]);
+      const metrics = (pid: number) => checkMetrics(join(path, "a.prom"), pid).level;
+      expect([metrics(child.pid ?? 0), metrics(process.pid)]).toEqual(["warning", "ok"]);
     } finally {
       child.kill("SIGKILL");
     }
@@ -112,18 +114,18 @@ describe("the node", () => {
     const folder = join(root, "log");
     const path = join(folder, "decisions.log");
     const check = async () => (await checkDecisionLog({ kind: "file", path, isNeeded: true }, undefined)).level;
-    expect([await check(), checkMetrics(path).level]).toEqual(["warning", "warning"]);
+    expect([await check(), checkMetrics(path, undefined).level]).toEqual(["warning", "warning"]);
     mkdirSync(folder);
-    expect([await check(), checkMetrics(path).level]).toEqual(["ok", "ok"]);
+    expect([await check(), checkMetrics(path, undefined).level]).toEqual(["ok", "ok"]);
     writeFileSync(path, "");
     expect(await check()).toBe("ok");
     chmodSync(path, 0o666);
     expect(await check()).toBe("problem");
     rmSync(path);
     mkdirSync(path);
-    expect(await check()).toBe("problem");
+    expect([await check(), checkMetrics(path, undefined).level]).toEqual(["problem", "warning"]);
     symlinkSync(folder, join(root, "way"));
-    expect(checkMetrics(join(root, "way", "a.prom")).level).toBe("warning");
+    expect(checkMetrics(join(root, "way", "a.prom"), undefined).level).toBe("warning");
   });
 
   it("has a journald that listens, where decisions go to one", async () => {
@@ -159,8 +161,8 @@ describe("the node", () => {
 
 describe("the policy", () => {
   const SANDBOX = parseReference("registry.k8s.io/pause:3.10");
-  const check = (rules: string, fallback = "deny") => {
-    const text = `version: 1\ntrustedDIDs: [did:plc:ewvi7nxzyoun6zhxrhs64oiz]\npolicies:\n${rules}\ndefault: ${fallback}\n`;
+  const check = (rules: string, fallback = "deny", more = "") => {
+    const text = `version: 1\ntrustedDIDs: [did:plc:ewvi7nxzyoun6zhxrhs64oiz]\npolicies:\n${rules}\ndefault: ${fallback}\n${more}`;
     const question = { ...readPolicy(text, "p", []), atcrHosts: ["atcr.io"], now: 0 };
     const findings = checkPolicy(question, "p", SANDBOX);
     const refusesNothing = findings[0]?.found.includes("no pull is refused");
@@ -188,6 +190,8 @@ describe("the policy", () => {
     const all = rule("audit", "**");
     expect(check(all)).toMatchObject({ policy: "warning" });
     expect(check(`${all}\n${rule("enforce", "a.b/**")}`)).toMatchObject({ policy: "warning", refusesNothing: true });
+    const denied = `digests: {deny: ["sha256:${"0".repeat(64)}"]}`;
+    expect(check(all, "audit", denied)).toMatchObject({ policy: "warning", refusesNothing: false });
   });
 
   it("lets pods start, or does not", () => {

@@ -116,6 +116,15 @@ describe("countDecision", () => {
     },
   );
 
+  it("takes a path with dots and double slashes in it for what it is", async () => {
+    const bed = new Bed();
+    const metricsFile = `${bed.folder}//exporter/./a.prom`;
+    await countDecision(tally(), { stateDir: bed.stateDir, metricsFile, version: "1" }, (one) =>
+      bed.warnings.push(one),
+    );
+    expect([bed.counted, bed.warnings]).toEqual([1, []]);
+  });
+
   it("takes a time that has not come for nobody's latest, once the clock is right", async () => {
     const bed = new Bed();
     const now = Date.now();
