@@ -11,7 +11,6 @@ import { probe } from "../doctor/probe.ts";
 import { entriesOf } from "../node/bin-dir.ts";
 import { clockService } from "../node/clock.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
-
 import { findOtherClients } from "../node/other-clients.ts";
 import { whyDistrusted } from "../node/program.ts";
 import { ownProgram } from "../node/wiring.ts";
@@ -60,7 +59,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     ...checkEnvironment(containerd.daemon),
     ...checkOtherClients(await findOtherClients()),
     ...ofConfig,
-    ...(config ? await checkNode(config, containerd, edge, flags.has("offline")) : []),
+    ...(config ? await checkNode(config, containerd, edge, { offline: flags.has("offline"), glass }) : []),
     checkGlass(glass),
     ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
   ];
@@ -106,20 +105,26 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly Finding[]
   }
 }
 
+interface Asked {
+  /** Whether no service is to be asked. */
+  readonly offline: boolean;
+  readonly glass: Glass | undefined;
+}
+
 async function checkNode(
   config: Config,
   containerd: Containerd,
   edge: ProcessEdge,
-  offline: boolean,
+  asked: Asked,
 ): Promise<readonly Finding[]> {
   const pid = containerd.daemon?.pid;
   const seen = pid === undefined ? {} : { pid };
   return [
     ...checkTimeout(containerd, config.deadline),
-    ...(await policyAndServices(config, containerd, edge, offline)),
+    ...(await policyAndServices(config, containerd, edge, asked)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
     checkProc(),
-    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE"), config?.caFiles ?? []),
+    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE"), config.caFiles),
     checkFolder({
       ...OWN,
       name: "state-folder",
@@ -163,18 +168,18 @@ async function policyAndServices(
   config: Config,
   containerd: Containerd,
   edge: ProcessEdge,
-  offline: boolean,
+  asked: Asked,
 ): Promise<readonly Finding[]> {
   try {
     const source = policySource(undefined, config);
     const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
     const findings = checkPolicy(question, source.path, sandboxOf(containerd));
-    if (offline) return findings;
+    if (asked.offline) return findings;
     const { checkServices } = await import("./doctor-services.ts");
     return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge)))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return [problem("policy", error.message, whatFollows(readGlass(Date.now())))];
+    return [problem("policy", error.message, whatFollows(asked.glass))];
   }
 }
 

@@ -35,10 +35,10 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   const print = readOutput(args) === "json" ? asJson : asText;
   const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
 
-  const read = readOr(resolve(path), reject);
+  const read = readOr(resolve(path), (why, cause) => reject("config.invalid", why, cause));
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
-  const unread = (_: string, why: string): Read => {
+  const unread = (why: string): Read => {
     edge.diagnose(printable(`warning: ${why}`));
     return NOTHING;
   };
@@ -83,12 +83,12 @@ function logFile({ decisionLog }: Config): string {
 const NOTHING: Read = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
 
 /** @param otherwise where it is there and cannot be read */
-function readOr(path: string, otherwise: (code: "config.invalid", detail: string, cause: unknown) => Read): Read {
+function readOr(path: string, otherwise: (why: string, cause: unknown) => Read): Read {
   try {
     return readLog(path) ?? NOTHING;
   } catch (error) {
     const advice = hasCode(error, "EACCES") ? "; run this as root" : "";
-    return otherwise("config.invalid", `the log ${path} cannot be read: ${(error as Error).message}${advice}`, error);
+    return otherwise(`the log ${path} cannot be read: ${(error as Error).message}${advice}`, error);
   }
 }
 

@@ -19,17 +19,14 @@ export function configPath(named: string | undefined): string {
  * @throws Rejection config.invalid
  */
 export function configText(named: string | undefined): PolicyText | undefined {
-  const path = named ?? process.env[CONFIG_VARIABLE];
+  const name = configPath(named);
   // Else it would be the working folder.
-  if (path === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
-  const name = path ?? DEFAULT_CONFIG_PATH;
+  if (name === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
   const text = readTrustedFile({ path: name, code: "config.invalid", what: "the configuration" });
   if (text !== undefined) return { name, text };
-  if (path !== undefined) {
-    const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
-    reject("config.invalid", `there is no configuration ${path}, ${from}`);
-  }
-  return undefined;
+  if (named === undefined && process.env[CONFIG_VARIABLE] === undefined) return undefined;
+  const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
+  return reject("config.invalid", `there is no configuration ${name}, ${from}`);
 }
 
 /** For pulls, and wherever a policy is not named by whoever asks: what others can change is not used. */

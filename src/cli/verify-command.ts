@@ -1,7 +1,8 @@
-import { closeSync, createReadStream, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, lstatSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import type { Decision } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
+import { replaceFile } from "../disk/replace-file.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -121,22 +122,11 @@ async function readInput(path: string): Promise<Uint8Array> {
 
 /** Whole or not at all. A failure is said and changes nothing about the verdict. */
 function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
-  const temporary = `${path}.${process.pid}.tmp`;
   try {
     // What is renamed over is gone: that must not happen to /dev/null.
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
       throw new Error("it is there and no regular file");
-    // A new file only (wx): in a folder of others, the name could be a link to something else.
-    const file = openSync(temporary, "wx");
-    try {
-      writeFileSync(file, writeBundle(bundle));
-      renameSync(temporary, path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    } finally {
-      closeSync(file);
-    }
+    replaceFile(path, writeBundle(bundle));
   } catch (error) {
     edge.diagnose(`the evidence was not saved to ${path}: ${(error as Error).message}`);
   }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Config } from "../config/config.ts";
+import { type Config, JOURNAL_SOCKET } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { checkLog } from "../logging/decision-log.ts";
 import { whySilent } from "../logging/journald.ts";
@@ -13,8 +13,6 @@ type Log = Config["decisionLog"];
 
 const NAME = "decision-log";
 const WITHOUT = "what was decided cannot be seen afterwards";
-/** Where systemd's own journald listens, which journalctl reads. */
-const JOURNAL = "/run/systemd/journal/stdout";
 /** Milliseconds for journald, and for journalctl. */
 const PATIENCE = 3_000;
 
@@ -69,7 +67,7 @@ export function logReader(log: Log): LogReader | undefined {
       return { isLogged: (digest) => readLog(log.path)?.decisions.some((one) => one["digest"] === digest) ?? false };
     }
     case "journald": {
-      if (log.socket !== JOURNAL) return { unread: `${log.socket} is no journal that journalctl reads` };
+      if (log.socket !== JOURNAL_SOCKET) return { unread: `${log.socket} is no journal that journalctl reads` };
       const journalctl = findProgram("journalctl");
       if (journalctl === undefined) return { unread: "journalctl was not found" };
       const args = ["-t", "atcr-verify", "-o", "cat", "--since", "-10min", "--no-pager"];

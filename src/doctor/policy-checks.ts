@@ -1,5 +1,5 @@
 import { formatReference, type ImageReference } from "../oci/reference.ts";
-import { coversEverything } from "../policy/coverage.ts";
+import { findTaker } from "../policy/coverage.ts";
 import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
 import { lintPolicy } from "../policy/lint.ts";
 import { selectByName } from "../policy/select.ts";
@@ -39,7 +39,7 @@ export function effect({ policy }: PolicyQuestion, path: string): Finding {
   const counts = ["enforce", "audit", "allow", "deny"].map((action) => `${count(action)} ${action}`).join(", ");
   const found = `${path}: rules: ${counts}; default ${fallback}`;
   // What comes after a rule that takes every name is never asked, the default included.
-  const last = rules.findIndex(({ scopes }) => scopes.some(coversEverything));
+  const last = findTaker(rules);
   const asked = last === -1 ? rules : rules.slice(0, last + 1);
   const rest = rules[last]?.action ?? fallback;
   const refusing = asked.filter(({ action }) => action === "enforce" || action === "deny");

@@ -1,8 +1,10 @@
-import { closeSync, constants, openSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Pieces } from "../disk/pieces.ts";
+import { replaceFile } from "../disk/replace-file.ts";
 import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
 import { isJsonObject } from "../encoding/json.ts";
+import { CLOCK_SKEW } from "../encoding/time.ts";
 import { Turns } from "../state/turns.ts";
 import { add, metricsText, NOTHING, type Tally } from "./metrics.ts";
 
@@ -12,8 +14,6 @@ const TURN = "metrics";
 const MAX_ROUNDS = 3;
 const WAITING = { bytes: 16 * 1024, count: 4096 };
 const WHOLE = { bytes: 256 * 1024, count: 4 };
-/** Milliseconds ahead of the clock after which a tally was made by another clock. */
-const CLOCK_SKEW = 300_000;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** All decisions so far, and the names of the tallies that were added last: so none counts twice. */
@@ -44,7 +44,7 @@ export async function countDecision(
     try {
       const all = await addUp(waiting, whole);
       if (all === undefined) return;
-      replaceFile(metricsFile, metricsText(all, version));
+      writeText(metricsFile, metricsText(all, version));
     } catch (error) {
       report(`${metricsFile} is not written: ${(error as Error).message}`);
       return;
@@ -96,9 +96,9 @@ function parse(bytes: Uint8Array | undefined): unknown {
 }
 
 /**
- * Opens the folder of the text. It may be the exporter's own, and so may be what it lies in; so there is no
- * link on the way (as the kernel tells it of the open folder), by which somebody else would choose where root writes: into containerd's bin_dir, say, where
- * a file that cannot be executed blocks every pull.
+ * Opens the folder of the text. It may be the exporter's own, and so may be what it lies in; so there is no link on
+ * the way, as the kernel tells it of the open folder: by one somebody else would choose where root writes. In
+ * containerd's bin_dir, say, a file that cannot be executed blocks every pull.
  *
  * @returns a descriptor
  * @throws Error where it is not there, or where a link leads to it
@@ -112,23 +112,11 @@ export function openMetricsFolder(metricsFile: string): number {
   throw new Error(`${path} is reached by a link, which others could change; name the folder itself: ${real}`);
 }
 
-/** A reader finds the old text or the new: what is written to is new, and what stands in its place is replaced. */
-function replaceFile(path: string, text: string): void {
-  const folder = openMetricsFolder(path);
-  const place = `/proc/self/fd/${folder}/${basename(path)}`;
-  const temporary = `${place}.${process.pid}.tmp`;
+/** Mode 0644: the exporter is another user. */
+function writeText(metricsFile: string, text: string): void {
+  const folder = openMetricsFolder(metricsFile);
   try {
-    rmSync(temporary, { force: true });
-    const file = openSync(temporary, "wx", 0o644);
-    try {
-      writeFileSync(file, text);
-      renameSync(temporary, place);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    } finally {
-      closeSync(file);
-    }
+    replaceFile(`/proc/self/fd/${folder}/${basename(metricsFile)}`, text, 0o644);
   } finally {
     closeSync(folder);
   }

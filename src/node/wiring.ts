@@ -8,10 +8,10 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
+import { replaceFile } from "../disk/replace-file.ts";
 import { checkWay } from "../disk/trusted-way.ts";
 
 /** Name of our entry in bin_dir, which containerd's refusals quote. */
@@ -107,13 +107,8 @@ export function placedIn(stateDir: string): readonly string[] {
 /** Remembers, or forgets, that a link was placed. @throws Error where that cannot be written */
 export function recordPlace(stateDir: string, binDir: string, isPlaced: boolean): void {
   const others = placedIn(stateDir).filter((folder) => folder !== binDir);
-  const path = join(stateDir, PLACED);
-  const temporary = `${path}.${process.pid}.tmp`;
   mkdirSync(stateDir, { recursive: true, mode: 0o755 });
   checkWay(stateDir);
-  rmSync(temporary, { force: true });
-  writeFileSync(temporary, [...others, ...(isPlaced ? [binDir] : [])].map((folder) => `${folder}\n`).join(""), {
-    flag: "wx",
-  });
-  renameSync(temporary, path);
+  const folders = [...others, ...(isPlaced ? [binDir] : [])];
+  replaceFile(join(stateDir, PLACED), folders.map((folder) => `${folder}\n`).join(""));
 }

@@ -24,9 +24,10 @@ export function coversScope(earlier: Scope, later: Scope): boolean {
   return matchGlob(pattern, name);
 }
 
-/** Whether every name there is lies in it. */
-export function coversEverything(scope: Scope): boolean {
-  return coversScope(scope, { text: ANYTHING, segments: [ANYTHING] });
+/** Where the first of these rules is that takes every name there is, so that none after it is asked; -1: none does. */
+export function findTaker(rules: readonly { readonly scopes: readonly Scope[] }[]): number {
+  const everything: Scope = { text: ANYTHING, segments: [ANYTHING] };
+  return rules.findIndex(({ scopes }) => scopes.some((scope) => coversScope(scope, everything)));
 }
 
 type Segment = string | typeof ONE | typeof MORE;

@@ -1,7 +1,7 @@
 import { isHandle, isReserved } from "../atproto/handle.ts";
 import { parseHostPort } from "../oci/host.ts";
 import { MAX_PATH } from "../oci/reference.ts";
-import { coversEverything, coversScope } from "./coverage.ts";
+import { coversScope, findTaker } from "./coverage.ts";
 import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import { demandsOwner } from "./owner.ts";
 import type { PolicyRule } from "./policy.ts";
@@ -70,7 +70,7 @@ function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFindin
 
 /** That everything else is refused is easily written below a rule that lets everything else through. */
 function hiddenDefault({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
-  const taker = policy.rules.find(({ scopes }) => scopes.some(coversEverything));
+  const taker = policy.rules[findTaker(policy.rules)];
   if (taker?.action !== "audit" || policy.fallback !== "deny") return [];
   const message = `"default: deny" refuses nothing: rule "${taker.name}" takes every name, and only audits`;
   const advice = "remove that rule, or have it enforce, when the log shows nothing new";
