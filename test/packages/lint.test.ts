@@ -37,6 +37,26 @@ describe("manual pages and completions", () => {
   });
 });
 
+describe("maintainer scripts", () => {
+  const spec = read("rpm/atcr-verify.spec");
+  const scriptlets = Array.from(
+    spec.matchAll(/^%(?:pre|post|preun|postun|pretrans|posttrans)\b.*\n([\s\S]*?)(?=^%)/gm),
+    ([text]) => text,
+  );
+  const scripts = ["postinst", "prerm", "postrm"].map((name) => read(`debian/${name}`));
+
+  it("are sh, and run nothing of the package, which needs a /proc that an installer's root may lack", () => {
+    expect(scripts.map((text) => text.split("\n")[0])).toEqual(Array(3).fill("#!/bin/sh"));
+    expect(scriptlets).toHaveLength(1);
+    for (const text of [...scripts, ...scriptlets]) {
+      // As the word that a command begins with: elsewhere it is a path or a message.
+      const command =
+        /(?:^|[;&|({]|\b(?:if|then|else|do|while|until|exec|command|env|!))[ \t]*(?:\/usr\/bin\/)?atcr-verify\b/m;
+      expect(text.replace(/#.*$/gm, "")).not.toMatch(command);
+    }
+  });
+});
+
 describe.runIf(testable)("Debian's checkers", () => {
   let system: CleanSystem;
   beforeAll(() => {
