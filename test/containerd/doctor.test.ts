@@ -106,9 +106,10 @@ describe("on a containerd as it should be", () => {
   });
 
   it("the probe finds that the verifier is unlinked", async () => {
-    const { code, bad } = await doctor(containerd, "--probe");
+    const { code, bad, all } = await doctor(containerd, "--probe");
     const ways = containerd.root ? 2 : 1;
     expect([code, bad]).toEqual([1, ["problem link", ...Array<string>(ways).fill("problem probe")]]);
+    for (const { found } of all.filter(({ name }) => name === "probe")) expect(found).toContain("was let through");
     expect(await leftBehind(containerd)).toEqual([]);
   });
 

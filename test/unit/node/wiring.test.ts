@@ -10,10 +10,11 @@ import {
   readlinkSync,
   rmSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { entriesOf } from "../../../src/node/bin-dir.ts";
 import { daemonAt } from "../../../src/node/daemon.ts";
 import { findProgram, runProgram } from "../../../src/node/program.ts";
@@ -47,6 +48,28 @@ describe("placeLink", () => {
     symlinkSync("/nowhere", link);
     expect(placeLink(binDir, program)).toBe(true);
     expect(readlinkSync(link)).toBe(program);
+  });
+
+  it("says what stands in its place, and that it must be moved", () => {
+    const { program, binDir, link } = bed();
+    mkdirSync(binDir, { recursive: true });
+    writeFileSync(link, "");
+    expect(() => placeLink(binDir, program)).toThrow("is there and no link: move it away");
+  });
+
+  it("puts nothing but the link into bin_dir, where each entry is executed at every pull", async () => {
+    const { program, binDir } = bed();
+    mkdirSync(binDir, { recursive: true });
+    const seen: (string | null)[] = [];
+    const watcher = watch(binDir, (_, name) => seen.push(name));
+    try {
+      placeLink(binDir, program);
+      writeFileSync(join(binDir, "last"), "");
+      await vi.waitFor(() => expect(seen).toContain("last"));
+      expect(new Set(seen)).toEqual(new Set(["atcr-verify", "last"]));
+    } finally {
+      watcher.close();
+    }
   });
 
   it.each<[string, (at: ReturnType<typeof bed>) => void]>([
