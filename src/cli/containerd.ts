@@ -2,6 +2,8 @@ import { constants, fstatSync, openSync, read, readSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
 import { hasCode } from "../disk/error-code.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Rule } from "../policy/policy.ts";
 import { isProbe } from "../policy/probe.ts";
@@ -9,7 +11,7 @@ import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Subject } from "../verify/evidence.ts";
-import type { Verdict } from "../verify/verdict.ts";
+import type { Allow } from "../verify/verdict.ts";
 import { BUILD } from "../version.ts";
 import { type Answer, refusalOf } from "./answer.ts";
 import { isThereGlass } from "./break-glass-place.ts";
@@ -77,7 +79,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   const memory = openMemory(config, edge);
   const early = await answerWithoutNetwork(subject, rule, config, memory, edge);
   if (early !== undefined) {
-    notes.cache = isSigned(early) ? "fresh" : "refusal";
+    notes.cache = "fresh";
     edge.answer(early);
   }
 
@@ -93,10 +95,6 @@ function probeRefusal(digest: string): Answer {
   return refusalOf("policy.probe", detail);
 }
 
-function isSigned(verdict: Verdict): boolean {
-  return verdict.outcome === "allow" && verdict.because.kind === "signed";
-}
-
 /**
  * Where the administrator has broken the glass, refusals of what they named let the pull through.
  *
@@ -110,40 +108,35 @@ async function heedGlass({ name }: Subject, edge: ProcessEdge): Promise<number> 
   return glass?.broken?.until ?? 0;
 }
 
-/**
- * By evidence that is fresh; else by what another process of this node is gathering about the same image, or
- * has just gathered.
- */
+/** By evidence that is fresh, also by what another process of this node is fetching for the same image. */
 async function answerWithoutNetwork(
   subject: Subject,
   rule: Rule,
   config: Config,
   memory: NodeMemory,
   { deadline }: ProcessEdge,
-): Promise<Verdict | undefined> {
+): Promise<Allow | undefined> {
   if (!config.cacheEnabled) return undefined;
-  const context = { ...memory, config };
-  const remembered = async (): Promise<Verdict | undefined> => {
-    const allowed = await answerFromCache(subject, rule, context);
-    if (allowed !== undefined) return allowed.verdict;
-    // Not imported for a pull that is answered by evidence.
-    const { answerFromRefusal } = await import("../decide/from-refusal.ts");
-    return answerFromRefusal(subject, rule, context);
-  };
+  const cached = async () => (await answerFromCache(subject, rule, { ...memory, config }))?.verdict;
   return deadline.track(`what lies in ${config.cacheDir}`, async () => {
-    const known = await remembered();
+    const known = await cached();
     if (known !== undefined) return known;
     const patience = deadline.remaining() * PATIENCE;
-    // Not by the digest alone: whoever may name it at a registry that is slow would have all others wait.
-    const { questionOf } = await import("../decide/from-refusal.ts");
-    const question = questionOf(subject, rule, config, memory.now());
     const turns = await memory.turns();
     const turn = await deadline.track("another process that asks about this image", () =>
-      turns.take(`image-${question}`, patience),
+      turns.take(lockOf(subject), patience),
     );
-    // Also where the turn is ours: whoever had it may have ended it since we looked.
-    return turn === "alone" ? undefined : remembered();
+    // Also where the lock is ours: another process may have released it since we looked.
+    return turn === "alone" ? undefined : cached();
   });
+}
+
+/**
+ * Names the lock of an image: by its name as well, not by the digest alone, because a pull of the same digest
+ * from a slow registry would make all others wait.
+ */
+function lockOf({ name, digest }: Subject): string {
+  return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;
 }
 
 async function readStdin(): Promise<Uint8Array> {

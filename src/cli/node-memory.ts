@@ -2,7 +2,6 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import type { Lasting } from "../decide/lasting.ts";
 import { EvidenceCache } from "../state/evidence-cache.ts";
-import type { Refusals } from "../state/refusals.ts";
 import { SignerStore } from "../state/signer-store.ts";
 import type { Turns } from "../state/turns.ts";
 import type { SignerMemory } from "../verify/memory.ts";
@@ -14,7 +13,6 @@ import { printable } from "./report.ts";
 export interface NodeMemory extends Lasting {
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   readonly cache: EvidenceCache;
-  readonly refusals: () => Promise<Refusals>;
   /** Made when it is used: a pull that is answered by what is remembered takes none. */
   readonly turns: () => Promise<Turns>;
   readonly now: () => number;
@@ -25,19 +23,12 @@ export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
   const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   const { stateDir, cacheDir } = config;
   const signers = new SignerStore(stateDir, { report });
-  const refusals = async () => new (await import("../state/refusals.ts")).Refusals(cacheDir, report);
   let turns: Turns | undefined;
   edge.atEnd(() => turns?.endAll());
   return {
     recall: async (signer) => signers.recall(signer, Date.now()),
     remember: async (sighting) => signers.remember(sighting, Date.now()),
-    rememberRefusal: async (subject, rule, evidence) => {
-      const { questionOf } = await import("../decide/from-refusal.ts");
-      const question = questionOf(subject, rule, config, Date.now());
-      await (await refusals()).keep(question, { digest: subject.digest, evidence });
-    },
     cache: new EvidenceCache(cacheDir, PROGRAM, report),
-    refusals,
     turns: async () => {
       const { Turns } = await import("../state/turns.ts");
       turns ??= new Turns(cacheDir, report);

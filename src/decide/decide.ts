@@ -56,9 +56,6 @@ export async function decide(
   const { cache, config } = context;
   const given = caseOf(subject, rule, limited, collector, found);
   await inTime(settle(given, collector, found, context, config.cacheEnabled || takesKept), context);
-  if (fresh.outcome !== "allow" && config.cacheEnabled) {
-    await inTime(context.rememberRefusal(subject, rule, found.evidence()), context);
-  }
   const kept = takesKept && fresh.outcome === "inconclusive" ? judgeKept(given, collector, cache) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
 }

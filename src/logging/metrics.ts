@@ -27,7 +27,7 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   },
   atcr_verify_cache_total: {
     kind: "counter",
-    help: "Pulls decided, by what they rest on: none, fresh, stale, refusal.",
+    help: "Pulls decided, by what they rest on: none, fresh, stale.",
   },
   atcr_verify_decision_duration_seconds: { kind: "histogram", help: "From the start of the process to its answer." },
   atcr_verify_evidence_age_seconds: {
@@ -98,7 +98,7 @@ const BEGINNING: Samples = Object.fromEntries(
     ...Object.entries(REJECTIONS).flatMap(([code, { kind }]) =>
       kind === "deny" || kind === "inconclusive" ? [sample("atcr_verify_audited_refusals_total", { code })] : [],
     ),
-    ...["none", "fresh", "stale", "refusal"].map((use) => sample("atcr_verify_cache_total", { use })),
+    ...["none", "fresh", "stale"].map((use) => sample("atcr_verify_cache_total", { use })),
   ].map((key) => [key, 0]),
 );
 

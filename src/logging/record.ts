@@ -27,10 +27,10 @@ export interface DecisionRecord {
 }
 
 /**
- * What a decision rests on: `none`: asked now; `fresh`: evidence within cacheTTL; `stale`: older, within
- * maxStaleness, as a service could not be asked; `refusal`: refused again by what was heard seconds ago.
+ * What a decision rests on: `none`: services were asked; `fresh`: evidence within cacheTTL; `stale`: older
+ * evidence, within maxStaleness, because a service could not be reached.
  */
-export type CacheUse = "none" | "fresh" | "stale" | "refusal";
+export type CacheUse = "none" | "fresh" | "stale";
 
 /** The line, ASCII alone, with its end. What can be long in it has been bounded by whoever made the record. */
 export function recordLine(record: DecisionRecord): string {

@@ -9,10 +9,6 @@ const MAX_EVIDENCE = 384 * 1024;
 const MAX_RECORDS = 4096;
 /** Identities, tags and owners of handles, of each. */
 const MAX_ANSWERS = 1024;
-/** Bytes of all that was gathered for one refusal: several signers' evidence and the gaps. */
-const MAX_REFUSAL = 1024 * 1024;
-/** Refusals in all; each is of use for seconds. */
-const MAX_REFUSALS = 256;
 /** Bytes of a parsed configuration or policy; a larger one is parsed each time. */
 const MAX_SETTINGS = 1024 * 1024;
 /** Settings in all: every change of a file leaves one behind. */
@@ -24,7 +20,6 @@ export const CACHE_FOLDERS = {
   identities: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
   tags: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
   owners: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
-  refusals: { bytes: MAX_REFUSAL, count: MAX_REFUSALS },
   settings: { bytes: MAX_SETTINGS, count: MAX_REMEMBERED },
 } as const satisfies Record<string, PieceBounds>;
 

@@ -106,7 +106,7 @@ async function main(): Promise<void> {
   const forget = (...kinds: readonly string[]) => {
     for (const kind of kinds) rmSync(join(folder, "cache", kind), { recursive: true, force: true });
   };
-  const known = () => forget("evidence", "tags", "owners", "refusals", "turns");
+  const known = () => forget("evidence", "tags", "owners", "turns");
   /** A node that has pulled images of others, under this policy. */
   const cold = () => {
     known();
@@ -171,6 +171,7 @@ async function main(): Promise<void> {
   console.log("\nBursts for one image, all processes at once");
   for (const count of [10, 50]) {
     await burst(count, { name: "atcr-verify, cold", ...pull(signed.digest), expected: 0, prepare: few });
+    await burst(count, { name: "atcr-verify, unsigned", ...pull(unsigned.digest), expected: 1, prepare: few });
     const [cosign] = byPeers("verified", signed);
     if (cosign !== undefined) await burst(count, cosign);
   }

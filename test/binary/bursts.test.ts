@@ -59,14 +59,14 @@ describe("pulls at the same time", { timeout: 60_000 }, () => {
     }, PATIENT);
   });
 
-  it("of an image that is not signed are one gathering, and one answer", async () => {
+  it("of an image that is not signed are one answer, for which each asks by itself", async () => {
     await withCache(async (world) => {
       const unsigned = await world.image("unsigned", { signed: false });
       world.pds.delay(1000);
       const answers = await burst(world, 10, unsigned);
       expect(new Set(answers.map(headline))).toEqual(new Set([NONE]));
       expect(new Set(answers.map(({ stdout }) => stdout)).size).toBe(1);
-      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 10 });
     }, PATIENT);
   });
 

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -53,6 +54,21 @@ const DAMAGE: Readonly<Record<string, (path: string) => unknown>> = {
   ...(isRoot && { "another user's": (path: string) => chownSync(path, 65_534, 65_534) }),
 };
 
+/** Path of the lock that a pull of the image takes, as one that was killed left it. */
+async function lockOf(world: World, image: Descriptor): Promise<string> {
+  const killed = await new Promise<ChildProcess>((started) => {
+    world.pds.delay(60_000);
+    void world.pull(world.name, image, { started });
+  });
+  const locks = () => filesIn(world, "turns").filter((path) => /\/image-[0-9a-f]{64}$/.test(path));
+  await expect.poll(locks, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(() => world.pds.count(), { timeout: 10_000 }).toBe(1);
+  killed.kill("SIGKILL");
+  world.pds.delay(0);
+  requestsOf(world);
+  return locks()[0] ?? "";
+}
+
 async function damage(world: World, folder: string, ending: string, how: string): Promise<void> {
   const files = filesIn(world, folder, ending);
   expect([folder, files.length]).toEqual([folder, expect.toSatisfy((count: number) => count > 0)]);
@@ -90,20 +106,14 @@ describe.concurrent.each(Object.keys(DAMAGE))("a file that is %s", (how) => {
     });
   });
 
-  it("changes no refusal: what was gathered for it, and a turn", async () => {
-    await withCache(async (world) => {
-      const unsigned = await world.image("unsigned", { signed: false });
-      expect(headline(await world.pull(world.name, unsigned))).toBe(NONE);
-      await damage(world, "refusals", ".json", how);
-      const [refusal = ""] = filesIn(world, "refusals", ".json");
-      const turn = cacheOf(world, "turns", `image-${/([0-9a-f]{64})\.json$/.exec(refusal)?.[1]}`);
-      writeFileSync(turn, "1 1".padEnd(200));
-      await DAMAGE[how]?.(turn);
-      requestsOf(world);
-      const asked = await world.pull(world.name, unsigned);
-      expect(headline(asked)).toBe(NONE);
-      expect(asked.stderr).toMatch(/^warning: \S+\/refusals\/\S+ is not used: /m);
-      expect(requestsOf(world).pds).toBe(1);
+  it("changes no answer: a lock", async () => {
+    await withCache(async (world, image) => {
+      const lock = await lockOf(world, image);
+      writeFileSync(lock, "1 1".padEnd(200));
+      await DAMAGE[how]?.(lock);
+      const asked = await world.pull(world.name, image);
+      expect([headline(asked), asked.stderr]).toEqual([SIGNED, ""]);
+      expect([requestsOf(world).pds, existsSync(lock)]).toEqual([1, false]);
     });
   });
 });
@@ -153,7 +163,6 @@ describe.concurrent("what was proven", () => {
       for (const endings of [[".proven"], [".json"], [".json", ".proven"]]) {
         put(endings);
         expect(headline(await world.pull(world.name, unsigned))).toBe(NONE);
-        rmSync(cacheOf(world, "refusals"), { recursive: true, force: true });
       }
       // Renamed inside as well, the bytes prove what they prove.
       for (const path of filesIn(world, "evidence", ".json")) {

@@ -74,7 +74,7 @@ describe.concurrent("each decision at containerd's door", () => {
         signers: [],
         cache: "none",
       });
-      expect(refusedAgain).toMatchObject({ code: "signature.none", cache: "refusal", requests: {} });
+      expect(refusedAgain).toMatchObject({ code: "signature.none", cache: "none", requests: { pds: 1 } });
     });
   });
 

@@ -1,7 +1,7 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { DecideContext } from "../../src/decide/decide.ts";
 import type { Digest } from "../../src/oci/digest.ts";
-import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
 import { partTimes } from "../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
 import { type Proven, withoutTag } from "../../src/verify/proven.ts";
@@ -17,19 +17,17 @@ export class NodeMemory {
   /** Nobody is taken from here unless a test says so: most ask again and again, and want to be answered anew. */
   readonly identities = new Map<Did, Fetched>();
   remembersIdentities = false;
-  readonly refusals: Evidence[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  context(): Pick<DecideContext, "recall" | "remember" | "rememberRefusal" | "cache" | "identities"> {
+  context(): Pick<DecideContext, "recall" | "remember" | "cache" | "identities"> {
     const { evidence, tags, owners } = this;
     return {
       recall: async (signer) => this.signers.get(signer) ?? NOTHING_REMEMBERED,
       remember: async (sighting) => this.remember(sighting),
-      rememberRefusal: async (_, __, refused) => void this.refusals.push(refused),
       cache: {
         holders: (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
         find: (signer, digest) => {

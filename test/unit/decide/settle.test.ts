@@ -82,7 +82,6 @@ async function settled(heard: Heard): Promise<readonly string[]> {
   const context: Lasting = {
     cache,
     remember: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
-    rememberRefusal: () => expect.fail("a refusal is remembered"),
   };
   await settle(given, collector, found, context, keeps);
   return done;

@@ -21,12 +21,12 @@ const textOf = (...tallies: readonly ReturnType<typeof tallyOf>[]) => metricsTex
 
 describe("metrics", () => {
   it("add up counts, by outcome and code", () => {
-    const refused = record({ outcome: "deny", code: "signature.none", cache: "refusal" });
+    const refused = record({ outcome: "deny", code: "signature.none", cache: "stale" });
     const text = textOf(tallyOf(record(), 0), tallyOf(refused, 0), tallyOf(refused, 0));
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="signed"} 1\n');
     expect(text).toContain('atcr_verify_decisions_total{outcome="deny",code="signature.none"} 2\n');
     expect(text).toContain('atcr_verify_cache_total{use="none"} 1\n');
-    expect(text).toContain('atcr_verify_cache_total{use="refusal"} 2\n');
+    expect(text).toContain('atcr_verify_cache_total{use="stale"} 2\n');
     expect(text).toContain('atcr_verify_audited_refusals_total{code="signature.none"} 0\n');
   });
 
