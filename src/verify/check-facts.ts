@@ -6,12 +6,16 @@ import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
 import { type Memory, NOTHING_REMEMBERED } from "./memory.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
-/** Manifest types that say what a manifest is; containerd may be told `application/octet-stream`. */
-const SPECIFIC_MEDIA_TYPES: ReadonlySet<string> = new Set([
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
+type Kind = "manifest" | "index";
+/**
+ * What each media type means. Docker and OCI have a name each for the same kind of document, and caches serve
+ * either under the name of the other; containerd may also pass a type that says neither.
+ */
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ["application/vnd.oci.image.manifest.v1+json", "manifest"],
+  ["application/vnd.docker.distribution.manifest.v2+json", "manifest"],
+  ["application/vnd.oci.image.index.v1+json", "index"],
+  ["application/vnd.docker.distribution.manifest.list.v2+json", "index"],
 ]);
 
 /** What the facts are held against. */
@@ -59,7 +63,8 @@ function checkPins({ key, pds, signer }: SignatureFacts, pins: TrustedSigner): v
 }
 
 function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject): void {
-  if (mediaType !== undefined && SPECIFIC_MEDIA_TYPES.has(mediaType) && claim.mediaType !== mediaType) {
+  const kind = KINDS.get(mediaType ?? "");
+  if (kind !== undefined && KINDS.get(claim.mediaType) !== kind) {
     reject("record.media_type_mismatch", `the record says "${claim.mediaType}", the registry ${mediaType}`);
   }
   if (size !== undefined && claim.blobSize !== undefined && claim.blobSize !== size) {

@@ -94,6 +94,24 @@ function guard(registry: StandInRegistry, authorization: string, otherwise: Over
   );
 }
 
+describe.concurrent("a registry that labels", () => {
+  const DOCKER = "application/vnd.docker.distribution.manifest";
+
+  it("an OCI manifest as Docker's is believed; a manifest as an index is not", async () => {
+    await onSite(async (site) => {
+      for (const [mediaType, expected] of [
+        [`${DOCKER}.v2+json`, SIGNED],
+        [`${DOCKER}.list.v2+json`, "1 deny record.media_type_mismatch"],
+        [INDEX_TYPE, "1 deny record.media_type_mismatch"],
+      ] as const) {
+        site.world.policy(enforcing(site.world.signer.did));
+        const answered = await site.world.pull(site.world.name, { ...site.image, mediaType });
+        expect(headline(answered)).toBe(expected);
+      }
+    });
+  });
+});
+
 describe.concurrent("a registry that wants to know who asks", () => {
   it("gives a token to anybody", async () => {
     await onSite(async (site) => {

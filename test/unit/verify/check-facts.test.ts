@@ -96,6 +96,23 @@ describe("checkFacts on the type and size of the manifest", () => {
     expect(check({ subject: { mediaType: "application/octet-stream" }, claim: { mediaType: INDEX } })).toBe("none");
   });
 
+  it.each([
+    [MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", INDEX],
+    [INDEX, "application/vnd.docker.distribution.manifest.list.v2+json", MANIFEST],
+  ])("takes Docker's name for OCI's, and no manifest for an index: %s, %s", (oci, docker, otherKind) => {
+    for (const asked of [oci, docker]) {
+      for (const recorded of [oci, docker]) {
+        expect(check({ subject: { mediaType: asked }, claim: { mediaType: recorded } })).toBe("none");
+      }
+      expect(check({ subject: { mediaType: asked }, claim: { mediaType: otherKind } })).toBe(
+        "record.media_type_mismatch",
+      );
+      expect(check({ subject: { mediaType: otherKind }, claim: { mediaType: asked } })).toBe(
+        "record.media_type_mismatch",
+      );
+    }
+  });
+
   it("wants the copy to have the manifest's size, where both are known", () => {
     expect(check({ subject: { size: 512 }, claim: { blobSize: 513 } })).toBe("record.blob_mismatch");
     expect(check({ subject: { size: 512 }, claim: { blobSize: 512 } })).toBe("none");
