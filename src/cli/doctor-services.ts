@@ -94,7 +94,7 @@ async function checkPds(pds: string, context: CollectContext): Promise<Finding> 
 }
 
 async function checkRegistry(host: string, context: CollectContext): Promise<Finding> {
-  const { all, problem: damaged } = context.registries.endpoints(host);
+  const { all, problem: damaged } = context.registries.endpoints({ host });
   const tried = await Promise.all(
     all.map(async ({ root, unusable, tls, headers }) => {
       const request = {

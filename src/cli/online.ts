@@ -56,7 +56,7 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
     pauses: { base: PAUSE, random: Math.random },
     identities: identitiesOf(memory, deadline),
     registries: {
-      endpoints: (host) => endpointsOf(host, config, report),
+      endpoints: (name) => endpointsOf(name, config, report),
       credentials: credentialSource(config.registryCredentials, { ...process.env }, report),
     },
   };

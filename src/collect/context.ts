@@ -5,7 +5,7 @@ import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } fro
 import type { TxtLookup, TxtRequest } from "../net/txt.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { CredentialSource } from "../registry/credentials.ts";
-import type { Endpoints } from "../registry/endpoints.ts";
+import type { Endpoints, RegistryName } from "../registry/endpoints.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
 import type { SignerMemory } from "../verify/memory.ts";
@@ -31,7 +31,7 @@ export interface CollectContext {
 
 /** Registries as containerd sees them. */
 export interface RegistryAccess {
-  readonly endpoints: (host: string) => Endpoints;
+  readonly endpoints: (name: RegistryName) => Endpoints;
   readonly credentials: CredentialSource;
 }
 

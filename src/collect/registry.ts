@@ -27,18 +27,18 @@ export async function searchRegistry(
   context: CollectContext,
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
-  const { all, problem } = context.registries.endpoints(subject.name.host);
-  const last = repositoryAt(all.at(-1) ?? all[0], subject, context);
+  const { all, problem } = context.registries.endpoints(subject.name);
+  const server = all.at(-1) ?? all[0];
   const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
   const failures: string[] = problem === undefined ? [] : [problem];
   for (const mirror of mirrors) {
     // Instead of being asked again it hands over.
-    const repository = repositoryAt(mirror, subject, context, 1);
-    const listing = await listAt(repository);
-    if (listing.referrers.length > 0) return lookAt(listing, repository, last, subject, trusted, found);
+    const { place: repository, listing } = await listAt(mirror, subject, context, 1);
+    if (listing.referrers.length > 0)
+      return lookAt(listing, repository, repositoryAt(server, subject, context), subject, trusted, found);
     failures.push(...listing.gaps.map(({ message }) => message));
   }
-  const listing = await listAt(last);
+  const { place: last, listing } = await listAt(server, subject, context);
   // Who was asked before, and did not help, is of interest only where the last one did not either.
   const gaps = listing.gaps.map((gap) => withFailures(gap, failures));
   await lookAt({ ...listing, gaps }, last, last, subject, trusted, found);
@@ -59,9 +59,23 @@ function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectCont
   return new Repository(client, subject, context);
 }
 
-async function listAt(place: Place): Promise<Listing> {
-  if (place instanceof Repository) return place.referrers();
-  return { referrers: [], complete: true, gaps: [new Missing("registry.unreachable", place.unusable)] };
+/** What an endpoint lists, and where that was; one that does not speak TLS is asked by http, where that may be. */
+async function listAt(
+  endpoint: Endpoint,
+  subject: Subject,
+  context: CollectContext,
+  attempts?: number,
+): Promise<{ readonly place: Place; readonly listing: Listing }> {
+  const place = repositoryAt(endpoint, subject, context, attempts);
+  if (!(place instanceof Repository)) {
+    const gap = new Missing("registry.unreachable", `${endpoint.root} is not asked: ${place.unusable}`);
+    return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
+  }
+  const listing = await place.referrers();
+  const speaksNoTls = listing.gaps.some(({ code }) => code === "net.tls");
+  return endpoint.plain === undefined || !speaksNoTls
+    ? { place, listing }
+    : listAt(endpoint.plain, subject, context, attempts);
 }
 
 function withFailures(gap: Listing["gaps"][number], failures: readonly string[]): Listing["gaps"][number] {

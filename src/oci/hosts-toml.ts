@@ -1,3 +1,4 @@
+import { parseDuration } from "../encoding/duration.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { readToml, type TomlProblem } from "../encoding/toml.ts";
 
@@ -5,16 +6,31 @@ import { readToml, type TomlProblem } from "../encoding/toml.ts";
 export interface RegistryHost {
   /** `https://HOST[:PORT]`, or `http://`; absent in the last entry where the registry's own host is meant. */
   readonly origin?: string;
+  /** Host and port as the file writes them, `:443` included; containerd compares it with the name's host. */
+  readonly authority?: string;
   /** Root of the distribution API: `/v2`, or with override_path whatever the URL says. */
   readonly path: string;
-  /** Whether it may be asked for content; a host for pushing alone is not. */
+  /** Whether content may be fetched from it: capability `pull`. */
   readonly pulls: boolean;
   /** Absolute paths of files with certificate authorities that count beside the system's. */
   readonly ca: readonly string[];
-  /** Absolute paths of certificate and key; one file where both stand in it. */
-  readonly client?: { readonly cert: string; readonly key: string };
-  readonly skipVerify: boolean;
+  /** Absolute paths of certificate and key, of which containerd uses one; a file stands twice where both are in it. */
+  readonly client: readonly { readonly cert: string; readonly key: string }[];
+  /** Absent where the file does not say. */
+  readonly skipVerify?: boolean;
+  /** Most milliseconds for a connection to be established; absent: no limit of its own. */
+  readonly dialTimeout?: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** A key that changes what is asked, or where, and that is not supported here. */
+  readonly unsupported?: string;
+}
+
+/** What a hosts.toml says. */
+export interface HostsFile {
+  /** The mirrors in the order of the file, and at the end the server. */
+  readonly hosts: readonly RegistryHost[];
+  /** Keys that are not used here, with the host they stand at. */
+  readonly unused: readonly string[];
 }
 
 /** Hosts of one registry that are read; stops a file from having every pull ask without end. */
@@ -23,74 +39,123 @@ const API = "/v2";
 /** RFC 9110 5.6.2, and values of visible characters, spaces and tabs. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\x20-\x7e\t]*$/;
+/** `referrers` is of later versions of containerd than the others. */
+const CAPABILITIES: ReadonlySet<string> = new Set(["pull", "resolve", "push", "referrers"]);
+const KEYS: ReadonlySet<string> = new Set([
+  "capabilities",
+  "ca",
+  "client",
+  "skip_verify",
+  "header",
+  "override_path",
+  "dial_timeout",
+]);
+/**
+ * By these some containerd asks for another repository (`rewrite`, of K3s and RKE2) or at another place (`proxy`,
+ * `dial_addr`, of later versions). A host that has one is not asked: what it would answer is of no use.
+ */
+const REDIRECTING: readonly string[] = ["rewrite", "proxy", "dial_addr"];
 
 /**
- * Reads containerd's hosts.toml (docs/hosts.md of containerd): the mirrors in the order of the file, and at
- * the end the server. Keys that are not known here are passed over, as containerd does.
+ * Reads containerd's hosts.toml (docs/hosts.md and core/remotes/docker/config/hosts.go of containerd). A value of
+ * the wrong type makes the file unreadable, as for containerd.
  *
  * @param folder in which the file lies, for relative paths in it
  * @returns or the line at which it cannot be read, and why
  */
-export function readHostsToml(text: string, folder: string): readonly RegistryHost[] | TomlProblem {
+export function readHostsToml(text: string, folder: string): HostsFile | TomlProblem {
   const read = readToml(text);
   if ("problem" in read) return read;
-  const table = field(read.document, "host");
-  const hosts = isJsonObject(table) ? Object.entries(table) : [];
+  const { document } = read;
+  const table = field(document, "host");
   const problem = (found: string, name: string): TomlProblem => ({ line: lineOf(text, name), problem: found });
+  if (table !== undefined && !isJsonObject(table)) return problem("host is no table", "host");
+  const hosts = Object.entries(table ?? {});
   if (hosts.length > MAX_HOSTS) return problem(`${hosts.length} hosts, at most ${MAX_HOSTS} are read`, "host");
   const all: RegistryHost[] = [];
+  const unused: string[] = [];
   for (const [url, settings] of hosts) {
     if (!isJsonObject(settings)) return problem(`host."${url}" is no table`, url);
     const host = readHost(url, settings, folder);
     if (typeof host === "string") return problem(`host."${url}": ${host}`, url);
     all.push(host);
+    unused.push(...unusedKeys(settings, host).map((key) => `${key} of host."${url}"`));
   }
-  const server = field(read.document, "server");
-  const last = readHost(typeof server === "string" ? server : "", read.document, folder);
-  return typeof last === "string" ? problem(`server: ${last}`, "server") : [...all, last];
+  const server = field(document, "server") ?? "";
+  if (typeof server !== "string") return problem("server is no text", "server");
+  const { host: _hosts, server: _server, ...settings } = document;
+  const last = readHost(server, settings, folder);
+  if (typeof last === "string") return problem(`server: ${last}`, "server");
+  return { hosts: [...all, last], unused: [...unused, ...unusedKeys(settings, last)] };
 }
 
 /** @returns what is wrong with it, as a sentence's end */
 function readHost(url: string, settings: JsonObject, folder: string): RegistryHost | string {
-  const where = readUrl(url, field(settings, "override_path") === true);
+  const overridesPath = field(settings, "override_path") ?? false;
+  if (typeof overridesPath !== "boolean") return "override_path is neither true nor false";
+  const where = readUrl(url, overridesPath);
   if (typeof where === "string") return where;
-  const capabilities = field(settings, "capabilities");
+  const capabilities = readCapabilities(field(settings, "capabilities"));
+  if (typeof capabilities === "string") return capabilities;
   const ca = texts(field(settings, "ca"));
-  const client = readClient(field(settings, "client"), folder);
-  const headers = readHeaders(field(settings, "header"));
   if (ca === undefined) return "ca is neither a path nor a list of paths";
+  const client = readClient(field(settings, "client"), folder);
   if (typeof client === "string") return client;
+  const headers = readHeaders(field(settings, "header"));
   if (typeof headers === "string") return headers;
+  const skipVerify = field(settings, "skip_verify");
+  if (skipVerify !== undefined && typeof skipVerify !== "boolean") return "skip_verify is neither true nor false";
+  const dialTimeout = readDialTimeout(field(settings, "dial_timeout") ?? "");
+  if (typeof dialTimeout === "string") return dialTimeout;
+  const unsupported = REDIRECTING.find((key) => field(settings, key) !== undefined);
   return {
     ...where,
-    pulls: !Array.isArray(capabilities) || capabilities.length === 0 || capabilities.includes("pull"),
+    // The server is asked in any case where the file does not name another.
+    pulls: capabilities.length === 0 || capabilities.includes("pull") || url === "",
     ca: ca.map((path) => absolute(path, folder)),
-    ...(client && { client }),
-    skipVerify: field(settings, "skip_verify") === true,
+    client,
+    ...(skipVerify !== undefined && { skipVerify }),
+    ...(dialTimeout !== undefined && { dialTimeout }),
     headers,
+    ...(unsupported !== undefined && { unsupported }),
   };
 }
 
-function readUrl(text: string, overridesPath: boolean): Pick<RegistryHost, "origin" | "path"> | string {
+function readUrl(text: string, overridesPath: boolean): Pick<RegistryHost, "origin" | "authority" | "path"> | string {
   if (text === "") return { path: API };
   const full = text.startsWith("http") ? text : `https://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
     return "it is no URL of a host, such as https://mirror.example.com";
   }
-  const path = url.pathname.replace(/\/+$/, "");
-  return { origin: url.origin, path: overridesPath || path.endsWith(API) ? path : `${path}${API}` };
+  const path = url.pathname.replace(/\/{2,}/g, "/").replace(/\/$/, "");
+  const [, authority = ""] = /^https?:\/\/([^/?#]*)/.exec(full) ?? [];
+  return { origin: url.origin, authority, path: overridesPath || path.endsWith(API) ? path : `${path}${API}` };
 }
 
-/** A file with both, a list of such files, or a list of pairs; the first that is given counts here. */
+function readCapabilities(value: unknown): readonly string[] | string {
+  const list = value === undefined || Array.isArray(value) ? texts(value) : undefined;
+  if (list === undefined) return "capabilities is no list of texts";
+  const names = list.map((name) => name.toLowerCase());
+  const unknown = names.find((name) => !CAPABILITIES.has(name));
+  return unknown === undefined ? names : `"${unknown}" is no capability: they are pull, resolve and push`;
+}
+
+/** A file with certificate and key, a list of such files, or a list of pairs. */
 function readClient(value: unknown, folder: string): RegistryHost["client"] | string {
-  if (value === undefined) return undefined;
-  const [first] = Array.isArray(value) ? (value as unknown[]) : [value];
-  const pair = typeof first === "string" ? [first, first] : first;
-  const [cert, key] = Array.isArray(pair) ? (pair as unknown[]) : [];
-  if (typeof cert !== "string" || typeof key !== "string")
-    return "client is neither a path, nor a list of paths or pairs";
-  return { cert: absolute(cert, folder), key: absolute(key === "" ? cert : key, folder) };
+  const pairs: { cert: string; key: string }[] = [];
+  for (const one of value === undefined ? [] : Array.isArray(value) ? (value as unknown[]) : [value]) {
+    const [cert, key = "", ...more] = Array.isArray(one) ? (one as unknown[]) : [one, ""];
+    if (
+      typeof cert !== "string" ||
+      typeof key !== "string" ||
+      more.length > 0 ||
+      (Array.isArray(one) && one.length < 2)
+    )
+      return "client is neither a path, nor a list of paths or pairs";
+    pairs.push({ cert: absolute(cert, folder), key: absolute(key === "" ? cert : key, folder) });
+  }
+  return pairs;
 }
 
 function readHeaders(value: unknown): Readonly<Record<string, string>> | string {
@@ -108,6 +173,20 @@ function readHeaders(value: unknown): Readonly<Record<string, string>> | string 
   return headers;
 }
 
+/** @returns milliseconds; undefined where there is no limit; a text where it is no span of time in Go's syntax */
+function readDialTimeout(value: unknown): number | string | undefined {
+  // Go knows no days.
+  const time = typeof value === "string" && !value.includes("d") ? parseDuration(value) : undefined;
+  if (value !== "" && time === undefined) return 'dial_timeout is no span of time such as "200ms"';
+  return time === 0 ? undefined : time;
+}
+
+/** What stands there and changes nothing: keys of other versions, misspelt ones, and certificates after the first. */
+function unusedKeys(settings: JsonObject, { client, unsupported }: RegistryHost): readonly string[] {
+  const keys = Object.keys(settings).filter((key) => !KEYS.has(key) && key !== unsupported);
+  return client.length > 1 ? [...keys, `client after the first of ${client.length}`] : keys;
+}
+
 function texts(value: unknown): readonly string[] | undefined {
   const all = value === undefined ? [] : Array.isArray(value) ? (value as unknown[]) : [value];
   return all.every((text) => typeof text === "string") ? all : undefined;
@@ -123,7 +202,11 @@ function lineOf(text: string, name: string): number {
   return Math.max(0, at) + 1;
 }
 
-/** Names of the folders in which a host's hosts.toml is looked for, in this order. */
+/**
+ * Names of the folders in which a host's hosts.toml is looked for, in this order.
+ *
+ * @param host as it stands in the image's name, `:443` included
+ */
 export function hostFolders(host: string): readonly string[] {
   const colon = host.lastIndexOf(":");
   const named = colon > 0 ? [`${host.slice(0, colon)}_${host.slice(colon + 1)}_`] : [];

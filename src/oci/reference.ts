@@ -6,6 +6,8 @@ import { isFullHostname, parseRegistryHost } from "./host.ts";
 export interface ImageReference {
   /** Host with port if it is not 443: `atcr.io`, `localhost:5000`, `[::1]:5000`. */
   readonly host: string;
+  /** The host as the name has it, where that is with `:443`: containerd looks for its certs.d folder by it. */
+  readonly writtenHost?: string;
   /** Path of the repository on that host: `alice.example.com/app`. */
   readonly path: string;
   readonly tag?: string;
@@ -54,6 +56,7 @@ export function parseReference(text: string): ImageReference {
   }
   return {
     host: parsedHost.host,
+    ...(writtenHost !== parsedHost.host && { writtenHost }),
     path,
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined ? {} : { digest: parseDigest(digest, `the digest in the image name "${text}"`) }),
@@ -80,10 +83,8 @@ export function normaliseReference(text: string): ImageReference {
 }
 
 /** Writes a reference so that {@link parseReference} reads the same back. */
-export function formatReference({ host, path, tag, digest }: ImageReference): string {
-  // A host without a dot is one only by its port; 443 was removed from it.
-  const needsPort = !host.includes(":") && !isFullHostname(host);
-  const name = `${host}${needsPort ? ":443" : ""}/${path}`;
+export function formatReference({ host, writtenHost = host, path, tag, digest }: ImageReference): string {
+  const name = `${writtenHost}/${path}`;
   return `${name}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 

@@ -3,8 +3,8 @@ import type { Config } from "../config/config.ts";
 import { plainHttpHost } from "../config/network-allow.ts";
 import type { HostTls } from "../net/exchange.ts";
 import { parseHostPort } from "../oci/host.ts";
-import { hostFolders, type RegistryHost, readHostsToml } from "../oci/hosts-toml.ts";
-import { DOCKER_HUB } from "../oci/reference.ts";
+import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../oci/hosts-toml.ts";
+import { DOCKER_HUB, type ImageReference } from "../oci/reference.ts";
 import { readOwnFile } from "./own-file.ts";
 
 /** One place where the images of a registry are asked for. */
@@ -13,10 +13,14 @@ export interface Endpoint {
   readonly root: string;
   /** Whose credentials are sent there: a host as in an ImageReference, Docker Hub by its one name. */
   readonly host: string;
-  /** A mirror is told whose images are meant. */
+  /** A mirror is told whose images are meant, as the image's name has it. */
   readonly namespace?: string;
   readonly tls?: HostTls;
+  /** Most milliseconds for a connection to be established; absent: no limit of its own. */
+  readonly dialTimeout?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** By http, where it turns out not to speak TLS. */
+  readonly plain?: Endpoint;
   /** Why it is not asked; absent where it is. */
   readonly unusable?: string;
 }
@@ -29,93 +33,147 @@ export interface Endpoints {
   readonly problem?: string;
 }
 
+/** The part of an image's name that says where it is. */
+export type RegistryName = Pick<ImageReference, "host" | "writtenHost">;
+
+interface Context {
+  readonly name: RegistryName;
+  readonly config: Config;
+  readonly report: (warning: string) => void;
+}
+
 const HUB_ORIGIN = "https://registry-1.docker.io";
 const HOSTS_FILE = "hosts.toml";
+/** Where nothing is said of the registry itself. */
+const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], headers: {} };
 
 /**
  * Where containerd would ask for a registry's images (spec 3.1): by the hosts.toml of its certs.d, else the
  * registry itself.
  *
- * @param host the image's, attacker-controlled and canonical
+ * @param name of the image, attacker-controlled and canonical
  * @param report told of files that are not used
  */
-export function endpointsOf(host: string, config: Config, report: (warning: string) => void): Endpoints {
-  const folder = folderOf(host, config.registryConfigPath);
-  if (folder === undefined) return { all: [origin(host, config)] };
-  const file = `${folder}/${HOSTS_FILE}`;
-  const text = readOwnFile(file, "containerd's configuration of a registry", report);
-  const hosts = text === undefined || text.trim() === "" ? [certificatesIn(folder)] : readHostsToml(text, folder);
-  if ("problem" in hosts) {
-    const problem = `${file}:${hosts.line}: ${hosts.problem}`;
-    report(`${problem}; it is not used`);
-    return { all: [origin(host, config)], problem };
-  }
-  const [server = { path: "/v2", pulls: true, ca: [], skipVerify: false, headers: {} }] = hosts.slice(-1);
+export function endpointsOf(name: RegistryName, config: Config, report: (warning: string) => void): Endpoints {
+  const context = { name, config, report };
+  const folder = folderOf(name, config.registryConfigPath);
+  if (folder === undefined) return { all: [endpointOf(SERVER, context)] };
+  const { hosts, problem } = hostsIn(folder, report);
+  const last = endpointOf(hosts.at(-1) ?? SERVER, context);
   const mirrors = hosts.slice(0, -1).filter(({ pulls }) => pulls);
-  const last = endpointOf(server, host, config, report);
-  const [first, ...more] = mirrors.map((mirror) => endpointOf(mirror, host, config, report));
-  return { all: first === undefined ? [last] : [first, ...more, last] };
+  const others = mirrors.map((mirror) => endpointOf(mirror, context)).filter(({ root }) => root !== last.root);
+  const [first, ...more] = others;
+  const all: Endpoints["all"] = first === undefined ? [last] : [first, ...more, last];
+  return { all, ...(problem !== undefined && { problem }) };
 }
 
 /** The first folder that there is; its host's own before that of all others. */
-function folderOf(host: string, roots: readonly string[]): string | undefined {
+function folderOf({ host, writtenHost = host }: RegistryName, roots: readonly string[]): string | undefined {
   return roots
-    .flatMap((root) => hostFolders(host).map((name) => `${root}/${name}`))
+    .flatMap((root) => hostFolders(writtenHost).map((name) => `${root}/${name}`))
     .find((folder) => existsSync(folder));
 }
 
-/** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */
-function certificatesIn(folder: string): RegistryHost {
-  const names = readdirSync(folder).toSorted();
-  const cert = names.find((name) => name.endsWith(".cert") && names.includes(name.replace(/cert$/, "key")));
-  return {
-    path: "/v2",
-    pulls: true,
-    ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`),
-    ...(cert && { client: { cert: `${folder}/${cert}`, key: `${folder}/${cert.replace(/cert$/, "key")}` } }),
-    skipVerify: false,
-    headers: {},
-  };
+/** What a folder says of a host; as for containerd, certificates beside a hosts.toml that cannot be read count. */
+function hostsIn(
+  folder: string,
+  report: (warning: string) => void,
+): { readonly hosts: HostsFile["hosts"]; readonly problem?: string } {
+  const file = `${folder}/${HOSTS_FILE}`;
+  const text = readOwnFile(file, "containerd's configuration of a registry", report);
+  if (text === undefined || text === "") return { hosts: [certificatesIn(folder, report)] };
+  const read = readHostsToml(text, folder);
+  if ("problem" in read) {
+    const problem = `${file}:${read.line}: ${read.problem}`;
+    report(`${problem}; it is not used`);
+    return { hosts: [certificatesIn(folder, report)], problem };
+  }
+  if (read.unused.length > 0) report(`${file}: not used here: ${read.unused.join(", ")}`);
+  return { hosts: read.hosts };
 }
 
-function endpointOf(entry: RegistryHost, host: string, config: Config, report: (warning: string) => void): Endpoint {
-  const own = origin(host, config);
-  if (entry.origin === undefined) return { ...own, ...settingsOf(entry, report) };
-  const url = new URL(entry.origin);
-  const isHub = entry.origin === HUB_ORIGIN;
-  const isMirror = entry.origin !== new URL(own.root).origin;
-  return {
-    root: `${entry.origin}${entry.path}`,
-    host: isHub ? DOCKER_HUB : url.host,
-    ...(isMirror && { namespace: host }),
-    ...settingsOf(entry, report),
+/** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */
+function certificatesIn(folder: string, report: (warning: string) => void): RegistryHost {
+  const names = readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]))
+    .toSorted();
+  const client = names
+    .filter((name) => name.endsWith(".cert"))
+    .map((name) => {
+      const key = name.replace(/cert$/, "key");
+      return { cert: `${folder}/${name}`, key: `${folder}/${names.includes(key) ? key : name}` };
+    });
+  if (client.length > 1) report(`${folder}: not used here: client certificates after the first of ${client.length}`);
+  return { ...SERVER, ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`), client };
+}
+
+function endpointOf(entry: RegistryHost, context: Context): Endpoint {
+  const { name, report } = context;
+  const { host, writtenHost = host } = name;
+  const settings = settingsOf(entry, report);
+  if (entry.origin === undefined) return overTls({ ...originOf(context), ...settings }, entry, context);
+  // containerd's own documentation names the Hub so, by a host that serves no images.
+  const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
+  const origin = isHub ? HUB_ORIGIN : entry.origin;
+  const isMirror = host === DOCKER_HUB ? !isHub : entry.authority !== writtenHost;
+  const endpoint = {
+    root: `${origin}${entry.path}`,
+    host: isHub ? DOCKER_HUB : new URL(entry.origin).host,
+    ...(isMirror && { namespace: writtenHost }),
+    ...settings,
   };
+  return overTls(endpoint, entry, context);
+}
+
+/**
+ * As containerd does, a host of an http URL for which something is said of TLS is asked by https first: at another
+ * port than http's own it may speak either.
+ */
+function overTls(endpoint: Endpoint, entry: RegistryHost, { config, report }: Context): Endpoint {
+  const url = new URL(endpoint.root);
+  const saysTls = entry.ca.length > 0 || entry.client.length > 0 || entry.skipVerify !== undefined;
+  if (url.protocol !== "http:" || !saysTls) return endpoint;
+  if (url.port === "") {
+    report(`${url.origin} has settings of TLS in hosts.toml and is asked by http; if it speaks TLS, write https://`);
+    return endpoint;
+  }
+  const root = endpoint.root.replace(/^http:/, "https:");
+  const mayBePlain = config.network.plainHttp.includes(url.host);
+  return { ...endpoint, root, ...(mayBePlain && { plain: endpoint }) };
 }
 
 function settingsOf(
-  { ca, client, skipVerify, headers }: RegistryHost,
+  { ca, client, skipVerify, headers, dialTimeout, pulls, unsupported }: RegistryHost,
   report: (warning: string) => void,
-): Pick<Endpoint, "tls" | "headers" | "unusable"> {
+): Omit<Endpoint, "root" | "host" | "namespace" | "plain"> {
+  if (unsupported !== undefined)
+    return { unusable: `hosts.toml says ${unsupported} of it, which is not supported here` };
+  if (!pulls) return { unusable: "hosts.toml does not give it the capability pull" };
   const read = (path: string) => readOwnFile(path, "the certificate file", report);
+  const [pair] = client;
   const authorities = ca.map(read);
-  const own = client && { cert: read(client.cert), key: read(client.key) };
+  const own = pair && { cert: read(pair.cert), key: read(pair.key) };
   const missing = ca.filter((_, i) => authorities[i] === undefined);
-  if (own?.cert === undefined && client !== undefined) missing.push(client.cert);
-  if (own?.key === undefined && client !== undefined) missing.push(client.key);
+  if (pair !== undefined && own?.cert === undefined) missing.push(pair.cert);
+  if (pair !== undefined && own?.key === undefined) missing.push(pair.key);
   if (missing.length > 0) return { unusable: `${missing.join(", ")}, which hosts.toml names, cannot be read` };
   const given = authorities.filter((text) => text !== undefined);
   const tls = {
     ...(given.length > 0 && { ca: given }),
     ...(own?.cert !== undefined && own.key !== undefined && { client: { cert: own.cert, key: own.key } }),
-    ...(skipVerify && { skipVerify: true as const }),
+    ...(skipVerify === true && { skipVerify }),
   };
-  return { ...(Object.keys(tls).length > 0 && { tls }), ...(Object.keys(headers).length > 0 && { headers }) };
+  return {
+    ...(Object.keys(tls).length > 0 && { tls }),
+    ...(dialTimeout !== undefined && { dialTimeout }),
+    ...(Object.keys(headers).length > 0 && { headers }),
+  };
 }
 
 /** The registry itself, by https unless the administrator lists it as http. */
-function origin(host: string, { network }: Config): Endpoint {
+function originOf({ name: { host, writtenHost = host }, config: { network } }: Context): Endpoint {
   if (host === DOCKER_HUB) return { root: `${HUB_ORIGIN}/v2`, host };
-  const parsed = parseHostPort(host);
+  const parsed = parseHostPort(writtenHost);
   const plain = typeof parsed !== "string" && network.plainHttp.includes(plainHttpHost(parsed));
   return { root: `${plain ? "http" : "https"}://${host}/v2`, host };
 }

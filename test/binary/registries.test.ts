@@ -340,6 +340,42 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
     });
   });
 
+  it("by https where the URL says http and something is said of TLS, and by http where that is listed and all they speak", async () => {
+    await onSite(async (site) => {
+      const { world } = site;
+      world.registry.override("", { status: 500 });
+      const secure = await site.another();
+      const plain = await StandInRegistry.start();
+      for (const mirror of [secure, plain]) site.sign(mirror);
+      const http = (mirror: StandInRegistry) =>
+        `[host."http://${mirror.authority}"]\ncapabilities = ["pull"]\nca = "ca.pem"\n`;
+      world.write(`certs.d/${world.registry.authority}/ca.pem`, world.authority.cert);
+      site.hosts(http(secure));
+      expect(headline(await site.pull())).toBe(SIGNED);
+
+      site.hosts(http(plain));
+      expect((await site.pull()).code).toBe(2);
+      expect(plain.requests).toEqual([]);
+      expect(headline(await site.pull({ allow: ["127.0.0.0/8", plain.origin] }))).toBe(SIGNED);
+      await Promise.all([secure.stop(), plain.stop()]);
+    });
+  });
+
+  it("are not asked where they have a rewrite, which the reason names; a key that is unknown is warned of", async () => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      site.sign(mirror);
+      site.world.registry.override("", { status: 500 });
+      site.hosts(hostOf(mirror, 'rewrite = {"^alice/(.*)" = "mirrored/$1"}\ndial-timeout = "1s"'));
+      const answered = await site.pull();
+      expect(answered.code).toBe(2);
+      expect(answered.stdout).toMatch(/rewrite/);
+      expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml: not used here: dial-timeout of host/m);
+      expect(mirror.requests).toEqual([]);
+      await mirror.stop();
+    });
+  });
+
   it("are passed over where the file is damaged or can be written by others", async () => {
     await onSite(async (site) => {
       const mirror = await site.another();

@@ -98,6 +98,7 @@ describe("parseReference", () => {
         const text = `${host}/${path}${tag === undefined ? "" : `:${tag}`}`;
         expect(parseReference(text)).toEqual({
           host: host.replace(/:443$/, ""),
+          ...(host.endsWith(":443") && { writtenHost: host }),
           path,
           ...(tag === undefined ? {} : { tag }),
         });

@@ -4,7 +4,7 @@ import type { DecideContext } from "../../src/decide/decide.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure } from "../../src/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../src/net/txt.ts";
-import { endpointsOf } from "../../src/registry/endpoints.ts";
+import { endpointsOf, type RegistryName } from "../../src/registry/endpoints.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
@@ -87,7 +87,7 @@ export class World {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
     const registries = {
-      endpoints: (host: string) => endpointsOf(host, { ...config, registryConfigPath: [] }, () => {}),
+      endpoints: (name: RegistryName) => endpointsOf(name, { ...config, registryConfigPath: [] }, () => {}),
       credentials: async () => undefined,
     };
     return {

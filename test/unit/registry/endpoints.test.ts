@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
+import { parseReference } from "../../../src/oci/reference.ts";
 import { endpointsOf } from "../../../src/registry/endpoints.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 
@@ -22,8 +23,9 @@ function certsD(files: Readonly<Record<string, string>>): string {
 
 function endpoints(host: string, folders: readonly string[], network = DEFAULT_CONFIG.network) {
   const warnings: string[] = [];
+  const name = parseReference(`${host}/team/app`);
   const config = { ...DEFAULT_CONFIG, registryConfigPath: folders, network };
-  const found = endpointsOf(host, config, (warning) => warnings.push(warning));
+  const found = endpointsOf(name, config, (warning) => warnings.push(warning));
   return { ...found, warnings, roots: found.all.map((endpoint) => endpoint.root) };
 }
 
@@ -109,18 +111,102 @@ skip_verify = true
     expect(server?.tls).toEqual({ skipVerify: true });
   });
 
-  it("are as docker has it where there is no hosts.toml", () => {
+  it("are as docker has it where there is no hosts.toml, or none that can be read", () => {
     const files = {
       "r.example/ca.crt": "CA",
+      "r.example/folder.crt/x": "",
       "r.example/node.cert": "C",
       "r.example/node.key": "K",
-      "r.example/lone.cert": "L",
+      "r.example/other.cert": "O",
     };
+    const tls = { ca: ["CA"], client: { cert: "C", key: "K" } };
     const { all, warnings } = endpoints("r.example", [certsD(files)]);
-    expect(all).toEqual([
-      { root: "https://r.example/v2", host: "r.example", tls: { ca: ["CA"], client: { cert: "C", key: "K" } } },
+    expect(all).toEqual([{ root: "https://r.example/v2", host: "r.example", tls }]);
+    expect(warnings.join()).toMatch(/certificates after the first of 2/);
+    const damaged = endpoints("r.example", [certsD({ ...files, "r.example/hosts.toml": "server = [" })]);
+    expect(damaged.all).toEqual(all);
+    expect(damaged.problem).toMatch(/hosts\.toml:1: /);
+  });
+
+  it("take a certificate and its key from one file where no key lies beside it", () => {
+    const { all } = endpoints("r.example", [certsD({ "r.example/both.cert": "BOTH" })]);
+    expect(all[0].tls).toEqual({ client: { cert: "BOTH", key: "BOTH" } });
+  });
+
+  it("are found by the host as the name has it, and mirrors are told of it so", () => {
+    const mirror = '[host."https://mirror.example"]';
+    for (const folder of ["r.example_443_", "r.example:443"]) {
+      const found = endpoints("r.example:443", [
+        certsD({ [`${folder}/hosts.toml`]: mirror, "r.example/hosts.toml": "" }),
+      ]);
+      expect(found.all).toEqual([
+        { root: "https://mirror.example/v2", host: "mirror.example", namespace: "r.example:443" },
+        { root: "https://r.example/v2", host: "r.example" },
+      ]);
+    }
+    const other = certsD({
+      "r.example/hosts.toml": mirror,
+      "r.example_443_/hosts.toml": 'server = "https://r.example"',
+    });
+    expect(endpoints("r.example", [other]).roots).toHaveLength(2);
+    // containerd compares the texts.
+    expect(endpoints("r.example:443", [other]).all).toEqual([
+      { root: "https://r.example/v2", host: "r.example", namespace: "r.example:443" },
     ]);
-    expect(warnings).toEqual([]);
+  });
+
+  it("carry how long a connection may take", () => {
+    const toml = 'dial_timeout = "3s"\n[host."https://a.example"]\ndial_timeout = "200ms"';
+    const { all } = endpoints("r.example", [certsD({ "r.example/hosts.toml": toml })]);
+    expect(all.map(({ dialTimeout }) => dialTimeout)).toEqual([200, 3000]);
+  });
+
+  it("are not asked where hosts.toml has them asked in a way that is not done here, or not at all", () => {
+    const toml = `
+server = "https://push.example"
+capabilities = ["push"]
+[host."https://a.example"]
+  rewrite = {"^a/(.*)" = "b/$1"}
+`;
+    const [a, server] = endpoints("r.example", [certsD({ "r.example/hosts.toml": toml })]).all;
+    expect(a?.unusable).toMatch(/rewrite/);
+    expect(server?.unusable).toMatch(/capability pull/);
+  });
+
+  it("are warned of where a key is not used", () => {
+    const { warnings } = endpoints("r.example", [certsD({ "r.example/hosts.toml": 'sever = "https://a.example"' })]);
+    expect(warnings.join()).toMatch(/r\.example\/hosts\.toml: not used here: sever/);
+  });
+
+  it("are asked once where they stand twice, and the Hub by what serves its images", () => {
+    const toml = 'server = "https://docker.io"\n[host."https://registry-1.docker.io"]';
+    expect(endpoints("docker.io", [certsD({ "docker.io/hosts.toml": toml })]).all).toEqual([
+      { root: "https://registry-1.docker.io/v2", host: "docker.io" },
+    ]);
+  });
+
+  it("of http with settings of TLS are asked by https first at another port than http's own", () => {
+    const toml = `
+[host."http://a.example:5000"]
+  skip_verify = true
+[host."http://b.example:5000"]
+  ca = "ca.pem"
+[host."http://c.example"]
+  skip_verify = false
+[host."http://d.example:5000"]
+`;
+    const folder = certsD({ "r.example/hosts.toml": toml, "r.example/ca.pem": "CA" });
+    const network = { ...DEFAULT_CONFIG.network, plainHttp: ["a.example:5000"] };
+    const { all, roots, warnings } = endpoints("r.example", [folder], network);
+    expect(roots).toEqual([
+      "https://a.example:5000/v2",
+      "https://b.example:5000/v2",
+      "http://c.example/v2",
+      "http://d.example:5000/v2",
+      "https://r.example/v2",
+    ]);
+    expect(all.map(({ plain }) => plain?.root)).toEqual(["http://a.example:5000/v2", ...Array(4).fill(undefined)]);
+    expect(warnings.join()).toMatch(/http:\/\/c\.example [^;]*; [^;]*write https:/);
   });
 
   it("are the registry itself where the file cannot be read, which is said", () => {
