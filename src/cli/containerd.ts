@@ -31,7 +31,7 @@ const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
 /** Share of the time left that a process waits for what another one gathers; then it gathers by itself. */
-const PATIENCE = 1 / 2;
+const PATIENCE = 5 / 8;
 
 /** Opens containerd's door. */
 export function openDoor(args: readonly string[]): void {
@@ -123,11 +123,9 @@ async function answerWithoutNetwork(
     if (known !== undefined) return known;
     const patience = deadline.remaining() * PATIENCE;
     const turns = await memory.turns();
-    const turn = await deadline.track("another process that asks about this image", () =>
-      turns.take(lockOf(subject), patience),
+    return deadline.track("another process that asks about this image", () =>
+      turns.findOrTake(lockOf(subject), patience, cached),
     );
-    // Also where the lock is ours: another process may have released it since we looked.
-    return turn === "alone" ? undefined : cached();
   });
 }
 

@@ -19,8 +19,8 @@ import { printable } from "./report.ts";
 
 /** Milliseconds before a question that got no answer is asked again; doubled each time. */
 const PAUSE = 200;
-/** Share of the time left that a process waits for what another one is being told. */
-const PATIENCE = 1 / 2;
+/** Share of the time left that a process waits for what another one asks. */
+const PATIENCE = 5 / 8;
 
 /** Asks the network, with this process's clock and deadline and this node's memory. */
 export async function judgeOnline(
@@ -70,18 +70,21 @@ function readAuthorities(path: string): string {
   return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
 }
 
-/** Identities as this node remembers them. @param deadline of the image: half of what is left of it is waited for a turn */
+/** Identities as this node has cached them. @param deadline of the image: for a share of what is left of it another process is waited for */
 export function identitiesOf({ cache, turns: open }: NodeMemory, deadline: Deadline): DecideContext["identities"] {
   return {
     find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
-    oneAtATime: async (signer, ask) => {
+    oneAtATime: async (signer, find, ask) => {
       const work = `signer-${sha256Hex(toUtf8(signer))}`;
       const patience = deadline.remaining() * PATIENCE;
       const turns = await open();
-      await deadline.track(`another process that asks for ${signer}`, () => turns.take(work, patience));
+      const { unlessFound } = await import("../state/turns.ts");
       try {
-        return await ask();
+        const found = await deadline.track(`another process that asks for ${signer}`, () =>
+          turns.findOrTake(work, patience, find),
+        );
+        return found ?? (await unlessFound(ask(), find));
       } finally {
         turns.end(work);
       }

@@ -40,8 +40,8 @@ export interface FreshIdentities {
   readonly find: (signer: Did) => Fetched | undefined;
   /** @param digest about which the signer was asked when this was heard */
   readonly keep: (digest: Digest, signer: Did, identity: Fetched) => Promise<void>;
-  /** Runs `ask` while no other process of this node asks for the same signer; what that one was told is found then. */
-  readonly oneAtATime: <T>(signer: Did, ask: () => Promise<T>) => Promise<T>;
+  /** While another process of this node asks for the same signer waits until `find` finds its answer; else runs `ask`. */
+  readonly oneAtATime: <T>(signer: Did, find: () => Promise<T | undefined>, ask: () => Promise<T>) => Promise<T>;
 }
 
 type Service = Gap["service"];

@@ -2,6 +2,7 @@ import { readIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
+import type { Fetched } from "../verify/evidence.ts";
 import { isFresh, isNewestKey } from "../verify/kept.ts";
 import { lostOperation, type SignerMemory } from "../verify/memory.ts";
 import { type CollectContext, stillInTime } from "./context.ts";
@@ -26,11 +27,17 @@ export async function identify(
 ): Promise<FetchedIdentity> {
   const { identities, config } = context;
   if (!config.cacheEnabled) return fetchIdentity(signer, context, memory);
-  const known = freshIdentity(signer, context, memory);
+  let looked: number | undefined;
+  const find = async (): Promise<FetchedIdentity | undefined> => {
+    const fetched = identities.find(signer);
+    // One that cannot be used is not replayed at each look.
+    if (fetched === undefined || fetched.fetchedAt === looked) return undefined;
+    looked = fetched.fetchedAt;
+    return freshIdentity(signer, fetched, context, memory);
+  };
+  const known = await find();
   if (known !== undefined) return known;
-  return identities.oneAtATime(signer, async () => {
-    const told = freshIdentity(signer, context, memory);
-    if (told !== undefined) return told;
+  return identities.oneAtATime(signer, find, async () => {
     const found = await fetchIdentity(signer, context, memory);
     const isUsable = found.proof !== undefined && !(found.proof.current instanceof Rejection);
     if (isUsable) await identities.keep(digest, signer, found.fetched);
@@ -39,11 +46,15 @@ export async function identify(
 }
 
 /** @returns undefined where it is too old, or lies behind what this node has seen of the signer since */
-function freshIdentity(signer: Did, context: CollectContext, memory: SignerMemory): FetchedIdentity | undefined {
-  const { identities, config } = context;
+function freshIdentity(
+  signer: Did,
+  fetched: Fetched,
+  context: CollectContext,
+  memory: SignerMemory,
+): FetchedIdentity | undefined {
+  const { config } = context;
   if (memory.unusable !== undefined) return undefined;
-  const fetched = identities.find(signer);
-  if (fetched === undefined || !isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
+  if (!isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
   stillInTime(`the identity of ${signer}`, context, replayTime(fetched));
   try {
     const proof = readIdentity(signer, fetched.bytes);

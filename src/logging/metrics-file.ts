@@ -40,7 +40,7 @@ export async function countDecision(
   await waiting.write(`${tally.at}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`, toUtf8(JSON.stringify(tally)));
   const turns = new Turns(stateDir, report);
   for (let round = 0; round < MAX_ROUNDS && waiting.list().length > 0; round++) {
-    if ((await turns.take(TURN, 0)) !== "ours") return;
+    if (!(await turns.take(TURN))) return;
     try {
       const all = await addUp(waiting, whole);
       if (all === undefined) return;

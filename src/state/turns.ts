@@ -4,11 +4,15 @@ import { hasCode } from "../disk/error-code.ts";
 import { makeOwnFolder } from "../disk/folders.ts";
 import { checkWay } from "../disk/trusted-way.ts";
 
-/** Milliseconds between two looks at whether another process has ended its turn. */
-const POLL = 20;
-/** How often a turn whose holder is dead is taken over; where it happens again others are at it, and nobody waits. */
+/** Least and most milliseconds between two looks at what another process is working on. */
+const POLL = { least: 20, most: 250 };
+/** Each pause is this share of the time waited so far: a wait is longer by that much, and many waiters cost little. */
+const POLL_SHARE = 1 / 4;
+/** How far a process's patience lies from the average at most, as a share of it. */
+const SPREAD = 1 / 5;
+/** How often a lock whose holder is dead is taken over; where it happens again others are at it, and nobody waits. */
 const MAX_TAKEN_OVER = 3;
-/** Files of turns in the folder; more are left by killed processes, and are swept. */
+/** Locks in the folder; more are left by killed processes, and are swept. */
 const MAX_TURNS = 256;
 /** No process lives this long, in milliseconds: a file as old was left behind. */
 const LEFT_BEHIND = 90_000;
@@ -18,19 +22,24 @@ const MAX_HOLDER = 64;
 const OVER: ReadonlySet<string> = new Set(["Z", "X"]);
 const TURNS = "turns";
 
-/** Whose turn it is: ours; another process had it and has ended it; or nobody's business, in doubt. */
-export type Turn = "ours" | "another had it" | "alone";
+/** What comes of trying to lock some work. */
+type Lock =
+  | "ours"
+  /** Another process holds it. */
+  | { readonly isHeld: () => boolean }
+  /** It cannot be told: there is no place for locks, or too many processes fight for this one. */
+  | "in doubt";
 
 /**
- * Turns that the processes of a node take at the same work, so that one does it and the others find what it
- * found. A turn is a file that names its holder, by pid and start time. It saves work and decides nothing:
- * a holder that is dead is ignored, and in doubt a process works alone. The files are handled without threads,
- * whose start would cost more than the handling.
+ * Locks by which the processes of a node do the same work once: one of them does it and the others find its
+ * result. A lock is a file that names its holder, by pid and start time. It saves work and decides nothing:
+ * a holder that is dead is ignored, and in doubt a process works without a lock. The files are handled without
+ * threads, whose start would cost more than the handling.
  */
 export class Turns {
   readonly #directory: string;
   readonly #report: (warning: string) => void;
-  /** Paths of the turns that are ours. */
+  /** Paths of the locks that this process holds. */
   readonly #ours = new Set<string>();
 
   /** @param directory absolute path; made where it is missing and its parent is not */
@@ -40,27 +49,48 @@ export class Turns {
   }
 
   /**
-   * Takes the turn, or waits until another process has ended its own.
+   * Locks some work, without waiting.
    *
    * @param work names the work: letters, digits and hyphens
-   * @param patience most milliseconds to wait
+   * @returns whether this process holds the lock now
    */
-  async take(work: string, patience: number): Promise<Turn> {
-    try {
-      const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
-      return await this.#take(join(folder, work), performance.now() + patience);
-    } catch (error) {
-      this.#report(`no turn is taken at ${work}: ${(error as Error).message}`);
-      return "alone";
-    }
+  async take(work: string): Promise<boolean> {
+    return (await this.#lock(work)) === "ours";
   }
 
-  /** Ends a turn of ours. Synchronous, for the end of the process; never throws. */
+  /**
+   * Locks some work, unless its result is there: while another process holds the lock, its result is waited for.
+   * Each process loses patience at a time of its own, so that where the holder hangs one of them does the work
+   * and the others find its result.
+   *
+   * @param work as for {@link take}
+   * @param patience milliseconds to wait at most; a process waits for up to a fifth less or more than that
+   * @param find looks for the result; also called once the lock is taken, for it may have come meanwhile
+   * @returns the result; undefined where this process shall do the work, whether or not it holds the lock
+   * @throws what `find` throws
+   */
+  async findOrTake<T>(work: string, patience: number, find: () => Promise<T | undefined>): Promise<T | undefined> {
+    const lock = await this.#lock(work);
+    if (lock === "ours") return find();
+    if (lock === "in doubt") return undefined;
+    const begun = performance.now();
+    const until = begun + patience * (1 - SPREAD + 2 * SPREAD * Math.random());
+    for (let isHeld = true; isHeld && performance.now() < until; ) {
+      await pause(Math.min(pauseAfter(performance.now() - begun), until - performance.now()));
+      isHeld = lock.isHeld();
+      // After the lock: its holder writes the result before giving it up.
+      const found = await find();
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Gives up a lock that this process holds. Synchronous, for the end of the process; never throws. */
   end(work: string): void {
     for (const path of this.#ours) if (path.endsWith(`/${work}`)) this.#end(path);
   }
 
-  /** Ends all turns of ours. */
+  /** Gives up all locks that this process holds. */
   endAll(): void {
     for (const path of this.#ours) this.#end(path);
   }
@@ -77,9 +107,19 @@ export class Turns {
     }
   }
 
-  async #take(path: string, until: number): Promise<Turn> {
+  async #lock(work: string): Promise<Lock> {
+    try {
+      const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
+      return this.#claim(join(folder, work));
+    } catch (error) {
+      this.#report(`${work} is not locked: ${(error as Error).message}`);
+      return "in doubt";
+    }
+  }
+
+  #claim(path: string): Lock {
     const self = holderOf(process.pid);
-    if (self === undefined) return "alone";
+    if (self === undefined) return "in doubt";
     for (let takenOver = 0; takenOver <= MAX_TAKEN_OVER; takenOver++) {
       if (claim(path, self)) {
         this.#ours.add(path);
@@ -92,13 +132,10 @@ export class Turns {
         this.#ours.add(path);
         return "ours";
       }
-      if (holder !== undefined && isAlive(holder)) {
-        const ended = await waitFor(path, holder, until);
-        return ended ? "another had it" : "alone";
-      }
+      if (holder !== undefined && isAlive(holder)) return { isHeld: () => isHeld(path, holder) };
       rmSync(path, { force: true, recursive: true });
     }
-    return "alone";
+    return "in doubt";
   }
 
   #end(path: string): void {
@@ -106,12 +143,36 @@ export class Turns {
     try {
       unlinkSync(path);
     } catch {
-      // Whoever finds it sees that its holder is dead.
+      // The next process sees that its holder is dead.
     }
   }
 }
 
-/** @returns whether it is ours now; whole from the beginning, so that nobody reads half a name */
+/**
+ * Does the work of a lock, and takes the result of another process that comes first: of one that lost patience
+ * earlier, or of a holder that was slow.
+ *
+ * @param find looks for that result
+ * @throws what `work` ends with, and what `find` throws
+ */
+export async function unlessFound<T>(work: Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
+  const begun = performance.now();
+  const isOver = work.then(
+    () => true,
+    () => true,
+  );
+  while ((await Promise.race([isOver, pause(pauseAfter(performance.now() - begun))])) !== true) {
+    const found = await find();
+    if (found !== undefined) return found;
+  }
+  return work;
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+/** @returns whether it is ours now; whole from the beginning, so that no process reads half a name */
 function claim(path: string, self: string): boolean {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
@@ -126,7 +187,7 @@ function claim(path: string, self: string): boolean {
   }
 }
 
-/** @returns undefined where there is no such turn; a name of nobody where it is anything but a file that names one */
+/** @returns undefined where there is no such lock; a name of no process where it is anything but a file that names one */
 function readHolder(path: string): string | undefined {
   try {
     const stats = lstatSync(path);
@@ -138,13 +199,19 @@ function readHolder(path: string): string | undefined {
   }
 }
 
-/** @returns whether it was ended, before time or its holder's life was over */
-async function waitFor(path: string, holder: string, until: number): Promise<boolean> {
-  while (performance.now() < until) {
-    await new Promise((done) => setTimeout(done, POLL));
-    if (readHolder(path) !== holder || !isAlive(holder)) return true;
+/** @returns false where the lock was given up or is another process's by now, where its holder is dead, and in doubt */
+function isHeld(path: string, holder: string): boolean {
+  try {
+    return readHolder(path) === holder && isAlive(holder);
+  } catch {
+    return false;
   }
-  return false;
+}
+
+/** @param waited milliseconds so far */
+function pauseAfter(waited: number): number {
+  // Spread, so that waiters do not wake up in the same moment.
+  return Math.min(POLL.most, Math.max(POLL.least, waited * POLL_SHARE)) * (3 / 4 + Math.random() / 2);
 }
 
 /**

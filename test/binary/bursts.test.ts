@@ -16,6 +16,12 @@ async function burst(world: World, count: number, image: Descriptor): Promise<re
   return Promise.all(Array.from({ length: count }, () => world.pull(world.name, image)));
 }
 
+async function imagesOf(world: World, count: number): Promise<readonly Descriptor[]> {
+  const images: Descriptor[] = [];
+  for (let i = 0; i < count; i++) images.push(await world.image(`image ${i}`));
+  return images;
+}
+
 /** Begins a pull and waits until it has asked the PDS, which does not answer for this long. */
 async function held(world: World, image: Descriptor, silence: number) {
   world.pds.override(
@@ -70,14 +76,14 @@ describe("pulls at the same time", { timeout: 60_000 }, () => {
     }, PATIENT);
   });
 
-  it("of many images of one signer ask the directory once", async () => {
+  it.each([10, 80])("of many images of one signer ask the directory once, and all are allowed: %i", async (count) => {
     await withCache(async (world) => {
-      const images: Descriptor[] = [];
-      for (let i = 0; i < 10; i++) images.push(await world.image(`image ${i}`));
+      const images = await imagesOf(world, count);
       world.plc.delay(1000);
       const answers = await Promise.all(images.map((image) => world.pull(world.name, image)));
       expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
-      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 10 });
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: count });
+      expect(filesIn(world, "turns")).toEqual([]);
     }, PATIENT);
   });
 
@@ -143,6 +149,43 @@ describe("a process that others wait for", { timeout: 60_000 }, () => {
         }
       },
       { deadline: "6s" },
+    );
+  });
+
+  it("for the signer's identity may be frozen: few of the others ask, and all take the answer", async () => {
+    await withCache(
+      async (world, image) => {
+        const [first, ...others] = await imagesOf(world, 9);
+        world.plc.override("", () => undefined, "usual");
+        const child = await new Promise<ChildProcess>((started) => {
+          void world.pull(world.name, first ?? image, { started });
+        });
+        await expect.poll(() => world.plc.count(), { timeout: 10_000 }).toBe(1);
+        child.kill("SIGSTOP");
+        try {
+          const answers = await Promise.all(others.map((one) => world.pull(world.name, one)));
+          expect(answers.map(headline)).toEqual(answers.map(() => SIGNED));
+          // They lose patience one by one, and whoever has not by then finds the answer.
+          expect(world.plc.count()).toBeLessThan(1 + others.length / 2);
+        } finally {
+          child.kill("SIGKILL");
+        }
+      },
+      { deadline: "10s" },
+    );
+  });
+
+  it("takes the answer to the question of another, where its own gets none", async () => {
+    await withCache(
+      async (world) => {
+        const images = await imagesOf(world, 6);
+        const silence = () => undefined;
+        world.plc.override("", silence, silence, silence, "usual");
+        const answers = await Promise.all(images.map((image) => world.pull(world.name, image)));
+        expect(answers.map(headline)).toEqual(answers.map(() => SIGNED));
+        expect(world.plc.count()).toBeGreaterThan(3);
+      },
+      { deadline: "12s", didResolverTimeout: "60s" },
     );
   });
 

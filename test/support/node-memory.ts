@@ -52,7 +52,7 @@ export class NodeMemory {
       identities: {
         find: (signer) => (this.remembersIdentities ? this.identities.get(signer) : undefined),
         keep: async (_, signer, identity) => void this.identities.set(signer, identity),
-        oneAtATime: async (_, ask) => ask(),
+        oneAtATime: async (_, find, ask) => (await find()) ?? ask(),
       },
     };
   }

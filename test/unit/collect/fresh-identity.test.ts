@@ -141,7 +141,7 @@ describe("identify, by asking", () => {
     world.memory.remembersIdentities = true;
     const { identities } = world.context();
     const events: string[] = [];
-    const oneAtATime: typeof identities.oneAtATime = async (did, ask) => {
+    const oneAtATime: typeof identities.oneAtATime = async (did, _, ask) => {
       events.push(`begin ${did}`);
       const answered = await ask();
       events.push(`end ${world.plc.count()} ${world.memory.identities.size}`);
@@ -153,16 +153,44 @@ describe("identify, by asking", () => {
     expect(await directoryOf(world)).toBe(-1);
   });
 
-  it("takes what another process was told meanwhile", async () => {
+  it("takes the answer to another process's question that came meanwhile", async () => {
     await using world = await World.start(alice);
     world.memory.remembersIdentities = true;
     const { identities } = world.context();
-    const oneAtATime: typeof identities.oneAtATime = async (_, ask) => {
+    const oneAtATime: typeof identities.oneAtATime = async (_, find, ask) => {
+      expect(await find()).toBeUndefined();
       world.memory.identities.set(alice.did, alice.identity());
-      return ask();
+      return (await find()) ?? ask();
     };
     expect(await directoryOf(world, { changes: { identities: { ...identities, oneAtATime } } })).toBe(-1);
     expect(world.requests).toEqual([]);
+  });
+
+  it("replays a cached log that cannot be used once, however often it is looked for", async () => {
+    await using world = await knowing();
+    const { identities } = world.context();
+    let looks = 0;
+    const find = (did: typeof alice.did) => {
+      const fetched = identities.find(did);
+      return (
+        fetched && {
+          ...fetched,
+          get bytes() {
+            looks++;
+            return toUtf8("[]");
+          },
+        }
+      );
+    };
+    const oneAtATime: typeof identities.oneAtATime = async (_, again, ask) =>
+      (await again()) ?? (await again()) ?? ask();
+    await directoryOf(world, { changes: { identities: { ...identities, find, oneAtATime } } });
+    const once = looks;
+    const never = { ...identities, find, oneAtATime: (async (_, __, ask) => ask()) as typeof oneAtATime };
+    looks = 0;
+    await directoryOf(world, { changes: { identities: never } });
+    expect(once).toBe(looks);
+    expect(once).toBeGreaterThan(0);
   });
 
   it.each<[string, TestSigner | undefined, (world: World, who: TestSigner) => unknown]>([

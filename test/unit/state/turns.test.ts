@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { Turns } from "../../../src/state/turns.ts";
+import { Turns, unlessFound } from "../../../src/state/turns.ts";
 import { isRunning, makeTemporaryDirectory, run } from "../../support/process.ts";
 
 /** Longer than any test takes. */
@@ -43,7 +43,7 @@ class Bed {
     return new Turns(this.directory, (warning) => this.warnings.push(warning));
   }
 
-  /** Somebody's turn at `work`. */
+  /** A lock of `work`. */
   write(holder: string): void {
     mkdirSync(dirname(this.path), { recursive: true });
     writeFileSync(this.path, holder);
@@ -62,7 +62,7 @@ function live(): number {
   return child.pid;
 }
 
-/** As a turn names its holder. */
+/** As a lock names its holder. */
 function nameOf(pid: number, later = 0): string {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   return `${pid} ${Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]) + later}`;
@@ -70,7 +70,7 @@ function nameOf(pid: number, later = 0): string {
 
 /** A process that has ended, and whose parent never looks. */
 async function zombie(): Promise<number> {
-  const child = spawn("/bin/sh", ["-c", "/bin/true & echo $!; exec /bin/sleep 60"], {
+  const child = spawn("/bin/sh", ["-c", "/bin/sleep 0.2 & echo $!; exec /bin/sleep 60"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   children.push(child);
@@ -81,9 +81,17 @@ async function zombie(): Promise<number> {
   return pid;
 }
 
+const nothing = () => Promise.resolve(undefined);
+
+/** What comes of taking the lock for which nothing is ever found. */
+async function outcomeOf({ turns, path }: Bed, patience = LONG): Promise<"ours" | "not ours"> {
+  expect(await turns.findOrTake("work", patience, nothing)).toBeUndefined();
+  return existsSync(path) && readFileSync(path, "utf8") === nameOf(process.pid) ? "ours" : "not ours";
+}
+
 const soon = (change: () => void) => setTimeout(change, SHORT);
 
-describe("a turn", () => {
+describe("a lock", () => {
   it("is ours where nobody has it, and names this process until it is ended", async () => {
     const { turns, path, names, warnings } = await withTurn();
     expect([readFileSync(path, "utf8"), names]).toEqual([nameOf(process.pid), ["work"]]);
@@ -94,18 +102,18 @@ describe("a turn", () => {
 
   async function withTurn(): Promise<Bed> {
     const bed = new Bed();
-    expect(await bed.turns.take("work", LONG)).toBe("ours");
+    expect(await bed.turns.take("work")).toBe(true);
     return bed;
   }
 
   it("is ended by its name alone, or with all others", async () => {
     const bed = await withTurn();
-    expect(await bed.turns.take("other-work", LONG)).toBe("ours");
+    expect(await bed.turns.take("other-work")).toBe(true);
     bed.turns.end("no-work");
     expect(bed.names).toEqual(["other-work", "work"]);
     bed.turns.end("work");
     expect(bed.names).toEqual(["other-work"]);
-    await bed.turns.take("work", LONG);
+    await bed.turns.take("work");
     bed.turns.endAll();
     expect(bed.names).toEqual([]);
     bed.turns.endAll();
@@ -115,7 +123,7 @@ describe("a turn", () => {
   it("of somebody else is not ended by us", async () => {
     const bed = new Bed();
     bed.write(nameOf(live()));
-    expect(await bed.turns.take("work", SHORT)).toBe("alone");
+    expect(await bed.turns.take("work")).toBe(false);
     bed.turns.end("work");
     bed.turns.endAll();
     expect(bed.names).toEqual(["work"]);
@@ -124,7 +132,7 @@ describe("a turn", () => {
   it("is still ours where the program started anew in the same process", async () => {
     const bed = await withTurn();
     const again = bed.process();
-    expect(await again.take("work", LONG)).toBe("ours");
+    expect(await again.take("work")).toBe(true);
     expect(bed.names).toEqual(["work"]);
     again.endAll();
     expect(bed.names).toEqual([]);
@@ -138,7 +146,7 @@ describe("a turn", () => {
   });
 });
 
-describe("a turn of another process", () => {
+describe("a lock of another process", () => {
   it.each<[string, (path: string, pid: number) => void]>([
     ["ends it", (path) => rmSync(path)],
     ["ends it and a third one takes it", (path) => writeFileSync(path, nameOf(live()))],
@@ -149,7 +157,7 @@ describe("a turn of another process", () => {
     bed.write(nameOf(pid));
     const begun = performance.now();
     soon(() => change(bed.path, pid));
-    expect(await bed.turns.take("work", LONG)).toBe("another had it");
+    expect(await outcomeOf(bed)).toBe("not ours");
     expect(performance.now() - begun).toBeGreaterThan(SHORT / 2);
     expect(bed.warnings).toEqual([]);
   });
@@ -163,8 +171,8 @@ describe("a turn of another process", () => {
     bed.write(nameOf(pid));
     change(pid);
     const begun = performance.now();
-    expect(await bed.turns.take("work", SHORT)).toBe("alone");
-    expect(performance.now() - begun).toBeGreaterThan(SHORT - 5);
+    expect(await outcomeOf(bed, SHORT)).toBe("not ours");
+    expect(performance.now() - begun).toBeGreaterThan(SHORT * 0.8 - 5);
     expect(readFileSync(bed.path, "utf8")).toBe(nameOf(pid));
   });
 
@@ -189,7 +197,7 @@ describe("a turn of another process", () => {
   ])("is taken over where its holder %s", async (_, holder) => {
     const bed = new Bed();
     bed.write(await holder());
-    expect(await bed.turns.take("work", LONG)).toBe("ours");
+    expect(await outcomeOf(bed)).toBe("ours");
     expect(readFileSync(bed.path, "utf8")).toBe(nameOf(process.pid));
     expect([bed.names, bed.warnings]).toEqual([["work"], []]);
   });
@@ -210,7 +218,7 @@ describe("a turn of another process", () => {
     const bed = new Bed();
     mkdirSync(dirname(bed.path), { recursive: true });
     await make(bed.path);
-    expect(await bed.turns.take("work", LONG)).toBe("ours");
+    expect(await outcomeOf(bed)).toBe("ours");
     expect([bed.names, readFileSync(bed.path, "utf8")]).toEqual([["work"], nameOf(process.pid)]);
   });
 
@@ -221,6 +229,69 @@ describe("a turn of another process", () => {
   }
 });
 
+describe("the result of another process", () => {
+  const inaMoment = () => {
+    let there = false;
+    soon(() => {
+      there = true;
+    });
+    return async () => (there ? "result" : undefined);
+  };
+
+  it("is taken as soon as it is there, also while that process still holds the lock", async () => {
+    const bed = new Bed();
+    const holder = nameOf(live());
+    bed.write(holder);
+    expect(await bed.turns.findOrTake("work", LONG, inaMoment())).toBe("result");
+    expect(readFileSync(bed.path, "utf8")).toBe(holder);
+  });
+
+  it("is found where it came between the last look and the lock", async () => {
+    const bed = new Bed();
+    expect(await bed.turns.findOrTake("work", LONG, async () => "result")).toBe("result");
+    bed.turns.endAll();
+    expect(bed.names).toEqual([]);
+  });
+
+  it("is looked for once more when that process has given up the lock", async () => {
+    const bed = new Bed();
+    bed.write(nameOf(live()));
+    soon(() => rmSync(bed.path));
+    const find = async () => (existsSync(bed.path) ? undefined : "result");
+    expect(await bed.turns.findOrTake("work", LONG, find)).toBe("result");
+  });
+
+  it("is waited for by pauses that grow", async () => {
+    const bed = new Bed();
+    bed.write(nameOf(live()));
+    let looks = 0;
+    const find = async () => {
+      looks++;
+      return undefined;
+    };
+    await bed.turns.findOrTake("work", 1250, find);
+    // With pauses as short as the first ones they would be 50 or more.
+    expect(looks).toBeGreaterThan(3);
+    expect(looks).toBeLessThan(30);
+  });
+
+  it("that cannot be used ends the waiting with the reason", async () => {
+    const bed = new Bed();
+    bed.write(nameOf(live()));
+    const find = () => Promise.reject(new Error("no time to look at it"));
+    await expect(bed.turns.findOrTake("work", LONG, find)).rejects.toThrow("no time to look at it");
+  });
+
+  it("comes before that of our own work", async () => {
+    expect(await unlessFound(new Promise<string>(() => {}), inaMoment())).toBe("result");
+  });
+
+  it("is not waited for once our own work is done", async () => {
+    expect(await unlessFound(Promise.resolve("ours"), nothing)).toBe("ours");
+    await expect(unlessFound(Promise.reject(new Error("no answer")), nothing)).rejects.toThrow("no answer");
+  });
+});
+
 describe("where there is a doubt, a process works alone", () => {
   it.each<[string, RegExp, (bed: Bed) => void]>([
     ["others can write there", /can be written by others/, ({ directory }) => chmodSync(dirname(directory), 0o777)],
@@ -229,14 +300,16 @@ describe("where there is a doubt, a process works alone", () => {
   ])("where %s", async (_, because, change) => {
     const bed = new Bed();
     change(bed);
-    expect(await bed.turns.take("work", LONG)).toBe("alone");
-    expect(bed.warnings).toEqual([expect.stringMatching(/^no turn is taken at work: /)]);
+    expect(await bed.turns.findOrTake("work", LONG, nothing)).toBeUndefined();
+    expect(await bed.turns.take("work")).toBe(false);
+    expect(bed.warnings).toHaveLength(2);
+    expect(bed.warnings[0]).toMatch(/^work is not locked: /);
     expect(bed.warnings[0]).toMatch(because);
     bed.turns.endAll();
   });
 });
 
-describe("turns that were left behind", () => {
+describe("locks that were left behind", () => {
   it("are cleared away where they are many and old", async () => {
     const bed = new Bed();
     bed.write("1 1");
@@ -249,7 +322,7 @@ describe("turns that were left behind", () => {
     }
     mkdirSync(join(folder, "left-folder", "deep"), { recursive: true });
     utimesSync(join(folder, "left-folder"), old, old);
-    expect(await bed.turns.take("work", LONG)).toBe("ours");
+    expect(await bed.turns.take("work")).toBe(true);
     expect(bed.names).toHaveLength(101);
     expect(bed.names).toContain("work");
   });
@@ -259,7 +332,7 @@ describe("turns that were left behind", () => {
     bed.write("1 1");
     writeFileSync(join(dirname(bed.path), "left"), "");
     utimesSync(join(dirname(bed.path), "left"), 0, 0);
-    await bed.turns.take("work", LONG);
+    await bed.turns.take("work");
     expect(bed.names).toEqual(["left", "work"]);
   });
 });
