@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { Turns, unlessFound } from "../../../src/state/turns.ts";
 import { isRunning, makeTemporaryDirectory, run } from "../../support/process.ts";
 
@@ -273,6 +273,19 @@ describe("the result of another process", () => {
     // With pauses as short as the first ones they would be 50 or more.
     expect(looks).toBeGreaterThan(3);
     expect(looks).toBeLessThan(30);
+  });
+
+  it("is waited for by each process with a patience of its own", async () => {
+    const bed = new Bed();
+    bed.write(nameOf(live()));
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.999);
+    const patient = bed.turns.findOrTake("work", 4 * SHORT, nothing).then(() => "the patient one");
+    await expect.poll(() => random.mock.calls.length, { interval: 1 }).toBeGreaterThan(0);
+    random.mockReturnValue(0);
+    const other = bed.turns.findOrTake("work", 4 * SHORT, nothing).then(() => "the other");
+    expect(await Promise.race([patient, other])).toBe("the other");
+    await patient;
+    random.mockRestore();
   });
 
   it("that cannot be used ends the waiting with the reason", async () => {
