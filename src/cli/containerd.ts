@@ -9,6 +9,7 @@ import type { Rule } from "../policy/policy.ts";
 import { isProbe } from "../policy/probe.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
+import { processAge } from "../state/process-start.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Allow } from "../verify/verdict.ts";
@@ -47,18 +48,18 @@ export function openDoor(args: readonly string[]): void {
 async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const notes = new DecisionNotes();
   edge.afterwards = (answer) => tell(answer, notes, edge);
+  edge.countFromStart(processAge());
   const known = handedOver();
-  if (known !== undefined) edge.hasRunFor(known.elapsed);
   ({ name: notes.image, digest: notes.digest } = namedByFlags(args));
   // Read to its end first: containerd logs a warning where its pipe breaks.
-  const stdin = known?.stdin ?? (await edge.deadline.track("the standard input", readStdin));
+  const stdin = known ?? (await edge.deadline.track("the standard input", readStdin));
   const subject = readQuestion(args, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
   notes.glassUntil = await heedGlass(subject, edge);
 
-  const startAnew = (): void => restartWithoutJit(args, { stdin, elapsed: edge.running });
+  const startAnew = (): void => restartWithoutJit(args, stdin);
   const { config, policy } = await settingsForPull({
     report: (warning) => edge.diagnose(printable(`warning: ${warning}`)),
     beforeParsing: startAnew,

@@ -34,7 +34,7 @@ export class ProcessEdge {
   /** Whether the answer has been given: the first one stands. */
   #hasAnswered = false;
   #deadline = new Deadline(DEFAULT_DEADLINE);
-  /** Milliseconds that this process had been running when the program started anew in it. */
+  /** Milliseconds that this process had been running when the program's own clock began. */
   #elapsed = 0;
   readonly #endings: (() => void)[] = [];
   #watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -55,9 +55,14 @@ export class ProcessEdge {
     this.#endings.push(ending);
   }
 
-  /** Counts the time before the program started anew in this process. */
-  hasRunFor(elapsed: number): void {
-    this.#elapsed = elapsed;
+  /**
+   * Counts the deadline from the start of the process, as containerd does.
+   *
+   * @param age milliseconds that the process has been running
+   */
+  countFromStart(age: number): void {
+    this.#elapsed = age - performance.now();
+    this.setDeadline(DEFAULT_DEADLINE);
   }
 
   /** Milliseconds since the start of the process. */

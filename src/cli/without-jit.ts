@@ -2,18 +2,10 @@
 const OPTION = "BUN_JSC_useJIT";
 /** How the program tells itself what it has read, over a start in the same process. */
 const HANDED_OVER = "ATCR_VERIFY_HANDED_OVER";
-/** Pid, milliseconds, and the standard input as base64. */
-const FORM = /^([0-9]{1,10}):([0-9]{1,6}):([A-Za-z0-9+/=]*)$/;
+/** Pid, and the standard input as base64. */
+const FORM = /^([0-9]{1,10}):([A-Za-z0-9+/=]*)$/;
 /** Bytes of standard input that are handed over; with more the program goes on as it is. Linux takes 128 KiB. */
 const MAX_HANDED_OVER = 64 * 1024;
-
-/** What the program knew before it started anew. */
-export interface HandedOver {
-  /** The whole standard input. */
-  readonly stdin: Uint8Array;
-  /** Milliseconds from the start of the process until then. */
-  readonly elapsed: number;
-}
 
 /**
  * Starts this program anew in the same process, its engine without just-in-time compilation, unless
@@ -25,14 +17,12 @@ export interface HandedOver {
  * The same process means: same pid, same arguments. Where it does not work the program goes on as it is.
  *
  * @param args the program's own arguments
- * @param known the standard input, where it has been read
+ * @param stdin the whole standard input, where it has been read
  */
-export function restartWithoutJit(args: readonly string[], known?: HandedOver): void {
+export function restartWithoutJit(args: readonly string[], stdin?: Uint8Array): void {
   if (process.env[OPTION] !== undefined) return;
-  if (known !== undefined && known.stdin.length > MAX_HANDED_OVER) return;
-  const handedOver = known && {
-    [HANDED_OVER]: `${process.pid}:${Math.ceil(known.elapsed)}:${Buffer.from(known.stdin).toString("base64")}`,
-  };
+  if (stdin !== undefined && stdin.length > MAX_HANDED_OVER) return;
+  const handedOver = stdin && { [HANDED_OVER]: `${process.pid}:${Buffer.from(stdin).toString("base64")}` };
   try {
     // Not by name: the file may be renamed away by an upgrade at this moment.
     process.execve?.("/proc/self/exe", [process.argv0, ...args], { ...process.env, [OPTION]: "0", ...handedOver });
@@ -41,10 +31,9 @@ export function restartWithoutJit(args: readonly string[], known?: HandedOver): 
   }
 }
 
-/** What this process knew before it started anew; what another process was told is not believed. */
-export function handedOver(): HandedOver | undefined {
-  const [, pid, elapsed, stdin = ""] = FORM.exec(process.env[HANDED_OVER] ?? "") ?? [];
+/** The standard input that this process read before it started anew; what another process was given is not believed. */
+export function handedOver(): Uint8Array | undefined {
+  const [, pid, stdin = ""] = FORM.exec(process.env[HANDED_OVER] ?? "") ?? [];
   delete process.env[HANDED_OVER];
-  if (Number(pid) !== process.pid) return undefined;
-  return { stdin: Buffer.from(stdin, "base64"), elapsed: Number(elapsed) };
+  return Number(pid) === process.pid ? Buffer.from(stdin, "base64") : undefined;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { makeOwnFolder } from "../disk/folders.ts";
 import { checkWay } from "../disk/trusted-way.ts";
+import { startOf } from "./process-start.ts";
 
 /** Least and most milliseconds between two looks at what another process is working on. */
 const POLL = { least: 20, most: 250 };
@@ -18,8 +19,6 @@ const MAX_TURNS = 256;
 const LEFT_BEHIND = 90_000;
 /** Bytes of the name of a holder; a larger file is none of this program's, and is not read. */
 const MAX_HOLDER = 64;
-/** States of a process that is over: a zombie, and dead. */
-const OVER: ReadonlySet<string> = new Set(["Z", "X"]);
 const TURNS = "turns";
 
 /** What comes of trying to lock some work. */
@@ -214,21 +213,10 @@ function pauseAfter(waited: number): number {
   return Math.min(POLL.most, Math.max(POLL.least, waited * POLL_SHARE)) * (3 / 4 + Math.random() / 2);
 }
 
-/**
- * `PID STARTTIME`, which together no two processes of one boot have (proc_pid_stat(5), field 22).
- *
- * @returns undefined where there is no such process, or one that is over and whose parent has not looked yet
- */
+/** `PID STARTTIME`; undefined where there is no such process. */
 function holderOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name before it, in parentheses, may hold anything.
-    const [state = "", ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const started = rest[18];
-    return started === undefined || OVER.has(state) ? undefined : `${pid} ${started}`;
-  } catch {
-    return undefined;
-  }
+  const started = startOf(pid);
+  return started === undefined ? undefined : `${pid} ${started}`;
 }
 
 function isAlive(holder: string): boolean {

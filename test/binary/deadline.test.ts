@@ -149,6 +149,14 @@ describe.concurrent("the deadline", () => {
     await server.stop();
   });
 
+  it("counts from the start of the process, also while none of the program runs: containerd does so", async () => {
+    const through = ["/bin/sh", "-c", 'sleep 3; exec "$0" "$@"'];
+    const options = { ...under("late", { deadline: "2s" }), through };
+    expect(headline(await world.pull(world.name, image, options))).toBe(OVER);
+    const inTime = { ...under("in time", { deadline: "30s" }), through };
+    expect(headline(await world.pull(world.name, image, inTime))).toBe("0 allow signed");
+  });
+
   it("is not that of one service, whose time may be over before", async () => {
     const server = await silence();
     const settings = { plcDirectories: [`https://${server.authority}`], didResolverTimeout: "300ms", deadline: "5s" };

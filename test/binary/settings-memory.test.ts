@@ -211,7 +211,7 @@ describe.concurrent("what is remembered of settings", () => {
 });
 
 describe.concurrent("the program that starts anew", () => {
-  const handed = (pid: string, stdin: string) => `${pid}:0:${Buffer.from(stdin).toString("base64")}`;
+  const handed = (pid: string, stdin: string) => `${pid}:${Buffer.from(stdin).toString("base64")}`;
   const question = ({ mediaType, digest, size }: Descriptor) => JSON.stringify({ mediaType, digest, size });
 
   it("believes nothing that was handed over to another process, or is not as it hands it over", async () => {
@@ -221,21 +221,16 @@ describe.concurrent("the program that starts anew", () => {
         handed("1", question(image)),
         handed("", question(image)),
         handed(" ", question(image)),
-        "::",
+        ":",
         "garbage",
-        `${"9".repeat(400)}:0:e30=`,
+        `${"9".repeat(400)}:e30=`,
       ]) {
         const env = { ...world.env, ATCR_VERIFY_HANDED_OVER: value };
         expect(headline(await world.pull(world.name, unsigned, { env }))).toBe(NONE);
       }
-      // A process may tell itself what it likes: it is the one that starts the program.
-      for (const [elapsed, stdin] of [
-        ["NaN", question(image)],
-        ["-99999", question(image)],
-        ["1e9", question(image)],
-        ["", question(image)],
-      ]) {
-        const script = `export ATCR_VERIFY_HANDED_OVER="$$:${elapsed}:${Buffer.from(stdin ?? "").toString("base64")}"; exec "$0" "$@"`;
+      // A process that hands something over to itself in another form.
+      for (const between of ["0:", ":", " "]) {
+        const script = `export ATCR_VERIFY_HANDED_OVER="$$:${between}${Buffer.from(question(image)).toString("base64")}"; exec "$0" "$@"`;
         const through = ["/bin/sh", "-c", script];
         expect(headline(await world.pull(world.name, unsigned, { through }))).toBe(NONE);
       }
