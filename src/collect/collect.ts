@@ -52,9 +52,8 @@ export class Collector {
     if (this.#eligible.size === 0) return;
     if (this.#eligible.size <= MAX_DIRECT) for (const signer of this.#eligible) this.#askSigner(signer);
     if (name !== undefined && demandsOwner(requirement, subject.name.host, atcrHosts)) this.#askOwner(name.handle);
-    this.#channel.run(() =>
-      searchRegistry(this.#subject, this.#eligible, this.#context, (item) => this.#fromRegistry(item)),
-    );
+    const wanted = { signers: this.#eligible, enough: requirement.minSignatures };
+    this.#channel.run(() => searchRegistry(this.#subject, wanted, this.#context, (item) => this.#fromRegistry(item)));
   }
 
   /** The next piece of evidence; undefined when all has been gathered. */

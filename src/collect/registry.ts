@@ -1,7 +1,9 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
 import { RegistryClient } from "../registry/client.ts";
 import type { Endpoint } from "../registry/endpoints.ts";
+import { Rejection } from "../rejection.ts";
 import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
 import { ask, type CollectContext, gapOf, Missing } from "./context.ts";
 import { type Listing, Repository } from "./repository.ts";
@@ -13,36 +15,57 @@ const PARALLEL = 8;
 /** Mirrors that are asked before the registry itself; each may have a list of its own. */
 const MAX_MIRRORS = 4;
 
+/** Whose signatures could help, and how many of them. */
+export interface Wanted {
+  readonly signers: ReadonlySet<Did>;
+  /** So many signers must be named for the rule to be met; then no further host is asked. */
+  readonly enough: number;
+}
+
 /**
  * Looks for signatures in the registry that the image names, where containerd would ask for the image: at
- * its mirrors in their order, and at last at the registry itself (spec 3.1, 3.2). A mirror that fails or
- * lists no candidate hands over to the next.
+ * its mirrors in their order, and at last at the registry itself (spec 3.1, 3.2). The next is asked until as many
+ * signers have been named as are wanted: whatever else somebody has attached at a mirror ends nothing.
  *
- * @param trusted whose signatures could help; candidates that name one of them come first
  * @param found is told each pointer and each gap as it turns up
  */
 export async function searchRegistry(
   subject: Subject,
-  trusted: ReadonlySet<Did>,
+  wanted: Wanted,
   context: CollectContext,
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
   const { all, problem } = context.registries.endpoints(subject.name);
   const server = all.at(-1) ?? all[0];
   const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
-  const failures: string[] = problem === undefined ? [] : [problem];
+  const search = new Search(subject, wanted, found);
+  const missed: GapError[] = [];
   for (const mirror of mirrors) {
     // Instead of being asked again it hands over.
-    const { place: repository, listing } = await listAt(mirror, subject, context, 1);
-    if (listing.referrers.length > 0)
-      return lookAt(listing, repository, repositoryAt(server, subject, context), subject, trusted, found);
-    failures.push(...listing.gaps.map(({ message }) => message));
+    const { place, listing } = await listAt(mirror, subject, context, 1);
+    const gaps = await search.lookAt(listing, place);
+    if (!search.isOver) {
+      missed.push(...gaps);
+      continue;
+    }
+    await search.examine(search.left, repositoryAt(server, subject, context));
+    for (const gap of [...gaps, ...search.gaps]) found(gapOf("registry", gap));
+    return;
   }
-  const { place: last, listing } = await listAt(server, subject, context);
-  // Who was asked before, and did not help, is of interest only where the last one did not either.
-  const gaps = listing.gaps.map((gap) => withFailures(gap, failures));
-  await lookAt({ ...listing, gaps }, last, last, subject, trusted, found);
+  const { place, listing } = await listAt(server, subject, context);
+  const isRead = listing.gaps.length === 0;
+  // What failed before is of interest only where the last one did not help either.
+  const before = [...(problem === undefined ? [] : [problem]), ...missed.map(({ message }) => message)];
+  for (const gap of listing.gaps) found(gapOf("registry", withFailures(gap, before)));
+  const gaps = await search.lookAt({ ...listing, gaps: [] }, place, isRead ? search.left : []);
+  for (const gap of [...gaps, ...search.gaps]) found(gapOf("registry", gap));
+  const [first, ...more] = missed;
+  if (first === undefined || !isRead || search.isOver) return;
+  const others = more.map(({ message }) => message);
+  found(gapOf("registry", withFailures(first, others)));
 }
+
+type GapError = Listing["gaps"][number];
 
 /** A repository, or why it is not asked. */
 type Place = Repository | { readonly unusable: string };
@@ -78,38 +101,98 @@ async function listAt(
     : listAt(endpoint.plain, subject, context, attempts);
 }
 
-function withFailures(gap: Listing["gaps"][number], failures: readonly string[]): Listing["gaps"][number] {
+function withFailures(gap: GapError, failures: readonly string[]): GapError {
   if (failures.length === 0) return gap;
   const answered = gap instanceof Missing && gap.answered;
   return new Missing(gap.code, [...failures, gap.message].join("; "), { cause: gap, answered });
 }
 
-async function lookAt(
-  { referrers, complete, gaps }: Listing,
-  place: Place,
-  last: Place,
-  subject: Subject,
-  trusted: ReadonlySet<Did>,
-  found: (item: Pointer | Gap) => void,
-): Promise<void> {
-  for (const gap of gaps) found(gapOf("registry", gap));
-  if (!(place instanceof Repository)) return;
-  const all = referrers.map((referrer) => ({ referrer, pointer: place.pointerOf(referrer) }));
-  const helpful = firstOfEach(all.filter(({ pointer }) => pointer !== undefined && trusted.has(pointer.signer)));
-  const unnamed = all.filter(({ pointer }) => pointer === undefined);
-  const strangers = all.filter(({ pointer }) => pointer !== undefined && !trusted.has(pointer.signer));
-  const ordered = [...helpful, ...unnamed, ...strangers];
-  const candidates = ordered.slice(0, MAX_CANDIDATES);
+/** What one search has come to, over all the hosts that it asks. */
+class Search {
+  readonly #subject: Subject;
+  readonly #wanted: Wanted;
+  readonly #found: (item: Pointer | Gap) => void;
+  /** Of those who are wanted. */
+  readonly #named = new Set<Did>();
+  /** Candidates that were looked into: the same bytes say the same everywhere. */
+  readonly #known = new Set<Digest>();
+  /** Candidates that were listed and could not be had so far, and why. */
+  readonly #left = new Map<Digest, { readonly referrer: Descriptor; readonly gap: GapError }>();
 
-  for (const { pointer } of candidates) if (pointer !== undefined) found(pointer);
-  // With a trusted name in the list, what strangers put behind it hides nothing.
-  const wanted = helpful.length === 0 ? ordered.length : helpful.length + unnamed.length;
-  if (!complete || wanted > MAX_CANDIDATES) {
-    const detail = `${subject.name.host} lists more than the ${candidates.length} referrers that were looked at`;
-    found({ service: "registry", code: "registry.too_many_candidates", detail });
+  constructor(subject: Subject, wanted: Wanted, found: (item: Pointer | Gap) => void) {
+    this.#subject = subject;
+    this.#wanted = wanted;
+    this.#found = found;
   }
-  const fetched = candidates.filter(({ pointer }) => pointer === undefined).map(({ referrer }) => referrer);
-  await examine(fetched, place, last, found);
+
+  /** Whether as many signers are named as are wanted. */
+  get isOver(): boolean {
+    return this.#named.size >= this.#wanted.enough;
+  }
+
+  /** Candidates that were listed and could not be had so far; the registry itself may have what its mirrors lack. */
+  get left(): readonly Descriptor[] {
+    return [...this.#left.values()].map(({ referrer }) => referrer);
+  }
+
+  /** Why those that are {@link left} could not be had. */
+  get gaps(): readonly GapError[] {
+    return [...this.#left.values()].map(({ gap }) => gap);
+  }
+
+  /**
+   * Looks at what one host lists.
+   *
+   * @param others candidates that other hosts list
+   * @returns what is missing of the list
+   */
+  async lookAt(listing: Listing, place: Place, others: readonly Descriptor[] = []): Promise<readonly GapError[]> {
+    if (!(place instanceof Repository)) return listing.gaps;
+    const { signers } = this.#wanted;
+    const own = new Set(listing.referrers.map(({ digest }) => digest));
+    const listed = [...listing.referrers, ...others.filter(({ digest }) => !own.has(digest))];
+    const all = listed.map((referrer) => ({ referrer, pointer: place.pointerOf(referrer) }));
+    const helpful = firstOfEach(all.filter(({ pointer }) => pointer !== undefined && signers.has(pointer.signer)));
+    const unnamed = all.filter(({ pointer, referrer }) => pointer === undefined && !this.#known.has(referrer.digest));
+    const strangers = all.filter(({ pointer }) => pointer !== undefined && !signers.has(pointer.signer));
+    const ordered = [...helpful, ...unnamed, ...strangers];
+    const candidates = ordered.slice(0, MAX_CANDIDATES);
+
+    for (const { pointer } of candidates) if (pointer !== undefined) this.#point(pointer);
+    const unfetched = candidates.flatMap(({ pointer, referrer }) => (pointer === undefined ? [referrer] : []));
+    await this.examine(unfetched, place);
+    // With a trusted name in the list, what strangers put behind it hides nothing.
+    const most = helpful.length === 0 ? ordered.length : helpful.length + unnamed.length;
+    if (listing.complete && most <= MAX_CANDIDATES) return listing.gaps;
+    const detail = `${this.#subject.name.host} lists more than the ${candidates.length} referrers that were looked at`;
+    return [...listing.gaps, new Missing("registry.too_many_candidates", detail)];
+  }
+
+  /** Fetches candidates, some at a time and not more than one host's. One that cannot be used stops no other. */
+  async examine(candidates: readonly Descriptor[], place: Place): Promise<void> {
+    if (!(place instanceof Repository)) return;
+    const waiting = candidates.slice(0, MAX_CANDIDATES);
+    const worker = async (): Promise<void> => {
+      for (let referrer = waiting.shift(); referrer !== undefined; referrer = waiting.shift()) {
+        const { digest } = referrer;
+        try {
+          const pointer = await place.examine(referrer);
+          this.#known.add(digest);
+          this.#left.delete(digest);
+          if (pointer !== undefined) this.#point(pointer);
+        } catch (error) {
+          if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+          this.#left.set(digest, { referrer, gap: error });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+  }
+
+  #point(pointer: Pointer): void {
+    if (this.#wanted.signers.has(pointer.signer)) this.#named.add(pointer.signer);
+    this.#found(pointer);
+  }
 }
 
 /** A referrer's descriptor and whom it names by itself. */
@@ -126,35 +209,4 @@ function firstOfEach(candidates: readonly Candidate[]): readonly Candidate[] {
     if (!bySigner.has(signer)) bySigner.set(signer, candidate);
   }
   return [...bySigner.values()];
-}
-
-/** Fetches candidates, some at a time. One that cannot be used leaves a gap and does not stop the others. */
-async function examine(
-  candidates: readonly Descriptor[],
-  place: Repository,
-  last: Place,
-  found: (item: Pointer | Gap) => void,
-): Promise<void> {
-  const waiting = [...candidates];
-  const worker = async (): Promise<void> => {
-    for (let candidate = waiting.shift(); candidate !== undefined; candidate = waiting.shift()) {
-      try {
-        const pointer = await examineOne(candidate, place, last);
-        if (pointer !== undefined) found(pointer);
-      } catch (error) {
-        found(gapOf("registry", error));
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-}
-
-/** What a mirror lists and does not have, the registry itself may have. */
-async function examineOne(candidate: Descriptor, place: Repository, last: Place): Promise<Pointer | undefined> {
-  try {
-    return await place.examine(candidate);
-  } catch (error) {
-    if (!(error instanceof Missing) || !(last instanceof Repository) || last === place) throw error;
-    return last.examine(candidate);
-  }
 }

@@ -1,12 +1,14 @@
-import type { HttpResponse } from "../net/exchange.ts";
+import { HttpFailure, type HttpResponse } from "../net/exchange.ts";
 import { checkContent, readArtifact } from "../oci/artifact.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import {
   ACCEPT_INDEX,
+  allReferrersPath,
   fallbackTagPath,
   isSignatureType,
   isSubjectItself,
   nextPage,
+  type ReferrersPage,
   readReferrers,
   referrersPath,
 } from "../oci/referrers.ts";
@@ -20,7 +22,7 @@ import { badStatus, type CollectContext, hostOf, Missing, stillInTime } from "./
 const MAX_PAGE = 1024 * 1024;
 /** Cap on a signature's manifest and payload in bytes: real ones have about a kilobyte, and anybody may attach one. */
 const MAX_ARTIFACT = 64 * 1024;
-/** Pages of referrers that are read; stops a list without end. */
+/** Pages of referrers that are read at one endpoint; stops a list without end. */
 const MAX_PAGES = 8;
 const MAX_REDIRECTS = 5;
 /**
@@ -39,6 +41,21 @@ export interface Listing {
   readonly gaps: readonly (Missing | Rejection)[];
 }
 
+interface PagedListing extends Listing {
+  readonly pages: number;
+  /** Whether it is of the Referrers API. */
+  readonly isApi: boolean;
+  readonly hasOthers: boolean;
+}
+
+interface Page extends ReferrersPage {
+  readonly isApi: boolean;
+  /** Where it was had, after redirects. */
+  readonly from: string;
+  /** Where the list goes on, as the registry has it; attacker-controlled. */
+  readonly next: string | undefined;
+}
+
 /** One repository at one endpoint, asked about one image. */
 export class Repository {
   readonly #client: RegistryClient;
@@ -52,44 +69,99 @@ export class Repository {
   }
 
   /**
-   * The referrers that may be signatures; incomplete where there were more pages than are read. A page
-   * that cannot be had leaves a gap, and those before it are looked at all the same.
+   * The referrers that may be signatures. A page that cannot be had leaves a gap, and those before it are looked
+   * at all the same. Where the list of signatures has no candidate, the list of all referrers is asked for as
+   * well: some registries filter by another type than the manifest's own.
    */
   async referrers(): Promise<Listing> {
+    const filtered = await this.#list(() => this.#firstPage(), MAX_PAGES);
+    const isFiltered = filtered.isApi && !filtered.hasOthers;
+    const isRead = filtered.complete && !filtered.gaps.some((gap) => gap instanceof Missing);
+    if (filtered.referrers.length > 0 || !isFiltered || !isRead) return filtered;
+    const url = this.#client.urlOf(allReferrersPath(this.#subject.digest));
+    // Both questions together read no more pages than one may.
+    const all = await this.#list(() => this.#fromApi(url), MAX_PAGES - filtered.pages);
+    return { ...all, gaps: [...filtered.gaps, ...all.gaps] };
+  }
+
+  async #list(first: () => Promise<Page | undefined>, most: number): Promise<PagedListing> {
     const referrers: Descriptor[] = [];
     const gaps: (Missing | Rejection)[] = [];
+    const seen = { pages: 0, isApi: false, hasOthers: false };
+    let complete = most > 0;
     try {
-      let answer = await this.#firstPage();
-      for (let page = 1; answer !== undefined; page++) {
-        const response = this.#accepted(answer);
-        stillInTime("the list of referrers", this.#context);
-        const { candidates, unreadable } = readReferrers(response.body);
-        referrers.push(...candidates);
-        if (unreadable !== undefined) gaps.push(unreadable);
-        const next = nextPage(response.headers.get("link"));
-        if (next === undefined) break;
-        if (page === MAX_PAGES) return { referrers, complete: false, gaps };
-        answer = await this.#get(this.#sameHost(next, response.url), ACCEPT_INDEX);
+      let page = complete ? await first() : undefined;
+      seen.isApi = page?.isApi === true;
+      while (page !== undefined) {
+        seen.pages++;
+        seen.hasOthers ||= page.hasOthers;
+        referrers.push(...page.candidates);
+        if (page.unreadable !== undefined) gaps.push(page.unreadable);
+        if (page.next === undefined) break;
+        complete = seen.pages < most;
+        page = complete ? await this.#nextPage(page.next, page) : undefined;
       }
     } catch (error) {
       if (!(error instanceof Missing || error instanceof Rejection)) throw error;
       gaps.push(error);
     }
-    return { referrers, complete: true, gaps };
+    return { referrers, complete, gaps, ...seen };
   }
 
   /** By the Referrers API, else the fallback tag; undefined where there is neither. */
-  async #firstPage(): Promise<RegistryAnswer | undefined> {
-    const { digest } = this.#subject;
-    const answer = await this.#get(this.#client.urlOf(referrersPath(digest)), ACCEPT_INDEX);
-    const { status, headers } = answer.response;
+  async #firstPage(): Promise<Page | undefined> {
+    return (await this.#fromApi(this.#client.urlOf(referrersPath(this.#subject.digest)))) ?? this.#fromTag();
+  }
+
+  /** By the Referrers API; undefined where the registry has none (spec 3.1). */
+  async #fromApi(url: string): Promise<Page | undefined> {
+    let answer: RegistryAnswer;
+    try {
+      answer = await this.#get(url, ACCEPT_INDEX);
+    } catch (error) {
+      // A registry that does not know the path may lead to a page for people, which a node need not reach.
+      if (error instanceof Missing && error.cause instanceof HttpFailure && error.cause.isRedirected) return undefined;
+      throw error;
+    }
+    const { status, headers, url: from } = answer.response;
     // Harbor before 2.8 answers 401 for an API that it does not have, and says not how to authenticate.
     const isUnknown = status === 401 && !headers.has("www-authenticate");
-    if (!NO_REFERRERS_API.has(status) && !isUnknown) return answer;
-    const fallback = await this.#get(this.#client.urlOf(fallbackTagPath(digest)), ACCEPT_INDEX);
-    if (fallback.response.status === 404) return undefined;
+    const isElsewhere = status !== 200 && new URL(from).host !== new URL(url).host;
+    if (NO_REFERRERS_API.has(status) || isUnknown || isElsewhere) return undefined;
+    return this.#page(answer, true);
+  }
+
+  /** What stands at the tag in place of the Referrers API; undefined where nothing does. */
+  async #fromTag(): Promise<Page | undefined> {
+    const { digest } = this.#subject;
+    const answer = await this.#get(this.#client.urlOf(fallbackTagPath(digest)), ACCEPT_INDEX);
+    const { status, url, body } = answer.response;
     // GitLab takes the tag for the digest, and answers with the image.
-    return isSubjectItself(fallback.response.body, digest) ? undefined : fallback;
+    if (status === 404 || isSubjectItself(body, digest)) return undefined;
+    const tag = `the tag in place of the Referrers API, which ${hostOf(url)} lacks,`;
+    if (status === 403) {
+      throw new Missing(
+        "registry.bad_response",
+        `${tag} could not be asked for (status 403${answer.tried ? `, ${answer.tried}` : ""})`,
+      );
+    }
+    return this.#page(answer, false) ?? badResponse(`${tag} is no OCI index`);
+  }
+
+  async #nextPage(link: string, { from, isApi }: Page): Promise<Page> {
+    const answer = await this.#get(this.#sameHost(link, from), ACCEPT_INDEX);
+    return (
+      this.#page(answer, isApi) ??
+      badResponse(`the list of referrers of ${hostOf(from)} goes on with what is no OCI index`)
+    );
+  }
+
+  /** @returns undefined where it is no OCI index */
+  #page(answer: RegistryAnswer, isApi: boolean): Page | undefined {
+    const { body, url, headers } = this.#accepted(answer);
+    stillInTime("the list of referrers", this.#context);
+    const page = readReferrers(body);
+    return page && { ...page, isApi, from: url, next: nextPage(headers.get("link")) };
   }
 
   /** What a referrer's descriptor says by itself, so that its manifest need not be fetched. */
@@ -121,10 +193,6 @@ export class Repository {
   }
 
   async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
-    if (descriptor.size > MAX_ARTIFACT) {
-      const detail = `${what} has ${descriptor.size} bytes, at most ${MAX_ARTIFACT} are read`;
-      throw new Missing("registry.bad_response", detail);
-    }
     const { body } = this.#accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT));
     stillInTime(what, this.#context);
     checkContent(body, descriptor, what);
@@ -153,4 +221,8 @@ export class Repository {
     }
     return next.href;
   }
+}
+
+function badResponse(detail: string): never {
+  throw new Missing("registry.bad_response", detail);
 }

@@ -65,10 +65,13 @@ export type HttpFailureKind =
 /** Thrown by a {@link HttpClient}; nothing else is. An answered status, also 500, is no failure. */
 export class HttpFailure extends Error {
   readonly kind: HttpFailureKind;
+  /** Whether the host that was asked answered with a redirect, and it failed behind that. */
+  readonly isRedirected: boolean;
 
-  constructor(kind: HttpFailureKind, message: string, options?: ErrorOptions) {
+  constructor(kind: HttpFailureKind, message: string, options?: ErrorOptions & { readonly isRedirected?: boolean }) {
     super(message, options);
     this.name = "HttpFailure";
     this.kind = kind;
+    this.isRedirected = options?.isRedirected === true;
   }
 }

@@ -33,21 +33,29 @@ async function withClock(request: HttpRequest, deadline: Deadline, options: Http
   const time = Math.min(request.timeout, deadline.remaining());
   const clock = new AbortController();
   const ending = setTimeout(() => clock.abort(), time);
+  let isRedirected = false;
+  const redirected = (): void => {
+    isRedirected = true;
+  };
   try {
     if (time <= 0) clock.abort();
-    return await followed({ request, options, signal: clock.signal, endsAt: performance.now() + time });
+    return await followed({ request, options, signal: clock.signal, endsAt: performance.now() + time }, redirected);
   } catch (error) {
     const kind = clock.signal.aborted && !(error instanceof HttpFailure) ? "timeout" : failureKind(error);
     const said =
       error instanceof HttpFailure ? error.message : kind === "timeout" ? "no answer in time" : errorCode(error);
     const after = kind === "timeout" ? ` (after ${(time / 1000).toFixed(1)} s)` : "";
-    throw new HttpFailure(kind, `${request.purpose} ${hostOf(request.url)}: ${said}${after}`, { cause: error });
+    throw new HttpFailure(kind, `${request.purpose} ${hostOf(request.url)}: ${said}${after}`, {
+      cause: error,
+      isRedirected,
+    });
   } finally {
     clearTimeout(ending);
   }
 }
 
-async function followed(exchange: Exchange): Promise<HttpResponse> {
+/** @param redirected called at each redirect, before it is followed */
+async function followed(exchange: Exchange, redirected: () => void): Promise<HttpResponse> {
   const { request, signal } = exchange;
   const own = parseUrl(request.url);
   let url = own;
@@ -65,6 +73,7 @@ async function followed(exchange: Exchange): Promise<HttpResponse> {
       return { status: response.status, url: url.href, headers, body };
     }
 
+    redirected();
     void response.body?.cancel().catch(() => {});
     const next = redirectTarget(response, url);
     // What was sent by POST is for the host that it was sent to.

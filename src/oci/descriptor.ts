@@ -2,10 +2,12 @@ import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { type RejectionCode, reject } from "../rejection.ts";
 import { type Digest, isDigest } from "./digest.ts";
 
-/** What a manifest or an index says of another blob (OCI image spec, descriptor). */
+/**
+ * What a manifest or an index says of another blob (OCI image spec, descriptor). Its size is not looked at: some
+ * registries get it wrong, the digest decides which bytes are meant, and a cap how many are read.
+ */
 export interface Descriptor {
   readonly digest: Digest;
-  readonly size: number;
   readonly artifactType: string | undefined;
   /** As they came: every value is unknown until it has been looked at. */
   readonly annotations: JsonObject;
@@ -21,12 +23,9 @@ export interface Descriptor {
 export function readDescriptor(value: unknown, code: RejectionCode, what: string): Descriptor {
   if (!isJsonObject(value)) reject(code, `${what} is not an object`);
   const digest = field(value, "digest");
-  const size = field(value, "size");
   if (typeof digest !== "string" || !isDigest(digest)) reject(code, `${what} has no sha256 digest`);
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) reject(code, `${what} has no size`);
   return {
     digest,
-    size,
     artifactType: optionalText(value, "artifactType"),
     annotations: readAnnotations(value),
   };

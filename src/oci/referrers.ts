@@ -15,9 +15,14 @@ const MAX_REFERRERS = 5000;
 
 export const ACCEPT_INDEX = INDEX_TYPE;
 
-/** Path of the Referrers API (OCI distribution spec 1.1). */
+/** Path of the Referrers API (OCI distribution spec 1.1), asked for signatures alone. */
 export function referrersPath(digest: Digest): string {
-  return `referrers/${digest}?artifactType=${encodeURIComponent(SIGNATURE_TYPE)}`;
+  return `${allReferrersPath(digest)}?artifactType=${encodeURIComponent(SIGNATURE_TYPE)}`;
+}
+
+/** The same, for referrers of all types: some registries filter by another type than the manifest's own. */
+export function allReferrersPath(digest: Digest): string {
+  return `referrers/${digest}`;
 }
 
 /** Path of the index that stands in where a registry lacks the Referrers API. */
@@ -29,6 +34,8 @@ export function fallbackTagPath(digest: Digest): string {
 export interface ReferrersPage {
   /** Those that may be signatures. */
   readonly candidates: readonly Descriptor[];
+  /** Whether it lists others as well: then the registry has not filtered it. */
+  readonly hasOthers: boolean;
   /** Why one that may be a signature cannot be fetched (the first of them); the others stand. */
   readonly unreadable?: Rejection;
 }
@@ -38,21 +45,25 @@ export interface ReferrersPage {
  * artifactType is a hint: where it says nothing, the manifest decides ({@link isSignatureType}).
  * One bad descriptor hides no other: whoever may push can have a referrer with a sha512 digest.
  *
- * @param bytes attacker-controlled JSON
- * @throws Rejection registry.bad_response where it is no list
+ * @param bytes attacker-controlled
+ * @returns undefined where it is no OCI index, but a page for people, an empty object and the like
+ * @throws Rejection registry.bad_response where it lists too many
  */
-export function readReferrers(bytes: Uint8Array): ReferrersPage {
-  const index = parseJson(bytes, "registry.bad_response", "the list of referrers");
-  const manifests = isJsonObject(index) ? field(index, "manifests") : undefined;
-  if (!Array.isArray(manifests)) reject("registry.bad_response", "the list of referrers is not an OCI index");
+export function readReferrers(bytes: Uint8Array): ReferrersPage | undefined {
+  const manifests = manifestsOf(bytes);
+  if (manifests === undefined) return undefined;
   if (manifests.length > MAX_REFERRERS) {
     reject("registry.bad_response", `one page lists ${manifests.length} referrers, more than ${MAX_REFERRERS}`);
   }
   const candidates: Descriptor[] = [];
+  let hasOthers = false;
   let unreadable: Rejection | undefined;
   for (const [i, value] of manifests.entries()) {
     const artifactType = isJsonObject(value) ? optionalText(value, "artifactType") : undefined;
-    if (saysSomething(artifactType) && artifactType !== SIGNATURE_TYPE) continue;
+    if (saysSomething(artifactType) && artifactType !== SIGNATURE_TYPE) {
+      hasOthers = true;
+      continue;
+    }
     try {
       candidates.push(readDescriptor(value, "registry.bad_response", `referrer ${i + 1} of the list`));
     } catch (error) {
@@ -60,7 +71,21 @@ export function readReferrers(bytes: Uint8Array): ReferrersPage {
       unreadable ??= error;
     }
   }
-  return { candidates, ...(unreadable === undefined ? {} : { unreadable }) };
+  return { candidates, hasOthers, ...(unreadable === undefined ? {} : { unreadable }) };
+}
+
+/** @returns undefined where there is no such list; one that is null is empty, as for every client in Go */
+function manifestsOf(bytes: Uint8Array): readonly unknown[] | undefined {
+  let index: unknown;
+  try {
+    index = parseJson(bytes, "registry.bad_response", "the list of referrers");
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
+  const manifests = isJsonObject(index) ? field(index, "manifests") : undefined;
+  if (manifests === null) return [];
+  return Array.isArray(manifests) ? manifests : undefined;
 }
 
 /** Whether a registry answered with the very image whose referrers were asked for. */

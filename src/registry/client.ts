@@ -2,6 +2,8 @@ import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
 import { type Authorisation, type AuthoriseContext, authorise } from "./authorise.ts";
 import type { Endpoint } from "./endpoints.ts";
 
+const API = "/v2/";
+
 /** An answer, and how we said who we are, where we were asked. */
 export interface RegistryAnswer {
   readonly response: HttpResponse;
@@ -17,6 +19,8 @@ export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedi
 export class RegistryClient {
   readonly endpoint: Endpoint;
   readonly #repository: string;
+  /** What the endpoint itself calls it: the path behind `/v2/`, for tokens and credentials. */
+  readonly #ownName: string;
   readonly #context: AuthoriseContext;
   #authorisation: Promise<Authorisation> | undefined;
 
@@ -24,6 +28,7 @@ export class RegistryClient {
   constructor(endpoint: Endpoint, repository: string, context: AuthoriseContext) {
     this.endpoint = endpoint;
     this.#repository = repository;
+    this.#ownName = `${prefixOf(endpoint)}${repository}`;
     this.#context = context;
   }
 
@@ -47,7 +52,7 @@ export class RegistryClient {
     this.#authorisation ??= authorise(
       first.headers.get("www-authenticate"),
       this.endpoint,
-      this.#repository,
+      this.#ownName,
       this.#context,
     );
     const authorisation = await this.#authorisation;
@@ -56,9 +61,11 @@ export class RegistryClient {
   }
 
   #ask(url: string, request: RegistryRequest, authorisation: Authorisation | undefined): Promise<HttpResponse> {
-    const { headers: further, tls } = this.endpoint;
-    const authorised = authorisation?.header === undefined ? {} : { Authorization: authorisation.header };
-    const headers = { ...further, ...authorised };
+    const { headers: further = {}, tls } = this.endpoint;
+    const headers =
+      authorisation?.header === undefined
+        ? further
+        : { ...withoutAuthorization(further), Authorization: authorisation.header };
     return this.#context.ask({
       ...request,
       url,
@@ -69,6 +76,18 @@ export class RegistryClient {
       purpose: "registry",
     });
   }
+}
+
+/** `proxy-hub/` for a registry that override_path puts at `/v2/proxy-hub`. */
+function prefixOf({ root }: Endpoint): string {
+  const path = `${new URL(root).pathname.replace(/\/$/, "")}/`;
+  const at = path.indexOf(API);
+  return at < 0 ? "" : path.slice(at + API.length);
+}
+
+/** Names of fields have no case (RFC 9110 5.1). */
+function withoutAuthorization(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"));
 }
 
 function howOf(authorisation: Authorisation | undefined): Omit<RegistryAnswer, "response"> {

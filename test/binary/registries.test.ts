@@ -290,6 +290,93 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
     });
   });
 
+  it.each([
+    ["a signature of a stranger", { annotations: { "io.atcr.atproto.did": "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz" } }, {}],
+    [
+      "a descriptor without a type, of something else",
+      { artifactType: "application/spdx+json" },
+      { artifactType: undefined },
+    ],
+  ])("that list %s: the registry itself is asked for the rest", async (_, attached, listed) => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      const descriptor = mirror.attach("alice/app", site.image, attached);
+      mirror.override("/referrers/", { json: { schemaVersion: 2, manifests: [{ ...descriptor, ...listed }] } });
+      site.hosts(hostOf(mirror));
+      expect(headline(await site.pull())).toBe(SIGNED);
+      expect(mirror.count("/referrers/")).toBeGreaterThan(0);
+      await mirror.stop();
+    });
+  });
+
+  it("that list one of two signers who are both needed: the registry itself is asked for the other", async () => {
+    await onSite(async (site) => {
+      const [mirror, { registry, signer }] = [await site.another(), site.world];
+      mirror.attach("alice/app", site.image, { annotations: { "io.atcr.atproto.did": crowd[0] ?? "" } });
+      site.world.policy(
+        enforcing(...crowd, signer.did).replace("action: enforce", "action: enforce, require: {minSignatures: 2}"),
+      );
+      site.hosts(hostOf(mirror));
+      await site.pull();
+      expect(registry.count("/referrers/")).toBeGreaterThan(0);
+      await mirror.stop();
+    });
+  });
+
+  it("that could not be read, where the registry itself lists nothing: that is no final no, and names the mirror", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const mirror = await site.another();
+      site.hosts(hostOf(mirror));
+      registry.override("/referrers/", { json: { schemaVersion: 2, manifests: [] } });
+      expect(headline(await site.pull())).toBe("1 deny signature.none");
+      mirror.override("", { status: 503 });
+      const answered = await site.pull();
+      expect(headline(answered)).toBe("2 inconclusive registry.unreachable");
+      expect(answered.stdout).toContain(mirror.authority);
+      await mirror.stop();
+    });
+  });
+
+  it("by the repository's name there: that is what the token and the credentials are for", async () => {
+    await onSite(async (site) => {
+      const mirror = await site.another();
+      site.world.registry.override("", { status: 500 });
+      const path = "/v2/proxy-hub";
+      site.hosts(`[host."${mirror.origin}${path}"]\ncapabilities = ["pull"]\noverride_path = true\n`);
+      const own = "repository:proxy-hub/alice/app:pull";
+      guard(mirror, "Bearer of-the-mirror", challenge(`${mirror.origin}/token`));
+      mirror.override("/token", ({ request }) =>
+        request.headers.authorization === BASIC && request.query.getAll("scope").join() === own
+          ? { json: { token: "of-the-mirror" } }
+          : { status: 401 },
+      );
+      mirror.attach("proxy-hub/alice/app", site.image, {
+        annotations: { "io.atcr.atproto.did": site.world.signer.did },
+      });
+      const auth = Buffer.from(`${USER}:${SECRET}`).toString("base64");
+      site.login({ auths: { [`${mirror.authority}/proxy-hub`]: { auth } } });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      site.login({ auths: { [`${mirror.authority}/alice`]: { auth } } });
+      expect((await site.pull()).code).toBe(2);
+      await mirror.stop();
+    });
+  });
+
+  it("with an authorization of hosts.toml, however that is written: the credential takes its place", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      site.loginToRegistry();
+      for (const name of ["authorization", "Authorization", "AUTHORIZATION"]) {
+        registry.forget();
+        site.hosts(`server = "${registry.origin}"\n[header]\n${name} = "of-the-file"\n`);
+        expect(headline(await site.pull())).toBe(SIGNED);
+        expect(new Set(authorizations(registry.requests))).toEqual(new Set(["of-the-file", BASIC]));
+      }
+    });
+  });
+
   it("of _default, with a path of its own and a header that it alone gets", async () => {
     await onSite(async (site) => {
       const mirror = await site.another();
@@ -389,6 +476,98 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
       }
       expect(mirror.requests).toEqual([]);
       await mirror.stop();
+    });
+  });
+});
+
+describe.concurrent("a registry's list of referrers", () => {
+  const list = (...manifests: unknown[]): Override => ({ json: { schemaVersion: 2, manifests } });
+
+  it("that is filtered by another type than the manifest's own is asked for unfiltered", async () => {
+    await onSite(async (site) => {
+      const { registry, signer } = site.world;
+      const [descriptor] = registry.referrers("alice/app", site.image.digest);
+      registry.override("/referrers/", list({ ...descriptor, artifactType: "application/vnd.oci.empty.v1+json" }));
+      registry.override("artifactType=", list());
+      expect(headline(await site.pull())).toBe(SIGNED);
+      // What the second question comes to changes nothing where every signer was asked.
+      registry.override("/referrers/", { status: 500 });
+      registry.override("artifactType=", list());
+      expect((await site.pull()).code).toBe(2);
+      await signer.unsign(site.image.digest, site.world.begun + 60_000);
+      site.world.policy(enforcing(signer.did));
+      expect(headline(await site.pull())).toBe("1 deny signature.none");
+    });
+  });
+
+  it.each([
+    ["the sum of all sizes", 10_000_000],
+    ["a smaller one", 3],
+    ["none", undefined],
+  ])("with a size that is wrong, %s: the digest decides", async (_, size) => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const [descriptor] = registry.referrers("alice/app", site.image.digest);
+      registry.override("/referrers/", list({ ...descriptor, size, artifactType: undefined, annotations: undefined }));
+      expect(headline(await site.pull())).toBe(SIGNED);
+    });
+  });
+
+  it("that is a page, no index, or leads nowhere: the tag is asked for", async () => {
+    await onSite(async (site) => {
+      const { registry, signer } = site.world;
+      const annotations = { "io.atcr.atproto.did": signer.did };
+      registry.attach("alice/app", site.image, { artifactType: SIGNATURE_TYPE, annotations, fallbackTag: true });
+      for (const answer of [
+        { body: "<html>", headers: { "content-type": "text/html" } },
+        { json: {} },
+        { status: 303, headers: { location: "/login" } },
+        { status: 303, headers: { location: "https://127.0.0.1:1/login" } },
+        { status: 303, headers: { location: "https://nowhere.invalid/login" } },
+        { status: 302, headers: { location: "?again" } },
+        { status: 302 },
+      ] as const) {
+        registry.reset();
+        registry.override("/login", { body: "<html>" });
+        registry.override("/referrers/", answer);
+        expect(headline(await site.pull())).toBe(SIGNED);
+        registry.override("/manifests/sha256-", { status: 404 });
+        expect(headline(await site.pull())).toBe("1 deny signature.none");
+      }
+    });
+  });
+
+  it("that is null is empty", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      registry.override("/referrers/", { json: { schemaVersion: 2, manifests: null } });
+      expect(headline(await site.pull())).toBe("1 deny signature.none");
+      expect(registry.count("/manifests/")).toBe(0);
+    });
+  });
+
+  it("that there is not, and a tag that must not be seen: that is no wish for credentials", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      registry.override("/referrers/", { status: 404 });
+      registry.override("/manifests/sha256-", { status: 403 });
+      const answered = await site.pull();
+      expect(headline(answered)).toBe("2 inconclusive registry.bad_response");
+      expect(answered.stdout).toContain("could not be asked for");
+    });
+  });
+
+  it("costs an unsigned image two requests where there is one, and where there is none", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const unsigned = await site.world.image("unsigned", { signed: false });
+      for (const status of [200, 404] as const) {
+        registry.forget();
+        registry.referrersApi = status === 200 ? "on" : status;
+        site.world.policy(enforcing(site.world.signer.did));
+        expect(headline(await site.world.pull(site.world.name, unsigned))).toBe("1 deny signature.none");
+        expect(registry.requests).toHaveLength(2);
+      }
     });
   });
 });

@@ -34,10 +34,15 @@ export class LoopbackHttp {
     let url = request.url;
     for (let redirects = 0; ; redirects++) {
       this.asked.push({ ...request, url });
-      const response = await this.#ask(url, request, signal, deadline);
+      const response = await this.#ask(url, request, signal, deadline).catch((error: unknown) => {
+        if (!(error instanceof HttpFailure) || redirects === 0) throw error;
+        throw new HttpFailure(error.kind, error.message, { cause: error, isRedirected: true });
+      });
       const location = response.headers.get("location");
       if (!REDIRECTS.includes(response.status) || location === undefined) return response;
-      if (redirects >= request.maxRedirects) throw new HttpFailure("bad_response", `redirects to ${location}`);
+      if (redirects >= request.maxRedirects) {
+        throw new HttpFailure("bad_response", `redirects to ${location}`, { isRedirected: true });
+      }
       url = new URL(location, url).href;
     }
   };

@@ -28,17 +28,47 @@ const QUIRKS: readonly { registry: string; source: string; referrers: Override }
   { registry: "Harbor before 2.9, without a challenge", source: "goharbor/harbor#18305", referrers: { status: 401 } },
   { registry: "one that knows no such method", source: "distribution-spec", referrers: { status: 405 } },
   { registry: "one that says so", source: "distribution-spec", referrers: { status: 501 } },
+  {
+    registry: "one that shows a page to log in",
+    source: "GHCR behind a proxy that follows its redirect",
+    referrers: { body: "<!DOCTYPE html><title>Sign in</title>", headers: { "content-type": "text/html" } },
+  },
+  {
+    registry: "one that says that its page is JSON",
+    source: "goharbor/harbor#19690",
+    referrers: { body: "<html>", headers: { "content-type": "application/json" } },
+  },
+  { registry: "Harbor, of a subject that it does not know", source: "goharbor/harbor", referrers: { json: {} } },
+  {
+    registry: "one that leads elsewhere, to nobody",
+    source: "GHCR, from a node that may reach it alone",
+    referrers: { status: 303, headers: { location: "https://unreachable.example/login" } },
+  },
+  {
+    registry: "one that leads in circles",
+    source: "a proxy that wants a login",
+    referrers: { status: 302, headers: { location: "?again" } },
+  },
+  {
+    registry: "one that leads to a page that is forbidden",
+    source: "a proxy that wants a login",
+    referrers: { status: 302, headers: { location: "https://login.example/forbidden" } },
+  },
 ];
 
 async function search(world: World, digest = DIGEST): Promise<readonly string[]> {
   const found: (Pointer | Gap)[] = [];
-  await searchRegistry(subject({ digest }), new Set([A]), world.context(), (item) => found.push(item));
+  await searchRegistry(subject({ digest }), { signers: new Set([A]), enough: 1 }, world.context(), (item) =>
+    found.push(item),
+  );
   return found.map((item) => ("code" in item ? item.code : item.signer));
 }
 
 describe("a registry without the Referrers API has the tag in its place", () => {
   it.each(QUIRKS)("$registry ($source)", async ({ referrers }) => {
     await using world = await World.start();
+    world.http.places.set("https://login.example", world.registry);
+    world.registry.override("/forbidden", { status: 403 });
     world.attach({ did: A, fallbackTag: true });
     world.registry.override("/referrers/", referrers);
     expect(await search(world)).toEqual([A]);
@@ -54,6 +84,16 @@ describe("a registry without the Referrers API has the tag in its place", () => 
     world.registry.override("/manifests/", { body: image, headers: { "content-type": MANIFEST } });
     expect(await search(world, digestOf(image))).toEqual([]);
     expect(await search(world)).toEqual(["registry.bad_response"]);
+  });
+});
+
+describe("a list that is null (every client in Go takes it for empty)", () => {
+  it("is no reason to ask for the tag", async () => {
+    await using world = await World.start();
+    world.attach({ did: A, fallbackTag: true });
+    world.registry.override("/referrers/", { json: { schemaVersion: 2, manifests: null } });
+    expect(await search(world)).toEqual([]);
+    expect(world.http.count("/manifests/")).toBe(0);
   });
 });
 

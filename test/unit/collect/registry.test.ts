@@ -14,14 +14,17 @@ const BAD = "registry.bad_response";
 
 interface Searching {
   readonly trusted?: readonly Did[];
+  readonly enough?: number;
   readonly config?: Partial<Config>;
   readonly subject?: Subject;
 }
 
-async function searchFully(world: World, { trusted = [A, B], config, ...given }: Searching = {}) {
+async function searchFully(world: World, { trusted = [A, B], enough = 1, config, ...given }: Searching = {}) {
   const found: (Pointer | Gap)[] = [];
   const context = world.context(config);
-  await searchRegistry(given.subject ?? subject(), new Set(trusted), context, (item) => found.push(item));
+  await searchRegistry(given.subject ?? subject(), { signers: new Set(trusted), enough }, context, (item) =>
+    found.push(item),
+  );
   return found;
 }
 
@@ -40,13 +43,53 @@ const many = (count: number, did?: string): object[] =>
   Array.from({ length: count }, (_, i) => listed(`${did} ${i}`, did));
 
 describe("searchRegistry, the list of referrers", () => {
-  it("is the Referrers API's, asked once for signatures; that it is empty is final", async () => {
+  const url = `https://registry.example/v2/team/app/referrers/${DIGEST}`;
+  const filtered = `${url}?artifactType=application%2Fvnd.atproto.signature.v1%2Bjson`;
+
+  it("is the Referrers API's, asked for signatures, and for all where none is listed; that both are empty is final", async () => {
     await using world = await World.start();
     expect(await search(world)).toEqual([]);
-    const type = "artifactType=application%2Fvnd.atproto.signature.v1%2Bjson";
-    expect(world.http.asked.map(({ url }) => url)).toEqual([
-      `https://registry.example/v2/team/app/referrers/${DIGEST}?${type}`,
-    ]);
+    expect(world.http.asked.map((request) => request.url)).toEqual([filtered, url]);
+  });
+
+  it("is asked for once where it has a candidate, or others that show that it is not filtered", async () => {
+    await using world = await World.start();
+    world.attach({ did: A });
+    expect(await search(world)).toEqual([A]);
+    expect(world.http.asked.map((request) => request.url)).toEqual([filtered]);
+    world.list({ ...listed("sbom", A), artifactType: "application/spdx+json" });
+    expect(await search(world)).toEqual([]);
+    expect(world.http.asked).toHaveLength(2);
+  });
+
+  it("is taken without the filter where a registry filters by another type (goharbor/harbor)", async () => {
+    await using world = await World.start();
+    const { artifactType: _, ...descriptor } = world.attach({ did: A });
+    world.list({ ...descriptor, artifactType: EMPTY });
+    world.registry.override("artifactType=", { json: { schemaVersion: 2, manifests: [] } });
+    expect(await search(world)).toEqual([A]);
+  });
+
+  it.each([
+    ["is not known", { status: 404 }, []],
+    ["is a page", { body: "<html>" }, []],
+    ["fails", { status: 503 }, ["registry.unreachable"]],
+    ["wants credentials", { status: 403 }, ["registry.unauthorized"]],
+  ])("without a filter that %s adds %j", async (_, answer, expected) => {
+    await using world = await World.start();
+    world.registry.override("/referrers/", answer);
+    world.registry.override("artifactType=", { json: { schemaVersion: 2, manifests: [] } });
+    expect(await search(world)).toEqual(expected);
+    expect(world.http.count("/manifests/")).toBe(0);
+  });
+
+  it("reads no more pages with both questions than with one", async () => {
+    await using world = await World.start();
+    const page = { json: { manifests: [] }, headers: { link: `<?more>; rel="next"` } };
+    const last = { json: { manifests: [] } };
+    world.registry.override("/referrers/", page, page, last, page);
+    expect(await search(world)).toEqual(["registry.too_many_candidates"]);
+    expect(world.http.asked).toHaveLength(8);
   });
 
   it.each([400, 404, 405, 406, 501] as const)("is the fallback tag's where the API answers %i", async (status) => {
@@ -79,14 +122,31 @@ describe("searchRegistry, the list of referrers", () => {
     world.registry.reset();
     world.registry.referrersApi = 404;
     world.registry.override("/manifests/", { status });
-    expect(await search(world)).toEqual([code]);
+    // 403 says nothing of credentials where there may be no tag at all.
+    expect(await search(world)).toEqual([status === 403 ? BAD : code]);
   });
 
-  it("is missing where it is no index", async () => {
+  it("is missing where what stands at the tag is no index, or the list goes on with none", async () => {
     await using world = await World.start();
-    world.registry.override("/referrers/", { body: "<html>" }, { json: [] });
+    world.registry.referrersApi = 404;
+    world.registry.override("/manifests/", { body: "<html>" }, { json: {} });
     expect(await search(world)).toEqual([BAD]);
     expect(await search(world)).toEqual([BAD]);
+    world.registry.override("/referrers/", { body: "<html>" });
+    const headers = { link: `<?page=2>; rel="next"` };
+    world.registry.override("artifactType=", { json: { manifests: [] }, headers });
+    expect(await search(world)).toEqual([BAD]);
+  });
+
+  it("says that the tag could not be asked for where the status for it is 403", async () => {
+    await using world = await World.start();
+    world.registry.referrersApi = 404;
+    world.registry.override("/manifests/", { status: 403 });
+    const [gap] = await searchFully(world);
+    expect(gap).toMatchObject({
+      code: BAD,
+      detail: expect.stringMatching(/the tag .* could not be asked for/) as string,
+    });
   });
 
   it("is filtered here too", async () => {
@@ -271,14 +331,15 @@ describe("searchRegistry, one candidate", () => {
     expect(world.http.origins).toEqual(["https://registry.example"]);
   });
 
-  it("that is large is not fetched, and leaves a gap", async () => {
+  it("that is large leaves a gap, whatever size is listed", async () => {
     await using world = await World.start();
     world.attach({ payload: { filler: "x".repeat(64 * 1024) } });
     expect(await search(world)).toEqual([BAD]);
-    expect(world.http.asked).toHaveLength(2);
-    world.list(listed("manifest", undefined, { size: 64 * 1024 + 1 }));
-    expect(await search(world)).toEqual([BAD]);
-    expect(world.http.asked).toHaveLength(3);
+    const { annotations: _, ...small } = world.attach({ payload: payloadOf(A) });
+    for (const size of [64 * 1024 + 1, 1, undefined]) {
+      world.list({ ...small, size });
+      expect(await search(world)).toEqual([A]);
+    }
   });
 
   it("that names nobody is none", async () => {
@@ -289,7 +350,6 @@ describe("searchRegistry, one candidate", () => {
   });
 
   it.each([
-    ["of another size than listed", (world: World, it: Descriptor) => relist(world, it, { size: it.size + 1 })],
     [
       "with other bytes than listed",
       (world: World, it: Descriptor) =>
@@ -379,7 +439,9 @@ describe("searchRegistry, the host", () => {
   it("that has a bug of ours met is no gap", async () => {
     await using world = await World.start();
     const context = { ...world.context(), http: () => Promise.reject(new TypeError("a bug")) };
-    await expect(searchRegistry(subject(), new Set(), context, () => {})).rejects.toThrow(TypeError);
+    await expect(searchRegistry(subject(), { signers: new Set(), enough: 1 }, context, () => {})).rejects.toThrow(
+      TypeError,
+    );
   });
 });
 

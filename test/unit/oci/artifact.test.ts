@@ -26,8 +26,9 @@ describe("checkContent", () => {
       codeOf(() => checkContent(toUtf8(text), descriptor(changes), "it"));
     expect(check({}, "payload")).toBe("none");
     expect(check({}, "payloaD")).toBe("registry.bad_response");
-    expect(check({ size: 8 }, "payload")).toBe("registry.bad_response");
-    expect(check({ size: 6 }, "payload")).toBe("registry.bad_response");
+    // The digest decides: registries are known to add up sizes, or to take other ones.
+    expect(check({ size: 8 }, "payload")).toBe("none");
+    expect(check({ size: 6 }, "payload")).toBe("none");
   });
 });
 
@@ -35,7 +36,7 @@ describe("readArtifact", () => {
   it("reads annotations and the first layer", () => {
     const artifact = read({ layers: [PAYLOAD, { digest: "not looked at" }] });
     expect(artifact?.annotations).toEqual({ a: "b" });
-    expect(artifact?.payload).toMatchObject({ digest: PAYLOAD.digest, size: PAYLOAD.size });
+    expect(artifact?.payload).toMatchObject({ digest: PAYLOAD.digest });
   });
 
   it("goes by the manifest's artifactType, then by its config's mediaType", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  allReferrersPath,
   fallbackTagPath,
   isSignatureType,
   nextPage,
@@ -17,12 +18,17 @@ const descriptor = (content: string, artifactType?: unknown) => ({
   size: 1,
   ...(artifactType === undefined ? {} : { artifactType }),
 });
-const page = (...manifests: readonly unknown[]) => readReferrers(json({ manifests }));
+const page = (...manifests: readonly unknown[]) => {
+  const found = readReferrers(json({ manifests }));
+  if (found === undefined) throw new Error("it is no index");
+  return found;
+};
 
 describe("the paths of referrers", () => {
   it("are those of the distribution specification", () => {
     const type = "application%2Fvnd.atproto.signature.v1%2Bjson";
     expect(referrersPath(DIGEST)).toBe(`referrers/${DIGEST}?artifactType=${type}`);
+    expect(allReferrersPath(DIGEST)).toBe(`referrers/${DIGEST}`);
     expect(fallbackTagPath(DIGEST)).toBe(`manifests/${DIGEST.replace(":", "-")}`);
   });
 });
@@ -44,15 +50,22 @@ describe("readReferrers", () => {
   });
 
   it("does not mind what is wrong with descriptors of other artifacts", () => {
-    expect(page({ artifactType: "application/spdx+json", digest: "sha512:…" })).toEqual({ candidates: [] });
+    expect(page({ artifactType: "application/spdx+json", digest: "sha512:…" })).toEqual({
+      candidates: [],
+      hasOthers: true,
+    });
   });
 
-  it.each(["", "[]", "null", "{}", `{"manifests":{}}`, `{"manifests":null}`, "<html>", "\xff"])(
-    "refuses what is no index: %s",
+  it.each(["", "[]", "null", "{}", `{"manifests":{}}`, `{"manifests":"x"}`, "<html>", "\xff"])(
+    "knows what is no index: %s",
     (text) => {
-      expect(codeOf(() => readReferrers(Buffer.from(text, "latin1")))).toBe("registry.bad_response");
+      expect(readReferrers(Buffer.from(text, "latin1"))).toBeUndefined();
     },
   );
+
+  it("takes a list that is null for an empty one", () => {
+    expect(readReferrers(json({ manifests: null }))).toEqual({ candidates: [], hasOthers: false });
+  });
 
   it("bounds the referrers of one page", () => {
     const many = (count: number) => Array.from({ length: count }, () => descriptor("same", "x/y"));
