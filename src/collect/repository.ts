@@ -119,8 +119,7 @@ export class Repository {
     try {
       answer = await this.#get(url, ACCEPT_INDEX);
     } catch (error) {
-      // A registry that does not know the path may lead to a page for people, which a node need not reach.
-      if (error instanceof Missing && error.cause instanceof HttpFailure && error.cause.isRedirected) return undefined;
+      if (leadsNowhere(error)) return undefined;
       throw error;
     }
     const { status, headers, url: from } = answer.response;
@@ -221,6 +220,15 @@ export class Repository {
     }
     return next.href;
   }
+}
+
+/**
+ * A registry that does not know the path may lead to a page for people, which a node need not reach. One that leads
+ * to where nobody may be asked is another thing, and is told.
+ */
+function leadsNowhere(error: unknown): boolean {
+  if (!(error instanceof Missing) || !(error.cause instanceof HttpFailure)) return false;
+  return error.cause.isRedirected && error.cause.kind !== "forbidden_address";
 }
 
 function badResponse(detail: string): never {

@@ -61,7 +61,8 @@ describe.concurrent("each decision at containerd's door", () => {
           pds: expect.any(Number),
           registry: expect.any(Number),
         },
-        requests: { directory: 1, pds: 1, registry: 1 },
+        // The registry may be asked for all referrers as well before the answer is there.
+        requests: { directory: 1, pds: 1, registry: expect.toBeOneOf([1, 2]) },
         policy,
         version: expect.any(String),
         pid: expect.any(Number),

@@ -150,7 +150,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: cell("net.tls", 2),
   },
   "longer than announced": {
-    registry: cell("registry.bad_response", 1),
+    registry: cell("registry.bad_response", 2),
     "token server": cell("registry.unauthorized", 1),
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.invalid", 1),
@@ -166,7 +166,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: cell("identity.unreachable", 6),
   },
   "redirect loop": {
-    registry: cell("registry.bad_response", 6),
+    registry: cell("registry.bad_response", 12),
     "token server": cell("registry.bad_response", 1),
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
@@ -222,7 +222,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: cell("identity.unreachable", 6),
   },
   "wrong content type": {
-    registry: cell("registry.bad_response", 1),
+    registry: cell("registry.bad_response", 2),
     "token server": cell("registry.unauthorized", 1),
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.invalid", 1),
@@ -254,7 +254,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: TUNNEL,
   },
   "JSON nested deep": {
-    registry: cell("registry.bad_response", 1),
+    registry: cell("registry.bad_response", 2),
     "token server": cell("registry.unauthorized", 1),
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.invalid", 1),
