@@ -16,10 +16,17 @@ import { SignerSearch } from "./signer.ts";
 /** Rules with at most this many signers have each asked without waiting for the registry (spec 3.3). */
 const MAX_DIRECT = 16;
 
+/** A PDS says that the signer's repo holds no such record, and does not prove it. */
+export interface UnprovenAbsence {
+  readonly signer: Did;
+  /** Of the record, as a path of the repo. */
+  readonly path: string;
+}
+
 /** One piece of evidence as it arrives. */
 export type Collected =
   | { readonly kind: "pointer"; readonly pointer: Pointer }
-  | { readonly kind: "gap"; readonly gap: Gap }
+  | { readonly kind: "gap"; readonly gap: Gap; readonly absent?: UnprovenAbsence }
   | { readonly kind: "owner"; readonly owner: OwnerAnswer }
   /** With what the identity proved on the way to the record, so that it is proven once. */
   | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly proof?: IdentityProof };

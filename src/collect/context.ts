@@ -65,19 +65,34 @@ export class Missing extends Error {
   readonly code: RejectionCode;
   /** As {@link Gap.answered}. */
   readonly answered: boolean;
+  /** Whether a PDS says that there is no such record, without proving it. */
+  readonly saysAbsent: boolean;
 
-  constructor(code: RejectionCode, message: string, options: ErrorOptions & { readonly answered?: boolean } = {}) {
+  constructor(
+    code: RejectionCode,
+    message: string,
+    options: ErrorOptions & { readonly answered?: boolean; readonly saysAbsent?: boolean } = {},
+  ) {
     super(message, options);
     this.name = "Missing";
     this.code = code;
     this.answered = options.answered === true;
+    this.saysAbsent = options.saysAbsent === true;
   }
 }
 
-/** An answer, and how often and how long was asked for it. */
+/** An answer, how often and how long was asked for it, and when the attempt that it answers began. */
 export interface Answer extends HttpResponse {
   readonly tries: Tries;
+  /** Milliseconds since 1970. */
+  readonly askedAt: number;
 }
+
+/**
+ * Statuses that say that nobody answered: too many requests, and a gateway that got no answer from the server
+ * behind it; 520 to 524 are Cloudflare's words for that. Every other status is the server's answer (spec 4).
+ */
+const SILENT: ReadonlySet<number> = new Set([429, 502, 503, 504, 520, 521, 522, 523, 524]);
 
 /**
  * Asks, and asks again where nobody could be reached or whoever was is busy (retry.ts).
@@ -100,8 +115,8 @@ export async function ask(
  *
  * @throws Missing where there is no answer; any status is an answer
  */
-export function answerTo(service: Service, { tries, isCutByDeadline }: Question, outcome: Outcome): Answer {
-  if ("response" in outcome) return { ...outcome.response, tries };
+export function answerTo(service: Service, { tries, askedAt, isCutByDeadline }: Question, outcome: Outcome): Answer {
+  if ("response" in outcome) return { ...outcome.response, tries, askedAt };
   const { failure } = outcome;
   // How long a silence lasted is said already.
   const often = failure.kind === "timeout" && tries.attempts === 1 ? "" : ` (${describeTries(tries)})`;
@@ -128,12 +143,18 @@ export async function askTxt(
   }
 }
 
-/** @throws Missing for a status that is not the answer hoped for */
-export function badStatus(service: Service, response: HttpResponse & { readonly tries?: Tries }): never {
-  const busy = response.status === 429 || response.status >= 500;
-  const code = (busy ? UNREACHABLE : BAD_RESPONSE)[service];
-  const often = response.tries === undefined || !busy ? "" : ` (${describeTries(response.tries)})`;
-  throw new Missing(code, `${hostOf(response.url)} answers with status ${response.status}${often}`);
+/**
+ * @param said what the peer says about it, as it ends a message (said.ts)
+ * @throws Missing for a status that is not the answer hoped for
+ */
+export function badStatus(service: Service, response: HttpResponse & { readonly tries?: Tries }, said = ""): never {
+  const { status, tries } = response;
+  const isBusy = status === 429 || status >= 500;
+  // No evidence of before takes the place of what a registry says, so that it need not be told apart there.
+  const isSilent = service === "registry" ? isBusy : SILENT.has(status);
+  const code = (isSilent ? UNREACHABLE : BAD_RESPONSE)[service];
+  const often = tries === undefined || !isBusy ? "" : ` (${describeTries(tries)})`;
+  throw new Missing(code, `${hostOf(response.url)} answers with status ${status}${often}${said}`);
 }
 
 /**
@@ -156,8 +177,9 @@ export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]):
   return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message, ...answered };
 }
 
-export function fetched(response: HttpResponse, context: CollectContext): Fetched {
-  return { url: response.url, bytes: response.body, fetchedAt: context.now() };
+/** An answer as evidence. It counts as of when it was asked for: what happened after that it need not show. */
+export function fetched({ url, body, askedAt }: Answer): Fetched {
+  return { url, bytes: body, fetchedAt: askedAt };
 }
 
 export function hostOf(url: string): string {

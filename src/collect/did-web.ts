@@ -1,9 +1,9 @@
 import { DidWebResolver } from "@atproto/identity";
 import { type Did, didWebHost } from "../atproto/syntax.ts";
-import type { HttpResponse } from "../net/exchange.ts";
 import type { Fetched } from "../verify/evidence.ts";
-import { ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
+import { type Answer, ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
+import { itSays, readError } from "./said.ts";
 
 /**
  * Fetches the document of a did:web by the reference resolver over our guarded client (spec 3.4).
@@ -22,7 +22,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
     );
   }
 
-  let response: HttpResponse | undefined;
+  let response: Answer | undefined;
   const guarded = async (input: string | URL | Request): Promise<Response> => {
     const url = input instanceof Request ? input.url : String(input);
     response = await ask(
@@ -50,8 +50,11 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   }
   if (response === undefined) throw new Missing("identity.unreachable", `the resolver did not ask ${host}`);
   if (response.status === 404 || response.status === 410) {
-    throw new Missing("identity.unknown_did", `${host} does not know ${did} (status ${response.status})`);
+    throw new Missing(
+      "identity.unknown_did",
+      `${host} does not know ${did} (status ${response.status})${itSays(readError(response))}`,
+    );
   }
-  if (response.status !== 200) badStatus("identity", response);
-  return fetched(response, context);
+  if (response.status !== 200) badStatus("identity", response, itSays(readError(response)));
+  return fetched(response);
 }

@@ -3,6 +3,7 @@ import { type Handle, isReserved } from "../atproto/handle.ts";
 import { isDid } from "../atproto/syntax.ts";
 import { isUnanswered, type OwnerAnswer } from "../verify/evidence.ts";
 import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
+import { itSays, readError } from "./said.ts";
 
 /** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */
 const MAX_ANSWER = 2 * 1024;
@@ -28,10 +29,11 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
     throw new Missing("net.forbidden_address", `the handle ${handle} is not looked up: ${why}`);
   }
 
+  const askedAt = context.now();
   const resolver = new TellingResolver(handle, context);
   const did = await resolver.resolve(handle);
   if (resolver.bug !== undefined) throw resolver.bug;
-  const answer = { handle, source: resolver.source, fetchedAt: context.now() };
+  const answer = { handle, source: resolver.source, fetchedAt: askedAt };
   if (resolver.isAmbiguous) return { ...answer, source: resolver.dnsSource };
   if (did !== undefined && isDid(did)) return { ...answer, did };
   const failures = [resolver.failed.dns, resolver.failed.https].filter((failure) => failure !== undefined);
@@ -102,7 +104,7 @@ class TellingResolver extends HandleResolver {
       );
       // The resolver reads the body of any status; of these two none is an answer.
       if (response.status === 404 || response.status === 410) return new Response("");
-      if (response.status < 200 || response.status > 299) badStatus("handle", response);
+      if (response.status < 200 || response.status > 299) badStatus("handle", response, itSays(readError(response)));
       return new Response(response.body.slice());
     } catch (error) {
       if (error instanceof Missing) this.failed.https = error;

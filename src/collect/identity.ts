@@ -6,6 +6,7 @@ import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/
 import { answerTo, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
 import { inTurn, Question } from "./retry.ts";
+import { itSays, readError } from "./said.ts";
 
 /** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
 const REPLAYED = 512;
@@ -113,9 +114,12 @@ async function askDirectory(
 ): Promise<FetchedIdentity> {
   const response = answerTo("identity", question, await question.ask());
   if (response.status === 404 || response.status === 410)
-    throw new Missing("identity.unknown_did", `${context.config.plcDirectories[index]} does not know ${did}`);
-  if (response.status !== 200) badStatus("identity", response);
-  const log = fetched(response, context);
+    throw new Missing(
+      "identity.unknown_did",
+      `${context.config.plcDirectories[index]} does not know ${did}${itSays(readError(response))}`,
+    );
+  if (response.status !== 200) badStatus("identity", response, itSays(readError(response)));
+  const log = fetched(response);
   stillInTime(`the log of ${did}`, context, replayTime(log));
   const proof = proofOf(did, log.bytes);
   return { fetched: log, ...(proof && { proof }), directory: index };

@@ -1,16 +1,19 @@
 import type { Identity } from "../atproto/identity.ts";
-import { field, isJsonObject, parseJson } from "../encoding/json.ts";
 import type { HttpResponse } from "../net/exchange.ts";
-import { Rejection } from "../rejection.ts";
+import { quotePeer } from "../net/quote-peer.ts";
 import type { Fetched } from "../verify/evidence.ts";
 import { ask, badStatus, type CollectContext, fetched, hostOf, Missing } from "./context.ts";
+import { itSays, readError } from "./said.ts";
 
 /** Cap on a proof (spec 4): real ones have a few kilobytes. */
 const MAX_PROOF = 2 * 1024 * 1024;
-/** Bytes of an answer that says why there is no proof: whoever serves more is not told apart from others by reading it. */
-const MAX_ERROR = 4 * 1024;
 /** Errors by which a PDS says that it does not serve this repo (com.atproto.sync.getRecord). */
 const UNAVAILABLE: ReadonlySet<string> = new Set(["RepoNotFound", "RepoDeactivated", "RepoTakendown", "RepoSuspended"]);
+/** Errors by which one says that the repo holds no such record, which a PDS should prove instead. */
+const ABSENT: ReadonlySet<string> = new Set(["RecordNotFound", "NotFound"]);
+/** First byte of a map of two entries in CBOR. */
+const HEADER_MAP = 0xa2;
+const TEXT = /^\s*(?:text\/html|application\/json)\b/i;
 
 /** Where a record stands in a repo. */
 export interface RecordAddress {
@@ -42,24 +45,34 @@ export async function fetchRecord(
     },
     context,
   );
-  if (response.status === 200) return fetched(response, context);
+  if (response.status === 200 && !isText(response)) return fetched(response);
 
-  const error = errorName(response);
-  if (error !== undefined && UNAVAILABLE.has(error)) {
-    throw new Missing("pds.repo_unavailable", `${hostOf(response.url)} does not serve ${identity.did}: ${error}`);
+  const host = hostOf(response.url);
+  const error = readError(response);
+  if (UNAVAILABLE.has(error.name ?? "")) {
+    throw new Missing("pds.repo_unavailable", `${host} does not serve ${identity.did}${itSays(error)}`);
   }
-  badStatus("pds", response);
+  if (ABSENT.has(error.name ?? "")) {
+    const unproven = "without the proof that com.atproto.sync.getRecord asks for";
+    const detail = `${host} answers with status ${response.status}${itSays(error)}, ${unproven}`;
+    throw new Missing("pds.bad_response", detail, { saysAbsent: true });
+  }
+  if (response.status !== 200) badStatus("pds", response, itSays(error));
+  const type = response.headers.get("content-type") ?? "of no type";
+  const detail = `${host} answers with text where a proof (CAR) is expected${itSays(error) || quoteType(type)}`;
+  throw new Missing("pds.bad_response", detail);
 }
 
-/** @param response attacker-controlled */
-function errorName({ body }: HttpResponse): string | undefined {
-  if (body.length > MAX_ERROR) return undefined;
-  try {
-    const json = parseJson(body, "pds.bad_response", "the PDS's answer");
-    const error = isJsonObject(json) ? field(json, "error") : undefined;
-    return typeof error === "string" ? error : undefined;
-  } catch (error) {
-    if (error instanceof Rejection) return undefined; // the status alone says it then
-    throw error;
-  }
+/**
+ * Whether an answer is a page or a JSON text: by its first byte or by its type, unless there is the map in which a
+ * CAR's header is, behind a length of one byte or two.
+ */
+function isText({ body, headers }: HttpResponse): boolean {
+  const [first, second, third] = body;
+  if (second === HEADER_MAP || third === HEADER_MAP) return false;
+  return first === 0x3c || first === 0x7b || TEXT.test(headers.get("content-type") ?? "");
+}
+
+function quoteType(type: string): string {
+  return `: its type is ${quotePeer([type], {})}`;
 }

@@ -49,6 +49,8 @@ export class Question {
   readonly #request: HttpRequest;
   readonly #asking: Asking;
   readonly #most: number;
+  /** When the last attempt began; milliseconds since 1970. */
+  askedAt = 0;
   #attempts = 0;
   #took = 0;
   #retryAfter = 0;
@@ -93,6 +95,7 @@ export class Question {
     } else this.#took += this.#pause;
     const timeout = this.#attempts === 0 ? this.#request.timeout : Math.max(0, this.#budget - this.#took);
     this.#attempts++;
+    this.askedAt = now();
     const outcome = await outcomeOf(http({ ...this.#request, timeout }, deadline));
     this.#leftThen = deadline.remaining();
     this.#took += began - this.#leftThen;

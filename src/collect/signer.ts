@@ -8,7 +8,7 @@ import type { SignerMemory } from "../verify/memory.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
 import { tagRecordAddress } from "../verify/tag.ts";
 import type { Collected } from "./collect.ts";
-import { type CollectContext, gapOf } from "./context.ts";
+import { type CollectContext, gapOf, Missing } from "./context.ts";
 import { identify } from "./fresh-identity.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
 import { fetchRecord } from "./record.ts";
@@ -110,7 +110,9 @@ export class SignerSearch {
       try {
         return await fetchRecord(identity, address, this.#context);
       } catch (error) {
-        gaps.push({ kind: "gap", gap: gapOf("pds", error, this.#signer) satisfies Gap });
+        const absent = { signer: this.#signer, path: `${address.collection}/${address.rkey}` };
+        const saysAbsent = error instanceof Missing && error.saysAbsent;
+        gaps.push({ kind: "gap", gap: gapOf("pds", error, this.#signer) satisfies Gap, ...(saysAbsent && { absent }) });
         return undefined;
       }
     };

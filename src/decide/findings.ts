@@ -1,4 +1,4 @@
-import type { Collected } from "../collect/collect.ts";
+import type { Collected, UnprovenAbsence } from "../collect/collect.ts";
 import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
@@ -12,6 +12,7 @@ export interface Examined {
 /** What has arrived about one image, and what it proves. */
 export class Findings {
   readonly examined: Examined[] = [];
+  readonly unprovenAbsences: UnprovenAbsence[] = [];
   readonly sought: Sought;
   readonly #pointers: Pointer[] = [];
   readonly #gaps: Gap[] = [];
@@ -29,6 +30,7 @@ export class Findings {
         return undefined;
       case "gap":
         this.#gaps.push(collected.gap);
+        if (collected.absent !== undefined) this.unprovenAbsences.push(collected.absent);
         return undefined;
       case "owner":
         this.#owner = collected.owner;

@@ -1,6 +1,7 @@
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import type { Collector } from "../collect/collect.ts";
 import type { RejectionCode } from "../rejection.ts";
+import { recordPath } from "../verify/claim.ts";
 import type { SignatureEvidence } from "../verify/evidence.ts";
 import type { Case } from "../verify/judge.ts";
 import { ended, isOtherKey } from "../verify/kept.ts";
@@ -55,6 +56,10 @@ export async function settle(
   for (const { signer, code } of given.gaps) {
     if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer);
   }
+  for (const { signer, path } of found.unprovenAbsences) {
+    if (path === recordPath(given.subject.digest)) await cache.drop(signer, given.subject.digest);
+    else await cache.dropTag(signer, path);
+  }
   await settleOwner(given, cache, keeps);
 }
 
@@ -82,16 +87,19 @@ async function settleTag(
   else if (meaning === "none" || meaning === "another") await cache.dropTag(evidence.signer, address);
 }
 
+/** What comes of a tag's proof where it means no image, or where a server shows no more than that it has no record. */
+const NO_TAG: ReadonlySet<RejectionCode> = new Set(["tag.absent", "tag.mismatch", "mst.incomplete_proof"]);
+
 /** What a tag was proven to mean: this image, another, or none; unknown where nothing was proven of it. */
 function meaningOf(attempt: Attempt): "this" | "another" | "none" | "unknown" {
   if ("finding" in attempt) {
     // With the tag's record alone it is not known which image it means.
-    return attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch" ? "none" : "unknown";
+    return NO_TAG.has(attempt.finding.code) ? "none" : "unknown";
   }
   const { tag } = attempt.facts;
   if (tag === undefined) return "unknown";
   if (!("code" in tag)) return tag.claim === undefined ? "none" : "this";
-  if (tag.code !== "tag.mismatch") return "unknown";
+  if (!NO_TAG.has(tag.code)) return "unknown";
   return tag.means === undefined ? "none" : "another";
 }
 

@@ -53,8 +53,11 @@ export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "diges
   if (!("finding" in attempt)) return "nothing";
   // A tag's answer ends what is kept of the tag alone.
   if (attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch") return "nothing";
-  // Their repo was proven, and says something else or nothing.
-  return REJECTIONS[attempt.finding.code].kind === "deny" && sighting.revs.length > 0 ? "digest" : "nothing";
+  // Their repo was proven, and says something else or nothing; or its tree is not shown down to the record, as some
+  // servers do where there is none.
+  const { code } = attempt.finding;
+  const isNo = REJECTIONS[code].kind === "deny" || code === "mst.incomplete_proof";
+  return isNo && sighting.revs.length > 0 ? "digest" : "nothing";
 }
 
 /**

@@ -200,7 +200,8 @@ describe("identity of a did:plc", () => {
 
   it.each<[string, unknown, number, string]>([
     ["unknown", { status: 404 }, 2, "identity.unknown_did"],
-    ["not to be had", { status: 500 }, 2, "identity.unreachable"],
+    ["not to be had", { status: 503 }, 2, "identity.unreachable"],
+    ["not told", { status: 500 }, 2, "identity.bad_response"],
     ["not proven", { json: [] }, 2, "identity.log_invalid"],
   ])("is inconclusive where it is %s", async (_, answer, exit, code) => {
     const log = await logOf(now - 30 * DAY);

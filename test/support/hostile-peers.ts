@@ -154,7 +154,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     "token server": cell("registry.unauthorized", 1),
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.invalid", 1),
-    PDS: cell("car.malformed", 1),
+    PDS: cell("pds.bad_response", 1),
     proxy: cell("net.tls", 2),
   },
   "two lengths": {
@@ -216,9 +216,9 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
   "5xx": {
     registry: cell("registry.unreachable", 3),
     "token server": cell("registry.unreachable", 3),
-    directory: cell("identity.unreachable", 3),
-    "did:web host": cell("identity.unreachable", 3),
-    PDS: cell("pds.unreachable", 3),
+    directory: cell("identity.bad_response", 3),
+    "did:web host": cell("identity.bad_response", 3),
+    PDS: cell("pds.bad_response", 3),
     proxy: cell("identity.unreachable", 6),
   },
   "wrong content type": {
@@ -226,7 +226,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     "token server": cell("registry.unauthorized", 1),
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.invalid", 1),
-    PDS: cell("car.malformed", 1),
+    PDS: cell("pds.bad_response", 1),
     proxy: cell("net.tls", 2),
   },
   "2,000 referrers": {

@@ -97,9 +97,17 @@ describe("askTxt", () => {
 });
 
 describe("badStatus", () => {
-  it.each([
+  it.each<[number, string[]]>([
     [429, ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
-    [503, ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"]],
+    ...[502, 503, 504, 520, 521, 522, 523, 524].map((status): [number, string[]] => [
+      status,
+      ["registry.unreachable", "identity.unreachable", "pds.unreachable", "handle.unreachable"],
+    ]),
+    // The server answers for good, of a record that is gone perhaps; of a registry it makes no difference.
+    ...[500, 501, 505, 525, 530, 599].map((status): [number, string[]] => [
+      status,
+      ["registry.unreachable", "identity.bad_response", "pds.bad_response", "handle.bad_response"],
+    ]),
     [404, ["registry.bad_response", "identity.bad_response", "pds.bad_response", "handle.bad_response"]],
     [204, ["registry.bad_response", "identity.bad_response", "pds.bad_response", "handle.bad_response"]],
   ])("calls %i by its code", (status, expected) => {

@@ -71,7 +71,8 @@ describe("fetchDidWeb", () => {
     [204, "identity.bad_response"],
     [401, "identity.bad_response"],
     [429, "identity.unreachable"],
-    [500, "identity.unreachable"],
+    [500, "identity.bad_response"],
+    [503, "identity.unreachable"],
   ])("calls the status %i %s", async (status, expected) => {
     await using world = await serving({ status, body: status === 204 ? "" : "{}" });
     expect(await code(world)).toBe(expected);

@@ -91,7 +91,9 @@ describe("fetchIdentity of a did:plc", () => {
 
   it.each([
     [404, 404, "identity.unknown_did"],
-    [404, 500, "identity.unknown_did"],
+    [404, 503, "identity.unknown_did"],
+    [404, 500, "identity.bad_response"],
+    [500, 503, "identity.bad_response"],
     [429, 404, "identity.unknown_did"],
     [429, 503, "identity.unreachable"],
     [410, 410, "identity.unknown_did"],
@@ -133,6 +135,15 @@ describe("fetchIdentity of a did:plc", () => {
 
 describe("fetchIdentity, where directories are busy", () => {
   const asked = (world: World) => world.http.asked.map(({ url }) => (url.startsWith(FIRST) ? 1 : 2));
+
+  it("says what the directories say", async () => {
+    await using world = await World.start();
+    world.plc.override("", { status: 404, json: { message: "DID not registered" } });
+    world.plc2.override("", { status: 400, json: { error: "Bad\u202e", message: 'no "DID"' } });
+    await expect(fetchIdentity(alice.did, world.context(BOTH))).rejects.toThrow(
+      /does not know \S+: it says "DID not registered"; plc2\.example answers with status 400: it says "Bad\?: no 'DID'"$/,
+    );
+  });
 
   it("asks each once before one is asked again, three times each, and says how often", async () => {
     await using world = await World.start();

@@ -76,14 +76,87 @@ describe("fetchRecord", () => {
     ["pds.bad_response", { status: 302, headers: { location: "https://trap.example/" } }],
     ["pds.bad_response", { body: " ".repeat(2 * 1024 * 1024 + 1) }],
     ["pds.unreachable", { status: 429 }],
-    ["pds.unreachable", error("InternalServerError", 500)],
+    ["pds.bad_response", error("InternalServerError", 500)],
+    ["pds.bad_response", error("MethodNotImplemented", 501)],
+    ["pds.repo_unavailable", error("RepoTakendown", 500)],
+    ["pds.repo_unavailable", error("RepoNotFound", 200)],
     ["pds.unreachable", { status: 503 }],
+    ["pds.bad_response", { body: "<!doctype html><title>Maintenance</title>" }],
+    ["pds.bad_response", { body: '{"error":"InternalServerError"}' }],
+    ["pds.bad_response", { body: "Maintenance", headers: { "content-type": "text/html; charset=utf-8" } }],
+    ["pds.bad_response", { body: "[]", headers: { "content-type": "application/json" } }],
     ["none", { body: "whatever it is" }],
+    // A CAR is a CAR, whatever its type, and also where its header is as long as the code of "<" or "{".
+    ["none", { body: Buffer.of(0x3a, 0xa2, 0x65), headers: { "content-type": "text/html" } }],
+    ["none", { body: Buffer.of(0x3c, 0xa2, 0x65) }],
+    ["none", { body: Buffer.of(0x7b, 0xa2, 0x65) }],
+    ["none", { body: Buffer.of(0xbc, 0x01, 0xa2), headers: { "content-type": "application/json" } }],
   ])("answers %s (case %#)", async (expected, answer) => {
     await using world = await World.start(alice);
     world.pds.override("", answer);
     expect(await code(world)).toBe(expected);
     expect(world.http.origins).toEqual([alice.pds]);
+  });
+
+  it.each<[string, Answer, RegExp]>([
+    [
+      "a record that is not there",
+      { status: 404, json: { error: "RecordNotFound", message: "Record not found" } },
+      /answers with status 404: it says "RecordNotFound: Record not found", without the proof/,
+    ],
+    [
+      "an account that is gone",
+      { status: 400, json: { error: "InvalidRequest", message: "account is deactivated\n\u001b[1m" } },
+      /answers with status 400: it says "InvalidRequest: account is deactivated \?\[1m"$/,
+    ],
+    ["a repo", { status: 400, json: { error: "RepoNotFound" } }, /does not serve \S+: it says "RepoNotFound"$/],
+    [
+      "a method that it lacks",
+      { status: 501, json: { error: "MethodNotImplemented" } },
+      /501.*"MethodNotImplemented"$/,
+    ],
+    [
+      "an error with status 200",
+      { json: { error: "Oops" } },
+      /text where a proof \(CAR\) is expected: it says "Oops"$/,
+    ],
+    [
+      "a page",
+      { body: "<!doctype html>", headers: { "content-type": "text/html" } },
+      /text where a proof \(CAR\) is expected: its type is "text\/html"$/,
+    ],
+  ])("says what the PDS says of %s", async (_, answer, expected) => {
+    await using world = await World.start(alice);
+    world.pds.override("", answer);
+    await expect(fetchRecord(identity(), ADDRESS, world.context())).rejects.toThrow(expected);
+  });
+
+  it.each<[string, Answer, boolean]>([
+    ["RecordNotFound", error("RecordNotFound"), true],
+    ["RecordNotFound, 404", error("RecordNotFound", 404), true],
+    ["RecordNotFound, 500", error("RecordNotFound", 500), true],
+    ["NotFound", error("NotFound", 404), true],
+    ["another name", error("InvalidRequest"), false],
+    ["no name", { status: 404 }, false],
+    ["a page", { status: 404, body: "<html>RecordNotFound" }, false],
+  ])("tells whether the PDS says that there is no record: %s", async (_, answer, saysAbsent) => {
+    await using world = await World.start(alice);
+    world.pds.override("", answer);
+    await expect(fetchRecord(identity(), ADDRESS, world.context())).rejects.toMatchObject({
+      code: "pds.bad_response",
+      saysAbsent,
+    });
+  });
+
+  it("counts as of when it was asked for, not of when it was answered", async () => {
+    await using world = await World.start(alice);
+    const context = world.context();
+    const http: typeof context.http = async (request, deadline) => {
+      const answer = await context.http(request, deadline);
+      world.now += 5000;
+      return answer;
+    };
+    expect(await fetchRecord(identity(), ADDRESS, { ...context, http })).toMatchObject({ fetchedAt: NOW });
   });
 
   it.each([

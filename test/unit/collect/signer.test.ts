@@ -84,7 +84,7 @@ describe("SignerSearch.ask", () => {
     ["log", ON_ATCR, "", ["identity identity.unreachable"]],
   ])("leaves a gap for each answer that is missing: %s", async (what, sought, failing, expected) => {
     await using world = await World.start(alice);
-    (what === "log" ? world.plc : world.pds).override(failing, { status: 500 });
+    (what === "log" ? world.plc : world.pds).override(failing, { status: 503 });
     expect(told(await new SignerSearch(alice.did, sought, world.context()).ask())).toEqual(expected);
   });
 

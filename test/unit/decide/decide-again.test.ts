@@ -79,7 +79,7 @@ describe("decide, after a signature that does not verify", () => {
     const { before } = await rotated();
     await using world = await World.start(before);
     world.pds.override("", { body: await forgery() });
-    world.plc.override("", "usual", { status: 500 });
+    world.plc.override("", "usual", { status: 503 });
     expect(await answer(world, policy([before.did]))).toBe("inconclusive identity.unreachable");
   });
 

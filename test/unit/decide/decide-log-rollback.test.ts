@@ -52,7 +52,7 @@ describe("decide, a log that lost an operation", () => {
     ["lost it too", (world) => world.plc2.add(short.log), 1],
     ["serves an invalid one", (world) => world.plc2.override("", { json: [] }), 1],
     ["knows none", (world) => world.plc2.override("", { status: 404 }), 1],
-    ["fails", (world) => world.plc2.override("", { status: 500 }), 3],
+    ["fails", (world) => world.plc2.override("", { status: 503 }), 3],
   ])("is refused where the next directory %s", async (_, spoil, asked) => {
     await using world = await seen(long);
     world.plc.add(short.log);

@@ -162,9 +162,11 @@ describe("decide, what the tag means", () => {
   });
 
   it.each([
-    ["is unreachable", { status: 500 }, "inconclusive pds.unreachable"],
+    ["is unreachable", { status: 503 }, "inconclusive pds.unreachable"],
     ["answers nonsense", { status: 400 }, "inconclusive pds.bad_response"],
-    ["proves nothing", { body: "<html>" }, "inconclusive car.malformed"],
+    ["proves nothing", { body: "nothing" }, "inconclusive car.malformed"],
+    ["answers with a page", { body: "<html>" }, "inconclusive pds.bad_response"],
+    ["fails", { status: 500 }, "inconclusive pds.bad_response"],
   ])("is left open where the PDS %s", async (_, spoilt, expected) => {
     await using w = await world();
     w.pds.override(isOfTag, spoilt);
@@ -228,7 +230,7 @@ describe("decide, what the tag means", () => {
 
   it("is an answer also where the record's is missing", async () => {
     await using w = await world();
-    w.pds.override("io.atcr.manifest", { status: 500 });
+    w.pds.override("io.atcr.manifest", { status: 503 });
     const pull = { about: { ...HERS.about, tag: TAG }, config: ATCR };
     expect(await answer(w, matching(alice), pull)).toBe("inconclusive pds.unreachable");
     expect(w.memory.signers.get(alice.did)?.keys.size).toBe(1);

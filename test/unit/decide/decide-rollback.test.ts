@@ -80,7 +80,7 @@ describe("decide, a repo that goes back", () => {
 
   it("leaves it open where the second answer cannot be had", async () => {
     await using world = await seen();
-    world.pds.override(RECORD, { body: await recordOfImage(old.repo) }, { status: 500 });
+    world.pds.override(RECORD, { body: await recordOfImage(old.repo) }, { status: 503 });
     expect(await answer(world, policy([old.did]))).toBe("inconclusive pds.unreachable");
   });
 
@@ -186,7 +186,7 @@ describe("decide, what it remembers", () => {
 
   it("is who the signer is, where their PDS does not answer", async () => {
     await using world = await World.start(old);
-    world.pds.override("", { status: 500 });
+    world.pds.override("", { status: 503 });
     expect(await answer(world, policy([old.did]))).toBe("inconclusive pds.unreachable");
     expect(world.memory.signers.get(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
   });

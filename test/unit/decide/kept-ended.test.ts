@@ -145,13 +145,35 @@ describe("decide, what was kept is ended", () => {
     await expectKept(false, by("latest"));
   });
 
+  const absent = (status: number) => ({ status, json: { error: "RecordNotFound", message: "Record not found" } });
+  it.each([400, 404])("by a PDS that says that there is no such record, unproven, by %i", async (status) => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
+    const back = w.pds.override("", absent(status));
+    expect(await answer(w, policy([alice.did], KEPT))).toBe("inconclusive pds.bad_response");
+    back();
+    await expectKept(false, {}, KEPT);
+  });
+
+  it("by a PDS that says that there is no such tag, unproven: of the tag alone", async () => {
+    const { alice, world, expectKept } = await tagged();
+    await using w = world;
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
+    const back = w.pds.override(({ url }) => url.includes(TAG_COLLECTION), absent(404));
+    expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive pds.bad_response");
+    back();
+    await expectKept(false, by(TAG));
+    await expectKept(true, {}, KEPT);
+  });
+
   it("not by what could not be had, or is not proven", async () => {
     const { alice, world, expectKept } = await tagged();
     await using w = world;
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("allow");
     const tagAlone = ({ url }: { url: string }) => url.includes(TAG_COLLECTION);
-    const busy = { status: 500 };
-    w.pds.override(tagAlone, busy, busy, busy, { body: "<html>" });
+    const busy = { status: 503 };
+    w.pds.override(tagAlone, busy, busy, busy, { body: "nothing" });
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe(DOWN);
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive car.malformed");
     await expectKept(true, by(TAG));

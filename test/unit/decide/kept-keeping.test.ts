@@ -205,7 +205,7 @@ describe("decide, what it forgets", () => {
     await using world = await keeping(alice);
     world.add(bob);
     await bob.log.tombstone({ at: NOW });
-    world.pds.override(encodeURIComponent(alice.did), { body: "<html>" });
+    world.pds.override(encodeURIComponent(alice.did), { body: "nothing" });
     expect(await answer(world, policy([alice.did, bob.did], KEPT), { config: BOTH })).toBe(
       "inconclusive car.malformed",
     );

@@ -233,7 +233,10 @@ describe("decide, by evidence of before, only where nobody answered", () => {
     ["identity.log_invalid", false, (w) => w.plc.override("", { json: [] })],
     ["pds.bad_response", false, (w) => w.pds.override("", { status: 400 })],
     ["pds.repo_unavailable", false, (w) => w.pds.setStatus(alice.did, "RepoTakendown")],
-    ["car.malformed", false, (w) => w.pds.override("", { body: "<html>" })],
+    ["car.malformed", false, (w) => w.pds.override("", { body: "nothing" })],
+    ["pds.bad_response", false, (w) => w.pds.override("", { body: "<html>" })],
+    ["pds.bad_response", false, (w) => w.pds.override("", { status: 500 })],
+    ["identity.bad_response", false, (w) => w.plc.override("", { status: 500 })],
     ["mst.incomplete_proof", false, broken],
     ["commit.from_future", false, early],
     [
@@ -292,9 +295,9 @@ describe("decide, by evidence of before, only where nobody answered", () => {
     const about = { name: { host: "registry.example", path: "alice.test/app" }, tag: TAG };
     const pull = { about, config: { atcrHosts: ["registry.example"] } };
     await using world = await allowed(tagged, { pull });
-    world.pds.override(MANIFEST_COLLECTION, { status: 500 });
+    world.pds.override(MANIFEST_COLLECTION, { status: 503 });
     expect(await answer(world, policy([alice.did], tagged), pull)).toBe("inconclusive pds.unreachable");
-    world.pds.override("", { status: 500 });
+    world.pds.override("", { status: 503 });
     expect(await answer(world, policy([alice.did], tagged), pull)).toBe("allow");
   });
 });
