@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
 import { type Place, Rejection, type RejectionCode } from "../rejection.ts";
+import { problemOf, type TextProblem } from "./written-text.ts";
 
 /** Keys and positions that lead from the top of the file to a value. */
 export type YamlPath = readonly (string | number)[];
@@ -51,7 +52,10 @@ export class YamlFile {
     this.#text = text;
     this.#name = name;
     this.#code = code;
-    if (text.length > MAX_TEXT) this.#failAt(0, `found ${text.length} characters, expected ${MAX_TEXT} at most`);
+    if (text.length > MAX_TEXT)
+      this.#failBefore({ offset: 0, found: `${text.length} characters`, expected: `${MAX_TEXT} at most` });
+    const problem = problemOf(text);
+    if (problem !== undefined) this.#failBefore(problem);
     this.#contents = this.#parse(text);
     this.value = this.#contents === null ? undefined : this.#plain(this.#contents, []);
   }
@@ -71,6 +75,15 @@ export class YamlFile {
   /** Where a problem is in the file, for choosing the first one: an offset in UTF-16 units. */
   offsetOf({ path, isKey = false }: Pick<YamlProblem, "path" | "isKey">): number {
     return this.#locate(path, isKey).offset;
+  }
+
+  /** Rejects a text that is not parsed: until then nobody has counted its lines. */
+  #failBefore({ offset, found, expected, advice }: TextProblem): never {
+    this.#lines.addNewLine(0);
+    for (let at = this.#text.indexOf("\n"); at !== -1 && at < offset; at = this.#text.indexOf("\n", at + 1)) {
+      this.#lines.addNewLine(at + 1);
+    }
+    this.#failAt(offset, `found ${found}, expected ${expected}${advice === undefined ? "" : `; ${advice}`}`);
   }
 
   #failAt(offset: number, sentence: string): never {

@@ -10,3 +10,14 @@ export function codeOf(call: () => unknown): RejectionCode | "none" {
     throw error;
   }
 }
+
+/** The rejection that the call ends with. */
+export function rejectionOf(call: () => unknown): Rejection {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof Rejection) return error;
+    throw error;
+  }
+  throw new Error("nothing was rejected");
+}
