@@ -69,13 +69,13 @@ describe("problemOf", () => {
 
 describe("YamlFile", () => {
   it.each([
-    ["version: 1\n# note\rdigests: {deny: []}\n", 2, 7],
-    ["a: 1\r\nb: \u202e2\r\n", 2, 4],
-    ["a: 1\n\n\n  # \u2028", 4, 5],
-    ["\ufeffa: \0", 1, 5],
-    [`a: 1\n${"[".repeat(1000)}`, 2, 1],
-    [`a: 1\n${"- x\n".repeat(100_000)}`, 65_537, 1],
-  ])("says where: %j", (text, line, column) => {
+    ["a carriage return", "version: 1\n# note\rdigests: {deny: []}\n", 2, 7],
+    ["a control of direction", "a: 1\r\nb: \u202e2\r\n", 2, 4],
+    ["a line separator", "a: 1\n\n\n  # \u2028", 4, 5],
+    ["NUL", "\ufeffa: \0", 1, 5],
+    ["too many brackets", `a: 1\n${"[".repeat(1000)}`, 2, 1],
+    ["too many lines", `a: 1\n${"- x\n".repeat(100_000)}`, 65_537, 1],
+  ])("says where there is %s", (_, text, line, column) => {
     const { code, place } = at(text);
     expect([code, place?.line, place?.column]).toEqual(["policy.invalid", line, column]);
   });
