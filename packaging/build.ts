@@ -68,7 +68,8 @@ const result = await Bun.build({
     outfile: values.outfile,
     autoloadBunfig: false,
     autoloadDotenv: false,
-    execArgv: ["--use-system-ca"],
+    // Without any option Bun does not start in a working directory that was deleted; this one loads no native code.
+    execArgv: ["--no-addons"],
     ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
     ...(values.runtime === undefined ? {} : { executablePath: values.runtime }),
   },

@@ -1,11 +1,12 @@
 import { existsSync, statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
+import { checkAuthorities } from "../doctor/authority-checks.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
 import { checkConfig, checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
 import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../doctor/log-checks.ts";
-import { checkClock, checkFolder, checkMetrics, checkProc, checkRoots } from "../doctor/node-checks.ts";
+import { checkClock, checkFolder, checkMetrics, checkProc } from "../doctor/node-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
 import { entriesOf } from "../node/bin-dir.ts";
@@ -20,7 +21,7 @@ import { seeAsContainerd } from "./as-containerd.ts";
 import { type Glass, readGlass } from "./break-glass.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { sandboxOf } from "./containerd-config.ts";
-import { onlineContext } from "./online.ts";
+import { onlineContext, readAuthorities } from "./online.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable } from "./report.ts";
@@ -124,7 +125,7 @@ async function checkNode(
     ...(await policyAndServices(config, containerd, edge, asked)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
     checkProc(),
-    checkRoots(containerd.daemon?.environment.get("SSL_CERT_FILE"), config.caFiles),
+    ...(await authorities(containerd, config)),
     checkFolder({
       ...OWN,
       name: "state-folder",
@@ -142,6 +143,16 @@ async function checkNode(
     await checkDecisionLog(config.decisionLog, pid),
     ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile, pid)]),
   ];
+}
+
+async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise<readonly Finding[]> {
+  try {
+    const environment = Object.fromEntries(daemon?.environment ?? []);
+    return [await checkAuthorities(environment, caFiles.map(readAuthorities))];
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return [problem("certificates", error.message, "correct it, or take the file out of network.caFiles")];
+  }
 }
 
 /** Of a configuration or policy that cannot be read. */

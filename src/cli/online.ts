@@ -3,9 +3,12 @@ import { type DecideContext, type Decision, decide } from "../decide/decide.ts";
 import { readTrustedFile } from "../disk/local-file.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
+import { Authorities } from "../net/authorities.ts";
 import type { Deadline } from "../net/deadline.ts";
+import type { PemFile } from "../net/exchange.ts";
 import { createHttpClient } from "../net/http.ts";
 import { proxiesOf } from "../net/proxy.ts";
+import { readSystemRoots } from "../net/system-roots.ts";
 import { createTxtLookup } from "../net/txt.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { credentialSource } from "../registry/credentials.ts";
@@ -46,7 +49,7 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
         version: VERSION,
         allow: config.network,
         proxies: proxiesOf(config.proxy, process.env),
-        ca: config.caFiles.map(readAuthorities),
+        authorities: new Authorities(() => readSystemRoots(process.env), config.caFiles.map(readAuthorities), report),
         skipVerify: config.skipVerify,
       }),
     ),
@@ -62,10 +65,14 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
   };
 }
 
-/** @throws Rejection config.invalid */
-function readAuthorities(path: string): string {
+/**
+ * Reads a file of network.caFiles.
+ *
+ * @throws Rejection config.invalid
+ */
+export function readAuthorities(path: string): PemFile {
   const text = readTrustedFile({ path, code: "config.invalid", what: "the file of certificate authorities" });
-  if (text?.includes("-----BEGIN CERTIFICATE-----") === true) return text;
+  if (text?.includes("-----BEGIN CERTIFICATE-----") === true) return { path, text };
   const found = text === undefined ? "there is no file" : "there is no certificate in PEM in";
   return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
 }

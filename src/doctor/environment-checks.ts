@@ -5,7 +5,8 @@ import { type Finding, ok, problem, warning } from "./check.ts";
 /** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */
 const CODE = /^(?:BUN_OPTIONS|BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
 const ENGINE = /^(?:BUN_|NODE_|JSC_)/;
-const TRUST = /^(?:SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS)$/;
+const TRUST = /^(?:SSL_CERT_FILE|SSL_CERT_DIR)$/;
+const FURTHER_TRUST = "NODE_EXTRA_CA_CERTS";
 const PLACES = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE)$/;
 const PROXY = /^(?:https?_proxy|no_proxy|all_proxy)$/i;
 
@@ -28,7 +29,11 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly Finding[]
     if (variable === "BUN_JSC_useJIT") {
       return [ok(name, `${variable}=${value} in ${where} decides about just-in-time compilation`)];
     }
-    if (ENGINE.test(variable) && !TRUST.test(variable)) {
+    if (variable === FURTHER_TRUST) {
+      const found = `${variable}=${value} in ${where} is not read: containerd does not trust those authorities either`;
+      return [warning(name, found, `name the file in network.caFiles if it is meant, and remove ${variable}`)];
+    }
+    if (ENGINE.test(variable)) {
       return [
         warning(name, `${variable} in ${where} changes the runtime of this program`, "remove it unless it is meant"),
       ];

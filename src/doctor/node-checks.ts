@@ -1,15 +1,4 @@
-import { X509Certificate } from "node:crypto";
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  statfsSync,
-  statSync,
-} from "node:fs";
+import { accessSync, closeSync, constants, existsSync, lstatSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
@@ -20,18 +9,8 @@ import { type Finding, ok, problem, warning } from "./check.ts";
 /** Before this the program did not exist: a clock that says so has not been set. */
 const NOT_BEFORE = Date.UTC(2026, 0, 1);
 const DAY = 24 * 60 * 60 * 1000;
-const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 /** What must be free for what the program writes, in bytes. */
 const FREE = 64 * 1024 * 1024;
-/** Bundles and folders of the distributions, in the order in which the runtime looks for them. */
-const ROOTS = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-  "/etc/ssl/cert.pem",
-];
-
 /**
  * @param now milliseconds since 1970
  * @param builtAt the same, of this program's file; a day is left for whoever built it elsewhere
@@ -114,45 +93,6 @@ function isReadOnly(path: string): boolean {
     return false;
   } catch (error) {
     return hasCode(error, "EROFS");
-  }
-}
-
-/**
- * Certificate authorities of the system.
- *
- * @param named by SSL_CERT_FILE of containerd's environment
- * @param configured files of network.caFiles: with them it may be meant that there are no others
- */
-export function checkRoots(named: string | undefined, configured: readonly string[]): Finding {
-  const name = "certificates";
-  const path = named ?? ROOTS.find((one) => existsSync(one));
-  const advice = "install the package ca-certificates, or name them: network.caFiles";
-  const without = (found: string): Finding =>
-    configured.length === 0
-      ? problem(name, found, advice)
-      : warning(
-          name,
-          `${found}; only ${configured.join(", ")} is trusted`,
-          "that may be meant; else install ca-certificates",
-        );
-  if (path === undefined) return without("this system has no file of certificate authorities");
-  try {
-    const all = readFileSync(path, "latin1").match(PEM) ?? [];
-    const good = all.filter(isCertificate).length;
-    if (good === 0) return without(`there is no certificate in ${path}`);
-    if (good < all.length)
-      return warning(name, `${all.length - good} of ${all.length} certificates in ${path} cannot be read`, advice);
-    return ok(name, `${good} certificate authorities in ${path}`);
-  } catch (error) {
-    return without(`${path} cannot be read: ${(error as Error).message}`);
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
   }
 }
 

@@ -1,3 +1,4 @@
+import { HttpFailure } from "./exchange.ts";
 import type { Resolver } from "./resolve.ts";
 
 /** Bun's additions to the fetch of the standard. */
@@ -9,6 +10,7 @@ interface BunFetchInit extends RequestInit {
     rejectUnauthorized: boolean;
     serverName?: string;
     ca?: readonly string[];
+    allowPartialTrustChain?: true;
     cert?: string;
     key?: string;
   };
@@ -26,8 +28,8 @@ export interface CheckedRequest {
   readonly body?: string;
   /** The name that the certificate must have; absent where the URL's host is an address. */
   readonly serverName?: string;
-  /** The certificate authorities that count; absent: the system's. */
-  readonly ca?: readonly string[];
+  /** The certificate authorities that count, one PEM text each; none is given only where nothing is verified. */
+  readonly authorities: readonly string[];
   readonly client?: { readonly cert: string; readonly key: string };
   readonly skipVerify: boolean;
   readonly signal: AbortSignal;
@@ -36,12 +38,17 @@ export interface CheckedRequest {
 /** Variables by which Bun would go past a proxy that it is told to use, to a host that it looks up itself. */
 const BYPASSES = ["NO_PROXY", "no_proxy"];
 
+const NO_AUTHORITY =
+  "no certificate authority can be read, so no host can prove its name; install ca-certificates, or name a file in network.caFiles";
+
 /** The only call of a network client in this program: Bun's own fetch, every property stated. */
-export function fetchChecked(request: CheckedRequest): Promise<Response> {
-  const { url, address, proxy, headers, body, serverName, ca, client, skipVerify, signal } = request;
+export async function fetchChecked(request: CheckedRequest): Promise<Response> {
+  const { url, address, proxy, headers, body, serverName, authorities, client, skipVerify, signal } = request;
   const host = address === undefined ? url.hostname : address.includes(":") ? `[${address}]` : address;
   const port = url.port === "" ? "" : `:${url.port}`;
-  const isPlainCase = ca === undefined && client === undefined && !skipVerify && proxy === undefined;
+  const isVerified = url.protocol === "https:" && !skipVerify;
+  // Without a list Bun takes the authorities that it has built in.
+  if (isVerified && authorities.length === 0) throw new HttpFailure("tls", NO_AUTHORITY);
   if (proxy !== undefined) for (const name of BYPASSES) delete process.env[name];
   const init: BunFetchInit = {
     ...(body !== undefined && { method: "POST", body }),
@@ -54,15 +61,17 @@ export function fetchChecked(request: CheckedRequest): Promise<Response> {
     proxy: proxy ?? false,
     // Else BUN_CONFIG_VERBOSE_FETCH writes to the standard output, which belongs to the verdict.
     verbose: false,
-    // Bun keeps connections apart by server name. Without TLS nothing keeps two names at one address apart, so
-    // there a connection serves one request; and so it does where anything about its TLS is special.
-    keepalive: url.protocol === "https:" && isPlainCase,
+    // Bun keeps connections apart by everything that is said of their TLS, server name and authorities included.
+    // Without TLS nothing keeps two names at one address apart, so there a connection serves one request; and so it
+    // does where it is not verified, shows a certificate of ours or goes through a proxy.
+    keepalive: isVerified && client === undefined && proxy === undefined,
     // Stated, so that NODE_TLS_REJECT_UNAUTHORIZED does not matter. An address is no server name
     // (RFC 6066, section 3): without one Bun checks the address itself against the certificate.
     tls: {
       rejectUnauthorized: !skipVerify,
       ...(serverName !== undefined && { serverName }),
-      ...(ca !== undefined && { ca }),
+      // A listed certificate is trusted though who issued it is not listed, as Go has it.
+      ...(authorities.length > 0 && { ca: authorities, allowPartialTrustChain: true }),
       ...client,
     },
   };

@@ -30,16 +30,23 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent by POST as application/x-www-form-urlencoded; then no redirect is followed. Absent: GET. */
   readonly form?: Readonly<Record<string, string>>;
-  /** How the URL's host and we prove ourselves to each other, beside the system's roots; not for where it redirects to. */
+  /** How the URL's host and we prove ourselves to each other; not for where it redirects to. */
   readonly tls?: HostTls;
   /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
   readonly purpose: string;
 }
 
+/** A file of certificates, read. */
+export interface PemFile {
+  /** For messages. */
+  readonly path: string;
+  readonly text: string;
+}
+
 /** What hosts.toml says of one host's TLS. */
 export interface HostTls {
-  /** Certificate authorities that count for this host beside the system's, as PEM texts. */
-  readonly ca?: readonly string[];
+  /** Certificate authorities that count for this host beside all others; the same array at each request. */
+  readonly ca?: readonly PemFile[];
   /** Our certificate and its key, as PEM texts. */
   readonly client?: { readonly cert: string; readonly key: string };
   /** The host need not prove its name: only where the administrator lists it (`network.skipVerify`). */

@@ -16,6 +16,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "EPERM",
   "ENOTCONN",
   "ERR_PROXY_TUNNEL", // the proxy does not connect
+  "FailedToOpenSocket",
   "EMFILE",
   "ENFILE",
 ]);

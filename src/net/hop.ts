@@ -1,8 +1,9 @@
 import type { NetworkAllow } from "../config/network-allow.ts";
 import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
-import { type FailedAttempt, firstAnswer, type Outcome } from "./attempts.ts";
+import { type FailedAttempt, firstAnswer } from "./attempts.ts";
+import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
-import { type HostTls, HttpFailure, type HttpRequest } from "./exchange.ts";
+import { HttpFailure, type HttpRequest, type PemFile } from "./exchange.ts";
 import { errorCode, failureKind, mostTelling } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
@@ -16,8 +17,7 @@ export interface HttpClientOptions {
   /** The configuration's network.allow. */
   readonly allow: NetworkAllow;
   readonly proxies: Proxies;
-  /** Certificate authorities beside the system's, as PEM texts. */
-  readonly ca: readonly string[];
+  readonly authorities: Authorities;
   /** `HOST` or `HOST:PORT` that need not prove their name where a request says so. */
   readonly skipVerify: readonly string[];
   /** Another source of addresses than the system's; what it says is checked all the same. */
@@ -68,12 +68,16 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
     ...(tls.client && { client: tls.client }),
     skipVerify,
   };
-  const open = (address: string, attempt: AbortSignal, ca?: readonly string[]): Promise<Response> => {
+  const isVerified = url.protocol === "https:" && !skipVerify;
+  const open = (address: string, attempt: AbortSignal): Promise<Response> => {
     const where: Pick<CheckedRequest, "address" | "proxy"> =
       proxy === undefined ? { address } : { proxy: withHost(proxy, address), ...(isLiteral && { address: bare(url) }) };
-    return fetchChecked({ ...base, ...where, ...(ca && { ca }), signal: attempt });
+    const request = { ...base, ...where, signal: attempt };
+    return isVerified
+      ? fetchVerified(request, options.authorities, tls.ca)
+      : fetchChecked({ ...request, authorities: [] });
   };
-  const outcome = await withRoots(open, addresses, rootsOf(tls, options), exchange);
+  const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
   if ("answer" in outcome) return outcome.answer;
   const kinds = outcome.failed.map((attempt) => ("error" in attempt ? failureKind(attempt.error) : "timeout"));
   const by = proxy === undefined ? "" : `by the proxy ${proxy.host}: `;
@@ -130,32 +134,39 @@ function mayGoUnverified(url: URL, listed: readonly string[]): boolean {
   throw new HttpFailure("tls", `${url.host} is not verified only if network.skipVerify lists it`);
 }
 
-/** The system's authorities, and then those that are given beside them: either may vouch for the host. */
-function rootsOf(tls: HostTls, { ca }: HttpClientOptions): readonly (readonly string[] | undefined)[] {
-  const further = [...(tls.ca ?? []), ...ca];
-  return further.length === 0 ? [undefined] : [undefined, further];
+/** Bun takes a list of authorities only as a whole: where it refuses it, those that cannot be parsed are left out. */
+async function fetchVerified(
+  request: Omit<CheckedRequest, "authorities">,
+  authorities: Authorities,
+  own: readonly PemFile[] | undefined,
+): Promise<Response> {
+  const all = authorities.of(own);
+  try {
+    return await fetchChecked({ ...request, authorities: all });
+  } catch (error) {
+    if (errorCode(error) !== NO_CONTEXT) throw error;
+    const readable = await authorities.readable(own);
+    if (readable.length === all.length) throw unusable(error, request);
+    return fetchChecked({ ...request, authorities: readable });
+  }
 }
 
-/** Bun takes given authorities in place of the system's, so each kind has its own try. */
-async function withRoots(
-  open: (address: string, attempt: AbortSignal, ca?: readonly string[]) => Promise<Response>,
-  addresses: readonly string[],
-  roots: readonly (readonly string[] | undefined)[],
-  { endsAt, signal }: Exchange,
-): Promise<Outcome<Response>> {
-  let outcome: Outcome<Response> = { failed: [] };
-  for (const ca of roots) {
-    const time = endsAt - performance.now();
-    outcome = await firstAnswer(addresses, (address, attempt) => open(address, attempt, ca), time, signal);
-    const isUntrusted =
-      "failed" in outcome && outcome.failed.some((one) => "error" in one && failureKind(one.error) === "tls");
-    if (!isUntrusted) break;
-  }
-  return outcome;
+/**
+ * What Bun says where it can make no TLS context, before it opens a connection (through a proxy: before it says
+ * anything to the host), and where it can open no socket.
+ */
+const NO_CONTEXT = "FailedToOpenSocket";
+
+/** What else there is to make a TLS context of. */
+function unusable(error: unknown, { client }: Pick<CheckedRequest, "client">): unknown {
+  if (client === undefined) return error;
+  return new HttpFailure("tls", "our client certificate or its key cannot be used", { cause: error });
 }
 
 function describeAttempt({ address, ...attempt }: FailedAttempt): string {
-  return `${address}: ${"error" in attempt ? errorCode(attempt.error) : "no answer"}`;
+  if (!("error" in attempt)) return `${address}: no answer`;
+  const { error } = attempt;
+  return `${address}: ${error instanceof HttpFailure ? error.message : errorCode(error)}`;
 }
 
 /** Whether the host is an address: the URL parser has brought every notation of one to these forms. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { plainHttpHost } from "../config/network-allow.ts";
-import type { HostTls } from "../net/exchange.ts";
+import type { HostTls, PemFile } from "../net/exchange.ts";
 import { parseHostPort } from "../oci/host.ts";
 import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../oci/hosts-toml.ts";
 import { DOCKER_HUB, type ImageReference } from "../oci/reference.ts";
@@ -157,7 +157,10 @@ function settingsOf(
   if (pair !== undefined && own?.cert === undefined) missing.push(pair.cert);
   if (pair !== undefined && own?.key === undefined) missing.push(pair.key);
   if (missing.length > 0) return { unusable: `${missing.join(", ")}, which hosts.toml names, cannot be read` };
-  const given = authorities.filter((text) => text !== undefined);
+  const given = ca.flatMap((path, i): PemFile[] => {
+    const text = authorities[i];
+    return text === undefined ? [] : [{ path, text }];
+  });
   const tls = {
     ...(given.length > 0 && { ca: given }),
     ...(own?.cert !== undefined && own.key !== undefined && { client: { cert: own.cert, key: own.key } }),

@@ -6,10 +6,12 @@
 import { readFileSync } from "node:fs";
 import type { ProxySettings } from "../../src/config/proxy-settings.ts";
 import { parseCidr } from "../../src/encoding/ip-address.ts";
+import { Authorities } from "../../src/net/authorities.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import { HttpFailure, type HttpRequest } from "../../src/net/exchange.ts";
 import { createHttpClient } from "../../src/net/http.ts";
 import { proxiesOf } from "../../src/net/proxy.ts";
+import { readSystemRoots } from "../../src/net/system-roots.ts";
 
 export interface ProbeJob {
   /** One after the other, unless `together`. */
@@ -28,6 +30,7 @@ export interface ProbeJob {
   /** network.proxy, else the environment's variables. */
   readonly proxy?: ProxySettings;
   readonly environment?: Readonly<Record<string, string>>;
+  /** PEM texts. */
   readonly ca?: readonly string[];
   readonly skipVerify?: readonly string[];
   /** Milliseconds from the start of the requests. */
@@ -55,10 +58,13 @@ export interface ProbeReport {
   /** Peak resident memory in bytes. */
   readonly peak: number;
   readonly lookUps: readonly string[];
+  /** What was reported of certificate authorities. */
+  readonly warnings: readonly string[];
 }
 
 const job = JSON.parse(process.argv[2] ?? "") as ProbeJob;
 const lookUps: string[] = [];
+const warnings: string[] = [];
 
 function fromTable(table: NonNullable<ProbeJob["table"]>): (host: string) => Promise<readonly string[]> {
   return (host) => {
@@ -81,7 +87,11 @@ const get = createHttpClient({
     plainHttp: job.plainHttp ?? [],
   },
   proxies: proxiesOf(job.proxy, job.environment ?? {}),
-  ca: job.ca ?? [],
+  authorities: new Authorities(
+    () => readSystemRoots(process.env),
+    (job.ca ?? []).map((text, i) => ({ path: `ca ${i}`, text })),
+    (warning) => warnings.push(warning),
+  ),
   skipVerify: job.skipVerify ?? [],
   ...(job.table && { resolve: fromTable(job.table) }),
 });
@@ -114,7 +124,7 @@ else for (const request of job.requests) results.push(await perform(request));
 
 // Not getrusage's maxRSS, which begins with what the parent had when it forked.
 const peak = Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
-const report: ProbeReport = { results, peak, lookUps, ...(waitedFor && { waitedFor }) };
+const report: ProbeReport = { results, peak, lookUps, warnings, ...(waitedFor && { waitedFor }) };
 process.stdout.write(JSON.stringify(report), () => process.exit(0));
 
 function fail(message: string): never {

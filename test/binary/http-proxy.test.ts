@@ -154,7 +154,7 @@ describe.concurrent("a proxy that does not do its work", () => {
 
 const ROOT = join(import.meta.dirname, "../..");
 const PROBE = join(ROOT, "build/http-probe-proxy");
-const BUILD = "build --compile --minify --bytecode --format=esm --compile-exec-argv=--use-system-ca --outfile";
+const BUILD = "build --compile --minify --bytecode --format=esm --outfile";
 
 /** The client alone, for what no question of the program comes to. */
 describe("what a proxy and who is behind it hear", () => {

@@ -12,7 +12,7 @@ import type { ProbeJob, ProbeReport, ProbeResult } from "./http-probe.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PROBE = join(ROOT, "build/http-probe-tls");
-const BUILD = "build --compile --minify --bytecode --format=esm --compile-exec-argv=--use-system-ca --outfile";
+const BUILD = "build --compile --minify --bytecode --format=esm --outfile";
 
 const known = new CertificateAuthority("known to the system");
 const private1 = new CertificateAuthority("private");
@@ -64,6 +64,7 @@ async function serve(identity: TlsIdentity, redirect?: () => string) {
   return { port: (server.address() as AddressInfo).port, seen };
 }
 
+const pem = ({ cert }: CertificateAuthority) => [{ path: "ca.pem", text: cert }];
 const issued = (by: CertificateAuthority) => by.issue({ names: ["good.example", "other.example"] });
 const table = { "good.example": [["127.0.0.1"]], "other.example": [["127.0.0.1"]] };
 
@@ -79,8 +80,8 @@ const outcome = ({ status, kind }: ProbeResult) => status ?? kind;
 describe.concurrent("certificate authorities of a host, and of the configuration", () => {
   it("count beside the system's, for the name all the same", async () => {
     const [own, system] = [await serve(issued(private1)), await serve(issued(known))];
-    const ca = [private1.cert];
-    for (const given of [{ ca }, { ca: [] }]) {
+    const ca = pem(private1);
+    for (const given of [{ ca: [private1.cert] }, { ca: [] }]) {
       const trusted = given.ca.length > 0;
       const results = await ask({
         ...given,
@@ -104,7 +105,7 @@ describe.concurrent("certificate authorities of a host, and of the configuration
     const requests = [port, name, same].map((server) => ({
       url: `https://good.example:${server.port}/`,
       maxRedirects: 3,
-      tls: { ca: [private1.cert] },
+      tls: { ca: pem(private1) },
     }));
     expect((await ask({ requests })).map(outcome)).toEqual(["tls", "tls", 200]);
     expect(target.seen).toEqual([]);
@@ -113,7 +114,7 @@ describe.concurrent("certificate authorities of a host, and of the configuration
   it("are not those of the request before, on a connection that is kept", async () => {
     const { port } = await serve(issued(private1));
     const url = `https://good.example:${port}/`;
-    const results = await ask({ requests: [{ url, tls: { ca: [private1.cert] } }, { url }] });
+    const results = await ask({ requests: [{ url, tls: { ca: pem(private1) } }, { url }] });
     expect(results.map(outcome)).toEqual([200, "tls"]);
   });
 });

@@ -14,7 +14,19 @@ export interface CertificateOptions {
   readonly notBefore?: number;
   /** Milliseconds since 1970; default in 30 days. */
   readonly notAfter?: number;
+  /** Of the signature on it; default sha256. */
+  readonly hash?: Hash;
+  /** Of its own key; default P-256. */
+  readonly key?: "P-256" | "RSA";
+  /** Bits of the first byte of keyUsage; default digitalSignature. */
+  readonly keyUsage?: number;
+  /** Without the identifiers of its own and its issuer's key: then the issuer is looked for by name alone. */
+  readonly withoutKeyIdentifiers?: true;
 }
+
+type Hash = "sha256" | "sha1";
+/** Relative distinguished names, in order; the keys of {@link ATTRIBUTES}. */
+export type Name = Readonly<Record<string, string>>;
 
 const HOUR = 3_600_000;
 
@@ -23,42 +35,53 @@ const HOUR = 3_600_000;
  * written out in DER here, because Node can sign but not build them and a machine may lack openssl.
  */
 export class CertificateAuthority {
-  /** PEM; for NODE_EXTRA_CA_CERTS, SSL_CERT_FILE or a client's `ca`. */
+  /** PEM; for SSL_CERT_FILE or a client's `ca`. */
   readonly cert: string;
   readonly #name: Buffer;
-  readonly #pair = keyPair();
+  readonly #pair: Pair;
 
-  constructor(commonName = "Test CA") {
-    this.#name = distinguishedName(commonName);
+  /** @param issuer of an intermediate one; absent: it signs itself */
+  constructor(
+    name: string | Name = "Test CA",
+    issuer?: CertificateAuthority,
+    { hash = "sha256", key = "P-256" }: Pick<CertificateOptions, "hash" | "key"> = {},
+  ) {
+    this.#name = distinguishedName(name);
+    this.#pair = keyPair(key);
+    const by = issuer ?? this;
     const now = Date.now();
     this.cert = certificate({
-      issuer: this.#name,
-      issuerKey: this.#pair,
+      issuer: by.#name,
+      issuerKey: by.#pair,
+      hash,
       subject: this.#name,
       subjectKey: this.#pair.publicKey,
       notBefore: now - HOUR,
       notAfter: now + 30 * 24 * HOUR,
       extensions: [
         extension("2.5.29.19", true, sequence(BOOLEAN_TRUE)), // basicConstraints: cA
-        extension("2.5.29.15", true, tlv(0x03, Buffer.of(1, 0b0000_0110))), // keyUsage: keyCertSign, cRLSign
+        extension("2.5.29.15", true, bitString(0b0000_0110)), // keyUsage: keyCertSign, cRLSign
       ],
     });
   }
 
   /** A server certificate for these names; expired or not yet valid if the dates say so. */
   issue(options: CertificateOptions): TlsIdentity {
-    const pair = keyPair();
+    const { hash = "sha256", key = "P-256", keyUsage = 0b1000_0000, withoutKeyIdentifiers } = options;
+    const pair = keyPair(key);
     const now = Date.now();
     const cert = certificate({
       issuer: this.#name,
       issuerKey: this.#pair,
+      hash,
+      withoutKeyIdentifiers: withoutKeyIdentifiers === true,
       subject: distinguishedName(options.names[0] ?? "nobody"),
       subjectKey: pair.publicKey,
       notBefore: options.notBefore ?? now - HOUR,
       notAfter: options.notAfter ?? now + 30 * 24 * HOUR,
       extensions: [
         extension("2.5.29.19", true, sequence()), // basicConstraints: not a CA
-        extension("2.5.29.15", true, tlv(0x03, Buffer.of(7, 0b1000_0000))), // keyUsage: digitalSignature
+        extension("2.5.29.15", true, bitString(keyUsage)), // keyUsage
         extension("2.5.29.37", false, sequence(oid("1.3.6.1.5.5.7.3.1"))), // extKeyUsage: serverAuth
         extension("2.5.29.17", false, sequence(...options.names.map(generalName))), // subjectAltName
       ],
@@ -85,21 +108,31 @@ interface CertificateParts {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly extensions: readonly Buffer[];
+  readonly hash: Hash;
+  readonly withoutKeyIdentifiers?: boolean;
 }
 
-function keyPair(): Pair {
-  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+function keyPair(kind: "P-256" | "RSA"): Pair {
+  return kind === "RSA"
+    ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+    : generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+/** By kind of key and hash: ecdsa-with-SHA256, …; those of RSA have a parameter, NULL. */
+function signatureAlgorithm({ asymmetricKeyType }: KeyObject, hash: Hash): Buffer {
+  if (asymmetricKeyType === "ec") return sequence(oid(hash === "sha1" ? "1.2.840.10045.4.1" : "1.2.840.10045.4.3.2"));
+  return sequence(oid(hash === "sha1" ? "1.2.840.113549.1.1.5" : "1.2.840.113549.1.1.11"), tlv(0x05));
 }
 
 function certificate(parts: CertificateParts): string {
-  const algorithm = sequence(oid("1.2.840.10045.4.3.2")); // ecdsa-with-SHA256
+  const algorithm = signatureAlgorithm(parts.issuerKey.privateKey, parts.hash);
   const serial = randomBytes(16);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40; // positive, and no leading zero to strip
-  const extensions = [
-    ...parts.extensions,
+  const identifiers = [
     extension("2.5.29.14", false, tlv(0x04, keyIdentifier(parts.subjectKey))), // subjectKeyIdentifier
     extension("2.5.29.35", false, sequence(tlv(0x80, keyIdentifier(parts.issuerKey.publicKey)))), // authority…
   ];
+  const extensions = [...parts.extensions, ...(parts.withoutKeyIdentifiers === true ? [] : identifiers)];
   const toBeSigned = sequence(
     tlv(0xa0, tlv(0x02, Buffer.of(2))), // version 3
     tlv(0x02, serial),
@@ -110,7 +143,7 @@ function certificate(parts: CertificateParts): string {
     publicKeyInfo(parts.subjectKey),
     tlv(0xa3, sequence(...extensions)),
   );
-  const signature = sign("sha256", toBeSigned, { key: parts.issuerKey.privateKey, dsaEncoding: "der" });
+  const signature = sign(parts.hash, toBeSigned, { key: parts.issuerKey.privateKey, dsaEncoding: "der" });
   const der = sequence(toBeSigned, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
   return new X509Certificate(der).toString();
 }
@@ -141,14 +174,25 @@ function oid(dotted: string): Buffer {
   return tlv(0x06, Buffer.from(bytes));
 }
 
-function distinguishedName(commonName: string): Buffer {
-  return sequence(tlv(0x31, sequence(oid("2.5.4.3"), tlv(0x0c, Buffer.from(commonName)))));
+const ATTRIBUTES: Readonly<Record<string, string>> = { C: "2.5.4.6", O: "2.5.4.10", OU: "2.5.4.11", CN: "2.5.4.3" };
+
+function distinguishedName(name: string | Name): Buffer {
+  const attributes = Object.entries(typeof name === "string" ? { CN: name } : name);
+  return sequence(
+    ...attributes.map(([key, text]) => tlv(0x31, sequence(oid(ATTRIBUTES[key] ?? ""), tlv(0x0c, Buffer.from(text))))),
+  );
 }
 
 /** UTCTime until 2049, as RFC 5280 4.1.2.5 has it. */
 function time(milliseconds: number): Buffer {
   const digits = new Date(milliseconds).toISOString().replace(/\D/g, "").slice(2, 14);
   return tlv(0x17, Buffer.from(`${digits}Z`));
+}
+
+/** Of one byte, without the zeros at its end (X.690 11.2.2). */
+function bitString(byte: number): Buffer {
+  const unused = 31 - Math.clz32(byte & -byte);
+  return tlv(0x03, Buffer.of(unused, byte));
 }
 
 function extension(id: string, critical: boolean, value: Uint8Array): Buffer {

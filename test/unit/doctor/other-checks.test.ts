@@ -6,12 +6,11 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { checkEnvironment, checkOtherClients } from "../../../src/doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../../../src/doctor/log-checks.ts";
-import { checkClock, checkFolder, checkMetrics, checkRoots } from "../../../src/doctor/node-checks.ts";
+import { checkClock, checkFolder, checkMetrics } from "../../../src/doctor/node-checks.ts";
 import { checkPolicy } from "../../../src/doctor/policy-checks.ts";
 import type { ClockService } from "../../../src/node/clock.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 import { readPolicy } from "../../../src/policy/parse.ts";
-import { CertificateAuthority } from "../../support/certificates.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { missingRoot, requirement } from "../../support/requirement.ts";
 
@@ -42,7 +41,7 @@ describe("the environment of containerd", () => {
     [{ NODE_OPTIONS: "x" }, ["warning"]],
     [{ LD_LIBRARY_PATH: "/lib" }, ["warning"]],
     [{ SSL_CERT_FILE: "/a" }, ["ok"]],
-    [{ NODE_EXTRA_CA_CERTS: "/a" }, ["ok"]],
+    [{ NODE_EXTRA_CA_CERTS: "/a" }, ["warning"]],
     [{ ATCR_VERIFY_CONFIG: "/a" }, ["ok"]],
     [{ https_proxy: "a", NO_PROXY: "b" }, ["ok"]],
   ])("%j: %j", (environment, expected) => {
@@ -141,21 +140,6 @@ describe("the node", () => {
       undefined,
       { unread: expect.stringContaining(socket) },
     ]);
-  });
-
-  it("has certificate authorities", () => {
-    const file = join(root, "ca.pem");
-    const certificatePem = new CertificateAuthority().cert;
-    writeFileSync(file, certificatePem);
-    expect(checkRoots(file, []).level).toBe("ok");
-    const noCertificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    writeFileSync(file, `${certificatePem}${noCertificate}`);
-    expect(checkRoots(file, []).level).toBe("warning");
-    writeFileSync(file, noCertificate);
-    const missing = join(root, "none");
-    expect([checkRoots(file, []).level, checkRoots(missing, []).level]).toEqual(["problem", "problem"]);
-    // Somebody who names authorities may mean those alone.
-    expect([checkRoots(file, ["/ca"]).level, checkRoots(missing, ["/ca"]).level]).toEqual(["warning", "warning"]);
   });
 });
 

@@ -184,7 +184,7 @@ describe("RegistryClient", () => {
 
   it("tells a mirror whose images are meant, and sends what hosts.toml says to it", async () => {
     const { asked, context } = served(() => ({ status: 200 }));
-    const tls = { ca: ["PEM"] };
+    const tls = { ca: [{ path: "/ca.pem", text: "PEM" }] };
     const endpoint = {
       root: "https://mirror.example/x/v2",
       host: "mirror.example",

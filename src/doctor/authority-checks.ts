@@ -1,0 +1,40 @@
+import { examine } from "../net/authorities.ts";
+import type { PemFile } from "../net/exchange.ts";
+import { readSystemRoots } from "../net/system-roots.ts";
+import { type Finding, ok, problem, warning } from "./check.ts";
+
+/** Problems that are listed. */
+const MAX_LISTED = 5;
+
+/**
+ * Certificate authorities, found and parsed as at a pull (spec 4).
+ *
+ * @param environment of containerd
+ * @param configured files of network.caFiles: with them it may be meant that there are no others
+ */
+export async function checkAuthorities(
+  environment: Readonly<Record<string, string | undefined>>,
+  configured: readonly PemFile[],
+): Promise<Finding> {
+  const name = "certificates";
+  const advice = "install the package ca-certificates, or name them: network.caFiles";
+  const { files, problems: unread } = readSystemRoots(environment);
+  const [system, own] = [await examine(files), await examine(configured)];
+  const problems = [...unread, ...system.problems, ...own.problems];
+  const further = problems.length > MAX_LISTED ? [`${problems.length - MAX_LISTED} more`] : [];
+  const details = [...problems.slice(0, MAX_LISTED), ...further].map((one) => `; ${one}`).join("");
+  const paths = configured.map(({ path }) => path).join(", ");
+  if (system.readable.length + own.readable.length === 0)
+    return problem(name, `no certificate authority is trusted, so no service can be asked${details}`, advice);
+  if (system.readable.length === 0)
+    return warning(
+      name,
+      `the system has no certificate authority, only ${own.readable.length} of ${paths} are trusted${details}`,
+      "that may be meant; else install ca-certificates",
+    );
+  const ofSystem = `${system.readable.length} certificate authorities of the system`;
+  const found = paths === "" ? ofSystem : `${ofSystem} and ${own.readable.length} of ${paths}`;
+  return problems.length === 0
+    ? ok(name, `${found} are trusted`)
+    : warning(name, `${found} are trusted${details}`, "correct or remove those files; the others count");
+}

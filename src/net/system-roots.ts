@@ -1,0 +1,94 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { hasCode } from "../disk/error-code.ts";
+import type { PemFile } from "./exchange.ts";
+
+/** Where Go's crypto/x509 looks on Linux (root_linux.go), and so containerd: the first of these files that can be read, */
+const FILES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/pki/tls/cacert.pem",
+  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+/** and all files of these directories. */
+const DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/** Bytes of one file of certificates; the bundles of distributions have less than 1 MiB. */
+const MAX_FILE = 8 * 1024 * 1024;
+/** Files of one directory that are read; distributions have about 300, links included. */
+const MAX_ENTRIES = 2000;
+
+/** The certificate authorities that the system trusts, by file. */
+export interface SystemRoots {
+  readonly files: readonly PemFile[];
+  /** What should have been read and could not be, for messages. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads the system's certificate authorities by the rules of Go's crypto/x509 (root_unix.go), so that whoever
+ * containerd trusts is trusted here, and nobody else: SSL_CERT_FILE stands for the list of files and SSL_CERT_DIR,
+ * separated by colons, for the list of directories; each replaces only its own list.
+ *
+ * @param environment the process's
+ */
+export function readSystemRoots(environment: Readonly<Record<string, string | undefined>>): SystemRoots {
+  const files: PemFile[] = [];
+  const problems: string[] = [];
+  const known = new Set<string>();
+  const read = (path: string): boolean => {
+    known.add(path);
+    const text = readRegularFile(path);
+    if (typeof text === "string") files.push({ path, text });
+    else if (!text.isAbsent) problems.push(`${path} cannot be read: ${text.why}`);
+    return typeof text === "string";
+  };
+  const { SSL_CERT_FILE: file, SSL_CERT_DIR: directories } = environment;
+  if (file) {
+    if (!read(file) && problems.length === 0) problems.push(`${file}, which SSL_CERT_FILE names, is not there`);
+  } else {
+    FILES.some(read);
+  }
+  for (const directory of directories ? directories.split(":") : DIRECTORIES) {
+    for (const name of entriesOf(directory, problems)) {
+      const path = `${directory}/${name}`;
+      if (!known.has(path)) read(path);
+    }
+  }
+  return { files, problems };
+}
+
+/** As Go does, without links to another entry of the same directory: those are the names by hash. */
+function entriesOf(directory: string, problems: string[]): readonly string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    if (entries.length > MAX_ENTRIES)
+      problems.push(`${directory} has ${entries.length} files, of which ${MAX_ENTRIES} are read`);
+    return entries
+      .slice(0, MAX_ENTRIES)
+      .filter((entry) => !entry.isDirectory())
+      .filter((entry) => !entry.isSymbolicLink() || readlinkSync(`${directory}/${entry.name}`).includes("/"))
+      .map(({ name }) => name);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) problems.push(`${directory} cannot be read: ${(error as Error).message}`);
+    return [];
+  }
+}
+
+/** Latin-1: comments around the certificates may be in any encoding. */
+function readRegularFile(path: string): string | { readonly isAbsent: boolean; readonly why: string } {
+  let fd: number | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return { isAbsent: false, why: "it is not a regular file" };
+    if (stats.size > MAX_FILE) return { isAbsent: false, why: `it has more than ${MAX_FILE} bytes` };
+    return readFileSync(fd, "latin1");
+  } catch (error) {
+    return { isAbsent: hasCode(error, "ENOENT"), why: (error as Error).message };
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
