@@ -60,7 +60,7 @@ export function onlineContext(config: Config, edge: ProcessEdge, memory = openMe
     identities: identitiesOf(memory, deadline),
     registries: {
       endpoints: (name) => endpointsOf(name, config, report),
-      credentials: credentialSource(config.registryCredentials, { ...process.env }, report),
+      credentials: credentialSource(config.registryCredentials, { ...process.env }, deadline, report),
     },
   };
 }

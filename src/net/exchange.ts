@@ -16,8 +16,10 @@ export interface HttpRequest {
   readonly maxBytes: number;
   /** Most milliseconds for this exchange, redirects included; cut to what is left of the deadline. */
   readonly timeout: number;
-  /** Redirects to follow at most; 0 for everything but registries (spec 4). */
+  /** Redirects to follow at most; 0 for everything but registries, their token servers and the hosts of handles (spec 4). */
   readonly maxRedirects: number;
+  /** Only redirects to the same scheme, host and port are followed; all that is sent goes along. */
+  readonly staysAtOrigin?: true;
   /**
    * True only for the registry that the image names: containerd talked to it already, so it may be
    * at a private address without being listed. A redirect away from its host loses this.
@@ -25,10 +27,13 @@ export interface HttpRequest {
   readonly originMayBePrivate: boolean;
   /**
    * Further header fields, credentials among them, for this host alone: a redirect carries none of them,
-   * wherever it leads (CVE-2025-27403).
+   * wherever it leads (CVE-2025-27403), unless the request stays at its origin.
    */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent by POST as application/x-www-form-urlencoded; then no redirect is followed. Absent: GET. */
+  /**
+   * Sent by POST as application/x-www-form-urlencoded; then no redirect is followed but one at the same origin that
+   * wants the same sent there (307, 308). Absent: GET.
+   */
   readonly form?: Readonly<Record<string, string>>;
   /** How the URL's host and we prove ourselves to each other; not for where it redirects to. */
   readonly tls?: HostTls;

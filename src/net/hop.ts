@@ -40,7 +40,7 @@ export interface Hop {
   readonly mayBePrivate: boolean;
   /** Whether it is the request's own host and port: what is said of that host's TLS holds there alone. */
   readonly isOwnHost: boolean;
-  /** Whether it is no redirect: further headers, and credentials among them, go nowhere else. */
+  /** Whether it is no redirect, or one within the origin: further headers, and credentials among them, go nowhere else. */
   readonly isFirst: boolean;
 }
 

@@ -13,6 +13,8 @@ import { askHop, type Exchange, type HttpClientOptions } from "./hop.ts";
 const MAX_HEADERS = 64 * 1024;
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Those that want the same method and body (RFC 9110 15.4). */
+const SENDS_AGAIN: ReadonlySet<number> = new Set([307, 308]);
 
 /**
  * The HTTP client (spec 4): Bun's fetch, with our own guard around it. The host's addresses are
@@ -62,7 +64,8 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
   let mayBePrivate = request.originMayBePrivate;
   for (let hops = 0; ; hops++) {
     const isOwnHost = url.protocol === own.protocol && hostAndPort(url) === hostAndPort(own);
-    const response = await askHop({ url, mayBePrivate, isOwnHost, isFirst: hops === 0 }, exchange);
+    const isFirst = hops === 0 || request.staysAtOrigin === true;
+    const response = await askHop({ url, mayBePrivate, isOwnHost, isFirst }, exchange);
     if (response.status < 200 || response.status > 599) {
       throw new HttpFailure("bad_response", `answers with status ${response.status}`);
     }
@@ -76,15 +79,23 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
     redirected();
     void response.body?.cancel().catch(() => {});
     const next = redirectTarget(response, url);
-    // What was sent by POST is for the host that it was sent to.
-    const allowed = request.form === undefined ? request.maxRedirects : 0;
+    const allowed = redirectsAllowed(request, response.status);
     if (hops >= allowed) {
       const why = allowed === 0 ? "no redirect is followed here" : `${hops} redirects were followed`;
       throw new HttpFailure("bad_response", `redirects to ${next.href}, but ${why}`);
     }
+    if (request.staysAtOrigin && next.origin !== url.origin) {
+      throw new HttpFailure("bad_response", `redirects to ${next.href}, but no redirect to elsewhere is followed here`);
+    }
     mayBePrivate &&= hostAndPort(next) === hostAndPort(url);
     url = next;
   }
+}
+
+/** What is sent by POST is for the host that it is sent to, and is sent again only where that host asks for it. */
+function redirectsAllowed({ form, staysAtOrigin, maxRedirects }: HttpRequest, status: number): number {
+  const sendsAgain = staysAtOrigin === true && SENDS_AGAIN.has(status);
+  return form === undefined || sendsAgain ? maxRedirects : 0;
 }
 
 function redirectTarget(response: Response, from: URL): URL {

@@ -24,7 +24,8 @@ const TOKEN_USER = "<token>";
 /**
  * Looks up what docker's config.json or podman's auth.json says about an image: the entry with the longest
  * name of the image's host and path (containers-auth.json(5)), of which a program for it counts before a
- * secret that stands there, and the general program at last.
+ * secret that stands there; then names with `*` in a part of the host, as the kubelet reads them; and the general
+ * program at last.
  *
  * @param file the file's JSON
  * @param host as in an ImageReference
@@ -38,10 +39,12 @@ export function entryFor(file: JsonObject, host: string, path: string): Entry | 
   for (const name of namesFor(host, path)) {
     const helper = valueAt(helpers, name);
     if (typeof helper === "string") return asHelper(helper, server);
-    const auth = valueAt(auths, name);
-    const found = isJsonObject(auth) ? readAuth(auth) : undefined;
-    if (found !== undefined)
-      return typeof found === "string" ? `the entry for ${name} ${found}` : { credential: found };
+    const found = entryAt(auths, name);
+    if (found !== undefined) return found;
+  }
+  for (const name of patternsFor(auths, host, path)) {
+    const found = entryAt(auths, name);
+    if (found !== undefined) return found;
   }
   const store = field(file, "credsStore");
   return typeof store === "string" && store !== "" ? asHelper(store, server) : undefined;
@@ -66,6 +69,38 @@ function namesFor(host: string, path: string): readonly string[] {
   const parts = path.split("/");
   const below = parts.map((_, i) => `${host}/${parts.slice(0, parts.length - i).join("/")}`);
   return [...below, host];
+}
+
+function entryAt(auths: ReadonlyMap<string, unknown>, name: string): Entry | string | undefined {
+  const auth = valueAt(auths, name);
+  const found = isJsonObject(auth) ? readAuth(auth) : undefined;
+  return typeof found === "string" ? `the entry for ${name} ${found}` : found && { credential: found };
+}
+
+/** Names with `*` that stand for the host, the longest first (kubernetes.io, Images, "Interpretation of config.json"). */
+function patternsFor(auths: ReadonlyMap<string, unknown>, host: string, path: string): readonly string[] {
+  const matches = (name: string): boolean => {
+    const [pattern = "", ...below] = name.split("/");
+    if (!pattern.includes("*") || !`${path}/`.startsWith(below.map((part) => `${part}/`).join(""))) return false;
+    const [wanted, given] = [pattern.split("."), host.split(".")];
+    return wanted.length === given.length && wanted.every((part, i) => matchesPart(part, given[i] ?? ""));
+  };
+  return [...auths.keys()].filter(matches).toSorted((a, b) => b.length - a.length);
+}
+
+/** `*` is any number of characters of one part of a host. Takes time proportional to the product of the lengths. */
+function matchesPart(pattern: string, text: string): boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  const last = rest.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
 }
 
 function tableOf(file: JsonObject, name: string): ReadonlyMap<string, unknown> {

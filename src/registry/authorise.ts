@@ -11,6 +11,8 @@ const MAX_TOKEN_ANSWER = 64 * 1024;
 /** A token goes into a header as it is. */
 const TOKEN = /^[\x21-\x7e]+$/;
 const CLIENT_ID = "atcr-verify";
+/** Redirects of a token server that are followed, all on its own scheme, host and port. */
+const MAX_REDIRECTS = 3;
 
 export interface AuthoriseContext {
   /** Asks once; throws where there is no answer. */
@@ -36,6 +38,7 @@ export interface Authorisation {
  * to those that the administrator lists for it.
  *
  * @param header WWW-Authenticate, attacker-controlled
+ * @param repository as the endpoint has it, behind `/v2/`
  */
 export async function authorise(
   header: string | undefined,
@@ -49,7 +52,21 @@ export async function authorise(
   if (bearer === undefined && basic === undefined)
     return { tried: "it names no way to authenticate that is known here" };
   const { host } = endpoint;
-  const found = await context.credentials({ host, path: repository, timeout: context.timeout });
+  const { found, problems } = await context.credentials({ host, path: repository, timeout: context.timeout });
+  const answer = await answerTo({ bearer, found, endpoint, repository, context });
+  return { ...answer, tried: [answer.tried, ...problems].join("; ") };
+}
+
+interface Asked {
+  /** Absent where the registry wants a password itself. */
+  readonly bearer: Challenge | undefined;
+  readonly found: FoundCredential | undefined;
+  readonly endpoint: Endpoint;
+  readonly repository: string;
+  readonly context: AuthoriseContext;
+}
+
+async function answerTo({ bearer, found, endpoint, repository, context }: Asked): Promise<Authorisation> {
   if (found?.credential.kind === "registry token") {
     return { header: `Bearer ${found.credential.token}`, tried: `with the registry token of ${found.from}` };
   }
@@ -65,8 +82,9 @@ async function tokenFor(
   repository: string,
   context: AuthoriseContext,
 ): Promise<Authorisation> {
-  const realm = URL.parse(parameters.get("realm") ?? "");
-  if (realm === null) return { tried: "it names no token server" };
+  const named = URL.parse(parameters.get("realm") ?? "");
+  if (named === null) return { tried: "it names no token server" };
+  const realm = overTls(named, endpoint);
   const isOwn = realm.protocol === new URL(endpoint.root).protocol && isSameHost(realm, endpoint);
   const isListed = (context.realms.get(endpoint.host) ?? []).some(
     (host) => host === realm.hostname || host === hostAndPort(realm),
@@ -108,7 +126,8 @@ async function askForToken(
     accept: "application/json",
     maxBytes: MAX_TOKEN_ANSWER,
     timeout,
-    maxRedirects: 0,
+    maxRedirects: MAX_REDIRECTS,
+    staysAtOrigin: true as const,
     originMayBePrivate: mayBePrivate,
     ...(tls && { tls }),
     purpose: "token server",
@@ -135,6 +154,19 @@ function readToken(bytes: Uint8Array): string | undefined {
   if (!isJsonObject(answer)) return undefined;
   const token = [field(answer, "token"), field(answer, "access_token")].find((value) => typeof value === "string");
   return typeof token === "string" && TOKEN.test(token) ? token : undefined;
+}
+
+/**
+ * A registry behind a proxy that ends TLS may name itself by http. What speaks https is asked by https: at its own
+ * port, or where the name has none.
+ */
+function overTls(realm: URL, { root }: Endpoint): URL {
+  const own = new URL(root);
+  const isOwnName = realm.hostname === own.hostname && (realm.port === "" || realm.port === own.port);
+  if (own.protocol !== "https:" || realm.protocol !== "http:" || !isOwnName) return realm;
+  const secure = new URL(realm.href);
+  secure.protocol = "https:";
+  return secure;
 }
 
 function isSameHost(realm: URL, { root }: Endpoint): boolean {

@@ -1,6 +1,7 @@
 import type { RegistryCredentials } from "../config/config.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { isJsonObject, parseJson } from "../encoding/json.ts";
+import type { Deadline } from "../net/deadline.ts";
 import { type Credential, entryFor } from "../oci/docker-config.ts";
 import { Rejection } from "../rejection.ts";
 import { readOwnFile } from "./own-file.ts";
@@ -17,38 +18,54 @@ export interface FoundCredential {
 export interface Wanted {
   readonly host: string;
   readonly path: string;
-  /** Most milliseconds for a helper. */
+  /** Most milliseconds for a helper; cut to what is left of the deadline. */
   readonly timeout: number;
 }
 
-/** @returns undefined where there is none */
-export type CredentialSource = (wanted: Wanted) => Promise<FoundCredential | undefined>;
+/** What was found, and which files and helpers could not be used before that, as sentences without any secret. */
+export interface LookUp {
+  readonly found?: FoundCredential;
+  readonly problems: readonly string[];
+}
+
+export type CredentialSource = (wanted: Wanted) => Promise<LookUp>;
 
 /**
  * Where credentials are looked for: the files that the configuration names, else the usual ones of docker and
  * podman. The first that knows the image counts. Nothing is read before a registry wants credentials.
  *
+ * @param deadline cuts the time of a helper, and names it while it is waited for
  * @param report told of files and helpers that cannot be used; nothing secret
  */
 export function credentialSource(
   { files }: RegistryCredentials,
   environment: Environment,
+  deadline: Deadline,
   report: (warning: string) => void,
 ): CredentialSource {
   return async ({ host, path, timeout }) => {
+    const problems: string[] = [];
+    const note = (problem: string): void => {
+      problems.push(problem);
+      report(problem);
+    };
     for (const file of files ?? usualFiles(environment)) {
-      const text = readOwnFile(file, "the file of credentials", report);
+      const text = readOwnFile(file, "the file of credentials", note);
       const entry = text === undefined ? undefined : entryIn(text, host, path);
-      if (typeof entry === "string") report(`${file} ${entry}; it is not used`);
-      else if (entry !== undefined && "credential" in entry) return { credential: entry.credential, from: file };
+      if (typeof entry === "string") note(`${file} ${entry}; it is not used`);
+      else if (entry !== undefined && "credential" in entry)
+        return { found: { credential: entry.credential, from: file }, problems };
       else if (entry !== undefined) {
         const { askHelper } = await import("./credential-helper.ts");
-        const answer = await askHelper({ ...entry, timeout, environment });
-        if (typeof answer === "string") report(answer);
-        else if (answer !== undefined) return { credential: answer, from: `docker-credential-${entry.helper}` };
+        const name = `docker-credential-${entry.helper}`;
+        const time = Math.min(timeout, deadline.remaining());
+        const call = { ...entry, timeout: time, environment };
+        const answer = await deadline.track(`credential helper ${name}`, () => askHelper(call));
+        if (typeof answer === "string") note(answer);
+        else if (answer !== undefined) return { found: { credential: answer, from: name }, problems };
       }
     }
-    return undefined;
+    return { problems };
   };
 }
 

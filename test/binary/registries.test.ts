@@ -165,6 +165,89 @@ describe.concurrent("a registry that wants to know who asks", () => {
     });
   });
 
+  it("names its token server by http, though it speaks https itself: it is asked by https", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, "Bearer of-alice", challenge(`http://${registry.authority}/token`));
+      registry.override("/token", tokenFor({ token: "of-alice" }));
+      site.loginToRegistry();
+      expect(headline(await site.pull())).toBe(SIGNED);
+    });
+  });
+
+  it("has a token server that leads elsewhere: within its host all that is sent goes along, to another nothing", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const thief = await site.another();
+      thief.override("", { json: { token: "of-alice" } });
+      guard(registry, "Bearer of-alice", challenge(`${registry.origin}/old/token`));
+      registry.override("/new/token", ({ request }) =>
+        request.headers.authorization === BASIC ||
+        new URLSearchParams(Buffer.from(request.body).toString()).get("refresh_token") === SECRET
+          ? { json: { token: "of-alice" } }
+          : { status: 401 },
+      );
+      const leads = (status: number, location: string) =>
+        registry.override("/old/token", { status, headers: { location } });
+      site.loginToRegistry();
+      for (const status of [301, 302, 307, 308]) {
+        leads(status, "/new/token");
+        expect(headline(await site.pull())).toBe(SIGNED);
+      }
+      const outside = [`${thief.origin}/token`, `http://${registry.authority}/new/token`];
+      for (const location of outside) {
+        leads(307, location);
+        expect(headline(await site.pull())).toBe("2 inconclusive registry.bad_response");
+      }
+      site.login({ auths: { [registry.authority]: { identitytoken: SECRET } } });
+      leads(307, "/new/token");
+      expect(headline(await site.pull())).toBe(SIGNED);
+      leads(302, "/new/token");
+      expect(headline(await site.pull())).toBe("2 inconclusive registry.bad_response");
+      leads(307, `${thief.origin}/token`);
+      expect(headline(await site.pull())).toBe("2 inconclusive registry.bad_response");
+      leads(307, "/old/token");
+      registry.forget();
+      expect(headline(await site.pull())).toBe("2 inconclusive registry.bad_response");
+      expect(registry.count("/old/token")).toBe(4);
+      expect(thief.requests).toEqual([]);
+      await thief.stop();
+    });
+  });
+
+  it("is known by a pattern in the file of credentials", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      const auth = Buffer.from(`${USER}:${SECRET}`).toString("base64");
+      site.login({ auths: { [`127.0.*.1:${registry.port}`]: { auth } } });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      site.login({ auths: { [`*.0.1:${registry.port}`]: { auth } } });
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+    });
+  });
+
+  it("says why no credential was found", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      guard(registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      site.login({ credHelpers: { [registry.authority]: "nowhere" } });
+      const answers = [await site.pull()];
+      site.loginToRegistry();
+      chmodSync(join(site.world.folder, "auth/config.json"), 0o666);
+      answers.push(await site.pull());
+      const file = site.world.write("auth/config.json", `{"auths": ${SECRET}`, 0o600);
+      site.settings = { registryCredentials: { files: [file] } };
+      answers.push(await site.pull());
+      expect(answers.map(headline)).toEqual([UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED]);
+      expect(answers.map(({ stdout }) => stdout)).toEqual([
+        expect.stringContaining("docker-credential-nowhere is in no folder of PATH"),
+        expect.stringContaining("config.json can be written by others"),
+        expect.stringContaining("config.json is not JSON"),
+      ]);
+    });
+  });
+
   it("takes Basic, an identity token and a registry token", async () => {
     await onSite(async (site) => {
       const { registry } = site.world;
@@ -229,6 +312,20 @@ describe.concurrent("a credential helper", () => {
       site.settings = { registryTimeout: "1s" };
       site.login({ credHelpers: { [world.registry.authority]: "test" } });
       expect(headline(await site.pull())).toBe(expected);
+    });
+  });
+
+  it("that hangs is waited for until the deadline at most, and named", async () => {
+    await onSite(async (site) => {
+      const { world } = site;
+      guard(world.registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      const program = world.write("bin/docker-credential-test", "#!/bin/sh\nexec sleep 30\n", 0o755);
+      site.env = { PATH: `${dirname(program)}:/usr/bin:/bin` };
+      site.settings = { registryTimeout: "20s", deadline: "2s" };
+      site.login({ credHelpers: { [world.registry.authority]: "test" } });
+      const answered = await site.pull();
+      expect(answered.code).toBe(2);
+      expect(answered.stdout).toContain("docker-credential-test");
     });
   });
 

@@ -167,7 +167,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
   },
   "redirect loop": {
     registry: cell("registry.bad_response", 12),
-    "token server": cell("registry.bad_response", 1),
+    "token server": cell("registry.bad_response", 4),
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),

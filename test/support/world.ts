@@ -88,7 +88,7 @@ export class World {
     const deadline = new Deadline(performance.now() + time);
     const registries = {
       endpoints: (name: RegistryName) => endpointsOf(name, { ...config, registryConfigPath: [] }, () => {}),
-      credentials: async () => undefined,
+      credentials: async () => ({ problems: [] }),
     };
     return {
       http: this.http.get,

@@ -71,6 +71,43 @@ describe("entryFor", () => {
     expect(entryFor({ auths: { [key]: { auth: auth("u:p") } } }, host, "library/nginx")).toEqual(password("u", "p"));
   });
 
+  it.each([
+    ["*.example", "a.example"],
+    ["https://*.example/v1/", "a.example"],
+    ["*.example:5000", "a.example:5000"],
+    ["*.*.example", "a.b.example"],
+    ["reg*y.example", "registry.example"],
+    ["a*a.example", "aa.example"],
+    ["*.example/team", "a.example"],
+    ["*.example/team/app", "a.example"],
+  ])("takes %s for %s, as the kubelet does", (key, host) => {
+    expect(entryFor({ auths: { [key]: { auth: auth("u:p") } } }, host, "team/app")).toEqual(password("u", "p"));
+  });
+
+  it.each([
+    ["*.example", "example"],
+    ["*.example", "a.b.example"],
+    ["*.example", "a.example.evil"],
+    ["*", "a.example"],
+    ["*.example", "a.example:5000"],
+    ["*.example:5000", "a.example"],
+    ["a*a.example", "a.example"],
+    ["*.example/tea", "a.example"],
+    ["*.example/other", "a.example"],
+    ["a?.example", "ab.example"],
+    ["[a].example", "a.example"],
+  ])("does not take %s for %s", (key, host) => {
+    expect(entryFor({ auths: { [key]: { auth: auth("u:p") } } }, host, "team/app")).toBeUndefined();
+  });
+
+  it("takes a name before a pattern, and the longest pattern", () => {
+    const auths = { "*.example": { auth: auth("long:x") }, "*.*": { auth: auth("short:x") } };
+    expect(entryFor({ auths }, "a.example", "app")).toEqual(password("long", "x"));
+    const named = { ...auths, "a.example": { auth: auth("name:x") } };
+    expect(entryFor({ auths: named }, "a.example", "app")).toEqual(password("name", "x"));
+    expect(entryFor({ auths, credsStore: "pass" }, "a.example", "app")).toEqual(password("long", "x"));
+  });
+
   it("asks the program for the host before a secret, and the general one last", () => {
     const file = {
       auths: { "a.example": { auth: auth("u:p") }, "b.example": { auth: auth("u:p") }, "c.example": {} },

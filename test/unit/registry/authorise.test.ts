@@ -16,19 +16,27 @@ interface Given {
   readonly realms?: Readonly<Record<string, readonly string[]>>;
   readonly endpoint?: Endpoint;
   readonly answer?: unknown;
+  readonly problems?: readonly string[];
   readonly status?: number;
 }
 
 async function authorised(header: string | undefined, given: Given = {}) {
   const asked: HttpRequest[] = [];
-  const { credential, realms = {}, endpoint = ENDPOINT, answer = { token: "tok" }, status = 200 } = given;
+  const {
+    credential,
+    realms = {},
+    endpoint = ENDPOINT,
+    answer = { token: "tok" },
+    status = 200,
+    problems = [],
+  } = given;
   const result = await authorise(header, endpoint, "team/app", {
     ask: async (request) => {
       asked.push(request);
       const body = typeof answer === "string" ? answer : JSON.stringify(answer);
       return { status, url: request.url, headers: new Map(), body: Buffer.from(body) };
     },
-    credentials: async () => credential && { credential, from: "/auth.json" },
+    credentials: async () => ({ ...(credential && { found: { credential, from: "/auth.json" } }), problems }),
     realms: new Map(Object.entries(realms)),
     timeout: 1000,
   });
@@ -42,7 +50,7 @@ describe("authorise", () => {
     expect(header).toBe("Bearer tok");
     expect(asked[0]?.url).toBe("https://registry.example/token?a=b&scope=repository%3Ateam%2Fapp%3Apull&service=svc");
     expect(asked[0]).not.toHaveProperty("headers");
-    expect(asked[0]).toMatchObject({ maxRedirects: 0, originMayBePrivate: true, purpose: "token server" });
+    expect(asked[0]).toMatchObject({ staysAtOrigin: true, originMayBePrivate: true, purpose: "token server" });
   });
 
   it.each([
@@ -50,7 +58,8 @@ describe("authorise", () => {
     ["its own host, the port written out", "https://registry.example:443/token", {}, true],
     ["another host", "https://auth.example/token", {}, false],
     ["another port", "https://registry.example:8443/token", {}, false],
-    ["its own host in plain http", "http://registry.example/token", {}, false],
+    ["its own host in plain http, which is asked by https", "http://registry.example/token", {}, true],
+    ["another port of its own host in plain http", "http://registry.example:8080/token", {}, false],
     ["a host that is listed for it", "https://auth.example/token", { "registry.example": ["auth.example"] }, true],
     [
       "a port that is listed for it",
@@ -73,6 +82,26 @@ describe("authorise", () => {
       expect(JSON.stringify(asked).includes(credential.kind === "password" ? BASIC : "secret")).toBe(sent);
       if (!sent) expect(tried).toContain("registryCredentials.realms");
     }
+  });
+
+  it.each([
+    ["https://registry.example/v2", "http://registry.example/token", "https://registry.example/token"],
+    ["https://registry.example:5000/v2", "http://registry.example:5000/token", "https://registry.example:5000/token"],
+    ["https://registry.example:5000/v2", "http://registry.example/token", "https://registry.example/token"],
+    ["https://registry.example/v2", "http://registry.example:5001/token", "http://registry.example:5001/token"],
+    ["https://registry.example/v2", "http://auth.example/token", "http://auth.example/token"],
+    ["http://registry.example:5000/v2", "http://registry.example:5000/token", "http://registry.example:5000/token"],
+  ])("asks what speaks https itself by https: %s, %s", async (root, url, expected) => {
+    const { asked } = await authorised(realm(url, ""), { endpoint: { ...ENDPOINT, root } });
+    expect(asked[0]?.url).toBe(`${expected}?scope=repository%3Ateam%2Fapp%3Apull`);
+  });
+
+  it("says which files and helpers could not be used", async () => {
+    const problems = ["docker-credential-x is in no folder of PATH"];
+    expect((await authorised("Basic", { problems })).tried).toBe(`no password for it is known here; ${problems[0]}`);
+    expect((await authorised(realm("https://registry.example/token"), { problems, status: 401 })).tried).toContain(
+      problems[0],
+    );
   });
 
   it("allows a private address to the registry's own token server alone", async () => {
@@ -143,7 +172,7 @@ describe("RegistryClient", () => {
       const body = Buffer.from(request.purpose === "token server" ? '{"token":"tok"}' : "");
       return { status, url: request.url, headers: new Map(Object.entries(headers)), body };
     };
-    const context = { ask, credentials: async () => undefined, realms: new Map(), timeout: 1000 };
+    const context = { ask, credentials: async () => ({ problems: [] }), realms: new Map(), timeout: 1000 };
     return { asked, context };
   };
   const request = { accept: "*/*", maxBytes: 10, maxRedirects: 5 };
@@ -180,6 +209,36 @@ describe("RegistryClient", () => {
     expect(asked).toHaveLength(3);
     await client.get(client.urlOf("b"), request);
     expect(asked).toHaveLength(4);
+  });
+
+  it.each([
+    ["https://registry.example/v2", "team/app"],
+    ["https://harbor.example/v2/proxy-hub", "proxy-hub/team/app"],
+    ["https://harbor.example/v2/a/b/", "a/b/team/app"],
+    ["https://artifactory.example/artifactory/api/docker/hub/v2", "team/app"],
+    ["https://mirror.example/mirror", "team/app"],
+    ["https://mirror.example", "team/app"],
+  ])("wants a token, and looks for credentials, for the repository as %s has it: %s", async (root, expected) => {
+    const wanted: string[] = [];
+    const { asked, context } = served(wantsToken);
+    const credentials = async ({ path }: { path: string }) => {
+      wanted.push(path);
+      return { problems: [] };
+    };
+    const client = new RegistryClient({ ...ENDPOINT, root }, "team/app", { ...context, credentials });
+    await client.get(client.urlOf("tags/list"), request);
+    const token = asked.find(({ purpose }) => purpose === "token server");
+    expect(new URL(token?.url ?? "").searchParams.get("scope")).toBe(`repository:${expected}:pull`);
+    expect(wanted).toEqual([expected]);
+  });
+
+  it("sends its credential in place of an authorization of hosts.toml, whose name has no case", async () => {
+    const { asked, context } = served(wantsToken);
+    const endpoint = { ...ENDPOINT, headers: { authorization: "", x: "y" } };
+    const client = new RegistryClient(endpoint, "team/app", context);
+    await client.get(client.urlOf("tags/list"), request);
+    expect(asked.at(0)?.headers).toEqual({ authorization: "", x: "y" });
+    expect(asked.at(-1)?.headers).toEqual({ Authorization: "Bearer tok", x: "y" });
   });
 
   it("tells a mirror whose images are meant, and sends what hosts.toml says to it", async () => {
