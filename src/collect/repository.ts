@@ -139,10 +139,8 @@ export class Repository {
     if (status === 404 || isSubjectItself(body, digest)) return undefined;
     const tag = `the tag in place of the Referrers API, which ${hostOf(url)} lacks,`;
     if (status === 403) {
-      throw new Missing(
-        "registry.bad_response",
-        `${tag} could not be asked for (status 403${answer.tried ? `, ${answer.tried}` : ""})`,
-      );
+      const how = answer.tried === undefined ? "" : `, ${answer.tried}`;
+      badResponse(`${tag} could not be asked for (status 403${how})${answer.said}`);
     }
     return this.#page(answer, false) ?? badResponse(`${tag} is no OCI index`);
   }
@@ -202,14 +200,14 @@ export class Repository {
     return this.#client.get(url, { accept, maxBytes, maxRedirects: MAX_REDIRECTS });
   }
 
-  #accepted({ response, tried, isBusy }: RegistryAnswer): HttpResponse {
+  #accepted({ response, tried, isBusy, said }: RegistryAnswer): HttpResponse {
     if (response.status === 200) return response;
     if (response.status === 401 || response.status === 403) {
       const detail = `${hostOf(response.url)} wants credentials (status ${response.status})`;
       const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
-      throw new Missing(code, tried === undefined ? detail : `${detail}: ${tried}`);
+      throw new Missing(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
     }
-    badStatus("registry", response);
+    badStatus("registry", response, said);
   }
 
   /** The next page must be where the one before it was (spec 3.1). */

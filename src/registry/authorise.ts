@@ -1,8 +1,10 @@
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
 import { hostAndPort } from "../net/address-guard.ts";
 import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
+import { quotePeer } from "../net/quote-peer.ts";
 import { type Challenge, readChallenges } from "../oci/challenge.ts";
 import type { Credential } from "../oci/docker-config.ts";
+import { errorWords } from "../oci/error-body.ts";
 import type { CredentialSource, FoundCredential } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 
@@ -28,8 +30,10 @@ export interface AuthoriseContext {
 export interface Authorisation {
   readonly header?: string;
   readonly tried: string;
-  /** Whoever gives tokens was busy: that is no refusal. */
+  /** The token server was busy: that is no refusal. */
   readonly isBusy?: true;
+  /** What was sent to the token server, which no message may repeat. */
+  readonly sent?: Pick<HttpRequest, "headers" | "form">;
 }
 
 /**
@@ -98,17 +102,21 @@ async function tokenFor(
   const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} of ${given.from}`;
   const scope = `repository:${repository}:pull`;
   const service = parameters.get("service");
-  const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
+  const { response, sent } = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,
     // The registry may be private, and so may its own token server.
     mayBePrivate: isOwn,
     tls: isOwn ? endpoint.tls : undefined,
   });
   const token = response.status === 200 ? readToken(response.body) : undefined;
-  if (token !== undefined) return { header: `Bearer ${token}`, tried: `with a token of ${realm.host}, got ${who}` };
+  if (token !== undefined) {
+    return { header: `Bearer ${token}`, tried: `with a token of ${realm.host}, got ${who}`, sent };
+  }
   const isBusy = response.status === 429 || response.status >= 500;
-  const tried = `the token server ${realm.host} gives none (status ${response.status}), asked ${who}`;
-  return { tried, ...(isBusy && { isBusy }) };
+  const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), sent);
+  const said = quoted === undefined ? "" : `: it says ${quoted}`;
+  const tried = `the token server ${realm.host} gives none (status ${response.status}), asked ${who}${said}`;
+  return { tried, sent, ...(isBusy && { isBusy }) };
 }
 
 interface TokenQuestion extends AuthoriseContext {
@@ -121,7 +129,7 @@ async function askForToken(
   question: Readonly<Record<string, string>>,
   credential: Credential | undefined,
   { ask, timeout, mayBePrivate, tls }: TokenQuestion,
-): Promise<HttpResponse> {
+): Promise<{ readonly response: HttpResponse; readonly sent: NonNullable<Authorisation["sent"]> }> {
   const base = {
     accept: "application/json",
     maxBytes: MAX_TOKEN_ANSWER,
@@ -134,13 +142,13 @@ async function askForToken(
   };
   if (credential?.kind === "identity token") {
     const form = { grant_type: "refresh_token", refresh_token: credential.token, client_id: CLIENT_ID, ...question };
-    return ask({ ...base, url: realm.href, form });
+    // What else is in the form is no secret.
+    return { response: await ask({ ...base, url: realm.href, form }), sent: { form: { token: credential.token } } };
   }
   const url = new URL(realm.href);
   for (const [name, value] of Object.entries(question)) url.searchParams.set(name, value);
-  if (credential?.kind !== "password") return ask({ ...base, url: url.href });
-  const headers = { Authorization: basicHeader(credential) };
-  return ask({ ...base, url: url.href, headers });
+  const sent = credential?.kind === "password" ? { headers: { Authorization: basicHeader(credential) } } : {};
+  return { response: await ask({ ...base, url: url.href, ...sent }), sent };
 }
 
 /** @param bytes attacker-controlled JSON */

@@ -1,4 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
+import { quotePeer } from "../net/quote-peer.ts";
+import { errorWords } from "../oci/error-body.ts";
 import { type Authorisation, type AuthoriseContext, authorise } from "./authorise.ts";
 import type { Endpoint } from "./endpoints.ts";
 
@@ -11,6 +13,8 @@ export interface RegistryAnswer {
   readonly tried?: string;
   /** As {@link Authorisation.isBusy}. */
   readonly isBusy?: true;
+  /** `: it says "CODE: SENTENCE"`, for the end of a message about a status that is not 200; or nothing. */
+  readonly said: string;
 }
 
 export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects">;
@@ -47,7 +51,7 @@ export class RegistryClient {
   async get(url: string, request: RegistryRequest): Promise<RegistryAnswer> {
     const known = await this.#authorisation;
     const first = await this.#ask(url, request, known);
-    if (first.status !== 401 || known !== undefined) return { response: first, ...howOf(known) };
+    if (first.status !== 401 || known !== undefined) return this.#answer(first, known);
     // Requests side by side share one token.
     this.#authorisation ??= authorise(
       first.headers.get("www-authenticate"),
@@ -57,15 +61,27 @@ export class RegistryClient {
     );
     const authorisation = await this.#authorisation;
     const isLetIn = authorisation.header !== undefined;
-    return { response: isLetIn ? await this.#ask(url, request, authorisation) : first, ...howOf(authorisation) };
+    return this.#answer(isLetIn ? await this.#ask(url, request, authorisation) : first, authorisation);
+  }
+
+  #answer(response: HttpResponse, authorisation: Authorisation | undefined): RegistryAnswer {
+    const { tried, isBusy, sent } = authorisation ?? {};
+    const secrets = {
+      headers: { ...this.#headers(authorisation), ...sent?.headers },
+      ...(sent?.form && { form: sent.form }),
+    };
+    const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), secrets);
+    return {
+      response,
+      ...(tried !== undefined && { tried }),
+      ...(isBusy && { isBusy }),
+      said: quoted === undefined ? "" : `: it says ${quoted}`,
+    };
   }
 
   #ask(url: string, request: RegistryRequest, authorisation: Authorisation | undefined): Promise<HttpResponse> {
-    const { headers: further = {}, tls } = this.endpoint;
-    const headers =
-      authorisation?.header === undefined
-        ? further
-        : { ...withoutAuthorization(further), Authorization: authorisation.header };
+    const { tls } = this.endpoint;
+    const headers = this.#headers(authorisation);
     return this.#context.ask({
       ...request,
       url,
@@ -75,6 +91,12 @@ export class RegistryClient {
       ...(tls && { tls }),
       purpose: "registry",
     });
+  }
+
+  #headers(authorisation: Authorisation | undefined): Readonly<Record<string, string>> {
+    const { headers: further = {} } = this.endpoint;
+    if (authorisation?.header === undefined) return further;
+    return { ...withoutAuthorization(further), Authorization: authorisation.header };
   }
 }
 
@@ -88,10 +110,4 @@ function prefixOf({ root }: Endpoint): string {
 /** Names of fields have no case (RFC 9110 5.1). */
 function withoutAuthorization(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"));
-}
-
-function howOf(authorisation: Authorisation | undefined): Omit<RegistryAnswer, "response"> {
-  if (authorisation === undefined) return {};
-  const { tried, isBusy } = authorisation;
-  return { tried, ...(isBusy && { isBusy }) };
 }

@@ -227,6 +227,42 @@ describe.concurrent("a registry that wants to know who asks", () => {
     });
   });
 
+  it("is quoted with what it says, unless that holds what it was sent", async () => {
+    await onSite(async (site) => {
+      const { registry } = site.world;
+      const says = (code: string, message: string): Override => ({
+        status: 403,
+        json: { errors: [{ code, message }] },
+      });
+      registry.override("/v2/", says("DENIED", 'no "access"\u001b[31m for you'));
+      expect((await site.pull()).stdout).toContain(`: it says "DENIED: no 'access'?[31m for you"`);
+
+      site.loginToRegistry();
+      registry.override("/v2/", { status: 401, headers: { "www-authenticate": "Basic" } });
+      registry.override(
+        ({ headers }) => headers.authorization === BASIC,
+        ({ request }) => ({
+          status: 403,
+          json: { errors: [{ code: "DENIED", message: `${request.headers.authorization}` }] },
+        }),
+      );
+      const answered = await site.pull();
+      expect(headline(answered)).toBe(UNAUTHORIZED);
+      expect(answered.stdout + answered.stderr).not.toContain(BASIC.slice("Basic ".length));
+
+      registry.reset();
+      guard(registry, "Bearer of-alice", challenge(`${registry.origin}/token`));
+      registry.override("/token", says("DENIED", `the password is ${SECRET}`));
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+      registry.override("/token", says("DENIED", "the account is locked"));
+      expect((await site.pull()).stdout).toContain("the account is locked");
+      // A token's request is another one than the password's; the registry knows both.
+      registry.override("/token", { json: { token: "of-alice" } });
+      registry.override(({ headers }) => headers.authorization === "Bearer of-alice", says("DENIED", `not ${SECRET}`));
+      expect(headline(await site.pull())).toBe(UNAUTHORIZED);
+    });
+  });
+
   it("says why no credential was found", async () => {
     await onSite(async (site) => {
       const { registry } = site.world;

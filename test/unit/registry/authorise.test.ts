@@ -96,6 +96,21 @@ describe("authorise", () => {
     expect(asked[0]?.url).toBe(`${expected}?scope=repository%3Ateam%2Fapp%3Apull`);
   });
 
+  it("quotes what the token server says, but nothing that it was sent", async () => {
+    const refused = (message: string, credential: Credential = PASSWORD) =>
+      authorised(realm("https://registry.example/token"), {
+        credential,
+        status: 401,
+        answer: { errors: [{ code: "DENIED", message }] },
+      });
+    expect((await refused("no such user")).tried).toMatch(/: it says "DENIED: no such user"$/);
+    for (const message of ["wrong: secret", BASIC, BASIC.slice("Basic ".length)]) {
+      expect((await refused(message)).tried).not.toContain(message);
+    }
+    const token = { kind: "identity token", token: "a-long-secret-token" } as const;
+    expect((await refused("bad: a-long-secret-token", token)).tried).not.toContain("a-long-s");
+  });
+
   it("says which files and helpers could not be used", async () => {
     const problems = ["docker-credential-x is in no folder of PATH"];
     expect((await authorised("Basic", { problems })).tried).toBe(`no password for it is known here; ${problems[0]}`);
