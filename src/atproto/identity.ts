@@ -16,7 +16,10 @@ export interface Identity {
    * 1970. Absent for a did:web, which has no history.
    */
   readonly keySince?: number;
-  /** did:key texts of signing keys that stood before this one; empty where no history is known. */
+  /**
+   * did:key texts of the other signing keys that a valid operation of the log set, in its order; those of
+   * nullified operations are among them. Empty for a did:web.
+   */
   readonly formerKeys: ReadonlySet<string>;
   /** Origin of the PDS: `https://host[:port]`. */
   readonly pds: string;

@@ -21,12 +21,13 @@ export function plcIdentity(did: Did, history: readonly PlcHistoryEntry[]): Iden
     reject("identity.unsupported_key", `the #atproto key "${last.signingKey}" is not a valid k256 or p256 did:key`);
   }
   const keys = standing.map(({ state }) => state?.signingKey);
+  const everyKey = history.map(({ state }) => state?.signingKey);
   const since = standing[keys.findLastIndex((text) => text !== key.didKey) + 1]?.createdAt;
   return {
     did,
     key,
     ...(since === undefined ? {} : { keySince: since }),
-    formerKeys: new Set(keys.filter((text) => text !== undefined && text !== key.didKey) as string[]),
+    formerKeys: new Set(everyKey.filter((text) => text !== undefined && text !== key.didKey) as string[]),
     pds: parsePdsEndpoint(last.pds),
     handles: readHandles(last.alsoKnownAs),
     services: last.services,

@@ -76,9 +76,9 @@ export class Collector {
     return new Map(known);
   }
 
-  /** Who signers are, as far as the network has told by now. */
+  /** What was proven of the identities of signers by now, answers that a newer one replaced included. */
   get identities(): readonly IdentityProof[] {
-    return [...this.#asked.values()].flatMap(({ proof }) => (proof === undefined ? [] : [proof]));
+    return [...this.#asked.values()].flatMap(({ proofs }) => proofs);
   }
 
   /** What is known of a signer's identity by now, from the network. */

@@ -8,8 +8,8 @@ import { lostOperation, type SignerMemory } from "../verify/memory.ts";
 import { type CollectContext, stillInTime } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity, replayTime } from "./identity.ts";
 
-/** No directory: the identity is of before, and whoever wants a newer one begins with the first of them. */
-const NO_DIRECTORY = -1;
+/** The identity was cached. Asking for a newer one begins with the directory after this index: the first one. */
+export const NO_DIRECTORY = -1;
 
 /**
  * Who a signer is: by what was heard within cacheTTL, also by another process of this node and about another

@@ -21,6 +21,8 @@ export interface FetchedIdentity {
   readonly fetched: Fetched;
   /** Absent where the log does not prove itself, and where it was rolled back: then it is not acted upon. */
   readonly proof?: IdentityProof;
+  /** The log proves itself, and lacks an operation that is known. */
+  readonly isBehind?: true;
   /** Which directory answered, as an index of plcDirectories; -1 where none was asked. */
   readonly directory: number;
 }
@@ -81,7 +83,10 @@ async function fetchPlc(
     }
   }
   // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
-  if (doubtful !== undefined) return { fetched: doubtful.fetched, directory: doubtful.directory };
+  if (doubtful !== undefined) {
+    const { fetched: log, directory, proof } = doubtful;
+    return { fetched: log, directory, ...(proof && { isBehind: true }) };
+  }
   throw worstOf([...failures.values()]);
 }
 

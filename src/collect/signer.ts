@@ -1,15 +1,15 @@
 import type { IdentityProof } from "../atproto/identity.ts";
-import type { Did } from "../atproto/syntax.ts";
+import { type Did, isPlc } from "../atproto/syntax.ts";
 import { equalBytes } from "../encoding/bytes.ts";
 import { Rejection } from "../rejection.ts";
 import { recordAddress } from "../verify/claim.ts";
 import type { Fetched, Gap, SignatureEvidence } from "../verify/evidence.ts";
-import type { SignerMemory } from "../verify/memory.ts";
-import { attempt, type Sought } from "../verify/prove.ts";
+import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
+import { attempt, type Sought, sightingOf } from "../verify/prove.ts";
 import { tagRecordAddress } from "../verify/tag.ts";
 import type { Collected } from "./collect.ts";
 import { type CollectContext, gapOf, Missing } from "./context.ts";
-import { identify } from "./fresh-identity.ts";
+import { identify, NO_DIRECTORY } from "./fresh-identity.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
 import { fetchRecord } from "./record.ts";
 
@@ -24,6 +24,8 @@ export class SignerSearch {
   readonly #sought: Sought;
   readonly #context: CollectContext;
   #identity: FetchedIdentity | undefined;
+  /** What each identity proved that was acted upon, the newest last. */
+  readonly proofs: IdentityProof[] = [];
   /** Each of the two ways to ask a second time is open once. */
   readonly #open = new Set(["refresh", "again"]);
 
@@ -41,26 +43,27 @@ export class SignerSearch {
   async ask(): Promise<readonly Collected[]> {
     this.memory = await this.#context.deadline.track("this node's memory", () => this.#context.recall(this.#signer));
     const { memory } = this;
-    const first = await this.#identified(
-      () => identify(this.#signer, this.#sought.digest, this.#context, memory),
-      () => true,
-    );
-    // Whose PDS does not serve them may have moved since the identity was heard.
-    const isOfBefore = this.#identity !== undefined && this.#identity.directory < 0;
-    const isShort = first.some(({ kind }) => kind === "gap");
-    if (!isOfBefore || !isShort || this.#context.deadline.remaining() <= 0) return first;
+    const first = await this.#identified(() => identify(this.#signer, this.#sought.digest, this.#context, memory));
+    // The signer may have moved to another PDS since the identity was cached. A PDS that proved anything is theirs.
+    const isServed = first.some(({ kind }) => kind === "signature");
+    if (!this.#isCached() || isServed || this.#context.deadline.remaining() <= 0) return first;
     const second = await this.refresh();
-    return second.some(({ kind }) => kind !== "gap") ? second : first;
+    if (second.every(({ kind }) => kind === "gap")) return first;
+    return [...first.filter(({ kind }) => kind !== "gap"), ...second];
   }
 
-  /** Beginning with the next directory: one that is behind the others is the likely reason. */
+  /**
+   * Asks for the identity once more, beginning with the next directory, which may be ahead of the first one. A
+   * log is acted upon only where it holds every operation of the first: else a directory that lags behind would
+   * bring an undone key back to life. The host of a did:web has no history to tell which of two documents is the
+   * newer one, so it is asked again only where the first document was cached.
+   */
   async refresh(): Promise<readonly Collected[]> {
     const first = this.#identity;
-    if (first === undefined || !this.#open.delete("refresh")) return [];
-    return this.#identified(
-      () => fetchIdentity(this.#signer, this.#context, this.memory, first.directory + 1),
-      (second) => isNews(second, first),
-    );
+    if (first?.proof === undefined || !this.#open.delete("refresh")) return [];
+    if (!isPlc(this.#signer) && !this.#isCached()) return [];
+    const known = extended(this.memory ?? NOTHING_REMEMBERED, { ...sightingOf(first.proof), revs: [] });
+    return this.#identified(() => fetchIdentity(this.#signer, this.#context, known, first.directory + 1));
   }
 
   /** The PDS alone, once more, a moment later; undefined where it has been asked again already. */
@@ -79,18 +82,22 @@ export class SignerSearch {
     return this.#records(identity, "one by one");
   }
 
-  async #identified(
-    asking: () => Promise<FetchedIdentity>,
-    isTaken: (found: FetchedIdentity) => boolean,
-  ): Promise<readonly Collected[]> {
+  #isCached(): boolean {
+    return this.#identity?.directory === NO_DIRECTORY;
+  }
+
+  async #identified(asking: () => Promise<FetchedIdentity>): Promise<readonly Collected[]> {
     let found: FetchedIdentity;
     try {
       found = await asking();
     } catch (error) {
       return [{ kind: "gap", gap: gapOf("identity", error, this.#signer) }];
     }
-    if (!isTaken(found)) return [];
-    this.#identity = found;
+    const first = this.#identity;
+    if (first !== undefined && (found.isBehind || equalBytes(found.fetched.bytes, first.fetched.bytes))) return [];
+    // A log that does not prove itself is evidence, and replaces nothing.
+    if (first === undefined || found.proof !== undefined) this.#identity = found;
+    if (found.proof !== undefined) this.proofs.push(found.proof);
     return this.#records(found);
   }
 
@@ -142,15 +149,4 @@ export class SignerSearch {
     const proven = attempt(this.#sought, signature, proof);
     return "facts" in proven ? fetch(tagRecordAddress(proven.facts.claim.repository, tag)) : undefined;
   }
-}
-
-/**
- * Whether a second answer may replace the first: it is another, and its key is not one that the first
- * knew as superseded. Else a directory that lags behind would bring a stolen key back to life.
- */
-function isNews(second: FetchedIdentity, first: FetchedIdentity): boolean {
-  if (equalBytes(second.fetched.bytes, first.fetched.bytes)) return false;
-  const [now, before] = [second.proof?.current, first.proof?.current];
-  if (now === undefined || before === undefined || now instanceof Rejection || before instanceof Rejection) return true;
-  return !before.formerKeys.has(now.key.didKey) || now.formerKeys.has(before.key.didKey);
 }

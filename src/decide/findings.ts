@@ -1,5 +1,7 @@
+import type { Did } from "../atproto/syntax.ts";
 import type { Collected, UnprovenAbsence } from "../collect/collect.ts";
 import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
+import { extended, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../verify/memory.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
 
@@ -16,6 +18,8 @@ export class Findings {
   readonly sought: Sought;
   readonly #pointers: Pointer[] = [];
   readonly #gaps: Gap[] = [];
+  /** What the answers of each signer have shown in this pull. */
+  readonly #shown = new Map<Did, SignerMemory>();
   #owner: OwnerAnswer | undefined;
 
   constructor(sought: Sought) {
@@ -37,11 +41,25 @@ export class Findings {
         return undefined;
       case "signature": {
         const { signature: evidence, proof } = collected;
-        const proven = attempt(this.sought, evidence, proof);
+        const proven = this.#inOrder(attempt(this.sought, evidence, proof));
         this.examined.push({ evidence, attempt: proven });
         return proven;
       }
     }
+  }
+
+  /**
+   * Holds an answer against the earlier ones of the same signer: what one proved in this pull, a later one must
+   * not lie behind (spec 5.7).
+   */
+  #inOrder(proven: Attempt): Attempt {
+    const { sighting } = proven;
+    if (sighting === undefined) return proven;
+    const { signer } = sighting;
+    const shown = this.#shown.get(signer) ?? NOTHING_REMEMBERED;
+    const behind = rollback(sighting, shown);
+    if (behind?.code !== "identity.log_rolled_back") this.#shown.set(signer, extended(shown, sighting));
+    return behind === undefined ? proven : { signer, finding: { signer, ...behind }, sighting };
   }
 
   /** As a judgement wants it. */

@@ -5,7 +5,7 @@ import { recordPath } from "../verify/claim.ts";
 import type { SignatureEvidence } from "../verify/evidence.ts";
 import type { Case } from "../verify/judge.ts";
 import { ended, isOtherKey } from "../verify/kept.ts";
-import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
+import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
 import type { Attempt } from "../verify/verdict.ts";
@@ -28,11 +28,27 @@ export async function settle(
 ): Promise<void> {
   const { cache } = context;
   const trusted = new Set(given.rule.requirement.signers.map(({ did }) => did));
+  // In the order of the answers: of two keys the one remembered first counts as the older one.
+  for (const identity of collector.identities) {
+    const sighting = { ...sightingOf(identity), revs: [] };
+    if (found.examined.some(({ attempt }) => shows(attempt, sighting))) continue;
+    const known = collector.memory.get(identity.did) ?? NOTHING_REMEMBERED;
+    if (rollback(sighting, known) !== undefined) continue;
+    if (isOtherKey(sighting, known)) await cache.drop(identity.did);
+    await context.remember(sighting);
+  }
   for (const { evidence, attempt } of found.examined) {
     const { sighting } = attempt;
     if (sighting === undefined || !trusted.has(evidence.signer)) continue;
     const known = collector.memory.get(evidence.signer) ?? NOTHING_REMEMBERED;
-    if (rollback(sighting, known) !== undefined) continue;
+    const behind = rollback(sighting, known)?.code ?? codeOf(attempt);
+    if (behind === "identity.log_rolled_back") continue;
+    if (behind === "commit.rolled_back") {
+      // The identity is as good as any, and the commit is proven: both are remembered, and nothing is cached.
+      if (isOtherKey(sighting, known)) await cache.drop(evidence.signer);
+      await context.remember(sighting);
+      continue;
+    }
     // First what is over, so that a crash between the two forgets too much and not too little.
     const { digest } = given.subject;
     const end = ended(attempt, known);
@@ -44,15 +60,6 @@ export async function settle(
     if (isKept) await cache.keep(digest, evidence, attempt);
     await context.remember(sighting);
   }
-  const heard = new Set(found.examined.map(({ evidence }) => evidence.signer));
-  for (const identity of collector.identities) {
-    if (heard.has(identity.did)) continue;
-    const sighting = { ...sightingOf(identity), revs: [] };
-    const known = collector.memory.get(identity.did) ?? NOTHING_REMEMBERED;
-    if (rollback(sighting, known) !== undefined) continue;
-    if (isOtherKey(sighting, known)) await cache.drop(identity.did);
-    await context.remember(sighting);
-  }
   for (const { signer, code } of given.gaps) {
     if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer);
   }
@@ -61,6 +68,16 @@ export async function settle(
     else await cache.dropTag(signer, path);
   }
   await settleOwner(given, cache, keeps);
+}
+
+/** Whether an attempt rests on this identity, so that what it shows is remembered with the attempt. */
+function shows({ sighting }: Attempt, { signer, key, operations }: Omit<Sighting, "revs">): boolean {
+  const isSame = sighting?.signer === signer && sighting.key === key;
+  return isSame && sighting.operations?.length === operations?.length;
+}
+
+function codeOf(attempt: Attempt): RejectionCode | undefined {
+  return "finding" in attempt ? attempt.finding.code : undefined;
 }
 
 /** A repo that its PDS does not serve; a did:web whose document its host has no more. */

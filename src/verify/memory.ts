@@ -63,6 +63,16 @@ export function rollback({ signer, operations, revs }: Sighting, memory: SignerM
   return { code: "commit.rolled_back", detail };
 }
 
+/** A memory together with what an answer of the same pull proved: later answers must not lie behind it either. */
+export function extended(memory: SignerMemory, { operations = [], revs }: Omit<Sighting, "signer">): SignerMemory {
+  const newest = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted().at(-1);
+  return {
+    ...memory,
+    operations: new Set([...memory.operations, ...operations]),
+    ...(newest === undefined ? {} : { rev: newest }),
+  };
+}
+
 export interface Rollback {
   readonly code: "identity.log_rolled_back" | "commit.rolled_back";
   readonly detail: string;

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { SignerStore } from "../../src/state/signer-store.ts";
 import { type Ask, ask, headline, World } from "../support/binary.ts";
 import { signingKey } from "../support/signing-key.ts";
+import { StandInPlc } from "../support/stand-in-plc.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const [HOUR, DAY] = [3_600_000, 86_400_000];
@@ -114,6 +115,68 @@ describe.concurrent("a repo that goes back", () => {
         await world.image(`other ${i}`);
       }
       expect((await Promise.all(pulls)).map(headline)).toEqual(pulls.map(() => "0 allow signed"));
+    });
+  });
+});
+
+/**
+ * A thief who holds the operator's rotation key sets a signing key and signs the repo's commit; the owner, whose
+ * key is more powerful, undoes that. One directory lists all of it, the other one lags behind and lists the theft
+ * alone.
+ */
+async function withUndoneKey(
+  test: (pulled: (first: "whole" | "lagging" | "withholding") => Promise<string>, whole: StandInPlc) => Promise<void>,
+): Promise<void> {
+  await withWorld(async (world, image) => {
+    const tls = world.authority.issue({ names: ["127.0.0.1"] });
+    const lagging = await StandInPlc.start({ tls });
+    try {
+      const { log, rotationKey, repo, did } = world.signer;
+      const [stolen, operator] = [signingKey("k256", "stolen"), signingKey("k256", "operator")];
+      const at = Date.now();
+      await log.update({ rotationKeys: [rotationKey, operator] }, { at: at - HOUR });
+      await log.update({ signingKey: stolen }, { at: at - HOUR / 2, signer: operator });
+      const shown = log.entries();
+      lagging.override(did, { json: shown });
+      await log.update({ handle: "mine.example.com" }, { at: at - HOUR / 4, signer: rotationKey, after: 1 });
+      await repo.resign(at - HOUR / 8, stolen);
+      const { origin } = world.plc;
+      await test(async (first) => {
+        const plcDirectories = first === "lagging" ? [lagging.origin, origin] : [origin, lagging.origin];
+        const withheld = log.entries().filter((_, i) => i !== 2);
+        const restore = first === "withholding" ? world.plc.override(did, { json: withheld }) : undefined;
+        world.configure({ ...world.settings, plcDirectories });
+        const answered = headline(await world.pull(world.name, image));
+        restore?.();
+        return answered;
+      }, world.plc);
+    } finally {
+      await lagging.stop();
+    }
+  });
+}
+
+describe.concurrent("a key that was undone", () => {
+  it("is superseded, whatever a second directory lists", async () => {
+    await withUndoneKey(async (pulled) => {
+      expect(await pulled("whole")).toBe("1 deny commit.superseded_key");
+      // The node knows the whole log now.
+      expect(await pulled("lagging")).toBe("1 deny commit.superseded_key");
+      expect(await pulled("whole")).toBe("1 deny commit.superseded_key");
+    });
+  });
+
+  it("is not brought back by a directory that lacks what the first one listed", async () => {
+    await withUndoneKey(async (pulled) => {
+      expect(await pulled("withholding")).toBe("1 deny commit.bad_signature");
+      expect(await pulled("lagging")).toBe("1 deny commit.superseded_key");
+    });
+  });
+
+  it("counts where nobody lists that it was undone: that nothing newer exists is the directory's word", async () => {
+    await withUndoneKey(async (pulled, whole) => {
+      whole.override("", { status: 404 });
+      expect(await pulled("lagging")).toBe("0 allow signed");
     });
   });
 });

@@ -213,10 +213,11 @@ describe("decide, what the tag means", () => {
     expect(await answer(once, matching(moved), by(TAG))).toBe("allow");
     await using w = await World.start(moved);
     w.pds.override(isOfTag, before);
-    // Twice: nothing of it is remembered.
+    // Twice: the commit that the record was proven by is remembered, and nothing is cached.
     for (const asked of [2, 4]) {
       expect(await answer(w, matching(moved), by(TAG))).toBe("deny commit.rolled_back");
-      expect([w.pds.count(isOfTag), w.memory.signers.size]).toEqual([asked, 0]);
+      expect([w.pds.count(isOfTag), w.memory.evidence.size]).toEqual([asked, 0]);
+      expect(w.memory.signers.get(moved.did)?.rev).toBe(moved.repo.rev);
     }
   });
 

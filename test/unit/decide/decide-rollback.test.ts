@@ -4,9 +4,20 @@ import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
 import type { SignerMemory } from "../../../src/verify/memory.ts";
 import { answer, BOTH, policy } from "../../support/deciding.ts";
-import { digestOf, NOW, recordOf, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
+import {
+  digestOf,
+  NOW,
+  recordOf,
+  signer,
+  subject,
+  TAG,
+  TAG_KEY,
+  type TestSigner,
+  tagRecordOf,
+  trusted,
+} from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
-import { MANIFEST_COLLECTION, type SignedRepo } from "../../support/signed-repo.ts";
+import { MANIFEST_COLLECTION, type SignedRepo, TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
 
@@ -106,6 +117,26 @@ describe("decide, a repo that goes back", () => {
   });
 });
 
+describe("decide, a repo that goes back within one pull", () => {
+  const tagged = (repo: SignedRepo) => repo.proof(TAG_COLLECTION, TAG_KEY);
+  const matched = [{ tag: "match" }, { about: { tag: TAG } }] as const;
+
+  it("is refused: what one answer proved, a second one must not lie behind", async () => {
+    const before = await signer({ name: "alice", tag: {} });
+    const after = await signer({ name: "alice", tag: {} });
+    await after.repo.put(TAG_COLLECTION, TAG_KEY, tagRecordOf(after.did, { manifest: "elsewhere" }), NOW - 1000);
+    await using world = await World.start(before);
+    // The second time the whole answer is old, and consistent with itself.
+    world.pds.override(RECORD, { body: await recordOfImage(after.repo) }, { body: await tagged(before.repo) }, "usual");
+    const [requirement, pull] = matched;
+    expect(await answer(world, policy([before.did], requirement), pull)).toBe("deny commit.rolled_back");
+    expect(world.pds.count(RECORD)).toBe(4);
+    // Nothing of it is cached, and the newer rev is remembered.
+    expect([world.memory.evidence.size, world.memory.signers.get(after.did)?.rev]).toEqual([0, after.repo.rev]);
+    expect(await answer(world, policy([before.did], requirement), pull)).toBe("deny commit.rolled_back");
+  });
+});
+
 describe("decide, pulls at the same time", () => {
   it.each([
     ["of the same image", subject()],
@@ -191,14 +222,13 @@ describe("decide, what it remembers", () => {
     expect(world.memory.signers.get(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
   });
 
-  it("is nothing of what has gone back", async () => {
+  it("is the identity of a signer whose repo has gone back, and the newer rev", async () => {
     await using world = await seen();
-    const before = structuredClone(world.memory.signers);
     const moved = await signer({ name: "alice" });
     await moved.log.update({ pds: "https://pds.alice.example", handle: "new.test" }, { at: NOW - 1000 });
     world.add(moved);
     expect(await answer(world, policy([old.did]))).toBe("deny commit.rolled_back");
-    expect(world.memory.signers).toEqual(before);
+    expect(world.memory.signers.get(old.did)).toEqual({ ...known(moved), rev: young.repo.rev });
   });
 
   it("grows only, and keeps when a key was seen first", async () => {

@@ -112,7 +112,8 @@ describe("settle, by facts", () => {
     const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, operations }]]);
     expect(await settled({ evidence: [await hers()], memory })).toEqual([]);
     const newer = new Map([[alice.did, { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid }]]);
-    expect(await settled({ evidence: [await hers()], memory: newer })).toEqual([]);
+    // Who they are is believed all the same.
+    expect(await settled({ evidence: [await hers()], memory: newer })).toEqual(["remember alice 2"]);
   });
 
   it("ends what is kept of another key before it keeps what is of this one", async () => {
