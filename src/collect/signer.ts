@@ -48,8 +48,7 @@ export class SignerSearch {
     const isServed = first.some(({ kind }) => kind === "signature");
     if (!this.#isCached() || isServed || this.#context.deadline.remaining() <= 0) return first;
     const second = await this.refresh();
-    if (second.every(({ kind }) => kind === "gap")) return first;
-    return [...first.filter(({ kind }) => kind !== "gap"), ...second];
+    return second.some(({ kind }) => kind === "signature") ? second : [...first, ...second];
   }
 
   /**
