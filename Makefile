@@ -1,7 +1,7 @@
 # Everything runs under the Node 24 and the Bun that package-lock.json pins; the machine's own Node and
 # npm only bring them here.
 SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := --norc -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
@@ -35,6 +35,8 @@ ARM64 := dist/arm64/atcr-verify
 ARM64_SBOM := dist/arm64/atcr-verify.cdx.json
 # As Bun names this machine's platform.
 PLATFORM := linux-$(subst x86_64,x64,$(shell uname -m))
+# The package of the pinned Node, which has a name of its own for each platform.
+NODE_PACKAGE := node-linux-$(subst aarch64,arm64,$(subst x86_64,x64,$(shell uname -m)))
 # Packages are dated by the last change, so that the same sources make the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
@@ -48,7 +50,7 @@ SUITES := unit property vectors checks binary containerd
 .PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench install uninstall deb rpm checksums clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 # In the order of what is quickest to mend.
 check: check-format check-lint check-types check-purity check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
@@ -83,7 +85,7 @@ build: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is i
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm checkers-root clean-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm checkers-root clean-root developer-root ## against the reference PDS and PLC; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
@@ -146,14 +148,18 @@ rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm
 	packaging/build-rpm.sh x86_64 $(BINARY)
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
-# Debian's own checkers and rpmbuild, logrotate and journald, and a clean Debian to try packages in.
+# Debian's own checkers and rpmbuild, logrotate and journald; a clean Debian to try packages in; and one with the Node
+# and npm of Debian 12 to try `make` in.
 CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd
-.PHONY: checkers-root clean-root
+.PHONY: checkers-root clean-root developer-root
 checkers-root: $(MMDEBSTRAP)
 	packaging/make-root.sh checkers $(CHECKERS)
 
 clean-root: $(MMDEBSTRAP)
 	packaging/make-root.sh clean
+
+developer-root: $(MMDEBSTRAP)
+	packaging/make-root.sh developer nodejs npm make git ca-certificates
 
 checksums: ## dist/SHA256SUMS of the packages that are there
 	cd dist && sha256sum *.deb *.rpm > SHA256SUMS && cat SHA256SUMS
@@ -161,9 +167,18 @@ checksums: ## dist/SHA256SUMS of the packages that are there
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build
 
-# npm runs under the machine's Node: the pinned one is in the folder that npm ci removes first.
+# npm runs under the machine's Node: the pinned one is in the folder that npm ci removes first. npm before 11 does
+# not link the programs of optional packages, and the machine's own Node may not run TypeScript.
 $(NPM): package-lock.json
-	PATH="$(SYSTEM_PATH)" npm ci --ignore-scripts --loglevel=error
+	@for tool in node npm; do \
+	  PATH="$(SYSTEM_PATH)" command -v $$tool >/dev/null || { echo "$$tool is missing on this machine; on Debian: apt install nodejs npm" >&2; exit 1; }; \
+	done
+	PATH="$(SYSTEM_PATH)"; PINNED_NODE="v$$(node -p 'require("./package.json").optionalDependencies["$(NODE_PACKAGE)"]')" \
+	  NODE_OPTIONS="$${NODE_OPTIONS-} --require=./packaging/npm-for-pinned-node.cjs" npm ci --ignore-scripts --include=optional --loglevel=error
+	@[ -x node_modules/$(NODE_PACKAGE)/bin/node ] || { \
+	  echo "npm installed no $(NODE_PACKAGE), the pinned Node for this machine: is it there in package.json?" >&2; exit 1; \
+	}
+	ln -sf ../$(NODE_PACKAGE)/bin/node node_modules/.bin/node
 	node node_modules/bun/install.js
 	touch $@
 

@@ -83,7 +83,7 @@ default: deny
 stateDir: ${stateDir}
 cacheDir: ${cacheDir}
 decisionLog: ${decisionLog}
-cacheEnabled: false   # what is fresh would be believed for cacheTTL: step 3 shall not have to wait for that
+cacheEnabled: false   # so that step 3 shows the deletion at once, not after cacheTTL
 plcDirectories: ["${side.plc.origin}"]
 network:
   allow:            # the servers of this demo speak plain http
@@ -123,6 +123,10 @@ network:
   );
   say();
   say(asTold ? "Everything turned out as told." : "NOT everything turned out as told: see above.");
+  if (asTold)
+    say(
+      "Next: docs/install.md installs it on a node; atcr-verify verify NAME@sha256:DIGEST asks about your own image.",
+    );
 }
 
 /** Pulls as a user would, and forgets the image again. */

@@ -10,8 +10,9 @@ export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "package.
 export const packageFile = (name: string): string => join(ROOT, "dist", name);
 export const DEB = packageFile(`atcr-verify_${VERSION}_amd64.deb`);
 export const RPM = packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`);
-/** Where `make checkers-root` and `make clean-root` put a Debian. */
-export const systemRoot = (name: "checkers" | "clean"): string => join(ROOT, "build/roots", name);
+/** A Debian that `make NAME-root` makes. */
+export type SystemName = "checkers" | "clean" | "developer";
+export const systemRoot = (name: SystemName): string => join(ROOT, "build/roots", name);
 
 /** Whether packages can be tried: they, and the roots, are there, and this is root. */
 export function canTryPackages(suite: string): boolean {
@@ -25,7 +26,7 @@ export function canTryPackages(suite: string): boolean {
 export class CleanSystem {
   readonly root: string;
 
-  constructor(from: "checkers" | "clean" = "clean") {
+  constructor(from: SystemName = "clean") {
     this.root = makeTemporaryDirectory("package-root");
     // With owners, modes and devices, which Node's own copy leaves out.
     execFileSync("cp", ["-aT", systemRoot(from), this.root]);
@@ -55,8 +56,17 @@ export class CleanSystem {
   }
 
   run(command: string, ...args: readonly string[]): Promise<Finished> {
+    return this.runFor(60_000, {}, command, ...args);
+  }
+
+  /**
+   * As {@link run}, with more time or another environment.
+   *
+   * @param timeout milliseconds until it is killed
+   */
+  runFor(timeout: number, env: Readonly<Record<string, string>>, command: string, ...args: readonly string[]) {
     const inside = this.inside(command, ...args);
-    return run(inside.command, inside.args, { env: inside.env });
+    return run(inside.command, inside.args, { env: { ...inside.env, ...env }, timeout });
   }
 
   /** As {@link run}, where anything but success is a mistake of the test. */
