@@ -26,7 +26,7 @@ function npmConfig(key: string): string | undefined {
 // ask for a newer Node than it runs under itself.
 describe.runIf(testable)("on a stock Debian 12, as a stranger has it", { timeout: LONG }, () => {
   let system: CleanSystem;
-  const env: Record<string, string> = { HOME: "/root", SHLVL: "1" };
+  const env: Record<string, string> = { HOME: "/tmp", SHLVL: "1" };
 
   beforeAll(() => {
     system = new CleanSystem("developer");
