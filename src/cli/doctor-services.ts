@@ -96,7 +96,7 @@ async function checkPds(pds: string, context: CollectContext): Promise<Finding> 
 async function checkRegistry(host: string, context: CollectContext): Promise<Finding> {
   const { all, problem: damaged } = context.registries.endpoints({ host });
   const tried = await Promise.all(
-    all.map(async ({ root, unusable, tls, headers }) => {
+    all.map(async ({ root, unusable, tls, headers, plain }) => {
       const request = {
         url: `${root}/`,
         purpose: "registry",
@@ -104,7 +104,9 @@ async function checkRegistry(host: string, context: CollectContext): Promise<Fin
         ...(tls && { tls }),
         ...(headers && { headers }),
       };
-      return { root, why: unusable ?? (await reach(request, context)) };
+      const why = unusable ?? (await reach(request, context));
+      if (why === undefined || plain === undefined) return { root, why };
+      return { root: plain.root, why: await reach({ ...request, url: `${plain.root}/` }, context) };
     }),
   );
   const failed = tried.flatMap(({ root, why }) => (why === undefined ? [] : [`${root}: ${why}`]));

@@ -41,6 +41,8 @@ export interface Listing {
   readonly gaps: readonly (Missing | Rejection)[];
 }
 
+type Gaps = (Missing | Rejection)[];
+
 interface PagedListing extends Listing {
   readonly pages: number;
   /** Whether it is of the Referrers API. */
@@ -74,23 +76,23 @@ export class Repository {
    * well: some registries filter by another type than the manifest's own.
    */
   async referrers(): Promise<Listing> {
-    const filtered = await this.#list(() => this.#firstPage(), MAX_PAGES);
+    const filtered = await this.#list((gaps) => this.#firstPage(gaps), MAX_PAGES);
     const isFiltered = filtered.isApi && !filtered.hasOthers;
     const isRead = filtered.complete && !filtered.gaps.some((gap) => gap instanceof Missing);
     if (filtered.referrers.length > 0 || !isFiltered || !isRead) return filtered;
     const url = this.#client.urlOf(allReferrersPath(this.#subject.digest));
     // Both questions together read no more pages than one may.
-    const all = await this.#list(() => this.#fromApi(url), MAX_PAGES - filtered.pages);
+    const all = await this.#list((gaps) => this.#fromApi(url, gaps), MAX_PAGES - filtered.pages);
     return { ...all, gaps: [...filtered.gaps, ...all.gaps] };
   }
 
-  async #list(first: () => Promise<Page | undefined>, most: number): Promise<PagedListing> {
+  async #list(first: (gaps: Gaps) => Promise<Page | undefined>, most: number): Promise<PagedListing> {
     const referrers: Descriptor[] = [];
-    const gaps: (Missing | Rejection)[] = [];
+    const gaps: Gaps = [];
     const seen = { pages: 0, isApi: false, hasOthers: false };
     let complete = most > 0;
     try {
-      let page = complete ? await first() : undefined;
+      let page = complete ? await first(gaps) : undefined;
       seen.isApi = page?.isApi === true;
       while (page !== undefined) {
         seen.pages++;
@@ -109,18 +111,25 @@ export class Repository {
   }
 
   /** By the Referrers API, else the fallback tag; undefined where there is neither. */
-  async #firstPage(): Promise<Page | undefined> {
-    return (await this.#fromApi(this.#client.urlOf(referrersPath(this.#subject.digest)))) ?? this.#fromTag();
+  async #firstPage(gaps: Gaps): Promise<Page | undefined> {
+    return (await this.#fromApi(this.#client.urlOf(referrersPath(this.#subject.digest)), gaps)) ?? this.#fromTag();
   }
 
-  /** By the Referrers API; undefined where the registry has none (spec 3.1). */
-  async #fromApi(url: string): Promise<Page | undefined> {
+  /**
+   * By the Referrers API; undefined where the registry has none (spec 3.1).
+   *
+   * @param gaps gets what is to be told all the same
+   */
+  async #fromApi(url: string, gaps: Gaps): Promise<Page | undefined> {
     let answer: RegistryAnswer;
     try {
       answer = await this.#get(url, ACCEPT_INDEX);
     } catch (error) {
-      if (leadsNowhere(error)) return undefined;
-      throw error;
+      // A registry that does not know the path may lead to a page for people, which a node need not reach.
+      if (!(error instanceof Missing && error.cause instanceof HttpFailure && error.cause.isRedirected)) throw error;
+      // One that leads to where nobody may be asked may mean harm.
+      if (error.code === "net.forbidden_address") gaps.push(error);
+      return undefined;
     }
     const { status, headers, url: from } = answer.response;
     // Harbor before 2.8 answers 401 for an API that it does not have, and says not how to authenticate.
@@ -218,15 +227,6 @@ export class Repository {
     }
     return next.href;
   }
-}
-
-/**
- * A registry that does not know the path may lead to a page for people, which a node need not reach. One that leads
- * to where nobody may be asked is another thing, and is told.
- */
-function leadsNowhere(error: unknown): boolean {
-  if (!(error instanceof Missing) || !(error.cause instanceof HttpFailure)) return false;
-  return error.cause.isRedirected && error.cause.kind !== "forbidden_address";
 }
 
 function badResponse(detail: string): never {

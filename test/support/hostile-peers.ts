@@ -174,7 +174,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: cell("identity.unreachable", 6),
   },
   "redirect to a private address": {
-    registry: cell("net.forbidden_address", 1),
+    registry: cell("net.forbidden_address", 2),
     "token server": cell("registry.bad_response", 1),
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
@@ -182,7 +182,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     proxy: cell("identity.unreachable", 6),
   },
   "redirect to file:": {
-    registry: cell("net.forbidden_address", 1),
+    registry: cell("net.forbidden_address", 2),
     "token server": cell("registry.bad_response", 1),
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),

@@ -87,6 +87,18 @@ describe("a registry without the Referrers API has the tag in its place", () => 
   });
 });
 
+describe("a redirect to where nobody may be asked", () => {
+  it("is told, and the tag is asked for all the same", async () => {
+    await using world = await World.start();
+    world.attach({ did: A, fallbackTag: true });
+    world.http.places.set("https://inside.example", "forbidden_address");
+    world.registry.override("/referrers/", { status: 302, headers: { location: "https://inside.example/" } });
+    expect(await search(world)).toEqual(["net.forbidden_address", A]);
+    world.registry.override("/manifests/", { status: 404 });
+    expect(await search(world)).toEqual(["net.forbidden_address"]);
+  });
+});
+
 describe("a list that is null (every client in Go takes it for empty)", () => {
   it("is no reason to ask for the tag", async () => {
     await using world = await World.start();
