@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -9,9 +10,10 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fromUtf8 } from "../encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../rejection.ts";
+import { hasCode } from "./error-code.ts";
 import { replaceable, walk } from "./trusted-way.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
@@ -38,7 +40,7 @@ export type Distrust = (why: string, path: string) => void;
  * Reads a file that decides about trust. One that somebody other than root and the running user can
  * change or replace is refused (spec 2.5): the file, or a folder or link on the way to it.
  *
- * @returns undefined where there is no such file
+ * @returns undefined where there is no such file, nor a link that should lead to one
  * @throws Rejection `code`
  */
 export function readTrustedFile(file: LocalFile): string | undefined {
@@ -61,7 +63,10 @@ export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Di
     return text ?? reject(code, `${what} ${path} is not UTF-8 text`);
   } catch (error) {
     if (error instanceof Rejection) throw error;
-    if (fd === undefined && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (fd === undefined && hasCode(error, "ENOENT")) {
+      if (isAbsent(resolve(path))) return undefined;
+      reject(code, `${what} ${path} cannot be read: a link on the way to it leads nowhere`);
+    }
     return unreadable({ path, code, what }, error);
   } finally {
     if (fd !== undefined) closeSync(fd);
@@ -92,6 +97,20 @@ export function listFolder({ path, code, what }: LocalFile, distrust: Distrust):
     if (error instanceof Rejection) throw error;
     return unreadable({ path, code, what }, error);
   }
+}
+
+/**
+ * Whether nothing is meant to lie there. A link that leads nowhere is a mistake, not an absence: at the path itself,
+ * and on the way to it.
+ */
+export function isAbsent(absolute: string): boolean {
+  try {
+    if (lstatSync(absolute, { throwIfNoEntry: false }) !== undefined) return false;
+  } catch {
+    return false; // It changes at this moment.
+  }
+  const folder = dirname(absolute);
+  return existsSync(folder) || isAbsent(folder);
 }
 
 function unreadable({ path, code, what }: LocalFile, error: unknown): never {

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { type Dirent, readdirSync, statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { plainHttpHost } from "../config/network-allow.ts";
+import { hasCode } from "../disk/error-code.ts";
+import { isAbsent } from "../disk/local-file.ts";
 import type { HostTls, PemFile } from "../net/exchange.ts";
 import { parseHostPort } from "../oci/host.ts";
 import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../oci/hosts-toml.ts";
@@ -56,7 +58,7 @@ const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], hea
  */
 export function endpointsOf(name: RegistryName, config: Config, report: (warning: string) => void): Endpoints {
   const context = { name, config, report };
-  const folder = folderOf(name, config.registryConfigPath);
+  const folder = folderOf(name, config.registryConfigPath, report);
   if (folder === undefined) return { all: [endpointOf(SERVER, context)] };
   const { hosts, problem } = hostsIn(folder, report);
   const last = endpointOf(hosts.at(-1) ?? SERVER, context);
@@ -67,11 +69,35 @@ export function endpointsOf(name: RegistryName, config: Config, report: (warning
   return { all, ...(problem !== undefined && { problem }) };
 }
 
-/** The first folder that there is; its host's own before that of all others. */
-function folderOf({ host, writtenHost = host }: RegistryName, roots: readonly string[]): string | undefined {
-  return roots
-    .flatMap((root) => hostFolders(writtenHost).map((name) => `${root}/${name}`))
-    .find((folder) => existsSync(folder));
+/** The first folder that there is; its host's own before that of all others. What cannot be looked at is not used. */
+function folderOf(
+  { host, writtenHost = host }: RegistryName,
+  roots: readonly string[],
+  report: Context["report"],
+): string | undefined {
+  for (const root of roots) {
+    for (const name of hostFolders(writtenHost)) {
+      const folder = `${root}/${name}`;
+      try {
+        if (isThere(folder)) return folder;
+      } catch (error) {
+        report(`${folder} is not used: ${(error as Error).message}`);
+        break; // What is beside it cannot be looked at either, or would be used in the place of it.
+      }
+    }
+  }
+  return undefined;
+}
+
+/** @throws Error of the file system where that cannot be told, and where it is a link that leads nowhere */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT") && isAbsent(path)) return false;
+    throw error;
+  }
 }
 
 /** What a folder says of a host; as for containerd, certificates beside a hosts.toml that cannot be read count. */
@@ -94,7 +120,7 @@ function hostsIn(
 
 /** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */
 function certificatesIn(folder: string, report: (warning: string) => void): RegistryHost {
-  const names = readdirSync(folder, { withFileTypes: true })
+  const names = entriesOf(folder, report)
     .flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]))
     .toSorted();
   const client = names
@@ -105,6 +131,16 @@ function certificatesIn(folder: string, report: (warning: string) => void): Regi
     });
   if (client.length > 1) report(`${folder}: not used here: client certificates after the first of ${client.length}`);
   return { ...SERVER, ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`), client };
+}
+
+/** None where it cannot be read: the registry itself is asked then (spec 3.1). */
+function entriesOf(folder: string, report: Context["report"]): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    report(`${folder} is not used: ${(error as Error).message}`);
+    return [];
+  }
 }
 
 function endpointOf(entry: RegistryHost, context: Context): Endpoint {

@@ -2,6 +2,7 @@ import { type Dirent, lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { type Did, isDid } from "../atproto/syntax.ts";
 import { hasCode } from "../disk/error-code.ts";
+import { isAbsent } from "../disk/local-file.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
@@ -154,7 +155,7 @@ export class SignerStore {
       checkWay(this.#signers);
       stats = lstatSync(folder);
     } catch (error) {
-      if (hasCode(error, "ENOENT")) return [];
+      if (hasCode(error, "ENOENT") && isAbsent(folder)) return [];
       throw error;
     }
     if (!stats.isDirectory()) {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
@@ -229,4 +229,15 @@ capabilities = ["push"]
       expect(warnings.join()).toMatch(/can be written by others/);
     },
   );
+
+  it("are the registry itself, with a warning, where a folder is none or leads nowhere", () => {
+    const folder = certsD({ "registry.example": "", _default: "" });
+    for (const roots of [[folder], [join(folder, "registry.example")]]) {
+      const { roots: asked, warnings } = endpoints("registry.example", roots);
+      expect([asked, warnings.length > 0]).toEqual([["https://registry.example/v2"], true]);
+    }
+    symlinkSync(join(folder, "nowhere"), join(folder, "other.example"));
+    const { roots: asked, warnings } = endpoints("other.example", [folder]);
+    expect([asked, warnings.length]).toEqual([["https://other.example/v2"], 1]);
+  });
 });
