@@ -244,7 +244,7 @@ function spoil(path: string, state: State): () => void {
       symlinkSync(path, path);
       break;
     case "a named pipe":
-      execFileSync("mkfifo", [path]);
+      execFileSync("/usr/bin/mkfifo", [path]);
       break;
   }
   return () => {};
