@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exitCode, refusalOf } from "../../src/cli/answer.ts";
 import { enforcing, headline, World } from "../support/binary.ts";
+import { padded } from "../support/forged-proof.ts";
 import {
   type Behaviour,
   carOfEmptyBlocks,
@@ -23,6 +24,7 @@ import { type ConnectionFault, HostileServer } from "../support/hostile-server.t
 import { NameServer, ownAddress } from "../support/name-server.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import { Signer } from "../support/signer.ts";
+import { signingKey } from "../support/signing-key.ts";
 import { type Descriptor, INDEX_TYPE, MANIFEST_TYPE, SIGNATURE_TYPE } from "../support/stand-in-registry.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -31,6 +33,8 @@ const MEASURED = [join(ROOT, "node_modules/.bin/bun"), join(ROOT, "test/support/
 const SLACK = 3500;
 const KIB = 1024;
 const MIB = 1024 * KIB;
+/** What a PDS may answer with, in bytes (spec, "Bounds"). */
+const MAX_PROOF = 2 * MIB;
 /** Loopback addresses of this file's own: see NameServer. */
 const NET = 61;
 /** Where the others of a pull are. */
@@ -52,6 +56,14 @@ const json = (text: string, status = "200 OK"): Behaviour =>
   answering(`${status}\r\ncontent-type: application/json`, text);
 
 type ByName = "name at a private address" | "name that changes between look-ups";
+/** What the PDS of a scene serves of each signer, by DID. */
+const proofs = new Map<string, Uint8Array>();
+const proof: Behaviour = (victim) => {
+  const did = new URL(victim.url, "https://pds.example").searchParams.get("did") ?? "";
+  return answering("200 OK\r\ncontent-type: application/vnd.ipld.car", proofs.get(did) ?? "")(victim);
+};
+/** The log that the directory of a scene serves. */
+let manyKeys: Signer;
 const isByName = (behaviour: PeerBehaviour): behaviour is ByName => behaviour.startsWith("name ");
 
 /** What each behaviour is, and where it is another one for a service. */
@@ -91,6 +103,9 @@ const DOES: Readonly<Record<Exclude<PeerBehaviour, ByName>, Doing>> = {
   // 56,000 blocks of 37 bytes are a little less than the 2 MiB of a proof.
   "CAR of as many as fit": async (victim) =>
     answering("200 OK\r\ncontent-type: application/vnd.ipld.car", await carOfEmptyBlocks(56_000))(victim),
+  "proof padded to the cap": proof,
+  "16 signers' padded proofs": proof,
+  "250 rotation keys": (victim) => json(new TextDecoder().decode(manyKeys.log.bytes()))(victim),
 };
 /** As deep as each service's cap on a body allows. */
 const DOES_OTHERWISE: Partial<Record<`${Service}: ${PeerBehaviour}`, Doing>> = {
@@ -117,6 +132,13 @@ let places = 0;
 beforeAll(async () => {
   world = await World.start();
   image = await world.image("signed");
+  manyKeys = await Signer.create({
+    seed: "many keys",
+    pds: world.pds.origin,
+    at: world.begun,
+    rotationKeys: Array.from({ length: 250 }, (_, i) => signingKey("p256", `rotation ${i}`)),
+  });
+  world.pds.add(manyKeys.repo);
 });
 afterAll(() => world.stop());
 
@@ -129,7 +151,12 @@ interface Scene {
 }
 
 /** @param origin of the hostile service */
-async function sceneOf(service: Service, origin: string, allow: readonly string[]): Promise<Scene> {
+async function sceneOf(
+  service: Service,
+  origin: string,
+  allow: readonly string[],
+  behaviour?: PeerBehaviour,
+): Promise<Scene> {
   const { host } = new URL(origin);
   const settings = { ...world.settings, network: { allow } };
   const usual = { name: world.name, policy: enforcing(world.signer.did), settings };
@@ -142,17 +169,25 @@ async function sceneOf(service: Service, origin: string, allow: readonly string[
       world.registry.override(`/${repository}/`, { status: 401, headers: { "www-authenticate": challenge } });
       return { ...usual, name: `${world.registry.authority}/${repository}:v1`, policy: enforcing(...crowd) };
     }
-    case "directory":
-      return { ...usual, settings: { ...settings, plcDirectories: [origin] } };
+    case "directory": {
+      const policy = enforcing(behaviour === "250 rotation keys" ? manyKeys.did : world.signer.did);
+      return { ...usual, policy, settings: { ...settings, plcDirectories: [origin] } };
+    }
     case "did:web host": {
       const listed = host.includes(":") ? [host] : [];
       const did = `did:web:${host.replace(":", "%3A")}`;
       return { ...usual, policy: enforcing(did), settings: { ...settings, network: { allow: [...allow, ...listed] } } };
     }
     case "PDS": {
-      const signer = await Signer.create({ seed: `signer ${++nth}`, pds: origin, at: world.begun, others: 0 });
-      world.plc.add(signer.log);
-      return { ...usual, policy: enforcing(signer.did) };
+      const dids: string[] = [];
+      for (let i = 0; i < (behaviour === "16 signers' padded proofs" ? 16 : 1); i++) {
+        const signer = await Signer.create({ seed: `signer ${++nth}`, pds: origin, at: world.begun, others: 0 });
+        world.plc.add(signer.log);
+        dids.push(signer.did);
+        if (behaviour?.includes("padded") === true)
+          proofs.set(signer.did, await padded(await signer.proof(image.digest), MAX_PROOF));
+      }
+      return { ...usual, policy: enforcing(...dids) };
     }
     case "proxy": {
       const network = { allow, proxy: { https: origin } };
@@ -162,21 +197,34 @@ async function sceneOf(service: Service, origin: string, allow: readonly string[
   }
 }
 
-/** @param through what runs the program */
-async function isMet(scene: Scene, hostile: HostileServer, met: Met, through: readonly string[] = []): Promise<void> {
+/**
+ * Pulls under the configuration as it is installed, but for its places.
+ *
+ * @param expected headline
+ * @param through what runs the program
+ */
+async function isAnswered(
+  scene: Scene,
+  expected: string,
+  deadline: number,
+  most = MOST_MEMORY,
+  through: readonly string[] = [],
+): Promise<void> {
   const file = `cell${++nth}`;
   const trustPolicyPath = world.policy(scene.policy, `${file}.policy.yaml`);
-  const deadline = deadlineOf(met);
-  const settings = { ...scene.settings, deadline: `${deadline}ms`, trustPolicyPath };
+  const settings = { cacheEnabled: true, ...scene.settings, deadline: `${deadline}ms`, trustPolicyPath };
   const env = { ...world.env, ATCR_VERIFY_CONFIG: world.configure(settings, `${file}.yaml`) };
   const memory = join(world.folder, `${file}.rss`);
   const answered = await world.pull(scene.name, image, { env, through: [...through, ...MEASURED, memory] });
-
-  const refusal = refusalOf(met.code, "");
-  const expected = `${exitCode(refusal)} ${refusal.outcome} ${met.code}`;
   expect(headline(answered), answered.stdout + answered.stderr).toBe(expected);
   expect(answered.took).toBeLessThan(deadline + SLACK);
-  expect(Number(readFileSync(memory, "utf8")) / MIB).toBeLessThan(MOST_MEMORY / MIB);
+  expect(Number(readFileSync(memory, "utf8")) / MIB).toBeLessThan(most / MIB);
+}
+
+async function isMet(scene: Scene, hostile: HostileServer, met: Met, through: readonly string[] = []): Promise<void> {
+  const refusal = refusalOf(met.code, "");
+  const expected = `${exitCode(refusal)} ${refusal.outcome} ${met.code}`;
+  await isAnswered(scene, expected, deadlineOf(met), met.memory, through);
   expect(hostile.requests.length, hostile.requests.join("\n")).toBeLessThanOrEqual(met.requests);
   expect(hostile.connections).toBeLessThanOrEqual(met.connections);
   // That it was asked at all: else the code says nothing about it.
@@ -195,7 +243,7 @@ describe.concurrent.each(SERVICES)("a hostile %s", (service) => {
     const tls = world.authority.issue({ names: ["127.0.0.1", "web.localhost"] });
     const name = service === "did:web host" ? { name: "web.localhost" } : {};
     await using hostile = await HostileServer.start(doing, service === "proxy" ? {} : { tls, ...name });
-    await isMet(await sceneOf(service, hostile.origin, FRIENDS), hostile, met);
+    await isMet(await sceneOf(service, hostile.origin, FRIENDS, behaviour), hostile, met);
   });
 });
 

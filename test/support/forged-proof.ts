@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { BlockMap, cborToLex, readCarWithRoot } from "@atproto/repo";
 import type { Cid } from "./signed-repo.ts";
 import type { SigningKey } from "./signing-key.ts";
@@ -80,6 +81,20 @@ export function rawCar(header: Uint8Array, blocks: Iterable<Block>): Uint8Array 
   const parts: Uint8Array[] = [varint(header.length), header];
   for (const { cid, bytes } of blocks) parts.push(varint(cid.length + bytes.length), cid, bytes);
   return new Uint8Array(Buffer.concat(parts));
+}
+
+/** The proof with blocks that nothing links to, which make it almost as large as this, in bytes. */
+export async function padded(car: Uint8Array, size: number): Promise<Uint8Array> {
+  const { root, blocks } = await readProof(car);
+  // As few bytes of each are its CID and its length as a proof's bound on blocks allows.
+  const count = 1000 - blocks.length;
+  const each = Math.floor((size - car.length) / count) - 50;
+  const padding: Block[] = [];
+  for (let i = 0; i < count; i++) {
+    const bytes = randomBytes(each);
+    padding.push({ cid: (await cidOfBytes(bytes)).bytes, bytes });
+  }
+  return carFile([root], [...blocks, ...padding]);
 }
 
 /** The proof with another commit at its root. */

@@ -36,6 +36,9 @@ export const BEHAVIOURS = [
   "CBOR nested deep",
   "CAR of a million empty blocks",
   "CAR of as many as fit",
+  "proof padded to the cap",
+  "16 signers' padded proofs",
+  "250 rotation keys",
 ] as const;
 export type PeerBehaviour = (typeof BEHAVIOURS)[number];
 
@@ -45,6 +48,8 @@ export interface Met {
   /** How many the hostile server may see at most. */
   readonly requests: number;
   readonly connections: number;
+  /** Peak resident memory of the process at most, in bytes; default {@link MOST_MEMORY}. */
+  readonly memory?: number;
 }
 export type Cell = Met | { readonly notApplicable: string };
 type Row = Readonly<Record<Service, Cell>>;
@@ -56,12 +61,15 @@ type Row = Readonly<Record<Service, Cell>>;
 export function deadlineOf({ code }: Met): number {
   return code === "net.deadline" ? 3000 : 8000;
 }
-/** Peak resident memory of the process in each, in bytes. */
+/** Peak resident memory of the process in each cell that names no other, in bytes. */
 export const MOST_MEMORY = 96 * 1024 * 1024;
+/** Where 16 answers of 2 MiB are there at the same time. */
+const MOST_MEMORY_OF_16 = 160 * 1024 * 1024;
 
 const no = (why: string): Cell => ({ notApplicable: why });
 const ONLY_REGISTRY = no("lists and manifests are a registry's");
 const ONLY_PDS = no("CAR and CBOR are a PDS's");
+const ONLY_DIRECTORY = no("rotation keys are in a directory's log");
 const TUNNEL = no("what is inside the tunnel is between the service and us, under TLS");
 const MAY_BE_PRIVATE = no("the registry that the image names, and the proxy, may be private");
 const RESOLVES = no("who asks through a proxy looks no name up but the proxy's, which may be private");
@@ -283,6 +291,32 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: ONLY_PDS,
     "did:web host": ONLY_PDS,
     PDS: cell("car.malformed", 1),
+    proxy: TUNNEL,
+  },
+  // True proofs that there is no record, with as many bytes in blocks that nothing links to as fit.
+  "proof padded to the cap": {
+    registry: ONLY_PDS,
+    "token server": ONLY_PDS,
+    directory: ONLY_PDS,
+    "did:web host": ONLY_PDS,
+    PDS: cell("signature.none", 1),
+    proxy: TUNNEL,
+  },
+  "16 signers' padded proofs": {
+    registry: ONLY_PDS,
+    "token server": ONLY_PDS,
+    directory: ONLY_PDS,
+    "did:web host": ONLY_PDS,
+    PDS: { ...cell("signature.none", 16), memory: MOST_MEMORY_OF_16 },
+    proxy: TUNNEL,
+  },
+  // A true log, signed by the last of them.
+  "250 rotation keys": {
+    registry: ONLY_DIRECTORY,
+    "token server": ONLY_DIRECTORY,
+    directory: cell("signature.none", 1),
+    "did:web host": ONLY_DIRECTORY,
+    PDS: ONLY_DIRECTORY,
     proxy: TUNNEL,
   },
 };

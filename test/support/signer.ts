@@ -14,6 +14,8 @@ export interface SignerOptions {
   /** Of the repo's key; default k256. */
   readonly curve?: Curve;
   readonly handle?: string;
+  /** The last of them signs the log; default: one k256 key. */
+  readonly rotationKeys?: readonly SigningKey[];
   /** Other records in the repo; default 20. */
   readonly others?: number;
 }
@@ -39,8 +41,9 @@ export class Signer {
   static async create(options: SignerOptions): Promise<Signer> {
     const { seed, pds, at, curve = "k256", handle = `${seed}.example.com`, others = 20 } = options;
     const key = signingKey(curve, `${seed} repo`);
-    const rotationKey = signingKey("k256", `${seed} rotation`);
-    const log = await PlcLog.create({ rotationKeys: [rotationKey], signingKey: key, handle, pds }, { at });
+    const { rotationKeys = [signingKey("k256", `${seed} rotation`)] } = options;
+    const rotationKey = rotationKeys.at(-1) as SigningKey;
+    const log = await PlcLog.create({ rotationKeys, signingKey: key, handle, pds }, { at, signer: rotationKey });
     const repo = await SignedRepo.create({ did: log.did, key, at });
     if (others > 0) await repo.fill(others, at + 1);
     return new Signer({ key, rotationKey, log, repo, pds });
