@@ -116,7 +116,7 @@ class Search {
   readonly #named = new Set<Did>();
   /** Candidates that were looked into: the same bytes say the same everywhere. */
   readonly #known = new Set<Digest>();
-  /** Candidates that were listed and could not be had so far, and why. */
+  /** Candidates that were listed and could not be fetched so far, and why. */
   readonly #left = new Map<Digest, { readonly referrer: Descriptor; readonly gap: GapError }>();
 
   constructor(subject: Subject, wanted: Wanted, found: (item: Pointer | Gap) => void) {
@@ -130,12 +130,12 @@ class Search {
     return this.#named.size >= this.#wanted.enough;
   }
 
-  /** Candidates that were listed and could not be had so far; the registry itself may have what its mirrors lack. */
+  /** Candidates that were listed and could not be fetched so far; the registry itself may hold what its mirrors lack. */
   get left(): readonly Descriptor[] {
     return [...this.#left.values()].map(({ referrer }) => referrer);
   }
 
-  /** Why those that are {@link left} could not be had. */
+  /** Why those that are {@link left} could not be fetched. */
   get gaps(): readonly GapError[] {
     return [...this.#left.values()].map(({ gap }) => gap);
   }

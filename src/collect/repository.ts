@@ -52,7 +52,7 @@ interface PagedListing extends Listing {
 
 interface Page extends ReferrersPage {
   readonly isApi: boolean;
-  /** Where it was had, after redirects. */
+  /** The URL of the answer, after redirects. */
   readonly from: string;
   /** Where the list goes on, as the registry has it; attacker-controlled. */
   readonly next: string | undefined;
@@ -71,7 +71,7 @@ export class Repository {
   }
 
   /**
-   * The referrers that may be signatures. A page that cannot be had leaves a gap, and those before it are looked
+   * The referrers that may be signatures. A page that cannot be fetched leaves a gap, and those before it are looked
    * at all the same. Where the list of signatures has no candidate, the list of all referrers is asked for as
    * well: some registries filter by another type than the manifest's own.
    */
@@ -118,7 +118,7 @@ export class Repository {
   /**
    * By the Referrers API; undefined where the registry has none (spec 3.1).
    *
-   * @param gaps gets what is to be told all the same
+   * @param gaps gets what must be reported all the same
    */
   async #fromApi(url: string, gaps: Gaps): Promise<Page | undefined> {
     let answer: RegistryAnswer;

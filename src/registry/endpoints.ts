@@ -15,13 +15,13 @@ export interface Endpoint {
   readonly root: string;
   /** Whose credentials are sent there: a host as in an ImageReference, Docker Hub by its one name. */
   readonly host: string;
-  /** A mirror is told whose images are meant, as the image's name has it. */
+  /** Sent to a mirror as `ns`: the registry whose images are meant, as the image's name has it. */
   readonly namespace?: string;
   readonly tls?: HostTls;
   /** Most milliseconds for a connection to be established; absent: no limit of its own. */
   readonly dialTimeout?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** By http, where it turns out not to speak TLS. */
+  /** The same by http, for a host that does not speak TLS. */
   readonly plain?: Endpoint;
   /** Why it is not asked; absent where it is. */
   readonly unusable?: string;

@@ -64,7 +64,7 @@ beforeEach(() => {
   plain.access = "anonymous";
 });
 
-/** Pushes an image by http, and signs it so that the registry alone says by whom. */
+/** Pushes an image by http, and signs it so that only the registry names the signer. */
 async function signed(registry: StandInRegistry, repository: string, content: Content): Promise<void> {
   const signer = crowd.at(-1)!;
   await pushImage(registry.origin, repository, content, "v1");

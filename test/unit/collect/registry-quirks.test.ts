@@ -88,7 +88,7 @@ describe("a registry without the Referrers API has the tag in its place", () => 
 });
 
 describe("a redirect to where nobody may be asked", () => {
-  it("is told, and the tag is asked for all the same", async () => {
+  it("is reported, and the tag is asked for all the same", async () => {
     await using world = await World.start();
     world.attach({ did: A, fallbackTag: true });
     world.http.places.set("https://inside.example", "forbidden_address");

@@ -136,7 +136,7 @@ skip_verify = true
     expect(all[0].tls).toEqual({ client: { cert: "BOTH", key: "BOTH" } });
   });
 
-  it("are found by the host as the name has it, and mirrors are told of it so", () => {
+  it("are found by the host as the name has it, and mirrors get it as ns", () => {
     const mirror = '[host."https://mirror.example"]';
     for (const folder of ["r.example_443_", "r.example:443"]) {
       const found = endpoints("r.example:443", [
