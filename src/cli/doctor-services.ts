@@ -94,7 +94,7 @@ async function checkPds(pds: string, context: CollectContext): Promise<Finding> 
 }
 
 async function checkRegistry(host: string, context: CollectContext): Promise<Finding> {
-  const { all, problem: damaged } = context.registries.endpoints({ host });
+  const { all, problems } = context.registries.endpoints({ host });
   const tried = await Promise.all(
     all.map(async ({ root, unusable, tls, headers, plain }) => {
       const request = {
@@ -110,12 +110,12 @@ async function checkRegistry(host: string, context: CollectContext): Promise<Fin
     }),
   );
   const failed = tried.flatMap(({ root, why }) => (why === undefined ? [] : [`${root}: ${why}`]));
-  if (failed.length === 0 && damaged === undefined)
+  if (failed.length === 0 && problems.length === 0)
     return ok("registry", `${host} answers (${tried.map(({ root }) => root).join(", ")})`);
   return warning(
     "registry",
-    `${host}: ${[...(damaged === undefined ? [] : [damaged]), ...failed].join("; ")}`,
-    "referrers are not seen there; signatures of signers that a rule names are found without",
+    `${host}: ${[...problems, ...failed].join("; ")}`,
+    "referrers may not be seen there; signatures of signers that a rule names are found without",
   );
 }
 

@@ -35,7 +35,7 @@ export async function searchRegistry(
   context: CollectContext,
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
-  const { all, problem } = context.registries.endpoints(subject.name);
+  const { all, problems } = context.registries.endpoints(subject.name);
   const server = all.at(-1) ?? all[0];
   const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
   const search = new Search(subject, wanted, found);
@@ -55,14 +55,14 @@ export async function searchRegistry(
   const { place, listing } = await listAt(server, subject, context);
   const isRead = listing.gaps.length === 0;
   // What failed before is of interest only where the last one did not help either.
-  const before = [...(problem === undefined ? [] : [problem]), ...missed.map(({ message }) => message)];
-  for (const gap of listing.gaps) found(gapOf("registry", withFailures(gap, before)));
+  const before = missed.map(({ message }) => message);
+  for (const gap of listing.gaps) found(gapOf("registry", withDetails(before, gap, problems)));
   const gaps = await search.lookAt({ ...listing, gaps: [] }, place, isRead ? search.left : []);
   for (const gap of [...gaps, ...search.gaps]) found(gapOf("registry", gap));
   const [first, ...more] = missed;
   if (first === undefined || !isRead || search.isOver) return;
   const others = more.map(({ message }) => message);
-  found(gapOf("registry", withFailures(first, others)));
+  found(gapOf("registry", withDetails([], first, [...others, ...problems])));
 }
 
 type GapError = Listing["gaps"][number];
@@ -101,10 +101,11 @@ async function listAt(
     : listAt(endpoint.plain, subject, context, attempts);
 }
 
-function withFailures(gap: GapError, failures: readonly string[]): GapError {
-  if (failures.length === 0) return gap;
+/** A gap whose message says as well what came before it, and what may have to do with it. */
+function withDetails(before: readonly string[], gap: GapError, behind: readonly string[]): GapError {
+  if (before.length + behind.length === 0) return gap;
   const answered = gap instanceof Missing && gap.answered;
-  return new Missing(gap.code, [...failures, gap.message].join("; "), { cause: gap, answered });
+  return new Missing(gap.code, [...before, gap.message, ...behind].join("; "), { cause: gap, answered });
 }
 
 /** What one search has come to, over all the hosts that it asks. */

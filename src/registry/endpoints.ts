@@ -31,8 +31,8 @@ export interface Endpoint {
 export interface Endpoints {
   /** In the order in which they are asked; the last is the registry itself. */
   readonly all: readonly [Endpoint, ...Endpoint[]];
-  /** What is wrong with the file that names them, for the reason of a refusal. */
-  readonly problem?: string;
+  /** What of containerd's configuration is not used, and why, for the reason of a refusal. */
+  readonly problems: readonly string[];
 }
 
 /** The part of an image's name that says where it is. */
@@ -57,16 +57,20 @@ const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], hea
  * @param report told of files that are not used
  */
 export function endpointsOf(name: RegistryName, config: Config, report: (warning: string) => void): Endpoints {
-  const context = { name, config, report };
-  const folder = folderOf(name, config.registryConfigPath, report);
-  if (folder === undefined) return { all: [endpointOf(SERVER, context)] };
-  const { hosts, problem } = hostsIn(folder, report);
+  const problems: string[] = [];
+  const note = (problem: string): void => {
+    problems.push(problem);
+    report(problem);
+  };
+  const context = { name, config, report: note };
+  const folder = folderOf(name, config.registryConfigPath, note);
+  const hosts = folder === undefined ? [] : hostsIn(folder, note);
   const last = endpointOf(hosts.at(-1) ?? SERVER, context);
   const mirrors = hosts.slice(0, -1).filter(({ pulls }) => pulls);
   const others = mirrors.map((mirror) => endpointOf(mirror, context)).filter(({ root }) => root !== last.root);
   const [first, ...more] = others;
   const all: Endpoints["all"] = first === undefined ? [last] : [first, ...more, last];
-  return { all, ...(problem !== undefined && { problem }) };
+  return { all, problems };
 }
 
 /** The first folder that there is; its host's own before that of all others. What cannot be looked at is not used. */
@@ -101,21 +105,17 @@ function isThere(path: string): boolean {
 }
 
 /** What a folder says of a host; as for containerd, certificates beside a hosts.toml that cannot be read count. */
-function hostsIn(
-  folder: string,
-  report: (warning: string) => void,
-): { readonly hosts: HostsFile["hosts"]; readonly problem?: string } {
+function hostsIn(folder: string, report: Context["report"]): HostsFile["hosts"] {
   const file = `${folder}/${HOSTS_FILE}`;
   const text = readOwnFile(file, "containerd's configuration of a registry", report);
-  if (text === undefined || text === "") return { hosts: [certificatesIn(folder, report)] };
+  if (text === undefined || text === "") return [certificatesIn(folder, report)];
   const read = readHostsToml(text, folder);
   if ("problem" in read) {
-    const problem = `${file}:${read.line}: ${read.problem}`;
-    report(`${problem}; it is not used`);
-    return { hosts: [certificatesIn(folder, report)], problem };
+    report(`${file}:${read.line}: ${read.problem}; it is not used`);
+    return [certificatesIn(folder, report)];
   }
   if (read.unused.length > 0) report(`${file}: not used here: ${read.unused.join(", ")}`);
-  return { hosts: read.hosts };
+  return read.hosts;
 }
 
 /** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */

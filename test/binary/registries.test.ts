@@ -607,6 +607,9 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
         expect(headline(answered)).toBe(SIGNED);
         expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml/m);
       }
+      // What is not used may be why the registry itself was of no help.
+      site.world.registry.override("", { status: 500 });
+      expect((await site.pull()).stdout).toMatch(/hosts\.toml can be written by others/);
       expect(mirror.requests).toEqual([]);
       await mirror.stop();
     });

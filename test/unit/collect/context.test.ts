@@ -39,7 +39,7 @@ function failing(error: unknown, left = 10_000): CollectContext {
     recall: fail,
     identities: { find: () => undefined, keep: fail, oneAtATime: fail },
     registries: {
-      endpoints: () => ({ all: [{ root: "https://a.example/v2", host: "a.example" }] }),
+      endpoints: () => ({ all: [{ root: "https://a.example/v2", host: "a.example" }], problems: [] }),
       credentials: fail,
     },
     pauses: { base: 1, random: () => 0.5 },

@@ -128,7 +128,7 @@ skip_verify = true
     expect(warnings.join()).toMatch(/certificates after the first of 2/);
     const damaged = endpoints("r.example", [certsD({ ...files, "r.example/hosts.toml": "server = [" })]);
     expect(damaged.all).toEqual([{ ...all[0], tls: { ...tls, ca: [caFile("ca.crt")] } }]);
-    expect(damaged.problem).toMatch(/hosts\.toml:1: /);
+    expect(damaged.problems.join()).toMatch(/hosts\.toml:1: /);
   });
 
   it("take a certificate and its key from one file where no key lies beside it", () => {
@@ -213,9 +213,10 @@ capabilities = ["push"]
   });
 
   it("are the registry itself where the file cannot be read, which is said", () => {
-    const { roots, problem, warnings } = endpoints("r.example", [certsD({ "r.example/hosts.toml": '\nserver = "' })]);
+    const { roots, problems, warnings } = endpoints("r.example", [certsD({ "r.example/hosts.toml": '\nserver = "' })]);
     expect(roots).toEqual(["https://r.example/v2"]);
-    expect(problem).toMatch(/r\.example\/hosts\.toml:2: /);
+    expect(problems.join()).toMatch(/r\.example\/hosts\.toml:2: /);
+    expect(problems).toEqual(warnings);
     expect(warnings).toHaveLength(1);
   });
 
