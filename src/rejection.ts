@@ -17,6 +17,7 @@ export const REJECTIONS = {
   "policy.no_match": { kind: "deny", summary: "no rule covers this image and the default is deny" },
   "policy.denied": { kind: "deny", summary: "a rule or the digest list denies this image" },
   "policy.probe": { kind: "deny", summary: "a name that the doctor has pulled to see it refused" },
+  "policy.no_signers": { kind: "deny", summary: "the rule that audits this image trusts nobody yet" },
   "signature.none": { kind: "deny", summary: "nobody this rule trusts has signed this digest" },
   "signer.untrusted": { kind: "deny", summary: "the signatures offered are by identities the rule does not trust" },
   "signer.not_yet_valid": { kind: "deny", summary: "the signer is trusted only from a later time on" },

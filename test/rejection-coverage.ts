@@ -15,6 +15,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "policy.no_match": { vectors: ["policy.no_match"] },
   "policy.denied": { vectors: ["policy.denied.digest_list", "policy.denied"] },
   "policy.probe": { test: "binary/probe.test.ts :: is refused whatever the policy says" },
+  "policy.no_signers": { test: "binary/no-signers.test.ts :: audits every image and says that nobody is trusted yet" },
   "signature.none": { vectors: ["signature.none.absent", "signature.none", "signature.none.too_many_asked"] },
   "signer.untrusted": { vectors: ["signer.untrusted", "signer.untrusted.signed"] },
   "signer.not_yet_valid": { vectors: ["signer.not_yet_valid"] },

@@ -72,6 +72,7 @@ function requirementLines(required: Required, { name, handle, explanation }: Ask
   const names = typeof repository === "string" ? repository : repository.join(", ");
   const lines = [
     `It needs ${minSignatures === 1 ? "1 signature" : `${minSignatures} signatures, by different DIDs with different keys,`} of:`,
+    ...(signers.length === 0 ? ["  nobody yet: put a DID under trustedDIDs"] : []),
     ...signers.flatMap(({ signer, standing }) => [
       `  ${called(signer)}: ${standing}${until(signer)}`,
       ...(signer.keys === undefined ? [] : [`    only by the key ${signer.keys.join(" or ")}`]),

@@ -37,13 +37,15 @@ export function effect({ policy }: PolicyQuestion, path: string): Finding {
   const { rules, fallback } = policy;
   const count = (action: string) => rules.filter((rule) => rule.action === action).length;
   const counts = ["enforce", "audit", "allow", "deny"].map((action) => `${count(action)} ${action}`).join(", ");
-  const found = `${path}: rules: ${counts}; default ${fallback}`;
+  const trusted = policy.everyone.length === 0 ? "; no signer yet" : "";
+  const found = `${path}: rules: ${counts}; default ${fallback}${trusted}`;
   // What comes after a rule that takes every name is never asked, the default included.
   const last = findTaker(rules);
   const asked = last === -1 ? rules : rules.slice(0, last + 1);
   const rest = rules[last]?.action ?? fallback;
   const refusing = asked.filter(({ action }) => action === "enforce" || action === "deny");
-  const advice = "write rules with action: enforce, and default: deny, when the log shows nothing new";
+  const enforcing = "write rules with action: enforce, and default: deny, when the log shows nothing new";
+  const advice = policy.everyone.length === 0 ? `put a DID under trustedDIDs; then ${enforcing}` : enforcing;
   const taker = last === -1 ? "the default" : `rule "${rules[last]?.name}"`;
   if (rest === "enforce" || rest === "deny") {
     const by = refusing.length === 0 ? "pulls that no rule takes are refused" : "pulls are refused";

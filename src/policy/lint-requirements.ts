@@ -8,9 +8,11 @@ import { isLasting } from "./standing.ts";
 
 /** Requirements that nothing can meet, or that protect from less than they seem to. */
 export function lintRequirements(question: PolicyQuestion): readonly PolicyFinding[] {
-  return question.policy.rules
-    .filter(isJudging)
-    .flatMap((rule) => [...(unmeetable(rule, question) ?? byOneOwner(rule, question)), ...keyAge(rule, question)]);
+  const judging = question.policy.rules.filter(isJudging).filter(({ requirement }) => requirement.signers.length > 0);
+  return judging.flatMap((rule) => [
+    ...(unmeetable(rule, question) ?? byOneOwner(rule, question)),
+    ...keyAge(rule, question),
+  ]);
 }
 
 /** @returns undefined where enough signers are there */

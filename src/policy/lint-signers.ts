@@ -20,7 +20,24 @@ export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] 
     ...standing(signer, named.has(signer), question),
     ...(asked.has(signer) || asksAll ? [] : [unused(signer, question)]),
   ]);
-  return [...findings, ...strangers(question)];
+  return [...noSigners(question), ...findings, ...strangers(question)];
+}
+
+/** A policy as it is installed, and rules that audit for nobody: each image gets policy.no_signers there. */
+function noSigners({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const waiting = policy.rules.filter((rule) => isJudging(rule) && rule.requirement.signers.length === 0);
+  const [first] = waiting;
+  const name = "no-signers";
+  if (policy.everyone.length === 0 && (first !== undefined || policy.fallback === "audit")) {
+    const message = "no signer yet: what is audited has nobody who could have signed it";
+    const place = first === undefined ? places.ofDefault() : places.ofRule(first.name);
+    return [{ severity: "warning", name, message, advice: "put a DID under trustedDIDs", ...at(place) }];
+  }
+  return waiting.map(({ name: rule }) => {
+    const message = `rule "${rule}" trusts no signer yet`;
+    const place = places.ofRule(rule, ["require", "trustedDIDs"]);
+    return { severity: "warning", name, message, advice: "name a DID there, or leave the key out", ...at(place) };
+  });
 }
 
 function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: PolicyQuestion): readonly PolicyFinding[] {

@@ -2,7 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { YamlPath } from "../encoding/yaml.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import type { Place } from "../rejection.ts";
-import type { TrustedSigner, TrustPolicy } from "./policy.ts";
+import type { TrustPolicy } from "./policy.ts";
 import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf } from "./policy-file.ts";
 import { readRules } from "./rules.ts";
 import { Signers } from "./signers.ts";
@@ -53,7 +53,7 @@ export function readPolicy(text: string, fileName: string, fragments: readonly P
   const digests = readDigests(files);
   const { rules, places } = readRules(files, signers);
   const everyone = signers.everyone();
-  const { fallback, at: defaultAt } = readDefault(files, everyone);
+  const { fallback, at: defaultAt } = readDefault(files);
   return {
     policy: { ...digests, rules, fallback, everyone },
     files: [fileName, ...fragments.map(({ name }) => name)],
@@ -94,10 +94,10 @@ function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDig
   return { deniedDigests: new Set(listed.deny.keys()), allowedDigests: new Set(listed.allow.keys()) };
 }
 
-function readDefault(
-  files: readonly PolicyFile[],
-  everyone: readonly TrustedSigner[],
-): { readonly fallback: TrustPolicy["fallback"]; readonly at: At | undefined } {
+function readDefault(files: readonly PolicyFile[]): {
+  readonly fallback: TrustPolicy["fallback"];
+  readonly at: At | undefined;
+} {
   const path = ["default"];
   const [first, second] = files.filter(({ shape }) => shape.default !== undefined);
   if (first === undefined) return { fallback: "deny", at: undefined };
@@ -111,9 +111,6 @@ function readDefault(
       expected: "one for the whole policy",
       advice: "remove one of the two",
     });
-  }
-  if (shape.default === "audit" && everyone.length === 0) {
-    file.fail({ path, expected: "somebody under trustedDIDs whose signatures can be judged" });
   }
   return { fallback: shape.default ?? "deny", at: { file, path } };
 }

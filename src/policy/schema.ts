@@ -71,11 +71,14 @@ const rule = shape.keys(
 export const POLICY_SHAPE = shape.keys(
   {
     version: shape.oneOf([1, "1.0"], "1.0"),
+    // Nothing behind the key is what is left where each DID below it is commented out.
     trustedDIDs: shape.optional(
-      shape.either(
-        shape.nonEmptyList(did, "a list of DIDs"),
-        shape.nonEmptyMap(did, signer, "a map of DIDs"),
-        "a map with DIDs as keys, or a list of DIDs",
+      shape.nullable(
+        shape.either(
+          shape.list(did, "a list of DIDs"),
+          shape.map(did, signer, "a map of DIDs"),
+          "a map with DIDs as keys, or a list of DIDs",
+        ),
       ),
     ),
     revokedDIDs: shape.optional(shape.list(did, "a list of DIDs, or [] for none")),

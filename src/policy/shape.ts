@@ -40,13 +40,12 @@ export const nonEmptyList = <S extends Shape>(item: S, expected: string) =>
 
 export const either = <A extends Shape, B extends Shape>(a: A, b: B, expected: string) => v.union([a, b], expected);
 
-/** A map with names as keys, one at least. */
+/** A map with names as keys. */
+export const map = <S extends Shape>(key: v.GenericSchema<string>, value: S, expected: string) =>
+  v.pipe(v.custom<Record<string, unknown>>(isMap, expected), v.record(key, value, expected));
+
 export const nonEmptyMap = <S extends Shape>(key: v.GenericSchema<string>, value: S, expected: string) =>
-  v.pipe(
-    v.custom<Record<string, unknown>>(isMap, expected),
-    v.record(key, value, expected),
-    v.minEntries(1, `${expected}, with one entry at least`),
-  );
+  v.pipe(map(key, value, expected), v.minEntries(1, `${expected}, with one entry at least`));
 
 /** A map with these keys and no others. */
 export const keys = <E extends v.ObjectEntries>(entries: E, expected: string) =>

@@ -10,7 +10,7 @@ import type { SignerShape } from "./schema.ts";
 export const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
 
-/** Whom a policy names, and what it says about each. One object stands for one DID. */
+/** The DIDs that a policy names, none at first, and what it says about each. One object stands for one DID. */
 export class Signers {
   /** The DIDs under trustedDIDs, in the order of the files. */
   readonly trusted: readonly TrustedSigner[];
@@ -29,7 +29,7 @@ export class Signers {
     this.revoked = readRevoked(files);
     this.areInherited = !hasMap(files);
     for (const { file, shape } of files) {
-      const { trustedDIDs = [] } = shape;
+      const trustedDIDs = shape.trustedDIDs ?? [];
       if (Array.isArray(trustedDIDs)) this.#addList(file, trustedDIDs);
       else this.#addMap(file, trustedDIDs);
     }
@@ -83,7 +83,7 @@ export class Signers {
 
 /** Whether trustedDIDs is a map; the form is that of the whole policy, as it says what rules inherit. */
 function hasMap(files: readonly PolicyFile[]): boolean {
-  const [first, ...others] = files.filter(({ shape }) => shape.trustedDIDs !== undefined);
+  const [first, ...others] = files.filter(({ shape }) => (shape.trustedDIDs ?? undefined) !== undefined);
   if (first === undefined) return false;
   const isList = Array.isArray(first.shape.trustedDIDs);
   const other = others.find(({ shape }) => Array.isArray(shape.trustedDIDs) !== isList);

@@ -30,6 +30,10 @@ type Standing =
 export function judge(given: Case): Verdict {
   const { rule, now } = given;
   const { signers, minSignatures } = rule.requirement;
+  if (signers.length === 0) {
+    const detail = `rule "${rule.name}" trusts nobody yet; put a DID under trustedDIDs of the policy`;
+    return { outcome: "deny", code: "policy.no_signers", detail, findings: [] };
+  }
   const standings = signers.map((signer) => standingOf(signer, given));
   const offered = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.offered] : []));
   const open = standings.flatMap((standing) => (standing.kind === "open" ? [standing.finding] : []));

@@ -168,7 +168,7 @@ describe.runIf(testable)("the .deb", () => {
       [...OWN, "/etc/atcr-verify", "/etc/logrotate.d/atcr-verify"].filter((path) => existsSync(system.path(path))),
     ).toEqual([]);
     await install(DEB);
-    expect(policy()).toContain("did:web:signer.example.com");
+    expect(policy()).toContain("It trusts nobody yet");
     expect(existsSync(system.path(LINK))).toBe(false);
   });
 });

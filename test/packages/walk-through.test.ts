@@ -97,11 +97,14 @@ describe.runIf(testable)("a new administrator", () => {
       (text) =>
         `${text}\nplcDirectories: ["${side.plc.origin}"]\nnetwork: {allow: ["127.0.0.0/8", "${registry.url}"], caFiles: [/etc/lab-ca.pem]}\n`,
     );
+    // As installed it trusts nobody yet, and refuses nothing.
     const early = await onNode("atcr-verify", "enable");
-    expect([early.code, early.stdout]).toEqual([1, expect.stringContaining("nothing was changed")]);
+    expect([early.code, early.stdout]).toEqual([0, expect.stringContaining("no signer yet")]);
+    expect((await pull("bob/app")).code).toBe(0);
+    await onNode("atcr-verify", "disable");
     const alice = await side.createSigner("alice");
     await recordImage(alice, buildImage("alice/app"), "alice/app");
-    edit(POLICY, (text) => text.replace(/^ {2}did:web:signer[\s\S]*?Z"$/m, `  ${alice.did}: {name: Alice}`));
+    edit(POLICY, (text) => text.replace("trustedDIDs:\n", `trustedDIDs:\n  ${alice.did}: {name: Alice}\n`));
     const checked = await type("atcr-verify policy check");
     expect(checked.code).toBe(0);
     const images = await type("sudo atcr-verify images");

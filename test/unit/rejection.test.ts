@@ -37,8 +37,8 @@ describe("the table of what yields each code", () => {
   it("has a vector for every code that evidence can yield: all but those of memory, input, files and bugs", () => {
     const remembered: RejectionCode[] = ["identity.log_rolled_back", "commit.rolled_back"];
     const local = (code: RejectionCode) => ["misconfigured", "internal"].includes(REJECTIONS[code].kind);
-    // The doctor's own: by the name, before there is any evidence.
-    const probed: RejectionCode[] = ["policy.probe"];
+    // The doctor's own, by the name; and what is audited alone, where nobody is trusted: no evidence is looked at.
+    const probed: RejectionCode[] = ["policy.probe", "policy.no_signers"];
     for (const code of REJECTION_CODES.filter((one) => !local(one) && ![...remembered, ...probed].includes(one))) {
       expect(COVERAGE[code].vectors?.length ?? 0, code).toBeGreaterThan(0);
     }

@@ -101,19 +101,13 @@ describe("a policy in several files", () => {
     ["two defaults", [`${V}default: deny`, `${V}default: deny`], "policy.d/a.yaml:2:1", "of policy.yaml:2"],
     ["a digest denied and allowed", [digests("deny"), digests("allow")], "policy.d/a.yaml:2:20", "in policy.yaml:2"],
     ["a digest allowed and denied", [digests("allow"), digests("deny")], "policy.d/a.yaml:2:19", "in policy.yaml:2"],
-    [
-      "default audit that trusts nobody",
-      [V, `${V}default: audit`],
-      "policy.d/a.yaml:2:10",
-      "somebody under trustedDIDs",
-    ],
     ["no version", [V, "default: deny"], "policy.d/a.yaml:1:1", 'the key "version"'],
     ["nothing but comments", [V, "# later\n"], "policy.d/a.yaml:1:1", "a trust policy"],
     ["what is no YAML", [V, "a: ["], "policy.d/a.yaml:1:5", "invalid YAML"],
     ["an unknown key", [V, V, `${V}rules: []`], "policy.d/b.yaml:2:1", "the unknown key"],
     ["a bad DID", [V, `${V}revokedDIDs: [did:plc:x]`], "policy.d/a.yaml:2:15", "in canonical form"],
     ["a DID of no map", [map(ALICE), V + rule("one", trusting(BOB))], "policy.d/a.yaml:6:30", "a DID of the map"],
-    ["a rule that trusts nobody", [V, V + rule("one")], "policy.d/a.yaml:3:5", "nobody who is trusted"],
+    ["a rule that trusts nobody", [V, V + rule("one")], "policy.d/a.yaml:3:5", "no DID that this rule trusts"],
   ])("refuses %s", (_, texts, position, saying) => {
     const { code, message, place } = rejectionOf(...texts);
     expect(code).toBe("policy.invalid");

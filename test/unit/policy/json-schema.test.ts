@@ -89,8 +89,6 @@ describe("policyJsonSchema", () => {
     ["an unknown key of a rule", rule({ requires: {} })],
     ["an unknown key of a requirement", required({ maxage: "90d" })],
     ["an unknown key under digests", { version: 1, digests: { block: [] } }],
-    ["an empty list of DIDs", { version: 1, trustedDIDs: [] }],
-    ["an empty map of DIDs", { version: 1, trustedDIDs: {} }],
     ["a list as a signer", signer([])],
     ["a bad DID", { version: 1, trustedDIDs: ["did:key:zQ3sh"] }],
     ["a bad DID as a key", { version: 1, trustedDIDs: { "did:plc:x": {} } }],

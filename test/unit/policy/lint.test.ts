@@ -54,6 +54,18 @@ describe("lintPolicy", () => {
     },
   );
 
+  it("says once that a policy that audits trusts nobody yet, and which rule of another", () => {
+    const audit = '  - { name: all, scope: "**", action: audit }\n  - { name: b, scope: b.example/c, action: audit }\n';
+    const nobody = "version: 1.0\ntrustedDIDs:\n";
+    const of = (text: string) => found(text).filter((one) => !/hidden/.test(one));
+    expect(of(`${nobody}policies:\n${audit}default: audit`)).toEqual(["warning no-signers 4:5"]);
+    expect(of(`${nobody}default: audit`)).toEqual(["warning no-signers 3:10"]);
+    expect(of(`${nobody}default: deny`)).toEqual([]);
+    const own = (dids: string) =>
+      rule("a", "registry.example.com/**", `action: audit, require: { trustedDIDs: ${dids} }`);
+    expect(found(rules(own("[]"), rule("b", "b.example/c")))).toEqual(["warning no-signers 5:87"]);
+  });
+
   it("finds nothing in a policy of which all has effect", () => {
     const text = rules(
       rule("sandbox", "registry.k8s.io/pause", "action: allow"),

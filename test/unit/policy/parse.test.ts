@@ -165,6 +165,15 @@ default: audit
       expect(dids(parse(withRequire(`trustedDIDs: [${CAROL}]`, "version: 1.0\n")))).toEqual([CAROL]);
     });
 
+    it.each(["", "trustedDIDs:\n", "trustedDIDs: null\n", "trustedDIDs: {}\n", "trustedDIDs: []\n"])(
+      "may be nobody yet, where nothing enforces: %j",
+      (head) => {
+        expect(dids(parse(withRule("action: audit", `version: 1.0\n${head}`)))).toEqual([]);
+        expect(parse(`version: 1.0\n${head}default: audit`)).toMatchObject({ fallback: "audit", everyone: [] });
+        expect(parse(`version: 1.0\n${head}`)).toMatchObject({ fallback: "deny", everyone: [] });
+      },
+    );
+
     it("knows who is revoked in the list form too", () => {
       const text = withRequire(`trustedDIDs: [${CAROL}]`, `${LIST}revokedDIDs: [${CAROL}, ${ALICE}]\n`);
       expect(parse(text).rules[0]?.requirement.signers).toEqual([
@@ -212,9 +221,6 @@ default: audit
     ["an unknown key under digests", `${MAP}digests: { block: [] }`, "5:12"],
     ["a duplicate key", `${MAP}default: deny\ndefault: allow`, "6:1"],
     ["a duplicate DID", `${MAP}  ${ALICE}: {}`, "5:3"],
-    ["a null map of DIDs", "version: 1.0\ntrustedDIDs:", "2:13"],
-    ["an empty map of DIDs", "version: 1.0\ntrustedDIDs: {}", "2:14"],
-    ["an empty list of DIDs", "version: 1.0\ntrustedDIDs: []", "2:14"],
     ["a list as a signer", `version: 1.0\ntrustedDIDs: { ${ALICE}: [] }`, "2:50"],
     ["nothing as a signer", `version: 1.0\ntrustedDIDs:\n  ${ALICE}:`, "3:36"],
     ["a number as a DID", "version: 1.0\ntrustedDIDs: [5]", "2:15"],
@@ -289,8 +295,8 @@ default: audit
     ["a DID where a list belongs", withRequire(`trustedDIDs: ${ALICE}`), "10:20"],
     ["nobody of the map", withRequire("trustedDIDs: []"), "10:20"],
     ["enforce without anybody trusted", withRule("action: enforce", "version: 1.0\n"), "3:5"],
-    ["audit without anybody trusted", withRule("action: audit", "version: 1.0\n"), "3:5"],
-    ["default audit without anybody trusted", "version: 1.0\ndefault: audit", "2:10"],
+    ["enforce without anybody trusted", withRule("action: enforce", "version: 1.0\n"), "3:5"],
+    ["enforce with an empty map", withRule("action: enforce", "version: 1.0\ntrustedDIDs: {}\n"), "4:5"],
     ["signature: false under enforce", withRequire("signature: false"), "10:18"],
     ["signature: false under audit", withRule("action: audit\nrequire: { signature: false }"), "9:27"],
     ["signature: yes", withRequire("signature: yes"), "10:18"],

@@ -173,9 +173,9 @@ describe("judge, a refusal", () => {
   });
 
   it("is a refusal also where the rule trusts nobody", () => {
-    expect(outcome({}, 1, [])).toBe("deny policy.too_few_signatures");
+    expect(outcome({}, 1, [])).toBe("deny policy.no_signers");
     expect(outcome({ attempts: [signed(A)], gaps: [gap("registry.unreachable")] }, 1, [])).toBe(
-      "deny policy.too_few_signatures",
+      "deny policy.no_signers",
     );
   });
 });
