@@ -44,6 +44,7 @@ const MAX_KEY_LENGTH = 1024;
  */
 export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
   const wanted = toUtf8(key);
+  const wantedHeight = keyHeight(wanted);
   let link = root;
   let height: number | undefined;
   let bounds: Bounds = { after: undefined, before: undefined };
@@ -63,6 +64,8 @@ export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, k
     const below = next === -1 ? node.entries.at(-1) : node.entries[next - 1];
     const down = below === undefined ? node.left : below.right;
     if (down === undefined) return undefined;
+    // A key stands in a node of its own height and nowhere else. What lies below need not be shown, and is checked if it is.
+    if (height <= wantedHeight && !blocks.has(down.toString())) return undefined;
 
     height -= 1;
     bounds = { after: below?.key ?? bounds.after, before: above?.key ?? bounds.before };

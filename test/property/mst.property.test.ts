@@ -64,6 +64,13 @@ function replaced({ root, blocks }: Blocks, target: string, bytes: Uint8Array): 
   return { root: rewrite(root), blocks: written };
 }
 
+/** Whether a block is a node of the tree below this height, by the first key in it; a record is none. */
+function isLower(block: Uint8Array, height: number): boolean {
+  const node = decodeDagCbor(block, "mst.malformed", "it") as ReadonlyMap<string, DagCbor>;
+  const [first] = (node.get("e") ?? []) as readonly ReadonlyMap<string, DagCbor>[];
+  return first !== undefined && heightOf(first.get("k") as Uint8Array) < height;
+}
+
 describe("a tree", () => {
   it("tells the keys that it holds from all others", async () => {
     await fc.assert(
@@ -86,6 +93,20 @@ describe("a tree", () => {
           const whole = look(tree, one);
           expect([whole, "mst.incomplete_proof"]).toContain(look(holed, one));
         }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("proves absence by the root and the nodes that are not lower than the key", async () => {
+    await fc.assert(
+      fc.asyncProperty(keys, key, async (held, wanted) => {
+        const tree = await treeOf(held);
+        if (held.includes(wanted)) return;
+        const height = heightOf(wanted);
+        const lost = [...tree.blocks].filter(([, bytes]) => isLower(bytes, height)).map(([cid]) => cid);
+        const shown = new Map([...tree.blocks].filter(([cid]) => cid === tree.root.toString() || !lost.includes(cid)));
+        expect(look({ ...tree, blocks: shown }, wanted)).toBe("absent");
       }),
       { numRuns: 60 },
     );

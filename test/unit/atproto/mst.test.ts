@@ -163,6 +163,11 @@ describe("a hole", () => {
       [F1, [nodes.D, nodes.F]],
       ["c/gz", [nodes.D, nodes.F, nodes.G]],
       ["c/", [nodes.D, nodes.B, nodes.A]],
+      // Of heights 1, 2 and 3: absent as soon as a node is not higher than the key and lacks it.
+      [keyOfHeight(1, "c/az"), [nodes.D, nodes.B]],
+      [keyOfHeight(2, "c/az"), [nodes.D]],
+      [keyOfHeight(3, "c/az"), [nodes.D]],
+      [keyOfHeight(1, "c/ez"), [nodes.D, nodes.F]],
     ] as const) {
       const expected = PRESENT.includes(wanted) ? "present" : "absent";
       for (const node of Object.values(nodes)) {
@@ -170,6 +175,20 @@ describe("a hole", () => {
         expect(await look(tree, nodes.D, wanted, [node])).toBe(onWay ? INCOMPLETE : expected);
       }
     }
+  });
+
+  it("below the height of the key is no hole: what lies there is lower", async () => {
+    // A root of height 1 with a leaf before it, and a key of height 2 that nothing shown could hold.
+    const root = Buffer.from(
+      "a2616581a4616b446b2f34386170006174f66176d82a582500017112204efe2fd9e5790d7d8880c060b7489c3cfde8892af82e8a013df4cdc1" +
+        "5b05034c616cd82a58250001711220f58bf527518b2740d04dbe6f5706486151aefd0dfbcd50cb39ae4d1e9006b9b1",
+      "hex",
+    );
+    const cid = cidOf("dag-cbor", root);
+    const shown = new Map([[cid.toString(), root]]);
+    expect([heightOf("k/48"), heightOf("k/39"), heightOf("k/00")]).toEqual([1, 2, 0]);
+    expect(findInTree(shown, cid, "k/39")).toBeUndefined();
+    expect(codeOf(() => findInTree(shown, cid, "k/00"))).toBe(INCOMPLETE);
   });
 
   it("in place of the record is no absence either", async () => {
