@@ -8,17 +8,21 @@ import type { Did } from "./syntax.ts";
 
 /** Most entries looked at in a list of the document; stops a large one from costing time. */
 const MAX_ENTRIES = 256;
+/** Verification methods `#atproto` that are tried; that a point is on its curve takes a millisecond to tell. */
+const MAX_METHODS = 8;
 
 /**
- * Reads a DID document as did:web serves it (spec 5.1): its `id` is the DID, and it has exactly one
- * `#atproto` verification method and one `#atproto_pds` service.
+ * Reads a DID document as did:web serves it (spec 5.1): its `id` is the DID. Of the `#atproto` verification methods
+ * the first that holds a key counts, and of the `#atproto_pds` services the first of the right type; further ones are
+ * ignored (https://atproto.com/specs/did).
  *
  * @param bytes attacker-controlled JSON
- * @throws Rejection identity.invalid, identity.unsupported_key
+ * @throws Rejection identity.bad_response where it is no JSON object, and so says nothing of the identity;
+ * identity.invalid, identity.unsupported_key
  */
 export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
-  const document = parseJson(bytes, "identity.invalid", "the DID document");
-  if (!isJsonObject(document)) reject("identity.invalid", "the DID document is not a JSON object");
+  const document = parseJson(bytes, "identity.bad_response", "the DID document");
+  if (!isJsonObject(document)) reject("identity.bad_response", "the DID document is not a JSON object");
   const id = field(document, "id");
   if (id !== did) {
     reject(
@@ -29,39 +33,43 @@ export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
 
   return {
     did,
-    key: readKey(the(document, "verificationMethod", "#atproto", did)),
+    key: readKey(named(document, "verificationMethod", "#atproto", did)),
     formerKeys: new Set(),
-    pds: readPds(the(document, "service", "#atproto_pds", did)),
+    pds: readPds(named(document, "service", "#atproto_pds", did)),
     handles: readHandles(field(document, "alsoKnownAs")),
     services: readServices(document),
   };
 }
 
-/** The one entry of a list whose id is this fragment, written with or without the DID before it. */
-function the(document: JsonObject, list: string, fragment: string, did: Did): JsonObject {
+/** The entries of a list whose id is this fragment, written with or without the DID before it; one at least. */
+function named(document: JsonObject, list: string, fragment: string, did: Did): readonly JsonObject[] {
   const found = entries(field(document, list)).filter((entry) => {
     const id = field(entry, "id");
     return id === fragment || id === did + fragment;
   });
-  const [entry] = found;
-  if (entry === undefined || found.length > 1) {
-    reject("identity.invalid", `the DID document has ${found.length} ${list} entries ${fragment}, expected 1`);
-  }
-  return entry;
+  if (found.length === 0) reject("identity.invalid", `the DID document has no ${list} entry ${fragment}`);
+  return found;
 }
 
-function readKey(method: JsonObject): VerificationKey {
-  const type = field(method, "type");
-  const multibase = field(method, "publicKeyMultibase");
-  if (typeof type !== "string" || typeof multibase !== "string") {
+/** The first key; where there is none, what is wrong with the first method. */
+function readKey(methods: readonly JsonObject[]): VerificationKey {
+  let typed: string | undefined;
+  for (const method of methods.slice(0, MAX_METHODS)) {
+    const [type, multibase] = [field(method, "type"), field(method, "publicKeyMultibase")];
+    if (typeof type !== "string" || typeof multibase !== "string") continue;
+    const key = type === "Multikey" ? parseMultikey(multibase) : parseLegacyKey(type, multibase);
+    if (key !== undefined) return key;
+    typed ??= type;
+  }
+  if (typed === undefined) {
     reject("identity.invalid", "the #atproto verification method has no type or no publicKeyMultibase");
   }
-  const key = type === "Multikey" ? parseMultikey(multibase) : parseLegacyKey(type, multibase);
-  return key ?? reject("identity.unsupported_key", `the #atproto key of type ${type} is not a valid k256 or p256 key`);
+  reject("identity.unsupported_key", `the #atproto key of type ${typed} is not a valid k256 or p256 key`);
 }
 
-function readPds(service: JsonObject): string {
-  if (field(service, "type") !== "AtprotoPersonalDataServer") {
+function readPds(services: readonly JsonObject[]): string {
+  const service = services.find((one) => field(one, "type") === "AtprotoPersonalDataServer");
+  if (service === undefined) {
     reject("identity.invalid", "the #atproto_pds service is not of type AtprotoPersonalDataServer");
   }
   return parsePdsEndpoint(field(service, "serviceEndpoint"));

@@ -42,6 +42,19 @@ export function normaliseHandle(text: string): Handle | undefined {
   return isHandle(lower) ? lower : undefined;
 }
 
+/**
+ * The handle that an identity claims: the first of its `at://` aliases that is a valid handle. Further ones do not
+ * count (https://atproto.com/specs/did).
+ *
+ * @param handles attacker-controlled: without `at://`, in the identity's order
+ */
+export function claimedHandle(handles: readonly string[]): Handle | undefined {
+  return handles
+    .filter((text) => !text.startsWith("@"))
+    .map(normaliseHandle)
+    .find((handle) => handle !== undefined);
+}
+
 /** Whether ATProto wants the handle never to resolve outside of development. */
 export function isReserved(handle: Handle): boolean {
   return RESERVED.has(handle.split(".").at(-1) ?? "");

@@ -1,4 +1,4 @@
-import { type Handle, normaliseHandle } from "../atproto/handle.ts";
+import { claimedHandle, type Handle, normaliseHandle } from "../atproto/handle.ts";
 import { readIdentity } from "../atproto/identity.ts";
 import { type Did, isDid } from "../atproto/syntax.ts";
 import { type CollectContext, Missing } from "../collect/context.ts";
@@ -75,12 +75,12 @@ async function find(
   };
 }
 
-/** Where the first handle that an identity claims leads; that it leads nowhere is shown, and no failure. */
+/** Where the handle that an identity claims leads; that it leads nowhere is shown, and no failure. */
 async function handleOf(
   { handles }: { readonly handles: readonly string[] },
   context: CollectContext,
 ): Promise<HandleFound | undefined> {
-  const handle = normaliseHandle(handles[0] ?? "");
+  const handle = claimedHandle(handles);
   if (handle === undefined) return undefined;
   try {
     return await ownerOf(handle, context);

@@ -1,4 +1,4 @@
-import { normaliseHandle } from "../atproto/handle.ts";
+import { claimedHandle } from "../atproto/handle.ts";
 import type { Identity, IdentityProof } from "../atproto/identity.ts";
 import type { PlcHistoryEntry } from "../atproto/plc-log.ts";
 import type { PlcState } from "../atproto/plc-operation.ts";
@@ -125,7 +125,7 @@ function howVerified({ proof: { did, history } }: IdentityFound): readonly strin
 }
 
 function claims({ handles }: Identity, handle: string): boolean {
-  return handles.some((claimed) => normaliseHandle(claimed) === handle);
+  return claimedHandle(handles) === handle;
 }
 
 /** Whether the handle leads to the DID and the DID claims the handle; undefined where one could not be asked. */

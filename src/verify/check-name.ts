@@ -1,4 +1,4 @@
-import { isHandle, normaliseHandle } from "../atproto/handle.ts";
+import { claimedHandle, isHandle } from "../atproto/handle.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import { Rejection, reject } from "../rejection.ts";
@@ -65,9 +65,9 @@ function checkOwner(
   if (handle === undefined || !isHandle(handle)) {
     reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
   }
-  if (handles?.some((claimed) => normaliseHandle(claimed) === handle) === false) {
-    const claims = handles.length === 0 ? "no handle" : handles.join(", ");
-    reject("image.owner_mismatch", `${signer} claims ${claims}, the image is of ${handle}`);
+  const claimed = handles && claimedHandle(handles);
+  if (handles !== undefined && claimed !== handle) {
+    reject("image.owner_mismatch", `${signer} claims ${claimed ?? "no handle"}, the image is of ${handle}`);
   }
   if (owner?.handle !== handle) {
     const gap = gaps.find(({ service }) => service === "handle");

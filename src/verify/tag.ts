@@ -22,8 +22,9 @@ export function tagRecordPath(repository: string, tag: string): string {
 }
 
 /**
- * Reads an io.atcr.tag record (spec 5.8): the digest by `manifest`, the at-uri of a record in the same
- * repo, or by the deprecated `manifestDigest`. Where both are there they must agree.
+ * Reads an io.atcr.tag record (spec 5.8) in each of its four forms: the digest by `manifest`, the at-uri of a record
+ * in the same repo, or by the deprecated `manifestDigest`. Where both are there they must agree. Of `createdAt`,
+ * `updatedAt` and `mediaType`, which some forms have and others have not, none is looked at.
  *
  * @param record attacker-controlled, but in the signer's signed repo
  * @param image the digest that the tag should name
@@ -37,7 +38,7 @@ export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
   const named = [
     { found: record.get("manifest"), expected: `at://${signer}/${recordPath(image)}` },
     { found: record.get("manifestDigest"), expected: image },
-  ].filter(({ found }) => found !== undefined && found !== null);
+  ].filter(({ found }) => found !== undefined && found !== null && found !== "");
   if (named.length === 0) mismatch("names no manifest");
   for (const { found, expected } of named) {
     if (found !== expected)

@@ -74,15 +74,16 @@ describe("a DID document", () => {
   });
 
   it("is a JSON object", () => {
-    for (const text of ["", "{", "null", "[]", '"x"', "1"]) {
-      expect(codeOf(() => readDidDocument(DID, toUtf8(text)))).toBe("identity.invalid");
+    for (const text of ["", "{", "null", "[]", '"x"', "1", "<!doctype html><title>Back soon</title>"]) {
+      expect(codeOf(() => readDidDocument(DID, toUtf8(text)))).toBe("identity.bad_response");
     }
-    expect(codeOf(() => readDidDocument(DID, Uint8Array.of(0x7b, 0xff, 0x7d)))).toBe("identity.invalid");
+    expect(codeOf(() => readDidDocument(DID, Uint8Array.of(0x7b, 0xff, 0x7d)))).toBe("identity.bad_response");
+    expect(codeOf(() => readDidDocument(DID, toUtf8("{}")))).toBe("identity.invalid");
   });
 });
 
 describe("the #atproto method", () => {
-  it("is exactly one", () => {
+  it("is one at least", () => {
     expect(codeFor({ verificationMethod: undefined })).toBe("identity.invalid");
     expect(codeFor({ verificationMethod: method })).toBe("identity.invalid");
     expect(codeFor({ verificationMethod: [] })).toBe("identity.invalid");
@@ -91,8 +92,28 @@ describe("the #atproto method", () => {
       "identity.invalid",
     );
     expect(codeFor({ verificationMethod: [{ ...method, id: "atproto" }] })).toBe("identity.invalid");
-    expect(codeFor({ verificationMethod: [method, method] })).toBe("identity.invalid");
-    expect(codeFor({ verificationMethod: [method, { ...method, id: "#atproto" }] })).toBe("identity.invalid");
+  });
+
+  it("is the first that holds a key, and further ones are ignored", () => {
+    const legacy = verificationMethod(DID, key, "legacy");
+    const stranger = verificationMethod(DID, signingKey("p256", "stranger"), "fragment");
+    const keyOf = (...verificationMethod: readonly unknown[]) => read({ ...good, verificationMethod }).key.didKey;
+    // As documents are on the way from the legacy type to Multikey.
+    expect(keyOf(method, legacy)).toBe(key.did());
+    expect(keyOf(legacy, method, method)).toBe(key.did());
+    expect(keyOf(method, stranger)).toBe(key.did());
+    expect(keyOf(stranger, method)).toBe(signingKey("p256", "stranger").did());
+    const useless = [
+      { ...method, type: "JsonWebKey2020" },
+      { ...method, publicKeyMultibase: "z1" },
+      { id: "#atproto" },
+    ];
+    expect(keyOf(...useless, method, stranger)).toBe(key.did());
+    const codes = (...methods: readonly unknown[]) => codeFor({ verificationMethod: methods });
+    expect(codes(...useless)).toBe("identity.unsupported_key");
+    // Eight are tried.
+    expect(codes(...Array<unknown>(7).fill(useless[1]), method)).toBe("none");
+    expect(codes(...Array<unknown>(8).fill(useless[1]), method)).toBe("identity.unsupported_key");
   });
 
   it("has a type and a key", () => {
@@ -120,11 +141,22 @@ describe("the #atproto method", () => {
 });
 
 describe("the #atproto_pds service", () => {
-  it("is exactly one", () => {
+  it("is one at least", () => {
     expect(codeFor({ service: undefined })).toBe("identity.invalid");
     expect(codeFor({ service: [] })).toBe("identity.invalid");
-    expect(codeFor({ service: [service, service] })).toBe("identity.invalid");
     expect(codeFor({ service: [{ ...service, id: "#pds" }] })).toBe("identity.invalid");
+  });
+
+  it("is the first of its type, and further ones are ignored", () => {
+    const other = { ...service, serviceEndpoint: "https://other.example" };
+    const pdsOf = (...services: readonly unknown[]) => read({ ...good, service: services }).pds;
+    expect(pdsOf(service, other)).toBe(PDS);
+    expect(pdsOf(other, service)).toBe("https://other.example");
+    expect(pdsOf({ ...other, type: "Other" }, service, other)).toBe(PDS);
+    // It is not passed over for being unusable.
+    expect(codeFor({ service: [{ ...service, serviceEndpoint: "ftp://pds.example" }, service] })).toBe(
+      "identity.invalid",
+    );
   });
 
   it("has its type and an endpoint", () => {

@@ -27,6 +27,6 @@ describe("an identity", () => {
     const did = "did:web:alice.example";
     const document = didDocument({ did, key, pds: "https://pds.example" });
     expect(proveIdentity(did, toUtf8(JSON.stringify(document)))).toMatchObject({ did, key: { didKey: key.did() } });
-    expect(codeOf(() => proveIdentity(did, toUtf8("[]")))).toBe("identity.invalid");
+    expect(codeOf(() => proveIdentity(did, toUtf8("{}")))).toBe("identity.invalid");
   });
 });

@@ -26,6 +26,25 @@ async function allowed(): Promise<{ alice: TestSigner; world: World }> {
   return { alice, world };
 }
 
+describe("decide, where the host of a did:web serves a page in place of the document", () => {
+  it("is inconclusive, and nothing that is cached of the signer is dropped", async () => {
+    const web = await signer({ name: "web", method: "web" });
+    await using w = await World.start(web);
+    const judged = policy([web.did], KEPT);
+    expect(await answer(w, judged)).toBe("allow");
+    const restore = w.pds.override("did.json", { body: "<!doctype html><title>Back soon</title>" });
+    expect(await answer(w, judged)).toBe("inconclusive identity.bad_response");
+    restore();
+    w.http.places.set("https://web.example", "unreachable");
+    expect(await answer(w, judged)).toBe("allow");
+    // A document that is one, and no identity to count on, ends it.
+    w.http.places.set("https://web.example", w.pds);
+    w.pds.override("did.json", { json: { id: web.did } }, "usual");
+    expect(await answer(w, judged)).toBe("deny identity.invalid");
+    expect(w.memory.evidence.size).toBe(0);
+  });
+});
+
 describe("decide, evidence of before by who the signer is now", () => {
   it("is refused where they gave the handle up", async () => {
     const { alice, world } = await allowed();

@@ -98,7 +98,9 @@ describe("checkName on the owner", () => {
 
   it.each<[string, readonly string[], string]>([
     ["the one", ["alice.test"], OK],
-    ["it among others", ["first.test", "alice.test"], OK],
+    ["it before others", ["alice.test", "second.test"], OK],
+    ["it behind another, which alone counts", ["first.test", "alice.test"], MISMATCH],
+    ["it behind what is no handle", ["", "alice", "-.test", "@first.test", "alice.test/app", "alice.test"], OK],
     ["it in upper case", ["Alice.TEST"], OK],
     ["none", [], MISMATCH],
     ["another", ["alice.tests"], MISMATCH],
@@ -146,7 +148,7 @@ describe("checkName on the owner", () => {
   });
 
   it("says who claims what, and where the handle leads", () => {
-    expect(raw(claiming("a.test", "b.test"))).toThrow(`${DID} claims a.test, b.test, the image is of alice.test`);
+    expect(raw(claiming("a.test", "b.test"))).toThrow(`${DID} claims a.test, the image is of alice.test`);
     expect(raw(claiming())).toThrow(`${DID} claims no handle`);
     const leading = (owner: OwnerAnswer) => raw({ ...claiming("alice.test"), owner });
     expect(leading(leadsTo())).toThrow("leads to nobody, not to");

@@ -38,6 +38,25 @@ describe("readTag", () => {
     expect(reading(changes)()).toEqual({ repository: "app", tag: "v1" });
   });
 
+  const createdAt = "2025-06-01T00:00:00.000Z";
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = `at://${A}/io.atcr.manifest/${HEX}`;
+  it.each<[string, Record<string, unknown>]>([
+    ["the first", { manifestDigest: DIGEST, createdAt }],
+    ["with an at-uri and the deprecated digest", { manifest, manifestDigest: DIGEST, createdAt }],
+    ["of the time of its last change", { manifest, updatedAt: createdAt }],
+    ["of no time at all", { manifest }],
+    ["with the media type", { manifest, manifestDigest: DIGEST, updatedAt: createdAt, mediaType }],
+    ["with the deprecated digest empty", { manifest, manifestDigest: "" }],
+    ["with the at-uri empty", { manifest: "", manifestDigest: DIGEST, createdAt }],
+  ])("reads the form of a record that is %s", (_, form) => {
+    const record = new Map(Object.entries({ $type: "io.atcr.tag", repository: "app", tag: "v1", ...form }));
+    expect(readTag(A, DIGEST, record as DagCbor)).toEqual({ repository: "app", tag: "v1" });
+    const moved = [...record].map(([name, value]) => [name, value === DIGEST ? OTHER : value] as const);
+    const elsewhere = new Map(moved.map(([name, value]) => [name, value === manifest ? `${manifest}0` : value]));
+    expect(codeOf(() => readTag(A, DIGEST, elsewhere as DagCbor))).toBe("tag.mismatch");
+  });
+
   it("reports repository and tag as the record has them", () => {
     expect(reading({ repository: "a_b", tag: "c" })()).toEqual({ repository: "a_b", tag: "c" });
   });
