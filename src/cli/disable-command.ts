@@ -1,8 +1,15 @@
+import { rmSync } from "node:fs";
 import { DEFAULT_CONFIG } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { type Finding, problem, warning } from "../doctor/check.ts";
-import { entriesOf } from "../node/bin-dir.ts";
-import { DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
-import { ownProgram, placedIn, recordPlace, recordsOf, removeLink } from "../node/wiring.ts";
+import {
+  type Containerd,
+  DEFAULT_ADDRESS,
+  DEFAULT_BIN_DIR,
+  lookAtContainerd,
+  verifierSettings,
+} from "../node/containerd.ts";
+import { ownEntries, ownProgram, PACKAGED_STATE, placedIn, recordPlace } from "../node/wiring.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine } from "./command-line.ts";
@@ -11,8 +18,9 @@ import type { ProcessEdge } from "./process-edge.ts";
 import { loadConfig } from "./settings.ts";
 
 /**
- * `atcr-verify disable`: has containerd run this program no more. Whoever needs that may have no time to mend
- * anything, so it does what it can and says what it could not do.
+ * `atcr-verify disable`: has containerd run this program no more. It is the emergency switch, so it does what it
+ * can, says what it could not do, and never says that pulls are not verified while an entry that runs this program
+ * stands in a folder where containerd may look.
  */
 export async function disableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const { values, operands } = readCommandLine(args, LINK_OPTIONS);
@@ -24,50 +32,115 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
   seeAsContainerd(containerd.daemon);
   const program = ownProgram();
   const { stateDir, findings } = stateDirOf(values.get("config"));
-  const records = recordsOf(program, stateDir);
-  // bin_dir may be empty: then containerd runs nothing, and there is no folder.
-  const known = [verifierSettings(containerd).binDir, ...records.flatMap(placedIn)];
-  const folders = wanted === undefined ? [...new Set(known.filter((folder) => folder.startsWith("/")))] : [wanted];
+  const records = [...new Set([stateDir, PACKAGED_STATE])];
+  const known = foldersToSearch(verifierSettings(containerd).binDir, records.flatMap(placedIn));
+  const folders = wanted === undefined ? known : [wanted];
 
   const removed: string[] = [];
-  for (const folder of folders) {
-    try {
-      if (removeLink(folder)) removed.push(folder);
-      for (const record of records) if (placedIn(record).includes(folder)) recordPlace(record, folder, false);
-      findings.push(...whatRemains(folder, program));
-    } catch (error) {
-      findings.push(problem("link", (error as Error).message, "correct it, and run this again"));
-    }
+  const standing: string[] = [];
+  for (const folder of new Set([...folders, ...known])) {
+    const inFolder = takeOut(folder, program, records, folders.includes(folder));
+    removed.push(...inFolder.removed);
+    standing.push(...inFolder.standing);
+    findings.push(...inFolder.findings);
   }
-  // Only of a containerd whose settings are seen is it known where it would run this program.
-  const isKnown = wanted === undefined && containerd.daemon !== undefined && containerd.config !== undefined;
-  if (wanted === undefined && removed.length === 0 && containerd.version !== undefined && !isKnown) {
-    const found = `a containerd answers at ${containerd.address}, and where it looks for verifiers cannot be told`;
-    findings.push(problem("link", found, "run this as root, where containerd runs, or name the folder with --bin-dir"));
-  }
+  const isSure = isWhereKnown(containerd) && !findings.some(({ level }) => level === "problem");
+  if (!isWhereKnown(containerd)) findings.push(unknownBinDir(containerd, wanted === undefined));
+  const summary = summaryOf(removed, standing, folders, isSure);
   return tellOfLink(
-    {
-      changed: removed.length > 0,
-      binDir: folders[0] ?? "",
-      program,
-      findings,
-      summary: summaryOf(removed, findings, folders, isKnown),
-    },
+    { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
     args,
     edge,
   );
 }
 
+/**
+ * Where a link may be that containerd follows, now or after it is restarted.
+ *
+ * @param binDir of containerd's configuration; empty: it runs no verifier
+ */
+export function foldersToSearch(binDir: string, recorded: readonly string[]): readonly string[] {
+  const folders = [binDir, ...recorded, DEFAULT_BIN_DIR].filter((folder) => folder.startsWith("/"));
+  return [...new Set(folders.map(absoluteFolder))];
+}
+
+interface Taken {
+  /** Paths of entries. */
+  readonly removed: readonly string[];
+  readonly standing: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/** @param mayRemove false: what stands there is named, and stays */
+function takeOut(folder: string, program: string, records: readonly string[], mayRemove: boolean): Taken {
+  const [removed, standing, findings]: [string[], string[], Finding[]] = [[], [], []];
+  const recordedIn = records.filter((record) => placedIn(record).includes(folder));
+  try {
+    // All are found before the first is removed, since one may lead to another.
+    for (const { path, how, isRemovable } of ownEntries(folder, program, recordedIn.length > 0)) {
+      const why = isRemovable && mayRemove ? remove(path) : undefined;
+      if (isRemovable && mayRemove && why === undefined) {
+        removed.push(path);
+        continue;
+      }
+      standing.push(path);
+      const advice = isRemovable && !mayRemove ? "run: atcr-verify disable, without --bin-dir" : (why ?? "remove it");
+      findings.push(problem("link", `${path} ${how}, and is run at each pull if containerd looks there`, advice));
+    }
+  } catch (error) {
+    findings.push(problem("link", `${folder} cannot be read: ${(error as Error).message}`, adviceFor(error)));
+    return { removed, standing, findings };
+  }
+  if (!mayRemove || standing.length > 0) return { removed, standing, findings };
+  try {
+    for (const record of recordedIn) recordPlace(record, folder, false);
+  } catch (error) {
+    const found = `that ${folder} holds no link any more cannot be recorded: ${(error as Error).message}`;
+    findings.push(warning("link", found, "the next enable or disable does"));
+  }
+  return { removed, standing, findings };
+}
+
+/** @returns advice, where it could not be removed */
+function remove(path: string): string | undefined {
+  try {
+    rmSync(path);
+    return undefined;
+  } catch (error) {
+    return `it could not be removed: ${(error as Error).message}; ${adviceFor(error)}`;
+  }
+}
+
+function adviceFor(error: unknown): string {
+  return hasCode(error, "EACCES") || hasCode(error, "EPERM") ? "run this as root" : "correct it, and run this again";
+}
+
+/** Only of a containerd whose configuration was read is it known where it looks for verifiers. */
+function isWhereKnown({ version, daemon, program, config, isForbidden }: Containerd): boolean {
+  if (isForbidden === true) return false;
+  if (version === undefined && daemon === undefined) return config !== undefined || program === undefined;
+  return daemon !== undefined && config !== undefined;
+}
+
+function unknownBinDir({ address, version }: Containerd, isProblem: boolean): Finding {
+  const who = version === undefined ? "containerd is installed" : `a containerd answers at ${address}`;
+  const found = `${who}, and where it looks for verifiers could not be determined`;
+  const advice = "run this as root, where containerd runs, or name the folder with --bin-dir";
+  return (isProblem ? problem : warning)("link", found, advice);
+}
+
 function summaryOf(
   removed: readonly string[],
-  findings: readonly Finding[],
+  standing: readonly string[],
   folders: readonly string[],
-  isKnown: boolean,
+  isSure: boolean,
 ): string {
-  if (removed.length > 0) return `removed from ${removed.join(", ")}: pulls are NOT verified by this program any more`;
-  if (findings.some(({ name }) => name === "link")) return "nothing was removed";
-  const none = `there was no link in ${folders.join(", ") || "any folder that is known"}`;
-  return isKnown ? `${none}: containerd does not ask this program` : none;
+  const done = removed.length > 0 ? `removed ${removed.join(", ")}` : `no link was removed from ${folders.join(", ")}`;
+  if (standing.length > 0) return `${done}; this program is still run through ${standing.join(", ")}`;
+  if (!isSure) return `${done}; whether containerd still runs this program is not known`;
+  return removed.length > 0
+    ? `${done}: pulls are NOT verified by this program any more`
+    : `there was no link in ${folders.join(", ") || "any known folder"}: containerd does not ask this program`;
 }
 
 /** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */
@@ -77,15 +150,7 @@ function stateDirOf(path: string | undefined): { stateDir: string; findings: Fin
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     const { stateDir } = DEFAULT_CONFIG;
-    const found = `the configuration cannot be read, so only ${stateDir} was looked into: ${error.message}`;
+    const found = `the configuration cannot be read, so only ${stateDir} was searched for records: ${error.message}`;
     return { stateDir, findings: [warning("configuration", found, "links elsewhere are found with --bin-dir")] };
   }
-}
-
-function whatRemains(folder: string, program: string): readonly Finding[] {
-  return (entriesOf(folder) ?? [])
-    .filter(({ leadsTo }) => leadsTo === program)
-    .map(({ name }) =>
-      problem("link", `${folder}/${name} leads to this program too, and is run at each pull`, "remove it by hand"),
-    );
 }

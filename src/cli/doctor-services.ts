@@ -1,7 +1,7 @@
 import type { CollectContext } from "../collect/context.ts";
 import type { Config } from "../config/config.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
-import type { HttpRequest } from "../net/exchange.ts";
+import { HttpFailure, type HttpRequest } from "../net/exchange.ts";
 import { isJudging } from "../policy/finding.ts";
 import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
 import { isLasting } from "../policy/standing.ts";
@@ -129,11 +129,7 @@ async function reach(
     const { status } = await http({ ...request, ...limits }, deadline);
     return UNABLE.has(status) ? `it answers with status ${status}` : undefined;
   } catch (error) {
-    return isRedirect(error) ? undefined : (error as Error).message;
+    // No redirect is followed here, and a redirect is an answer.
+    return error instanceof HttpFailure && error.isRedirected ? undefined : (error as Error).message;
   }
-}
-
-/** None is followed here, and to be sent elsewhere is an answer. */
-function isRedirect(error: unknown): boolean {
-  return error instanceof Error && /redirect/i.test(error.message);
 }

@@ -1,4 +1,6 @@
+import { accessSync, constants } from "node:fs";
 import type { Config } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { checkAdded, checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, problem, warning } from "../doctor/check.ts";
 import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
@@ -7,7 +9,7 @@ import { NOTHING } from "../logging/metrics.ts";
 import { countDecision } from "../logging/metrics-file.ts";
 import { type Entry, entriesOf, inOrder } from "../node/bin-dir.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
-import { ENTRY, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
+import { ENTRY, nearest, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
 import { reject } from "../rejection.ts";
 import { VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
@@ -19,8 +21,8 @@ import type { ProcessEdge } from "./process-edge.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { ...LINK_OPTIONS, force: "flag" } as const;
-/** What would block pulls, or make the link one that nobody follows. */
-const STOPS = new Set(["entries", "link", "policy-errors", "sandbox-image"]);
+/** What would block pulls, or make the link one that containerd does not follow. */
+const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
 export async function enableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
@@ -35,6 +37,11 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   const source = policySource(undefined, config);
   const binDir = wanted ?? effectiveBinDir(containerd);
   const program = ownProgram();
+  const denied = [binDir, config.stateDir].find(isDenied);
+  if (denied !== undefined) {
+    const findings = [problem("permission", `this user may not write to ${denied}`, "run this as root")];
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, args, edge);
+  }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const isNone = containerd.version === undefined && containerd.daemon === undefined;
   const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
@@ -45,7 +52,10 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     ...checkPlugin(containerd),
     ...checkTimeout(containerd, config.deadline),
     ...checkCri(containerd),
-    ...checkFolder(binDir, program, containerd),
+    ...checkFolder(binDir, program, containerd).map((finding) =>
+      // The image of a node is made before its containerd is configured.
+      isNone && finding.name === "bin-dir" ? lessGrave(finding) : finding,
+    ),
   ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what the policy does is said at the end
   const stops = findings.filter(({ name, level }) => level === "problem" && STOPS.has(name));
   if (stops.length > 0 && !flags.has("force")) {
@@ -107,6 +117,16 @@ async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly
     findings.push(warning("metrics", found, "correct it, or monitoring sees nothing of this node"));
   });
   return findings;
+}
+
+/** Whether the user who runs this may not write there, or not make it. */
+function isDenied(folder: string): boolean {
+  try {
+    accessSync(nearest(folder), constants.W_OK);
+    return false;
+  } catch (error) {
+    return hasCode(error, "EACCES");
+  }
 }
 
 function otherFolder(binDir: string, effective: string): Finding {

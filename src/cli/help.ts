@@ -73,7 +73,7 @@ Exit status:
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
   cache: 0 shown or cleared   1 nothing was there, or with a warning
   images: 0 none would be refused, or is only audited   1 some
-  enable, doctor: 0 no problem   1 a problem   disable: 0   selftest: 0 all is as it must be   1 not
+  enable, disable, doctor: 0 no problem   1 a problem   selftest: 0 all is as it must be   1 not
   log: 0 shown   1 nothing was there
   these: 3 and 4 as above
 `;

@@ -23,6 +23,9 @@ export interface LinkReport {
   readonly findings: readonly Finding[];
   /** Sentences. */
   readonly summary: string;
+  /** Of disable: paths of the links that were removed, and of the entries that still run this program. */
+  readonly removed?: readonly string[];
+  readonly standing?: readonly string[];
 }
 
 /** Exit status 1 where nothing was changed that should have been, or a problem remains. */

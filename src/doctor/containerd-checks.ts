@@ -29,6 +29,14 @@ export function checkContainerd(containerd: Containerd): readonly Finding[] {
   const silent = [...(version !== undefined && daemon === undefined ? [unseen] : []), ...unknown].map((why) =>
     warning("containerd-unknown", why, "run the doctor as root, where containerd runs"),
   );
+  if (containerd.isForbidden === true)
+    return [
+      problem(
+        name,
+        `containerd's socket ${address} may not be used by this user: permission denied`,
+        "run this as root",
+      ),
+    ];
   if (version === undefined) {
     const advice = "start containerd, or name its socket with --address";
     const there = installed === undefined ? "" : `; ${program} is ${installed}`;

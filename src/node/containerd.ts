@@ -1,4 +1,6 @@
+import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
+import { hasCode } from "../disk/error-code.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { parseToml } from "../encoding/toml.ts";
 import { type Daemon, daemonAt } from "./daemon.ts";
@@ -6,6 +8,8 @@ import { findProgram, runProgram } from "./program.ts";
 
 export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
+/** Where containerd looks for verifiers unless its configuration says otherwise. */
+export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";
 /** Milliseconds that one of containerd's programs may take. */
 const PATIENCE = 5_000;
 
@@ -13,6 +17,8 @@ const PATIENCE = 5_000;
 export interface Containerd {
   /** Path of its socket. */
   readonly address: string;
+  /** Whether there is a socket, and the user who runs this may not connect to it. */
+  readonly isForbidden?: true;
   readonly daemon?: Daemon;
   /** Absolute paths of programs. */
   readonly program?: string;
@@ -62,6 +68,7 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
       : undefined;
   return {
     address,
+    ...(isForbidden(address) && { isForbidden: true as const }),
     ...(daemon && { daemon }),
     ...(program !== undefined && { program }),
     ...(ctr !== undefined && { ctr }),
@@ -72,6 +79,15 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     ...(config && { config }),
     unknown,
   };
+}
+
+function isForbidden(socket: string): boolean {
+  try {
+    accessSync(socket, constants.R_OK | constants.W_OK);
+    return false;
+  } catch (error) {
+    return hasCode(error, "EACCES");
+  }
 }
 
 /** What the server says, not ctr. */
@@ -120,7 +136,7 @@ export function verifierSettings(containerd: Containerd): VerifierSettings {
     field(settings, key),
   );
   return {
-    binDir: typeof binDir === "string" ? binDir : "/opt/containerd/image-verifier/bin",
+    binDir: typeof binDir === "string" ? binDir : DEFAULT_BIN_DIR,
     maxVerifiers: typeof max === "number" ? max : 10,
     timeout: typeof timeout === "string" ? timeout : "10s",
   };

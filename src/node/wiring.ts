@@ -6,13 +6,14 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
-  unlinkSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { checkWay } from "../disk/trusted-way.ts";
+import { entriesOf } from "./bin-dir.ts";
 
 /** Name of our entry in bin_dir, which containerd's refusals quote. */
 export const ENTRY = "atcr-verify";
@@ -20,7 +21,7 @@ export const ENTRY = "atcr-verify";
 const PLACED = "enabled";
 /** What packages install, and where their removal looks for links to it: it reads no configuration. */
 const PACKAGED = "/usr/bin/atcr-verify";
-const PACKAGED_STATE = "/var/lib/atcr-verify";
+export const PACKAGED_STATE = "/var/lib/atcr-verify";
 
 /** Absolute path of this very program, all links followed. @throws Error where that cannot be told */
 export function ownProgram(): string {
@@ -63,29 +64,43 @@ export function placeLink(binDir: string, program: string): boolean {
   return true;
 }
 
-/** The path itself, or what is there of the way to it. */
-function nearest(path: string): string {
+/** The path itself, or the nearest folder above it that exists. */
+export function nearest(path: string): string {
   return lstatSync(path, { throwIfNoEntry: false }) === undefined ? nearest(dirname(path)) : path;
 }
 
+/** An entry of a bin_dir by which containerd runs this program, or another build of it, or would if its target existed. */
+export interface OwnEntry {
+  readonly path: string;
+  /** How it leads here, as a clause without subject. */
+  readonly how: string;
+  /** Whether `disable` takes it out: a link that leads to this program, or one that `enable` placed for another build. */
+  readonly isRemovable: boolean;
+}
+
 /**
- * Takes the link out.
+ * Every entry that runs this program, whatever entry and program are called: links, links to links, hard links, the
+ * program itself. A link to another build is found by the name of the entry, or by a target named like the program.
  *
- * @returns whether it was there
- * @throws Error where something else stands there under its name, or it cannot be removed
+ * @param isRecorded whether `enable` recorded this folder
+ * @throws Error where the folder cannot be read
  */
-export function removeLink(binDir: string): boolean {
-  const link = join(binDir, ENTRY);
-  const found = lstatSync(link, { throwIfNoEntry: false });
-  if (found === undefined) return false;
-  const target = found.isSymbolicLink() ? readlinkSync(link) : undefined;
-  if (target === undefined || basename(target) !== ENTRY) {
-    throw new Error(
-      `${link} ${target === undefined ? "is no link" : `leads to ${target}`}: that was not placed by atcr-verify enable`,
-    );
-  }
-  unlinkSync(link);
-  return true;
+export function ownEntries(binDir: string, program: string, isRecorded: boolean): readonly OwnEntry[] {
+  return (entriesOf(binDir) ?? []).flatMap(({ name, isLink, leadsTo }): readonly OwnEntry[] => {
+    const path = join(binDir, name);
+    const target = leadsTo ?? (isLink ? resolve(binDir, readlinkSync(path)) : path);
+    const isHere = target === program || isSameFile(target, program);
+    const isBuild = basename(target).startsWith(ENTRY);
+    if (!isHere && !isBuild && name !== ENTRY) return [];
+    const isPlaced = name === ENTRY && (isBuild || isRecorded || leadsTo === undefined);
+    const how = isLink ? `leads to ${target}` : isHere ? "is this program itself, not a link" : "is not a link";
+    return [{ path, how, isRemovable: isLink && (isHere || isPlaced) }];
+  });
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 /** The folders in which is remembered where links to a program were placed. */

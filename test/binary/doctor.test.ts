@@ -97,6 +97,14 @@ describe.concurrent("the doctor", () => {
     });
   });
 
+  it("takes a redirect for an answer, and the word in the name of a host that is not there for nothing", async () => {
+    await healthy(async (world) => {
+      world.registry.override("", { status: 307, headers: { location: "https://elsewhere.invalid/" } });
+      world.policy(policyOf(world, [world.signer.did], [world.registry.authority, "redirect.invalid"]));
+      expect((await doctor(world)).levels("registry")).toEqual(["ok", "warning"]);
+    });
+  });
+
   it("finds services that are not there", async () => {
     await healthy(async (world) => {
       await Promise.all([world.pds.stop(), world.registry.stop()]);

@@ -3,11 +3,13 @@ import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   watch,
@@ -18,7 +20,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { entriesOf } from "../../../src/node/bin-dir.ts";
 import { daemonAt } from "../../../src/node/daemon.ts";
 import { findProgram, runProgram } from "../../../src/node/program.ts";
-import { placedIn, placeLink, recordPlace, recordsOf, removeLink } from "../../../src/node/wiring.ts";
+import { ownEntries, placedIn, placeLink, recordPlace, recordsOf } from "../../../src/node/wiring.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 
 const root = makeTemporaryDirectory("wiring");
@@ -102,23 +104,50 @@ describe("placeLink", () => {
   });
 });
 
-describe("removeLink", () => {
-  it("removes what was placed, and one whose program is gone", () => {
-    const { program, binDir } = bed();
-    placeLink(binDir, program);
-    rmSync(program);
-    expect([removeLink(binDir), removeLink(binDir)]).toEqual([true, false]);
+describe("ownEntries", () => {
+  /** What is found in a bin_dir with these entries, as `name removable`. */
+  const found = (make: (at: ReturnType<typeof bed>) => void, isRecorded = false, name = "atcr-verify") => {
+    const at = bed();
+    mkdirSync(at.binDir, { recursive: true });
+    const program = join(at.folder, name);
+    if (name !== "atcr-verify") renameSync(at.program, program);
+    make({ ...at, program });
+    return ownEntries(at.binDir, program, isRecorded).map(
+      ({ path, isRemovable }) => `${path.slice(at.binDir.length + 1)} ${isRemovable}`,
+    );
+  };
+
+  it("finds every link that leads to the program, whatever entry and program are called", () => {
+    const make = ({ folder, program, binDir }: ReturnType<typeof bed>) => {
+      placeLink(binDir, program);
+      symlinkSync(program, join(binDir, "00-first"));
+      symlinkSync("atcr-verify", join(binDir, "by-a-link"));
+      symlinkSync(folder, join(folder, "alias"));
+      symlinkSync("../../alias/renamed", join(binDir, "relative"));
+      symlinkSync("/usr/bin/true", join(binDir, "other"));
+    };
+    const all = ["00-first true", "atcr-verify true", "by-a-link true", "relative true"];
+    expect(found(make, false, "renamed")).toEqual(all);
   });
 
-  it("removes nothing else", () => {
-    const { binDir, link } = bed();
-    mkdirSync(binDir, { recursive: true });
-    symlinkSync("/usr/bin/other", link);
-    expect(() => removeLink(binDir)).toThrow("/usr/bin/other");
-    rmSync(link);
-    writeFileSync(link, "");
-    expect(() => removeLink(binDir)).toThrow("no link");
-    expect(existsSync(link)).toBe(true);
+  it("takes a link of its own name for its own that leads nowhere, to another build, or where enable placed one", () => {
+    const to = (target: string) => (at: ReturnType<typeof bed>) => symlinkSync(target, at.link);
+    expect(found(to("/nowhere/verifier"))).toEqual(["atcr-verify true"]);
+    expect(found(to("/opt/atcr-verify-linux-amd64"))).toEqual(["atcr-verify true"]);
+    expect(found(to("/usr/bin/true"), true)).toEqual(["atcr-verify true"]);
+    expect(found(to("/usr/bin/true"), false)).toEqual(["atcr-verify false"]);
+  });
+
+  it("names what it does not remove: no link, and another build by another name", () => {
+    expect(found(({ link }) => writeFileSync(link, ""))).toEqual(["atcr-verify false"]);
+    expect(found(({ program, binDir }) => linkSync(program, join(binDir, "hard")))).toEqual(["hard false"]);
+    expect(
+      found(({ folder, binDir }) => {
+        writeFileSync(join(folder, "atcr-verify-linux-arm64"), "");
+        symlinkSync(join(folder, "atcr-verify-linux-arm64"), join(binDir, "verifier"));
+      }),
+    ).toEqual(["verifier false"]);
+    expect(ownEntries("/nowhere", "/usr/bin/atcr-verify", true)).toEqual([]);
   });
 });
 

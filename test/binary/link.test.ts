@@ -1,0 +1,116 @@
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ask, Bench, BINARY } from "../support/binary.ts";
+
+// enable and disable on a node whose containerd is stopped, or can only be asked for its configuration.
+
+interface Said {
+  readonly changed: boolean;
+  readonly findings: readonly { readonly level: string; readonly name: string; readonly advice?: string }[];
+  readonly summary: string;
+  readonly removed: readonly string[];
+  readonly standing: readonly string[];
+}
+
+const POLICY =
+  'version: 1\ntrustedDIDs: ["did:web:a.example"]\npolicies: [{name: a, scope: "a.example/**", action: enforce}]\n';
+
+class Node {
+  readonly bench = new Bench();
+  readonly binDir = join(this.bench.folder, "configured");
+  readonly program: string;
+
+  /** @param name of the program's file */
+  constructor(name = "atcr-verify") {
+    this.bench.write("policy.yaml", POLICY);
+    this.program = join(this.bench.folder, name);
+    linkOrCopy(BINARY, this.program);
+    // As `containerd config dump` answers.
+    const dump = `version = 3\n[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "${this.binDir}"\n`;
+    this.bench.write("dump.toml", dump);
+    this.bench.write(
+      "bin/containerd",
+      `#!/bin/sh\nwhile read -r line; do echo "$line"; done <${this.bench.folder}/dump.toml\n`,
+      0o755,
+    );
+  }
+
+  async run(...args: readonly string[]): Promise<{ code: number | null; said: Said }> {
+    const own = ["--output", "json", "--address", join(this.bench.folder, "none.sock")];
+    const env = { ...this.bench.env, PATH: join(this.bench.folder, "bin") };
+    const { code, stdout } = await ask([...args, ...own], { env, binary: this.program });
+    return { code, said: JSON.parse(stdout) as Said };
+  }
+
+  path(name: string): string {
+    return join(this.bench.folder, name);
+  }
+}
+
+/** A hard link where that can be: the program is large. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+    chmodSync(to, 0o755);
+  }
+}
+
+describe("disable", () => {
+  it.each(["atcr-verify", "atcr-verify-linux-amd64", "verifier"])(
+    "takes out what enable placed, of a program called %s",
+    async (name) => {
+      const node = new Node(name);
+      expect((await node.run("enable")).said.changed).toBe(true);
+      const link = join(node.binDir, "atcr-verify");
+      const { code, said } = await node.run("disable");
+      expect([code, said.removed, said.standing]).toEqual([0, [link], []]);
+      expect(said.summary).toContain("NOT verified");
+      expect(existsSync(link)).toBe(false);
+    },
+  );
+
+  it("takes out links of other names, links to links, and what enable placed in other folders", async () => {
+    const node = new Node();
+    await node.run("enable", "--bin-dir", node.path("other"), "--force");
+    await node.run("enable");
+    symlinkSync(node.program, join(node.binDir, "00-first"));
+    symlinkSync("00-first", join(node.binDir, "a-second"));
+    const { code, said } = await node.run("disable");
+    expect([code, said.removed.length, said.standing]).toEqual([0, 4, []]);
+    expect([readdirSync(node.binDir), readdirSync(node.path("other"))]).toEqual([[], []]);
+  });
+
+  it("of one folder names the link that stands in another, and does not say that pulls are not verified", async () => {
+    const node = new Node();
+    await node.run("enable");
+    for (const folder of ["elsewhere", "missing"]) {
+      if (folder === "elsewhere") await node.run("enable", "--bin-dir", node.path(folder), "--force");
+      const { code, said } = await node.run("disable", "--bin-dir", node.path(folder));
+      expect([code, said.standing]).toEqual([1, [join(node.binDir, "atcr-verify")]]);
+      expect(said.summary).not.toContain("NOT verified");
+      expect(said.summary).not.toContain("does not ask");
+      expect(said.summary).toContain(`still run through ${node.binDir}`);
+    }
+  });
+
+  it("names what it does not remove: the program itself, by a hard link", async () => {
+    const node = new Node();
+    mkdirSync(node.binDir);
+    linkSync(node.program, join(node.binDir, "hard"));
+    const { code, said } = await node.run("disable");
+    expect([code, said.changed, said.standing]).toEqual([1, false, [join(node.binDir, "hard")]]);
+    expect(said.summary).not.toContain("does not ask");
+  });
+
+  it("promises nothing where containerd's bin_dir could not be read", async () => {
+    const node = new Node();
+    await node.run("enable");
+    node.bench.write("bin/containerd", "#!/bin/sh\nexit 1\n", 0o755);
+    const { code, said } = await node.run("disable");
+    expect([code, said.removed.length]).toEqual([1, 1]);
+    expect(said.summary).not.toContain("NOT verified");
+  });
+});
