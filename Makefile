@@ -95,8 +95,9 @@ mutation: $(NPM) ## change the code that decides in one place at a time and see 
 demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image and refuse an unsigned one
 	node demo/demo.ts
 
-bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md
+bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md, steps at their caps of docs/assurance.md
 	node test/bench/bench.ts
+	BUN_JSC_useJIT=0 bun test/bench/steps.ts
 
 install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \

@@ -1,8 +1,10 @@
 /**
- * Runs one command, once or several times side by side, and prints what each run took, as JSON:
- * `bun measure.ts '{"command": […], "env": {…}, "stdin": "…", "parallel": 10}'`.
+ * Runs commands side by side, and prints what each run took, as JSON:
+ * `bun measure.ts FILE` with a file that holds `{"env": {…}, "runs": [{"command": […], "stdin": "…"}, …]}`.
  * Bun, because it reports what the kernel counted for the child (getrusage), which Node does not.
  */
+import { readFileSync } from "node:fs";
+
 interface Child {
   readonly exited: Promise<number>;
   readonly stdout: ReadableStream;
@@ -17,20 +19,21 @@ declare const Bun: {
   ): Child;
 };
 
-interface Job {
+interface Run {
   readonly command: string[];
-  readonly env: Record<string, string>;
   readonly stdin: string;
-  readonly parallel?: number;
 }
 
-const job = JSON.parse(process.argv[2] ?? "") as Job;
+const { env, runs } = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as {
+  readonly env: Record<string, string>;
+  readonly runs: readonly Run[];
+};
 
-async function runOnce() {
+async function runOnce({ command, stdin }: Run) {
   const started = performance.now();
-  const child = Bun.spawn(job.command, {
-    env: job.env,
-    stdin: Buffer.from(job.stdin),
+  const child = Bun.spawn(command, {
+    env,
+    stdin: Buffer.from(stdin),
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -50,7 +53,4 @@ async function runOnce() {
   };
 }
 
-const results = await Promise.all(Array.from({ length: job.parallel ?? 1 }, runOnce));
-console.log(JSON.stringify(job.parallel === undefined ? results[0] : results));
-
-export {};
+console.log(JSON.stringify(await Promise.all(runs.map(runOnce))));
