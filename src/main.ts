@@ -1,19 +1,19 @@
-import { mayBeKept } from "./cli/cache-place.ts";
-import { isContainerdDoor } from "./cli/door.ts";
-import { restartWithoutJit } from "./cli/without-jit.ts";
-import { VERSION } from "./version.ts";
+/**
+ * The entry point. Its first statement makes the process fail unless a verdict, or a command that finished, says
+ * otherwise: the engine may end the script at any moment (its own watchdog, memory, a part that cannot be loaded),
+ * and the status 0 would let an image through that nobody has verified (spec 1.1). So nothing is imported before
+ * it, and the rest is loaded after it.
+ */
+process.exitCode = 4;
 
-/** The runtime puts its own name and the program's before the arguments. */
-const args = process.argv.slice(2);
-
-// Each door is imported when it is used: start-up is paid at every pull.
-if (args.length === 1 && args[0] === "--version") {
-  console.log(`atcr-verify ${VERSION}`);
-} else {
-  const isTerminal = async () => (await import("node:tty")).isatty(0);
-  const isContainerds = await isContainerdDoor(args, isTerminal);
-  // An answer by what is kept is over before that pays; where there is none after all, containerd's door does so.
-  if (!isContainerds || !mayBeKept(args)) restartWithoutJit(args);
-  const { openDoor } = isContainerds ? await import("./cli/containerd.ts") : await import("./cli/commands.ts");
-  openDoor(args);
+try {
+  const { start } = await import("./cli/start.ts");
+  // The runtime puts its own name and the program's before the arguments.
+  await start(process.argv.slice(2));
+} catch (error) {
+  console.error(error);
+  console.log("internal internal.error: the program could not be started; please report this");
+  process.exit(4);
 }
+
+export {};

@@ -14,7 +14,7 @@ _atcr_verify() {
 	--media-type | --at | --sandbox-image | --min-key-age | --namespace | --lines | --image) return ;;
 	esac
 	case ${words[1]} in
-	verify) options="--policy --media-type --save-evidence --no-cache --offline --bundle --at" ;;
+	verify) options="--policy --media-type --save-evidence --no-cache --offline --bundle --at --allow-audited" ;;
 	policy)
 		case ${words[2]} in
 		check) options="--strict --offline --sandbox-image --no-sandbox" ;;

@@ -26,6 +26,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l save-evidence
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l no-cache -d 'Ask, whatever is cached'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l bundle -r -F -d 'Saved evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l at -x -d 'As of this time'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l allow-audited -d 'Exit with 0 for an image that is only audited'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify check doctor' -l offline -d 'Ask nobody'
 complete -c atcr-verify -n '__fish_seen_subcommand_from check' -l strict -d 'Warnings count as errors'
 complete -c atcr-verify -n '__fish_seen_subcommand_from check' -l sandbox-image -x -d 'The image that pods start with'

@@ -72,7 +72,7 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
     case undefined:
       return reject("input.malformed", `found no command, ${EXPECTED}`);
     default:
-      return reject("input.malformed", `found the command "${command}", ${EXPECTED}`);
+      return reject("input.malformed", wrongCommand(command));
   }
 }
 
@@ -82,6 +82,14 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
  */
 function asksForHelp(args: readonly string[]): boolean {
   const [last, before] = [args.at(-1), args.slice(0, -1).join(" ")];
-  if (last === "help") return before === "";
+  if (last === "help" || last === "-help" || last === "-?") return before === "";
   return (last === "--help" || last === "-h") && COMMAND.test(before);
+}
+
+/** @param command the first argument, which is no command */
+function wrongCommand(command: string): string {
+  // What only an image's name has.
+  const isImage = /[/@:]/.test(command) && !command.startsWith("-");
+  const meant = isImage ? `; did you mean: atcr-verify verify ${command}` : "";
+  return `found the command "${command}"${meant}; ${EXPECTED}`;
 }

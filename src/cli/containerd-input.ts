@@ -25,6 +25,9 @@ interface Flags {
  */
 export function readQuestion(args: readonly string[], stdin: Uint8Array): Subject {
   const flags = args.length === 0 ? undefined : readFlags(args);
+  if (flags === undefined && stdin.length === 0) {
+    reject("input.malformed", "found no arguments and nothing on the standard input; see atcr-verify --help");
+  }
   const json = parseJson(stdin, "input.malformed", "the standard input");
   if (flags === undefined) return readPiped(json);
 

@@ -52,7 +52,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   const known = handedOver();
   ({ name: notes.image, digest: notes.digest } = namedByFlags(args));
   // Read to its end first: containerd logs a warning where its pipe breaks.
-  const stdin = known ?? (await edge.deadline.track("the standard input", readStdin));
+  const stdin = known ?? (await edge.deadline.track(awaited(args), readStdin));
   const subject = readQuestion(args, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
@@ -136,6 +136,13 @@ async function answerWithoutNetwork(
  */
 function lockOf({ name, digest }: Subject): string {
   return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;
+}
+
+/** What is waited for, as a reason names it: without arguments it is the question, which a person may not have meant to ask. */
+function awaited(args: readonly string[]): string {
+  return args.length > 0
+    ? "the standard input"
+    : "a question on the standard input (no arguments; see atcr-verify --help)";
 }
 
 async function readStdin(): Promise<Uint8Array> {

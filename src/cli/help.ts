@@ -32,6 +32,7 @@ Options of verify:
   --no-cache             ask, whatever is cached
   --offline --bundle FILE  judge saved evidence; no network is used
   --at TIME              with --offline: judge as of this time (RFC 3339)
+  --allow-audited        exit with 0 also where the image is only audited
 
 Options of policy (--config and --output as above; explain and test take --policy too):
   --strict               warnings count as errors
@@ -68,6 +69,7 @@ Options of state and cache: --config and --output as above.
 
 Exit status:
   0 allow   1 deny   2 inconclusive: could not tell   3 misconfigured   4 internal error
+  verify: an image that is only audited has 1 or 2, as if enforced
   identity: 0 proven   1 what was found says no   2, 3 and 4 as above
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
   state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there

@@ -1,3 +1,5 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import type { Lasting } from "../decide/lasting.ts";
@@ -20,8 +22,9 @@ export interface NodeMemory extends Lasting {
 
 /** Opens what lies in the configuration's stateDir and cacheDir; nothing is read yet. */
 export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
-  const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
   const { stateDir, cacheDir } = config;
+  const say = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  const report = mayUse(stateDir) && mayUse(cacheDir) ? say : once(() => say(notOurs(stateDir, cacheDir)));
   const signers = new SignerStore(stateDir, { report });
   let turns: Turns | undefined;
   edge.atEnd(() => turns?.endAll());
@@ -35,5 +38,29 @@ export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
       return turns;
     },
     now: () => Date.now(),
+  };
+}
+
+/** Whether this user may work in the folder, or make it. */
+function mayUse(folder: string): boolean {
+  if (process.getuid?.() === 0) return true;
+  try {
+    accessSync(existsSync(folder) ? folder : dirname(folder), constants.R_OK | constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One sentence for what would be a warning for each file. */
+function notOurs(stateDir: string, cacheDir: string): string {
+  return `the signer history (${stateDir}) and the cache (${cacheDir}) of this node are not used, as only root may`;
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
   };
 }

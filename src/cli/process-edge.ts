@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { hasCode } from "../disk/error-code.ts";
 import { Deadline } from "../net/deadline.ts";
 import { Exchanges } from "../net/exchanges.ts";
 import type { Rule } from "../policy/policy.ts";
@@ -11,6 +12,8 @@ const DEFAULT_DEADLINE = 8000;
 const GRACE = 150;
 /** Most milliseconds that go by between the answer and the end of the process. */
 const AFTERWARDS = 250;
+/** What shells report of a process that SIGPIPE ended. */
+const CLOSED_PIPE = 141;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -22,6 +25,8 @@ const STDERR = 2;
 export class ProcessEdge {
   /** How the answer is printed; a door may set another form. */
   render: (answer: Answer) => string = reasonLine;
+  /** The exit status that stands for an answer; an entry point may read an answer differently. */
+  status: (answer: Answer) => number = exitCode;
   /** The rule that applies, once it is known: what it audits is let through also when time is over. */
   rule: Rule | undefined;
   /** What becomes of an answer before anybody hears it, whatever it came from. */
@@ -91,9 +96,16 @@ export class ProcessEdge {
     if (this.#hasAnswered) throw new Ended();
     this.#hasAnswered = true;
     const answer = this.#try(() => this.overrule(given), "nothing was overruled") ?? given;
-    const code = exitCode(answer);
-    // The answer stands whether or not anybody could be told why.
-    this.#try(() => write(STDOUT, this.render(answer)), "the reason could not be written");
+    const code = this.status(answer);
+    // The answer stands from here on, also where the engine ends the script or nobody could be told why.
+    process.exitCode = code;
+    this.#try(() => {
+      try {
+        write(STDOUT, this.render(answer));
+      } catch (error) {
+        if (!hasCode(error, "EPIPE")) throw error;
+      }
+    }, "the reason could not be written");
     const work = this.#try(() => this.afterwards(answer), "the decision was not told");
     if (work === undefined) this.#end(code);
     setTimeout(() => this.#end(code), AFTERWARDS);
@@ -101,12 +113,16 @@ export class ProcessEdge {
     throw new Ended();
   }
 
-  /** Writes a part of what a person asked to see; where nobody listens any more the process ends. */
+  /**
+   * Writes a part of what a person asked to see. The process ends where the reader has closed the pipe, without a
+   * word and as shells have it for SIGPIPE: an incomplete list says nothing of what it lacks.
+   */
   say(text: string): void {
     try {
       write(STDOUT, text);
-    } catch {
-      this.#end(0);
+    } catch (error) {
+      if (hasCode(error, "EPIPE")) this.#end(CLOSED_PIPE);
+      this.fail(error);
     }
   }
 
@@ -117,12 +133,15 @@ export class ProcessEdge {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.#end(0));
   }
 
-  /** Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. */
+  /**
+   * Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. A
+   * reader that has closed the pipe wanted no more of it, which is no failure.
+   */
   print(text: string, code: 0 | 1 = 0): never {
     try {
       write(STDOUT, text);
     } catch (error) {
-      this.fail(error);
+      if (!hasCode(error, "EPIPE")) this.fail(error);
     }
     this.#end(code);
   }

@@ -15,14 +15,17 @@ export function configPath(named: string | undefined): string {
  * Reads the text of the configuration: the file named here, else by ATCR_VERIFY_CONFIG, else the one in
  * /etc. Only that last one may be absent.
  *
+ * @param distrust for a file that is named here and that others can change; without it that is refused
  * @returns undefined where it is: then the defaults hold
  * @throws Rejection config.invalid
  */
-export function configText(named: string | undefined): PolicyText | undefined {
+export function configText(named: string | undefined, distrust?: Distrust): PolicyText | undefined {
   const name = configPath(named);
   // Else it would be the working folder.
   if (name === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
-  const text = readTrustedFile({ path: name, code: "config.invalid", what: "the configuration" });
+  const file = { path: name, code: "config.invalid", what: "the configuration" } as const;
+  const isTolerated = named !== undefined && distrust !== undefined;
+  const text = isTolerated ? readDistrustedFile(file, distrust) : readTrustedFile(file);
   if (text !== undefined) return { name, text };
   if (named === undefined && process.env[CONFIG_VARIABLE] === undefined) return undefined;
   const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";

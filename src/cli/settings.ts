@@ -9,10 +9,11 @@ import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./s
 /**
  * Reads the configuration (settings-files.ts says which).
  *
+ * @param distrust for a file that is named here and that others can change; without it that is refused
  * @throws Rejection config.invalid
  */
-export function loadConfig(named: string | undefined): Config {
-  const file = configText(named);
+export function loadConfig(named: string | undefined, distrust?: Distrust): Config {
+  const file = configText(named, distrust);
   return file === undefined ? DEFAULT_CONFIG : parsedConfig(file);
 }
 

@@ -1,4 +1,5 @@
-import { createReadStream, lstatSync } from "node:fs";
+import { accessSync, constants, createReadStream, lstatSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Decision } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
@@ -7,20 +8,24 @@ import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
-import { reject } from "../rejection.ts";
+import { Rejection, reject } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { judgeBundle } from "../verify/offline.ts";
+import { exitCode } from "./answer.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
 import { openMemory } from "./node-memory.ts";
 import { judgeOnline } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
-import { jsonReport } from "./report.ts";
-import { loadConfig, loadPolicy } from "./settings.ts";
+import { jsonReport, printable } from "./report.ts";
+import { loadConfig, loadPolicy, loadPolicyFiles } from "./settings.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
 const MAX_BUNDLE = 256 * 1024 * 1024;
+
+/** Exit status where a verdict stands and something else that was asked for failed (spec 6). */
+const INTERNAL = 4;
 
 const OPTIONS = {
   policy: "value",
@@ -32,9 +37,13 @@ const OPTIONS = {
   bundle: "value",
   at: "value",
   "no-cache": "flag",
+  "allow-audited": "flag",
 } as const;
 
-/** `atcr-verify verify NAME@DIGEST`: the same decision as at containerd's door, for people and pipelines. */
+/**
+ * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that nodes let
+ * through only because its rule audits is no success here, unless the caller asks for that.
+ */
 export async function verifyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   // As long as it is not known which image is asked about, it is not told either.
   const isJson = readOutput(args) === "json";
@@ -42,10 +51,15 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   const line = readCommandLine(args, OPTIONS);
   const subject = readSubject(line);
   if (isJson) edge.render = (answer) => jsonReport(answer, subject);
+  if (!line.flags.has("allow-audited")) refuseAudited(edge);
 
-  const config = loadConfig(line.values.get("config"));
+  const config = loadConfig(line.values.get("config"), (why) => warnOfNamed(why, edge));
   edge.setDeadline(config.deadline);
-  const policy = loadPolicy(line.values.get("policy") ?? config.trustPolicyPath);
+  const named = line.values.get("policy");
+  const policy =
+    named === undefined
+      ? loadPolicy(config.trustPolicyPath)
+      : loadPolicyFiles(named, (why) => warnOfNamed(why, edge)).policy;
   const bundlePath = line.values.get("bundle");
   if (line.flags.has("offline")) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
@@ -57,8 +71,9 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   for (const option of ["bundle", "at"] as const) {
     if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);
   }
-  const { verdict, evidence } = await decision(subject, policy, config, edge, line.flags.has("no-cache"));
   const target = line.values.get("save-evidence");
+  if (target !== undefined) checkTarget(target);
+  const { verdict, evidence } = await decision(subject, policy, config, edge, line.flags.has("no-cache"));
   if (target !== undefined) save(target, { digest: subject.digest, evidence }, edge);
   edge.answer(verdict);
 }
@@ -90,7 +105,10 @@ function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): S
   }
   const name: ImageReference = normaliseReference(text);
   if (name.digest === undefined) {
-    reject("input.malformed", `"${text}" has no digest; a tag is not resolved here, write NAME@sha256:DIGEST`);
+    reject(
+      "input.malformed",
+      `"${text}" has no digest, and a tag is not resolved here; write NAME@sha256:DIGEST, with the digest that "crane digest NAME", "oras resolve NAME" or "skopeo inspect docker://NAME" prints`,
+    );
   }
   const mediaType = values.get("media-type");
   // Here the digest must be written; a tag beside it is that by which containerd would have found it.
@@ -120,14 +138,48 @@ async function readInput(path: string): Promise<Uint8Array> {
   return bytes ?? reject("bundle.malformed", `the bundle ${path} has more than ${MAX_BUNDLE} bytes`);
 }
 
-/** Whole or not at all. A failure is said and changes nothing about the verdict. */
-function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
+/** Gives an audited refusal the exit status of the refusal, and says so: pipelines go on where a command ends with 0. */
+function refuseAudited(edge: ProcessEdge): void {
+  edge.status = (answer) => {
+    if (answer.outcome !== "allow" || answer.because.kind !== "audited") return exitCode(answer);
+    const status = exitCode(answer.because.would);
+    edge.diagnose(
+      `exit status ${status}: nodes let this image through only because its rule audits; with --allow-audited the exit status is 0`,
+    );
+    return status;
+  };
+}
+
+/** A file that the caller names is used although others can change it: a pipeline's checkout often is like that (decision 0038). */
+function warnOfNamed(why: string, edge: ProcessEdge): void {
+  edge.diagnose(printable(`warning: ${why}; it is used because it was named here, a pull would refuse it`));
+}
+
+/**
+ * Checks where evidence is to be saved before anything is asked.
+ *
+ * @throws Rejection input.malformed
+ */
+function checkTarget(path: string): void {
   try {
     // What is renamed over is gone: that must not happen to /dev/null.
-    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
-      throw new Error("it is there and no regular file");
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+      reject("input.malformed", `--save-evidence ${path}: it is there and no regular file`);
+    }
+    accessSync(dirname(resolve(path)), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof Rejection) throw error;
+    reject("input.malformed", `--save-evidence ${path}: ${(error as Error).message}`, error);
+  }
+}
+
+/** Saves evidence, whole or not at all. Where that fails the verdict is still told, but the command is no success. */
+function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
+  try {
     replaceFile(path, writeBundle(bundle));
   } catch (error) {
-    edge.diagnose(`the evidence was not saved to ${path}: ${(error as Error).message}`);
+    edge.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));
+    const { status } = edge;
+    edge.status = (answer) => status(answer) || INTERNAL;
   }
 }

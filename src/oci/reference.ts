@@ -73,6 +73,9 @@ export function parseReference(text: string): ImageReference {
  * @throws Rejection image.malformed_reference, input.unsupported_digest
  */
 export function normaliseReference(text: string): ImageReference {
+  const [scheme] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text) ?? [];
+  if (scheme !== undefined) malformed(text, `leave out "${scheme}"`);
+  if (/^[a-z0-9]+:[0-9a-f]{32,}$/.test(text)) malformed(text, "it is a digest alone; write NAME@DIGEST");
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
   const namesHost = isFullHostname(first) || first.includes(":");

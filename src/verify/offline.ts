@@ -33,7 +33,9 @@ export function judgeBundle({ policy, bundle, atcrHosts, now, ...subject }: Save
   if (selection.kind !== "judge") return verdictOf(selection);
   const { rule } = selection;
   const { signatures, ...evidence } = bundle.evidence;
-  const sought = soughtFor(subject, subject.tag, atcrName(subject.name, atcrHosts));
+  // As a pull: a proof of a tag that the rule does not ask about says nothing, its rev included.
+  const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
+  const sought = soughtFor(subject, tag, atcrName(subject.name, atcrHosts));
   const attempts = signatures.map((signature) => attempt(sought, signature));
   return applyAction(rule, judge({ subject, rule, attempts, ...evidence, atcrHosts, now }));
 }

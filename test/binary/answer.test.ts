@@ -229,7 +229,7 @@ describe.concurrent("the reason that cannot be written", () => {
     const pipe = await deadPipe(`${policy}.pipe`);
     const dead = await world.pull(world.name, image, { env, stdout: pipe });
     closeSync(pipe);
-    expect(dead).toMatchObject({ code, stderr: expect.stringContaining(said) });
+    expect(dead).toMatchObject({ code, stderr: "" });
   });
 
   it("does not change the exit code of a real verdict either, with sockets among the open files", async () => {

@@ -1,0 +1,136 @@
+import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answered, ask, auditing, Bench, containerdArgs, headline, World } from "../support/binary.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+const DIGEST = `sha256:${"ab".repeat(32)}`;
+const NAME = "registry.example/alice/app:v1";
+const STDIN = JSON.stringify({ digest: DIGEST });
+
+let bench: Bench;
+
+beforeAll(() => {
+  bench = new Bench();
+  bench.policy("version: 1\ntrustedDIDs: [did:web:a.example]\ndefault: deny\n");
+});
+afterAll(() => bench.remove());
+
+/** What an answer that is no verdict looks like: any status but 0 (a signal has none). */
+function expectRefused({ code, stdout }: Answered, how: string): void {
+  expect(code, `${how}: ${stdout}`).not.toBe(0);
+}
+
+/** Every way of asking about an image that the policy denies. */
+const QUESTIONS: readonly (readonly string[])[] = [
+  containerdArgs(NAME, DIGEST),
+  ["-operation", "pull", ...containerdArgs(NAME, DIGEST)],
+  [],
+  ["verify", `registry.example/alice/app@${DIGEST}`],
+];
+
+/** How the engine is made to end a script: milliseconds until its watchdog does, a stack or a heap that is too small. */
+const ENDINGS: readonly string[] = [
+  ...[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50].map((ms) => `BUN_JSC_watchdog=${ms}`),
+  ...[16_384, 65_536, 131_072].map((bytes) => `BUN_JSC_maxPerThreadStackUsage=${bytes}`),
+  "BUN_JSC_forceRAMSize=1048576",
+];
+
+describe.concurrent("an engine that ends the script", () => {
+  it.each(ENDINGS)("lets no image through: %s", async (ending) => {
+    const [name = "", value = ""] = ending.split("=");
+    for (const args of QUESTIONS) {
+      const stdin = args.length === 0 ? JSON.stringify({ reference: NAME, descriptor: { digest: DIGEST } }) : STDIN;
+      for (const jit of [{}, { BUN_JSC_useJIT: "0" }]) {
+        const env = { ...bench.env, ...jit, [name]: value };
+        // Without its script the process may stay, and is killed then, as containerd does.
+        const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGKILL"), 1000);
+        expectRefused(await ask(args, { env, stdin, started }), `${args.join(" ")} with ${ending}`);
+      }
+    }
+  });
+
+  it("is one that does end it", async () => {
+    const env = { ...bench.env, BUN_JSC_watchdog: "1" };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(QUESTIONS[0] ?? [], { env, stdin: STDIN })));
+    expect(answers.some(({ stdout }) => stdout === "")).toBe(true);
+  });
+});
+
+describe("an audited image", () => {
+  let world: World;
+  let unsigned: Descriptor;
+
+  beforeAll(async () => {
+    world = await World.start();
+    world.policy(auditing(world.signer.did));
+    unsigned = await world.image("unsigned", { signed: false });
+  });
+  afterAll(() => world.stop());
+
+  const nameOf = ({ digest }: Descriptor) => `${world.name}@${digest}`;
+
+  it("is let through at a pull and no success for a person, unless that is asked for", async () => {
+    expect(headline(await world.pull(world.name, unsigned))).toBe("0 allow audited");
+    const asked = await world.verify([nameOf(unsigned)]);
+    expect(headline(asked)).toBe("1 allow audited");
+    expect(asked.stderr).toContain("exit status 1: nodes let this image through only because its rule audits");
+    const allowed = await world.verify([nameOf(unsigned), "--allow-audited"]);
+    expect(headline(allowed)).toBe("0 allow audited");
+    expect(allowed.stderr).toBe("");
+    expect(headline(await world.verify([nameOf(await world.image("signed"))]))).toBe("0 allow signed");
+  });
+
+  it("has the status of what could not be told, where that is so", async () => {
+    const settings = { ...world.settings, plcDirectories: ["https://127.0.0.1:1"] };
+    const config = world.configure(settings, "nowhere.yaml");
+    expect(headline(await world.verify([nameOf(unsigned), "--config", config]))).toBe("2 allow audited");
+    const allowed = await world.verify([nameOf(unsigned), "--config", config, "--allow-audited"]);
+    expect(headline(allowed)).toBe("0 allow audited");
+  });
+});
+
+describe.concurrent("words that Go programs answer at once", () => {
+  it.each([["--version"], ["-version"], ["-V"]])("%s prints the version", async (word) => {
+    const { code, stdout } = await ask([word], { stdin: null, env: bench.env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^atcr-verify \S+\n$/) });
+  });
+
+  it.each([["-verbose"], ["-later"], ["-names"]])(
+    "%s is no question: nothing is waited for or logged",
+    async (word) => {
+      const log = `${bench.folder}/decisions.log`;
+      const config = bench.configure({ decisionLog: log }, `logged${word}.yaml`);
+      const answered = await ask([word], { stdin: null, env: { ...bench.env, ATCR_VERIFY_CONFIG: config } });
+      expect(headline(answered)).toBe("3 misconfigured input.malformed");
+      expect(answered.stdout).toContain(`found the command "${word}"`);
+      expect(existsSync(log)).toBe(false);
+    },
+  );
+
+  it("never hide a question about an image", async () => {
+    for (const word of ["-version", "-help", "--help", "-V"]) {
+      const answered = await ask([word, ...containerdArgs(NAME, DIGEST)], { env: bench.env, stdin: STDIN });
+      expectRefused(answered, word);
+    }
+  });
+});
+
+describe.concurrent("a reader that closes the pipe", () => {
+  it.each([
+    [["--help"], 0],
+    [["policy", "schema"], 0],
+    [["--version"], 0],
+    [["verify", `registry.example/alice/app@${DIGEST}`], 1],
+  ])("is no error: %j", async (args, code) => {
+    // The shell's own status is the program's, written to standard error after the pipe is gone.
+    const script = '{ sleep 0.2; "$0" "$@"; echo "status $?" >&2; } | true';
+    const through = ["/bin/sh", "-c", script];
+    const { stderr } = await ask(args, { env: bench.env, through });
+    expect(stderr).toBe(`status ${code}\n`);
+  });
+
+  it("is told from a disk that is full", async () => {
+    expect((await ask(["--version"], { redirect: ">/dev/full" })).code).toBe(4);
+  });
+});
