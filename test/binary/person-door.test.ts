@@ -1,8 +1,19 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answered, ask, auditing, headline, World } from "../support/binary.ts";
-import { run } from "../support/process.ts";
+import { type Answered, ask, auditing, BINARY, enforcing, headline, World } from "../support/binary.ts";
+import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
@@ -347,7 +358,63 @@ describe.concurrent("verify", () => {
 const unshare = ["unshare", "--map-root-user", "--net"];
 const canUnshare = (await run("unshare", ["--map-root-user", "--net", "true"])).code === 0;
 const missing = canUnshare ? undefined : "let `unshare -rn` work: user namespaces must be allowed";
+const asOther = missingRoot("setpriv gives it another user's id");
 const asRoot = missingRoot("in an ordinary user's namespace / belongs to nobody, and no file below it is trusted");
+
+describe.concurrent("files that a person names", () => {
+  const policyText = () => enforcing(world.signer.did);
+
+  it("may be writable by others, which a pull would refuse", async () => {
+    const policy = world.write("checkout/policy.yaml", policyText(), 0o664);
+    const config = world.configure({ ...world.settings, trustPolicyPath: policy }, "checkout.yaml");
+    const named = await world.verify([nameOf(image), "--policy", policy]);
+    expect(headline(named)).toBe("0 allow signed");
+    expect(named.stderr).toContain("a pull would refuse it");
+    const configured = await world.verify([nameOf(image), "--config", config]);
+    expect(headline(configured)).toBe("3 misconfigured policy.invalid");
+    const pulled = await world.pull(world.name, image, { env: { ...world.env, ATCR_VERIFY_CONFIG: config } });
+    expect(headline(pulled)).toBe("3 misconfigured policy.invalid");
+  });
+
+  it("may be a configuration, too; one that the environment names may not", async () => {
+    const policy = world.write("strict/policy.yaml", policyText());
+    const config = world.configure({ ...world.settings, trustPolicyPath: policy }, "open.yaml");
+    chmodSync(config, 0o666);
+    const named = await world.verify([nameOf(image), "--config", config]);
+    expect(headline(named)).toBe("0 allow signed");
+    expect(named.stderr).toContain("a pull would refuse it");
+    const env = { ...world.env, ATCR_VERIFY_CONFIG: config };
+    expect(headline(await world.verify([nameOf(image)], { env }))).toBe("3 misconfigured config.invalid");
+    expect(headline(await world.pull(world.name, image, { env }))).toBe("3 misconfigured config.invalid");
+  });
+
+  it.runIf(requirement("verify as an ordinary user", asOther))(
+    "are enough for an ordinary user, who is told once what is not used",
+    async () => {
+      const folder = makeTemporaryDirectory("ordinary");
+      chmodSync(folder, 0o755);
+      const [state, cache] = ["state", "cache"].map((name) => join(folder, name));
+      for (const path of [state, cache]) mkdirSync(path ?? "", { mode: 0o700 });
+      const config = join(folder, "config.yaml");
+      const settings = { ...world.settings, cacheEnabled: true, stateDir: state, cacheDir: cache };
+      writeFileSync(config, JSON.stringify({ ...settings, trustPolicyPath: join(folder, "policy.yaml") }));
+      writeFileSync(join(folder, "policy.yaml"), policyText());
+      const authority = join(folder, "ca.pem");
+      writeFileSync(authority, world.authority.cert);
+      const through = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      const env = { SSL_CERT_FILE: authority, ATCR_VERIFY_CONFIG: config };
+      // Nobody but root may be able to reach the one that was built.
+      const binary = join(folder, "atcr-verify");
+      copyFileSync(BINARY, binary);
+      const { stderr, ...answered } = await world.verify([nameOf(image)], { through, env, binary });
+      rmSync(folder, { recursive: true });
+      expect(headline({ stderr, ...answered })).toBe("0 allow signed");
+      expect(stderr).toBe(
+        `warning: the signer history (${state}) and the cache (${cache}) of this node are not used, as only root may\n`,
+      );
+    },
+  );
+});
 
 describe.concurrent("saved evidence", () => {
   /** What `verify` answers with the network, and saves on the way. */

@@ -203,8 +203,24 @@ describe("normaliseReference", () => {
     "alice/../app",
     "nginx?x",
     "docker.io:443/nginx",
+    "docker://atcr.io/alice/app",
+    "oci://atcr.io/alice/app",
+    DIGEST,
   ])("refuses %j", (text) => {
     expect(codeOf(() => normaliseReference(text))).toBe("image.malformed_reference");
+  });
+
+  it("says what to leave out, or to add", () => {
+    const said = (text: string) => {
+      try {
+        return formatReference(normaliseReference(text));
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(said("https://atcr.io/alice/app")).toContain('leave out "https://"');
+    expect(said("docker://nginx")).toContain('leave out "docker://"');
+    expect(said(DIGEST)).toContain("write NAME@DIGEST");
   });
 });
 

@@ -71,6 +71,22 @@ describe("judgeBundle", () => {
     expect(judgeBundle(given({ signatures: whole }, { ...about, tag: "v2" })).outcome).not.toBe("allow");
   });
 
+  it("does not look at the tag's proof where the rule does not ask, as a pull does not ask for it", async () => {
+    const own = await signer({ name: "own", tag: {} });
+    const olderTag = await own.tag();
+    await own.repo.resign(NOW);
+    const saved = [{ ...(await own.evidence()), tag: olderTag }];
+    const minRev = own.repo.rev as NonNullable<TrustedSigner["minRev"]>;
+    const judged = (tag: "any" | "match") => {
+      const { rules, ...rest } = policy();
+      const { requirement } = rule([trusted(own.did, { minRev })], { tag });
+      const asking = { ...rest, rules: rules.map((one) => ({ ...one, requirement })) };
+      return judgeBundle(given({ signatures: saved }, { tag: TAG, policy: asking }));
+    };
+    expect(judged("match")).toMatchObject({ code: "commit.older_than_pinned" });
+    expect(judged("any")).toMatchObject({ outcome: "allow" });
+  });
+
   it("judges the owner by the answer that was saved", () => {
     const about = { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "alice.test/app" } };
     const owner = { handle: "alice.test", source: "dns:_atproto.alice.test", fetchedAt: NOW };
