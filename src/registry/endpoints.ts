@@ -41,7 +41,10 @@ export type RegistryName = Pick<ImageReference, "host" | "writtenHost">;
 interface Context {
   readonly name: RegistryName;
   readonly config: Config;
+  /** Gets what is not used, which the reason of a refusal repeats. */
   readonly report: (warning: string) => void;
+  /** Gets the same of a host that is not asked, of which the reason says so by itself. */
+  readonly warn: (warning: string) => void;
 }
 
 const HUB_ORIGIN = "https://registry-1.docker.io";
@@ -62,7 +65,7 @@ export function endpointsOf(name: RegistryName, config: Config, report: (warning
     problems.push(problem);
     report(problem);
   };
-  const context = { name, config, report: note };
+  const context = { name, config, report: note, warn: report };
   const folder = folderOf(name, config.registryConfigPath, note);
   const hosts = folder === undefined ? [] : hostsIn(folder, note);
   const last = endpointOf(hosts.at(-1) ?? SERVER, context);
@@ -144,9 +147,10 @@ function entriesOf(folder: string, report: Context["report"]): readonly Dirent[]
 }
 
 function endpointOf(entry: RegistryHost, context: Context): Endpoint {
-  const { name, report } = context;
+  const { name, report, warn } = context;
   const { host, writtenHost = host } = name;
   const settings = settingsOf(entry, report);
+  if (settings.unusable !== undefined) warn(`${entry.origin ?? writtenHost} is not asked: ${settings.unusable}`);
   if (entry.origin === undefined) return overTls({ ...originOf(context), ...settings }, entry, context);
   // containerd's own documentation names the Hub so, by a host that serves no images.
   const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
@@ -183,7 +187,7 @@ function settingsOf(
   report: (warning: string) => void,
 ): Omit<Endpoint, "root" | "host" | "namespace" | "plain"> {
   if (unsupported !== undefined)
-    return { unusable: `hosts.toml says ${unsupported} of it, which is not supported here` };
+    return { unusable: `hosts.toml sets ${unsupported} for it, which is not supported here` };
   if (!pulls) return { unusable: "hosts.toml does not give it the capability pull" };
   const read = (path: string) => readOwnFile(path, "the certificate file", report);
   const [pair] = client;

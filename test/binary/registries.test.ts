@@ -590,6 +590,7 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
       const answered = await site.pull();
       expect(answered.code).toBe(2);
       expect(answered.stdout).toMatch(/rewrite/);
+      expect(answered.stderr).toMatch(/^warning: [ -~]* is not asked: hosts\.toml sets rewrite/m);
       expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml: not used here: dial-timeout of host/m);
       expect(mirror.requests).toEqual([]);
       await mirror.stop();

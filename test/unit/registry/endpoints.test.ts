@@ -171,7 +171,10 @@ capabilities = ["push"]
 [host."https://a.example"]
   rewrite = {"^a/(.*)" = "b/$1"}
 `;
-    const [a, server] = endpoints("r.example", [certsD({ "r.example/hosts.toml": toml })]).all;
+    const { all, warnings, problems } = endpoints("r.example", [certsD({ "r.example/hosts.toml": toml })]);
+    const [a, server] = all;
+    expect(warnings.join()).toMatch(/https:\/\/a\.example is not asked: hosts\.toml sets rewrite/);
+    expect(problems).toEqual([]);
     expect(a?.unusable).toMatch(/rewrite/);
     expect(server?.unusable).toMatch(/capability pull/);
   });
