@@ -36,6 +36,8 @@ export interface Service {
 }
 
 const SIGNATURE_LENGTH = 64;
+/** Characters of its base64url. Looked at first: decoding as long a text as a log may hold would take half a second. */
+const SIGNATURE_TEXT = 86;
 const [PDS_ID, PDS_TYPE] = ["atproto_pds", "AtprotoPersonalDataServer"];
 const FIELDS = {
   plc_operation: ["type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"],
@@ -57,7 +59,8 @@ export function readPlcOperation(operation: unknown, what: string): PlcOperation
   const prev = field(operation, "prev");
   if (prev !== null && typeof prev !== "string")
     reject("identity.log_invalid", `prev of ${what} is neither CID nor null`);
-  const signature = fromBase64url(string(operation, "sig", what));
+  const sig = string(operation, "sig", what);
+  const signature = sig.length === SIGNATURE_TEXT ? fromBase64url(sig) : undefined;
   if (signature?.length !== SIGNATURE_LENGTH) {
     reject("identity.log_invalid", `sig of ${what} is not the strict base64url of ${SIGNATURE_LENGTH} bytes`);
   }

@@ -70,6 +70,16 @@ const identity = async () => {
   return (bytes: Uint8Array, did: string) => readIdentity(did as Signer["did"], bytes);
 };
 
+const encode = async () => {
+  const { writeBundle } = await import("../../src/verify/bundle.ts");
+  return (bytes: Uint8Array) => {
+    const fetched = { url: "https://pds.example.com", fetchedAt: at, bytes };
+    const signatures = [{ signer: dids(1)[0], identity: fetched }];
+    const bundle = { digest: DIGEST, evidence: { pointers: [], signatures, gaps: [] } };
+    return writeBundle(bundle as unknown as Parameters<typeof writeBundle>[0]);
+  };
+};
+
 const STEPS: readonly Step[] = [
   { name: "nothing", input: () => text(""), load: async () => () => undefined },
   {
@@ -100,6 +110,16 @@ const STEPS: readonly Step[] = [
     },
     load: identity,
   },
+  {
+    name: "log of one operation, whose signature takes 500 KiB",
+    input: async () => {
+      const { did, log } = await signerWith({ others: 0 });
+      const entries = JSON.parse(new TextDecoder().decode(log.bytes())) as { operation: { sig: string } }[];
+      for (const { operation } of entries) operation.sig = "A".repeat(500 * KIB);
+      return { did, bytes: Buffer.from(JSON.stringify(entries)) };
+    },
+    load: identity,
+  },
   { name: "JSON of 1 MiB, nested", input: () => text("[".repeat(MIB / 2) + "]".repeat(MIB / 2)), load: json },
   { name: "JSON of 1 MiB, flat", input: () => text(`[${"{},".repeat(MIB / 3 - 10)}0]`), load: json },
   { name: "policy of 10,000 signers, one rule", input: () => policyOf(10_000, 1), load: policy },
@@ -110,19 +130,14 @@ const STEPS: readonly Step[] = [
     load: yaml,
   })),
   {
-    name: "evidence of 256 KiB, encoded for the cache",
+    name: "evidence of 2 MiB, encoded",
+    input: () => ({ bytes: Buffer.alloc(2 * MIB, 7) }),
+    load: encode,
+  },
+  {
+    name: "evidence of 256 KiB, encoded",
     input: () => ({ bytes: Buffer.alloc(256 * KIB, 7) }),
-    load: async () => {
-      const { writeBundle } = await import("../../src/verify/bundle.ts");
-      return (bytes) => {
-        const fetched = { url: "https://pds.example.com", fetchedAt: at, bytes };
-        const signatures = [{ signer: dids(1)[0], identity: fetched }];
-        return writeBundle({
-          digest: DIGEST,
-          evidence: { pointers: [], signatures, gaps: [] },
-        } as unknown as Parameters<typeof writeBundle>[0]);
-      };
-    },
+    load: encode,
   },
   {
     name: "CBOR block of 128 KiB, nested",
