@@ -100,7 +100,8 @@ describe("decide, whom it contacts", () => {
     await using world = await World.start(alice, bob);
     const signers = [...nobodies(16), alice.did];
     expect(await answer(world, policy(signers))).toBe("deny signature.none");
-    expect(world.http.asked).toHaveLength(1);
+    expect(world.http.asked).toHaveLength(2);
+    expect(world.contacted).toEqual([]);
     world.attach({ did: alice.did });
     world.attach({ did: bob.did });
     expect(await answer(world, policy(signers))).toBe("allow");
