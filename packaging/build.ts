@@ -69,7 +69,9 @@ const result = await Bun.build({
     autoloadBunfig: false,
     autoloadDotenv: false,
     // Without any option Bun does not start in a working directory that was deleted; this one loads no native code.
-    execArgv: ["--no-addons"],
+    // The dashes end the runtime's options: it reads BUN_OPTIONS as the beginning of the same list, and with --version
+    // or --help there it ended with the status 0, before the program.
+    execArgv: ["--no-addons", "--"],
     ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
     ...(values.runtime === undefined ? {} : { executablePath: values.runtime }),
   },

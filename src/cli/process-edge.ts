@@ -14,6 +14,8 @@ const GRACE = 150;
 const AFTERWARDS = 250;
 /** What shells report of a process that SIGPIPE ended. */
 const CLOSED_PIPE = 141;
+/** Exit status where a verdict stands and something else that was asked for failed (spec 6). */
+export const INTERNAL = 4;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -27,6 +29,8 @@ export class ProcessEdge {
   render: (answer: Answer) => string = reasonLine;
   /** The exit status that stands for an answer; an entry point may read an answer differently. */
   status: (answer: Answer) => number = exitCode;
+  /** Whether an allow that could not be written is a failure: not at a pull, where the status alone is the answer. */
+  mustBeWritten = false;
   /** The rule that applies, once it is known: what it audits is let through also when time is over. */
   rule: Rule | undefined;
   /** What becomes of an answer before anybody hears it, whatever it came from. */
@@ -96,14 +100,16 @@ export class ProcessEdge {
     if (this.#hasAnswered) throw new Ended();
     this.#hasAnswered = true;
     const answer = this.#try(() => this.overrule(given), "nothing was overruled") ?? given;
-    const code = this.status(answer);
+    let code = this.status(answer);
     // The answer stands from here on, also where the engine ends the script or nobody could be told why.
     process.exitCode = code;
     this.#try(() => {
       try {
         write(STDOUT, this.render(answer));
       } catch (error) {
-        if (!hasCode(error, "EPIPE")) throw error;
+        if (hasCode(error, "EPIPE")) return;
+        if (this.mustBeWritten) code ||= INTERNAL;
+        throw error;
       }
     }, "the reason could not be written");
     const work = this.#try(() => this.afterwards(answer), "the decision was not told");

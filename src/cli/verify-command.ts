@@ -16,16 +16,13 @@ import { exitCode } from "./answer.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
 import { openMemory } from "./node-memory.ts";
 import { judgeOnline } from "./online.ts";
-import type { ProcessEdge } from "./process-edge.ts";
+import { INTERNAL, type ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
 import { jsonReport, printable } from "./report.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "./settings.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
 const MAX_BUNDLE = 256 * 1024 * 1024;
-
-/** Exit status where a verdict stands and something else that was asked for failed (spec 6). */
-const INTERNAL = 4;
 
 const OPTIONS = {
   policy: "value",
@@ -45,6 +42,7 @@ const OPTIONS = {
  * through only because its rule audits is no success here, unless the caller asks for that.
  */
 export async function verifyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+  edge.mustBeWritten = true;
   // As long as it is not known which image is asked about, it is not told either.
   const isJson = readOutput(args) === "json";
   if (isJson) edge.render = (answer) => jsonReport(answer, undefined);

@@ -3,7 +3,7 @@ import type { OtherClients } from "../node/other-clients.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
 
 /** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */
-const CODE = /^(?:BUN_OPTIONS|BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
+const CODE = /^(?:BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
 const ENGINE = /^(?:BUN_|NODE_|JSC_)/;
 const TRUST = /^(?:SSL_CERT_FILE|SSL_CERT_DIR)$/;
 const FURTHER_TRUST = "NODE_EXTRA_CA_CERTS";

@@ -186,14 +186,14 @@ describe.concurrent("the watchdog", () => {
   it("barks where something never settles, and lets through what is only audited", async () => {
     const server = await silence();
     // Planted: time-outs that end nothing.
-    const BUN_OPTIONS = `--preload=${world.write("deaf.cjs", "AbortController.prototype.abort = () => {};")}`;
+    const BUN_INSPECT_PRELOAD = world.write("deaf.cjs", "AbortController.prototype.abort = () => {};");
     const settings = { plcDirectories: [`https://${server.authority}`], deadline: `${LONG}ms` };
     for (const [policy, expected] of [
       [enforcing(world.signer.did), OVER],
       [auditing(world.signer.did), "0 allow audited"],
     ] as const) {
       const { env } = under(`deaf-${expected.slice(0, 1)}`, settings, policy);
-      const answered = await world.pull(world.name, image, { env: { ...env, BUN_OPTIONS } });
+      const answered = await world.pull(world.name, image, { env: { ...env, BUN_INSPECT_PRELOAD } });
       expect(headline(answered)).toBe(expected);
       expect(answered.stdout).toContain("net.deadline: no answer within 4.0 s, waiting for ");
       expect(answered.stdout).toContain(`directory ${server.authority}`);
@@ -258,7 +258,7 @@ describe.concurrent("a bug", () => {
   /** Planted through the environment, which is in the trust base: a program run as root by a daemon. */
   const plant = (name: string, code: string): Ask => {
     const file = world.write(`${name}.cjs`, code);
-    return { env: { ...under(name, {}).env, BUN_OPTIONS: `--preload=${file}` } };
+    return { env: { ...under(name, {}).env, BUN_INSPECT_PRELOAD: file } };
   };
 
   it.each<[string, string]>([

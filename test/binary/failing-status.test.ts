@@ -57,6 +57,50 @@ describe.concurrent("an engine that ends the script", () => {
   });
 });
 
+describe.concurrent("a process that cannot do its work", () => {
+  it.each([
+    ...["-n 3", "-n 4", "-n 5", "-n 6", "-n 8", "-v 1000000", "-s 64", "-s 256", "-d 60000", "-f 0"].map(
+      (limit) => `ulimit ${limit};`,
+    ),
+    ...["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"].map((streams) => `exec ${streams};`),
+  ])("lets no image through: %s", async (limit) => {
+    const through = ["/bin/sh", "-c", `${limit} exec "$0" "$@"`];
+    for (const args of QUESTIONS) {
+      const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGKILL"), 2000);
+      expectRefused(await ask(args, { env: bench.env, stdin: STDIN, through, started }), `${args.join(" ")} ${limit}`);
+    }
+  });
+
+  it.each([0, 2, 5, 10, 15, 20, 30, 50])("lets no image through when it is ended after %i ms", async (ms) => {
+    for (const args of QUESTIONS) {
+      const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGTERM"), ms);
+      expectRefused(await ask(args, { env: bench.env, stdin: STDIN, started }), `${args.join(" ")} after ${ms} ms`);
+    }
+  });
+});
+
+describe.concurrent("options of the runtime in the environment", () => {
+  it.each(["--version", "--help", "--revision", "--preload=/nowhere.js", "--eval=0", "-- --version", "--print=0"])(
+    "change nothing: BUN_OPTIONS=%s",
+    async (options) => {
+      const env = { ...bench.env, BUN_OPTIONS: options };
+      const answered = await ask(containerdArgs(NAME, DIGEST), { env, stdin: STDIN });
+      expect(headline(answered)).toBe("1 deny policy.no_match");
+    },
+  );
+
+  it.each(["--version", "--check", "--import=/nowhere.js"])("change nothing: NODE_OPTIONS=%s", async (options) => {
+    const env = { ...bench.env, NODE_OPTIONS: options };
+    const answered = await ask(containerdArgs(NAME, DIGEST), { env, stdin: STDIN });
+    expect(headline(answered)).toBe("1 deny policy.no_match");
+  });
+
+  it("make it plain Bun at worst, which takes containerd's question for a mistake", async () => {
+    const answered = await ask(containerdArgs(NAME, DIGEST), { env: { ...bench.env, BUN_BE_BUN: "1" }, stdin: STDIN });
+    expectRefused(answered, "BUN_BE_BUN");
+  });
+});
+
 describe("an audited image", () => {
   let world: World;
   let unsigned: Descriptor;

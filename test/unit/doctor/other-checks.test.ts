@@ -32,7 +32,7 @@ describe("the environment of containerd", () => {
   it.each<[Readonly<Record<string, string>>, string[]]>([
     [{}, ["ok"]],
     [{ PATH: "/bin", HOME: "/" }, ["ok"]],
-    [{ BUN_OPTIONS: "--preload=x" }, ["problem"]],
+    [{ BUN_OPTIONS: "--preload=x" }, ["warning"]],
     [{ BUN_BE_BUN: "1" }, ["problem"]],
     [{ BUN_INSPECT_PRELOAD: "x" }, ["problem"]],
     [{ LD_PRELOAD: "x" }, ["problem"]],
