@@ -3,7 +3,14 @@ import type { Config } from "../config/config.ts";
 import { checkAuthorities } from "../doctor/authority-checks.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
 import { type Finding, ok, problem, warning } from "../doctor/check.ts";
-import { checkConfig, checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
+import {
+  checkConfig,
+  checkContainerd,
+  checkCri,
+  checkPlugin,
+  checkRegistryConfig,
+  checkTimeout,
+} from "../doctor/containerd-checks.ts";
 import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../doctor/log-checks.ts";
 import { checkClock, checkFolder, checkMetrics, checkProc } from "../doctor/node-checks.ts";
@@ -122,6 +129,7 @@ async function checkNode(
   const seen = pid === undefined ? {} : { pid };
   return [
     ...checkTimeout(containerd, config.deadline),
+    ...checkRegistryConfig(containerd, config.registryConfigPath),
     ...(await policyAndServices(config, containerd, edge, asked)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
     checkProc(),

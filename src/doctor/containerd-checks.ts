@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { parseDuration } from "../encoding/duration.ts";
 import { field, isJsonObject } from "../encoding/json.ts";
 import {
@@ -5,6 +6,7 @@ import {
   CRI_IMAGES_PLUGIN,
   importsOf,
   settingsOf,
+  TRANSFER_PLUGIN,
   VERIFIER_PLUGIN,
   verifierSettings,
 } from "../node/containerd.ts";
@@ -92,6 +94,9 @@ export function checkConfig(containerd: Containerd): readonly Finding[] {
     const found = `${changed.join(", ")}: changed after containerd started, which may run with other settings`;
     return [warning(name, found, "restart containerd")];
   }
+  if (!existsSync(configPath)) {
+    return [ok(name, `containerd was started with ${configPath}, which does not exist: its defaults hold`)];
+  }
   return [ok(name, `containerd was started with ${configPath} and what it imports`)];
 }
 
@@ -133,6 +138,46 @@ export function checkCri(containerd: Containerd): readonly Finding[] {
   return bypasses.map(([setting, advice]) =>
     problem(name, `with ${setting} under ${where}, kubelet and crictl pull without asking verifiers`, advice),
   );
+}
+
+/**
+ * Whether this program reads the hosts.toml that containerd reads: mirrors, authorities and client certificates.
+ *
+ * @param own folders of `registryConfigPath`
+ */
+export function checkRegistryConfig(containerd: Containerd, own: readonly string[]): readonly Finding[] {
+  if (containerd.config === undefined) return [];
+  const name = "registry-config";
+  const registry = field(settingsOf(containerd, CRI_IMAGES_PLUGIN), "registry");
+  const places: readonly (readonly [string, unknown])[] = [
+    [`plugins."${CRI_IMAGES_PLUGIN}".registry`, isJsonObject(registry) ? field(registry, "config_path") : undefined],
+    [`plugins."${TRANSFER_PLUGIN}"`, field(settingsOf(containerd, TRANSFER_PLUGIN), "config_path")],
+  ];
+  const findings = places.flatMap(([where, value]): readonly Finding[] => {
+    if (typeof value !== "string" || value === "") return [];
+    const folders = value.split(":").map(withoutSlash);
+    const several =
+      folders.length > 1
+        ? [
+            warning(
+              name,
+              `config_path under ${where} names several folders, and pulls through verifiers may take them for one`,
+              "name one folder",
+            ),
+          ]
+        : [];
+    if (folders.join(":") === own.map(withoutSlash).join(":")) return several;
+    const found = `config_path under ${where} is ${value}, registryConfigPath is ${own.join(":")}`;
+    const advice = `set registryConfigPath: ${value} in this program's configuration, or mirrors and authorities differ from containerd's`;
+    return [warning(name, found, advice), ...several];
+  });
+  return findings.length > 0
+    ? findings
+    : [ok(name, "containerd names no other folder of hosts.toml than registryConfigPath")];
+}
+
+function withoutSlash(folder: string): string {
+  return folder.replace(/(?<=.)\/+$/, "");
 }
 
 function numbersOf(version: string): readonly number[] {

@@ -57,6 +57,8 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
       return problem(name, `${path} is no folder: ${without}`, "move it away");
     if (isReadOnly(path) || (pid !== undefined && isReadOnly(join("/proc", String(pid), "root", path))))
       return problem(name, `${path} is read-only to containerd: ${without}`, "see ReadWritePaths in containerd's unit");
+    if (isForbidden(path))
+      return warning(name, `this user may not write to ${path}`, "run the doctor as root, as containerd runs");
     const { bavail, bsize } = statfsSync(path);
     const free = bavail * bsize;
     if (free < FREE) return warning(name, `${path} has ${Math.floor(free / 1024 / 1024)} MiB left`, "make room");
@@ -64,7 +66,8 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
   } catch (error) {
     if (!hasCode(error, "ENOENT"))
       return problem(name, `${path} is not used: ${(error as Error).message}; ${without}`, "correct owner and mode");
-    if (isMade && existsSync(dirname(path))) return ok(name, `${path} is made when it is needed`);
+    if (isMade && existsSync(dirname(path)) && !isForbidden(dirname(path)))
+      return ok(name, `${path} is made when it is needed`);
     return warning(name, `${path} is not there: ${without}`, `run: install -d -m 0750 ${path}`);
   }
 }
@@ -88,20 +91,33 @@ export function checkMetrics(path: string, pid: number | undefined): Finding {
 
 /** By how it is mounted; who may write there is another question. */
 function isReadOnly(path: string): boolean {
+  return refusesWriting(path, "EROFS");
+}
+
+/** Whether the user who runs this may not write there. */
+function isForbidden(path: string): boolean {
+  return refusesWriting(path, "EACCES");
+}
+
+function refusesWriting(path: string, code: string): boolean {
   try {
     accessSync(path, constants.W_OK);
     return false;
   } catch (error) {
-    return hasCode(error, "EROFS");
+    return hasCode(error, code);
   }
 }
 
-/** Whether /proc is there, without which the program cannot start anew. */
+/** Whether /proc is there, without which this program's runtime ends at once. */
 export function checkProc(): Finding {
   try {
     readdirSync("/proc/self/fd");
     return ok("proc", "/proc is mounted");
   } catch {
-    return warning("proc", "/proc is not mounted", "mount it: without it each pull takes longer");
+    return problem(
+      "proc",
+      "/proc is not mounted",
+      "mount it: without it this program does not start, and every pull is refused",
+    );
   }
 }

@@ -2,8 +2,12 @@ import { formatReference, type ImageReference } from "../oci/reference.ts";
 import { findTaker } from "../policy/coverage.ts";
 import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
 import { lintPolicy } from "../policy/lint.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
 import { selectByName } from "../policy/select.ts";
 import { type Finding, ok, problem, warning } from "./check.ts";
+
+/** Rules of a kind that one sentence names. */
+const MAX_NAMED = 5;
 
 /**
  * What the policy does with pulls, and with the image that every pod starts with.
@@ -48,8 +52,8 @@ export function effect({ policy }: PolicyQuestion, path: string): Finding {
   const advice = policy.everyone.length === 0 ? `put a DID under trustedDIDs; then ${enforcing}` : enforcing;
   const taker = last === -1 ? "the default" : `rule "${rules[last]?.name}"`;
   if (rest === "enforce" || rest === "deny") {
-    const by = refusing.length === 0 ? "pulls that no rule takes are refused" : "pulls are refused";
-    return ok("policy", `${found}: ${by}`);
+    const all = [...refused(refusing), ...(last === -1 ? ["whatever no rule names"] : [])];
+    return ok("policy", `${found}: ${all.join(", and ")} ${refusing.length > 0 ? "are" : "is"} refused`);
   }
   const denied = policy.deniedDigests.size;
   if (refusing.length === 0)
@@ -60,9 +64,20 @@ export function effect({ policy }: PolicyQuestion, path: string): Finding {
         : `${found}: only pulls of ${denied} digests are refused, all others are let through`,
       last === -1 ? advice : `${advice}, in place of ${taker}, which takes every name`,
     );
-  const some = `${found}: pulls are refused by the ${refusing.length} that enforce or deny, and ${taker} lets through all others`;
+  const some = `${found}: ${refused(refusing).join(", and ")} are refused, and ${taker} lets through all others`;
   // To let others through for good may be meant, to watch them for good hardly.
   return rest === "allow" ? ok("policy", some) : warning("policy", some, advice);
+}
+
+/** What rules refuse, as parts of a sentence. */
+function refused(rules: TrustPolicy["rules"]): readonly string[] {
+  const named = (action: string, what: string): readonly string[] => {
+    const names = rules.filter((rule) => rule.action === action).map(({ name }) => `"${name}"`);
+    if (names.length === 0) return [];
+    const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
+    return [`${what} of ${names.length === 1 ? "rule" : "rules"} ${names.slice(0, MAX_NAMED).join(", ")}${more}`];
+  };
+  return [...named("enforce", "unsigned images"), ...named("deny", "all images")];
 }
 
 function checkSandbox({ policy }: PolicyQuestion, sandbox: ImageReference): Finding {

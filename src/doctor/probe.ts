@@ -32,6 +32,9 @@ export interface ProbeQuestion {
  */
 export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly Finding[]> {
   const { address, ctr, plugins } = containerd;
+  const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
+  if (!isThere)
+    return [warning("probe", "no pull was tried, as no containerd answers", "start containerd, and run this again")];
   const findings: Finding[] = [];
   if (ctr === undefined)
     findings.push(
@@ -45,9 +48,8 @@ export async function probe({ containerd, build, reader }: ProbeQuestion): Promi
     };
     findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));
   }
-  const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   // Where it cannot be told whether there is CRI, the pull itself tells.
-  if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || (plugins === undefined && isThere))
+  if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || plugins === undefined)
     findings.push(...(await probeCri(address, build, reader)));
   return findings;
 }

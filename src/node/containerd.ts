@@ -48,23 +48,29 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
   const ctr = findProgram("ctr", ...near);
   const path = configPath ?? daemon?.configPath ?? DEFAULT_CONFIG;
   const unknown: string[] = [];
-  const ask = async (what: string, run: string | undefined, ...args: readonly string[]) => {
+  const ask = async (what: string, run: string | undefined, args: readonly string[], why = unknown) => {
     if (run === undefined) return undefined;
     const { code, stdout, stderr } = await runProgram(run, args, PATIENCE);
     if (code === 0) return stdout;
-    unknown.push(`${what} cannot be told: ${run} ${args.join(" ")}: ${stderr.trim().slice(0, 300)}`);
+    const said = stderr
+      .trim()
+      .replace(/\s*\n\s*/g, "; ")
+      .slice(0, 300);
+    why.push(`${what} could not be determined: ${run} ${args.join(" ")}: ${said}`);
     return undefined;
   };
+  // Of a containerd that does not run nothing is missing: that it does not run is said by itself.
+  const unanswered: string[] = [];
   const [versions, plugins, dump] = await Promise.all([
-    ask("the version", ctr, "--address", address, "version"),
-    ask("which plugins are loaded", ctr, "--address", address, "plugins", "ls"),
-    ask("the effective configuration", program, "--config", path, "config", "dump"),
+    ask("the version", ctr, ["--address", address, "version"], unanswered),
+    ask("which plugins are loaded", ctr, ["--address", address, "plugins", "ls"], unanswered),
+    ask("the effective configuration", program, ["--config", path, "config", "dump"]),
   ]);
   const version = versions && serverVersion(versions);
   const config = dump === undefined ? undefined : parseToml(dump);
   const installed =
     version === undefined
-      ? /\sv?(\d+\.\S+)/.exec((await ask("its version", program, "--version")) ?? "")?.[1]
+      ? /\sv?(\d+\.\S+)/.exec((await ask("its version", program, ["--version"])) ?? "")?.[1]
       : undefined;
   return {
     address,
@@ -77,7 +83,7 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     ...(plugins !== undefined && { plugins: pluginsIn(plugins) }),
     configPath: path,
     ...(config && { config }),
-    unknown,
+    unknown: [...(version !== undefined || daemon !== undefined ? unanswered : []), ...unknown],
   };
 }
 
@@ -119,6 +125,7 @@ export function settingsOf({ config }: Containerd, plugin: string): JsonObject {
 }
 
 export const VERIFIER_PLUGIN = "io.containerd.image-verifier.v1.bindir";
+export const TRANSFER_PLUGIN = "io.containerd.transfer.v1.local";
 export const CRI_IMAGES_PLUGIN = "io.containerd.cri.v1.images";
 
 /** How containerd runs verifiers: its defaults where its configuration cannot be read. */

@@ -37,9 +37,14 @@ class Node {
   }
 
   async run(...args: readonly string[]): Promise<{ code: number | null; said: Said }> {
+    return this.runThrough([], ...args);
+  }
+
+  /** @param through what runs the program */
+  async runThrough(through: readonly string[], ...args: readonly string[]) {
     const own = ["--output", "json", "--address", join(this.bench.folder, "none.sock")];
-    const env = { ...this.bench.env, PATH: join(this.bench.folder, "bin") };
-    const { code, stdout } = await ask([...args, ...own], { env, binary: this.program });
+    const env = { ...this.bench.env, PATH: `${join(this.bench.folder, "bin")}:/usr/bin:/bin` };
+    const { code, stdout } = await ask([...args, ...own], { env, binary: this.program, through });
     return { code, said: JSON.parse(stdout) as Said };
   }
 
@@ -57,6 +62,37 @@ function linkOrCopy(from: string, to: string): void {
     chmodSync(to, 0o755);
   }
 }
+
+describe("enable", () => {
+  it("makes neither folder nor link where another entry blocks every pull", async () => {
+    const node = new Node();
+    mkdirSync(node.binDir);
+    symlinkSync("/nowhere", join(node.binDir, "broken"));
+    const { code, said } = await node.run("enable");
+    expect([code, said.changed, readdirSync(node.binDir)]).toEqual([1, false, ["broken"]]);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "says to a user who is not root that root is needed, and nothing else",
+    async () => {
+      const node = new Node();
+      chmodSync(node.bench.folder, 0o755);
+      const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      const { code, said } = await node.runThrough(through, "enable");
+      expect([code, said]).toEqual([
+        1,
+        expect.objectContaining({
+          changed: false,
+          findings: [expect.objectContaining({ level: "problem", name: "permission", advice: "run this as root" })],
+          summary: "nothing was changed",
+        }),
+      ]);
+      const doctor = await node.runThrough(through, "doctor", "--offline");
+      const folders = doctor.said.findings.filter(({ name }) => name === "state-folder" || name === "cache-folder");
+      expect(folders.map(({ level }) => level)).toEqual(["warning", "warning"]);
+    },
+  );
+});
 
 describe("disable", () => {
   it.each(["atcr-verify", "atcr-verify-linux-amd64", "verifier"])(

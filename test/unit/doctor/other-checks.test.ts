@@ -150,7 +150,8 @@ describe("the policy", () => {
     const question = { ...readPolicy(text, "p", []), atcrHosts: ["atcr.io"], now: 0 };
     const findings = checkPolicy(question, "p", SANDBOX);
     const refusesNothing = findings[0]?.found.includes("no pull is refused");
-    return { ...Object.fromEntries(findings.map(({ name, level }) => [name, level])), refusesNothing };
+    const said = findings[0]?.found;
+    return { ...Object.fromEntries(findings.map(({ name, level }) => [name, level])), refusesNothing, said };
   };
   const rule = (action: string, scope: string) =>
     `  - {name: "${action} ${scope}", scope: "${scope}", action: ${action}}`;
@@ -160,6 +161,20 @@ describe("the policy", () => {
     expect(check(rule("audit", "a.b/**"), "audit")).toMatchObject({ policy: "warning" });
     expect(check(rule("audit", "a.b/**"))).toMatchObject({ policy: "ok" });
     expect(check(rule("allow", "a.b/**"), "allow")).toMatchObject({ policy: "warning" });
+  });
+
+  it("says which pulls are refused, and does not read as if all were", () => {
+    const ends = (end: string) => ({ said: expect.stringMatching(new RegExp(`: ${end}$`)) });
+    const both = `${rule("enforce", "a.b/**")}\n${rule("deny", "c.d/**")}`;
+    expect(check(rule("enforce", "a.b/**"))).toMatchObject(
+      ends('unsigned images of rule "enforce a.b/\\*\\*", and whatever no rule names are refused'),
+    );
+    expect(check(both, "allow")).toMatchObject(
+      ends(
+        'unsigned images of rule "enforce .*", and all images of rule "deny .*" are refused, and the default lets .*',
+      ),
+    );
+    expect(check(rule("audit", "a.b/**"))).toMatchObject(ends("whatever no rule names is refused"));
   });
 
   it("refuses some pulls, and audits the others or lets them through for good", () => {
