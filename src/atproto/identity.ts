@@ -2,7 +2,7 @@ import { Rejection } from "../rejection.ts";
 import { readDidDocument } from "./did-document.ts";
 import type { VerificationKey } from "./key.ts";
 import { plcIdentity } from "./plc-identity.ts";
-import { type PlcHistoryEntry, readPlcLog } from "./plc-log.ts";
+import { type PlcHistoryEntry, replayPlcLog, type Steps } from "./plc-log.ts";
 import type { Service } from "./plc-operation.ts";
 import { type Did, isPlc } from "./syntax.ts";
 
@@ -45,8 +45,17 @@ export interface IdentityProof {
  * @throws Rejection identity.log_invalid where the log does not prove itself
  */
 export function readIdentity(did: Did, bytes: Uint8Array): IdentityProof {
+  const steps = identitySteps(did, bytes);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** {@link readIdentity} in steps of a few milliseconds, for a caller who looks at the clock in between. */
+export function* identitySteps(did: Did, bytes: Uint8Array): Steps<IdentityProof> {
   if (!isPlc(did)) return { did, current: outcomeOf(() => readDidDocument(did, bytes)) };
-  const history = readPlcLog(did, bytes);
+  const history = yield* replayPlcLog(did, bytes);
   return { did, history, current: outcomeOf(() => plcIdentity(did, history)) };
 }
 

@@ -23,10 +23,13 @@ interface Played {
 /** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
 const MAX_OPERATIONS = 200;
 /**
- * Signature checks in one log; stops many operations times many rotation keys likewise. A key that
- * cannot be read counts too: telling that a point is not on its curve costs a third of a check.
+ * Signature checks in one log, reckoned by what they cost: stops many operations times many rotation keys likewise.
+ * It is reckoned in checks of k256, and suffices for 250 of p256. A key that cannot be read counts too: telling that
+ * a point is not on its curve costs a third of a check.
  */
-const MAX_SIGNATURE_CHECKS = 250;
+const MAX_CHECK_COST = 500;
+/** What a check costs where the engine runs without just-in-time compilation, as it does (docs/assurance.md). */
+const CHECK_COST = { k256: 1, p256: 2 } as const;
 /** How long a more powerful key can undo what a less powerful one did: 72 h, in milliseconds (spec 5.1). */
 export const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */
@@ -47,17 +50,22 @@ export interface PlcHistoryEntry {
   readonly state: PlcState | undefined;
 }
 
+/** Work in steps: it yields before each that takes milliseconds and that nothing can interrupt. */
+export type Steps<T> = Generator<undefined, T>;
+
 /**
  * Replays the audit log of a did:plc from its genesis operation on (spec 5.1). Nothing the
  * directory says of an operation is believed but its date: not its CID, whether it is nullified, or
  * its place in the list.
  *
+ * A step is one operation that is read, or one signature that is checked: the caller looks at the clock in between.
+ *
  * @param bytes attacker-controlled: the JSON of `/log/audit`
  * @returns all operations in the order of the replay; one at least stands
  * @throws Rejection identity.log_invalid where the log does not prove itself
  */
-export function readPlcLog(did: Did, bytes: Uint8Array): readonly PlcHistoryEntry[] {
-  const { played, standing } = replay(did, readEntries(bytes));
+export function* replayPlcLog(did: Did, bytes: Uint8Array): Steps<readonly PlcHistoryEntry[]> {
+  const { played, standing } = yield* replay(did, yield* readEntries(bytes));
   const stands = new Set(standing);
   return played.map((one) => {
     const { cid, prev, createdAt, state } = one.entry;
@@ -65,7 +73,7 @@ export function readPlcLog(did: Did, bytes: Uint8Array): readonly PlcHistoryEntr
   });
 }
 
-function readEntries(bytes: Uint8Array): readonly Entry[] {
+function* readEntries(bytes: Uint8Array): Steps<readonly Entry[]> {
   const log = parseJson(bytes, "identity.log_invalid", "the operation log");
   if (!Array.isArray(log) || log.length === 0) {
     reject("identity.log_invalid", "the operation log is not a list of operations");
@@ -73,16 +81,17 @@ function readEntries(bytes: Uint8Array): readonly Entry[] {
   if (log.length > MAX_OPERATIONS) {
     reject("identity.log_invalid", `the log has ${log.length} operations, more than ${MAX_OPERATIONS}`);
   }
-  return log
-    .map((entry: unknown, index) => {
-      const what = `operation ${index + 1}`;
-      if (!isJsonObject(entry)) reject("identity.log_invalid", `${what} of the log is not an object`);
-      const date = field(entry, "createdAt");
-      const createdAt = typeof date === "string" ? parseDateTime(date) : undefined;
-      if (createdAt === undefined) reject("identity.log_invalid", `createdAt of ${what} is not a date and time`);
-      return { ...readPlcOperation(field(entry, "operation"), what), createdAt };
-    })
-    .sort((a, b) => a.createdAt - b.createdAt);
+  const entries: Entry[] = [];
+  for (const entry of log as readonly unknown[]) {
+    yield;
+    const what = `operation ${entries.length + 1}`;
+    if (!isJsonObject(entry)) reject("identity.log_invalid", `${what} of the log is not an object`);
+    const date = field(entry, "createdAt");
+    const createdAt = typeof date === "string" ? parseDateTime(date) : undefined;
+    if (createdAt === undefined) reject("identity.log_invalid", `createdAt of ${what} is not a date and time`);
+    entries.push({ ...readPlcOperation(field(entry, "operation"), what), createdAt });
+  }
+  return entries.sort((a, b) => a.createdAt - b.createdAt);
 }
 
 /**
@@ -91,12 +100,12 @@ function readEntries(bytes: Uint8Array): readonly Entry[] {
  *
  * @returns all of them, and those that stand at the end
  */
-function replay(did: Did, entries: readonly Entry[]) {
+function* replay(did: Did, entries: readonly Entry[]): Steps<{ played: Played[]; standing: readonly Played[] }> {
   const keys = new KeyRing();
   const played: Played[] = [];
   let standing: readonly Played[] = [];
   for (const entry of inLinkOrder(entries)) {
-    standing = standing.length === 0 ? [genesis(did, entry, keys)] : follow(standing, entry, keys);
+    standing = standing.length === 0 ? [yield* genesis(did, entry, keys)] : yield* follow(standing, entry, keys);
     played.push(standing.at(-1) as Played);
   }
   return { played, standing };
@@ -121,14 +130,14 @@ function inLinkOrder(entries: readonly Entry[]): readonly Entry[] {
   return ordered;
 }
 
-function genesis(did: Did, entry: Entry, keys: KeyRing): Played {
+function* genesis(did: Did, entry: Entry, keys: KeyRing): Steps<Played> {
   if (entry.prev !== null) reject("identity.log_invalid", "the earliest operation by date is not a genesis operation");
   const hash = entry.cid.sha256 ?? new Uint8Array();
   const id = `did:plc:${toBase32(hash).slice(0, PLC_ID_LENGTH)}`;
   if (id !== did) reject("identity.log_invalid", `the log is of ${id}, expected ${did}`);
   if (entry.state === undefined) reject("identity.log_invalid", "the genesis operation is a tombstone");
   const { rotationKeys } = entry.state;
-  const signer = keys.signerOf(entry, rotationKeys, undefined);
+  const signer = yield* keys.signerOf(entry, rotationKeys, undefined);
   if (signer === -1) {
     reject("identity.log_invalid", "the genesis operation is not signed by one of its own rotation keys");
   }
@@ -136,7 +145,7 @@ function genesis(did: Did, entry: Entry, keys: KeyRing): Played {
 }
 
 /** Adds one operation; one that names an earlier `prev` than the last nullifies what came after that. */
-function follow(standing: readonly Played[], entry: Entry, keys: KeyRing): readonly Played[] {
+function* follow(standing: readonly Played[], entry: Entry, keys: KeyRing): Steps<readonly Played[]> {
   const at = standing.findIndex((other) => other.entry.cid.toString() === entry.prev);
   const before = standing[at]?.entry;
   const cid = entry.cid.toString();
@@ -146,7 +155,7 @@ function follow(standing: readonly Played[], entry: Entry, keys: KeyRing): reado
   if (before.state === undefined) reject("identity.log_invalid", `the operation ${cid} follows a tombstone`);
 
   const { rotationKeys } = before.state;
-  const signer = keys.signerOf(entry, rotationKeys, standing[at]?.signedBy);
+  const signer = yield* keys.signerOf(entry, rotationKeys, standing[at]?.signedBy);
   if (signer === -1) {
     reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
   }
@@ -171,27 +180,35 @@ function mayNullify({ entry, signer }: Played, undone: readonly Played[]): void 
   }
 }
 
-/** Parses each rotation key once and counts the signature checks of one log. */
+/** Parses each rotation key once and reckons the signature checks of one log. */
 class KeyRing {
   readonly #keys = new Map<string, VerificationKey | undefined>();
-  #checks = 0;
+  #cost = 0;
 
   /**
    * Index of the first of `rotationKeys` that signed the operation, or -1.
    *
    * @param likely tried first: most logs are signed by one key, which need not be the first of its list
    */
-  signerOf(operation: PlcOperation, rotationKeys: readonly string[], likely: string | undefined): number {
+  *signerOf(operation: PlcOperation, rotationKeys: readonly string[], likely: string | undefined): Steps<number> {
     const expected = likely === undefined ? -1 : rotationKeys.indexOf(likely);
-    if (expected !== -1 && this.#signed(operation, rotationKeys[expected])) return expected;
-    return rotationKeys.findIndex((didKey, i) => i !== expected && this.#signed(operation, didKey));
+    if (expected !== -1 && (yield* this.#signed(operation, rotationKeys[expected]))) return expected;
+    for (const [i, didKey] of rotationKeys.entries()) {
+      if (i !== expected && (yield* this.#signed(operation, didKey))) return i;
+    }
+    return -1;
   }
 
-  #signed(operation: PlcOperation, didKey = ""): boolean {
-    if (++this.#checks > MAX_SIGNATURE_CHECKS) {
-      reject("identity.log_invalid", `the log needs more than ${MAX_SIGNATURE_CHECKS} signature checks`);
-    }
+  *#signed(operation: PlcOperation, didKey = ""): Steps<boolean> {
+    yield;
     const key = this.#key(didKey);
+    this.#cost += key === undefined ? 1 : CHECK_COST[key.curve];
+    if (this.#cost > MAX_CHECK_COST) {
+      reject(
+        "identity.log_invalid",
+        `the log needs more signature checks than ${MAX_CHECK_COST} of k256 (one of p256 is two)`,
+      );
+    }
     return key !== undefined && verifySignature(key, operation.signedBytes, operation.signature);
   }
 

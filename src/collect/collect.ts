@@ -3,6 +3,7 @@ import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import type { Rule } from "../policy/policy.ts";
+import type { Rejection } from "../rejection.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
@@ -29,7 +30,7 @@ export type Collected =
   | { readonly kind: "gap"; readonly gap: Gap; readonly absent?: UnprovenAbsence }
   | { readonly kind: "owner"; readonly owner: OwnerAnswer }
   /** With what the identity proved on the way to the record, so that it is proven once. */
-  | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly proof?: IdentityProof };
+  | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly proof?: IdentityProof | Rejection };
 
 /**
  * Gathers the evidence for one image, everything at the same time (spec 3). Only signers whom the

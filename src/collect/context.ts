@@ -161,11 +161,10 @@ export function badStatus(service: Service, response: HttpResponse & { readonly 
  * Called before bytes are looked at, which takes time that nothing can interrupt: what arrived when the
  * time was over is a gap. So the answer is late by one such step at most, however many answers came.
  *
- * @param cost milliseconds that it may well take, which must be left
  * @throws Missing
  */
-export function stillInTime(what: string, { deadline }: CollectContext, cost = 0): void {
-  if (deadline.remaining() <= cost) {
+export function stillInTime(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
+  if (deadline.remaining() <= 0) {
     throw new Missing("net.deadline", `the time was over before ${what} was looked at`, { answered: true });
   }
 }

@@ -1,12 +1,12 @@
-import { readIdentity } from "../atproto/identity.ts";
 import { type Did, isPlc } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import type { Fetched } from "../verify/evidence.ts";
 import { isFresh, isNewestKey } from "../verify/kept.ts";
 import { lostOperation, type SignerMemory } from "../verify/memory.ts";
-import { type CollectContext, stillInTime } from "./context.ts";
-import { type FetchedIdentity, fetchIdentity, replayTime } from "./identity.ts";
+import type { CollectContext } from "./context.ts";
+import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
+import { replayIdentity } from "./replay.ts";
 
 /** The identity was cached. Asking for a newer one begins with the directory after this index: the first one. */
 export const NO_DIRECTORY = -1;
@@ -46,18 +46,17 @@ export async function identify(
 }
 
 /** @returns undefined where it is too old, or lies behind what this node has seen of the signer since */
-function freshIdentity(
+async function freshIdentity(
   signer: Did,
   fetched: Fetched,
   context: CollectContext,
   memory: SignerMemory,
-): FetchedIdentity | undefined {
+): Promise<FetchedIdentity | undefined> {
   const { config } = context;
   if (memory.unusable !== undefined) return undefined;
   if (!isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
-  stillInTime(`the identity of ${signer}`, context, replayTime(fetched));
   try {
-    const proof = readIdentity(signer, fetched.bytes);
+    const proof = await replayIdentity(signer, fetched.bytes, context);
     const { current, history } = proof;
     if (current instanceof Rejection) return undefined;
     if (
@@ -68,7 +67,7 @@ function freshIdentity(
     )
       return undefined;
     if (!isPlc(signer) && !isNewestKey(current.key.didKey, memory)) return undefined;
-    return { fetched, proof, directory: NO_DIRECTORY };
+    return { fetched, proven: proof, proof, directory: NO_DIRECTORY };
   } catch (error) {
     if (error instanceof Rejection) return undefined;
     throw error;

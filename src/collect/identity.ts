@@ -3,23 +3,18 @@ import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import { type Fetched, isUnanswered } from "../verify/evidence.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
-import { answerTo, badStatus, type CollectContext, fetched, Missing, stillInTime } from "./context.ts";
+import { answerTo, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
 import { MAX_IDENTITY } from "./limits.ts";
+import { replayIdentity } from "./replay.ts";
 import { inTurn, Question } from "./retry.ts";
 import { itSays, readError } from "./said.ts";
-
-/** Bytes of a log that are replayed in a millisecond: an operation has about 700, and its signature takes 1.4 ms. */
-const REPLAYED = 512;
-
-/** Milliseconds that it may well take to replay a log. */
-export function replayTime({ bytes }: Fetched): number {
-  return bytes.length / REPLAYED;
-}
 
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
   readonly fetched: Fetched;
-  /** Absent where the log does not prove itself, and where it was rolled back: then it is not acted upon. */
+  /** What the bytes prove, or why they prove nothing; so that nobody replays them a second time. */
+  readonly proven: IdentityProof | Rejection;
+  /** The same where it is acted upon. Absent where the log does not prove itself, and where it was rolled back. */
   readonly proof?: IdentityProof;
   /** The log proves itself, and lacks an operation that is known. */
   readonly isBehind?: true;
@@ -43,7 +38,8 @@ export async function fetchIdentity(
   if (isPlc(did)) return fetchPlc(did, context, memory, from);
   const { fetchDidWeb } = await import("./did-web.ts");
   const answer = await fetchDidWeb(did, context);
-  return { fetched: answer, proof: readIdentity(did, answer.bytes), directory: 0 };
+  const proof = readIdentity(did, answer.bytes);
+  return { fetched: answer, proven: proof, proof, directory: 0 };
 }
 
 /** One directory, asked for the log of one signer. */
@@ -84,8 +80,8 @@ async function fetchPlc(
   }
   // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
   if (doubtful !== undefined) {
-    const { fetched: log, directory, proof } = doubtful;
-    return { fetched: log, directory, ...(proof && { isBehind: true }) };
+    const { proof, ...rest } = doubtful;
+    return { ...rest, ...(proof && { isBehind: true }) };
   }
   throw worstOf([...failures.values()]);
 }
@@ -125,17 +121,16 @@ async function askDirectory(
     );
   if (response.status !== 200) badStatus("identity", response, itSays(readError(response)));
   const log = fetched(response);
-  stillInTime(`the log of ${did}`, context, replayTime(log));
-  const proof = proofOf(did, log.bytes);
-  return { fetched: log, ...(proof && { proof }), directory: index };
+  const proven = await proofOf(did, log.bytes, context);
+  return { fetched: log, proven, ...(proven instanceof Rejection ? {} : { proof: proven }), directory: index };
 }
 
-/** @returns undefined where the log does not prove itself */
-function proofOf(did: Did, bytes: Uint8Array): IdentityProof | undefined {
+/** @returns why not, where the log does not prove itself */
+async function proofOf(did: Did, bytes: Uint8Array, context: CollectContext): Promise<IdentityProof | Rejection> {
   try {
-    return readIdentity(did, bytes);
+    return await replayIdentity(did, bytes, context);
   } catch (error) {
-    if (error instanceof Rejection) return undefined;
+    if (error instanceof Rejection) return error;
     throw error;
   }
 }

@@ -101,13 +101,13 @@ export class SignerSearch {
   }
 
   /** The record of the digest, and that of the tag at the same time where its address is known. */
-  async #records({ fetched, proof }: FetchedIdentity, order?: "one by one"): Promise<readonly Collected[]> {
+  async #records({ fetched, proven, proof }: FetchedIdentity, order?: "one by one"): Promise<readonly Collected[]> {
     const identity = proof?.current;
     const known = { signer: this.#signer, identity: fetched };
     const found = (signature: SignatureEvidence): Collected => ({
       kind: "signature",
       signature,
-      ...(proof && { proof }),
+      proof: proven,
     });
     if (identity === undefined || identity instanceof Rejection) return [found(known)];
 

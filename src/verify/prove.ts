@@ -28,12 +28,12 @@ export function soughtFor({ digest }: Subject, tag: string | undefined, name: At
  * Turns one signature's bytes into facts that hold whatever the policy says and whatever time it is
  * (spec 5.1, 5.3 to 5.6).
  *
- * @param proof what `readIdentity` made of `signature.identity`, where the caller needed it before (to
+ * @param proof what `readIdentity` made of `signature.identity`, or threw, where the caller needed it before (to
  * find the PDS); read here otherwise
  * @returns facts; or the first check that failed, as a finding: `record.absent` where the absence is
  * proven. With what was seen on the way.
  */
-export function attempt(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof): Attempt {
+export function attempt(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
   const { signer } = signature;
   const revs: Tid[] = [];
   let seen: Omit<Sighting, "revs"> | undefined;
@@ -41,6 +41,7 @@ export function attempt(sought: Sought, signature: SignatureEvidence, proof?: Id
   const sighting = (): { sighting?: Sighting } => (seen === undefined ? {} : { sighting: { ...seen, revs } });
   try {
     const identity = proof ?? readIdentity(signer, signature.identity.bytes);
+    if (identity instanceof Rejection) throw identity;
     if (identity.did !== signer) throw new Error("the identity given is another signer's");
     seen = sightingOf(identity);
     const { current } = identity;

@@ -13,6 +13,7 @@ import {
   World,
 } from "../support/binary.ts";
 import { HostileServer } from "../support/hostile-server.ts";
+import { manyKeys } from "../support/plc-operations.ts";
 import { run } from "../support/process.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
@@ -47,6 +48,21 @@ function under(name: string, settings: object, policy = enforcing(world.signer.d
 
 /** Accepts connections and says nothing, not even in TLS. */
 const silence = () => HostileServer.start("accept and be silent");
+
+describe("15 signers whose logs cost all of the time", () => {
+  it("do not keep the 16th from being heard", async () => {
+    const logs = await Promise.all(Array.from({ length: 15 }, async (_, i) => manyKeys(`hostile ${i}`, world.begun)));
+    world.plc.add(...logs);
+    // Whoever answers last is looked at last.
+    world.plc.delay(500, ({ path }) => path.includes(world.signer.did));
+    const all = enforcing(world.signer.did, ...logs.map(({ did }) => did));
+    const asked = under("many-keys", { deadline: "8s" }, all);
+    expect(headline(await world.pull(world.name, image, asked))).toBe("0 allow signed");
+    world.plc.reset();
+    const hostile = enforcing(...logs.map(({ did }) => did));
+    expect(headline(await world.pull(world.name, image, under("all-hostile", { deadline: "2s" }, hostile)))).toBe(OVER);
+  });
+});
 
 // Again where the watchdog barked before the judgement at the deadline was done, as on a machine that has no
 // time for it: a judgement that is never done fails each time.

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { BlockMap } from "@atproto/repo";
 import { type DocumentForm, didDocument } from "./did-document.ts";
-import { SigningKey } from "./signing-key.ts";
+import { SigningKey, signingKey } from "./signing-key.ts";
 
 /** An operation before or after it is signed. Plain objects, so that tests can build invalid ones. */
 export type Operation = Record<string, unknown>;
@@ -249,3 +249,14 @@ function base32(bytes: Uint8Array): string {
     .map((five) => "abcdefghijklmnopqrstuvwxyz234567"[Number.parseInt(five, 2)])
     .join("");
 }
+
+/** A log of one operation with as many rotation keys as a log may try, each slow to check; the last of them signed. */
+export async function manyKeys(name: string, at: number): Promise<PlcLog> {
+  const keys = Array.from({ length: MANY }, (_, i) => signingKey("p256", `slow ${i}`));
+  const signer = keys.at(-1) as SigningKey;
+  const pds = "https://pds.example";
+  return PlcLog.create({ rotationKeys: keys, signingKey: signer, handle: `${name}.test`, pds }, { at, signer });
+}
+
+/** What {@link manyKeys} names. */
+const MANY = 250;

@@ -638,13 +638,16 @@ describe("a log that is meant to cost time", () => {
     expect(outcome({ did, entries: () => entries })).toBe(INVALID);
   });
 
-  it("has 250 pairs of operation and rotation key at most", async () => {
-    const [key, other] = [signingKey("k256", "at the end"), signingKey("k256", "behind it")];
+  it.each<[string, (i: number) => SigningKey | string, number]>([
     // Keys that cannot be read cost time as well.
-    const rotationKeys = [...Array.from({ length: 123 }, (_, i) => `did:key:z${i}`), key, other];
-    const log = await PlcLog.create({ ...STATE, rotationKeys }, { at: AT, signer: key }); // 124
+    ["500 pairs of operation and rotation key, unreadable or of k256,", (i) => `did:key:z${i}`, 248],
+    ["250 pairs of operation and rotation key of p256", (i) => signingKey("p256", `tried ${i}`), 124],
+  ])("has %s at most", async (_, keyAt, count) => {
+    const [key, other] = [signingKey("k256", "at the end"), signingKey("k256", "behind it")];
+    const rotationKeys = [...Array.from({ length: count }, (_, i) => keyAt(i)), key, other];
+    const log = await PlcLog.create({ ...STATE, rotationKeys }, { at: AT, signer: key }); // 249
     await log.update({ signingKey: next }, { at: AT + 1, signer: key }); // 1: the key that signed last is tried first
-    await log.update({ signingKey: last }, { at: AT + 2, signer: other }); // 125
+    await log.update({ signingKey: last }, { at: AT + 2, signer: other }); // 250
     expect(outcome(log)).toBe(last.did());
     await log.update({ signingKey: next }, { at: AT + 3, signer: other }); // 1
     expect(outcome(log)).toBe(INVALID);

@@ -4,7 +4,6 @@ import { fetchIdentity } from "../../../src/collect/identity.ts";
 import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import { Rejection } from "../../../src/rejection.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import { fixedDeadline } from "../../support/deciding.ts";
 import { json, NOW, signer, type TestSigner } from "../../support/evidence.ts";
 import type { Answer } from "../../support/http-server.ts";
 import { World } from "../../support/world.ts";
@@ -107,23 +106,6 @@ describe("fetchIdentity of a did:plc", () => {
     const failed = fetchIdentity(alice.did, world.context(BOTH));
     await expect(failed).rejects.toMatchObject({ code });
     await expect(failed).rejects.toThrow(/plc\.example.*; .*plc2\.example/);
-  });
-
-  it.each([
-    ["there is time for it", 0.01, undefined],
-    ["there is not", 0, "net.deadline"],
-  ])("replays no log for which there is no time: a ms for 512 bytes; %s", async (_, more, code) => {
-    await using world = await World.start(alice);
-    const context = world.context();
-    const deadline = fixedDeadline(alice.log.bytes().length / 512 + more);
-    const http: typeof context.http = (request) => context.http(request, context.deadline);
-    const asked = fetchIdentity(alice.did, { ...context, http, deadline });
-    expect(
-      await asked.then(
-        ({ proof }) => proof?.did,
-        (error: Missing) => error.code,
-      ),
-    ).toBe(code ?? alice.did);
   });
 
   it("lets a bug through", async () => {
