@@ -51,7 +51,9 @@ const silence = () => HostileServer.start("accept and be silent");
 
 describe("15 signers whose logs cost all of the time", () => {
   it("do not keep the 16th from being heard", async () => {
-    const logs = await Promise.all(Array.from({ length: 15 }, async (_, i) => manyKeys(`hostile ${i}`, world.begun)));
+    const logs = await Promise.all(
+      Array.from({ length: 15 }, async (_, i) => manyKeys(`hostile ${i}`, world.begun, 250)),
+    );
     world.plc.add(...logs);
     // Whoever answers last is looked at last.
     world.plc.delay(500, ({ path }) => path.includes(world.signer.did));

@@ -45,7 +45,7 @@ export function nameAt(source: string, line: number): string {
   const names = source
     .split("\n")
     .slice(0, line)
-    .map((text) => /^(?:export )?(?:function|const|class) [[{]?(\w+)/.exec(text)?.[1]);
+    .map((text) => /^(?:export )?(?:function\*?|const|class) [[{]?(\w+)/.exec(text)?.[1]);
   return names.findLast((name) => name !== undefined) ?? "";
 }
 

@@ -223,7 +223,7 @@ describe("a DID document", () => {
   it("ends in a rejection, whatever the bytes are", () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.json().map(toUtf8)), (bytes) => {
-        expect(codeOf(() => readDidDocument(did, bytes))).toBe("identity.invalid");
+        expect(["identity.invalid", "identity.bad_response"]).toContain(codeOf(() => readDidDocument(did, bytes)));
       }),
       { numRuns: 400 },
     );

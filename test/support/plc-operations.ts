@@ -250,13 +250,10 @@ function base32(bytes: Uint8Array): string {
     .join("");
 }
 
-/** A log of one operation with as many rotation keys as a log may try, each slow to check; the last of them signed. */
-export async function manyKeys(name: string, at: number): Promise<PlcLog> {
-  const keys = Array.from({ length: MANY }, (_, i) => signingKey("p256", `slow ${i}`));
+/** A log of one operation with this many rotation keys, each slow to check; the last of them signed. */
+export async function manyKeys(name: string, at: number, count: number): Promise<PlcLog> {
+  const keys = Array.from({ length: count }, (_, i) => signingKey("p256", `slow ${i}`));
   const signer = keys.at(-1) as SigningKey;
   const pds = "https://pds.example";
   return PlcLog.create({ rotationKeys: keys, signingKey: signer, handle: `${name}.test`, pds }, { at, signer });
 }
-
-/** What {@link manyKeys} names. */
-const MANY = 250;

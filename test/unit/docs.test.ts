@@ -173,7 +173,7 @@ describe("docs/assurance.md", () => {
       const mutation = parseLine(line) ?? expect.fail(`cannot be read: ${line}`);
       expect(line.startsWith(lineOf(mutation)), line).toBe(true);
       const { file, within, original } = mutation;
-      const [, body = ""] = read(file).split(new RegExp(`\\b(?:function|const|class) [[{]?${within}\\b`));
+      const [, body = ""] = read(file).split(new RegExp(`\\b(?:function\\*?|const|class) [[{]?${within}\\b`));
       expect(shown(body, Number.POSITIVE_INFINITY), line).toContain(original.replace(/…$/, ""));
     }
   });
