@@ -4,6 +4,7 @@ import { type Finding, ok, problem, warning } from "../doctor/check.ts";
 import { HttpFailure, type HttpRequest } from "../net/exchange.ts";
 import { isJudging } from "../policy/finding.ts";
 import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
+import { signersOfAll } from "../policy/signer-refs.ts";
 import { isLasting } from "../policy/standing.ts";
 import { askIdentities } from "./policy-identities.ts";
 
@@ -44,10 +45,10 @@ function notAsked(name: string, what: string, count: number): readonly Finding[]
   return [warning(name, `${count} more ${what} were not asked`, advice)];
 }
 
-function signersOf({ rules, everyone, fallback }: TrustPolicy, now: number): readonly TrustedSigner[] {
-  const trusted =
-    fallback === "audit" ? everyone : rules.filter(isJudging).flatMap(({ requirement }) => requirement.signers);
-  return [...new Map(trusted.filter((one) => isLasting(one, now)).map((one) => [one.did, one])).values()];
+function signersOf(policy: TrustPolicy, now: number): readonly TrustedSigner[] {
+  const { rules, everyone, fallback } = policy;
+  const trusted = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
+  return trusted.filter((one) => isLasting(one, now));
 }
 
 /** Hosts that rules with evidence name, in their order; wildcards name none. */

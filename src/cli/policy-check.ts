@@ -4,6 +4,7 @@ import { formatReference, normaliseReference } from "../oci/reference.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
 import { inOrder, lintPolicy } from "../policy/lint.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
+import { signersOfAll } from "../policy/signer-refs.ts";
 import { isLasting } from "../policy/standing.ts";
 import { reject } from "../rejection.ts";
 import { codeFrame } from "./code-frame.ts";
@@ -91,10 +92,10 @@ async function checkIdentities(
 }
 
 /** Those whose identities matter to some image, each once. */
-function trustedNow({ rules, everyone, fallback }: TrustPolicy, now: number) {
-  const signers =
-    fallback === "audit" ? everyone : rules.filter(isJudging).flatMap(({ requirement }) => requirement.signers);
-  return [...new Set(signers)].filter((signer) => isLasting(signer, now)).map(({ did }) => did);
+function trustedNow(policy: TrustPolicy, now: number) {
+  const { rules, everyone, fallback } = policy;
+  const signers = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
+  return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
 }
 
 function notAsked(count: number): PolicyFinding {

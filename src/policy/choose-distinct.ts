@@ -6,8 +6,13 @@
  * the way moves to its other key.
  *
  * @param offered the lists, and in each what is preferred first
+ * @param enough so many are not exceeded
  */
-export function chooseDistinct<T>(offered: readonly (readonly T[])[], keyOf: (one: T) => string): readonly T[] {
+export function chooseDistinct<T>(
+  offered: Iterable<readonly T[]>,
+  keyOf: (one: T) => string,
+  enough = Number.POSITIVE_INFINITY,
+): readonly T[] {
   const chosen = new Map<string, { one: T; all: readonly T[] }>();
   const place = (all: readonly T[], tried: Set<string>): boolean => {
     for (const one of all) {
@@ -22,6 +27,9 @@ export function chooseDistinct<T>(offered: readonly (readonly T[])[], keyOf: (on
     }
     return false;
   };
-  for (const all of offered) place(all, new Set());
+  for (const all of offered) {
+    if (chosen.size >= enough) break;
+    place(all, new Set());
+  }
   return [...chosen.values()].map(({ one }) => one);
 }

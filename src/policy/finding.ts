@@ -37,9 +37,9 @@ export function called({ did, name }: TrustedSigner): string {
 }
 
 /** Three at most by name: a message is one sentence, however long the list. */
-export function listed(all: readonly string[]): string {
+export function listed<T>(all: readonly T[], text: (one: T) => string): string {
   const more = all.length - 3;
-  return `${all.slice(0, 3).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return `${all.slice(0, 3).map(text).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** A place as an optional property. */

@@ -2,9 +2,9 @@ import type { Identity } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { RejectionCode } from "../rejection.ts";
-import { chooseDistinct } from "./choose-distinct.ts";
 import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import type { PolicyRule, TrustedSigner } from "./policy.ts";
+import { selecting } from "./signer-refs.ts";
 import { isLasting } from "./standing.ts";
 
 /** What was learned of a signer's identity: who they are now, or why that is not known. */
@@ -31,8 +31,13 @@ export function lintIdentities(
       findings.push(unusable(signer, identity, question));
     }
   }
-  for (const rule of question.policy.rules.filter(isJudging)) {
-    findings.push(...shared(rule, known, question), ...youngKeys(rule, known, question));
+  const { policy, now } = question;
+  const lasting = selecting(policy, (signer) => isLasting(signer, now));
+  const asked = selecting(policy, ({ did }) => known.has(did));
+  for (const rule of policy.rules.filter(isJudging)) {
+    const askedOf = asked(rule.trusts);
+    const unasked = lasting(rule.trusts).length - askedOf.filter((signer) => isLasting(signer, now)).length;
+    findings.push(...shared(rule, askedOf, unasked, known, question), ...youngKeys(rule, askedOf, known, question));
   }
   return findings;
 }
@@ -83,32 +88,36 @@ function lintIdentity(
   return findings;
 }
 
-/** What makes two signers one: whoever has the key, or runs the PDS, can sign for both. */
+/**
+ * What makes two signers one: whoever has the key, or runs the PDS, can sign for both.
+ *
+ * @param looked those of the rule's signers whose identities are known
+ * @param unasked how many of the others may sign by keys of their own
+ */
 function shared(
   rule: PolicyRule,
+  looked: readonly TrustedSigner[],
+  unasked: number,
   known: ReadonlyMap<Did, Identity>,
   { now, places }: PolicyQuestion,
 ): readonly PolicyFinding[] {
-  const { signers, minSignatures } = rule.requirement;
+  const { minSignatures } = rule.requirement;
   if (minSignatures === 1) return [];
-  const lasting = signers.filter((signer) => isLasting(signer, now));
+  const lasting = looked.filter((signer) => isLasting(signer, now));
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   const keyOf = ({ did }: TrustedSigner) => known.get(did)?.key.didKey ?? did;
-  const keys = chooseDistinct(
-    lasting.map((signer) => [keyOf(signer)]),
-    (key) => key,
-  ).length;
+  const keys = new Set(lasting.map(keyOf)).size + unasked;
   const isReachable = keys >= minSignatures;
   const asked = `rule "${rule.name}" asks for ${minSignatures} signatures`;
   const advice = "trust signers who depend on nothing in common";
   return [
     ...groups(lasting, keyOf).map((group): PolicyFinding => {
       const reached = isReachable ? "" : ` and can get ${keys}`;
-      const message = `${asked}${reached}: these signers have one key and count as one: ${listed(group.map(called))}`;
+      const message = `${asked}${reached}: these signers have one key and count as one: ${listed(group, called)}`;
       return { severity: isReachable ? "warning" : "error", name: "shared-key", message, advice, ...at(place) };
     }),
     ...groups(lasting, ({ did }) => known.get(did)?.pds ?? did).map((group): PolicyFinding => {
-      const message = `${asked}: the operator of one PDS can write for ${listed(group.map(called))}`;
+      const message = `${asked}: the operator of one PDS can write for ${listed(group, called)}`;
       return { severity: "warning", name: "shared-pds", message, advice, ...at(place) };
     }),
   ];
@@ -124,12 +133,13 @@ function groups(
 
 function youngKeys(
   rule: PolicyRule,
+  asked: readonly TrustedSigner[],
   known: ReadonlyMap<Did, Identity>,
   { now, places }: PolicyQuestion,
 ): readonly PolicyFinding[] {
-  const { signers, minKeyAge } = rule.requirement;
+  const { minKeyAge } = rule.requirement;
   if (minKeyAge === undefined) return [];
-  return signers.flatMap((signer) => {
+  return asked.flatMap((signer) => {
     const since = known.get(signer.did)?.keySince;
     if (since === undefined || signer.keys !== undefined || now - since >= minKeyAge) return [];
     const message = `the key of ${called(signer)} is new since ${formatDateTime(since)}: rule "${rule.name}" refuses it until ${formatDateTime(since + minKeyAge)}`;

@@ -1,6 +1,7 @@
 import { formatDateTime } from "../encoding/time.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
 import type { TrustedSigner } from "./policy.ts";
+import { countOf, signersOfAll } from "./signer-refs.ts";
 import { standingOf } from "./standing.ts";
 
 /** How long before the trust in a signer ends it is said: time enough for a change of every node's policy. */
@@ -10,11 +11,14 @@ const SOON = 14 * 24 * 60 * 60 * 1000;
 export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] {
   const { policy } = question;
   const judging = policy.rules.filter(isJudging);
-  const asked = new Set(judging.flatMap(({ requirement }) => requirement.signers));
+  const asked = new Set(signersOfAll(policy, judging));
   const asksAll = policy.fallback === "audit";
   // A rule that trusts all of the file names nobody.
   const named = new Set(
-    judging.flatMap(({ requirement: { signers } }) => (signers.length < policy.everyone.length ? signers : [])),
+    signersOfAll(
+      policy,
+      judging.filter(({ trusts }) => countOf(trusts) < policy.everyone.length),
+    ),
   );
   const findings = policy.everyone.flatMap((signer) => [
     ...standing(signer, named.has(signer), question),
@@ -25,7 +29,7 @@ export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] 
 
 /** A policy as it is installed, and rules that audit for nobody: each image gets policy.no_signers there. */
 function noSigners({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
-  const waiting = policy.rules.filter((rule) => isJudging(rule) && rule.requirement.signers.length === 0);
+  const waiting = policy.rules.filter((rule) => isJudging(rule) && countOf(rule.trusts) === 0);
   const [first] = waiting;
   const name = "no-signers";
   if (policy.everyone.length === 0 && (first !== undefined || policy.fallback === "audit")) {

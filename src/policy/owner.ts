@@ -6,6 +6,10 @@ import type { Requirement } from "./policy.ts";
  *
  * @param host the name's, attacker-controlled
  */
-export function demandsOwner({ owner }: Requirement, host: string, atcrHosts: readonly string[]): boolean {
+export function demandsOwner(
+  { owner }: Pick<Requirement, "owner">,
+  host: string,
+  atcrHosts: readonly string[],
+): boolean {
   return owner === undefined ? atcrHosts.includes(host) : owner === "match";
 }

@@ -9,16 +9,28 @@ export interface TrustPolicy {
   /** In file order; the first whose scope matches is selected. */
   readonly rules: readonly PolicyRule[];
   readonly fallback: "deny" | "allow" | "audit";
-  /** Everybody the file names, for `default: audit`. */
+  /** Each signer that the files name, once: those under trustedDIDs first. `default: audit` trusts them all. */
   readonly everyone: readonly TrustedSigner[];
+}
+
+/**
+ * The signers of a rule, by their places in {@link TrustPolicy.everyone}: a thousand rules that trust the same
+ * ten thousand cost no more than one does, in memory and where they are remembered.
+ */
+export interface SignerRefs {
+  /** The first so many: all those under trustedDIDs, or 0. */
+  readonly inherited: number;
+  /** And these, none of them among the first, in the order of the rule. */
+  readonly own: readonly number[];
 }
 
 export interface PolicyRule {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly action: "enforce" | "audit" | "allow" | "deny";
+  readonly trusts: SignerRefs;
   /** What enforce and audit require; what is written under allow and deny requires nothing. */
-  readonly requirement: Requirement;
+  readonly requirement: Omit<Requirement, "signers">;
 }
 
 export interface Requirement {

@@ -1,11 +1,12 @@
 import { LONGEST_DURATION, parseDuration } from "../encoding/duration.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
-import type { PolicyRule, Requirement, TrustedSigner } from "./policy.ts";
+import type { PolicyRule, Requirement, SignerRefs } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { RequirementShape, RuleShape } from "./schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
 import type { Decision } from "./select.ts";
+import { countOf } from "./signer-refs.ts";
 import { readDids, type Signers } from "./signers.ts";
 
 /** Most rules of a policy. Each is held against the name of each image. */
@@ -64,11 +65,11 @@ function checkName(name: string, { file, path }: At, places: ReadonlyMap<string,
 function readRule({ file, path }: At, shape: RuleShape, signers: Signers): PolicyRule {
   const { name, action } = shape;
   const scopes = readScopes(file, shape, [...path, "scope"]);
-  const requirement =
-    action === "enforce" || action === "audit"
-      ? readRequirement(file, shape, signers, path)
-      : refuseRequirement(file, shape, path);
-  return { name, scopes, action, requirement };
+  if (action === "enforce" || action === "audit") {
+    const trusts = readTrusted(file, shape, signers, path);
+    return { name, scopes, action, trusts, requirement: readRequirement(file, shape, path) };
+  }
+  return { name, scopes, action, trusts: NOBODY, requirement: refuseRequirement(file, shape, path) };
 }
 
 function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath): readonly Scope[] {
@@ -83,24 +84,12 @@ function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath
   return typeof scope === "string" ? [read(scope, path)] : scope.map((text, i) => read(text, [...path, i]));
 }
 
-function readRequirement(
-  file: YamlFile,
-  { action, ...rule }: RuleShape,
-  signers: Signers,
-  path: YamlPath,
-): Requirement {
+function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: YamlPath): PolicyRule["requirement"] {
   const shape: RequirementShape = rule.require ?? {};
   const at = [...path, "require"];
   if (shape.signature === false) {
     const advice = 'for images that need none write "action: allow"';
     file.fail({ path: [...at, "signature"], expected: `true, as ${action} judges signatures`, advice });
-  }
-  const trusted = readTrusted(file, shape, signers, at);
-  // Audit refuses nothing: there it is a state, told by each answer (policy.no_signers) and by policy check.
-  if (trusted.length === 0 && action === "enforce") {
-    const isListed = shape.trustedDIDs !== undefined;
-    const expected = "a DID under trustedDIDs whose signature satisfies this rule";
-    file.fail({ path: isListed ? [...at, "trustedDIDs"] : path, found: "no DID that this rule trusts", expected });
   }
   const span = (key: SpanKey): number | undefined => readSpan(file, shape[key], [...at, key]);
   const [maxAge, minKeyAge, maxStaleness] = [span("maxAge"), span("minKeyAge"), span("maxStaleness")];
@@ -109,7 +98,6 @@ function readRequirement(
     file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
   }
   return {
-    signers: trusted,
     minSignatures: shape.minSignatures ?? 1,
     repository: readRepository(file, shape.repository ?? "match", [...at, "repository"]),
     tag: shape.tag ?? "any",
@@ -121,32 +109,38 @@ function readRequirement(
 }
 
 /** What nobody will check must not stand in the file: somebody might rely on it (spec 2.4). */
-function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path: YamlPath): Requirement {
+function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path: YamlPath): PolicyRule["requirement"] {
   for (const [key, value] of Object.entries(require ?? {})) {
     if (key === "signature" && value === false) continue;
     const advice = `remove it, or write "action: enforce"`;
     const found = `a requirement beside "action: ${action}", which looks at no signature`;
     file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
   }
-  return { signers: [], minSignatures: 1, repository: "match", tag: "any" };
+  return { minSignatures: 1, repository: "match", tag: "any" };
 }
 
+const NOBODY: SignerRefs = { inherited: 0, own: [] };
+
 /** The rule's signers: all of the file where it names none; else its own, after those of the list form. */
-function readTrusted(
-  file: YamlFile,
-  { trustedDIDs }: RequirementShape,
-  signers: Signers,
-  path: YamlPath,
-): readonly TrustedSigner[] {
-  if (trustedDIDs === undefined) return signers.trusted;
-  const own = readDids(file, trustedDIDs, [...path, "trustedDIDs"]).map((did) => {
-    const at = { file, path: [...path, "trustedDIDs", trustedDIDs.indexOf(did)] };
-    const advice = "add it there, or correct it";
-    return signers.find(did, at) ?? file.fail({ ...at, expected: "a DID of the map trustedDIDs", advice });
-  });
-  if (!signers.areInherited) return own;
-  const inherited = new Set(signers.trusted);
-  return [...signers.trusted, ...own.filter((signer) => !inherited.has(signer))];
+function readTrusted(file: YamlFile, { action, require }: RuleShape, signers: Signers, rule: YamlPath): SignerRefs {
+  const texts = require?.trustedDIDs;
+  const path = [...rule, "require", "trustedDIDs"];
+  const inherited = texts === undefined || signers.areInherited ? signers.trusted : 0;
+  const own: number[] = [];
+  for (const [did, i] of readDids(file, texts ?? [], path)) {
+    const at = () => ({ file, path: [...path, i] });
+    const index = signers.find(did, at);
+    if (index === undefined)
+      file.fail({ ...at(), expected: "a DID of the map trustedDIDs", advice: "add it there, or correct it" });
+    if (index >= inherited) own.push(index);
+  }
+  const trusts = { inherited, own };
+  // Audit refuses nothing: there it is a state, told by each answer (policy.no_signers) and by policy check.
+  if (countOf(trusts) === 0 && action === "enforce") {
+    const expected = "a DID under trustedDIDs whose signature satisfies this rule";
+    file.fail({ path: texts === undefined ? rule : path, found: "no DID that this rule trusts", expected });
+  }
+  return trusts;
 }
 
 type SpanKey = "maxAge" | "minKeyAge" | "maxStaleness";

@@ -2,6 +2,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import type { PolicyRule, Rule, TrustPolicy } from "./policy.ts";
 import { matchesScope } from "./scope.ts";
+import { signersOf } from "./signer-refs.ts";
 
 /** What a policy says about one image before any evidence is looked at (spec 2.1 to 2.3). */
 export type Selection =
@@ -66,7 +67,7 @@ export function selectionOf(decision: Decision, policy: TrustPolicy, name: Image
     case "digests.allow":
       return { kind: "exempt", because: "the policy lists this digest under allow" };
     case "rule":
-      return selectRule(decision.rule, name);
+      return selectRule(decision.rule, policy, name);
     case "default":
       return selectDefault(policy, name);
   }
@@ -86,7 +87,11 @@ function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean
   return scopes.some((scope) => matchesScope(scope, host, path));
 }
 
-function selectRule({ name: rule, action, requirement }: PolicyRule, { host, path }: ImageReference): Selection {
+function selectRule(
+  { name: rule, action, trusts, requirement }: PolicyRule,
+  policy: TrustPolicy,
+  { host, path }: ImageReference,
+): Selection {
   switch (action) {
     case "allow":
       return { kind: "exempt", rule, because: `rule "${rule}" exempts ${host}/${path}` };
@@ -94,7 +99,10 @@ function selectRule({ name: rule, action, requirement }: PolicyRule, { host, pat
       return { kind: "denied", rule, because: `rule "${rule}" denies ${host}/${path}` };
     case "enforce":
     case "audit":
-      return { kind: "judge", rule: { name: rule, action, requirement } };
+      return {
+        kind: "judge",
+        rule: { name: rule, action, requirement: { ...requirement, signers: signersOf(policy, trusts) } },
+      };
   }
 }
 

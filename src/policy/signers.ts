@@ -12,13 +12,13 @@ const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:w
 
 /** The DIDs that a policy names, none at first, and what it says about each. One object stands for one DID. */
 export class Signers {
-  /** The DIDs under trustedDIDs, in the order of the files. */
-  readonly trusted: readonly TrustedSigner[];
+  /** How many DIDs stand under trustedDIDs: the first of all. */
+  readonly trusted: number;
   /** True in the list form: every rule trusts the DIDs under trustedDIDs, whomever it names itself. */
   readonly areInherited: boolean;
   /** The DIDs under revokedDIDs, and where each stands first. */
   readonly revoked: ReadonlyMap<Did, At>;
-  readonly #known = new Map<Did, { readonly signer: TrustedSigner; readonly at: At }>();
+  readonly #known = new Map<Did, { readonly index: number; readonly signer: TrustedSigner; readonly at: At }>();
 
   /**
    * Reads trustedDIDs in both forms, and revokedDIDs.
@@ -33,15 +33,15 @@ export class Signers {
       if (Array.isArray(trustedDIDs)) this.#addList(file, trustedDIDs);
       else this.#addMap(file, trustedDIDs);
     }
-    this.trusted = this.everyone();
+    this.trusted = this.#known.size;
   }
 
   /**
-   * What the policy says about a DID that a rule names: undefined where trustedDIDs is a map without
+   * The place among {@link everyone} of a DID that a rule names: undefined where trustedDIDs is a map without
    * it. Where trustedDIDs is a list, or absent, rules may name DIDs of their own.
    */
-  find(did: Did, at: At): TrustedSigner | undefined {
-    return this.#known.get(did)?.signer ?? (this.areInherited ? this.#addPlain(did, at) : undefined);
+  find(did: Did, at: () => At): number | undefined {
+    return this.#known.get(did)?.index ?? (this.areInherited ? this.#addPlain(did, at()) : undefined);
   }
 
   /** The DIDs under trustedDIDs and those found since. */
@@ -64,20 +64,24 @@ export class Signers {
         const found = `a DID that stands in ${lineOf(earlier)} already`;
         file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
       }
-      this.#known.set(did, { signer: readSigner(file, did, entry, this.revoked.has(did), at.path), at });
+      this.#add(readSigner(file, did, entry, this.revoked.has(did), at.path), at);
     }
   }
 
   #addList(file: YamlFile, texts: readonly string[]): void {
-    for (const did of readDids(file, texts, ["trustedDIDs"])) {
-      if (!this.#known.has(did)) this.#addPlain(did, { file, path: ["trustedDIDs", texts.indexOf(did)] });
+    for (const [did, i] of readDids(file, texts, ["trustedDIDs"])) {
+      if (!this.#known.has(did)) this.#addPlain(did, { file, path: ["trustedDIDs", i] });
     }
   }
 
-  #addPlain(did: Did, at: At): TrustedSigner {
-    const signer = { did, revoked: this.revoked.has(did) };
-    this.#known.set(did, { signer, at });
-    return signer;
+  #addPlain(did: Did, at: At): number {
+    return this.#add({ did, revoked: this.revoked.has(did) }, at);
+  }
+
+  #add(signer: TrustedSigner, at: At): number {
+    const index = this.#known.size;
+    this.#known.set(signer.did, { index, signer, at });
+    return index;
   }
 }
 
@@ -99,21 +103,22 @@ function readRevoked(files: readonly PolicyFile[]): ReadonlyMap<Did, At> {
   const revoked = new Map<Did, At>();
   for (const { file, shape } of files) {
     const texts = shape.revokedDIDs ?? [];
-    for (const did of readDids(file, texts, ["revokedDIDs"])) {
-      if (!revoked.has(did)) revoked.set(did, { file, path: ["revokedDIDs", texts.indexOf(did)] });
+    for (const [did, i] of readDids(file, texts, ["revokedDIDs"])) {
+      if (!revoked.has(did)) revoked.set(did, { file, path: ["revokedDIDs", i] });
     }
   }
   return revoked;
 }
 
-/** Reads a list of DIDs; one that stands in it twice counts once. */
-export function readDids(file: YamlFile, texts: readonly string[], path: YamlPath): readonly Did[] {
+/** Reads a list of DIDs; one that stands in it twice counts once. @returns each, and its first place in the list */
+export function readDids(file: YamlFile, texts: readonly string[], path: YamlPath): ReadonlyMap<Did, number> {
   checkCount(file, texts.length, path);
-  const dids = texts.map((text, i) => {
+  const dids = new Map<Did, number>();
+  for (const [i, text] of texts.entries()) {
     if (!isDid(text)) file.fail({ path: [...path, i], expected: A_DID });
-    return text;
-  });
-  return [...new Set(dids)];
+    if (!dids.has(text)) dids.set(text, i);
+  }
+  return dids;
 }
 
 function checkCount(file: YamlFile, count: number, path: YamlPath): void {

@@ -64,6 +64,25 @@ describe.concurrent("a policy and a configuration", () => {
     });
   });
 
+  it("are remembered by their size, not by their rules times their signers", async () => {
+    await withCache(async (world, image) => {
+      const dids = Array.from({ length: 3000 }, (_, i) => `did:web:s${i}.example.com`);
+      const policies = Array.from({ length: 300 }, (_, i) => ({
+        name: `r${i}`,
+        scope: `r${i}.example/**`,
+        action: "enforce",
+        require: { trustedDIDs: [`did:web:own${i}.example.com`] },
+      }));
+      const all = { name: "all", scope: "**", action: "enforce" };
+      const trustedDIDs = [...dids, world.signer.did];
+      const path = world.policy(JSON.stringify({ version: 1, trustedDIDs, policies: [...policies, all] }));
+      world.registry.attach("alice/app", image, { did: world.signer.did });
+      for (let i = 0; i < 2; i++) expect(headline(await world.pull(world.name, image, knowing(world)))).toBe(SIGNED);
+      const sizes = filesIn(world, "settings").map((file) => statSync(file).size);
+      expect([sizes.length, Math.max(...sizes) < 2 * statSync(path).size]).toEqual([2, true]);
+    });
+  });
+
   it.each<[string, (world: World) => unknown]>([
     ["a byte more in the policy", (world) => append(world, "policy.yaml", "\n")],
     ["a byte more in the configuration", (world) => append(world, "config.yaml", "\n")],

@@ -29,12 +29,13 @@ export function policy(
   rule: Partial<PolicyRule> = {},
 ): TrustPolicy {
   const all = signers.map((one) => (typeof one === "string" ? trusted(one) : one));
-  const required = { signers: all, minSignatures: 1, repository: "match", tag: "any", ...requirement } as const;
+  const required = { minSignatures: 1, repository: "match", tag: "any", ...requirement } as const;
+  const trusts = { inherited: all.length, own: [] };
   const scopes = [parseScope("registry.example/**") as Scope];
   return {
     deniedDigests: new Set(),
     allowedDigests: new Set(),
-    rules: [{ name: "production", scopes, action: "enforce", requirement: required, ...rule }],
+    rules: [{ name: "production", scopes, action: "enforce", trusts, requirement: required, ...rule }],
     fallback: "deny",
     everyone: all,
   };

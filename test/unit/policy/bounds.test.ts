@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { toTypedJson } from "../../../src/encoding/typed-json.ts";
 import { lintPolicy } from "../../../src/policy/lint.ts";
 import { parsePolicy, readPolicy } from "../../../src/policy/parse.ts";
+import { signersOf } from "../../../src/policy/signer-refs.ts";
 import { codeOf } from "../../support/rejection.ts";
 
 // Apart from the other tests: each takes as long as all of those together.
@@ -34,7 +36,12 @@ describe("a policy of the largest size", () => {
       1000,
       (i) => ` - {name: r${i}, scope: a.b/c, action: enforce, require: {trustedDIDs: [did:web:r${i}.example.com]}}\n`,
     )}`;
-    expect(parse(text).rules[999]?.requirement.signers).toHaveLength(10_001);
+    const policy = parse(text);
+    // Each rule adds to the policy what it says itself, and not its 10,000 signers once more.
+    expect(policy.everyone).toHaveLength(11_000);
+    expect(policy.rules[999]?.trusts).toEqual({ inherited: 10_000, own: [10_999] });
+    expect(signersOf(policy, policy.rules[999]?.trusts ?? expect.fail("no rule"))).toHaveLength(10_001);
+    expect(toTypedJson(policy).length).toBeLessThan(2 * text.length);
   });
 
   it("has more pairs of scopes than are compared, and the check of it says so", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import { parsePolicy, readPolicy } from "../../../src/policy/parse.ts";
+import { signersOf } from "../../../src/policy/signer-refs.ts";
 import { type Place, Rejection } from "../../../src/rejection.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
@@ -44,12 +45,12 @@ describe("a policy in several files", () => {
     const alice = { did: ALICE, revoked: false, name: "Alice" };
     const bob = { did: BOB, revoked: false };
     expect(policy.everyone).toEqual([alice, bob]);
-    expect(policy.rules.map(({ requirement }) => requirement.signers)).toEqual([[alice, bob], [bob]]);
+    expect(policy.rules.map(({ trusts }) => signersOf(policy, trusts))).toEqual([[alice, bob], [bob]]);
   });
 
   it("adds lists of DIDs up, and counts who stands in two of them once", () => {
     const { policy } = read(`${V}trustedDIDs: [${ALICE}]\n${rule("one")}`, `${V}trustedDIDs: [${BOB}, ${ALICE}]`);
-    expect(policy.rules[0]?.requirement.signers.map(({ did }) => did)).toEqual([ALICE, BOB]);
+    expect(policy.rules.map(({ trusts }) => signersOf(policy, trusts).map(({ did }) => did))).toEqual([[ALICE, BOB]]);
   });
 
   it("revokes whom any file revokes", () => {

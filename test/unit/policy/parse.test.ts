@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../../../src/policy/parse.ts";
 import type { TrustPolicy } from "../../../src/policy/policy.ts";
+import { signersOf } from "../../../src/policy/signer-refs.ts";
 import { Rejection } from "../../../src/rejection.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -34,7 +35,8 @@ ${rule.replace(/^/gm, "    ")}
 `;
 const withRequire = (requirement: string, head = MAP): string =>
   withRule(`action: enforce\nrequire:\n${requirement.replace(/^/gm, "  ")}`, head);
-const dids = (policy: TrustPolicy): string[] => (policy.rules[0]?.requirement.signers ?? []).map(({ did }) => did);
+const signers = (policy: TrustPolicy) => policy.rules.slice(0, 1).flatMap(({ trusts }) => signersOf(policy, trusts));
+const dids = (policy: TrustPolicy): string[] => signers(policy).map(({ did }) => did);
 
 describe("parsePolicy", () => {
   it("reads everything", () => {
@@ -85,7 +87,8 @@ default: audit
       minRev: "3l3qo2vutsw2b",
     };
     const bob = { did: BOB, revoked: true };
-    const nothing = { signers: [], minSignatures: 1, repository: "match", tag: "any" };
+    const nothing = { minSignatures: 1, repository: "match", tag: "any" };
+    const nobody = { inherited: 0, own: [] };
     expect(policy).toEqual({
       deniedDigests: new Set([`sha256:${HEX}`]),
       allowedDigests: new Set([`sha256:${HEX.replace(/0/g, "1")}`]),
@@ -96,6 +99,7 @@ default: audit
           name: "sandbox",
           scopes: [{ text: "registry.k8s.io/pause", segments: ["registry.k8s.io", "pause"] }],
           action: "allow",
+          trusts: nobody,
           requirement: nothing,
         },
         {
@@ -105,8 +109,8 @@ default: audit
             { text: "registry.example.com/prod/**", segments: ["registry.example.com", "prod", "**"] },
           ],
           action: "enforce",
+          trusts: { inherited: 0, own: [1, 0] },
           requirement: {
-            signers: [bob, alice],
             minSignatures: 2,
             maxAge: 90 * 86_400_000,
             maxStaleness: 86_400_000,
@@ -120,12 +124,14 @@ default: audit
           name: "rest",
           scopes: [{ text: "atcr.io/**", segments: ["atcr.io", "**"] }],
           action: "audit",
-          requirement: { signers: [alice, bob], minSignatures: 1, repository: ["app", "team/app"], tag: "any" },
+          trusts: { inherited: 2, own: [] },
+          requirement: { minSignatures: 1, repository: ["app", "team/app"], tag: "any" },
         },
         {
           name: "nothing",
           scopes: [{ text: "evil.example/**", segments: ["evil.example", "**"] }],
           action: "deny",
+          trusts: nobody,
           requirement: nothing,
         },
       ],
@@ -176,7 +182,7 @@ default: audit
 
     it("knows who is revoked in the list form too", () => {
       const text = withRequire(`trustedDIDs: [${CAROL}]`, `${LIST}revokedDIDs: [${CAROL}, ${ALICE}]\n`);
-      expect(parse(text).rules[0]?.requirement.signers).toEqual([
+      expect(signers(parse(text))).toEqual([
         { did: ALICE, revoked: true },
         { did: CAROL, revoked: true },
       ]);

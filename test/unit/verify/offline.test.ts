@@ -33,8 +33,8 @@ function policy(
   if ("expected" in scope) throw new Error(scope.expected);
   const { name, requirement } = rule([trusted(alice.did, about)], required);
   const none = new Set<never>();
-  const rules = [{ name, scopes: [scope], action, requirement }];
-  return { deniedDigests: none, allowedDigests: none, rules, fallback: "deny", everyone: [] };
+  const rules = [{ name, scopes: [scope], action, trusts: { inherited: 1, own: [] }, requirement }];
+  return { deniedDigests: none, allowedDigests: none, rules, fallback: "deny", everyone: requirement.signers };
 }
 
 function given(evidence: Partial<Evidence>, changes: Partial<SavedCase> = {}): SavedCase {
@@ -100,8 +100,8 @@ describe("judgeBundle", () => {
     const judged = async (who: TestSigner, required: Partial<Requirement>, about: Partial<TrustedSigner> = {}) => {
       const { signers: _, ...rest } = rule([], required).requirement;
       const [only] = policy().rules;
-      const requirement = { ...rest, signers: [trusted(who.did, about)] };
-      const own = { ...policy(), rules: [{ ...(only as NonNullable<typeof only>), requirement }] };
+      const rules = [{ ...(only as NonNullable<typeof only>), requirement: rest }];
+      const own = { ...policy(), rules, everyone: [trusted(who.did, about)] };
       const verdict = judgeBundle(given({ signatures: [await who.evidence()] }, { policy: own }));
       return verdict.outcome === "allow" ? "allow" : verdict.code;
     };
