@@ -76,7 +76,7 @@ describe.concurrent("a policy and a configuration", () => {
       const all = { name: "all", scope: "**", action: "enforce" };
       const trustedDIDs = [...dids, world.signer.did];
       const path = world.policy(JSON.stringify({ version: 1, trustedDIDs, policies: [...policies, all] }));
-      world.registry.attach("alice/app", image, { did: world.signer.did });
+      world.registry.attach("alice/app", image, { annotations: { "io.atcr.atproto.did": world.signer.did } });
       for (let i = 0; i < 2; i++) expect(headline(await world.pull(world.name, image, knowing(world)))).toBe(SIGNED);
       const sizes = filesIn(world, "settings").map((file) => statSync(file).size);
       expect([sizes.length, Math.max(...sizes) < 2 * statSync(path).size]).toEqual([2, true]);

@@ -80,7 +80,7 @@ describe("judgeBundle", () => {
     const judged = (tag: "any" | "match") => {
       const { rules, ...rest } = policy();
       const { requirement } = rule([trusted(own.did, { minRev })], { tag });
-      const asking = { ...rest, rules: rules.map((one) => ({ ...one, requirement })) };
+      const asking = { ...rest, rules: rules.map((one) => ({ ...one, requirement })), everyone: requirement.signers };
       return judgeBundle(given({ signatures: saved }, { tag: TAG, policy: asking }));
     };
     expect(judged("match")).toMatchObject({ code: "commit.older_than_pinned" });
