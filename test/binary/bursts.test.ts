@@ -80,7 +80,8 @@ describe("pulls at the same time", { timeout: 60_000 }, () => {
     await withCache(async (world) => {
       const images = await imagesOf(world, count);
       world.plc.delay(1000);
-      const answers = await Promise.all(images.map((image) => world.pull(world.name, image)));
+      const killAfter = 45_000;
+      const answers = await Promise.all(images.map((image) => world.pull(world.name, image, { killAfter })));
       expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: count });
       expect(filesIn(world, "turns")).toEqual([]);

@@ -29,6 +29,8 @@ export interface Ask {
   readonly redirect?: string;
   /** Run by this program, which is given the binary and its arguments. */
   readonly through?: readonly string[];
+  /** Milliseconds after which it is killed; default {@link KILL_AFTER}. */
+  readonly killAfter?: number;
   /** The program to run; default {@link BINARY}. */
   readonly binary?: string;
   /** Told the process as soon as it runs. */
@@ -64,7 +66,7 @@ export function ask(args: readonly string[], options: Ask = {}): Promise<Answere
   child.stderr?.on("data", (chunk: Buffer) => err.push(chunk));
   child.stdin?.on("error", () => {}); // it may end without reading
   if (stdin !== null && typeof stdin !== "number") child.stdin?.end(stdin);
-  const killer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER);
+  const killer = setTimeout(() => child.kill("SIGKILL"), options.killAfter ?? KILL_AFTER);
   options.started?.(child);
   return new Promise((done, fail) => {
     child.once("error", fail);
