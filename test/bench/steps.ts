@@ -102,7 +102,7 @@ const STEPS: readonly Step[] = [
     },
   },
   {
-    name: "log with 250 p256 rotation keys, the last of which signs",
+    name: "log with 250 p256 rotation keys (replayed in 250 steps)",
     input: async () => {
       const rotationKeys = Array.from({ length: 250 }, (_, i) => signingKey("p256", `rotation ${i}`));
       const { did, log } = await signerWith({ rotationKeys, others: 0 });
