@@ -51,8 +51,9 @@ const DNS_FILE = "net/txt.ts";
 const PROGRAM_FILES = ["registry/credential-helper.ts", "node/program.ts"];
 /** The only files that speak to containerd's sockets, or let it speak to us, when an administrator asks for that. */
 const PROBE_FILES = ["node/grpc.ts", "node/probe-registry.ts"];
-/** The only other file that opens a socket: journald's. */
+/** The only other files that open a socket: journald's; and one that is closed again, to see that a host takes connections. */
 const JOURNAL_FILE = "logging/journald.ts";
+const DIAL_FILE = "net/dial.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (packaging/check-repository.ts). */
 export const DATE_FILE = "encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
@@ -127,7 +128,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || file === DIAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -137,7 +138,7 @@ function boundaries(
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
   const wrappers = [
-    ...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, ...PROGRAM_FILES, ...PROBE_FILES, JOURNAL_FILE]),
+    ...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, ...PROGRAM_FILES, ...PROBE_FILES, JOURNAL_FILE, DIAL_FILE]),
   ].filter((file) => file.startsWith(`${entry}/`));
   const imports = isFile
     ? [{ files: [`src/${entry}`], rules: { "no-restricted-imports": boundaries(entry, entry, 0, pure) } }]

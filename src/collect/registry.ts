@@ -40,9 +40,10 @@ export async function searchRegistry(
   const mirrors = all.slice(0, -1).slice(0, MAX_MIRRORS);
   const search = new Search(subject, wanted, found);
   const missed: GapError[] = [];
-  for (const mirror of mirrors) {
-    // Instead of being asked again it hands over.
-    const { place, listing } = await listAt(mirror, subject, context, 1);
+  for (const [i, mirror] of mirrors.entries()) {
+    // Instead of being asked again it hands over, and leaves those behind it their share of the time.
+    const share = context.deadline.remaining() / (mirrors.length - i + 1);
+    const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, timeout: share });
     const gaps = await search.lookAt(listing, place);
     if (!search.isOver) {
       missed.push(...gaps);
@@ -70,14 +71,21 @@ type GapError = Listing["gaps"][number];
 /** A repository, or why it is not asked. */
 type Place = Repository | { readonly unusable: string };
 
-function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, attempts?: number): Place {
+/** What a mirror may take. */
+interface Limits {
+  readonly attempts: number;
+  /** Most milliseconds for one question. */
+  readonly timeout: number;
+}
+
+function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, limits?: Limits): Place {
   if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
   const { config, registries } = context;
   const client = new RegistryClient(endpoint, subject.name.path, {
-    ask: async (request) => ask("registry", request, context, attempts),
+    ask: async (request) => ask("registry", request, context, limits?.attempts),
     credentials: registries.credentials,
     realms: config.registryCredentials.realms,
-    timeout: config.registryTimeout,
+    timeout: Math.min(config.registryTimeout, limits?.timeout ?? Number.POSITIVE_INFINITY),
   });
   return new Repository(client, subject, context);
 }
@@ -87,9 +95,9 @@ async function listAt(
   endpoint: Endpoint,
   subject: Subject,
   context: CollectContext,
-  attempts?: number,
+  limits?: Limits,
 ): Promise<{ readonly place: Place; readonly listing: Listing }> {
-  const place = repositoryAt(endpoint, subject, context, attempts);
+  const place = repositoryAt(endpoint, subject, context, limits);
   if (!(place instanceof Repository)) {
     const gap = new Missing("registry.unreachable", `${endpoint.root} is not asked: ${place.unusable}`);
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
@@ -98,7 +106,7 @@ async function listAt(
   const speaksNoTls = listing.gaps.some(({ code }) => code === "net.tls");
   return endpoint.plain === undefined || !speaksNoTls
     ? { place, listing }
-    : listAt(endpoint.plain, subject, context, attempts);
+    : listAt(endpoint.plain, subject, context, limits);
 }
 
 /** A gap whose message says as well what came before it, and what may have to do with it. */

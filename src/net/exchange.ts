@@ -37,6 +37,8 @@ export interface HttpRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** How the URL's host and we prove ourselves to each other; not for where it redirects to. */
   readonly tls?: HostTls;
+  /** Most milliseconds until its own host takes a connection; absent: no limit but the exchange's. */
+  readonly dialTimeout?: number;
   /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
   readonly purpose: string;
 }

@@ -57,6 +57,7 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
   const target = isOwnDoing ? await checkedAddresses(url, hop.mayBePrivate, exchange) : NOTHING_REFUSED;
   const via = proxy && (await checkedAddresses(proxy, true, exchange));
   const addresses = (via ?? target).checked;
+  if (proxy === undefined && hop.isOwnHost) await checkDial(addresses, url, exchange);
 
   const tls = hop.isOwnHost ? (request.tls ?? {}) : {};
   const skipVerify = tls.skipVerify === true && mayGoUnverified(url, options.skipVerify);
@@ -85,6 +86,17 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
     mostTelling(kinds),
     `${by}${[...outcome.failed.map(describeAttempt), ...target.refused].join("; ")}`,
   );
+}
+
+/** @throws HttpFailure where no address takes a connection within the time that the request has for that */
+async function checkDial(addresses: readonly string[], url: URL, { request, signal }: Exchange): Promise<void> {
+  const { dialTimeout } = request;
+  if (dialTimeout === undefined) return;
+  const port = Number(url.port || (url.protocol === "http:" ? 80 : 443));
+  const { staysSilent } = await import("./dial.ts");
+  if (await staysSilent(addresses, port, dialTimeout, signal)) {
+    throw new HttpFailure("unreachable", `no connection within ${dialTimeout} ms (dial_timeout of hosts.toml)`);
+  }
 }
 
 const NOTHING_REFUSED = { checked: [], refused: [] } as const;

@@ -80,7 +80,7 @@ export class RegistryClient {
   }
 
   #ask(url: string, request: RegistryRequest, authorisation: Authorisation | undefined): Promise<HttpResponse> {
-    const { tls } = this.endpoint;
+    const { tls, dialTimeout } = this.endpoint;
     const headers = this.#headers(authorisation);
     return this.#context.ask({
       ...request,
@@ -89,6 +89,7 @@ export class RegistryClient {
       originMayBePrivate: true,
       ...(Object.keys(headers).length > 0 && { headers }),
       ...(tls && { tls }),
+      ...(dialTimeout !== undefined && { dialTimeout }),
       purpose: "registry",
     });
   }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Answered, enforcing, headline, World } from "../support/binary.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import type { Override, RecordedRequest } from "../support/http-server.ts";
+import { SilentPort } from "../support/silent-port.ts";
 import { type Descriptor, INDEX_TYPE, SIGNATURE_TYPE, StandInRegistry } from "../support/stand-in-registry.ts";
 
 /** So many that the registry must name the signer: what is not found there is not found at all. */
@@ -578,6 +579,23 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
       expect(plain.requests).toEqual([]);
       expect(headline(await site.pull({ allow: ["127.0.0.0/8", plain.origin] }))).toBe(SIGNED);
       await Promise.all([secure.stop(), plain.stop()]);
+    });
+  });
+
+  it("that drop packets leave those behind them their share of the time, with a dial_timeout and without", async () => {
+    await onSite(async (site) => {
+      const [good, silent] = [await site.another(), await SilentPort.start()];
+      site.sign(good);
+      site.world.registry.override("", { status: 500 });
+      const dropping = (host: string, more = "") => `[host."https://${host}:${silent.port}"]\n${more}\n`;
+      for (const more of ["", 'dial_timeout = "200ms"']) {
+        site.hosts(`${dropping("127.0.0.1", more)}${dropping("localhost", more)}${hostOf(good)}`);
+        expect(headline(await site.pull())).toBe(SIGNED);
+      }
+      site.hosts(dropping("127.0.0.1", 'dial_timeout = "200ms"'));
+      expect((await site.pull()).stdout).toContain("no connection within 200 ms");
+      silent.stop();
+      await good.stop();
     });
   });
 
