@@ -117,8 +117,8 @@ async function clear(
 ): Promise<never> {
   const { cacheDir } = config;
   const removed = await edge.deadline.track(cacheDir, async () => {
-    if (about === undefined) return clearCache(cacheDir, report);
-    return new EvidenceCache(cacheDir, PROGRAM, report).clear(about);
+    if (about === undefined) return clearCache(cacheDir, Date.now(), report);
+    return new EvidenceCache(cacheDir, PROGRAM, report).clear(about, Date.now());
   });
   const what = about === undefined ? "" : ` about ${about}`;
   const said = detailLine(

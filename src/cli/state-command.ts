@@ -75,7 +75,9 @@ async function forget(signer: Did, { config, edge, form, warnings, report }: Que
   const signers = new SignerStore(stateDir, { report });
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
   const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
-  await edge.deadline.track(cacheDir, () => new EvidenceCache(cacheDir, PROGRAM, report).drop(signer));
+  await edge.deadline.track(cacheDir, () =>
+    new EvidenceCache(cacheDir, PROGRAM, report).drop(signer, { now: Date.now() }),
+  );
   const json = { stateDir, signer, forgotten, ...(known !== undefined && { was: toJson(known) }), warnings };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`

@@ -6,7 +6,7 @@ import type { Rule } from "../policy/policy.ts";
 import type { Rejection } from "../rejection.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
-import type { Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import type { Memory, SignerMemory } from "../verify/memory.ts";
 import { type Sought, soughtFor } from "../verify/prove.ts";
 import { Channel } from "./channel.ts";
@@ -22,6 +22,12 @@ export interface UnprovenAbsence {
   readonly signer: Did;
   /** Of the record, as a path of the repo. */
   readonly path: string;
+}
+
+/** Who a signer is, and the answer that proves it. */
+export interface ProvenIdentity {
+  readonly proof: IdentityProof;
+  readonly fetched: Fetched;
 }
 
 /** One piece of evidence as it arrives. */
@@ -78,8 +84,8 @@ export class Collector {
   }
 
   /** What was proven of the identities of signers by now, answers that a newer one replaced included. */
-  get identities(): readonly IdentityProof[] {
-    return [...this.#asked.values()].flatMap(({ proofs }) => proofs);
+  get identities(): readonly ProvenIdentity[] {
+    return [...this.#asked.values()].flatMap(({ identities }) => identities);
   }
 
   /** What is known of a signer's identity by now, from the network. */

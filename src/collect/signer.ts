@@ -7,7 +7,7 @@ import type { Fetched, Gap, SignatureEvidence } from "../verify/evidence.ts";
 import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
 import { attempt, type Sought, sightingOf } from "../verify/prove.ts";
 import { tagRecordAddress } from "../verify/tag.ts";
-import type { Collected } from "./collect.ts";
+import type { Collected, ProvenIdentity } from "./collect.ts";
 import { type CollectContext, gapOf, Missing } from "./context.ts";
 import { identify, NO_DIRECTORY } from "./fresh-identity.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
@@ -25,7 +25,7 @@ export class SignerSearch {
   readonly #context: CollectContext;
   #identity: FetchedIdentity | undefined;
   /** What each identity proved that was acted upon, the newest last. */
-  readonly proofs: IdentityProof[] = [];
+  readonly identities: ProvenIdentity[] = [];
   /** Each of the two ways to ask a second time is open once. */
   readonly #open = new Set(["refresh", "again"]);
 
@@ -61,7 +61,10 @@ export class SignerSearch {
     const first = this.#identity;
     if (first?.proof === undefined || !this.#open.delete("refresh")) return [];
     if (!isPlc(this.#signer) && !this.#isCached()) return [];
-    const known = extended(this.memory ?? NOTHING_REMEMBERED, { ...sightingOf(first.proof), revs: [] });
+    const known = extended(this.memory ?? NOTHING_REMEMBERED, {
+      ...sightingOf(first.proof, first.fetched.fetchedAt),
+      revs: [],
+    });
     return this.#identified(() => fetchIdentity(this.#signer, this.#context, known, first.directory + 1));
   }
 
@@ -96,7 +99,7 @@ export class SignerSearch {
     if (first !== undefined && (found.isBehind || equalBytes(found.fetched.bytes, first.fetched.bytes))) return [];
     // A log that does not prove itself is evidence, and replaces nothing.
     if (first === undefined || found.proof !== undefined) this.#identity = found;
-    if (found.proof !== undefined) this.proofs.push(found.proof);
+    if (found.proof !== undefined) this.identities.push({ proof: found.proof, fetched: found.fetched });
     return this.#records(found);
   }
 

@@ -53,11 +53,18 @@ export async function decide(
   const found = new Findings(collector.sought);
 
   const fresh = await gather(subject, rule, limited, collector, found);
-  const { cache, config } = context;
+  const { config } = context;
   const given = caseOf(subject, rule, limited, collector, found);
   await inTime(settle(given, collector, found, context, config.cacheEnabled || takesKept), context);
-  const kept = takesKept && fresh.outcome === "inconclusive" ? judgeKept(given, collector, cache) : undefined;
+  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
   return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
+}
+
+/** By evidence of before, held against what this node knows of the signers by now: others may have seen more. */
+async function judgeCached(given: Case, collector: Collector, { cache, recall }: DecideContext) {
+  const signers = [...collector.memory.keys()];
+  const memory = new Map(await Promise.all(signers.map(async (did) => [did, await recall(did)] as const)));
+  return judgeKept(given, { sought: collector.sought, memory, identityOf: (did) => collector.identityOf(did) }, cache);
 }
 
 /** All that is known by now, for a judgement. */

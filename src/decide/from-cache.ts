@@ -15,7 +15,7 @@ import type { Lasting } from "./lasting.ts";
 /** What an answer without a network works with. */
 export interface CacheContext {
   readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "atcrHosts">;
-  readonly cache: Pick<Lasting["cache"], "holders" | "find" | "findTag" | "findOwner">;
+  readonly cache: Pick<Lasting["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
   /** What this node remembers of a signer (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
@@ -94,15 +94,15 @@ async function freshEvidence(
   const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
   if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
   // Not imported for a pull that is answered by what was proven before.
-  const [{ attempt, soughtFor }, { withTag }] = await Promise.all([
+  const [{ soughtFor }, { proveCached }] = await Promise.all([
     import("../verify/prove.ts"),
-    import("./with-tag.ts"),
+    import("./prove-cached.ts"),
   ]);
-  const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
-  const signature = withTag(known, signer, sought, cache);
+  const proven = proveCached(known, signer, soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts)), cache);
+  if (proven === undefined) return undefined;
+  const { signature, attempt } = proven;
   const times = partTimes(signature);
-  if (!isFresh(times, now, config.cacheTTL)) return undefined;
-  return { times, attempt: attempt(sought, signature), signature: () => signature };
+  return isFresh(times, now, config.cacheTTL) ? { times, attempt, signature: () => signature } : undefined;
 }
 
 function freshOwner(

@@ -2,19 +2,19 @@ import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { atcrName } from "../verify/atcr-name.ts";
-import { type Gap, isUnanswered, type SignatureEvidence } from "../verify/evidence.ts";
+import { type Gap, isUnanswered } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
 import { isOutdated, isRecent, isSilent, partTimes } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
-import { attempt, type Sought } from "../verify/prove.ts";
+import type { Sought } from "../verify/prove.ts";
 import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
-import { withTag } from "./with-tag.ts";
+import { proveCached } from "./prove-cached.ts";
 
 /** Who was asked, and what is known of them by now. */
 export interface Asked {
   readonly sought: Sought;
-  /** What was remembered of each who was asked. */
+  /** What is remembered by now of each who was asked. */
   readonly memory: Memory;
   /** Who a signer is, where the network has told. */
   readonly identityOf: (signer: Did) => IdentityProof | undefined;
@@ -30,7 +30,8 @@ export interface Asked {
 export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Allow | undefined {
   const maxStaleness = given.rule.requirement.maxStaleness ?? 0;
   const isUsable = (...times: number[]): boolean => isRecent(times, given.now, maxStaleness);
-  const memory = new Map(asked.memory);
+  // What was heard now is held against what was known before it was asked for.
+  const memory = new Map(given.memory);
   const attempts = [...given.attempts];
   const times: number[] = [];
 
@@ -47,16 +48,17 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
   for (const [signer, remembered] of asked.memory) {
     // Whether it was seen to go back, or to change its key, is not known then.
     if (remembered.unusable !== undefined || !isSilent(signer, given)) continue;
-    const kept = findKept(signer, given, asked.sought, cache);
-    if (kept === undefined || !isUsable(...partTimes(kept))) continue;
+    const known = cache.find(signer, given.subject.digest);
     // Who they are may have been heard, and is then what counts.
-    const again = ofSeveralTimes(attempt(asked.sought, kept, asked.identityOf(signer)));
+    const proven = known && proveCached(known, signer, asked.sought, cache, asked.identityOf(signer));
+    if (proven === undefined || !isUsable(...partTimes(proven.signature))) continue;
+    const again = ofSeveralTimes(proven.attempt);
     if (isOutdated(again, remembered)) continue;
     // Verified before, the repo may well lie behind what was seen since of another image.
     const { operations, keys } = remembered;
     memory.set(signer, { operations, keys });
     attempts.push(again);
-    times.push(...partTimes(kept));
+    times.push(...partTimes(proven.signature));
   }
   if (times.length === 0) return undefined;
   const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
@@ -68,16 +70,6 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
 function ofSeveralTimes(again: Attempt): Attempt {
   const { sighting } = again;
   return sighting === undefined ? again : { ...again, sighting: { ...sighting, revs: sighting.revs.toSorted() } };
-}
-
-function findKept(
-  signer: Did,
-  { subject }: Case,
-  sought: Sought,
-  cache: Lasting["cache"],
-): SignatureEvidence | undefined {
-  const kept = cache.find(signer, subject.digest);
-  return kept && withTag(kept, signer, sought, cache);
 }
 
 /** It is said that, and why, this does not rest on what the services say now. */

@@ -1,13 +1,26 @@
+import type { Did } from "../atproto/syntax.ts";
 import type { EvidenceCache } from "../state/evidence-cache.ts";
-import type { Sighting } from "../verify/memory.ts";
+import type { Sighting, SignerMemory } from "../verify/memory.ts";
 
 /** What outlasts a pull. Nothing of it throws. */
 export interface Lasting {
+  /** What this node remembers of a signer by now (spec 5.7). */
+  readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Remembers what was seen of a signer. */
   readonly remember: (sighting: Sighting) => Promise<void>;
   /** The newest answers of before. */
   readonly cache: Pick<
     EvidenceCache,
-    "holders" | "find" | "keep" | "drop" | "findTag" | "keepTag" | "dropTag" | "findOwner" | "keepOwner" | "dropOwner"
+    | "holders"
+    | "find"
+    | "isOver"
+    | "keep"
+    | "drop"
+    | "findTag"
+    | "keepTag"
+    | "dropTag"
+    | "findOwner"
+    | "keepOwner"
+    | "dropOwner"
   >;
 }

@@ -1,10 +1,12 @@
-import { type Did, isPlc } from "../atproto/syntax.ts";
+import { type Did, isPlc, type Tid } from "../atproto/syntax.ts";
 import type { Collector } from "../collect/collect.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
+import type { Ending } from "../state/evidence-files.ts";
 import { recordPath } from "../verify/claim.ts";
 import type { SignatureEvidence } from "../verify/evidence.ts";
-import type { Case } from "../verify/judge.ts";
-import { ended, isOtherKey } from "../verify/kept.ts";
+import { type Case, findingAbout } from "../verify/judge.ts";
+import { ended, isOtherKey, isOutdated } from "../verify/kept.ts";
 import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
 import { sightingOf } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
@@ -27,45 +29,50 @@ export async function settle(
   keeps: boolean,
 ): Promise<void> {
   const { cache } = context;
+  const { now, subject } = given;
+  const { digest } = subject;
   const trusted = new Set(given.rule.requirement.signers.map(({ did }) => did));
   // In the order of the answers: of two keys the one remembered first counts as the older one.
-  for (const identity of collector.identities) {
-    const sighting = { ...sightingOf(identity), revs: [] };
+  for (const { proof, fetched } of collector.identities) {
+    const sighting = { ...sightingOf(proof, fetched.fetchedAt), revs: [] };
     if (found.examined.some(({ attempt }) => shows(attempt, sighting))) continue;
-    const known = collector.memory.get(identity.did) ?? NOTHING_REMEMBERED;
+    const known = collector.memory.get(proof.did) ?? NOTHING_REMEMBERED;
     if (rollback(sighting, known) !== undefined) continue;
-    if (isOtherKey(sighting, known)) await cache.drop(identity.did);
+    if (isOtherKey(sighting, known)) await cache.drop(proof.did, { now });
     await context.remember(sighting);
   }
-  for (const { evidence, attempt } of found.examined) {
+  for (const examined of found.examined) {
+    const { evidence, attempt } = examined;
     const { sighting } = attempt;
-    if (sighting === undefined || !trusted.has(evidence.signer)) continue;
-    const known = collector.memory.get(evidence.signer) ?? NOTHING_REMEMBERED;
+    const { signer } = evidence;
+    if (sighting === undefined || !trusted.has(signer)) continue;
+    const known = collector.memory.get(signer) ?? NOTHING_REMEMBERED;
     const behind = rollback(sighting, known)?.code ?? codeOf(attempt);
     if (behind === "identity.log_rolled_back") continue;
     if (behind === "commit.rolled_back") {
       // The identity is as good as any, and the commit is proven: both are remembered, and nothing is cached.
-      if (isOtherKey(sighting, known)) await cache.drop(evidence.signer);
+      if (isOtherKey(sighting, known)) await cache.drop(signer, { now });
       await context.remember(sighting);
       continue;
     }
     // First what is over, so that a crash between the two forgets too much and not too little.
-    const { digest } = given.subject;
     const end = ended(attempt, known);
-    if (end === "signer") await cache.drop(evidence.signer);
-    if (end === "digest") await cache.drop(evidence.signer, digest);
-    await settleTag(given, collector, { evidence, attempt }, cache, keeps);
+    if (end === "signer") await cache.drop(signer, { now });
+    if (end === "digest") await cache.drop(signer, endingAt(now, sighting.revs[0]), digest);
+    // What ends all of a signer ends what was asked for with it: the next pull asks anew.
+    const mayKeep = end === "nothing" && (await isNewest(attempt, context));
+    await settleTag(given, collector, examined, cache, keeps && mayKeep);
     // An older answer is never left in the place of this one.
-    const isKept = "facts" in attempt && (keeps || cache.find(evidence.signer, digest) !== undefined);
-    if (isKept) await cache.keep(digest, evidence, attempt);
+    const isKept = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
+    if (isKept) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
     await context.remember(sighting);
   }
   for (const { signer, code } of given.gaps) {
-    if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer);
+    if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer, { now });
   }
   for (const { signer, path } of found.unprovenAbsences) {
-    if (path === recordPath(given.subject.digest)) await cache.drop(signer, given.subject.digest);
-    else await cache.dropTag(signer, path);
+    if (path === recordPath(digest)) await cache.drop(signer, { now }, digest);
+    else await cache.dropTag(signer, path, { now });
   }
   await settleOwner(given, cache, keeps);
 }
@@ -80,6 +87,29 @@ function codeOf(attempt: Attempt): RejectionCode | undefined {
   return "finding" in attempt ? attempt.finding.code : undefined;
 }
 
+/**
+ * Whether an answer is still the newest that this node has seen of the signer: another pull may have seen a later
+ * revision, operation or key while this one was under way, and has settled it.
+ */
+async function isNewest(attempt: Attempt, { recall }: Lasting): Promise<boolean> {
+  const { sighting } = attempt;
+  if (sighting === undefined) return false;
+  const memory = await recall(sighting.signer);
+  return memory.unusable === undefined && rollback(sighting, memory) === undefined && !isOutdated(attempt, memory);
+}
+
+/** Whether the rule does not take what an attempt proves. */
+function isRefused(attempt: Attempt, given: Case): boolean {
+  const { signers } = given.rule.requirement;
+  return !signers.some(
+    (one) => one.did === attempt.sighting?.signer && findingAbout(attempt, one, given) === undefined,
+  );
+}
+
+function endingAt(now: number, rev: Tid | undefined): Ending {
+  return { now, ...(rev && { rev }) };
+}
+
 /** A repo that its PDS does not serve; a did:web whose document its host has no more. */
 function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
@@ -90,7 +120,7 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
  * none it is forgotten what it meant.
  */
 async function settleTag(
-  { subject }: Case,
+  { subject, now }: Case,
   { sought }: Collector,
   { evidence, attempt }: { readonly evidence: SignatureEvidence; readonly attempt: Attempt },
   cache: Lasting["cache"],
@@ -99,31 +129,46 @@ async function settleTag(
   const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
   if (tag === undefined || repository === undefined) return;
   const address = tagRecordPath(repository, tag);
-  const meaning = meaningOf(attempt);
-  if (keeps && (meaning === "this" || meaning === "another")) await cache.keepTag(subject.digest, address, evidence);
-  else if (meaning === "none" || meaning === "another") await cache.dropTag(evidence.signer, address);
+  const { signer } = evidence;
+  const { meaning, rev } = meaningOf(attempt, subject.digest);
+  if (meaning === "unknown") return;
+  if (keeps && meaning !== undefined && rev !== undefined) await cache.keepTag(meaning, address, evidence, rev);
+  else if (meaning !== subject.digest) await cache.dropTag(signer, address, endingAt(now, rev));
 }
 
 /** What comes of a tag's proof where it means no image, or where a server shows no more than that it has no record. */
 const NO_TAG: ReadonlySet<RejectionCode> = new Set(["tag.absent", "tag.mismatch", "mst.incomplete_proof"]);
 
-/** What a tag was proven to mean: this image, another, or none; unknown where nothing was proven of it. */
-function meaningOf(attempt: Attempt): "this" | "another" | "none" | "unknown" {
+/** The image that a tag was proven to mean, undefined where it means none; and the revision that shows it. */
+function meaningOf(
+  attempt: Attempt,
+  digest: Digest,
+): { readonly meaning: Digest | undefined | "unknown"; readonly rev?: Tid | undefined } {
   if ("finding" in attempt) {
     // With the tag's record alone it is not known which image it means.
-    return NO_TAG.has(attempt.finding.code) ? "none" : "unknown";
+    const isNone = NO_TAG.has(attempt.finding.code);
+    return { meaning: isNone ? undefined : "unknown", rev: attempt.sighting?.revs.at(-1) };
   }
   const { tag } = attempt.facts;
-  if (tag === undefined) return "unknown";
-  if (!("code" in tag)) return tag.claim === undefined ? "none" : "this";
-  if (!NO_TAG.has(tag.code)) return "unknown";
-  return tag.means === undefined ? "none" : "another";
+  if (tag === undefined) return { meaning: "unknown" };
+  const { rev } = tag;
+  if (!("code" in tag)) return { meaning: tag.claim === undefined ? undefined : digest, rev };
+  return { meaning: NO_TAG.has(tag.code) ? tag.means : "unknown", rev };
 }
 
-/** Whom the handle leads to, where that was answered; somebody else than was kept ends that. */
-async function settleOwner({ owner, subject }: Case, cache: Lasting["cache"], keeps: boolean): Promise<void> {
+/**
+ * Whom the handle leads to, where that was answered: of use where the rule trusts them. Where it is another than was
+ * cached, the two may have been asked for at the same time: neither is cached, and the next pull asks anew.
+ */
+async function settleOwner(
+  { owner, subject, now, rule }: Case,
+  cache: Lasting["cache"],
+  keeps: boolean,
+): Promise<void> {
   if (owner === undefined) return;
   const { did, handle } = owner;
-  if (keeps && did !== undefined) await cache.keepOwner(subject.digest, owner);
-  else if (did === undefined || cache.findOwner(handle)?.did !== did) await cache.dropOwner(handle);
+  const before = cache.findOwner(handle)?.did ?? did;
+  const isTrusted = rule.requirement.signers.some((signer) => signer.did === did);
+  if (!isTrusted || before !== did) await cache.dropOwner(handle, { now });
+  else if (keeps) await cache.keepOwner(subject.digest, owner);
 }

@@ -68,12 +68,17 @@ export class Pieces {
     this.#report(`${this.folder}/${name} is not used: ${why}`);
   }
 
+  /** Whether a piece of as many bytes may be written; else that it is not is reported. */
+  hasRoomFor(name: string, size: number): boolean {
+    const isSmall = size <= this.#bounds.bytes;
+    if (!isSmall) this.#report(`${this.folder}/${name} is not written: ${tooLarge(size, this.#bounds)}`);
+    return isSmall;
+  }
+
   /** @returns whether it is there now */
   async write(name: string, bytes: Uint8Array): Promise<boolean> {
     try {
-      if (bytes.length > this.#bounds.bytes) {
-        throw new Error(`it has ${bytes.length} bytes, at most ${this.#bounds.bytes} are kept`);
-      }
+      if (bytes.length > this.#bounds.bytes) throw new Error(tooLarge(bytes.length, this.#bounds));
       const { writePiece } = await import("./piece-writer.ts");
       await writePiece(this.#directory, this.#name, name, bytes, this.#bounds);
       return true;
@@ -122,4 +127,8 @@ export class Pieces {
       closeSync(file);
     }
   }
+}
+
+function tooLarge(size: number, { bytes }: PieceBounds): string {
+  return `it has ${size} bytes, at most ${bytes} are kept`;
 }

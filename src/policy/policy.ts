@@ -2,6 +2,12 @@ import type { Did, Tid } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Scope } from "./scope.ts";
 
+/**
+ * Longest `maxStaleness`, 30 days. What is judged by old evidence knows of no key that was taken back
+ * since and no record that was deleted; a longer span would be an exemption under another name.
+ */
+export const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
+
 /** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, spans milliseconds. */
 export interface TrustPolicy {
   readonly deniedDigests: ReadonlySet<Digest>;

@@ -1,7 +1,7 @@
 import { LONGEST_DURATION, parseDuration } from "../encoding/duration.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
-import type { PolicyRule, Requirement, SignerRefs } from "./policy.ts";
+import { MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { RequirementShape, RuleShape } from "./schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
@@ -11,11 +11,6 @@ import { readDids, type Signers } from "./signers.ts";
 
 /** Most rules of a policy. Each is held against the name of each image. */
 const MAX_RULES = 1000;
-/**
- * Longest `maxStaleness`, 30 days. What is judged by old evidence knows of no key that was taken back
- * since and no record that was deleted; a longer span would be an exemption under another name.
- */
-const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
 
 /** The rules of a policy, and where each stands by its name. */
 export interface Rules {

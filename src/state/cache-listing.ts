@@ -3,7 +3,7 @@ import { Rejection } from "../rejection.ts";
 import { type Bundle, readBundle } from "../verify/bundle.ts";
 import type { Fetched } from "../verify/evidence.ts";
 import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts";
-import { PROVEN } from "./evidence-cache.ts";
+import { PROVEN } from "./evidence-files.ts";
 
 /** One piece of the cache, for people. */
 export interface CachedPiece {
@@ -45,9 +45,20 @@ export function listCache(directory: string, report: (warning: string) => void):
   });
 }
 
-/** Removes all that is cached. @returns how many files they were */
-export async function clearCache(directory: string, report: (warning: string) => void): Promise<number> {
+/**
+ * Removes all that is cached, and has nothing of it come back by a pull that asked before.
+ *
+ * @param now milliseconds since 1970
+ * @returns how many files they were
+ */
+export async function clearCache(directory: string, now: number, report: (warning: string) => void): Promise<number> {
   let count = 0;
+  try {
+    const { endAll } = await import("./mark-writer.ts");
+    await endAll(directory, now);
+  } catch (error) {
+    report(`that evidence is over is not remembered: ${(error as Error).message}`);
+  }
   for (const kind of Object.keys(CACHE_FOLDERS) as CacheFolder[]) {
     count += await cacheFolder(directory, kind, report).remove(() => true);
   }

@@ -1,36 +1,44 @@
-import type { Did } from "../atproto/syntax.ts";
+import type { Did, Tid } from "../atproto/syntax.ts";
 import type { Pieces } from "../disk/pieces.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
 import { type Digest, digestHex, isDigest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
-import { readBundle, writeBundle } from "../verify/bundle.ts";
-import type { Evidence, Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
+import { type Bundle, readBundle } from "../verify/bundle.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
 import { partTimes } from "../verify/kept.ts";
+import type { Aged } from "../verify/marks.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
+import type { SignatureFacts } from "../verify/verdict.ts";
 import { cacheFolder } from "./cache-folders.ts";
+import {
+  aboutSomethingElse,
+  agedParts,
+  bundleOf,
+  type CachedEvidence,
+  DIGEST_LENGTH,
+  type Ending,
+  EVIDENCE,
+  endOf,
+  hashOf,
+  provenName,
+  recordName,
+  signatureIn,
+  tagName,
+} from "./evidence-files.ts";
+import { EVERYBODY, HANDLES, Marks } from "./marks.ts";
 
-/** What is known of a signer about one digest, by their newest answer. */
-export interface CachedEvidence {
-  /** When each part of it was had; milliseconds since 1970. */
-  readonly times: readonly number[];
-  /** What it proves, where this program has proven it before. */
-  readonly proven?: Proven;
-  /** Identity and record, not believed yet. */
-  readonly signature: () => SignatureEvidence;
-}
-
+/** As of when evidence counts whose time has been looked at before. */
+const NOT_LOOKED_AT = Number.POSITIVE_INFINITY;
 /** Signers who are looked for one by one. */
 const FEW = 16;
-/** How the names end of what was proven, and of bundles. */
-export const PROVEN = ".proven";
-const EVIDENCE = ".json";
 
 /**
  * The newest answer to each question that this node has asked about a signature (spec, "What a node
  * remembers"): one file for each digest and signer, one for each signer's identity, for each tag of a
  * signer, and for each handle. All are evidence bundles, to be proven and judged whenever they are used;
  * what a record's evidence proved is remembered beside it.
+ *
+ * What ends evidence leaves a mark, so that a pull that asked before and is slow does not bring it back. Marks are
+ * looked at when evidence is written, and again, after it, when it is read.
  *
  * Nothing that lies on the disk makes it throw: it is reported and not used.
  */
@@ -39,18 +47,26 @@ export class EvidenceCache {
   readonly #identities: Pieces;
   readonly #tags: Pieces;
   readonly #owners: Pieces;
+  readonly #marks: Marks;
   readonly #program: string;
+  readonly #report: (warning: string) => void;
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param program names the program (version.ts)
-   * @param report told what is wrong: one sentence, unprintable characters included
+   * @param report told what is wrong, each thing once: one sentence, unprintable characters included
    */
   constructor(directory: string, program: string, report: (warning: string) => void) {
-    this.#records = cacheFolder(directory, "evidence", report);
-    this.#identities = cacheFolder(directory, "identities", report);
-    this.#tags = cacheFolder(directory, "tags", report);
-    this.#owners = cacheFolder(directory, "owners", report);
+    const reported = new Set<string>();
+    this.#report = (warning) => {
+      if (!reported.has(warning)) report(warning);
+      reported.add(warning);
+    };
+    this.#records = cacheFolder(directory, "evidence", this.#report);
+    this.#identities = cacheFolder(directory, "identities", this.#report);
+    this.#tags = cacheFolder(directory, "tags", this.#report);
+    this.#owners = cacheFolder(directory, "owners", this.#report);
+    this.#marks = new Marks(directory, this.#report);
     this.#program = program;
   }
 
@@ -69,84 +85,141 @@ export class EvidenceCache {
     const beside = this.#records.read(provenName(signer, digest));
     const known = beside && readProven(beside.bytes, piece.bytes, this.#program, { signer, digest });
     const read = () => signatureIn(piece.bytes, digest, signer);
-    if (known !== undefined) return { ...known, signature: read };
-    return this.#usable(this.#records, name, () => {
-      const signature = read();
-      return { times: partTimes(signature), signature: () => signature };
-    });
+    const found =
+      known === undefined
+        ? this.#usable(this.#records, name, () => {
+            const signature = read();
+            return { times: partTimes(signature), signature: () => signature };
+          })
+        : { ...known, signature: read };
+    const parts = found && agedParts(found.times, digestHex(digest), known?.proven.facts.rev);
+    return parts === undefined || this.#marks.areOver(signer, parts) ? undefined : found;
   }
 
-  /** @param signature with its record */
-  async keep(digest: Digest, { signer, identity, record }: SignatureEvidence, proven: Proven): Promise<void> {
-    if (record === undefined) return;
+  /** Whether what cached evidence was proven to say is over (verify/marks.ts). To be asked once it was proven. */
+  isOver({ signer, digest, rev, tag }: SignatureFacts): boolean {
+    const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
+    if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });
+    return this.#marks.areOver(signer, parts);
+  }
+
+  /**
+   * @param evidence with its record
+   * @param isRefused whether the image is refused for what this says: then evidence that is older is over as well
+   */
+  async keep(digest: Digest, evidence: SignatureEvidence, proven: Proven, isRefused = false): Promise<void> {
+    const { signer, identity, record } = evidence;
+    const name = recordName(signer, digest);
+    if (record === undefined || !this.#isSmall(this.#records, name, identity, record)) return;
     const signature = { signer, identity, record };
+    const { facts } = proven;
+    if (this.#marks.areOver(signer, agedParts(partTimes(signature), digestHex(digest), facts.rev))) return;
+    const before = this.find(signer, digest)?.proven?.facts;
+    // One that says something else is over, also where a slow pull comes with it later.
+    if (isRefused || (before && JSON.stringify(before.claim) !== JSON.stringify(facts.claim))) {
+      await this.#marks.end(signer, { address: digestHex(digest), time: record.fetchedAt, rev: facts.rev });
+    }
     const bytes = bundleOf(digest, [signature]);
-    await this.#records.write(recordName(signer, digest), bytes);
+    await this.#records.write(name, bytes);
     const known = { proven: withoutTag(proven), times: partTimes(signature) };
     await this.#records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 
-  /** Forgets all of a signer, or what is known of a digest. @returns how many files they were */
-  async drop(signer: Did, digest?: Digest): Promise<number> {
+  /** Ends all that is known of a signer, or of their record of a digest. @returns how many files were removed */
+  async drop(signer: Did, { now, rev }: Ending, digest?: Digest): Promise<number> {
     const whose = hashOf(signer);
+    // The mark first: what comes between the two forgets too much and not too little.
     if (digest !== undefined) {
       const about = `${digestHex(digest)}-${whose}.`;
+      await this.#marks.end(signer, endOf(digestHex(digest), { now, ...(rev && { rev }) }));
       return this.#records.remove((name) => name.startsWith(about));
     }
+    await this.#marks.end(signer, { time: now });
     const records = await this.#records.remove((name) => name.slice(DIGEST_LENGTH + 1).startsWith(whose));
     const identities = await this.#identities.remove((name) => name.startsWith(whose));
     return records + identities + (await this.#tags.remove((name) => name.startsWith(whose)));
   }
 
   /** Takes away all about a digest, or about a signer. @returns how many files they were */
-  async clear(about: Digest | Did): Promise<number> {
-    if (isDigest(about)) return this.#records.remove((name) => name.startsWith(digestHex(about)));
-    return this.drop(about);
+  async clear(about: Digest | Did, now: number): Promise<number> {
+    if (!isDigest(about)) return this.drop(about, { now });
+    await this.#marks.end(EVERYBODY, { address: digestHex(about), time: now });
+    return this.#records.remove((name) => name.startsWith(digestHex(about)));
   }
 
   findIdentity(signer: Did): Fetched | undefined {
-    return this.#signatureOf(this.#identities, `${hashOf(signer)}${EVIDENCE}`, signer, ({ identity }) => identity);
+    const found = this.#signatureOf(this.#identities, `${hashOf(signer)}${EVIDENCE}`, signer, (one) => one.identity);
+    return found && this.#marks.areOver(signer, [{ askedAt: found.fetchedAt }]) ? undefined : found;
   }
 
   /** @param digest about which the signer was asked when this was heard */
   async keepIdentity(digest: Digest, signer: Did, identity: Fetched): Promise<void> {
-    await this.#identities.write(`${hashOf(signer)}${EVIDENCE}`, bundleOf(digest, [{ signer, identity }]));
+    const name = `${hashOf(signer)}${EVIDENCE}`;
+    if (!this.#isSmall(this.#identities, name, identity)) return;
+    if (this.#marks.areOver(signer, [{ askedAt: identity.fetchedAt }])) return;
+    await this.#identities.write(name, bundleOf(digest, [{ signer, identity }]));
   }
 
   /** @param address of the tag's record in the signer's repo */
   findTag(signer: Did, address: string): Fetched | undefined {
-    return this.#signatureOf(this.#tags, tagName(signer, address), signer, ({ tag }) => tag);
+    const found = this.#signatureOf(this.#tags, tagName(signer, address), signer, ({ tag }) => tag);
+    return found && this.#marks.areOver(signer, [{ address: hashOf(address), askedAt: found.fetchedAt }])
+      ? undefined
+      : found;
   }
 
-  async keepTag(digest: Digest, address: string, { signer, identity, tag }: SignatureEvidence): Promise<void> {
-    if (tag !== undefined)
-      await this.#tags.write(tagName(signer, address), bundleOf(digest, [{ signer, identity, tag }]));
+  /**
+   * @param meant the digest that the tag was proven to mean
+   * @param rev of that proof
+   */
+  async keepTag(meant: Digest, address: string, { signer, identity, tag }: SignatureEvidence, rev: Tid): Promise<void> {
+    const name = tagName(signer, address);
+    if (tag === undefined || !this.#isSmall(this.#tags, name, identity, tag)) return;
+    if (this.#marks.areOver(signer, [{ address: hashOf(address), askedAt: tag.fetchedAt, rev }])) return;
+    // Also where nothing is cached: a pull that is slow may come with what the tag meant before.
+    if (this.#bundleIn(this.#tags, name)?.digest !== meant) {
+      await this.#marks.end(signer, { address: hashOf(address), time: tag.fetchedAt, rev });
+    }
+    await this.#tags.write(name, bundleOf(meant, [{ signer, identity, tag }]));
   }
 
-  async dropTag(signer: Did, address: string): Promise<void> {
+  async dropTag(signer: Did, address: string, ending: Ending): Promise<void> {
     const only = tagName(signer, address);
+    await this.#marks.end(signer, endOf(hashOf(address), ending));
     await this.#tags.remove((name) => name === only);
   }
 
   findOwner(handle: string): OwnerAnswer | undefined {
     const name = `${hashOf(handle)}${EVIDENCE}`;
-    const piece = this.#owners.read(name);
-    return (
-      piece &&
-      this.#usable(this.#owners, name, () => {
-        const { owner } = readBundle(piece.bytes).evidence;
-        return owner?.handle === handle ? owner : aboutSomethingElse();
-      })
-    );
+    const bundle = this.#bundleIn(this.#owners, name);
+    const { owner } = bundle?.evidence ?? {};
+    const found =
+      bundle && this.#usable(this.#owners, name, () => (owner?.handle === handle ? owner : aboutSomethingElse()));
+    return found && this.#marks.areOver(HANDLES, [{ address: hashOf(handle), askedAt: found.fetchedAt }])
+      ? undefined
+      : found;
   }
 
   async keepOwner(digest: Digest, owner: OwnerAnswer): Promise<void> {
+    if (this.#marks.areOver(HANDLES, [{ address: hashOf(owner.handle), askedAt: owner.fetchedAt }])) return;
     await this.#owners.write(`${hashOf(owner.handle)}${EVIDENCE}`, bundleOf(digest, [], owner));
   }
 
-  async dropOwner(handle: string): Promise<void> {
+  async dropOwner(handle: string, { now }: Ending): Promise<void> {
     const whose = hashOf(handle);
+    await this.#marks.end(HANDLES, { address: whose, time: now });
     await this.#owners.remove((name) => name.startsWith(whose));
+  }
+
+  /** Looked at before it is encoded: a signer's services choose how much that is. */
+  #isSmall(pieces: Pieces, name: string, ...parts: readonly Fetched[]): boolean {
+    const size = parts.reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4, 0);
+    return pieces.hasRoomFor(name, size);
+  }
+
+  #bundleIn(pieces: Pieces, name: string): Bundle | undefined {
+    const piece = pieces.read(name);
+    return piece && this.#usable(pieces, name, () => readBundle(piece.bytes));
   }
 
   #signatureOf(
@@ -155,13 +228,11 @@ export class EvidenceCache {
     signer: Did,
     part: (signature: SignatureEvidence) => Fetched | undefined,
   ): Fetched | undefined {
-    const piece = pieces.read(name);
+    const bundle = this.#bundleIn(pieces, name);
+    const [signature] = bundle?.evidence.signatures ?? [];
     return (
-      piece &&
-      this.#usable(pieces, name, () => {
-        const [signature] = readBundle(piece.bytes).evidence.signatures;
-        return signature?.signer === signer ? part(signature) : aboutSomethingElse();
-      })
+      bundle &&
+      this.#usable(pieces, name, () => (signature?.signer === signer ? part(signature) : aboutSomethingElse()))
     );
   }
 
@@ -175,38 +246,4 @@ export class EvidenceCache {
       return undefined;
     }
   }
-}
-
-const DIGEST_LENGTH = 64;
-
-function recordName(signer: Did, digest: Digest): string {
-  return `${digestHex(digest)}-${hashOf(signer)}${EVIDENCE}`;
-}
-
-function provenName(signer: Did, digest: Digest): string {
-  return `${digestHex(digest)}-${hashOf(signer)}${PROVEN}`;
-}
-
-function tagName(signer: Did, address: string): string {
-  return `${hashOf(signer)}-${hashOf(address)}${EVIDENCE}`;
-}
-
-function hashOf(text: string): string {
-  return sha256Hex(toUtf8(text));
-}
-
-function bundleOf(digest: Digest, signatures: Evidence["signatures"], owner?: OwnerAnswer): Uint8Array {
-  return writeBundle({ digest, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } });
-}
-
-/** @throws Rejection bundle.malformed where it is no bundle, or one about something else */
-function signatureIn(bytes: Uint8Array, digest: Digest, signer: Did): SignatureEvidence {
-  const bundle = readBundle(bytes);
-  const [signature] = bundle.evidence.signatures;
-  if (bundle.digest !== digest || signature?.signer !== signer || signature.record === undefined) aboutSomethingElse();
-  return signature;
-}
-
-function aboutSomethingElse(): never {
-  throw new Rejection("bundle.malformed", "it is about something else");
 }

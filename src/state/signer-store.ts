@@ -53,8 +53,13 @@ export class SignerStore {
     };
   }
 
-  /** @param now milliseconds since 1970 */
+  /**
+   * @param now milliseconds since 1970
+   * @returns what could not be used once is not used by this process, also where what was damaged has been set aside
+   */
   async recall(did: Did, now: number): Promise<SignerMemory> {
+    const before = this.#recalled.get(did);
+    if (before?.unusable !== undefined) return before;
     const memory = await this.#recall(nameOf(did), now);
     this.#recalled.set(did, memory);
     return memory;
@@ -158,15 +163,17 @@ export class SignerStore {
       if (hasCode(error, "ENOENT") && isAbsent(folder)) return [];
       throw error;
     }
-    if (!stats.isDirectory()) {
-      await this.#setAside(folder, "is no folder");
-      return [];
-    }
+    if (!stats.isDirectory()) return this.#unusable(folder, "is no folder");
     check(stats, folder);
     const entries = readdirSync(folder, { withFileTypes: true });
     if (entries.length <= MAX_NAMES) return entries;
-    await this.#setAside(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
-    return [];
+    return this.#unusable(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
+  }
+
+  /** What was remembered is lost, which is not the same as that nothing was. @throws Error always */
+  async #unusable(folder: string, why: string): Promise<never> {
+    await this.#setAside(folder, why);
+    throw new Error(`${folder} ${why}`);
   }
 }
 

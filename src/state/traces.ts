@@ -60,7 +60,13 @@ export function readTraces(names: readonly string[], now: number): Traces {
  *
  * @param now milliseconds since 1970; a revision ahead of it would refuse every later commit, and is left out
  */
-export function missingNames({ operations = [], key, revs }: Sighting, known: SignerMemory, now: number): string[] {
+export function missingNames(
+  { operations = [], key, revs, askedAt = Number.POSITIVE_INFINITY }: Sighting,
+  known: SignerMemory,
+  now: number,
+): string[] {
+  // Not when it is written: a pull that was slow would make a key that was replaced meanwhile the newest.
+  const seenAt = Math.trunc(Math.max(1, Math.min(askedAt, now)));
   const newest = revs
     .filter((rev) => tidTime(rev) <= now + CLOCK_SKEW)
     .toSorted()
@@ -68,6 +74,6 @@ export function missingNames({ operations = [], key, revs }: Sighting, known: Si
   return [
     ...(newest !== undefined && (known.rev === undefined || newest > known.rev) ? [`rev-${newest}`] : []),
     ...operations.filter((cid) => !known.operations.has(cid)).map((cid) => `operation-${cid}`),
-    ...(key !== undefined && !known.keys.has(key) ? [`key-${key.slice(DID_KEY.length)}-${now}`] : []),
+    ...(key !== undefined && !known.keys.has(key) ? [`key-${key.slice(DID_KEY.length)}-${seenAt}`] : []),
   ];
 }

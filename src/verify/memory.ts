@@ -18,6 +18,8 @@ export interface SignerMemory {
 /** What one answer of a signer's services showed, whatever else came of it: what there is to remember. */
 export interface Sighting {
   readonly signer: Did;
+  /** When the identity was asked for, milliseconds since 1970; absent: now. Since then its key was seen in place. */
+  readonly askedAt?: number;
   /** CIDs as in {@link SignerMemory}; absent for a did:web. */
   readonly operations?: readonly string[];
   /** did:key of the signing key in place; absent where the identity names none that can be used. */

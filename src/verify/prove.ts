@@ -43,7 +43,7 @@ export function attempt(sought: Sought, signature: SignatureEvidence, proof?: Id
     const identity = proof ?? readIdentity(signer, signature.identity.bytes);
     if (identity instanceof Rejection) throw identity;
     if (identity.did !== signer) throw new Error("the identity given is another signer's");
-    seen = sightingOf(identity);
+    seen = sightingOf(identity, signature.identity.fetchedAt);
     const { current } = identity;
     if (current instanceof Rejection) throw current;
     const facts = prove(sought, signature, current, (rev) => revs.push(rev));
@@ -54,10 +54,11 @@ export function attempt(sought: Sought, signature: SignatureEvidence, proof?: Id
   }
 }
 
-/** What an identity shows by itself, whatever its repo says. */
-export function sightingOf({ did, history, current }: IdentityProof): Omit<Sighting, "revs"> {
+/** What an identity shows by itself, whatever its repo says. @param askedAt milliseconds since 1970 */
+export function sightingOf({ did, history, current }: IdentityProof, askedAt: number): Omit<Sighting, "revs"> {
   return {
     signer: did,
+    askedAt,
     ...(history === undefined ? {} : { operations: history.map(({ cid }) => cid) }),
     ...(current instanceof Rejection ? {} : { key: current.key.didKey }),
   };
@@ -110,12 +111,16 @@ function proveTag(
 ): TagFacts {
   const address = tagRecordPath(repository, tag);
   let means: Digest | undefined;
+  let shown: Tid | undefined;
   try {
-    const { value } = proveRecord(identity, bytes, address, proven);
+    const { value, rev } = proveRecord(identity, bytes, address, (rev) => {
+      shown = rev;
+      proven(rev);
+    });
     means = value === undefined ? undefined : namedDigest(identity.did, value);
-    return { address, claim: value === undefined ? undefined : readTag(identity.did, digest, value) };
+    return { address, claim: value === undefined ? undefined : readTag(identity.did, digest, value), rev };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return { code: error.code, detail: error.message, ...(means && { means }) };
+    return { code: error.code, detail: error.message, ...(means && { means }), ...(shown && { rev: shown }) };
   }
 }

@@ -75,9 +75,9 @@ export interface SignatureFacts {
 
 /** A proof about a tag: what its record says (undefined: proven that there is none), or why it proves nothing. */
 export type TagFacts =
-  | { readonly address: string; readonly claim: TagClaim | undefined }
-  /** With the digest that it means instead, where it means one. */
-  | { readonly code: RejectionCode; readonly detail: string; readonly means?: Digest };
+  | { readonly address: string; readonly claim: TagClaim | undefined; readonly rev: Tid }
+  /** With the digest that it means instead, where it means one, and the revision that shows it. */
+  | { readonly code: RejectionCode; readonly detail: string; readonly means?: Digest; readonly rev?: Tid };
 
 /** The record of a tag that names the digest asked about. */
 export interface TagClaim {

@@ -250,12 +250,12 @@ describe.concurrent("a refusal", () => {
     });
   });
 
-  it("leaves nothing in the cache but who the signer is", async () => {
+  it("leaves nothing in the cache but who the signer is, and that the record is absent", async () => {
     await withCache(async (world) => {
       const unsigned = await world.image("unsigned", { signed: false });
       expect(headline(await world.pull(world.name, unsigned))).toBe("1 deny signature.none");
       const folders = readdirSync(cacheOf(world)).filter((name) => readdirSync(cacheOf(world, name)).length > 0);
-      expect(folders.filter((name) => name !== "settings")).toEqual(["identities"]);
+      expect(folders.filter((name) => name !== "settings").toSorted()).toEqual(["identities", "marks"]);
     });
   });
 

@@ -1,10 +1,13 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { DecideContext } from "../../src/decide/decide.ts";
 import type { Digest } from "../../src/oci/digest.ts";
+import type { Ending } from "../../src/state/evidence-files.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
 import { partTimes } from "../../src/verify/kept.ts";
+import { type Aged, isOver, type Mark } from "../../src/verify/marks.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
 import { type Proven, withoutTag } from "../../src/verify/proven.ts";
+import type { SignatureFacts } from "../../src/verify/verdict.ts";
 
 /** What outlasts a pull, in this process's memory: state/ does the same on disk. */
 export class NodeMemory {
@@ -17,6 +20,8 @@ export class NodeMemory {
   /** Nobody is taken from here unless a test says so: most ask again and again, and want to be answered anew. */
   readonly identities = new Map<Did, Fetched>();
   remembersIdentities = false;
+  /** What has ended, by DID; addresses are digests and paths of tags. */
+  readonly marks = new Map<Did, readonly Mark[]>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -32,19 +37,27 @@ export class NodeMemory {
         holders: (digest, among) => among.filter((signer) => evidence.has(keyOf(signer, digest))),
         find: (signer, digest) => {
           const kept = evidence.get(keyOf(signer, digest));
-          return kept && { times: partTimes(kept.signature), proven: kept.proven, signature: () => kept.signature };
+          if (kept === undefined || this.#isOver(kept.proven.facts, kept.signature)) return undefined;
+          return { times: partTimes(kept.signature), proven: kept.proven, signature: () => kept.signature };
         },
+        isOver: (facts) => this.#isOver(facts),
         keep: async (digest, { signer, identity, record }, proven) => {
-          if (record === undefined) return;
+          if (record === undefined || this.#isOver(proven.facts, { signer, identity, record })) return;
           evidence.set(keyOf(signer, digest), { signature: { signer, identity, record }, proven: withoutTag(proven) });
         },
-        drop: async (signer, digest) => {
-          this.#drop(signer, digest);
+        drop: async (signer, ending, digest) => {
+          this.#drop(signer, ending, digest);
           return 0;
         },
-        findTag: (signer, address) => tags.get(`${signer} ${address}`),
+        findTag: (signer, address) => {
+          const tag = tags.get(`${signer} ${address}`);
+          return tag && this.#ends(signer, [{ address, askedAt: tag.fetchedAt }]) ? undefined : tag;
+        },
         keepTag: async (_, address, { signer, tag }) => void (tag && tags.set(`${signer} ${address}`, tag)),
-        dropTag: async (signer, address) => void tags.delete(`${signer} ${address}`),
+        dropTag: async (signer, address, ending) => {
+          this.#mark(signer, ending, address);
+          tags.delete(`${signer} ${address}`);
+        },
         findOwner: (handle) => owners.get(handle),
         keepOwner: async (_, owner) => void owners.set(owner.handle, owner),
         dropOwner: async (handle) => void owners.delete(handle),
@@ -63,10 +76,11 @@ export class NodeMemory {
     if (key !== undefined && !keys.has(key)) keys.set(key, this.#now());
     const rev = [...revs, ...(known.rev === undefined ? [] : [known.rev])].toSorted().at(-1);
     const all = new Set([...known.operations, ...operations]);
-    this.signers.set(signer, { operations: all, keys, ...(rev === undefined ? {} : { rev }) });
+    this.signers.set(signer, { ...known, operations: all, keys, ...(rev === undefined ? {} : { rev }) });
   }
 
-  #drop(signer: Did, digest?: Digest): void {
+  #drop(signer: Did, ending: Ending, digest?: Digest): void {
+    this.#mark(signer, ending, digest);
     if (digest !== undefined) {
       this.evidence.delete(keyOf(signer, digest));
       return;
@@ -75,6 +89,24 @@ export class NodeMemory {
     for (const kept of [this.evidence, this.tags]) {
       for (const key of kept.keys()) if (key.startsWith(`${signer} `)) kept.delete(key);
     }
+  }
+
+  #mark(signer: Did, { now, rev }: Ending, address?: string): void {
+    const mark = { ...(address !== undefined && { address }), time: now, ...(rev && { rev, isInclusive: true }) };
+    this.marks.set(signer, [...(this.marks.get(signer) ?? []), mark]);
+  }
+
+  #isOver({ signer, digest, rev, tag }: SignatureFacts, signature?: SignatureEvidence): boolean {
+    const askedAt = signature?.record?.fetchedAt ?? Number.POSITIVE_INFINITY;
+    const parts: Aged[] = [{ address: digest, askedAt, rev }];
+    if (signature !== undefined) parts.push({ askedAt: signature.identity.fetchedAt });
+    if (tag !== undefined && "address" in tag)
+      parts.push({ address: tag.address, askedAt: Number.POSITIVE_INFINITY, rev: tag.rev });
+    return this.#ends(signer, parts);
+  }
+
+  #ends(signer: Did, parts: readonly Aged[]): boolean {
+    return parts.some((part) => isOver(this.marks.get(signer) ?? [], part));
   }
 }
 

@@ -165,12 +165,17 @@ describe("decide, what it forgets", () => {
       await alice.repo.resign(world.now, key);
     };
     const about: Pull = { about: { digest: OTHER } };
-    await turnTo(NEW);
-    expect(await answer(world, policy([alice.did], KEPT), about)).toBe("allow");
-    expect(keptOf(world)).toEqual([keptAs(alice, OTHER)]);
-    await turnTo(alice.key);
-    expect(await answer(world, policy([alice.did]))).toBe("allow");
-    expect(keptOf(world)).toEqual([keptAs(alice)]);
+    for (const [key, pull, digest] of [
+      [NEW, about, OTHER],
+      [alice.key, {}, DIGEST],
+    ] as const) {
+      await turnTo(key);
+      expect(await answer(world, policy([alice.did], KEPT), pull)).toBe("allow");
+      expect(keptOf(world)).toEqual([]);
+      world.now++;
+      expect(await answer(world, policy([alice.did], KEPT), pull)).toBe("allow");
+      expect(keptOf(world)).toEqual([keptAs(alice, digest)]);
+    }
   });
 
   it("is all of a signer whose identity has another key while the PDS is silent", async () => {

@@ -7,7 +7,7 @@ import { settle } from "../../../src/decide/settle.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Gap, OwnerAnswer, SignatureEvidence } from "../../../src/verify/evidence.ts";
 import type { Memory } from "../../../src/verify/memory.ts";
-import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
 import type { Sought } from "../../../src/verify/prove.ts";
 import {
   caseOf,
@@ -46,6 +46,8 @@ interface Heard {
   readonly owner?: OwnerAnswer;
   readonly ownerKept?: OwnerAnswer;
   readonly memory?: Memory;
+  /** Where it is another than before the asking. */
+  readonly memoryNow?: Memory;
   readonly keeps?: boolean;
   readonly sought?: Sought;
   readonly who?: readonly TestSigner[];
@@ -63,7 +65,7 @@ async function settled(heard: Heard): Promise<readonly string[]> {
       expect(digest).toBe(DIGEST);
       done.push(`keep ${nameOf(signature.signer)}`);
     },
-    drop: async (did, digest) => done.push(`drop ${nameOf(did)}${digest === undefined ? "" : " of the digest"}`),
+    drop: async (did, _, digest) => done.push(`drop ${nameOf(did)}${digest === undefined ? "" : " of the digest"}`),
     keepTag: async (_, address, signature) => void done.push(`keepTag ${nameOf(signature.signer)} ${address}`),
     dropTag: async (did, address) => void done.push(`dropTag ${nameOf(did)} ${address}`),
     findOwner: () => ownerKept,
@@ -81,6 +83,7 @@ async function settled(heard: Heard): Promise<readonly string[]> {
   const collector = { memory, identities, sought } as Partial<Collector> as Collector;
   const context: Lasting = {
     cache,
+    recall: async (did) => (heard.memoryNow ?? memory).get(did) ?? NOTHING_REMEMBERED,
     remember: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
   };
   await settle(given, collector, found, context, keeps);
@@ -116,14 +119,24 @@ describe("settle, by facts", () => {
     expect(await settled({ evidence: [await hers()], memory: newer })).toEqual(["remember alice 2"]);
   });
 
-  it("ends what is kept of another key before it keeps what is of this one", async () => {
+  it("ends what is kept of another key, and keeps nothing that was asked for before that was known", async () => {
     const keys = new Map([["did:key:former", NOW - 1000]]);
     const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, keys }]]);
-    expect(await settled({ evidence: [await alice.evidence()], memory })).toEqual([
-      "drop alice",
-      "keep alice",
-      "remember alice 1",
-    ]);
+    expect(await settled({ evidence: [await alice.evidence()], memory })).toEqual(["drop alice", "remember alice 1"]);
+  });
+
+  it("keeps nothing that lies behind what another pull has seen in the meantime", async () => {
+    const seen: readonly SignerMemory[] = [
+      { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid },
+      { ...NOTHING_REMEMBERED, operations: new Set(["bafyreilost"]) },
+      { ...NOTHING_REMEMBERED, unusable: "why" },
+    ];
+    for (const one of seen) {
+      const memoryNow = new Map([[alice.did, one]]);
+      expect(await settled({ evidence: [await hers()], memoryNow })).toEqual(["remember alice 2"]);
+    }
+    const memoryNow = new Map([[web.did, { ...NOTHING_REMEMBERED, keys: new Map([["did:key:newer", NOW + 1]]) }]]);
+    expect(await settled({ evidence: [await web.evidence()], memoryNow })).toEqual(["remember web 1"]);
   });
 });
 
@@ -209,7 +222,8 @@ describe("settle, by a no", () => {
 describe("settle, by an identity alone", () => {
   it("remembers it, and ends what is kept of another key; once for each who was not heard otherwise", async () => {
     const { readIdentity } = await import("../../../src/atproto/identity.ts");
-    const identities = [readIdentity(alice.did, alice.identity().bytes)];
+    const fetched = alice.identity();
+    const identities = [{ proof: readIdentity(alice.did, fetched.bytes), fetched }];
     expect(await settled({ identities })).toEqual(["remember alice 0"]);
     expect(await settled({ identities, evidence: [await alice.evidence()] })).toEqual([
       "keep alice",
@@ -226,14 +240,20 @@ describe("settle, by an identity alone", () => {
 });
 
 describe("settle, by whose the handle is", () => {
-  const owner = { handle: "alice.test", did: "did:web:a.example" as TestSigner["did"], source: "DNS", fetchedAt: NOW };
+  const owner = {
+    handle: "alice.test",
+    did: "did:web:web.example" as TestSigner["did"],
+    source: "DNS",
+    fetchedAt: NOW,
+  };
   const { did: _, ...nobody } = owner;
 
   const eve = { ...owner, did: "did:web:eve.example" as TestSigner["did"] };
 
   it.each<[string, OwnerAnswer, Partial<Heard>, readonly string[]]>([
+    ["somebody's whom the rule does not trust", eve, {}, ["dropOwner alice.test"]],
     ["somebody's", owner, {}, ["keepOwner alice.test"]],
-    ["somebody else's", eve, { ownerKept: owner }, ["keepOwner alice.test"]],
+    ["somebody else's than was kept", eve, { ownerKept: owner }, ["dropOwner alice.test"]],
     ["nobody's", nobody, { ownerKept: owner }, ["dropOwner alice.test"]],
     ["somebody's as was kept before, where nothing is kept now", owner, { ownerKept: owner, keeps: false }, []],
     ["somebody else's, where nothing is kept now", eve, { ownerKept: owner, keeps: false }, ["dropOwner alice.test"]],

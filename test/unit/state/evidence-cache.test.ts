@@ -1,9 +1,19 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import type { Digest } from "../../../src/oci/digest.ts";
 import { EvidenceCache } from "../../../src/state/evidence-cache.ts";
+import { Marks } from "../../../src/state/marks.ts";
 import { writeBundle } from "../../../src/verify/bundle.ts";
 import type { Evidence, SignatureEvidence } from "../../../src/verify/evidence.ts";
 import { attempt } from "../../../src/verify/prove.ts";
@@ -14,6 +24,8 @@ import { makeTemporaryDirectory } from "../../support/process.ts";
 const PROGRAM = "1.0 abc";
 const OTHER = digestOf("another image");
 const ADDRESS = "io.atcr.tag/app_v1";
+/** Before all that is asked for here. */
+const ENDING = { now: NOW - 1 };
 
 let alice: TestSigner;
 let bob: TestSigner;
@@ -144,15 +156,15 @@ describe("evidence that is kept", () => {
     await bed.cache.keep(DIGEST, his, provenOfHis);
     for (const who of [hers, his]) {
       await bed.cache.keepIdentity(DIGEST, who.signer, who.identity);
-      await bed.cache.keepTag(DIGEST, ADDRESS, { ...who, tag: hers.identity });
+      await bed.cache.keepTag(DIGEST, ADDRESS, { ...who, tag: hers.identity }, proven.facts.rev);
     }
-    await bed.cache.drop(alice.did, DIGEST);
+    await bed.cache.drop(alice.did, ENDING, DIGEST);
     expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
     expect(bed.cache.find(alice.did, OTHER)).toBeDefined();
     expect(bed.cache.findIdentity(alice.did)).toBeDefined();
     expect(bed.names("evidence")).toHaveLength(4);
 
-    await bed.cache.drop(alice.did);
+    await bed.cache.drop(alice.did, ENDING);
     expect(bed.cache.find(alice.did, OTHER)).toBeUndefined();
     expect(bed.cache.findIdentity(alice.did)).toBeUndefined();
     expect(bed.cache.findTag(alice.did, ADDRESS)).toBeUndefined();
@@ -260,7 +272,7 @@ describe("an identity, a tag's answer and an owner", () => {
   it("are found by whose they are", async () => {
     const { cache, warnings } = new Bed();
     await cache.keepIdentity(DIGEST, alice.did, hers.identity);
-    await cache.keepTag(DIGEST, ADDRESS, hers);
+    await cache.keepTag(DIGEST, ADDRESS, hers, proven.facts.rev);
     await cache.keepOwner(DIGEST, owner());
     expect(cache.findIdentity(alice.did)).toEqual(hers.identity);
     expect(cache.findTag(alice.did, ADDRESS)).toEqual(hers.tag);
@@ -269,8 +281,8 @@ describe("an identity, a tag's answer and an owner", () => {
     expect(cache.findTag(bob.did, ADDRESS)).toBeUndefined();
     expect(cache.findTag(alice.did, `${ADDRESS}2`)).toBeUndefined();
     expect(cache.findOwner("bob.test")).toBeUndefined();
-    await cache.dropTag(alice.did, ADDRESS);
-    await cache.dropOwner("alice.test");
+    await cache.dropTag(alice.did, ADDRESS, ENDING);
+    await cache.dropOwner("alice.test", ENDING);
     expect([cache.findTag(alice.did, ADDRESS), cache.findOwner("alice.test")]).toEqual([undefined, undefined]);
     expect(warnings).toEqual([]);
   });
@@ -278,24 +290,24 @@ describe("an identity, a tag's answer and an owner", () => {
   it("are forgotten one by one: another tag of the signer, and another's handle, stay", async () => {
     const { cache } = new Bed();
     const another = `${ADDRESS}2`;
-    for (const address of [ADDRESS, another]) await cache.keepTag(DIGEST, address, hers);
+    for (const address of [ADDRESS, another]) await cache.keepTag(DIGEST, address, hers, proven.facts.rev);
     for (const handle of ["alice.test", "bob.test"]) await cache.keepOwner(DIGEST, { ...owner(), handle });
-    await cache.dropTag(alice.did, ADDRESS);
-    await cache.dropOwner("alice.test");
+    await cache.dropTag(alice.did, ADDRESS, ENDING);
+    await cache.dropOwner("alice.test", ENDING);
     expect([cache.findTag(alice.did, ADDRESS), cache.findTag(alice.did, another)]).toEqual([undefined, hers.tag]);
     expect([cache.findOwner("alice.test"), cache.findOwner("bob.test")?.handle]).toEqual([undefined, "bob.test"]);
   });
 
   it("are nothing where there is no answer about a tag", async () => {
     const { cache } = new Bed();
-    await cache.keepTag(DIGEST, ADDRESS, recordOf(hers));
+    await cache.keepTag(DIGEST, ADDRESS, recordOf(hers), proven.facts.rev);
     expect(cache.findTag(alice.did, ADDRESS)).toBeUndefined();
   });
 
   const kept = async (): Promise<Bed> => {
     const bed = new Bed();
     await bed.cache.keepIdentity(DIGEST, alice.did, hers.identity);
-    await bed.cache.keepTag(DIGEST, ADDRESS, hers);
+    await bed.cache.keepTag(DIGEST, ADDRESS, hers, proven.facts.rev);
     await bed.cache.keepOwner(DIGEST, owner());
     return bed;
   };
@@ -358,10 +370,72 @@ describe("a bound", () => {
     const bytes = new Uint8Array(384 * 1024);
     await bed.cache.keep(DIGEST, { ...hers, record: { url: "", bytes, fetchedAt: NOW } }, proven);
     await bed.cache.keepIdentity(DIGEST, alice.did, { url: "", bytes, fetchedAt: NOW });
-    await bed.cache.keepTag(DIGEST, ADDRESS, { ...hers, tag: { url: "", bytes, fetchedAt: NOW } });
+    await bed.cache.keepTag(DIGEST, ADDRESS, { ...hers, tag: { url: "", bytes, fetchedAt: NOW } }, proven.facts.rev);
     await bed.cache.keepOwner(DIGEST, { handle: "x".repeat(384 * 1024), source: "", fetchedAt: NOW });
     expect(bed.warnings).toHaveLength(4);
     for (const warning of bed.warnings) expect(warning).toMatch(/is not written: it has \d+ bytes, at most 393216 are/);
+    expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
+  });
+});
+
+describe("marks that cannot be read", () => {
+  it("end all that is cached of that signer, and keep nothing from being said", async () => {
+    const bed = await Bed.withEvidence();
+    await bed.cache.keep(DIGEST, his, provenOfHis);
+    await bed.cache.keepIdentity(DIGEST, alice.did, hers.identity);
+    await bed.cache.keepTag(DIGEST, ADDRESS, hers, proven.facts.rev);
+    const folder = join(bed.directory, "marks", hashes.get(alice.did) ?? "");
+    rmSync(folder, { recursive: true, force: true });
+    writeFileSync(folder, "");
+    const { cache } = bed;
+    expect(cache.find(alice.did, DIGEST)).toBeUndefined();
+    expect(cache.findIdentity(alice.did)).toBeUndefined();
+    expect(cache.findTag(alice.did, ADDRESS)).toBeUndefined();
+    expect(cache.isOver(proven.facts)).toBe(true);
+    expect(cache.find(bob.did, DIGEST)).toBeDefined();
+    expect(bed.warnings).toEqual([expect.stringMatching(/^nothing cached of did:plc:\w+ is used: ENOTDIR/)]);
+    await cache.drop(alice.did, ENDING);
+    expect(bed.warnings[1]).toMatch(/^that evidence is over is not remembered: ENOTDIR/);
+    expect(bed.names("evidence")).toHaveLength(2);
+  });
+});
+
+describe("evidence at or behind a mark", () => {
+  const at = (fetchedAt: number): SignatureEvidence => ({
+    ...hers,
+    identity: { ...hers.identity, fetchedAt },
+    record: { ...(hers.record ?? hers.identity), fetchedAt },
+  });
+
+  it("is neither kept nor used: by the time when it was asked for", async () => {
+    for (const [now, isKept] of [
+      [NOW, false],
+      [NOW - 1, true],
+    ] as const) {
+      const bed = new Bed();
+      await bed.cache.drop(alice.did, { now }, DIGEST);
+      await bed.cache.keep(DIGEST, at(NOW), proven);
+      expect(bed.cache.find(alice.did, DIGEST) !== undefined).toBe(isKept);
+      expect(existsSync(join(bed.directory, "evidence"))).toBe(isKept);
+    }
+  });
+
+  it("is neither kept nor used: by the revision, whenever it was asked for", async () => {
+    const bed = await Bed.withEvidence();
+    const { rev } = proven.facts;
+    await new Marks(bed.directory, () => {}).add(hashes.get(alice.did) ?? "", {
+      address: DIGEST.slice("sha256:".length),
+      time: NOW,
+      rev,
+      isInclusive: true,
+    });
+    expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
+    // Without what it proves beside it the revision is known once it has been proven.
+    rmSync(bed.path("evidence", ".proven"));
+    expect(bed.cache.find(alice.did, DIGEST)).toBeDefined();
+    expect(bed.cache.isOver(proven.facts)).toBe(true);
+    rmSync(bed.path("evidence", ".json"));
+    await bed.cache.keep(DIGEST, at(NOW + 5), proven);
     expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
+import type { Did, Tid } from "../../../src/atproto/syntax.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
 import { checkName, isDisowned } from "../../../src/verify/check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "../../../src/verify/evidence.ts";
@@ -8,6 +8,7 @@ import { claim, DIGEST, didNamed, facts, gap, NOW, rule, subject, trusted } from
 import { codeOf } from "../../support/rejection.ts";
 
 const [DID, OTHER] = [didNamed("a"), didNamed("b")];
+const REV = "3aaaaaaaaaaaa" as Tid;
 
 interface Changes {
   readonly facts?: Partial<SignatureFacts>;
@@ -159,6 +160,7 @@ describe("checkName on the owner", () => {
 describe("checkName on the tag", () => {
   const meaning = (repository: string, tag: string): TagFacts => ({
     address: "io.atcr.tag/x",
+    rev: REV,
     claim: { repository, tag },
   });
   const tagged = (tag: TagFacts | undefined, changes: Changes = {}) =>
@@ -179,7 +181,7 @@ describe("checkName on the tag", () => {
     ["is of another tag", meaning("app", "v2"), "tag.mismatch"],
     ["is of a tag in upper case", meaning("app", "V1"), "tag.mismatch"],
     ["is of another repository", meaning("other", "v1"), "tag.mismatch"],
-    ["is not there", { address: "io.atcr.tag/x", claim: undefined }, "tag.absent"],
+    ["is not there", { address: "io.atcr.tag/x", rev: REV, claim: undefined }, "tag.absent"],
     ["says something else", { code: "tag.mismatch", detail: "" }, "tag.mismatch"],
     ["is not proven", { code: "commit.bad_signature", detail: "" }, "commit.bad_signature"],
     ["cannot be read", { code: "mst.incomplete_proof", detail: "" }, "mst.incomplete_proof"],
@@ -222,7 +224,7 @@ describe("checkName, where one says no and of another nothing is known", () => {
   const OWNER = { ...gap("handle.unreachable"), service: "handle" } as const;
   const about = { name: { host: "atcr.io", path: "alice.test/app" }, tag: "v1" };
   const owner: OwnerAnswer = { handle: "alice.test", did: DID, source: "dns:_atproto.alice.test", fetchedAt: NOW };
-  const absent: TagFacts = { address: "io.atcr.tag/x", claim: undefined };
+  const absent: TagFacts = { address: "io.atcr.tag/x", rev: REV, claim: undefined };
   const unread: TagFacts = { code: "mst.incomplete_proof", detail: "" };
   const outcome = (tag: TagFacts, { claims = "alice.test", ...changes }: Changes & { claims?: string }) =>
     check({ subject: about, requirement: { tag: "match" }, facts: { handles: [claims], tag }, ...changes });

@@ -102,7 +102,7 @@ describe("judge, the policy's minRev", () => {
 
 describe("judge, a pull by digest", () => {
   const notes = (tag: "match" | "any", about: Parameters<typeof subject>[0]) => {
-    const proven = { address: "io.atcr.tag/x", claim: { repository: "app", tag: "v1" } };
+    const proven = { address: "io.atcr.tag/x", rev: "3aaaaaaaaaaaa" as Tid, claim: { repository: "app", tag: "v1" } };
     const attempts: readonly Attempt[] = [{ facts: facts(A, { tag: proven }) }];
     const verdict = judge(caseOf(rule([trusted(A)], { tag }), { attempts, subject: subject(about) }));
     return verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.notes : undefined;

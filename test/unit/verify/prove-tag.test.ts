@@ -36,18 +36,20 @@ describe("soughtFor", () => {
 
 describe("attempt, on the tag", () => {
   it("reports what its record says, by the repository of the name or of the digest's record", async () => {
-    const proven = { address: `${TAG_COLLECTION}/${TAG_KEY}`, claim: { repository: "app", tag: TAG } };
+    const address = `${TAG_COLLECTION}/${TAG_KEY}`;
+    const proven = { address, claim: { repository: "app", tag: TAG }, rev: expect.any(String) };
     expect(tagOf(attempt(SOUGHT, await tagged()))).toEqual(proven);
     expect(tagOf(attempt({ ...SOUGHT, repository: "app" }, await tagged()))).toEqual(proven);
     // Another key, of which this proof shows the absence.
     expect(tagOf(attempt({ ...SOUGHT, repository: "other" }, await tagged()))).toEqual({
       address: `${TAG_COLLECTION}/other_${TAG}`,
       claim: undefined,
+      rev: expect.any(String),
     });
   });
 
   it("reports that it is proven to be absent", async () => {
-    const absent = { address: `${TAG_COLLECTION}/${TAG_KEY}`, claim: undefined };
+    const absent = { address: `${TAG_COLLECTION}/${TAG_KEY}`, claim: undefined, rev: expect.any(String) };
     expect(tagOf(attempt(SOUGHT, await tagged(untagged)))).toEqual(absent);
   });
 
@@ -92,7 +94,13 @@ describe("attempt, on what was seen", () => {
     const operations = alice.log.entries().map(({ cid }) => cid);
     const evidence = { ...(await tagged()), tag: await later.tag() };
     const revs = [alice.repo.rev, later.repo.rev];
-    expect(attempt(SOUGHT, evidence).sighting).toEqual({ signer: alice.did, operations, key: key(), revs });
+    expect(attempt(SOUGHT, evidence).sighting).toEqual({
+      signer: alice.did,
+      askedAt: NOW,
+      operations,
+      key: key(),
+      revs,
+    });
     expect(revsOf(attempt({ digest: DIGEST }, evidence))).toEqual([alice.repo.rev]);
   });
 
@@ -119,13 +127,19 @@ describe("attempt, on what was seen", () => {
     const closed = await signer({ name: "closed" });
     await closed.log.tombstone({ at: NOW });
     const { sighting } = attempt(SOUGHT, await closed.evidence());
-    expect(sighting).toEqual({ signer: closed.did, operations: closed.log.entries().map(({ cid }) => cid), revs: [] });
+    expect(sighting).toEqual({
+      signer: closed.did,
+      askedAt: NOW,
+      operations: closed.log.entries().map(({ cid }) => cid),
+      revs: [],
+    });
   });
 
   it("tells of a did:web without a log, and of nothing where the log does not prove itself", async () => {
     const web = await signer({ name: "web", method: "web" });
     expect(attempt(SOUGHT, await web.evidence()).sighting).toEqual({
       signer: web.did,
+      askedAt: NOW,
       key: web.key.did(),
       revs: [web.repo.rev],
     });

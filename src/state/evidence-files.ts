@@ -1,0 +1,78 @@
+import type { Did, Tid } from "../atproto/syntax.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
+import { type Digest, digestHex } from "../oci/digest.ts";
+import { Rejection } from "../rejection.ts";
+import { readBundle, writeBundle } from "../verify/bundle.ts";
+import type { Evidence, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
+import type { Aged, Mark } from "../verify/marks.ts";
+import type { Proven } from "../verify/proven.ts";
+
+/** How the files of the evidence cache are named, and what is in them. */
+
+/** Why evidence is dropped: the revision by which it was proven, where it was; and when, in milliseconds since 1970. */
+export interface Ending {
+  readonly now: number;
+  readonly rev?: Tid;
+}
+
+/** What is known of a signer about one digest, by their newest answer. */
+export interface CachedEvidence {
+  /** When each part of it was asked for, identity and record; milliseconds since 1970. */
+  readonly times: readonly number[];
+  /** What it proves, where this program has proven it before. */
+  readonly proven?: Proven;
+  /** Identity and record, not believed yet. */
+  readonly signature: () => SignatureEvidence;
+}
+
+/** How the names end of what was proven, and of bundles. */
+export const PROVEN = ".proven";
+export const EVIDENCE = ".json";
+/** Hex digits of a digest, with which the name of its evidence begins. */
+export const DIGEST_LENGTH = 64;
+
+export function recordName(signer: Did, digest: Digest): string {
+  return `${digestHex(digest)}-${hashOf(signer)}${EVIDENCE}`;
+}
+
+export function provenName(signer: Did, digest: Digest): string {
+  return `${digestHex(digest)}-${hashOf(signer)}${PROVEN}`;
+}
+
+export function tagName(signer: Did, address: string): string {
+  return `${hashOf(signer)}-${hashOf(address)}${EVIDENCE}`;
+}
+
+/** The parts of a signature that are about a digest; when they were asked for as in {@link CachedEvidence.times}. */
+export function agedParts(
+  [identity = 0, record = 0]: readonly number[],
+  address: string,
+  rev: Tid | undefined,
+): readonly Aged[] {
+  return [{ askedAt: identity }, { address, askedAt: record, ...(rev && { rev }) }];
+}
+
+export function endOf(address: string, { now, rev }: Ending): Mark {
+  return { address, time: now, ...(rev && { rev, isInclusive: true }) };
+}
+
+export function hashOf(text: string): string {
+  return sha256Hex(toUtf8(text));
+}
+
+export function bundleOf(digest: Digest, signatures: Evidence["signatures"], owner?: OwnerAnswer): Uint8Array {
+  return writeBundle({ digest, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } });
+}
+
+/** @throws Rejection bundle.malformed where it is no bundle, or one about something else */
+export function signatureIn(bytes: Uint8Array, digest: Digest, signer: Did): SignatureEvidence {
+  const bundle = readBundle(bytes);
+  const [signature] = bundle.evidence.signatures;
+  if (bundle.digest !== digest || signature?.signer !== signer || signature.record === undefined) aboutSomethingElse();
+  return signature;
+}
+
+export function aboutSomethingElse(): never {
+  throw new Rejection("bundle.malformed", "it is about something else");
+}
