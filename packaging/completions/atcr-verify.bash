@@ -28,9 +28,9 @@ _atcr_verify() {
 	enable) options="--bin-dir --force $containerd" ;;
 	disable) options="--bin-dir $containerd" ;;
 	doctor) options="--probe --offline $containerd" ;;
-	images) options="--namespace --refused --progress --address --policy" ;;
+	images) options="--namespace --refused --audited --progress --address --policy" ;;
 	selftest) ;;
-	log) options="--lines --refused --audited --image --follow --file" ;;
+	log) options="--lines --refused --audited --summary --image --follow --file" ;;
 	*)
 		COMPREPLY=($(compgen -W "verify policy identity state cache enable disable doctor images selftest log --help --version" -- "$cur"))
 		return ;;

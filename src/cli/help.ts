@@ -54,13 +54,15 @@ Options of enable, disable and doctor (and --config, --output as above):
 
 Options of images (--policy, --config, --output, --address as above):
   --namespace NS[,NS]    containerd's namespaces (default: all; CRI's is k8s.io)
-  --refused              those alone that would be refused, or are only audited
+  --refused              only images that would be refused
+  --audited              only images that audit alone lets through
   --progress             say how far it is, also where nobody is at a terminal
 
 Options of log (and --config, --output as above):
   --lines N              how many at most (default: 20)
-  --refused              those that were refused
+  --refused              those that were refused, without the doctor's own pulls
   --audited              those let through by audit or break-glass alone
+  --summary              count by image and code, the most frequent first
   --image TEXT           those whose name or digest has this in it
   --follow               go on with what comes
   --file FILE            this log instead of the configuration's decisionLog

@@ -100,8 +100,16 @@ export function identityText(found: IdentityFound): string {
     ...row("rotation keys", standingState(proof)?.rotationKeys ?? []),
     ...row("services", identity?.services.map(({ id, type }) => `${id} (${type})`) ?? []),
     ...row("history", historyOf(proof).flatMap(describeStep)),
+    ...(wrong === undefined ? ["  to trust it, write into the policy:", ...policyLines(found)] : []),
   ];
   return lines.map(detailLine).join("");
+}
+
+/** YAML to paste; the name is a handle that was proven both ways. */
+function policyLines(found: IdentityFound): readonly string[] {
+  const { handle, proof } = found;
+  const name = handle !== undefined && bothWays(handle, found) === true ? handle.handle : undefined;
+  return ["trustedDIDs:", `  ${proof.did}:`, `    name: "${name ?? "who this is"}"`];
 }
 
 /** Lines of one heading, which stands before the first. */
@@ -174,7 +182,7 @@ function describeKey(identity: Identity, found: IdentityFound): readonly string[
     key,
     `in place since ${since ?? "an unknown date: there is no history"}`,
     firstSeen === null ? unseen : `first seen here ${firstSeen}`,
-    `${younger ? "YOUNGER" : "not younger"} than ${minKeyAge}${younger && isOldByLog ? " to this node; by the log it is older" : ""}`,
+    `${younger ? "younger" : "not younger"} than ${minKeyAge}${younger && isOldByLog ? " to this node; by the log it is older" : ""}`,
   ];
 }
 

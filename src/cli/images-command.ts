@@ -28,6 +28,7 @@ const OPTIONS = {
   config: "value",
   output: "value",
   refused: "flag",
+  audited: "flag",
   progress: "flag",
 } as const;
 /** Images judged at the same time: services of others must not be hammered. */
@@ -59,7 +60,9 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   const images = await list(address, values.get("namespace")?.split(","));
   const isTold = flags.has("progress") || isatty(STDERR);
   const report = readOutput(args) === "json" ? toJson : toText;
-  const isShown = flags.has("refused") ? isRefused : () => true;
+  const [refused, audited] = [flags.has("refused"), flags.has("audited")];
+  const isShown = ({ answer }: Judged): boolean =>
+    refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];
   // Ended before its time it tells what it has found by then: it may have worked for long.
   edge.render = (answer) => report(inOrder(judged), isShown, images.length, answer);

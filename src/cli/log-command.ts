@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
-import { field, type JsonObject } from "../encoding/json.ts";
+import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { type Place, type Read, readLog } from "../logging/read-log.ts";
 import { reject } from "../rejection.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
@@ -12,6 +12,7 @@ import { loadConfig } from "./settings.ts";
 const OPTIONS = {
   refused: "flag",
   audited: "flag",
+  summary: "flag",
   follow: "flag",
   image: "value",
   lines: "value",
@@ -30,7 +31,10 @@ const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 export async function logCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const { values, flags, operands } = readCommandLine(args, OPTIONS);
   if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
-  const count = readCount(values.get("lines"));
+  const isSummary = flags.has("summary");
+  if (isSummary && flags.has("follow"))
+    reject("input.malformed", "--summary ends, and --follow does not: leave out one");
+  const count = isSummary && !values.has("lines") ? MAX_LINES : readCount(values.get("lines"));
   const path = values.get("file") ?? logFile(loadConfig(values.get("config")));
   const print = readOutput(args) === "json" ? asJson : asText;
   const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
@@ -47,8 +51,9 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
   const isSearched = flags.has("refused") || flags.has("audited") || values.has("image") || all.length === 0;
-  if (isSearched && shown.length < count) edge.diagnose(printable(searched(path, all)));
-  const text = shown.map(print).join("");
+  if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
+  const summary = readOutput(args) === "json" ? summaryJson : summaryText;
+  const text = isSummary ? summaryOf(shown).map(summary).join("") : shown.map(print).join("");
   if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
   edge.say(text);
@@ -94,7 +99,8 @@ function readOr(path: string, otherwise: (why: string, cause: unknown) => Read):
 
 function selector(refused: boolean, audited: boolean, image: string | undefined): (decision: JsonObject) => boolean {
   return (decision) => {
-    const isRefused = field(decision, "outcome") !== "allow";
+    // The doctor's own pulls must be refused: that is no news.
+    const isRefused = field(decision, "outcome") !== "allow" && field(decision, "code") !== "policy.probe";
     const isAudited = WATCHED.has(field(decision, "code"));
     if ((refused || audited) && !(refused && isRefused) && !(audited && isAudited)) return false;
     return (
@@ -110,15 +116,57 @@ function asJson(decision: JsonObject): string {
   return `${printable(JSON.stringify(decision))}\n`;
 }
 
+function textIn(decision: JsonObject, name: string): string {
+  const value = field(decision, name);
+  return typeof value === "string" ? value : "-";
+}
+
 function asText(decision: JsonObject): string {
-  const text = (name: string): string => {
-    const value = field(decision, name);
-    return typeof value === "string" ? value : "-";
-  };
+  const text = (name: string): string => textIn(decision, name);
   const ms = field(decision, "ms");
   const total = typeof ms === "object" && ms !== null ? field(ms as JsonObject, "total") : undefined;
   const took = typeof total === "number" ? ` ${total} ms` : "";
-  return detailLine(`${text("time")}${took}  ${text("image")}  ${text("reason")}`);
+  const [digest, reason] = [text("digest"), text("reason")];
+  const which = digest === "-" || reason.includes(digest) ? text("image") : `${text("image")}  ${digest}`;
+  return detailLine(`${text("time")}${took}  ${which}  ${reason}`);
+}
+
+/** Decisions about one name that ended alike. */
+interface Summary {
+  readonly image: string;
+  readonly code: string;
+  /** What an audited pull, or one let through by break-glass, would have got. */
+  readonly would?: string;
+  readonly count: number;
+  /** Time of the latest. */
+  readonly last: string;
+}
+
+/** The most frequent first. @param decisions the latest last */
+function summaryOf(decisions: readonly JsonObject[]): readonly Summary[] {
+  const found = new Map<string, Summary>();
+  for (const decision of decisions) {
+    const [image, code, last] = ["image", "code", "time"].map((name) => textIn(decision, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const instead = field(decision, "would");
+    const would = isJsonObject(instead) ? textIn(instead, "code") : undefined;
+    const key = JSON.stringify([image, code, would]);
+    const count = (found.get(key)?.count ?? 0) + 1;
+    found.set(key, { image, code, ...(would !== undefined && { would }), count, last });
+  }
+  return [...found.values()].toSorted((a, b) => b.count - a.count);
+}
+
+function summaryText({ image, code, would, count, last }: Summary): string {
+  const what = would === undefined ? code : `${code} (${would})`;
+  return detailLine(`${String(count).padStart(6)}  ${last}  ${what}  ${image}`);
+}
+
+function summaryJson(summary: Summary): string {
+  return `${printable(JSON.stringify(summary))}\n`;
 }
 
 /** Looks again until the process is ended; a log that is rotated away is read to its end first. */

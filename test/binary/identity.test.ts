@@ -223,7 +223,7 @@ describe("identity of a did:plc", () => {
       `  PDS:            ${PDS}`,
       `  key:            ${NEW.did()}`,
       `                  in place since ${iso(now - DAY)}`,
-      "                  YOUNGER than 72h",
+      "                  younger than 72h",
       `  rotation keys:  ${MAIN.did()}`,
       "  services:       atproto_pds (AtprotoPersonalDataServer)",
       `                  ${iso(now - DAY)} update, stands: ${log.entries()[1]?.cid}`,

@@ -123,7 +123,7 @@ describe.runIf(testable)("atcr-verify images", () => {
   it("shows those alone that would be refused, or of one namespace, and how far it is", async () => {
     const logged = () => readFileSync(machine.defaults.decisionLog, "utf8");
     const before = logged();
-    const refused = await images(["--refused", "--progress"]);
+    const refused = await images(["--refused", "--audited", "--progress"]);
     expect(
       refused.stdout
         .split("\n")

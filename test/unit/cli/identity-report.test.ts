@@ -66,7 +66,7 @@ describe("the age of the key", () => {
     ["by another age", { ...since(NOW - 2 * HOUR), ...seen(BORN), youngest: HOUR }, false],
   ])("counts %s", (_, changes, younger) => {
     expect(json(changes)["key"]?.["younger"]).toBe(younger);
-    expect(identityText(found(changes))).toContain(`${younger ? "YOUNGER" : "not younger"} than 72h`);
+    expect(identityText(found(changes))).toContain(`  ${younger ? "younger" : "not younger"} than 72h`);
   });
 
   it("is told by the log as well, where this node has not seen the key", () => {
@@ -75,8 +75,8 @@ describe("the age of the key", () => {
     const text = identityText(found(unseen));
     expect(text).toContain(`in place since ${formatDateTime(BORN)}\n`);
     expect(text).toContain("never seen by this node");
-    expect(text).toContain("YOUNGER than 1h to this node; by the log it is older\n");
-    expect(identityText(found({ ...unseen, ...since(NOW) }))).toContain("YOUNGER than 1h\n");
+    expect(text).toContain("younger than 1h to this node; by the log it is older\n");
+    expect(identityText(found({ ...unseen, ...since(NOW) }))).toContain("younger than 1h\n");
     expect(json(seen(BORN))["key"]).toMatchObject({ firstSeen: formatDateTime(BORN) });
   });
 
@@ -168,5 +168,25 @@ describe("the handle", () => {
   it("of an identity of no use is nobody's", () => {
     const current = new Rejection("identity.invalid", "why");
     expect(json({ proof: { ...proof, current }, handle: leading(did) })["handle"]).toMatchObject({ bothWays: false });
+  });
+});
+
+describe("what to write into the policy", () => {
+  const lines = (changes: Partial<IdentityFound>) => identityText(found(changes)).split("\n").slice(-5, -1);
+  it("is YAML to paste, with the handle where it was proven both ways", () => {
+    const name = (text: string) => [
+      "  to trust it, write into the policy:",
+      "trustedDIDs:",
+      `  ${did}:`,
+      `    name: "${text}"`,
+    ];
+    expect(lines({ handle: leading(did) })).toEqual(name(HANDLE));
+    expect(lines({ handle: leading(OTHER as typeof did) })).toEqual(name("who this is"));
+    expect(lines({})).toEqual(name("who this is"));
+  });
+
+  it("is not offered for an identity whose signatures would not count", () => {
+    const revoked = { current: new Rejection("identity.invalid", "no key") };
+    expect(identityText(found({ proof: { ...proof, ...revoked } }))).not.toContain("trustedDIDs");
   });
 });
