@@ -9,6 +9,7 @@ import { isFresh } from "../verify/kept.ts";
 import { attempt } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
 import { PROGRAM } from "../version.ts";
+import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable } from "./report.ts";
@@ -30,6 +31,11 @@ export async function cacheCommand(args: readonly string[], edge: ProcessEdge): 
     edge.diagnose(printable(`warning: ${warning}`));
   };
   const question: Question = { config, edge, isJson: readOutput(args) === "json", warnings, report };
+  const denied = whyDenied(config.cacheDir, action === "clear" ? "change" : "read");
+  if (denied !== undefined) {
+    const json = { cacheDir: config.cacheDir, pieces: [], warnings: [denied] };
+    return edge.print(question.isJson ? jsonText(json) : detailLine(denied), 1);
+  }
   if (action === "list" && about === undefined) return list(question);
   if (action === "show" && about !== undefined && isDigest(about)) return show(about, question);
   if (action === "clear" && (about === undefined || isDigest(about) || isDid(about))) return clear(about, question);

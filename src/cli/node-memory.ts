@@ -1,5 +1,3 @@
-import { accessSync, constants, existsSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import type { Lasting } from "../decide/lasting.ts";
@@ -8,6 +6,7 @@ import { SignerStore } from "../state/signer-store.ts";
 import type { Turns } from "../state/turns.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import { PROGRAM } from "../version.ts";
+import { mayUse } from "./access.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { printable } from "./report.ts";
 
@@ -24,8 +23,15 @@ export interface NodeMemory extends Lasting {
 export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
   const { stateDir, cacheDir } = config;
   const say = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
-  const report = mayUse(stateDir) && mayUse(cacheDir) ? say : once(() => say(notOurs(stateDir, cacheDir)));
-  const signers = new SignerStore(stateDir, { report });
+  const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
+  const denied = [
+    ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
+    ...(isCacheOurs ? [] : [`the cache (${cacheDir})`]),
+  ].join(" and ");
+  // One sentence for what would be a warning for each file.
+  const sayOnce = once(() => say(`not used, as this user may not read and write it: ${denied} of this node`));
+  const report = isCacheOurs ? say : sayOnce;
+  const signers = new SignerStore(stateDir, { report: isHistoryOurs ? say : sayOnce });
   let turns: Turns | undefined;
   edge.atEnd(() => turns?.endAll());
   return {
@@ -39,22 +45,6 @@ export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
     },
     now: () => Date.now(),
   };
-}
-
-/** Whether this user may work in the folder, or make it. */
-function mayUse(folder: string): boolean {
-  if (process.getuid?.() === 0) return true;
-  try {
-    accessSync(existsSync(folder) ? folder : dirname(folder), constants.R_OK | constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** One sentence for what would be a warning for each file. */
-function notOurs(stateDir: string, cacheDir: string): string {
-  return `the signer history (${stateDir}) and the cache (${cacheDir}) of this node are not used, as only root may`;
 }
 
 function once(work: () => void): () => void {

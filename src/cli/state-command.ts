@@ -5,6 +5,7 @@ import { reject } from "../rejection.ts";
 import { EvidenceCache } from "../state/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../state/signer-store.ts";
 import { PROGRAM } from "../version.ts";
+import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText, printable } from "./report.ts";
@@ -29,6 +30,11 @@ export async function stateCommand(args: readonly string[], edge: ProcessEdge): 
     edge.diagnose(printable(`warning: ${warning}`));
   };
   const question: Question = { config, edge, form: readOutput(args), warnings, report };
+  const denied = whyDenied(config.stateDir, action === "show" ? "read" : "change");
+  if (denied !== undefined) {
+    const json = { stateDir: config.stateDir, signers: [], warnings: [denied] };
+    return edge.print(question.form === "json" ? jsonText(json) : detailLine(denied), 1);
+  }
   return action === "show" ? show(signer, question) : forget(signer, question);
 }
 

@@ -410,10 +410,34 @@ describe.concurrent("files that a person names", () => {
       rmSync(folder, { recursive: true });
       expect(headline({ stderr, ...answered })).toBe("0 allow signed");
       expect(stderr).toBe(
-        `warning: the signer history (${state}) and the cache (${cache}) of this node are not used, as only root may\n`,
+        `warning: not used, as this user may not read and write it: the signer history (${state}) and the cache (${cache}) of this node\n`,
       );
     },
   );
+});
+
+describe.concurrent("what only root may look at", () => {
+  it.runIf(requirement("state and cache as an ordinary user", asOther)).each([
+    [["state", "show"], "read", "state"],
+    [["state", "forget", "did:web:a.example"], "change", "state"],
+    [["cache", "list"], "read", "cache"],
+    [["cache", "show", `sha256:${"ab".repeat(32)}`], "read", "cache"],
+    [["cache", "clear"], "change", "cache"],
+  ])("is said in one line: %j", async (args, to, which) => {
+    const folder = makeTemporaryDirectory("private");
+    chmodSync(folder, 0o755);
+    const [stateDir = "", cacheDir = ""] = ["state", "cache"].map((name) => join(folder, name));
+    for (const path of [stateDir, cacheDir]) mkdirSync(path, { mode: 0o700 });
+    const config = join(folder, "config.yaml");
+    writeFileSync(config, JSON.stringify({ stateDir, cacheDir }));
+    const binary = join(folder, "atcr-verify");
+    copyFileSync(BINARY, binary);
+    const through = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const answered = await ask(args, { through, binary, env: { ATCR_VERIFY_CONFIG: config } });
+    rmSync(folder, { recursive: true });
+    const stdout = `this user may not ${to} ${join(folder, which)}; run this as root\n`;
+    expect(answered).toMatchObject({ code: 1, stdout, stderr: "" });
+  });
 });
 
 describe.concurrent("saved evidence", () => {
