@@ -40,7 +40,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
   "smol-toml": ["encoding/toml.ts"],
   valibot: ["policy/shape.ts"],
-  yaml: ["encoding/yaml.ts"],
+  yaml: ["encoding/yaml.ts", "encoding/yaml-mistakes.ts"],
 };
 
 /** The only file that may use the network; everybody else is handed its function. */

@@ -53,7 +53,7 @@ export function policyTexts(path: string, distrust: Distrust): PolicyTexts {
   if (text === undefined) {
     reject(
       "policy.invalid",
-      `there is no trust policy ${path}; write one: whom does this node trust for which images?`,
+      `there is no trust policy ${path}; create one: see atcr-verify-policy(5), and /usr/share/doc/atcr-verify/config-examples`,
     );
   }
   const { fragments, unread } = readFragments(path, distrust);

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
 import { type Place, Rejection, type RejectionCode } from "../rejection.ts";
 import { problemOf, type TextProblem } from "./written-text.ts";
+import { mistakeOf } from "./yaml-mistakes.ts";
 
 /** Keys and positions that lead from the top of the file to a value. */
 export type YamlPath = readonly (string | number)[];
@@ -112,8 +113,11 @@ export class YamlFile {
     // Too deep nesting is among the errors: the library catches the end of the stack itself.
     const document = parseDocument<ParsedNode>(text, options);
     const [problem] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-    if (problem !== undefined)
-      this.#failAt(problem.pos[0], `found invalid YAML, expected a valid file: ${problem.message}`);
+    if (problem !== undefined) {
+      const { code, message, pos } = problem;
+      const { offset, found, expected, advice } = mistakeOf(text, { code, message, offset: pos[0] });
+      this.#failAt(offset, `found ${found}, expected ${expected}${advice === undefined ? "" : `; ${advice}`}`);
+    }
     if (document.directives?.yaml.explicit === true || Object.keys(document.directives?.tags ?? {}).length > 1) {
       this.#failAt(0, "found a directive (%YAML or %TAG), expected a file without");
     }
@@ -126,7 +130,8 @@ export class YamlFile {
     if (path.length > MAX_DEPTH)
       this.#failAt(at, `found values nested deeper than ${MAX_DEPTH}, expected a flatter file`);
     if (isAlias(node) || node.anchor !== undefined) {
-      this.#failAt(at, `${formatPath(path)}found an anchor or an alias (& or *), expected the value itself`);
+      const found = `${formatPath(path)}found an anchor or an alias (& or *), expected the value itself`;
+      this.#failAt(at, `${found}; put text that begins with * in quotes${isAlias(node) ? `: "*${node.source}"` : ""}`);
     }
     if (node.tag !== undefined) this.#failAt(at, `${formatPath(path)}found a tag (!), expected a plain value`);
     if (isSeq(node)) return node.items.map((item, i) => this.#plain(item as ParsedNode, [...path, i]));

@@ -47,6 +47,12 @@ function unusable(
   { code, detail }: { readonly code: RejectionCode; readonly detail: string },
   { places }: PolicyQuestion,
 ): PolicyFinding {
+  // A directory holds every did:plc there is; what a host answers may be another tomorrow.
+  if (code === "identity.unknown_did" && signer.did.startsWith("did:plc:")) {
+    const message = `there is no identity ${called(signer)}: ${detail}`;
+    const advice = "correct the DID; atcr-verify identity HANDLE prints it";
+    return { severity: "error", name: "identity-unknown", message, advice, ...at(places.ofSigner(signer.did)) };
+  }
   const isClosed = code === "identity.deactivated";
   const message = isClosed
     ? `the identity of ${called(signer)} has been closed by a tombstone`

@@ -15,6 +15,7 @@ export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
   return [
     ...hiddenScopes(question),
     ...hiddenDefault(question),
+    ...noRules(question),
     ...question.policy.rules.flatMap((rule) =>
       rule.scopes.flatMap((scope, i) => [
         ...impossible(rule, scope, i, question),
@@ -75,6 +76,14 @@ function hiddenDefault({ policy, places }: PolicyQuestion): readonly PolicyFindi
   const message = `"default: deny" refuses nothing: rule "${taker.name}" takes every name, and only audits`;
   const advice = "remove that rule, or have it enforce, when the log shows nothing new";
   return [{ severity: "warning", name: "default-hidden", message, advice, ...at(places.ofDefault()) }];
+}
+
+function noRules({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
+  if (policy.rules.length > 0 || policy.fallback !== "deny") return [];
+  const message = "there is no rule, and the default is deny: every pull is refused that digests.allow does not name";
+  return [
+    { severity: "warning", name: "no-rules", message, advice: "write rules under policies", ...at(places.ofDefault()) },
+  ];
 }
 
 /** Another scope of the same rule that takes all of one's names; of two equal ones, the first stays. */

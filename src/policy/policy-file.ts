@@ -27,6 +27,20 @@ export interface At extends Pick<YamlProblem, "path" | "isKey"> {
  */
 const MAX_POLICY_TEXT = 1024 * 1024;
 
+const LOGGED =
+  "each decision is logged where decisionLog of the configuration says; to let images through and log what would be refused, write action: audit";
+/** Keys that ATCR's documents, or other programs' policies, have where this one has another. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ["environments", "write a rule for the scope of each environment, with its DIDs under require.trustedDIDs"],
+  ["audit", LOGGED],
+  ["auditLog", LOGGED],
+  ["auditLogging", LOGGED],
+  ["logging", LOGGED],
+  ["reporting", LOGGED],
+  ["defaultAction", "its name is default here: deny, allow or audit"],
+  ["rules", "its name is policies here"],
+]);
+
 /**
  * Opens the files of a policy, of which each is a policy by itself in its shape.
  *
@@ -41,7 +55,7 @@ export function openPolicy(texts: readonly PolicyText[]): readonly PolicyFile[] 
       const found = `${total} characters in the files of the policy up to this one`;
       file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
     }
-    return { file, shape: checkShape(file, POLICY_SHAPE) };
+    return { file, shape: checkShape(file, POLICY_SHAPE, HINTS) };
   });
 }
 

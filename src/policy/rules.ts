@@ -144,7 +144,7 @@ function readSpan(file: YamlFile, text: string | undefined, path: YamlPath): num
   if (text === undefined) return undefined;
   const span = parseDuration(text);
   if (span === undefined || span === 0) {
-    const expected = `a duration longer than none and of ${LONGEST_DURATION} at most, such as 90d, 12h or 1h30m`;
+    const expected = `a duration such as 90d, 12h or 1h30m, ${LONGEST_DURATION} at most`;
     file.fail({ path, expected });
   }
   return span;

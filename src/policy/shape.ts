@@ -70,17 +70,17 @@ const unknownKey = (known: readonly string[]) => `${UNKNOWN}${known.join(", ")}`
 /**
  * Checks the file's value against a shape.
  *
- * @param unsupported keys of later versions, which are refused by other words than a misspelt one
+ * @param hints what to do about keys that people know from elsewhere
  * @throws Rejection the file's code, for the problem that stands first in the file
  */
 export function checkShape<S extends Shape>(
   file: YamlFile,
   shape: S,
-  unsupported: ReadonlySet<string> = new Set(),
+  hints: ReadonlyMap<string, string> = new Map(),
 ): Infer<S> {
   const result = v.safeParse(shape, file.value);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => toProblem(mostTelling(issue), unsupported));
+  const problems = result.issues.map((issue) => toProblem(mostTelling(issue), hints));
   // A misspelt key is told before the key that is missing because of it.
   const present = problems.filter(({ expected }) => !expected.startsWith(MISSING));
   const candidates = present.length > 0 ? present : problems;
@@ -104,21 +104,15 @@ function pathOf(issue: v.BaseIssue<unknown>): YamlPath {
   return (issue.path ?? []).map(({ key }) => key as string | number);
 }
 
-function toProblem({ message, path }: Telling, unsupported: ReadonlySet<string>): YamlProblem {
+function toProblem({ message, path }: Telling, hints: ReadonlyMap<string, string>): YamlProblem {
   const key = String(path.at(-1) ?? "");
+  if (message === `${MISSING}"version"`) return { path, expected: message, advice: "write: version: 1.0" };
   if (!message.startsWith(UNKNOWN)) return { path, expected: message };
-  if (unsupported.has(key)) {
-    const found = `the key "${key}", which is not supported by this version`;
-    return { path, isKey: true, found, expected: message, advice: "remove it: what is not enforced is not ignored" };
-  }
-  const similar = closest(key, message.slice(UNKNOWN.length).split(", "));
-  return {
-    path,
-    isKey: true,
-    found: `the unknown key "${key}"`,
-    expected: message,
-    ...(similar === undefined ? {} : { advice: `did you mean ${similar}?` }),
-  };
+  const hint = path.length === 1 ? hints.get(key) : undefined;
+  const similar = hint === undefined ? closest(key, message.slice(UNKNOWN.length).split(", ")) : undefined;
+  // The likeliest mistake first: the list of keys is long.
+  const found = `the unknown key "${key}"${similar === undefined ? "" : ` (did you mean ${similar}?)`}`;
+  return { path, isKey: true, found, expected: message, ...(hint !== undefined && { advice: hint }) };
 }
 
 /** Most letters by which a misspelt key differs from the one that is suggested. */

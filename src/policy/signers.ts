@@ -1,4 +1,5 @@
 import { isDidKey } from "../atproto/did-key.ts";
+import { isHandle } from "../atproto/handle.ts";
 import { type Did, isDid, isTid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
@@ -58,7 +59,7 @@ export class Signers {
     checkCount(file, Object.keys(entries).length, ["trustedDIDs"]);
     for (const [did, entry] of Object.entries(entries)) {
       const at = { file, path: ["trustedDIDs", did], isKey: true };
-      if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID });
+      if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID, ...ofHandle(did) });
       const earlier = this.at(did);
       if (earlier !== undefined) {
         const found = `a DID that stands in ${lineOf(earlier)} already`;
@@ -115,10 +116,18 @@ export function readDids(file: YamlFile, texts: readonly string[], path: YamlPat
   checkCount(file, texts.length, path);
   const dids = new Map<Did, number>();
   for (const [i, text] of texts.entries()) {
-    if (!isDid(text)) file.fail({ path: [...path, i], expected: A_DID });
+    if (!isDid(text)) file.fail({ path: [...path, i], expected: A_DID, ...ofHandle(text) });
     if (!dids.has(text)) dids.set(text, i);
   }
   return dids;
+}
+
+/** The likeliest mistake: a handle is what people know of each other. */
+function ofHandle(text: string): { readonly advice?: string } {
+  const handle = text.replace(/^@/, "").toLowerCase();
+  return isHandle(handle)
+    ? { advice: `this is a handle; run: atcr-verify identity ${handle}, which prints its DID` }
+    : {};
 }
 
 function checkCount(file: YamlFile, count: number, path: YamlPath): void {

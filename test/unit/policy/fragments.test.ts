@@ -104,7 +104,7 @@ describe("a policy in several files", () => {
     ["a digest allowed and denied", [digests("allow"), digests("deny")], "policy.d/a.yaml:2:19", "in policy.yaml:2"],
     ["no version", [V, "default: deny"], "policy.d/a.yaml:1:1", 'the key "version"'],
     ["nothing but comments", [V, "# later\n"], "policy.d/a.yaml:1:1", "a trust policy"],
-    ["what is no YAML", [V, "a: ["], "policy.d/a.yaml:1:5", "invalid YAML"],
+    ["what is no YAML", [V, "a: ["], "policy.d/a.yaml:1:5", "in brackets that is not closed"],
     ["an unknown key", [V, V, `${V}rules: []`], "policy.d/b.yaml:2:1", "the unknown key"],
     ["a bad DID", [V, `${V}revokedDIDs: [did:plc:x]`], "policy.d/a.yaml:2:15", "in canonical form"],
     ["a DID of no map", [map(ALICE), V + rule("one", trusting(BOB))], "policy.d/a.yaml:6:30", "a DID of the map"],

@@ -37,7 +37,9 @@ const found = (...of: Parameters<typeof findings>): string[] =>
   });
 
 function findings(
-  identities: Readonly<Record<string, Look | { code: "identity.deactivated" | "pds.unreachable"; detail: string }>>,
+  identities: Readonly<
+    Record<string, Look | { code: "identity.deactivated" | "identity.unknown_did" | "pds.unreachable"; detail: string }>
+  >,
   { requirement = "{}", signer = "{}", last = "" } = {},
 ): readonly PolicyFinding[] {
   const text = `version: 1.0
@@ -75,6 +77,7 @@ describe("lintIdentities", () => {
   it("finds an identity that is closed, and one that cannot be looked at", () => {
     expect(found({ [ALICE]: { code: "identity.deactivated", detail: "x" } })).toEqual(["warning identity-closed 3"]);
     expect(found({ [BOB]: { code: "pds.unreachable", detail: "x" } })).toEqual(["warning identity-unresolved 4"]);
+    expect(found({ [BOB]: { code: "identity.unknown_did", detail: "x" } })).toEqual(["error identity-unknown 4"]);
   });
 
   it("finds a key and a PDS that are not among those pinned", () => {

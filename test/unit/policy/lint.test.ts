@@ -60,7 +60,7 @@ describe("lintPolicy", () => {
     const of = (text: string) => found(text).filter((one) => !/hidden/.test(one));
     expect(of(`${nobody}policies:\n${audit}default: audit`)).toEqual(["warning no-signers 4:5"]);
     expect(of(`${nobody}default: audit`)).toEqual(["warning no-signers 3:10"]);
-    expect(of(`${nobody}default: deny`)).toEqual([]);
+    expect(of(`${nobody}default: deny`)).toEqual(["warning no-rules 3:10"]);
     const own = (dids: string) =>
       rule("a", "registry.example.com/**", `action: audit, require: { trustedDIDs: ${dids} }`);
     expect(found(rules(own("[]"), rule("b", "b.example/c")))).toEqual(["warning no-signers 5:87"]);

@@ -355,6 +355,47 @@ default: audit
     expect(rejectionOf(text).message).toContain(advice);
   });
 
+  const P = "version: 1.0\npolicies:\n";
+  it.each<[string, string, string, string]>([
+    [
+      "an entry that is not as far in",
+      `${P}    - name: a\n      scope: a.b/c\n   - name: b\n`,
+      "5:4",
+      "is indented by 3 spaces",
+    ],
+    [
+      "a key between two levels",
+      `${P}  - name: a\n    scope: a.b/c\n   action: deny\n`,
+      "5:4",
+      "is indented by 3 spaces",
+    ],
+    ["a key below a value", "version: 1.0\n  default: deny\n", "2:3", "has a value already"],
+    ["a line without a colon", "version 1.0\ndefault: deny\n", "1:1", "a colon and a space"],
+    ["a colon without a space", "version:1.0\ndefault: deny\n", "1:1", "a colon and a space"],
+    ["a wildcard without quotes", `${P}  - name: a\n    scope: **\n`, "4:12", 'in quotes: "**"'],
+    ["half a wildcard without quotes", `${P}  - name: a\n    scope: *\n`, "4:12", "in quotes"],
+    ["two documents", "version: 1.0\n---\nversion: 1.0\n", "2:1", 'a second document, behind "---"'],
+    ["an open quote", 'version: 1.0\ndefault: "deny\n', "3:1", "a quote that is closed"],
+    ["an open bracket", "version: 1.0\nrevokedDIDs: [\ndefault: deny\n", "3:1", "in brackets that is not closed"],
+    ["no version", "default: deny\n", "1:1", "write: version: 1.0"],
+    [
+      "a handle in a map",
+      "version: 1.0\ntrustedDIDs:\n  alice.example.com: {}\n",
+      "3:3",
+      "atcr-verify identity alice.example.com",
+    ],
+    ["a handle in a list", "version: 1.0\ntrustedDIDs: ['@Alice.example.com']\n", "2:15", "identity alice.example.com"],
+    ["environments", "version: 1.0\nenvironments: {}\n", "2:1", "write a rule for the scope of each environment"],
+    ["auditLog", "version: 1.0\nauditLog: {}\n", "2:1", "decisionLog of the configuration"],
+    ["a duration of words", withRequire("minKeyAge: 3 days"), "10:18", "a duration such as 90d, 12h or 1h30m"],
+  ])("says what to do about %s", (_, text, position, advice) => {
+    const { code, message } = rejectionOf(text);
+    expect(code).toBe("policy.invalid");
+    expect(message).toContain(advice);
+    expect(message.slice(0, `policy.yaml:${position}:`.length)).toBe(`policy.yaml:${position}:`);
+    expect(message).not.toMatch(/parse\w+\(|implicit|indicator|longer than none/i);
+  });
+
   it("suggests nothing for a key that resembles none", () => {
     expect(rejectionOf(`${MAP}x: 1`).message).not.toContain("did you mean");
   });

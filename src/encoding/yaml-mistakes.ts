@@ -1,0 +1,90 @@
+import type { ErrorCode } from "yaml";
+
+/** What the parser complains of, and where: an offset in UTF-16 units. */
+interface Complaint {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly offset: number;
+}
+
+/** A mistake of form in the words of a person who writes such files. */
+export interface Mistake {
+  readonly offset: number;
+  readonly found: string;
+  readonly expected: string;
+  readonly advice?: string;
+}
+
+const QUOTED = "text that begins with such a character in quotes";
+
+/** Says what is wrong with a text that is no YAML, in other words than the parser's own where those help nobody. */
+export function mistakeOf(text: string, { code, message, offset }: Complaint): Mistake {
+  const indentation = INDENTATION.has(code) ? indentationMistake(text, offset) : undefined;
+  if (indentation !== undefined) return indentation;
+  if (message.startsWith("Maximum call stack")) {
+    return { offset, found: "lists and maps inside each other without end", expected: "a flatter file" };
+  }
+  switch (code) {
+    case "MULTIPLE_DOCS":
+      return { offset, found: 'a second document, behind "---"', expected: "one in a file", advice: "remove the line" };
+    case "TAB_AS_INDENT":
+      return { offset, found: "a tab in the indentation", expected: "spaces" };
+    case "BAD_ALIAS":
+    case "BAD_SCALAR_START":
+      return { offset, found: `the character ${text[offset] ?? ""} before a value`, expected: QUOTED };
+    case "MULTILINE_IMPLICIT_KEY":
+      return {
+        offset,
+        found: "a line that is neither a key with a value nor an entry of a list",
+        expected: "KEY: VALUE",
+        advice: 'write a colon and a space behind the key, or "- " before the entry',
+      };
+    default: {
+      if (/^Missing closing/.test(message))
+        return { offset, found: "the end of the file", expected: "a quote that is closed" };
+      if (/^Flow (?:sequence|map)/.test(message)) {
+        return { offset, found: "a list or map in brackets that is not closed", expected: "] or } before this place" };
+      }
+      return { offset, found: `invalid YAML: ${message}`, expected: "a valid file" };
+    }
+  }
+}
+
+const INDENTATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "MISSING_CHAR",
+  "BLOCK_AS_IMPLICIT_KEY",
+  "MULTILINE_IMPLICIT_KEY",
+  "UNEXPECTED_TOKEN",
+]);
+
+/** The line of a complaint or the one after it, where its indentation is none of those that lines above have begun. */
+function indentationMistake(text: string, offset: number): Mistake | undefined {
+  const levels = [0];
+  let start = 0;
+  let isOpen = true;
+  const last = text.indexOf("\n", text.indexOf("\n", offset) + 1);
+  for (const line of text.slice(0, last === -1 ? undefined : last).split("\n")) {
+    const indent = line.search(/[^ ]/);
+    if (indent !== -1 && line[indent] !== "#" && line[indent] !== "\r") {
+      const above = levels.filter((level) => level <= indent);
+      const deepest = levels.at(-1) ?? 0;
+      const isBetween = indent < deepest && above.at(-1) !== indent;
+      const isTooDeep = indent > deepest && !isOpen;
+      if ((isBetween || isTooDeep) && start + line.length >= offset) {
+        const expected = isTooDeep
+          ? `${deepest}, as the line above has a value already`
+          : `as many as a line above: ${levels.join(" or ")}`;
+        return { offset: start + indent, found: `a line that is indented by ${indent} spaces`, expected };
+      }
+      levels.splice(0, levels.length, ...above, ...(above.at(-1) === indent ? [] : [indent]));
+      // What follows a dash begins a level of its own.
+      for (let at = indent; /^- +\S/.test(line.slice(at)); ) {
+        at += (/^- +/.exec(line.slice(at))?.[0] ?? "").length;
+        levels.push(at);
+      }
+      isOpen = /(?:[:-]|[|>][+-]?\d?)\s*(?:#.*)?$/.test(line.trimEnd());
+    }
+    start += line.length + 1;
+  }
+  return undefined;
+}
