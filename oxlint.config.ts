@@ -45,6 +45,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 
 /** The only file that may use the network; everybody else is handed its function. */
 const HTTP_FILE = "net/bun-fetch.ts";
+/** The only file that may shake hands beside it, for the reason of a failure; it sends nothing. */
+const HANDSHAKE_FILE = "net/tls-handshake.ts";
 /** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
 const DNS_FILE = "net/txt.ts";
 /** The only files that may run another program: the one that an administrator named for credentials; containerd's own. */
@@ -83,7 +85,7 @@ const IMPURE_GLOBALS = [
 ];
 const ASYNC_TYPES = ["Promise", "PromiseLike", "Awaited", "AsyncIterable", "AsyncIterator", "AsyncGenerator"];
 /** Modules through which a program reaches the network, other processes or other code. */
-const FORBIDDEN_NODE = "cluster|https|inspector|module|repl|tls|dgram|vm|wasi|worker_threads";
+const FORBIDDEN_NODE = "cluster|https|inspector|module|repl|dgram|vm|wasi|worker_threads";
 
 const packages = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
   dependencies: Record<string, string>;
@@ -128,7 +130,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || file === DIAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || file === DIAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${file === HANDSHAKE_FILE ? "" : "tls|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -138,7 +140,15 @@ function boundaries(
 function layerRules(entry: string, pure: boolean) {
   const isFile = entry.endsWith(".ts");
   const wrappers = [
-    ...new Set([...Object.values(WRAPPED).flat(), DNS_FILE, ...PROGRAM_FILES, ...PROBE_FILES, JOURNAL_FILE, DIAL_FILE]),
+    ...new Set([
+      ...Object.values(WRAPPED).flat(),
+      DNS_FILE,
+      ...PROGRAM_FILES,
+      ...PROBE_FILES,
+      JOURNAL_FILE,
+      DIAL_FILE,
+      HANDSHAKE_FILE,
+    ]),
   ].filter((file) => file.startsWith(`${entry}/`));
   const imports = isFile
     ? [{ files: [`src/${entry}`], rules: { "no-restricted-imports": boundaries(entry, entry, 0, pure) } }]

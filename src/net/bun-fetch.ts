@@ -13,6 +13,8 @@ interface BunFetchInit extends RequestInit {
     allowPartialTrustChain?: true;
     cert?: string;
     key?: string;
+    ciphers?: string;
+    maxVersion?: number;
   };
 }
 
@@ -32,11 +34,16 @@ export interface CheckedRequest {
   readonly authorities: readonly string[];
   readonly client?: { readonly cert: string; readonly key: string };
   readonly skipVerify: boolean;
+  /** By the old key exchange that needs no signature of the host; without forward secrecy. */
+  readonly byKeyTransport?: true;
   readonly signal: AbortSignal;
 }
 
 /** Variables by which Bun would go past a proxy that it is told to use, to a host that it looks up itself. */
 const BYPASSES = ["NO_PROXY", "no_proxy"];
+
+/** TLS 1.2 with RSA key transport (RFC 5246, 7.4.7.1). */
+const KEY_TRANSPORT = { maxVersion: 0x0303, ciphers: "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA" };
 
 const NO_AUTHORITY =
   "no certificate authority can be read, so no host can prove its name; install ca-certificates, or name a file in network.caFiles";
@@ -73,6 +80,7 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
       // A listed certificate is trusted though who issued it is not listed, as Go has it.
       ...(authorities.length > 0 && { ca: authorities, allowPartialTrustChain: true }),
       ...client,
+      ...(request.byKeyTransport && KEY_TRANSPORT),
     },
   };
   return fetch(`${url.protocol}//${host}${port}${url.pathname}${url.search}`, init);

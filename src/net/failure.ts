@@ -21,9 +21,12 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "ENFILE",
 ]);
 
+/** What Bun's fetch calls every handshake that failed before a certificate was judged. */
+export const HANDSHAKE_FAILED = "EPROTO";
+
 /** BoringSSL's verdicts on a certificate, as Bun names them; others share the prefixes below. */
 const TLS: ReadonlySet<string> = new Set([
-  "EPROTO", // the handshake failed
+  HANDSHAKE_FAILED,
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
   "INVALID_CA",

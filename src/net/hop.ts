@@ -4,7 +4,7 @@ import { type FailedAttempt, firstAnswer } from "./attempts.ts";
 import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
 import { HttpFailure, type HttpRequest, type PemFile } from "./exchange.ts";
-import { errorCode, failureKind, mostTelling } from "./failure.ts";
+import { errorCode, failureKind, HANDSHAKE_FAILED, mostTelling } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
 
@@ -74,18 +74,38 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
     const where: Pick<CheckedRequest, "address" | "proxy"> =
       proxy === undefined ? { address } : { proxy: withHost(proxy, address), ...(isLiteral && { address: bare(url) }) };
     const request = { ...base, ...where, signal: attempt };
-    return isVerified
-      ? fetchVerified(request, options.authorities, tls.ca)
-      : fetchChecked({ ...request, authorities: [] });
+    return isVerified ? fetchVerified(request, options.authorities, tls.ca) : fetchUnverified(request);
   };
   const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
   if ("answer" in outcome) return outcome.answer;
-  const kinds = outcome.failed.map((attempt) => ("error" in attempt ? failureKind(attempt.error) : "timeout"));
+  const failed = proxy === undefined ? await explained(outcome.failed, base, tls.ca, exchange) : outcome.failed;
+  const kinds = failed.map((attempt) => ("error" in attempt ? failureKind(attempt.error) : "timeout"));
   const by = proxy === undefined ? "" : `by the proxy ${proxy.host}: `;
-  throw new HttpFailure(
-    mostTelling(kinds),
-    `${by}${[...outcome.failed.map(describeAttempt), ...target.refused].join("; ")}`,
+  throw new HttpFailure(mostTelling(kinds), `${by}${[...failed.map(describeAttempt), ...target.refused].join("; ")}`);
+}
+
+/** The same, with what is wrong at the first address that failed by its TLS: one is enough to say it. */
+async function explained(
+  failed: readonly FailedAttempt[],
+  { url, serverName }: Pick<CheckedRequest, "url" | "serverName">,
+  own: readonly PemFile[] | undefined,
+  { options, endsAt }: Exchange,
+): Promise<readonly FailedAttempt[]> {
+  const first = failed.findIndex(
+    ({ error }) => error !== undefined && !(error instanceof HttpFailure) && failureKind(error) === "tls",
   );
+  const attempt = failed[first];
+  if (attempt === undefined) return failed;
+  const peer = {
+    host: attempt.address,
+    port: Number(url.port || 443),
+    ...(serverName !== undefined && { serverName }),
+    authorities: options.authorities.of(own),
+  };
+  const { describeTlsFailure } = await import("./tls-failure.ts");
+  const { kind, text } = await describeTlsFailure(errorCode(attempt.error), peer, endsAt - performance.now());
+  const { address, error: cause } = attempt;
+  return failed.with(first, { address, error: new HttpFailure(kind, text, { cause }) });
 }
 
 /** @throws HttpFailure where no address takes a connection within the time that the request has for that */
@@ -160,6 +180,23 @@ async function fetchVerified(
     const readable = await authorities.readable(own);
     if (readable.length === all.length) throw unusable(error, request);
     return fetchChecked({ ...request, authorities: readable });
+  }
+}
+
+/**
+ * Where nothing is verified, a certificate whose key usage forbids signing is no obstacle either. BoringSSL insists on
+ * that in every handshake with a signature, so there the one without is tried.
+ */
+async function fetchUnverified(request: Omit<CheckedRequest, "authorities">): Promise<Response> {
+  const unverified = { ...request, authorities: [] };
+  try {
+    return await fetchChecked(unverified);
+  } catch (error) {
+    if (!request.skipVerify || errorCode(error) !== HANDSHAKE_FAILED) throw error;
+    // What it fails by is not worth telling where the first handshake failed by something else.
+    return fetchChecked({ ...unverified, byKeyTransport: true }).catch(() => {
+      throw error;
+    });
   }
 }
 
