@@ -668,27 +668,24 @@ describe.concurrent("a registry's list of referrers", () => {
     });
   });
 
-  it("that is a page, no index, or leads nowhere: the tag is asked for", async () => {
+  it.each([
+    ["is a page", { body: "<html>", headers: { "content-type": "text/html" } }],
+    ["is no index", { json: {} }],
+    ["leads to a page", { status: 303, headers: { location: "/login" } }],
+    ["leads to a host that refuses", { status: 303, headers: { location: "https://127.0.0.1:1/login" } }],
+    ["leads to a host that there is not", { status: 303, headers: { location: "https://nowhere.invalid/login" } }],
+    ["leads in circles", { status: 302, headers: { location: "?again" } }],
+    ["leads to no place", { status: 302 }],
+  ])("that %s: the tag is asked for", async (_, answer) => {
     await onSite(async (site) => {
       const { registry, signer } = site.world;
       const annotations = { "io.atcr.atproto.did": signer.did };
       registry.attach("alice/app", site.image, { artifactType: SIGNATURE_TYPE, annotations, fallbackTag: true });
-      for (const answer of [
-        { body: "<html>", headers: { "content-type": "text/html" } },
-        { json: {} },
-        { status: 303, headers: { location: "/login" } },
-        { status: 303, headers: { location: "https://127.0.0.1:1/login" } },
-        { status: 303, headers: { location: "https://nowhere.invalid/login" } },
-        { status: 302, headers: { location: "?again" } },
-        { status: 302 },
-      ] as const) {
-        registry.reset();
-        registry.override("/login", { body: "<html>" });
-        registry.override("/referrers/", answer);
-        expect(headline(await site.pull())).toBe(SIGNED);
-        registry.override("/manifests/sha256-", { status: 404 });
-        expect(headline(await site.pull())).toBe("1 deny signature.none");
-      }
+      registry.override("/login", { body: "<html>" });
+      registry.override("/referrers/", answer);
+      expect(headline(await site.pull())).toBe(SIGNED);
+      registry.override("/manifests/sha256-", { status: 404 });
+      expect(headline(await site.pull())).toBe("1 deny signature.none");
     });
   });
 
