@@ -247,6 +247,18 @@ describe.concurrent.each(SERVICES)("a hostile %s", (service) => {
   });
 });
 
+it("a proof that is padded to the cap proves what it proves", async () => {
+  const tls = world.authority.issue({ names: ["127.0.0.1"] });
+  await using hostile = await HostileServer.start(proof, { tls });
+  const scene = await sceneOf("PDS", hostile.origin, FRIENDS);
+  const [did = ""] = /did:plc:[a-z2-7]{24}/.exec(scene.policy) ?? [];
+  const signer = await Signer.create({ seed: `signer ${nth}`, pds: hostile.origin, at: world.begun, others: 0 });
+  expect(signer.did).toBe(did);
+  await signer.sign(image.digest, "app", world.begun + 1);
+  proofs.set(did, await padded(await signer.proof(image.digest), MAX_PROOF));
+  await isAnswered(scene, "0 allow signed", 8000);
+});
+
 describe.runIf(canServeNames)("a hostile service by its name", () => {
   let names: NameServer;
   let through: readonly string[];
