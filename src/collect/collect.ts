@@ -3,6 +3,7 @@ import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import type { Rule } from "../policy/policy.ts";
+import { MAX_DIRECT } from "../policy/signers.ts";
 import type { Rejection } from "../rejection.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
@@ -13,9 +14,6 @@ import { Channel } from "./channel.ts";
 import { type CollectContext, gapOf } from "./context.ts";
 import { searchRegistry } from "./registry.ts";
 import { SignerSearch } from "./signer.ts";
-
-/** Rules with at most this many signers have each asked without waiting for the registry (spec 3.3). */
-const MAX_DIRECT = 16;
 
 /** A PDS says that the signer's repo holds no such record, and does not prove it. */
 export interface UnprovenAbsence {
@@ -135,7 +133,10 @@ export class Collector {
     this.#run(async () => {
       try {
         const { fetchOwner } = await import("./handle.ts");
-        return [{ kind: "owner", owner: await fetchOwner(handle, this.#context) }];
+        const owner = await fetchOwner(handle, this.#context);
+        // A pointer like a registry's: it chooses among the signers that the rule trusts, and proves nothing.
+        if (owner.did !== undefined && this.#eligible.has(owner.did)) this.#askSigner(owner.did);
+        return [{ kind: "owner", owner }];
       } catch (error) {
         return [{ kind: "gap", gap: gapOf("handle", error) }];
       }

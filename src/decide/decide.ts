@@ -4,7 +4,7 @@ import type { Rule, TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
-import { applyAction, type Case, judge } from "../verify/judge.ts";
+import { applyAction, type Case, granted, judge } from "../verify/judge.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
 import { Findings } from "./findings.ts";
@@ -85,8 +85,10 @@ async function gather(
     const attempt = collected && found.add(stillOf(collected, context));
     // Pointers and gaps turn no refusal into an allow.
     if (collected?.kind === "pointer" || collected?.kind === "gap") continue;
-    const verdict = judge(caseOf(subject, rule, context, collector, found));
-    if (verdict.outcome === "allow" || collected === undefined) return verdict;
+    const given = caseOf(subject, rule, context, collector, found);
+    if (collected === undefined) return judge(given);
+    const allow = granted(given);
+    if (allow !== undefined) return allow;
     if (attempt !== undefined) askOnceMore(attempt, collector);
   }
 }

@@ -19,7 +19,9 @@ export function fromHex(text: string): Uint8Array {
 
 /** Whether both hold the same bytes. Not constant-time: nothing compared here is secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Bytewise order: negative, 0 or positive, as Array.sort wants it. */

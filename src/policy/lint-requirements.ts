@@ -5,6 +5,7 @@ import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion 
 import { ownerMatters } from "./lint-scopes.ts";
 import type { PolicyRule, SignerRefs, TrustedSigner } from "./policy.ts";
 import { countOf, selecting, signersOf } from "./signer-refs.ts";
+import { MAX_DIRECT } from "./signers.ts";
 import { isLasting, standingOf } from "./standing.ts";
 
 /** Some of a rule's signers. */
@@ -29,6 +30,7 @@ export function lintRequirements(question: PolicyQuestion): readonly PolicyFindi
   return judging.flatMap((rule) => [
     ...(unmeetable(rule, of, question) ?? byOneOwner(rule, question)),
     ...keyAge(rule, of, question),
+    ...byReferrers(rule, of, question),
   ]);
 }
 
@@ -93,6 +95,18 @@ function byOneOwner(rule: PolicyRule, { atcrHosts, places }: PolicyQuestion): re
   return [
     { severity: isCertain ? "error" : "warning", name: "signatures-by-one-owner", message, advice, ...at(place) },
   ];
+}
+
+/** Of many signers only those count that a referrer or the handle in the name leads to (spec 3.3). */
+function byReferrers(rule: PolicyRule, of: SignersOf, { atcrHosts, places }: PolicyQuestion): readonly PolicyFinding[] {
+  const count = of.lasting(rule.trusts).length;
+  const affected = rule.scopes.filter((scope) => ownerMatters(rule, scope, atcrHosts) !== "always");
+  if (count <= MAX_DIRECT || affected.length === 0) return [];
+  const names = listed(affected, ({ text }) => text);
+  const message = `rule "${rule.name}" trusts ${count} signers, more than ${MAX_DIRECT}: for ${names} it depends on referrers, and refuses each image of a registry that serves none`;
+  const advice = `trust ${MAX_DIRECT} signers or fewer in a rule: each of them is asked without the registry`;
+  const place = places.ofRule(rule.name, ["require", "trustedDIDs"]);
+  return [{ severity: "warning", name: "referrers-needed", message, advice, ...at(place) }];
 }
 
 function keyAge(

@@ -7,6 +7,11 @@ import type { TrustedSigner } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { SignerShape } from "./schema.ts";
 
+/**
+ * Rules with at most this many signers have each of them asked; of more, those that a referrer or the handle in the
+ * image's name leads to (spec 3.3).
+ */
+export const MAX_DIRECT = 16;
 /** Most DIDs in one list or map of a policy: what is read for each pull stays readable in time. */
 export const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";

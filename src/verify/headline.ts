@@ -1,3 +1,4 @@
+import type { Did } from "../atproto/syntax.ts";
 import type { Rule } from "../policy/policy.ts";
 import { REJECTION_CODES, type RejectionCode } from "../rejection.ts";
 import type { Pointer } from "./evidence.ts";
@@ -12,11 +13,36 @@ interface Circumstances {
 /** Why a signer was not asked. */
 const UNASKED: ReadonlySet<RejectionCode> = new Set(["signer.revoked", "signer.not_yet_valid", "signer.expired"]);
 
+const RANKS: ReadonlyMap<RejectionCode, number> = new Map(REJECTION_CODES.map((code, rank) => [code, rank]));
+
 /** The finding that got furthest first: the order of the table of codes (spec 6). */
 export function furthestFirst(findings: readonly Finding[]): readonly Finding[] {
-  const rank = ({ code }: Finding) => REJECTION_CODES.indexOf(code);
-  const name = ({ signer, detail }: Finding) => `${signer ?? ""} ${detail}`;
-  return [...findings].sort((a, b) => rank(b) - rank(a) || (name(a) < name(b) ? -1 : 1));
+  return findings
+    .map(placed)
+    .sort(compare)
+    .map(({ finding }) => finding);
+}
+
+/** The first of {@link furthestFirst}. */
+export function furthest(findings: readonly Finding[]): Finding | undefined {
+  const [first, ...others] = findings.map(placed);
+  return others.reduce((best, one) => (best !== undefined && compare(one, best) >= 0 ? best : one), first)?.finding;
+}
+
+/** A finding and its place in the order, reckoned once: there may be one of each of 10,000 signers. */
+interface Placed {
+  readonly finding: Finding;
+  readonly rank: number;
+  readonly name: string;
+}
+
+function placed(finding: Finding): Placed {
+  const { code, signer, detail } = finding;
+  return { finding, rank: RANKS.get(code) ?? 0, name: `${signer ?? ""} ${detail}` };
+}
+
+function compare(a: Placed, b: Placed): number {
+  return b.rank - a.rank || (a.name === b.name ? 0 : a.name < b.name ? -1 : 1);
 }
 
 /** A finding for each signer that is offered and that the rule does not trust. */
@@ -30,19 +56,28 @@ export function untrusted({ pointers, rule }: Circumstances): readonly Finding[]
 }
 
 /**
- * That a signer's repo lacks a record, or that a signer no longer counts, is news only where a
- * referrer named that signer. Otherwise this image is simply not signed by them.
+ * Findings as a refusal tells them. That a signer's repo lacks a record, or that a signer no longer counts, is news
+ * only where a referrer named that signer; otherwise this image is simply not signed by them. A referrer that points
+ * to another record than the one looked at is reported (spec 3.2).
  */
-export function demote(finding: Finding, { pointers, rule }: Circumstances, nobodyEligible: boolean): Finding {
-  const named = pointers.some(({ signer }) => signer === finding.signer);
-  const minor = finding.code === "record.absent" || (UNASKED.has(finding.code) && !nobodyEligible);
-  if (named || !minor) return finding;
-  const detail = `nobody that rule "${rule.name}" trusts has signed this image: ${finding.detail}`;
-  return { ...finding, code: "signature.none", detail };
-}
-
-/** A referrer that points to another record than the one looked at is reported (spec 3.2). */
-export function withNote(finding: Finding, { pointers }: Circumstances): Finding {
-  const note = pointers.find(({ signer, note }) => signer === finding.signer && note !== undefined)?.note;
-  return note === undefined ? finding : { ...finding, detail: `${finding.detail}; a referrer ${note}` };
+export function asTold(
+  findings: readonly Finding[],
+  { pointers, rule }: Circumstances,
+  nobodyEligible: boolean,
+): readonly Finding[] {
+  const named = new Set<Did | undefined>(pointers.map(({ signer }) => signer));
+  const notes = new Map<Did | undefined, string>();
+  for (const { signer, note } of pointers) if (note !== undefined && !notes.has(signer)) notes.set(signer, note);
+  return findings.map((finding): Finding => {
+    const { signer, code, detail } = finding;
+    const isMinor = code === "record.absent" || (UNASKED.has(code) && !nobodyEligible);
+    const demoted = isMinor && !named.has(signer);
+    const what = demoted ? `nobody that rule "${rule.name}" trusts has signed this image: ${detail}` : detail;
+    const note = notes.get(signer);
+    return {
+      ...finding,
+      code: demoted ? "signature.none" : code,
+      detail: note === undefined ? what : `${what}; a referrer ${note}`,
+    };
+  });
 }

@@ -1,19 +1,31 @@
 import type { Did } from "../atproto/syntax.ts";
+import { demandsOwner } from "../policy/owner.ts";
 import type { Rule, TrustedSigner } from "../policy/policy.ts";
 import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
+import { atcrName } from "./atcr-name.ts";
 import { checkFacts, type Question } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
-import type { Gap, Pointer } from "./evidence.ts";
-import { demote, furthestFirst, untrusted, withNote } from "./headline.ts";
+import type { Gap, OwnerAnswer, Pointer } from "./evidence.ts";
+import { asTold, furthest, furthestFirst, untrusted } from "./headline.ts";
 import { NOTHING_REMEMBERED, rollback } from "./memory.ts";
-import type { Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
+import type { Allow, Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
 /** Everything one judgement looks at. It has no clock. */
 export interface Case extends Question {
   readonly rule: Rule;
   readonly attempts: readonly Attempt[];
   readonly pointers: readonly Pointer[];
+}
+
+/** What is known, grouped once: a rule may have 10,000 signers. */
+interface Known {
+  readonly attempts: ReadonlyMap<Did, readonly Attempt[]>;
+  readonly gaps: ReadonlyMap<Did | undefined, readonly Gap[]>;
+  /** What keeps the registry's list from being complete. */
+  readonly hidden: Finding | undefined;
+  /** Where the handle in the name leads, if that is asked for. */
+  readonly owner: OwnerAnswer | undefined;
 }
 
 /** Where one trusted signer stands. */
@@ -28,32 +40,56 @@ type Standing =
  * missing could still meet the rule.
  */
 export function judge(given: Case): Verdict {
-  const { rule, now } = given;
-  const { signers, minSignatures } = rule.requirement;
-  if (signers.length === 0) {
+  const { rule } = given;
+  if (rule.requirement.signers.length === 0) {
     const detail = `rule "${rule.name}" trusts nobody yet; put a DID under trustedDIDs of the policy`;
     return { outcome: "deny", code: "policy.no_signers", detail, findings: [] };
   }
-  const standings = signers.map((signer) => standingOf(signer, given));
+  return granted(given) ?? refusal(given);
+}
+
+/**
+ * The allow, where the rule is met by what is known; looks at those signers alone of whom there is an attempt.
+ *
+ * @returns undefined where it is not met, or not yet
+ */
+export function granted(given: Case): Allow | undefined {
+  const { rule, now } = given;
+  const attempts = bySigner(given.attempts, signerOf);
+  const offered = rule.requirement.signers
+    .filter((signer) => attempts.has(signer.did) && !ineligible(signer, now))
+    .map((signer) => examined(signer, attempts.get(signer.did) ?? [], given).offered);
+  const signatures = distinctSignatures(offered);
+  if (rule.requirement.signers.length === 0 || signatures.length < rule.requirement.minSignatures) return undefined;
+  return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures, notes: notesOf(given) } };
+}
+
+function refusal(given: Case): Verdict {
+  const { rule, now } = given;
+  const { signers, minSignatures } = rule.requirement;
+  const known: Known = {
+    attempts: bySigner(given.attempts, signerOf),
+    gaps: bySigner(given.gaps, ({ signer }) => signer),
+    hidden: furthest(given.gaps.filter(isOfRegistry).map(gapFinding)),
+    owner: ownerOf(given),
+  };
+  const standings = signers.map((signer) => standingOf(signer, given, known));
   const offered = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.offered] : []));
   const open = standings.flatMap((standing) => (standing.kind === "open" ? [standing.finding] : []));
   const refused = standings.flatMap((standing) => (standing.kind === "refused" ? [standing.finding] : []));
-  const signatures = distinctSignatures(offered);
-  const counted = signatures.length;
+  const counted = distinctSignatures(offered).length;
 
-  if (counted >= minSignatures) {
-    return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures, notes: notesOf(given) } };
-  }
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
-  const denials = [...untrusted(given), ...refused]
-    .map((finding) => demote(finding, given, nobodyEligible))
-    .map((finding) => withNote(finding, given));
+  const denials = asTold([...untrusted(given), ...refused], given, nobodyEligible);
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
   // That the registry could not be asked may not matter to the outcome; whoever reads it should know.
-  const registry = given.gaps.filter(isOfRegistry).map(gapFinding);
-  const untold = registry.filter(({ detail }) => !open.some((finding) => finding.detail === detail));
+  const details = new Set(open.map(({ detail }) => detail));
+  const untold = given.gaps
+    .filter(isOfRegistry)
+    .map(gapFinding)
+    .filter(({ detail }) => !details.has(detail));
   const findings = furthestFirst([...denials, ...open, ...untold]);
-  const headline = furthestFirst(outcome === "deny" ? denials : open)[0];
+  const headline = furthest(outcome === "deny" ? denials : open);
   if (counted > 0 || headline === undefined) {
     const detail = `${counted} of ${minSignatures} signatures count under rule "${rule.name}"`;
     return { outcome, code: "policy.too_few_signatures", detail, findings };
@@ -67,35 +103,53 @@ export function applyAction(rule: Rule, verdict: Verdict): Verdict {
   return { outcome: "allow", because: { kind: "audited", rule: rule.name, would: verdict } };
 }
 
-function standingOf(signer: TrustedSigner, given: Case): Standing {
+function standingOf(signer: TrustedSigner, given: Case, known: Known): Standing {
   const excluded = ineligible(signer, given.now);
   if (excluded) return { kind: "refused", finding: excluded };
 
-  const findings: Finding[] = [];
-  const offered: SignatureFacts[] = [];
-  for (const attempt of given.attempts) {
-    if (signerOf(attempt) !== signer.did) continue;
+  const { offered, findings } = examined(signer, known.attempts.get(signer.did) ?? [], given);
+  if (offered.length > 0) return { kind: "counts", offered };
+  const all = [...findings, ...(known.gaps.get(signer.did) ?? []).map(gapFinding)];
+  if (all.length === 0) return unasked(signer.did, known);
+
+  const couldNotTell = furthest(all.filter(({ code }) => kindOf(code) !== "deny"));
+  if (couldNotTell) return { kind: "open", finding: couldNotTell };
+  return { kind: "refused", finding: furthest(all) as Finding };
+}
+
+/** What of a signer's attempts counts, and why the others do not. */
+function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: Question) {
+  const [findings, offered]: [Finding[], SignatureFacts[]] = [[], []];
+  for (const attempt of attempts) {
     const finding = findingAbout(attempt, signer, given);
     if (finding !== undefined) findings.push(finding);
     else if ("facts" in attempt) offered.push(attempt.facts);
   }
-  if (offered.length > 0) return { kind: "counts", offered };
-  findings.push(...given.gaps.filter((gap) => gap.signer === signer.did).map(gapFinding));
-  if (findings.length === 0) return unasked(signer.did, given);
-
-  const [couldNotTell] = furthestFirst(findings.filter(({ code }) => kindOf(code) !== "deny"));
-  if (couldNotTell) return { kind: "open", finding: couldNotTell };
-  return { kind: "refused", finding: furthestFirst(findings)[0] as Finding };
+  return { findings, offered };
 }
 
-/** A signer of whom nothing was asked: only the registry's list could have led to them. */
-function unasked(signer: Did, { gaps }: Case): Standing {
-  const [hidden] = furthestFirst(gaps.filter(isOfRegistry).map(gapFinding));
-  if (hidden) return { kind: "open", finding: { ...hidden, signer } };
+/**
+ * A signer of whom nothing was asked: only the registry's list could have led to them, and where the owner must
+ * have signed, to the owner alone.
+ */
+function unasked(signer: Did, { hidden, owner }: Known): Standing {
+  if (hidden !== undefined && (owner === undefined || owner.did === signer)) {
+    return { kind: "open", finding: { ...hidden, signer } };
+  }
   return {
     kind: "refused",
     finding: { signer, code: "signature.none", detail: `nothing names ${signer} as a signer` },
   };
+}
+
+/** Where the handle in the name leads, if the rule wants that signer and it was answered. */
+function ownerOf({ subject: { name }, rule, atcrHosts, owner }: Case): OwnerAnswer | undefined {
+  const isAsked = demandsOwner(rule.requirement, name.host, atcrHosts);
+  return isAsked && owner?.handle === atcrName(name, atcrHosts)?.handle ? owner : undefined;
+}
+
+function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: T) => K): ReadonlyMap<K, readonly T[]> {
+  return Map.groupBy(items, of);
 }
 
 /** Why an attempt does not count for a signer; undefined where it does. */

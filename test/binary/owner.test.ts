@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { headline } from "../support/binary.ts";
+import { enforcing, headline } from "../support/binary.ts";
 import { HANDLE, HANDLE_PATH, HANDLE_TXT, NamedWorld } from "../support/named-world.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -45,6 +45,24 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     named.host.forget();
     expect(headline(await named.pull(PATH, image, "owner: any"))).toBe("0 allow signed");
     expect([asked(), named.host.requests]).toEqual([[], []]);
+  });
+
+  it("leads to the signer, of 17 whom the rule trusts and of whom the registry names none", async () => {
+    const others = Array.from({ length: 16 }, (_, i) => `did:plc:${"abcdefghijklmnop"[i]}${"q".repeat(23)}`);
+    const pull = async (...dids: readonly string[]) => {
+      named.world.policy(enforcing(...dids));
+      return headline(await named.world.pull(`atcr.io/${PATH}:v1`, image, { through: named.through }));
+    };
+    named.names.answers.set(HANDLE_TXT, [`did=${did}`]);
+    const { plc, pds } = named.world;
+    plc.forget();
+    expect(await pull(...others, did)).toBe("0 allow signed");
+    expect([plc.count(), plc.count(did)]).toEqual([1, 1]);
+    pds.forget();
+    plc.forget();
+    // Who is not trusted is not contacted, whatever the handle says.
+    expect(await pull(...others, `did:plc:${"z".repeat(24)}`)).toBe("1 deny signature.none");
+    expect([plc.requests, pds.requests]).toEqual([[], []]);
   });
 
   it("is somebody else's", async () => {

@@ -322,6 +322,23 @@ describe("lintPolicy", () => {
       expect(one("r.example/**")).toEqual([]);
     });
 
+    it("finds a rule that depends on referrers, as it trusts more signers than are asked directly", () => {
+      const many = (count: number, scope: string, required = "signature: true") => {
+        const dids = Array.from(
+          { length: count },
+          (_, i) => `"did:plc:${"abcdefghijklmnopq"[i]}${"q".repeat(23)}": {}`,
+        );
+        return requiring(required, scope).replace(`"${ALICE}": {}`, dids.join(", "));
+      };
+      const needed = (text: string) => found(text).filter((one) => one.includes("referrers-needed"));
+      expect(needed(many(17, "r.example/**"))).toEqual(["warning referrers-needed 5:63"]);
+      expect(needed(many(16, "r.example/**"))).toEqual([]);
+      // There the handle in the name leads to the signer.
+      expect(needed(many(17, '"atcr.io/*/**"'))).toEqual([]);
+      expect(needed(many(17, '"atcr.io/*/**"', "owner: any"))).toHaveLength(1);
+      expect(needed(many(17, '["atcr.io/*/**", r.example/x]'))).toHaveLength(1);
+    });
+
     it("finds a minKeyAge shorter than the recovery window", () => {
       const pinned = (text: string) => text.replace("{}", `{ keys: [${K}] }`);
       expect(found(pinned(requiring("minKeyAge: 71h")))).toEqual(["warning key-age-short 5:87"]);

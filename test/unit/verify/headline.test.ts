@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { demote, furthestFirst, withNote } from "../../../src/verify/headline.ts";
+import type { RejectionCode } from "../../../src/rejection.ts";
+import type { Pointer } from "../../../src/verify/evidence.ts";
+import { asTold, furthest, furthestFirst } from "../../../src/verify/headline.ts";
 import { didNamed, pointer, rule, trusted } from "../../support/evidence.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
@@ -17,12 +19,18 @@ describe("furthestFirst", () => {
     const expected = [absent(A, "x"), absent(A, "y"), absent(B, "x"), findings[1]];
     expect(furthestFirst(findings)).toEqual(expected);
     expect(furthestFirst(findings.toReversed())).toEqual(expected);
+    expect([furthest(findings), furthest(findings.toReversed()), furthest([])]).toEqual([
+      expected[0],
+      expected[0],
+      undefined,
+    ]);
   });
 });
 
 describe("a finding that is news only of a signer whom a referrer named", () => {
-  const codeOf = (code: Parameters<typeof demote>[0]["code"], named: boolean, nobodyEligible: boolean) =>
-    demote({ signer: A, code, detail: "x" }, { rule: RULE, pointers: [pointer(named ? A : B)] }, nobodyEligible).code;
+  const codeOf = (code: RejectionCode, named: boolean, nobodyEligible: boolean) =>
+    asTold([{ signer: A, code, detail: "x" }], { rule: RULE, pointers: [pointer(named ? A : B)] }, nobodyEligible)[0]
+      ?.code;
 
   it.each(["signer.revoked", "signer.not_yet_valid", "signer.expired"] as const)("is %s", (code) => {
     expect(codeOf(code, false, false)).toBe("signature.none");
@@ -41,15 +49,18 @@ describe("a finding that is news only of a signer whom a referrer named", () => 
   });
 });
 
-describe("withNote", () => {
+describe("a finding of a signer whom a referrer points elsewhere for", () => {
   const finding = { signer: A, code: "record.absent", detail: "absent" } as const;
-  const noted = (...pointers: Parameters<typeof withNote>[1]["pointers"]) =>
-    withNote(finding, { rule: RULE, pointers }).detail;
+  const noted = (...pointers: readonly Pointer[]) => asTold([finding], { rule: RULE, pointers }, true)[0]?.detail;
 
-  it("tells of a referrer that points elsewhere, and only of that signer's", () => {
+  it("tells of it, and only of that signer's", () => {
     expect(noted({ ...pointer(A), note: "points to x" })).toBe("absent; a referrer points to x");
+    expect(noted({ ...pointer(A), note: "points to x" }, { ...pointer(A), note: "points to y" })).toBe(
+      "absent; a referrer points to x",
+    );
     expect(noted(pointer(A), { ...pointer(A), note: "points to x" })).toBe("absent; a referrer points to x");
-    expect(noted({ ...pointer(B), note: "points to x" })).toBe("absent");
+    const unsigned = `nobody that rule "production" trusts has signed this image: absent`;
+    expect(noted({ ...pointer(B), note: "points to x" })).toBe(unsigned);
     expect(noted({ ...pointer(B), note: "points to x" }, pointer(A))).toBe("absent");
     expect(noted(pointer(A))).toBe("absent");
   });
