@@ -2,8 +2,11 @@ import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, Bench, BINARY } from "../support/binary.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
 
 // enable and disable on a node whose containerd is stopped, or can only be asked for its configuration.
+
+const isRoot = requirement("enable and doctor of a user who is not root", missingRoot("the user is changed"));
 
 interface Said {
   readonly changed: boolean;
@@ -72,26 +75,23 @@ describe("enable", () => {
     expect([code, said.changed, readdirSync(node.binDir)]).toEqual([1, false, ["broken"]]);
   });
 
-  it.runIf(process.getuid?.() === 0)(
-    "says to a user who is not root that root is needed, and nothing else",
-    async () => {
-      const node = new Node();
-      chmodSync(node.bench.folder, 0o755);
-      const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-      const { code, said } = await node.runThrough(through, "enable");
-      expect([code, said]).toEqual([
-        1,
-        expect.objectContaining({
-          changed: false,
-          findings: [expect.objectContaining({ level: "problem", name: "permission", advice: "run this as root" })],
-          summary: "nothing was changed",
-        }),
-      ]);
-      const doctor = await node.runThrough(through, "doctor", "--offline");
-      const folders = doctor.said.findings.filter(({ name }) => name === "state-folder" || name === "cache-folder");
-      expect(folders.map(({ level }) => level)).toEqual(["warning", "warning"]);
-    },
-  );
+  it.runIf(isRoot)("says to a user who is not root that root is needed, and nothing else", async () => {
+    const node = new Node();
+    chmodSync(node.bench.folder, 0o755);
+    const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const { code, said } = await node.runThrough(through, "enable");
+    expect([code, said]).toEqual([
+      1,
+      expect.objectContaining({
+        changed: false,
+        findings: [expect.objectContaining({ level: "problem", name: "permission", advice: "run this as root" })],
+        summary: "nothing was changed",
+      }),
+    ]);
+    const doctor = await node.runThrough(through, "doctor", "--offline");
+    const folders = doctor.said.findings.filter(({ name }) => name === "state-folder" || name === "cache-folder");
+    expect(folders.map(({ level }) => level)).toEqual(["warning", "warning"]);
+  });
 });
 
 describe("disable", () => {

@@ -72,11 +72,14 @@ async function command(containerd: Containerd, ...args: readonly string[]) {
   return { ...answer, said };
 }
 
+/** Findings that have tests of their own: each containerd here has its certs.d in a folder of its own. */
+const OTHERS = new Set(["clock", "registry-config"]);
+
 /** What the doctor finds, other than ok; services of the policy are not there and are left out. */
 async function doctor(containerd: Containerd, ...args: readonly string[]) {
   const { code, said } = await command(containerd, "doctor", "--offline", ...args);
   const bad = said.findings.filter(
-    ({ level, name }) => level !== "ok" && name !== "clock" && !(name === "probe" && level === "warning"),
+    ({ level, name }) => level !== "ok" && !OTHERS.has(name) && !(name === "probe" && level === "warning"),
   );
   return { code, bad: bad.map(({ level, name }) => `${level} ${name}`), all: said.findings };
 }
@@ -104,6 +107,17 @@ describe("on a containerd as it should be", () => {
     expect((await command(containerd, "disable")).said).toMatchObject({ changed: true });
     expect(readdirSync(containerd.binDir)).toEqual([]);
     expect((await command(containerd, "disable")).said).toMatchObject({ changed: false });
+  });
+
+  it("finds that containerd has its hosts.toml elsewhere, as containerd itself reads its configuration", async () => {
+    const found = async (...args: readonly string[]) =>
+      (await doctor(containerd, ...args)).all.filter(({ name }) => name === "registry-config");
+    const [finding] = await found();
+    expect(finding?.level).toBe("warning");
+    const registryConfigPath = / is (\/\S+), registryConfigPath is /.exec(finding?.found ?? "")?.[1];
+    const same = join(folder, "same-certs.yaml");
+    writeFileSync(same, JSON.stringify({ ...SETTINGS, registryConfigPath }));
+    expect((await found("--config", same)).map(({ level }) => level)).toEqual(["ok"]);
   });
 
   it("the probe finds that the verifier is unlinked", async () => {
