@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answered, ask, auditing, Bench, containerdArgs, headline, World } from "../support/binary.ts";
+import { type Answered, ask, auditing, Bench, BINARY, containerdArgs, headline, World } from "../support/binary.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
@@ -76,6 +76,20 @@ describe.concurrent("a process that cannot do its work", () => {
       const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGTERM"), ms);
       expectRefused(await ask(args, { env: bench.env, stdin: STDIN, started }), `${args.join(" ")} after ${ms} ms`);
     }
+  });
+});
+
+describe("a part of the program that cannot be loaded", () => {
+  it("is a bug, and lets no image through", async () => {
+    const program = readFileSync(BINARY);
+    const entry = program.indexOf("process.exitCode=4");
+    const [name = ""] = /chunk-[a-z0-9]+\.js/.exec(program.toString("latin1", entry, entry + 1000)) ?? [];
+    // The first mention of its name is the one under which the runtime would find it.
+    program.write("chunk-".padEnd(name.length, "z"), program.indexOf(name), "latin1");
+    const binary = bench.write("damaged", program, 0o755);
+    const answered = await ask(containerdArgs(NAME, DIGEST), { binary, env: bench.env, stdin: STDIN });
+    expect(headline(answered)).toBe("4 internal internal.error");
+    expect(answered.stderr).toContain("Cannot find module");
   });
 });
 
