@@ -15,8 +15,6 @@ export interface Mistake {
   readonly advice?: string;
 }
 
-const QUOTED = "text that begins with such a character in quotes";
-
 /** Says what is wrong with a text that is no YAML, in other words than the parser's own where those help nobody. */
 export function mistakeOf(text: string, { code, message, offset }: Complaint): Mistake {
   const indentation = INDENTATION.has(code) ? indentationMistake(text, offset) : undefined;
@@ -24,31 +22,30 @@ export function mistakeOf(text: string, { code, message, offset }: Complaint): M
   if (message.startsWith("Maximum call stack")) {
     return { offset, found: "lists and maps inside each other without end", expected: "a flatter file" };
   }
-  switch (code) {
-    case "MULTIPLE_DOCS":
-      return { offset, found: 'a second document, behind "---"', expected: "one in a file", advice: "remove the line" };
-    case "TAB_AS_INDENT":
-      return { offset, found: "a tab in the indentation", expected: "spaces" };
-    case "BAD_ALIAS":
-    case "BAD_SCALAR_START":
-      return { offset, found: `the character ${text[offset] ?? ""} before a value`, expected: QUOTED };
-    case "MULTILINE_IMPLICIT_KEY":
-      return {
-        offset,
-        found: "a line that is neither a key with a value nor an entry of a list",
-        expected: "KEY: VALUE",
-        advice: 'write a colon and a space behind the key, or "- " before the entry',
-      };
-    default: {
-      if (/^Missing closing/.test(message))
-        return { offset, found: "the end of the file", expected: "a quote that is closed" };
-      if (/^Flow (?:sequence|map)/.test(message)) {
-        return { offset, found: "a list or map in brackets that is not closed", expected: "] or } before this place" };
-      }
-      return { offset, found: `invalid YAML: ${message}`, expected: "a valid file" };
-    }
+  if (message.startsWith("Missing closing"))
+    return { offset, found: "the end of the file", expected: "a quote that is closed" };
+  if (/^Flow (?:sequence|map)/.test(message)) {
+    return { offset, found: "a list or map in brackets that is not closed", expected: "] or } before this place" };
   }
+  const known = MISTAKES.get(code);
+  return { offset, ...(known ?? { found: `invalid YAML: ${message}`, expected: "a valid file" }) };
 }
+
+const IN_QUOTES = { found: "a character that no plain text begins with", expected: "text that begins so in quotes" };
+const MISTAKES: ReadonlyMap<ErrorCode, Omit<Mistake, "offset">> = new Map<ErrorCode, Omit<Mistake, "offset">>([
+  ["MULTIPLE_DOCS", { found: 'a second document, behind "---"', expected: "one in a file", advice: "remove the line" }],
+  ["TAB_AS_INDENT", { found: "a tab in the indentation", expected: "spaces" }],
+  ["BAD_ALIAS", IN_QUOTES],
+  ["BAD_SCALAR_START", IN_QUOTES],
+  [
+    "MULTILINE_IMPLICIT_KEY",
+    {
+      found: "a line that is neither a key with a value nor an entry of a list",
+      expected: "KEY: VALUE",
+      advice: 'write a colon and a space behind the key, or "- " before the entry',
+    },
+  ],
+]);
 
 const INDENTATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "MISSING_CHAR",
