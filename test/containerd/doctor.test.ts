@@ -401,7 +401,7 @@ describe.runIf(canBeRoot)("each setting with which CRI asks nobody", () => {
   ])("is found, and the probe by CRI is let through: %s", async (_, options) => {
     const containerd = await startContainerd({
       ...options,
-      env: { ATCR_VERIFY_CONFIG: CONFIG, BUN_OPTIONS: "" },
+      env: { ATCR_VERIFY_CONFIG: CONFIG, LD_AUDIT: "" },
       perVerifierTimeout: "8s",
     });
     try {
