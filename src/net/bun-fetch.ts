@@ -86,6 +86,8 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
   return fetch(`${url.protocol}//${host}${port}${url.pathname}${url.search}`, init);
 }
 
+const SERVER_FAILED = "DNS_ESERVFAIL";
+
 interface BunDns {
   lookup(host: string, options: { backend: "c-ares" }): Promise<readonly { address: string }[]>;
 }
@@ -100,6 +102,11 @@ interface BunDns {
  */
 export const resolveByBun: Resolver = async (host) => {
   const { dns } = (globalThis as unknown as { Bun: { dns: BunDns } }).Bun;
-  const found = await dns.lookup(host, { backend: "c-ares" });
+  const ask = (name: string) => dns.lookup(name, { backend: "c-ares" });
+  // c-ares ends at a search domain whose server fails; glibc and Go go on to the name as it is.
+  const found = await ask(host).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code !== SERVER_FAILED) throw error;
+    return ask(`${host}.`);
+  });
   return found.map(({ address }) => address);
 };

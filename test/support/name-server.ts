@@ -49,10 +49,11 @@ export class NameServer {
    * server.
    *
    * @param folder where a file may be written
+   * @param more further lines of resolv.conf
    */
-  through(folder: string): readonly string[] {
+  through(folder: string, more = ""): readonly string[] {
     const resolvConf = join(folder, "resolv.conf");
-    writeFileSync(resolvConf, `search search.example\nnameserver ${this.#address}\n`);
+    writeFileSync(resolvConf, `search search.example\nnameserver ${this.#address}\n${more}`);
     const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
     return [
       "/usr/bin/unshare",
