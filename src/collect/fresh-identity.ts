@@ -2,7 +2,7 @@ import { type Did, isPlc } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import type { Fetched } from "../verify/evidence.ts";
-import { isFresh, isNewestKey } from "../verify/kept.ts";
+import { isFresh, isNewestKey, isVouched } from "../verify/kept.ts";
 import { lostOperation, type SignerMemory } from "../verify/memory.ts";
 import type { CollectContext } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
@@ -54,6 +54,7 @@ async function freshIdentity(
 ): Promise<FetchedIdentity | undefined> {
   const { config } = context;
   if (memory.unusable !== undefined) return undefined;
+  if (!isVouched(signer, fetched.url, config.plcDirectories)) return undefined;
   if (!isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
   try {
     const proof = await replayIdentity(signer, fetched.bytes, context);

@@ -61,10 +61,12 @@ export async function decide(
 }
 
 /** By evidence of before, held against what this node knows of the signers by now: others may have seen more. */
-async function judgeCached(given: Case, collector: Collector, { cache, recall }: DecideContext) {
+async function judgeCached(given: Case, collector: Collector, { cache, recall, config }: DecideContext) {
   const signers = [...collector.memory.keys()];
   const memory = new Map(await Promise.all(signers.map(async (did) => [did, await recall(did)] as const)));
-  return judgeKept(given, { sought: collector.sought, memory, identityOf: (did) => collector.identityOf(did) }, cache);
+  const { sought } = collector;
+  const { plcDirectories } = config;
+  return judgeKept(given, { sought, memory, plcDirectories, identityOf: (did) => collector.identityOf(did) }, cache);
 }
 
 /** All that is known by now, for a judgement. */

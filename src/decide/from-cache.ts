@@ -7,14 +7,14 @@ import { atcrName } from "../verify/atcr-name.ts";
 import { ineligible } from "../verify/eligibility.ts";
 import type { OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
-import { isFresh, isOutdated, partTimes } from "../verify/kept.ts";
+import { isFresh, isOutdated, isVouched, partTimes } from "../verify/kept.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import type { Allow, Attempt } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** What an answer without a network works with. */
 export interface CacheContext {
-  readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "atcrHosts">;
+  readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "atcrHosts" | "plcDirectories">;
   readonly cache: Pick<Lasting["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
   /** What this node remembers of a signer (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
@@ -91,6 +91,7 @@ async function freshEvidence(
 ): Promise<FreshEvidence | undefined> {
   const known = cache.find(signer, subject.digest);
   if (known === undefined || !isFresh(known.times, now, config.cacheTTL)) return undefined;
+  if (!isVouched(signer, known.source ?? known.signature().identity.url, config.plcDirectories)) return undefined;
   const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
   if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
   // Not imported for a pull that is answered by what was proven before.

@@ -4,7 +4,7 @@ import { formatDateTime } from "../encoding/time.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { type Gap, isUnanswered } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
-import { isOutdated, isRecent, isSilent, partTimes } from "../verify/kept.ts";
+import { isOutdated, isRecent, isSilent, isVouched, partTimes } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
 import type { Sought } from "../verify/prove.ts";
 import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
@@ -18,6 +18,8 @@ export interface Asked {
   readonly memory: Memory;
   /** Who a signer is, where the network has told. */
   readonly identityOf: (signer: Did) => IdentityProof | undefined;
+  /** The directories that are configured: what another one said does not count any more. */
+  readonly plcDirectories: readonly string[];
 }
 
 /**
@@ -52,6 +54,7 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
     // Who they are may have been heard, and is then what counts.
     const proven = known && proveCached(known, signer, asked.sought, cache, asked.identityOf(signer));
     if (proven === undefined || !isUsable(...partTimes(proven.signature))) continue;
+    if (!isVouched(signer, proven.signature.identity.url, asked.plcDirectories)) continue;
     const again = ofSeveralTimes(proven.attempt);
     if (isOutdated(again, remembered)) continue;
     // Verified before, the repo may well lie behind what was seen since of another image.

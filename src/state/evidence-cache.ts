@@ -121,7 +121,7 @@ export class EvidenceCache {
     }
     const bytes = bundleOf(digest, [signature]);
     await this.#records.write(name, bytes);
-    const known = { proven: withoutTag(proven), times: partTimes(signature) };
+    const known = { proven: withoutTag(proven), times: partTimes(signature), source: identity.url };
     await this.#records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 

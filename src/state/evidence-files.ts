@@ -20,6 +20,8 @@ export interface Ending {
 export interface CachedEvidence {
   /** When each part of it was asked for, identity and record; milliseconds since 1970. */
   readonly times: readonly number[];
+  /** URL of the identity; absent where the signature must be read for it. */
+  readonly source?: string;
   /** What it proves, where this program has proven it before. */
   readonly proven?: Proven;
   /** Identity and record, not believed yet. */

@@ -1,4 +1,4 @@
-import type { Did } from "../atproto/syntax.ts";
+import { type Did, didWebHost, isPlc } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
 import { REJECTIONS, type RejectionCode } from "../rejection.ts";
 import { type Gap, isUnanswered, type SignatureEvidence } from "./evidence.ts";
@@ -14,6 +14,19 @@ export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly A
   if (attempts.some((attempt) => ("facts" in attempt ? attempt.facts.signer : attempt.signer) === signer)) return false;
   const missing = gaps.filter((gap) => gap.signer === signer);
   return missing.length > 0 && missing.every(isUnanswered);
+}
+
+/**
+ * Whether an identity came from where this configuration asks for it: its URL is exactly that of one of the
+ * directories, or of the host of the did:web.
+ *
+ * @param url of the answer, as it was cached
+ */
+export function isVouched(signer: Did, url: string, plcDirectories: readonly string[]): boolean {
+  if (isPlc(signer)) return plcDirectories.some((directory) => url === `${directory}/${signer}/log/audit`);
+  const host = didWebHost(signer);
+  const scheme = host.startsWith("localhost:") ? "http" : "https";
+  return url === `${scheme}://${host}/.well-known/did.json`;
 }
 
 /** When each part of the evidence of one signature was had; milliseconds since 1970. */

@@ -15,6 +15,8 @@ export interface ProvenEvidence {
   readonly proven: Proven;
   /** Of each part of it; milliseconds since 1970. */
   readonly times: readonly number[];
+  /** URL of the identity. */
+  readonly source?: string;
 }
 
 /**
@@ -24,8 +26,8 @@ export interface ProvenEvidence {
  * @param evidence bytes of the bundle
  * @param program names the program (version.ts)
  */
-export function writeProven(evidence: Uint8Array, program: string, { proven, times }: ProvenEvidence): Uint8Array {
-  return seal(JSON.stringify({ program, evidence: hashOf(evidence), times, proven }));
+export function writeProven(evidence: Uint8Array, program: string, { proven, ...about }: ProvenEvidence): Uint8Array {
+  return seal(JSON.stringify({ program, evidence: hashOf(evidence), ...about, proven }));
 }
 
 /**
@@ -45,11 +47,12 @@ export function readProven(
   if (!isJsonObject(json) || field(json, "program") !== program || field(json, "evidence") !== hashOf(evidence)) {
     return undefined;
   }
-  const [proven, times] = [field(json, "proven"), field(json, "times")];
+  const [proven, times, source] = [field(json, "proven"), field(json, "times"), field(json, "source")];
   const facts = isJsonObject(proven) ? field(proven, "facts") : undefined;
   if (!isJsonObject(facts) || field(facts, "signer") !== signer || field(facts, "digest") !== digest) return undefined;
   const areTimes = Array.isArray(times) && times.length > 0 && times.every((time) => typeof time === "number");
-  return areTimes ? { proven: proven as unknown as Proven, times } : undefined;
+  if (!areTimes) return undefined;
+  return { proven: proven as unknown as Proven, times, ...(typeof source === "string" && { source }) };
 }
 
 /** Without the tag: what a tag means has an answer of its own. */

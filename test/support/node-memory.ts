@@ -38,7 +38,8 @@ export class NodeMemory {
         find: (signer, digest) => {
           const kept = evidence.get(keyOf(signer, digest));
           if (kept === undefined || this.#isOver(kept.proven.facts, kept.signature)) return undefined;
-          return { times: partTimes(kept.signature), proven: kept.proven, signature: () => kept.signature };
+          const source = kept.signature.identity.url;
+          return { times: partTimes(kept.signature), source, proven: kept.proven, signature: () => kept.signature };
         },
         isOver: (facts) => this.#isOver(facts),
         keep: async (digest, { signer, identity, record }, proven) => {

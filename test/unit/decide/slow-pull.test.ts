@@ -283,3 +283,23 @@ describe("what is asked for after an end", () => {
     expect(NOW).toBeLessThan(w.now);
   });
 });
+
+describe("evidence whose identity another directory vouched for", () => {
+  it.each(["https://other.example", "https://plc.example.org", "https://plc.exampl"])(
+    "is not used where only %s is configured",
+    async (directory) => {
+      const { alice, world, node } = await begin("plc");
+      await using w = world;
+      expect(await node.pull(alice.did)).toBe("allow");
+      expect(await node.isCached(alice.did)).toBe(true);
+      silence(w, alice);
+      const own = node.process();
+      const config = { ...own.config, plcDirectories: [directory], cacheTTL: DAY };
+      const selection = select(JUDGED(alice.did), pulled().name, DIGEST);
+      if (selection.kind !== "judge") throw new Error("no rule is selected");
+      expect(await answerFromCache(pulled(), selection.rule, { ...own, config })).toBeUndefined();
+      expect(await node.pull(alice.did, pulled(), { ...own, config })).toBe("inconclusive identity.unreachable");
+      expect(await node.pull(alice.did)).toBe("allow");
+    },
+  );
+});

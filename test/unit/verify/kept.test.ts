@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
+import type { Did, Tid } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
 import type { Gap } from "../../../src/verify/evidence.ts";
 import {
@@ -10,6 +10,7 @@ import {
   isOutdated,
   isRecent,
   isSilent,
+  isVouched,
   partTimes,
 } from "../../../src/verify/kept.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
@@ -200,5 +201,26 @@ describe("isOutdated", () => {
     ["a log tells which key is the newest", by({ key: "K1", operations: [] }), knowing({ K1: 1, K2: 2 }), false],
   ])("where %s", (_, attempt, memory, expected) => {
     expect(isOutdated(attempt, memory)).toBe(expected);
+  });
+});
+
+describe("isVouched", () => {
+  const [plc, web] = ["did:plc:abc", "did:web:a.example"] as Did[] as [Did, Did];
+  const directories = ["https://plc.example", "https://plc2.example"];
+  it.each<[Did, string, boolean]>([
+    [plc, "https://plc.example/did:plc:abc/log/audit", true],
+    [plc, "https://plc2.example/did:plc:abc/log/audit", true],
+    [plc, "https://plc3.example/did:plc:abc/log/audit", false],
+    [plc, "https://plc.example/did:plc:abcd/log/audit", false],
+    [plc, "https://plc.example/did:plc:abc/log/audit?", false],
+    [plc, "https://plc.example/did:plc:abc/log", false],
+    [plc, "http://plc.example/did:plc:abc/log/audit", false],
+    [web, "https://a.example/.well-known/did.json", true],
+    [web, "https://a.example.org/.well-known/did.json", false],
+    [web, "http://a.example/.well-known/did.json", false],
+    [web, "https://a.example/.well-known/did.json#", false],
+    ["did:web:localhost%3A1" as Did, "http://localhost:1/.well-known/did.json", true],
+  ])("of %s by %s: %s", (signer, url, expected) => {
+    expect(isVouched(signer, url, directories)).toBe(expected);
   });
 });
