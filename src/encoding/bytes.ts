@@ -69,13 +69,22 @@ export function toBase64url(bytes: Uint8Array): string {
   return base64url.baseEncode(bytes);
 }
 
+/**
+ * The engine's own base64 (ECMAScript 2026) where it has it, as Bun does; multiformats' elsewhere, as in tests under
+ * Node. Without just-in-time compilation the latter takes hundreds of milliseconds for a proof of the largest size.
+ */
+const native = Uint8Array as unknown as {
+  readonly fromBase64?: (text: string) => Uint8Array;
+  readonly prototype: { readonly toBase64?: (this: Uint8Array) => string };
+};
+
 /** Strict padded base64 (RFC 4648 section 4), as bundles hold bytes. */
 export function fromBase64(text: string): Uint8Array | undefined {
-  return strictly(text, base64pad.baseEncode, (value) => base64pad.baseDecode(value));
+  return strictly(text, toBase64, (value) => native.fromBase64?.(value) ?? base64pad.baseDecode(value));
 }
 
 export function toBase64(bytes: Uint8Array): string {
-  return base64pad.baseEncode(bytes);
+  return native.prototype.toBase64?.call(bytes) ?? base64pad.baseEncode(bytes);
 }
 
 /** Longest base58 text that is decoded: base58 takes quadratic time, and no key is near this long. */
