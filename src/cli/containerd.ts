@@ -118,7 +118,7 @@ async function answerWithoutNetwork(
   { deadline }: ProcessEdge,
 ): Promise<Allow | undefined> {
   if (!config.cacheEnabled) return undefined;
-  const cached = async () => (await answerFromCache(subject, rule, { ...memory, config }))?.verdict;
+  const cached = async () => (await answerFromCache(subject, rule, { ...memory, config, deadline }))?.verdict;
   return deadline.track(`what lies in ${config.cacheDir}`, async () => {
     const known = await cached();
     if (known !== undefined) return known;

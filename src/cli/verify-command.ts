@@ -89,7 +89,7 @@ async function decision(
   const selection = select(policy, subject.name, subject.digest);
   const known =
     selection.kind === "judge"
-      ? await answerFromCache(subject, selection.rule, { ...memory, config: given })
+      ? await answerFromCache(subject, selection.rule, { ...memory, config: given, deadline: edge.deadline })
       : undefined;
   if (known === undefined) return judgeOnline(subject, policy, given, edge, memory);
   const { verdict, signatures, owner } = known;

@@ -1,3 +1,4 @@
+import type { Did } from "../atproto/syntax.ts";
 import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
 import type { Rule, TrustPolicy } from "../policy/policy.ts";
@@ -61,12 +62,13 @@ export async function decide(
 }
 
 /** By evidence of before, held against what this node knows of the signers by now: others may have seen more. */
-async function judgeCached(given: Case, collector: Collector, { cache, recall, config }: DecideContext) {
+async function judgeCached(given: Case, collector: Collector, { cache, recall, config, deadline }: DecideContext) {
   const signers = [...collector.memory.keys()];
   const memory = new Map(await Promise.all(signers.map(async (did) => [did, await recall(did)] as const)));
   const { sought } = collector;
   const { plcDirectories } = config;
-  return judgeKept(given, { sought, memory, plcDirectories, identityOf: (did) => collector.identityOf(did) }, cache);
+  const identityOf = (did: Did) => collector.identityOf(did);
+  return judgeKept(given, { sought, memory, plcDirectories, deadline, identityOf }, cache);
 }
 
 /** All that is known by now, for a judgement. */

@@ -1,6 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import { formatDateTime } from "../encoding/time.ts";
+import type { Deadline } from "../net/deadline.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import type { Rule } from "../policy/policy.ts";
 import { atcrName } from "../verify/atcr-name.ts";
@@ -20,6 +21,7 @@ export interface CacheContext {
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  readonly deadline: Deadline;
 }
 
 /** An allow, and what it rests on. */
@@ -29,6 +31,9 @@ export interface CachedAnswer {
   readonly signatures: () => readonly SignatureEvidence[];
   readonly owner?: OwnerAnswer;
 }
+
+/** Which part of the time that is left cached evidence may be proven in: the network needs the rest. */
+const SHARE = 0.25;
 
 /** One signer's evidence, fresh enough to be judged. */
 interface FreshEvidence {
@@ -56,8 +61,14 @@ export async function answerFromCache(
   const eligible = rule.requirement.signers.filter((signer) => !ineligible(signer, now)).map(({ did }) => did);
   const memory = new Map<Did, SignerMemory>();
   const found: FreshEvidence[] = [];
-  for (const signer of cache.holders(subject.digest, eligible)) {
-    const fresh = await freshEvidence(signer, subject, rule, context, now);
+  const { deadline } = context;
+  const limited = { ...context, deadline: deadline.earlier(deadline.remaining() * (1 - SHARE)) };
+  // All at once, so that a signer with a costly log leaves the others their share of the time.
+  const holders = [...cache.holders(subject.digest, eligible)];
+  const evidence = await Promise.all(
+    holders.map(async (signer) => ({ signer, fresh: await freshEvidence(signer, subject, rule, limited, now) })),
+  );
+  for (const { signer, fresh } of evidence) {
     if (fresh === undefined) continue;
     const remembered = await context.recall(signer);
     // Whether it was seen to go back, or to change its key, is not known where that cannot be read.
@@ -86,7 +97,7 @@ async function freshEvidence(
   signer: Did,
   subject: Subject,
   rule: Rule,
-  { cache, config }: CacheContext,
+  { cache, config, deadline }: CacheContext,
   now: number,
 ): Promise<FreshEvidence | undefined> {
   const known = cache.find(signer, subject.digest);
@@ -99,7 +110,8 @@ async function freshEvidence(
     import("../verify/prove.ts"),
     import("./prove-cached.ts"),
   ]);
-  const proven = proveCached(known, signer, soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts)), cache);
+  const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
+  const proven = await proveCached(known, signer, sought, cache, deadline);
   if (proven === undefined) return undefined;
   const { signature, attempt } = proven;
   const times = partTimes(signature);

@@ -1,6 +1,7 @@
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
+import type { Deadline } from "../net/deadline.ts";
 import { atcrName } from "../verify/atcr-name.ts";
 import { type Gap, isUnanswered } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
@@ -20,6 +21,7 @@ export interface Asked {
   readonly identityOf: (signer: Did) => IdentityProof | undefined;
   /** The directories that are configured: what another one said does not count any more. */
   readonly plcDirectories: readonly string[];
+  readonly deadline: Deadline;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Asked {
  *
  * @returns undefined where that changes nothing
  */
-export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Allow | undefined {
+export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Promise<Allow | undefined> {
   const maxStaleness = given.rule.requirement.maxStaleness ?? 0;
   const isUsable = (...times: number[]): boolean => isRecent(times, given.now, maxStaleness);
   // What was heard now is held against what was known before it was asked for.
@@ -47,12 +49,19 @@ export function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): A
       times.push(kept.fetchedAt);
     }
   }
-  for (const [signer, remembered] of asked.memory) {
-    // Whether it was seen to go back, or to change its key, is not known then.
-    if (remembered.unusable !== undefined || !isSilent(signer, given)) continue;
-    const known = cache.find(signer, given.subject.digest);
-    // Who they are may have been heard, and is then what counts.
-    const proven = known && proveCached(known, signer, asked.sought, cache, asked.identityOf(signer));
+  // Whether a repo was seen to go back, or to change its key, is not known where the memory is unusable.
+  const silent = [...asked.memory].filter(([did, { unusable }]) => unusable === undefined && isSilent(did, given));
+  // All at once, so that a signer with a costly log leaves the others their share of the time.
+  const evidence = await Promise.all(
+    silent.map(async ([signer, remembered]) => {
+      const known = cache.find(signer, given.subject.digest);
+      const { sought, deadline } = asked;
+      // The identity may have been fetched in this pull, and is then what counts.
+      const proven = known && (await proveCached(known, signer, sought, cache, deadline, asked.identityOf(signer)));
+      return { signer, remembered, proven };
+    }),
+  );
+  for (const { signer, remembered, proven } of evidence) {
     if (proven === undefined || !isUsable(...partTimes(proven.signature))) continue;
     if (!isVouched(signer, proven.signature.identity.url, asked.plcDirectories)) continue;
     const again = ofSeveralTimes(proven.attempt);

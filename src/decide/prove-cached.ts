@@ -1,5 +1,9 @@
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
+import { Missing } from "../collect/context.ts";
+import { replayIdentity } from "../collect/replay.ts";
+import type { Deadline } from "../net/deadline.ts";
+import { Rejection } from "../rejection.ts";
 import type { CachedEvidence } from "../state/evidence-files.ts";
 import type { SignatureEvidence } from "../verify/evidence.ts";
 import { attempt, type Sought } from "../verify/prove.ts";
@@ -12,30 +16,51 @@ type Cache = Pick<Lasting["cache"], "findTag" | "isOver">;
 /**
  * Proves cached evidence, with what is cached of the tag, where one is sought: each is the newest answer by itself.
  *
- * @param proof who the signer is by now, where that is known
- * @returns undefined where something that was learned since ends it
+ * @param proof who the signer is by now, where that is known; else their cached log is replayed, in steps
+ * @returns undefined where something that was learned since ends it, or where the time is over before it is proven
  */
-export function proveCached(
+export async function proveCached(
   known: CachedEvidence,
   signer: Did,
   sought: Sought,
   cache: Cache,
+  deadline: Deadline,
   proof?: IdentityProof,
-): { readonly signature: SignatureEvidence; readonly attempt: Attempt } | undefined {
-  const signature = withTag(known, signer, sought, cache);
-  const proven = attempt(sought, signature, proof);
+): Promise<{ readonly signature: SignatureEvidence; readonly attempt: Attempt } | undefined> {
+  const untagged = known.signature();
+  const identity = proof ?? (await replayed(signer, untagged.identity.bytes, deadline));
+  if (identity === undefined) return undefined;
+  const signature = withTag(untagged, known.proven, signer, sought, cache, identity);
+  const proven = attempt(sought, signature, identity);
   return "facts" in proven && cache.isOver(proven.facts) ? undefined : { signature, attempt: proven };
 }
 
+/** @returns undefined where the time is over before it is known who the signer is */
+async function replayed(
+  signer: Did,
+  bytes: Uint8Array,
+  deadline: Deadline,
+): Promise<IdentityProof | Rejection | undefined> {
+  try {
+    return await replayIdentity(signer, bytes, { deadline });
+  } catch (error) {
+    if (error instanceof Missing) return undefined;
+    if (error instanceof Rejection) return error;
+    throw error;
+  }
+}
+
 function withTag(
-  { signature: read, proven }: CachedEvidence,
+  signature: SignatureEvidence,
+  proven: CachedEvidence["proven"],
   signer: Did,
   sought: Sought,
   cache: Cache,
+  identity: IdentityProof | Rejection,
 ): SignatureEvidence {
-  const signature = read();
   if (sought.tag === undefined) return signature;
-  const repository = sought.repository ?? repositoryOf(proven ?? attempt({ digest: sought.digest }, signature));
+  const repository =
+    sought.repository ?? repositoryOf(proven ?? attempt({ digest: sought.digest }, signature, identity));
   const tag = repository && cache.findTag(signer, tagRecordPath(repository, sought.tag));
   return { ...signature, ...(tag && { tag }) };
 }

@@ -1,5 +1,4 @@
 import { claimedHandle, isHandle } from "../atproto/handle.ts";
-import type { Did } from "../atproto/syntax.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { atcrName } from "./atcr-name.ts";
@@ -49,24 +48,16 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }
     reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
 }
 
-/** Whether the name is proven not to be this signer's; by the handle's answer alone, where who they are is not known. */
-export function isDisowned(owner: { readonly signer: Did; readonly handles?: readonly string[] }, question: Question) {
-  return rejectionOf(() => checkOwner(owner, question)).some(({ kind }) => kind === "deny");
-}
-
 /** Both ways: the identity claims the handle, and the handle leads to the identity. */
-function checkOwner(
-  { signer, handles }: { readonly signer: Did; readonly handles?: readonly string[] },
-  { subject, rule, atcrHosts, owner, gaps }: Question,
-): void {
+function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: Question): void {
   const { host, path } = subject.name;
   if (!demandsOwner(rule.requirement, host, atcrHosts)) return;
   const handle = atcrName(subject.name, atcrHosts)?.handle;
   if (handle === undefined || !isHandle(handle)) {
     reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
   }
-  const claimed = handles && claimedHandle(handles);
-  if (handles !== undefined && claimed !== handle) {
+  const claimed = claimedHandle(handles);
+  if (claimed !== handle) {
     reject("image.owner_mismatch", `${signer} claims ${claimed ?? "no handle"}, the image is of ${handle}`);
   }
   if (owner?.handle !== handle) {

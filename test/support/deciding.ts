@@ -61,6 +61,20 @@ export function fixedDeadline(left: number): Deadline {
   return Object.assign(new Deadline(performance.now() + left), { remaining: () => left });
 }
 
+/** A deadline on a clock that goes on by a millisecond whenever it is looked at, whatever the machine does. */
+export class Counted extends Deadline {
+  #left: number;
+
+  constructor(left: number) {
+    super(performance.now() + left);
+    this.#left = left;
+  }
+
+  override remaining(): number {
+    return Math.max(0, this.#left--);
+  }
+}
+
 /** `allow`, or outcome and code. */
 export async function answer(world: World, judged: TrustPolicy, pull?: Pull): Promise<string> {
   const verdict = await verdictOf(world, judged, pull);

@@ -2,24 +2,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { readIdentity } from "../../../src/atproto/identity.ts";
 import type { Missing } from "../../../src/collect/context.ts";
 import { replayIdentity } from "../../../src/collect/replay.ts";
-import { Deadline } from "../../../src/net/deadline.ts";
 import { Rejection } from "../../../src/rejection.ts";
+import { Counted } from "../../support/deciding.ts";
 import { asDid, BORN, signer, type TestSigner } from "../../support/evidence.ts";
 import { manyKeys } from "../../support/plc-operations.ts";
-
-/** A deadline on a clock that goes on by a millisecond whenever it is looked at, whatever the machine does. */
-class Counted extends Deadline {
-  #left: number;
-
-  constructor(left: number) {
-    super(performance.now() + left);
-    this.#left = left;
-  }
-
-  override remaining(): number {
-    return Math.max(0, this.#left--);
-  }
-}
 
 let honest: TestSigner;
 let hostile: Awaited<ReturnType<typeof manyKeys>>;

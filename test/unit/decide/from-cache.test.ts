@@ -5,7 +5,7 @@ import { answerFromCache, type CachedAnswer } from "../../../src/decide/from-cac
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
-import { answer, policy } from "../../support/deciding.ts";
+import { answer, fixedDeadline, policy } from "../../support/deciding.ts";
 import {
   DIGEST,
   digestOf,
@@ -117,6 +117,14 @@ describe("answerFromCache", () => {
     const { record } = await node.alice.evidence();
     expect(found?.signatures().map(({ record: kept }) => kept?.bytes)).toEqual([record?.bytes]);
     expect(world.requests).toHaveLength(asked);
+  });
+
+  it("proves nothing where the time is over, and needs no time for what was proven before", async () => {
+    await using node = await Node.that(TAGGED);
+    const over = { changes: { deadline: fixedDeadline(0) } };
+    expect((await node.cached(TAGGED))?.verdict.outcome).toBe("allow");
+    expect(await node.cached({ ...TAGGED, ...over })).toBeUndefined();
+    expect((await node.cached(over))?.verdict.outcome).toBe("allow");
   });
 
   it("judges by what was proven before, and does not look at the bytes", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Did, Tid } from "../../../src/atproto/syntax.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
-import { checkName, isDisowned } from "../../../src/verify/check-name.ts";
+import { checkName } from "../../../src/verify/check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "../../../src/verify/evidence.ts";
 import type { SignatureFacts, TagFacts } from "../../../src/verify/verdict.ts";
 import { claim, DIGEST, didNamed, facts, gap, NOW, rule, subject, trusted } from "../../support/evidence.ts";
@@ -240,50 +240,5 @@ describe("checkName, where one says no and of another nothing is known", () => {
     expect(outcome(absent, { claims: "other.test" })).toBe("image.owner_mismatch");
     expect(outcome(unread, { gaps: [OWNER] })).toBe("handle.unreachable");
     expect(outcome(unread, { owner })).toBe("mst.incomplete_proof");
-  });
-});
-
-describe("isDisowned", () => {
-  const leading = (did?: Did): OwnerAnswer => ({
-    handle: "alice.test",
-    ...(did && { did }),
-    source: "DNS",
-    fetchedAt: NOW,
-  });
-  const disowned = (changes: {
-    handles?: readonly string[];
-    owner?: OwnerAnswer;
-    gaps?: readonly Gap[];
-    host?: string;
-  }) => {
-    const { handles, owner, gaps = [], host = "atcr.io" } = changes;
-    const question = {
-      subject: subject({ name: { host, path: "alice.test/app" } }),
-      rule: rule([trusted(DID)]),
-      atcrHosts: ["atcr.io"],
-      gaps,
-      now: NOW,
-      ...(owner && { owner }),
-    };
-    return isDisowned({ signer: DID, ...(handles && { handles }) }, question);
-  };
-
-  it("is who does not claim the handle, or to whom it does not lead", () => {
-    expect(disowned({ handles: ["alice.test"], owner: leading(DID) })).toBe(false);
-    expect(disowned({ handles: ["other.test"], owner: leading(DID) })).toBe(true);
-    expect(disowned({ handles: ["alice.test"], owner: leading(OTHER) })).toBe(true);
-    expect(disowned({ handles: ["alice.test"], owner: leading() })).toBe(true);
-  });
-
-  it("is told by the handle alone where nothing is known of the identity", () => {
-    expect(disowned({ owner: leading(DID) })).toBe(false);
-    expect(disowned({ owner: leading(OTHER) })).toBe(true);
-  });
-
-  it("is nobody where nothing was heard, or nobody asks", () => {
-    const gaps = [gap("handle.unreachable", undefined, "handle")];
-    expect(disowned({ handles: ["alice.test"], gaps })).toBe(false);
-    expect(disowned({ handles: ["other.test"], gaps })).toBe(true);
-    expect(disowned({ handles: ["other.test"], owner: leading(OTHER), host: "registry.example" })).toBe(false);
   });
 });
