@@ -1,13 +1,14 @@
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ask, enforcing, headline, World } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
-import { didDocument } from "../support/did-document.ts";
+import { type DocumentForm, didDocument, verificationMethod } from "../support/did-document.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import type { Answer } from "../support/http-server.ts";
 import { SignedRepo } from "../support/signed-repo.ts";
 import { Signer } from "../support/signer.ts";
-import { signingKey } from "../support/signing-key.ts";
+import { type SigningKey, signingKey } from "../support/signing-key.ts";
 import { StandInPds } from "../support/stand-in-pds.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
 import { type Descriptor, SIGNATURE_TYPE, StandInRegistry } from "../support/stand-in-registry.ts";
@@ -52,6 +53,26 @@ async function withWorld(
   }
 }
 
+/** An image signed by a did:web, whose host is this world's PDS. */
+async function signedByWeb(own: World, key: SigningKey, form?: DocumentForm) {
+  const authority = `web.localhost:${own.pds.port}`;
+  const did = `did:web:${authority.replace(":", "%3A")}`;
+  const repo = await SignedRepo.create({ did, key, at: own.begun });
+  const document = didDocument({ did, key, pds: own.pds.origin, ...(form && { form }) });
+  own.pds.add(repo).serveDocument(document, authority);
+  const signed = await own.image("by web", { signed: false });
+  const record = {
+    $type: "io.atcr.manifest",
+    repository: "app",
+    digest: signed.digest,
+    mediaType: signed.mediaType,
+    schemaVersion: 2,
+    createdAt: new Date(own.begun).toISOString(),
+  };
+  await repo.put("io.atcr.manifest", signed.digest.slice(7), record, own.begun + 1000);
+  return { did, authority, signed, document };
+}
+
 describe.concurrent("over TLS, a signed image is allowed and an unsigned one is not", () => {
   it.each(["k256", "p256"] as const)("did:plc, %s", async (curve) => {
     await withWorld(
@@ -73,21 +94,7 @@ describe.concurrent("over TLS, a signed image is allowed and an unsigned one is 
     ["p256", "legacy"],
   ] as const)("did:web, %s, %s", async (curve, form) => {
     await withWorld(async (own) => {
-      const authority = `web.localhost:${own.pds.port}`;
-      const did = `did:web:${authority.replace(":", "%3A")}`;
-      const key = signingKey(curve, "web");
-      const repo = await SignedRepo.create({ did, key, at: own.begun });
-      own.pds.add(repo).serveDocument(didDocument({ did, key, pds: own.pds.origin, form }), authority);
-      const signed = await own.image("by web", { signed: false });
-      const record = {
-        $type: "io.atcr.manifest",
-        repository: "app",
-        digest: signed.digest,
-        mediaType: signed.mediaType,
-        schemaVersion: 2,
-        createdAt: new Date(own.begun).toISOString(),
-      };
-      await repo.put("io.atcr.manifest", signed.digest.slice(7), record, own.begun + 1000);
+      const { did, authority, signed } = await signedByWeb(own, signingKey(curve, "web"), form);
       const allow = ["127.0.0.0/8", "::1", authority];
       const options = under({ network: { allow } }, enforcing(did), own);
       expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");
@@ -96,6 +103,37 @@ describe.concurrent("over TLS, a signed image is allowed and an unsigned one is 
       // A port in a did:web must be listed by itself.
       const unlisted = under({}, enforcing(did), own);
       expect(headline(await own.pull(own.name, signed, unlisted))).toBe("2 inconclusive net.forbidden_address");
+    });
+  });
+
+  it("did:web, by the first of two #atproto methods", async () => {
+    await withWorld(async (own) => {
+      const key = signingKey("k256", "web");
+      const { did, authority, signed, document } = await signedByWeb(own, key);
+      const other = verificationMethod(did, signingKey("k256", "another"), "multikey");
+      const its = verificationMethod(did, key, "multikey");
+      const options = under({ network: { allow: ["127.0.0.0/8", "::1", authority] } }, enforcing(did), own);
+      own.pds.serveDocument({ ...document, verificationMethod: [its, other] }, authority);
+      expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");
+      own.pds.serveDocument({ ...document, verificationMethod: [other, its] }, authority);
+      expect(headline(await own.pull(own.name, signed, options))).toBe("1 deny commit.bad_signature");
+    });
+  });
+
+  it("did:web, whose host answers with a page: nothing is said of the signer, and nothing cached is dropped", async () => {
+    await withWorld(async (own) => {
+      const { did, authority, signed } = await signedByWeb(own, signingKey("k256", "web"));
+      const network = { allow: ["127.0.0.0/8", "::1", authority] };
+      const cached = { network, cacheEnabled: true, cacheTTL: "10m", cacheDir: join(own.folder, "cache-of-web") };
+      const options = under(cached, enforcing(did), own);
+      expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");
+      const page = { headers: { "content-type": "text/html" }, body: "<!doctype html><title>Welcome</title>" };
+      own.pds.override("/.well-known/did.json", page);
+      const unasked = under({ ...cached, cacheEnabled: false }, enforcing(did), own);
+      expect(headline(await own.pull(own.name, signed, unasked))).toBe("2 inconclusive identity.bad_response");
+      const unknown = await own.image("another", { signed: false });
+      expect(headline(await own.pull(own.name, unknown, options))).not.toContain("allow");
+      expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");
     });
   });
 
