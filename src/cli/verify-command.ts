@@ -76,7 +76,7 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   edge.answer(verdict);
 }
 
-/** As at containerd's door, but for what was refused a moment ago: whoever asks again wants to know. */
+/** As at a pull, but without waiting for another process that asks about the same image. */
 async function decision(
   subject: Subject,
   policy: TrustPolicy,
