@@ -16,9 +16,14 @@ const testable = requirement(
 const LONG = 600_000;
 const SOURCES = "/src/atcr-verify";
 
-/** What `npm config get` says on this machine; undefined where it says nothing. */
+/**
+ * What `npm config get` says on this machine; undefined where it says nothing. Asked of the machine's own npm under its
+ * own Node: under the pinned one npm does not read the machine's global npmrc.
+ */
 function npmConfig(key: string): string | undefined {
-  const value = execFileSync("npm", ["config", "get", key], { cwd: "/", encoding: "utf8" }).trim();
+  const folders = (process.env["PATH"] ?? "").split(":").filter((folder) => !folder.includes("node_modules"));
+  const env = { ...process.env, PATH: folders.join(":") };
+  const value = execFileSync("npm", ["config", "get", key], { cwd: "/", encoding: "utf8", env }).trim();
   return ["", "null", "undefined"].includes(value) ? undefined : value;
 }
 
@@ -39,7 +44,7 @@ describe.runIf(testable)("on a stock Debian 12, as a stranger has it", { timeout
       const value = npmConfig(key);
       if (value !== undefined) env[`npm_config_${key.replace("-", "_")}`] = value;
     }
-    const authorities = npmConfig("cafile");
+    const authorities = npmConfig("cafile") ?? process.env["NODE_EXTRA_CA_CERTS"];
     if (authorities !== undefined) {
       copyFileSync(authorities, system.path("/tmp/npm-ca.pem"));
       env["npm_config_cafile"] = "/tmp/npm-ca.pem";
