@@ -50,7 +50,9 @@ async function probe(job: ProbeJob, env: Record<string, string> = {}): Promise<P
     env: { SSL_CERT_FILE, ...env },
     timeout: 15_000,
   });
-  expect(stderr).toBe("");
+  // What the runtime says of this variable, which changes nothing about the verification.
+  const warning = /^\(node:\d+\) Warning: Setting the NODE_TLS_REJECT_UNAUTHORIZED .*\n\(Use .*\n/;
+  expect(env["NODE_TLS_REJECT_UNAUTHORIZED"] === undefined ? stderr : stderr.replace(warning, "")).toBe("");
   expect(code).toBe(0);
   return JSON.parse(stdout) as ProbeReport;
 }
@@ -349,7 +351,7 @@ describe("several addresses", () => {
     expect((await get(origin, { table })).status).toBe(200);
     const { kind, message } = await get(origin, { table: { "good.example": [["127.0.0.3", "127.0.0.2"]] } });
     expect(kind).toBe("tls");
-    expect(message).toMatch(/127\.0\.0\.3: ECONNREFUSED; 127\.0\.0\.2: ERR_TLS_CERT_ALTNAME_INVALID$/);
+    expect(message).toMatch(/127\.0\.0\.3: ECONNREFUSED; 127\.0\.0\.2: .*\(ERR_TLS_CERT_ALTNAME_INVALID\)$/);
     expect(impostor.requests).toEqual([]);
   });
 

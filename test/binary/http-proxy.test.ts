@@ -87,7 +87,7 @@ describe.concurrent("through a proxy", () => {
         image,
         under({}, { HTTPS_PROXY: proxy.origin, NODE_TLS_REJECT_UNAUTHORIZED: "0" }),
       );
-      expect(headline(answered)).toBe(isTrusted ? "2 inconclusive identity.unreachable" : "2 inconclusive net.tls");
+      expect(headline(answered)).toBe(isTrusted ? "2 inconclusive identity.bad_response" : "2 inconclusive net.tls");
     }
     expect(plc.requests).toEqual([]);
   });

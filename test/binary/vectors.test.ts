@@ -13,6 +13,7 @@ async function judged(vector: Vector): Promise<Expected> {
     `${vector.name}@${vector.digest}`,
     "--offline",
     "--output=json",
+    "--allow-audited",
     `--policy=${policy}`,
     `--bundle=${bundle}`,
     `--at=${vector.now}`,
