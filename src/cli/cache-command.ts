@@ -59,18 +59,22 @@ function list({ config, edge, isJson, warnings, report }: Question): never {
   const summary = `${pieces.length} pieces of ${bytes} bytes in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
     config.cacheEnabled ? "" : ", but cacheEnabled is false: nothing of it is used without asking"
   }`;
-  const text = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>
-    detailLine(
-      `${kind}  ${digest}  ${about}  ${at}${fresh === undefined ? "" : fresh ? " fresh" : " old"}  ${size} bytes`,
-    ),
+  const rows = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>
+    detailLine(`${kind}  ${digest}  ${about}  ${at}  ${fresh === undefined ? "-" : stateOf(fresh)}  ${size}`),
   );
+  const text = rows.length === 0 ? [] : [detailLine("KIND  DIGEST  SIGNER-OR-HANDLE  FETCHED  STATE  BYTES"), ...rows];
   return edge.print(
     isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${detailLine(summary)}`,
     warnings.length === 0 ? 0 : 1,
   );
 }
 
-function described(piece: CachedPiece, { cacheTTL }: Config, now: number) {
+/** Expired evidence is used under a rule's `maxStaleness` alone, while a service cannot be reached. */
+function stateOf(fresh: boolean): string {
+  return fresh ? "fresh" : "expired";
+}
+
+function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: number) {
   const { kind, file, bytes, bundle, at } = piece;
   const about = subjectOf(piece);
   return {
@@ -79,7 +83,7 @@ function described(piece: CachedPiece, { cacheTTL }: Config, now: number) {
     bytes,
     ...(about !== undefined && { about }),
     ...(bundle && { digest: bundle.digest }),
-    ...(at !== undefined && { at: formatDateTime(at), fresh: isFresh([at], now, cacheTTL) }),
+    ...(at !== undefined && { at: formatDateTime(at), fresh: cacheEnabled && isFresh([at], now, cacheTTL) }),
   };
 }
 
@@ -98,7 +102,7 @@ function show(digest: Digest, { config, edge, isJson, warnings, report }: Questi
   );
   const text = evidence.map(({ signer, at = "-", fresh, file, sources, ...proven }) =>
     [
-      `${signer}: had ${at}, ${fresh === true ? "fresh" : "older than cacheTTL"}`,
+      `${signer}: fetched at ${at}, ${stateOf(fresh === true)}`,
       `  ${"code" in proven ? `${proven.code}: ${proven.detail}` : `repository "${proven.repository}", rev ${proven.rev}, key ${proven.key}, PDS ${proven.pds}`}`,
       ...Object.entries(sources).map(([part, url]) => `  ${part} by ${url}`),
       `  ${file}`,

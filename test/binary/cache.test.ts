@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { headline, type World } from "../support/binary.ts";
+import { ask, headline, type World } from "../support/binary.ts";
 import {
   cacheOf,
   demand,
@@ -98,6 +98,30 @@ describe.concurrent("an image that is pulled again", () => {
       expect(headline(await world.pull(world.name, image))).toBe("1 deny tag.mismatch");
       expect(requestsOf(world).pds).toBeGreaterThan(0);
     });
+  });
+});
+
+describe.concurrent("atcr-verify cache list", () => {
+  it("calls evidence fresh within cacheTTL and where the cache is enabled, and expired otherwise", async () => {
+    await withCache(
+      async (world, image) => {
+        await pulled(world, image);
+        const states = async () => {
+          const { stdout } = await ask(["cache", "list"], { env: world.env });
+          expect(stdout).toMatch(/^KIND {2}DIGEST {2}SIGNER-OR-HANDLE {2}FETCHED {2}STATE {2}BYTES\n/);
+          return [...stdout.matchAll(/^(?:evidence|identities) .* (fresh|expired) {2}\d+$/gm)].map(
+            ([, state]) => state,
+          );
+        };
+        expect(await states()).toEqual(["fresh", "fresh"]);
+        world.configure({ ...world.settings, cacheEnabled: false });
+        expect(await states()).toEqual(["expired", "expired"]);
+        world.configure({ ...world.settings, cacheEnabled: true, cacheTTL: "1s" });
+        await pause(1100);
+        expect(await states()).toEqual(["expired", "expired"]);
+      },
+      { cacheTTL: "1h" },
+    );
   });
 });
 
