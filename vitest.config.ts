@@ -1,8 +1,11 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** A suite is a folder of test/; `slow` ones start servers of their own and run one file at a time. */
 function suite(name: string, timeout: number, options: { include?: string[]; slow?: boolean } = {}) {
   return {
+    // As packaging/build.ts has it.
+    resolve: { alias: { yaml: resolve("node_modules/yaml/browser/index.js") } },
     test: {
       name,
       // Not threads: they share their descriptors, and a worker that ends closes every one that it opened and

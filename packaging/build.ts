@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import manifest from "../package.json" with { type: "json" };
@@ -35,6 +35,15 @@ const withoutFetchNode: BunPlugin = {
         return () => { throw new Error("@atproto/identity was not given a fetch"); };
       }`,
     }));
+  },
+};
+
+/** For Node, yaml prints what it parses on standard output where LOG_TOKENS or LOG_STREAM is set; for browsers it does not. */
+const quietYaml: BunPlugin = {
+  name: "quiet-yaml",
+  setup(build) {
+    const path = resolve("node_modules/yaml/browser/index.js");
+    build.onResolve({ filter: /^yaml$/ }, () => ({ path }));
   },
 };
 
@@ -79,7 +88,8 @@ const result = await Bun.build({
     ATCR_VERIFY_VERSION: JSON.stringify(manifest.version),
     ATCR_VERIFY_BUILD: JSON.stringify(buildHash()),
   },
-  plugins: [withoutFetchNode, withVectors],
+  plugins: [withoutFetchNode, quietYaml, withVectors],
+  metafile: true,
   format: "esm",
   minify: true,
   bytecode: true,
@@ -87,3 +97,10 @@ const result = await Bun.build({
 });
 for (const log of result.logs) console.error(log);
 if (!result.success) process.exit(1);
+
+// What an environment says to a library would be done unseen, at each pull.
+const reading = Object.keys(result.metafile?.inputs ?? {}).filter(
+  (path) => path.includes("node_modules/") && /process\w*(?:\.default)?\.env\b/.test(readFileSync(path, "utf8")),
+);
+for (const path of reading) console.error(`${path} reads the environment`);
+if (result.metafile === undefined || reading.length > 0) process.exit(1);
