@@ -93,7 +93,7 @@ export class Collector {
 
   /**
    * Asks again who a signer is, because a signature did not verify under the key first learned: keys
-   * are rotated (spec 3.4). Once for each signer; what comes of it arrives like all other evidence.
+   * are replaced, and former ones put back (spec 3.4). Once for each signer; what comes of it arrives like all other evidence.
    */
   refresh(signer: Did): void {
     this.#run(async () => (await this.#asked.get(signer)?.refresh()) ?? []);

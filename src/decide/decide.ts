@@ -3,6 +3,7 @@ import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
 import type { Rule, TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
+import type { RejectionCode } from "../rejection.ts";
 import { verdictOf } from "../verify/by-policy.ts";
 import type { Evidence, Subject } from "../verify/evidence.ts";
 import { applyAction, type Case, granted, judge } from "../verify/judge.ts";
@@ -97,10 +98,16 @@ async function gather(
   }
 }
 
-/** A key may have been rotated since the identity was learned; a PDS may have shown an old state. */
+/**
+ * What a newer identity can cure. A former key is among them, as it can become the key again: an owner who recovers
+ * an identity, or takes a rotation back, puts the earlier key in place.
+ */
+const CURED_BY_NEWER_IDENTITY: ReadonlySet<RejectionCode> = new Set(["commit.bad_signature", "commit.superseded_key"]);
+
+/** A key may have been replaced since the identity was learned; a PDS may have shown an old state. */
 function askOnceMore(attempt: Attempt, collector: Collector): void {
   const { sighting } = attempt;
-  if ("finding" in attempt && attempt.finding.code === "commit.bad_signature") collector.refresh(attempt.signer);
+  if ("finding" in attempt && CURED_BY_NEWER_IDENTITY.has(attempt.finding.code)) collector.refresh(attempt.signer);
   if (sighting === undefined) return;
   const memory = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
   if (rollback(sighting, memory)?.code === "commit.rolled_back") collector.askAgain(sighting.signer);

@@ -107,12 +107,46 @@ describe("decide, after a signature that does not verify", () => {
     expect(world.plc.count(before.did)).toBe(2);
   });
 
-  it("asks nobody where a former key made it", async () => {
+  it("asks the next directory where a former key made it, and no PDS where that has nothing newer", async () => {
     const { before, after } = await rotated();
     await using world = await World.start(after);
     world.pds.add(before.repo);
     expect(await answer(world, policy([after.did]), { config: BOTH })).toBe("deny commit.superseded_key");
-    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 0, 1]);
+    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 1]);
+  });
+});
+
+describe("decide, after an earlier key was put in place again", () => {
+  const [OWNER, OPERATOR] = [signingKey("k256", "owner"), signingKey("k256", "operator")];
+  const OTHER = signingKey("k256", "other");
+
+  /** The log with the other key, and the one that puts the first key back: by one more operation, or by undoing. */
+  async function recovered(how: "one more operation" | "undoing"): Promise<{ before: TestSigner; after: TestSigner }> {
+    const options = { name: "recovered", others: 0, state: { rotationKeys: [OWNER, OPERATOR] } };
+    const [before, after] = [await signer(options), await signer(options)];
+    for (const { log } of [before, after]) {
+      await log.update({ signingKey: OTHER }, { at: NOW - 2000, signer: OPERATOR });
+    }
+    const undoing = { at: NOW - 1000, signer: OWNER, ...(how === "undoing" && { after: 0 }) };
+    await after.log.update({ signingKey: after.key }, undoing);
+    return { before, after };
+  }
+
+  it.each(["one more operation", "undoing"] as const)("allows where the first directory lags: by %s", async (how) => {
+    const { before, after } = await recovered(how);
+    await using world = await World.start(after);
+    world.plc.logs.set(before.did, before.log);
+    expect(await answer(world, policy([after.did]), { config: BOTH })).toBe("allow");
+    expect([world.plc.count(), world.plc2.count(), world.pds.count()]).toEqual([1, 1, 2]);
+  });
+
+  it.each(["one more operation", "undoing"] as const)("allows where the identity was cached: by %s", async (how) => {
+    const { before, after } = await recovered(how);
+    await using world = await World.start(after);
+    world.memory.remembersIdentities = true;
+    world.memory.identities.set(before.did, before.identity());
+    expect(await answer(world, policy([after.did]))).toBe("allow");
+    expect([world.plc.count(), world.pds.count()]).toEqual([1, 2]);
   });
 });
 

@@ -50,7 +50,8 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     const { world, verdict, asked, operations } = await pull([genesis, theft, undoing], [genesis, theft], knows);
     await using _ = world;
     expect(verdict).toBe("deny commit.superseded_key");
-    expect(asked).toEqual([1, 0, 1]);
+    // The second log lacks an operation of the first: both directories are asked once more, and no PDS.
+    expect(asked).toEqual([2, 1, 1]);
     expect(operations).toEqual(cids([genesis, theft, undoing]));
   });
 
@@ -77,7 +78,8 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     const { world, verdict, asked } = await pull([genesis, theft], [genesis, theft, undoing], true);
     await using _ = world;
     expect(verdict).toBe("deny commit.superseded_key");
-    expect(asked).toEqual([1, 1, 1]);
+    // Each is asked once more: there is nothing newer.
+    expect(asked).toEqual([2, 2, 1]);
   });
 
   it("holds a directory against a cached identity as well", async () => {
