@@ -1,4 +1,5 @@
 import { HttpFailure } from "./exchange.ts";
+import { lookUpInHostsFile } from "./hosts-file.ts";
 import type { Resolver } from "./resolve.ts";
 
 /** Bun's additions to the fetch of the standard. */
@@ -93,7 +94,8 @@ interface BunDns {
 }
 
 /**
- * The resolver of the binary: c-ares over /etc/hosts and /etc/resolv.conf, as Bun has it built in.
+ * The resolver of the binary: /etc/hosts by hosts-file.ts, else DNS by c-ares over /etc/resolv.conf, as Bun has it
+ * built in.
  *
  * Not node:dns, whose `lookup` asks libc on Bun's pool of as many threads as there are processors:
  * two names whose servers never answer then hold up every other look-up and every file access of
@@ -101,6 +103,8 @@ interface BunDns {
  * The price: sources of names that only nsswitch.conf knows are not asked.
  */
 export const resolveByBun: Resolver = async (host) => {
+  const listed = lookUpInHostsFile(host);
+  if (listed.length > 0) return listed;
   const { dns } = (globalThis as unknown as { Bun: { dns: BunDns } }).Bun;
   const ask = (name: string) => dns.lookup(name, { backend: "c-ares" });
   // c-ares ends at a search domain whose server fails; glibc and Go go on to the name as it is.

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { hasCode } from "../disk/error-code.ts";
+import { readRegularFile } from "../disk/regular-file.ts";
 import type { PemFile } from "./exchange.ts";
 
 /** Where Go's crypto/x509 looks on Linux (root_linux.go), and so containerd: the first of these files that can be read, */
@@ -39,7 +40,7 @@ export function readSystemRoots(environment: Readonly<Record<string, string | un
   const known = new Set<string>();
   const read = (path: string): boolean => {
     known.add(path);
-    const text = readRegularFile(path);
+    const text = readRegularFile(path, MAX_FILE);
     if (typeof text === "string") files.push({ path, text });
     else if (!text.isAbsent) problems.push(`${path} cannot be read: ${text.why}`);
     return typeof text === "string";
@@ -73,22 +74,5 @@ function entriesOf(directory: string, problems: string[]): readonly string[] {
   } catch (error) {
     if (!hasCode(error, "ENOENT")) problems.push(`${directory} cannot be read: ${(error as Error).message}`);
     return [];
-  }
-}
-
-/** Latin-1: comments around the certificates may be in any encoding. */
-function readRegularFile(path: string): string | { readonly isAbsent: boolean; readonly why: string } {
-  let fd: number | undefined;
-  try {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) return { isAbsent: false, why: "it is not a regular file" };
-    if (stats.size > MAX_FILE) return { isAbsent: false, why: `it has more than ${MAX_FILE} bytes` };
-    return readFileSync(fd, "latin1");
-  } catch (error) {
-    return { isAbsent: hasCode(error, "ENOENT"), why: (error as Error).message };
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }

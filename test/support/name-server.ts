@@ -1,7 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseIp } from "../../src/encoding/ip-address.ts";
+import { throughFile } from "./mounted-file.ts";
 
 /** How a question is answered: with records, or with a response code; or not at all. */
 export type Answer = readonly string[] | "no such name" | "server failure" | "refused" | "silent";
@@ -52,17 +51,8 @@ export class NameServer {
    * @param more further lines of resolv.conf
    */
   through(folder: string, more = ""): readonly string[] {
-    const resolvConf = join(folder, "resolv.conf");
-    writeFileSync(resolvConf, `search search.example\nnameserver ${this.#address}\n${more}`);
-    const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
-    return [
-      "/usr/bin/unshare",
-      "--mount",
-      "/bin/sh",
-      "-c",
-      `PATH=/usr/sbin:/usr/bin:/sbin:/bin; ${script}`,
-      resolvConf,
-    ];
+    const text = `search search.example\nnameserver ${this.#address}\n${more}`;
+    return throughFile("/etc/resolv.conf", text, folder);
   }
 
   #reply(query: Buffer): Buffer | undefined {
