@@ -59,17 +59,6 @@ export function* identitySteps(did: Did, bytes: Uint8Array): Steps<IdentityProof
   return { did, history, current: outcomeOf(() => plcIdentity(did, history)) };
 }
 
-/**
- * {@link readIdentity} where only an identity that can be used is of any use.
- *
- * @throws Rejection identity.log_invalid, identity.deactivated, identity.invalid, identity.unsupported_key
- */
-export function proveIdentity(did: Did, bytes: Uint8Array): Identity {
-  const { current } = readIdentity(did, bytes);
-  if (current instanceof Rejection) throw current;
-  return current;
-}
-
 function outcomeOf(read: () => Identity): Identity | Rejection {
   try {
     return read();

@@ -65,17 +65,13 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];
   // Ended before its time it tells what it has found by then: it may have worked for long.
-  edge.render = (answer) => report(inOrder(judged), isShown, images.length, answer);
+  // Object.values leaves out those that are still being judged.
+  edge.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
   edge.answerInterrupts();
   await judgeAll(images, policy, config, edge, judged, (done) => {
     if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);
   });
   edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
-}
-
-/** Without those that are still being judged. */
-function inOrder(judged: readonly Judged[]): readonly Judged[] {
-  return judged.filter(() => true);
 }
 
 async function list(address: string, namespaces: readonly string[] | undefined): Promise<readonly Image[]> {

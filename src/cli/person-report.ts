@@ -11,7 +11,7 @@ export function endingIn(form: "text" | "json"): (answer: Answer) => string {
 }
 
 /** The reason and what was found; where a mistake in a file is the reason, its line and a caret below the place. */
-export function framedReport(answer: Answer): string {
+function framedReport(answer: Answer): string {
   return `${textReport(answer)}${"place" in answer ? codeFrame(answer.place) : ""}`;
 }
 

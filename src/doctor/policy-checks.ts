@@ -36,8 +36,8 @@ export function checkPolicy(
   ];
 }
 
-/** In a word: what enable prints, too. */
-export function effect({ policy }: PolicyQuestion, path: string): Finding {
+/** In a word. */
+function effect({ policy }: PolicyQuestion, path: string): Finding {
   const { rules, fallback } = policy;
   const count = (action: string) => rules.filter((rule) => rule.action === action).length;
   const counts = ["enforce", "audit", "allow", "deny"].map((action) => `${count(action)} ${action}`).join(", ");

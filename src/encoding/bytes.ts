@@ -65,10 +65,6 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return strictly(text, base64url.baseEncode, (value) => base64url.baseDecode(value));
 }
 
-export function toBase64url(bytes: Uint8Array): string {
-  return base64url.baseEncode(bytes);
-}
-
 /**
  * The engine's own base64 (ECMAScript 2026) where it has it, as Bun does; multiformats' elsewhere, as in tests under
  * Node. Without just-in-time compilation the latter takes hundreds of milliseconds for a proof of the largest size.

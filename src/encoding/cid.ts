@@ -1,5 +1,5 @@
 import { base32 } from "multiformats/bases/base32";
-import { concatBytes, equalBytes } from "./bytes.ts";
+import { concatBytes } from "./bytes.ts";
 import { sha256 } from "./sha256.ts";
 
 /** What a block's bytes are: DAG-CBOR or anything (ATProto uses no other codecs). */
@@ -28,10 +28,6 @@ export class Cid {
   toString(): string {
     this.#text ??= base32.encode(this.bytes);
     return this.#text;
-  }
-
-  equals(other: Cid): boolean {
-    return equalBytes(this.bytes, other.bytes);
   }
 
   /** The codec if this CID is one that can be followed, else undefined. */

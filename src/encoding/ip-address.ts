@@ -109,7 +109,7 @@ export function parseCidr(text: string): Cidr | undefined {
 }
 
 /** The address with every bit behind the first `prefix` ones cleared. */
-export function maskedTo(address: IpAddress, prefix: number): IpAddress {
+function maskedTo(address: IpAddress, prefix: number): IpAddress {
   return address.map((byte, i) => {
     const bits = Math.min(8, Math.max(0, prefix - i * 8));
     return byte & (0xff << (8 - bits));

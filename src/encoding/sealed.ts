@@ -9,15 +9,11 @@ const SEAL = 64;
  * that is for damage alone, as whoever can write a file can seal it too.
  */
 export function seal(text: string): Uint8Array {
-  return toUtf8(`${sealOf(toUtf8(text))}${text}`);
+  return toUtf8(`${sha256Hex(toUtf8(text))}${text}`);
 }
 
 /** @returns undefined where it is not as {@link seal} made it */
 export function unseal(bytes: Uint8Array): string | undefined {
   const body = bytes.subarray(SEAL);
-  return fromUtf8(bytes.subarray(0, SEAL)) === sealOf(body) ? fromUtf8(body) : undefined;
-}
-
-function sealOf(body: Uint8Array): string {
-  return sha256Hex(body);
+  return fromUtf8(bytes.subarray(0, SEAL)) === sha256Hex(body) ? fromUtf8(body) : undefined;
 }

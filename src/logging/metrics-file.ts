@@ -59,7 +59,7 @@ async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined>
   const { tally: before, added } = readTotals(whole);
   const names = waiting.list();
   const fresh = names.filter((name) => !added.includes(name));
-  const tally = fresh.map((name) => readTally(waiting.read(name)?.bytes)).reduce(add, before);
+  const tally = fresh.map((name) => asTally(parse(waiting.read(name)?.bytes))).reduce(add, before);
   const isKept = await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
   if (!isKept) return undefined;
   await waiting.remove((name) => names.includes(name));
@@ -70,10 +70,6 @@ function readTotals(whole: Pieces): Totals {
   const totals = parse(whole.read(TOTALS)?.bytes);
   if (!isJsonObject(totals) || !Array.isArray(totals["added"])) return { tally: NOTHING, added: [] };
   return { tally: asTally(totals["tally"]), added: totals["added"].filter((name) => typeof name === "string") };
-}
-
-function readTally(bytes: Uint8Array | undefined): Tally {
-  return asTally(parse(bytes));
 }
 
 /** Written by this program, in a folder of root's: damage is all that can be wrong with it. */

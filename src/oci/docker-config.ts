@@ -37,7 +37,7 @@ export function entryFor(file: JsonObject, host: string, path: string): Entry | 
   const helpers = tableOf(file, "credHelpers");
   const server = host === DOCKER_HUB ? HUB_SERVER : host;
   for (const name of namesFor(host, path)) {
-    const helper = valueAt(helpers, name);
+    const helper = helpers.get(name);
     if (typeof helper === "string") return asHelper(helper, server);
     const found = entryAt(auths, name);
     if (found !== undefined) return found;
@@ -72,7 +72,7 @@ function namesFor(host: string, path: string): readonly string[] {
 }
 
 function entryAt(auths: ReadonlyMap<string, unknown>, name: string): Entry | string | undefined {
-  const auth = valueAt(auths, name);
+  const auth = auths.get(name);
   const found = isJsonObject(auth) ? readAuth(auth) : undefined;
   return typeof found === "string" ? `the entry for ${name} ${found}` : found && { credential: found };
 }
@@ -106,10 +106,6 @@ function matchesPart(pattern: string, text: string): boolean {
 function tableOf(file: JsonObject, name: string): ReadonlyMap<string, unknown> {
   const table = field(file, name);
   return new Map(isJsonObject(table) ? Object.entries(table).map(([key, value]) => [canonical(key), value]) : []);
-}
-
-function valueAt(table: ReadonlyMap<string, unknown>, name: string): unknown {
-  return table.get(name);
 }
 
 /** Keys were URLs once: `https://index.docker.io/v1/`. */

@@ -13,7 +13,7 @@ import type { SignerShape } from "./schema.ts";
  */
 export const MAX_DIRECT = 16;
 /** Most DIDs in one list or map of a policy: what is read for each pull stays readable in time. */
-export const MAX_DIDS = 10_000;
+const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
 
 /** The DIDs that a policy names, none at first, and what it says about each. One object stands for one DID. */

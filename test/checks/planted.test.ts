@@ -218,9 +218,21 @@ const UNUSED: readonly Plant[] = [
   },
   {
     target: "check-unused",
+    rule: "Unused exports",
+    where: "src/net/bun-fetch.ts",
+    text: 'export const get = () => fetch("https://localhost");\nexport const onlyTested = 1;',
+  },
+  {
+    target: "check-unused",
     rule: "Unlisted dependencies",
     where: "test/unit/unlisted.test.ts",
-    text: 'import "not-listed";\nimport { used } from "../../src/cli/exports.ts";\nused;',
+    text: [
+      'import "not-listed";',
+      'import { used } from "../../src/cli/exports.ts";',
+      'import { onlyTested } from "../../src/net/bun-fetch.ts";',
+      "used;",
+      "onlyTested;",
+    ].join("\n"),
   },
 ];
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { proveIdentity } from "../../../src/atproto/identity.ts";
 import { isDid } from "../../../src/atproto/syntax.ts";
 import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import { didDocument } from "../../support/did-document.ts";
+import { proveIdentity } from "../../support/identity.ts";
 import { PlcLog } from "../../support/plc-operations.ts";
 import { codeOf } from "../../support/rejection.ts";
 import { signingKey } from "../../support/signing-key.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { proveIdentity, readIdentity } from "../../../src/atproto/identity.ts";
+import { readIdentity } from "../../../src/atproto/identity.ts";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import { Rejection } from "../../../src/rejection.ts";
+import { proveIdentity } from "../../support/identity.ts";
 import { PlcLog } from "../../support/plc-operations.ts";
 import { signingKey } from "../../support/signing-key.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Identity } from "../../../src/atproto/identity.ts";
-import { proveIdentity } from "../../../src/atproto/identity.ts";
 import { parseDidKey } from "../../../src/atproto/key.ts";
 import { type Did, isDid } from "../../../src/atproto/syntax.ts";
 import { toUtf8 } from "../../../src/encoding/bytes.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
+import { proveIdentity } from "../../support/identity.ts";
 import {
   type AppendOptions,
   type AuditEntry,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { proveIdentity } from "../../../src/atproto/identity.ts";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import { fetchDidWeb } from "../../../src/collect/did-web.ts";
 import { NOTHING_ALLOWED } from "../../../src/config/network-allow.ts";
 import { type DocumentForm, didDocument } from "../../support/did-document.ts";
 import { asDid, NOW } from "../../support/evidence.ts";
 import type { Answer } from "../../support/http-server.ts";
+import { proveIdentity } from "../../support/identity.ts";
 import { type Curve, signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
 

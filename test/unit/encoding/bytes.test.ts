@@ -10,7 +10,6 @@ import {
   fromUtf8,
   toBase58btc,
   toBase64,
-  toBase64url,
   toHex,
   toUtf8,
 } from "../../../src/encoding/bytes.ts";
@@ -73,7 +72,6 @@ describe("base64url", () => {
     for (let length = 0; length < 70; length++) {
       const bytes = EVERY_BYTE.subarray(200 - length, 200);
       const text = Buffer.from(bytes).toString("base64url");
-      expect(toBase64url(bytes)).toBe(text);
       expect(fromBase64url(text)).toEqual(Uint8Array.from(bytes));
     }
   });
