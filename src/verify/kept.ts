@@ -26,7 +26,8 @@ export function isVouched(signer: Did, url: string, plcDirectories: readonly str
   if (isPlc(signer)) return plcDirectories.some((directory) => url === `${directory}/${signer}/log/audit`);
   const host = didWebHost(signer);
   const scheme = host.startsWith("localhost:") ? "http" : "https";
-  return url === `${scheme}://${host}/.well-known/did.json`;
+  // As fetched, the URL says nothing of a port that is its scheme's own (did:web:a.example%3A443).
+  return url === new URL(`${scheme}://${host}/.well-known/did.json`).href;
 }
 
 /** When each part of the evidence of one signature was had; milliseconds since 1970. */

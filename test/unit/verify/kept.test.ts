@@ -220,6 +220,10 @@ describe("isVouched", () => {
     [web, "http://a.example/.well-known/did.json", false],
     [web, "https://a.example/.well-known/did.json#", false],
     ["did:web:localhost%3A1" as Did, "http://localhost:1/.well-known/did.json", true],
+    ["did:web:localhost%3A80" as Did, "http://localhost/.well-known/did.json", true],
+    ["did:web:a.example%3A443" as Did, "https://a.example/.well-known/did.json", true],
+    ["did:web:a.example%3A80" as Did, "https://a.example:80/.well-known/did.json", true],
+    ["did:web:a.example%3A80" as Did, "https://a.example/.well-known/did.json", false],
   ])("of %s by %s: %s", (signer, url, expected) => {
     expect(isVouched(signer, url, directories)).toBe(expected);
   });
