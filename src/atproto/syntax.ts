@@ -31,7 +31,10 @@ export function isDid(text: string): text is Did {
   if (host === "localhost") return port !== undefined;
   const labels = host.split(".");
   // With such a last label the host would be an IPv4 address, for which did:web has no meaning.
-  return labels.length > 1 && labels.every((label) => LABEL.test(label)) && !IPV4_NUMBER.test(labels.at(-1) ?? "");
+  if (labels.length < 2 || !labels.every((label) => LABEL.test(label)) || IPV4_NUMBER.test(labels.at(-1) ?? ""))
+    return false;
+  // The URL parser refuses labels with invalid Punycode (`xn--a`), so such a host could not be asked.
+  return URL.canParse(`https://${host}`);
 }
 
 /** The host, with its port if there is one, that a did:web names. */

@@ -209,6 +209,11 @@ describe("identity of a did:plc", () => {
     expect(await report([log.did])).toMatchObject({ exit, outcome: "inconclusive", code });
   });
 
+  // Only the URL parser that ships refuses such a host.
+  it("is no DID where its host is invalid Punycode", async () => {
+    expect((await identity(["did:web:xn--a.example"])).stdout).toContain("input.malformed");
+  });
+
   it("is told to people too, in printable ASCII", async () => {
     const log = await logOf(now - 30 * DAY, { handle: "evil\u001b[31m.example", signingKey: OLD });
     await log.update({ signingKey: NEW }, { at: now - DAY, signer: SPARE });
