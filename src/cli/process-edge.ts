@@ -1,10 +1,10 @@
-import { writeSync } from "node:fs";
 import { hasCode } from "../disk/error-code.ts";
 import { Deadline } from "../net/deadline.ts";
 import { Exchanges } from "../net/exchanges.ts";
 import type { Rule } from "../policy/policy.ts";
 import { type Answer, exitCode, failureOf, refusalOf } from "./answer.ts";
 import { reasonLine } from "./report.ts";
+import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
 /** Time from the start of the process to its answer, until a configuration says otherwise (spec 4). */
 const DEFAULT_DEADLINE = 8000;
@@ -16,8 +16,6 @@ const AFTERWARDS = 250;
 const CLOSED_PIPE = 141;
 /** Exit status where a verdict stands and something else that was asked for failed (spec 6). */
 export const INTERNAL = 4;
-const STDOUT = 1;
-const STDERR = 2;
 
 /**
  * The edge between the program and its process: the one way to end it, and everything that may end
@@ -103,15 +101,14 @@ export class ProcessEdge {
     let code = this.status(answer);
     // The answer stands from here on, also where the engine ends the script or nobody could be told why.
     process.exitCode = code;
-    this.#try(() => {
-      try {
-        write(STDOUT, this.render(answer));
-      } catch (error) {
-        if (hasCode(error, "EPIPE")) return;
+    try {
+      writeOutput(this.render(answer));
+    } catch (error) {
+      if (!hasCode(error, "EPIPE")) {
         if (this.mustBeWritten) code ||= INTERNAL;
-        throw error;
+        sayUnwritten(error);
       }
-    }, "the reason could not be written");
+    }
     const work = this.#try(() => this.afterwards(answer), "the decision was not told");
     if (work === undefined) this.#end(code);
     setTimeout(() => this.#end(code), AFTERWARDS);
@@ -125,10 +122,11 @@ export class ProcessEdge {
    */
   say(text: string): void {
     try {
-      write(STDOUT, text);
+      writeOutput(text);
     } catch (error) {
       if (hasCode(error, "EPIPE")) this.#end(CLOSED_PIPE);
-      this.fail(error);
+      sayUnwritten(error);
+      this.#end(INTERNAL);
     }
   }
 
@@ -145,9 +143,12 @@ export class ProcessEdge {
    */
   print(text: string, code: 0 | 1 = 0): never {
     try {
-      write(STDOUT, text);
+      writeOutput(text);
     } catch (error) {
-      if (!hasCode(error, "EPIPE")) this.fail(error);
+      if (!hasCode(error, "EPIPE")) {
+        sayUnwritten(error);
+        this.#end(INTERNAL);
+      }
     }
     this.#end(code);
   }
@@ -169,13 +170,9 @@ export class ProcessEdge {
     unlessEnded(() => this.fail(error));
   }
 
-  /** A line for whoever looks for the cause: containerd shows standard error in its debug log only. */
+  /** A line on standard error. */
   diagnose(text: string): void {
-    try {
-      write(STDERR, `${text}\n`);
-    } catch {
-      // Nobody is listening.
-    }
+    diagnose(text);
   }
 
   /** For what must not keep the process from its end. */
@@ -224,10 +221,4 @@ function unlessEnded(work: () => never): void {
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
   }
-}
-
-/** Writes all of it: a pipe may take only a part at a time. */
-function write(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

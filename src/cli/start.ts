@@ -1,13 +1,12 @@
-import { writeSync } from "node:fs";
 import { hasCode } from "../disk/error-code.ts";
 import { VERSION } from "../version.ts";
 import { mayBeKept } from "./cache-place.ts";
+import { sayUnwritten, writeOutput } from "./standard-output.ts";
 import { restartWithoutJit } from "./without-jit.ts";
 
 /** One of containerd's flags, alone or with its value. Its plugin contract has them with one dash. */
 const CONTAINERD_FLAG = /^-(?:name|digest|stdin-media-type|operation)(?:=|$)/s;
 const STDIN = 0;
-const STDOUT = 1;
 
 /** What the arguments ask for (spec 1.1). */
 export type Invocation = "containerd" | "command" | "version";
@@ -42,9 +41,11 @@ export async function start(args: readonly string[]): Promise<void> {
 /** @returns the exit status: 4 where the version could not be written; a reader that has gone away is no failure */
 function printVersion(): number {
   try {
-    writeSync(STDOUT, `atcr-verify ${VERSION}\n`);
+    writeOutput(`atcr-verify ${VERSION}\n`);
     return 0;
   } catch (error) {
-    return hasCode(error, "EPIPE") ? 0 : 4;
+    if (hasCode(error, "EPIPE")) return 0;
+    sayUnwritten(error);
+    return 4;
   }
 }

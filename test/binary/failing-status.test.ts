@@ -187,8 +187,4 @@ describe.concurrent("a reader that closes the pipe", () => {
     const { stderr } = await ask(args, { env: bench.env, through });
     expect(stderr).toBe(`status ${code}\n`);
   });
-
-  it("is told from a disk that is full", async () => {
-    expect((await ask(["--version"], { redirect: ">/dev/full" })).code).toBe(4);
-  });
 });
