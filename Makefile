@@ -78,8 +78,10 @@ check-unused: $(NPM)
 check-repository: $(NPM)
 	node packaging/check-repository.ts
 
-format: $(NPM) ## rewrite the sources as `make check` wants them
+format: $(NPM) ## rewrite the sources as `make check` wants them, and the tables of the documents as tests do
 	biome check --write .
+	node packaging/docs-tables.ts
+	node test/support/write-hostile-table.ts
 
 build: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is installed beside it
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { documents, sources, withTables } from "../../packaging/docs-tables.ts";
 import type { VerificationKey } from "../../src/atproto/key.ts";
 import type { Did, Tid } from "../../src/atproto/syntax.ts";
 import { exitCode, refusalOf } from "../../src/cli/answer.ts";
@@ -23,6 +24,7 @@ import { withHostileTable } from "../support/hostile-peers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+const code = sources();
 const spec = read("docs/spec.md");
 const readme = read("README.md");
 
@@ -87,22 +89,11 @@ describe("docs/spec.md", () => {
 
   it("has a section for every number that the code cites", () => {
     const sections = [...spec.matchAll(/^(?:## |\*\*)(\d(?:\.\d)?)(?:\*\*)? /gm)].map(([, number]) => number);
-    const cited = sources().flatMap(({ text }) =>
+    const cited = [...code.values()].flatMap((text) =>
       [...text.matchAll(/\bspec (\d(?:\.\d)?)(?: to (\d\.\d))?/g)].flatMap(([, first, last]) => [first, last ?? first]),
     );
     expect(cited.length).toBeGreaterThan(50);
     expect(cited.filter((number) => !sections.includes(number))).toEqual([]);
-  });
-
-  it("lists every bound, with the value it has", () => {
-    const listed = rows(section(spec, "## Bounds")).map(([, bound = "", constant = ""]) => {
-      const [name = "", file = ""] = named(constant);
-      return { constant: `${name} in ${file}`, value: amount(bound) };
-    });
-    const bounds = new Map(sources().flatMap(({ file, text }) => boundsOf(file, text)));
-    for (const { constant, value } of listed) expect([constant, bounds.get(constant)]).toEqual([constant, value]);
-    const missing = [...bounds.keys()].filter((constant) => !listed.some((row) => row.constant === constant));
-    expect(missing.filter((constant) => constant.startsWith("MAX_"))).toEqual([]);
   });
 
   it("lists the findings of policy check, with their severities, and no others", () => {
@@ -110,8 +101,8 @@ describe("docs/spec.md", () => {
       /^(error|warning)/.test(severity),
     );
     const names = listed.map(([name = ""]) => named(name)[0] ?? "");
-    const checks = sources().filter(({ file }) => /\/(lint[\w-]*|policy-check|policy-source)\.ts$/.test(file));
-    const found = checks.flatMap(({ text }) =>
+    const checks = [...code].filter(([file]) => /\/(lint[\w-]*|policy-check|policy-source)\.ts$/.test(file));
+    const found = checks.flatMap(([, text]) =>
       Array.from(text.matchAll(/"([a-z]+(?:-[a-z]+)+)"/g), ([, name = ""]) => name),
     );
     const options = ["sandbox-image", "no-sandbox"];
@@ -179,8 +170,14 @@ describe("docs/assurance.md", () => {
   });
 });
 
+describe("what documents take from the code", () => {
+  it.each(documents())("is in %s as `make format` writes it", (document) => {
+    expect(withTables(read(document), code)).toBe(read(document));
+  });
+});
+
 describe("what hostile peers bring about", () => {
-  it("stands in docs/assurance.md as it is tested: `node test/support/write-hostile-table.ts` writes it there", () => {
+  it("stands in docs/assurance.md as it is tested: `make format` writes it there", () => {
     expect(withHostileTable(read("docs/assurance.md"))).toBe(read("docs/assurance.md"));
   });
 });
@@ -220,25 +217,3 @@ describe("links", () => {
     expect(targets.filter((target) => !existsSync(join(ROOT, dirname(file), target)))).toEqual([]);
   });
 });
-
-function sources(): readonly { file: string; text: string }[] {
-  return readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => ({ file: `src/${name}`, text: read(`src/${name}`) }));
-}
-
-/** Constants that are a number or a product of numbers. */
-function boundsOf(file: string, text: string): [string, number][] {
-  const found = text.matchAll(/^(?:export )?const ([A-Z][A-Z_0-9]+) = ([\d_]+(?: \* [\d_]+)*);/gm);
-  return Array.from(found, ([, name = "", product = ""]) => {
-    const factors = product.split(" * ").map((factor) => Number(factor.replaceAll("_", "")));
-    return [`${name} in ${file}`, factors.reduce((a, b) => a * b)];
-  });
-}
-
-/** `4 MiB` in bytes, `8 s` in milliseconds, `32` as it is. */
-function amount(text: string): number {
-  const units = { KiB: 1024, MiB: 1024 ** 2, ms: 1, s: 1000, min: 60_000, h: 3_600_000, "": 1 };
-  const [number = "", unit = ""] = text.split(" ");
-  return Number(number) * (units[unit as keyof typeof units] ?? Number.NaN);
-}
