@@ -1,11 +1,12 @@
 import type { Did } from "../atproto/syntax.ts";
+import type { Deadline } from "../net/deadline.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { RegistryClient } from "../registry/client.ts";
 import type { Endpoint } from "../registry/endpoints.ts";
 import { Rejection } from "../rejection.ts";
 import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
-import { ask, type CollectContext, gapOf, Missing } from "./context.ts";
+import { ask, type CollectContext, gapOf, hostOf, Missing } from "./context.ts";
 import { type Listing, Repository } from "./repository.ts";
 
 /** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
@@ -42,8 +43,9 @@ export async function searchRegistry(
   const missed: GapError[] = [];
   for (const [i, mirror] of mirrors.entries()) {
     // Instead of being asked again it hands over, and leaves those behind it their share of the time.
-    const share = context.deadline.remaining() / (mirrors.length - i + 1);
-    const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, timeout: share });
+    const left = context.deadline.remaining();
+    const share = context.deadline.earlier(left - left / (mirrors.length - i + 1));
+    const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, share });
     const gaps = await search.lookAt(listing, place);
     if (!search.isOver) {
       missed.push(...gaps);
@@ -73,19 +75,24 @@ type Place = Repository | { readonly unusable: string };
 
 /** What a mirror may take. */
 interface Limits {
+  /** Of each question. */
   readonly attempts: number;
-  /** Most milliseconds for one question. */
-  readonly timeout: number;
+  /** When all that it is asked must be answered. */
+  readonly share: Deadline;
 }
 
 function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, limits?: Limits): Place {
   if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
   const { config, registries } = context;
   const client = new RegistryClient(endpoint, subject.name.path, {
-    ask: async (request) => ask("registry", request, context, limits?.attempts),
+    ask: async (request) => {
+      if (limits?.share.remaining() !== 0) return ask("registry", request, context, limits?.attempts);
+      const what = "has taken its share of the time and is asked nothing more";
+      throw new Missing("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
+    },
     credentials: registries.credentials,
     realms: config.registryCredentials.realms,
-    timeout: Math.min(config.registryTimeout, limits?.timeout ?? Number.POSITIVE_INFINITY),
+    timeout: () => Math.min(config.registryTimeout, limits?.share.remaining() ?? Number.POSITIVE_INFINITY),
   });
   return new Repository(client, subject, context);
 }

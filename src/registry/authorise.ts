@@ -22,8 +22,8 @@ export interface AuthoriseContext {
   readonly credentials: CredentialSource;
   /** The registry host to the other hosts that may be sent its password. */
   readonly realms: ReadonlyMap<string, readonly string[]>;
-  /** Most milliseconds for one question. */
-  readonly timeout: number;
+  /** Most milliseconds for the next question. */
+  readonly timeout: () => number;
 }
 
 /** What to send as Authorization; and what was tried, for the reason of a refusal, without any secret. */
@@ -56,7 +56,7 @@ export async function authorise(
   if (bearer === undefined && basic === undefined)
     return { tried: "it names no way to authenticate that is known here" };
   const { host } = endpoint;
-  const { found, problems } = await context.credentials({ host, path: repository, timeout: context.timeout });
+  const { found, problems } = await context.credentials({ host, path: repository, timeout: context.timeout() });
   const answer = await answerTo({ bearer, found, endpoint, repository, context });
   return { ...answer, tried: [answer.tried, ...problems].join("; ") };
 }
@@ -133,7 +133,7 @@ async function askForToken(
   const base = {
     accept: "application/json",
     maxBytes: MAX_TOKEN_ANSWER,
-    timeout,
+    timeout: timeout(),
     maxRedirects: MAX_REDIRECTS,
     staysAtOrigin: true as const,
     originMayBePrivate: mayBePrivate,

@@ -85,7 +85,7 @@ export class RegistryClient {
     return this.#context.ask({
       ...request,
       url,
-      timeout: this.#context.timeout,
+      timeout: this.#context.timeout(),
       originMayBePrivate: true,
       ...(Object.keys(headers).length > 0 && { headers }),
       ...(tls && { tls }),

@@ -27,7 +27,7 @@ class Mirrored implements AsyncDisposable {
   }
 
   /** @param changes to the mirrors' endpoints */
-  async search(enough = 1, changes: Partial<Endpoint> = {}, problems: Endpoints["problems"] = []) {
+  async search(enough = 1, changes: Partial<Endpoint> = {}, problems: Endpoints["problems"] = [], time?: number) {
     const found: (Pointer | Gap)[] = [];
     const server = { root: "https://registry.example/v2", host: "registry.example" };
     const mirrors = this.mirrors.map((_, i) => ({
@@ -36,7 +36,7 @@ class Mirrored implements AsyncDisposable {
       ...changes,
     }));
     const all = [...mirrors, server] as unknown as Endpoints["all"];
-    const context = this.world.context();
+    const context = this.world.context({}, time);
     const registries = { ...context.registries, endpoints: () => ({ all, problems }) };
     const wanted = { signers: new Set([A, B]), enough };
     await searchRegistry(subject(), wanted, { ...context, registries }, (item) => found.push(item));
@@ -130,6 +130,19 @@ describe("searchRegistry, through mirrors", () => {
     site.mirrors[3]?.override("/referrers/", { json: { manifests: [{ ...site.world.attach({ did: A }), size: 1 }] } });
     expect(brief(await site.search())).toContain(A);
     expect(site.world.registry.count("/manifests/")).toBe(32);
+  });
+
+  it("that answer each question in time leave the others their share all the same", async () => {
+    await using site = await Mirrored.start(1);
+    const [slow] = site.mirrors as [StandInRegistry];
+    slow.pageSize = 1;
+    for (let i = 0; i < 8; i++) slow.attach(REPOSITORY, IMAGE, { ...by(STRANGER), payload: i });
+    slow.delay(400);
+    site.world.attach({ did: A });
+    // Its eight pages would take longer than there is time.
+    expect(brief(await site.search(1, {}, [], 3000))).toContain(A);
+    expect(slow.requests.length).toBeGreaterThan(1);
+    expect(slow.requests.length).toBeLessThan(8);
   });
 
   it("by http where one does not speak TLS and may be asked so", async () => {

@@ -38,7 +38,7 @@ async function authorised(header: string | undefined, given: Given = {}) {
     },
     credentials: async () => ({ ...(credential && { found: { credential, from: "/auth.json" } }), problems }),
     realms: new Map(Object.entries(realms)),
-    timeout: 1000,
+    timeout: () => 1000,
   });
   expect(result.tried).not.toContain("secret");
   return { ...result, asked };
@@ -187,7 +187,7 @@ describe("RegistryClient", () => {
       const body = Buffer.from(request.purpose === "token server" ? '{"token":"tok"}' : "");
       return { status, url: request.url, headers: new Map(Object.entries(headers)), body };
     };
-    const context = { ask, credentials: async () => ({ problems: [] }), realms: new Map(), timeout: 1000 };
+    const context = { ask, credentials: async () => ({ problems: [] }), realms: new Map(), timeout: () => 1000 };
     return { asked, context };
   };
   const request = { accept: "*/*", maxBytes: 10, maxRedirects: 5 };
