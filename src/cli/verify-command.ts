@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Decision } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
+import { judgeSaved } from "../decide/saved.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
@@ -11,7 +12,6 @@ import { select } from "../policy/select.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Subject } from "../verify/evidence.ts";
-import { judgeBundle } from "../verify/offline.ts";
 import { exitCode } from "./answer.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
 import { openMemory } from "./node-memory.ts";
@@ -64,7 +64,8 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
     if (line.values.has("save-evidence")) reject("input.malformed", "--save-evidence does not go with --offline");
     const now = readTime(line.values.get("at"));
     const bundle = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
-    edge.answer(judgeBundle({ ...subject, policy, bundle, atcrHosts: config.atcrHosts, now }));
+    const given = { ...subject, policy, bundle, atcrHosts: config.atcrHosts, now };
+    edge.answer(await edge.deadline.track("the saved evidence", () => judgeSaved(given, edge.deadline)));
   }
   for (const option of ["bundle", "at"] as const) {
     if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);

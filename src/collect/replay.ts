@@ -1,4 +1,5 @@
 import { type IdentityProof, identitySteps } from "../atproto/identity.ts";
+import type { Steps } from "../atproto/plc-log.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { type CollectContext, stillInTime } from "./context.ts";
 
@@ -18,12 +19,25 @@ const SLICE = 10;
 export async function replayIdentity(
   did: Did,
   bytes: Uint8Array,
-  { deadline }: Pick<CollectContext, "deadline">,
+  context: Pick<CollectContext, "deadline">,
 ): Promise<IdentityProof> {
-  const steps = identitySteps(did, bytes);
+  return inSteps(identitySteps(did, bytes), `the identity of ${did}`, context);
+}
+
+/**
+ * Does such work to its end, with a look at the clock before each step.
+ *
+ * @param what is worked on
+ * @throws Missing net.deadline where the time is over; what the steps throw
+ */
+export async function inSteps<T>(
+  steps: Steps<T>,
+  what: string,
+  { deadline }: Pick<CollectContext, "deadline">,
+): Promise<T> {
   let sliceEnds = deadline.remaining() - SLICE;
   for (;;) {
-    stillInTime(`the identity of ${did}`, { deadline });
+    stillInTime(what, { deadline });
     const { done, value } = steps.next();
     if (done === true) return value;
     if (deadline.remaining() > sliceEnds) continue;

@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
@@ -153,6 +154,23 @@ describe.concurrent("time is over while waiting for", { retry: 2 }, () => {
     expect(headline(answered)).toBe(OVER);
     expect(answered.stdout).toContain(`waiting for the bundle ${pipe}`);
     expectAfter(answered, 1000);
+  });
+
+  it("a bundle with logs that cost more than the time there is", async () => {
+    const saved = join(world.folder, "honest.json");
+    const name = `${world.name}@${image.digest}`;
+    expect(headline(await world.verify([name, "--save-evidence", saved]))).toBe("0 allow signed");
+    const bundle = JSON.parse(readFileSync(saved, "utf8"));
+    const [honest] = bundle.signatures;
+    const log = await manyKeys("costly", world.begun, 250);
+    const bytes = Buffer.from(log.bytes()).toString("base64");
+    const costly = { ...honest, signer: log.did, identity: { ...honest.identity, bytes } };
+    const file = world.write(
+      "costly.json",
+      JSON.stringify({ ...bundle, signatures: [...Array(9).fill(costly), honest] }),
+    );
+    const answered = await world.verify([name, "--offline", "--bundle", file], under("costly", {}));
+    expect(headline(answered)).toBe(OVER);
   });
 });
 
