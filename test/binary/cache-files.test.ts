@@ -24,6 +24,7 @@ import { Signer } from "../support/signer.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const SIGNED = "0 allow signed";
+const RECORD = "/xrpc/com.atproto.sync.getRecord";
 const NONE = "1 deny signature.none";
 const isRoot = requirement(
   "files in the cache of another user, and disks that are full or read-only",
@@ -251,6 +252,38 @@ describe.runIf(isRoot).concurrent("a disk", () => {
       const other = await world.image("other");
       expect(headline(await world.pull(world.name, other, mounted(world, readOnly)))).toBe(SIGNED);
     });
+  });
+
+  it("that is read-only keeps neither a mark nor a removal: what was deleted counts as long as its evidence may", async () => {
+    await withCache(
+      async (world, image) => {
+        const readOnly = 'mount --bind "$CACHE" "$CACHE"; mount -o remount,bind,ro "$CACHE"';
+        const silent = () => world.pds.override(RECORD, { status: 503 });
+        demand(world, { require: { maxStaleness: "1h" } });
+        expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+        const [file = ""] = filesIn(world, "evidence");
+        const written = readFileSync(file);
+        expect(headline(await world.pull(world.name, image, mounted(world, readOnly)))).toBe(SIGNED);
+        await world.signer.unsign(image.digest, Date.now() - 1000);
+        const heard = await world.pull(world.name, image, mounted(world, readOnly));
+        expect(headline(heard)).toBe(NONE);
+        // Said at the pull whose answer is lost.
+        expect(heard.stderr).toMatch(/^warning: .*EROFS/m);
+        // Neither removed nor renewed: it is as old as it is.
+        expect(readFileSync(file)).toEqual(written);
+        let restore = silent();
+        const stale = await world.pull(world.name, image, mounted(world, readOnly));
+        expect(headline(stale)).toBe(SIGNED);
+        expect(stale.stdout).toMatch(/by evidence verified \d{4}-/);
+        restore();
+        // Once it can be written, the next answer ends it.
+        expect(headline(await world.pull(world.name, image))).toBe(NONE);
+        restore = silent();
+        expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive pds.unreachable");
+        restore();
+      },
+      { cacheEnabled: false },
+    );
   });
 });
 

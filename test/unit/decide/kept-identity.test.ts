@@ -45,6 +45,23 @@ describe("decide, where the host of a did:web serves a page in place of the docu
   });
 });
 
+describe("decide, where another pull saw a newer key of a did:web, and its host is silent", () => {
+  it.each([
+    ["newer", 1, UNKNOWN],
+    ["older", -1, "allow"],
+  ])("looks at what is cached by whether the other key is the %s one", async (_, later, expected) => {
+    const web = await signer({ name: "web", method: "web" });
+    await using w = await World.start(web);
+    expect(await answer(w, policy([web.did], KEPT))).toBe("allow");
+    // Remembered alone: what the other pull ended of the cache may have been put there again since.
+    w.now += later;
+    w.memory.remember({ signer: web.did, key: signingKey("k256", "other").did(), revs: [] });
+    w.now = NOW + 1000;
+    w.http.places.set("https://web.example", "unreachable");
+    expect(await answer(w, policy([web.did], KEPT))).toBe(expected);
+  });
+});
+
 describe("decide, evidence of before by who the signer is now", () => {
   it("is refused where they gave the handle up", async () => {
     const { alice, world } = await allowed();

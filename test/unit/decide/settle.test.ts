@@ -125,6 +125,12 @@ describe("settle, by facts", () => {
     expect(await settled({ evidence: [await alice.evidence()], memory })).toEqual(["drop alice", "remember alice 1"]);
   });
 
+  it("ends what is cached by another key also where the repo lies behind what was known", async () => {
+    const keys = new Map([["did:key:former", NOW - 1000]]);
+    const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid, keys }]]);
+    expect(await settled({ evidence: [await hers()], memory })).toEqual(["drop alice", "remember alice 2"]);
+  });
+
   it("keeps nothing that lies behind what another pull has seen in the meantime", async () => {
     const seen: readonly SignerMemory[] = [
       { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid },
