@@ -14,6 +14,11 @@ export function whyDenied(folder: string, to: "read" | "change"): string | undef
     accessSync(folder, constants.R_OK | constants.X_OK | (to === "change" ? constants.W_OK : 0));
     return undefined;
   } catch (error) {
-    return hasCode(error, "EACCES") ? `this user may not ${to} ${folder}; run this as root` : undefined;
+    return denialOf(error, to, folder);
   }
+}
+
+/** As {@link whyDenied}, of what has been tried at a path. */
+export function denialOf(error: unknown, to: "read" | "change", path: string): string | undefined {
+  return hasCode(error, "EACCES") ? `this user may not ${to} ${path}; run this as root` : undefined;
 }

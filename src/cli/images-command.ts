@@ -11,6 +11,7 @@ import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Refusal } from "../verify/verdict.ts";
+import { denialOf } from "./access.ts";
 import { type Answer, failureOf } from "./answer.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
@@ -57,9 +58,13 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   seeAsContainerd(daemonAt(address));
   const config = loadConfig(values.get("config"));
   const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
-  const images = await list(address, values.get("namespace")?.split(","));
+  const isJson = readOutput(args) === "json";
+  const images = await list(address, values.get("namespace")?.split(","), (denied) => {
+    const json = { images: [], judged: 0, of: 0, ...counted([]), warnings: [denied] };
+    return edge.print(isJson ? jsonText(json) : detailLine(denied), 1);
+  });
   const isTold = flags.has("progress") || isatty(STDERR);
-  const report = readOutput(args) === "json" ? toJson : toText;
+  const report = isJson ? toJson : toText;
   const [refused, audited] = [flags.has("refused"), flags.has("audited")];
   const isShown = ({ answer }: Judged): boolean =>
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
@@ -74,13 +79,20 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
 }
 
-async function list(address: string, namespaces: readonly string[] | undefined): Promise<readonly Image[]> {
+/** @param deny where it is a matter of permission */
+async function list(
+  address: string,
+  namespaces: readonly string[] | undefined,
+  deny: (why: string) => never,
+): Promise<readonly Image[]> {
   try {
     return pullable(await listImages(address, namespaces, PATIENCE));
   } catch (error) {
+    const denied = denialOf(error, "read", address);
+    if (denied !== undefined) deny(denied);
     return reject(
       "config.invalid",
-      `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; name its socket with --address, and run this as root`,
+      `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; name its socket with --address`,
       error,
     );
   }

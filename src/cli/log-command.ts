@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { hasCode } from "../disk/error-code.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { type Place, type Read, readLog } from "../logging/read-log.ts";
 import { reject } from "../rejection.ts";
+import { denialOf } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, printable } from "./report.ts";
+import { detailLine, jsonText, printable } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = {
@@ -36,28 +36,35 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
     reject("input.malformed", "--summary ends, and --follow does not: leave out one");
   const count = isSummary && !values.has("lines") ? MAX_LINES : readCount(values.get("lines"));
   const path = values.get("file") ?? logFile(loadConfig(values.get("config")));
-  const print = readOutput(args) === "json" ? asJson : asText;
+  const isJson = readOutput(args) === "json";
+  const print = isJson ? asJson : asText;
   const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
 
-  const read = readOr(resolve(path), (why, cause) => reject("config.invalid", why, cause));
+  const refuse = (why: string, cause: unknown): never => {
+    const denied = denialOf(cause, "read", path);
+    if (denied === undefined) reject("config.invalid", why, cause);
+    return edge.print(isJson ? jsonText({ warnings: [denied] }) : detailLine(denied), 1);
+  };
+  const read = readOr(resolve(path), refuse) ?? NOTHING;
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
     edge.diagnose(printable(`warning: ${why}`));
     return NOTHING;
   };
-  const before = enough(read) ? NOTHING : readOr(resolve(`${path}.1`), unread);
+  const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
   const isSearched = flags.has("refused") || flags.has("audited") || values.has("image") || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
-  const summary = readOutput(args) === "json" ? summaryJson : summaryText;
+  const summary = isJson ? summaryJson : summaryText;
   const text = isSummary ? summaryOf(shown).map(summary).join("") : shown.map(print).join("");
   if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
   edge.say(text);
-  return follow(path, read.place, (more) => edge.say(more.filter(isMeant).map(print).join("")));
+  const show = (more: readonly JsonObject[]): void => edge.say(more.filter(isMeant).map(print).join(""));
+  return follow(path, read.place, show, refuse, unread);
 }
 
 /** Of how far back what is not shown was looked for. */
@@ -87,13 +94,12 @@ function logFile({ decisionLog }: Config): string {
 
 const NOTHING: Read = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
 
-/** @param otherwise where it is there and cannot be read */
-function readOr(path: string, otherwise: (why: string, cause: unknown) => Read): Read {
+/** As {@link readLog}. @param otherwise where it is there and cannot be read */
+function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, after?: Place): Read | undefined {
   try {
-    return readLog(path) ?? NOTHING;
+    return readLog(path, after);
   } catch (error) {
-    const advice = hasCode(error, "EACCES") ? "; run this as root" : "";
-    return otherwise(`the log ${path} cannot be read: ${(error as Error).message}${advice}`, error);
+    return otherwise(`the log ${path} cannot be read: ${(error as Error).message}`, error);
   }
 }
 
@@ -170,14 +176,20 @@ function summaryJson(summary: Summary): string {
 }
 
 /** Looks again until the process is ended; a log that is rotated away is read to its end first. */
-async function follow(path: string, from: Place, show: (more: readonly JsonObject[]) => void): Promise<never> {
+async function follow(
+  path: string,
+  from: Place,
+  show: (more: readonly JsonObject[]) => void,
+  refuse: (why: string, cause: unknown) => never,
+  unread: (why: string) => Read,
+): Promise<never> {
   let place = from;
   for (;;) {
     await new Promise((done) => setTimeout(done, POLL));
-    const read = readLog(path, place);
+    const read = readOr(path, refuse, place);
     if (read === undefined) continue; // between two files
     if (read.place.inode !== place.inode) {
-      const rest = readLog(`${path}.1`, place);
+      const rest = readOr(`${path}.1`, unread, place);
       if (rest?.place.inode === place.inode) show(rest.decisions);
     }
     show(read.decisions);

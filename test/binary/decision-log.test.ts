@@ -357,6 +357,21 @@ describe.concurrent("atcr-verify log", () => {
     });
   });
 
+  it("ends with a configuration that is wrong where what it follows becomes something else", async () => {
+    await withLog(async (world, image) => {
+      await world.pull(world.name, image);
+      const { code, stdout } = await ask(["log", "--follow"], {
+        env: world.env,
+        started: (child) =>
+          child.stdout?.once("data", () => {
+            rmSync(logOf(world));
+            mkdirSync(logOf(world));
+          }),
+      });
+      expect([code, stdout]).toEqual([3, expect.stringMatching(/\nmisconfigured config\.invalid: .*\n$/)]);
+    });
+  });
+
   it("says where to look where there is no file", async () => {
     await withLog(async (world) => {
       for (const decisionLog of ["none", "journald"]) {
