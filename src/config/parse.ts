@@ -54,10 +54,10 @@ function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "
   return path === undefined ? DEFAULT_CONFIG[key] : absolute(file, path, [key]);
 }
 
-function absolute(file: YamlFile, text: string, path: YamlPath): string {
+function absolute(file: YamlFile, text: string, path: YamlPath, expected = "an absolute path"): string {
   if (text.startsWith("/") && !text.includes("\0")) return text;
   const advice = "containerd starts this program in a folder of its own choice";
-  return file.fail({ path, expected: "an absolute path", advice });
+  return file.fail({ path, expected, advice });
 }
 
 function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): DecisionLog {
@@ -66,8 +66,10 @@ function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): De
   if (text === "none") return { kind: "none" };
   if (text === "journald") return { kind: "journald", socket: JOURNAL_SOCKET };
   const socket = /^journald:(.*)$/s.exec(text)?.[1];
-  if (socket !== undefined) return { kind: "journald", socket: absolute(file, socket, path) };
-  return { kind: "file", path: absolute(file, text, path), isNeeded: true };
+  if (socket !== undefined)
+    return { kind: "journald", socket: absolute(file, socket, path, "journald: and the absolute path of its socket") };
+  const expected = "the absolute path of a file, journald, journald:SOCKET or none";
+  return { kind: "file", path: absolute(file, text, path, expected), isNeeded: true };
 }
 
 /** By its name node_exporter knows it. */

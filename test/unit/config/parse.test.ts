@@ -226,6 +226,11 @@ network:
     expect(rejectionOf(`decisionLog: "${text}"`).code).toBe("config.invalid");
   });
 
+  it.each(["journal", "off", ""])("names what decisionLog may be, of %j", (text) => {
+    const { message } = rejectionOf(`decisionLog: "${text}"`);
+    for (const value of ["absolute path", "journald", "none"]) expect(message).toContain(value);
+  });
+
   it("takes a metricsFile by its whole name", () => {
     expect(parseConfig("metricsFile: /a/b.prom", "config.yaml").metricsFile).toBe("/a/b.prom");
     expect(parseConfig("", "config.yaml")).not.toHaveProperty("metricsFile");
