@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { oncePerPath } from "../disk/local-file.ts";
 import type { PolicyFinding } from "../policy/finding.ts";
 import { loadPolicyFiles, type PolicyFiles } from "./settings.ts";
 import { refuseDistrusted } from "./settings-files.ts";
@@ -18,12 +19,10 @@ export interface PolicySource extends PolicyFiles {
  */
 export function policySource(named: string | undefined, config: Config): PolicySource {
   const path = named ?? config.trustPolicyPath;
-  const reasons = new Map<string, string>();
-  const note = (why: string, of: string) => {
-    if (!reasons.has(of)) reasons.set(of, why);
-  };
+  const reasons: string[] = [];
+  const note = oncePerPath((why) => reasons.push(why));
   const files = loadPolicyFiles(path, named === undefined ? refuseDistrusted : note);
-  return { ...files, path, distrusted: [...reasons.values()].map(distrusted) };
+  return { ...files, path, distrusted: reasons.map(distrusted) };
 }
 
 function distrusted(why: string): PolicyFinding {

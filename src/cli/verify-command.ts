@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Decision } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
 import { judgeSaved } from "../decide/saved.ts";
+import { oncePerPath } from "../disk/local-file.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
@@ -51,13 +52,11 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   if (isJson) edge.render = (answer) => jsonReport(answer, subject);
   if (!line.flags.has("allow-audited")) refuseAudited(edge);
 
-  const config = loadConfig(line.values.get("config"), (why) => warnOfNamed(why, edge));
+  const distrust = oncePerPath((why) => warnOfNamed(why, edge));
+  const config = loadConfig(line.values.get("config"), distrust);
   edge.setDeadline(config.deadline);
   const named = line.values.get("policy");
-  const policy =
-    named === undefined
-      ? loadPolicy(config.trustPolicyPath)
-      : loadPolicyFiles(named, (why) => warnOfNamed(why, edge)).policy;
+  const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
   const bundlePath = line.values.get("bundle");
   if (line.flags.has("offline")) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");

@@ -36,6 +36,16 @@ export interface LocalFile {
  */
 export type Distrust = (why: string, path: string) => void;
 
+/** One that tells of each path once, also where it is on the way to several files. */
+export function oncePerPath(tell: (why: string) => void): Distrust {
+  const told = new Set<string>();
+  return (why, path) => {
+    if (told.has(path)) return;
+    told.add(path);
+    tell(why);
+  };
+}
+
 /**
  * Reads a file that decides about trust. One that somebody other than root and the running user can
  * change or replace is refused (spec 2.5): the file, or a folder or link on the way to it.

@@ -376,6 +376,16 @@ describe.concurrent("files that a person names", () => {
     expect(headline(pulled)).toBe("3 misconfigured policy.invalid");
   });
 
+  it("are warned of once: a file itself, and a folder on the way to several", async () => {
+    const policy = world.write("once/policy.yaml", policyText(), 0o664);
+    world.write("once/policy.d/10-more.yaml", "{version: 1, policies: [{name: a, scope: a.example/**, action: deny}]}");
+    const warnings = async () => (await world.verify([nameOf(image), "--policy", policy])).stderr.trimEnd().split("\n");
+    expect(await warnings()).toEqual([expect.stringContaining("policy.yaml can be written by others (mode 664)")]);
+    chmodSync(policy, 0o644);
+    chmodSync(join(world.folder, "once"), 0o777);
+    expect(await warnings()).toEqual([expect.stringContaining("once can be written by others (mode 777)")]);
+  });
+
   it("may be a configuration, too; one that the environment names may not", async () => {
     const policy = world.write("strict/policy.yaml", policyText());
     const config = world.configure({ ...world.settings, trustPolicyPath: policy }, "open.yaml");
@@ -414,30 +424,6 @@ describe.concurrent("files that a person names", () => {
       );
     },
   );
-});
-
-describe.concurrent("what only root may look at", () => {
-  it.runIf(requirement("state and cache as an ordinary user", asOther)).each([
-    [["state", "show"], "read", "state"],
-    [["state", "forget", "did:web:a.example"], "change", "state"],
-    [["cache", "list"], "read", "cache"],
-    [["cache", "show", `sha256:${"ab".repeat(32)}`], "read", "cache"],
-    [["cache", "clear"], "change", "cache"],
-  ])("is said in one line: %j", async (args, to, which) => {
-    const folder = makeTemporaryDirectory("private");
-    chmodSync(folder, 0o755);
-    const [stateDir = "", cacheDir = ""] = ["state", "cache"].map((name) => join(folder, name));
-    for (const path of [stateDir, cacheDir]) mkdirSync(path, { mode: 0o700 });
-    const config = join(folder, "config.yaml");
-    writeFileSync(config, JSON.stringify({ stateDir, cacheDir }));
-    const binary = join(folder, "atcr-verify");
-    copyFileSync(BINARY, binary);
-    const through = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    const answered = await ask(args, { through, binary, env: { ATCR_VERIFY_CONFIG: config } });
-    rmSync(folder, { recursive: true });
-    const stdout = `this user may not ${to} ${join(folder, which)}; run this as root\n`;
-    expect(answered).toMatchObject({ code: 1, stdout, stderr: "" });
-  });
 });
 
 describe.concurrent("saved evidence", () => {
