@@ -91,18 +91,46 @@ function checkLayers(): void {
 /** A file where no check looks, a linter's or a test runner's, would be held to nothing. */
 function checkPlaces(): void {
   const folders = ["src", "test", "packaging", "config-examples", "demo", "docs", ".ci"];
-  const configs = ["oxlint.config.ts", "vitest.config.ts"];
   // test/support is the unit suite's as well: vitest.config.ts.
   const suite = /^test\/(?:unit|support|property|vectors|checks|binary|containerd|e2e|packages)\/.*\.test\.ts$/;
   for (const file of files) {
     const [top = "", ...below] = file.split("/");
     if (below.length > 0 && !folders.includes(top)) report(file, "place", `${top}/ is no folder of this repository`);
-    if (below.length === 0 && /\.[cm]?[jt]sx?$/.test(file) && !configs.includes(file))
-      report(file, "place", "code lies in src/, test/, packaging/ or demo/");
     if (top === "src" && (!file.endsWith(".ts") || file.endsWith(".d.ts")))
       report(file, "place", "src/ holds .ts files only");
     if (/\.(?:test|spec)\.[^/]*$/.test(file) && !suite.test(file))
       report(file, "place", "no suite of vitest.config.ts runs it: test/SUITE/….test.ts");
+  }
+}
+
+/** What lies beside the folders. */
+const TOP_FILES: ReadonlySet<string> = new Set([
+  ".editorconfig",
+  ".gitignore",
+  ".npmrc",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "LICENSE",
+  "Makefile",
+  "README.md",
+  "SECURITY.md",
+  "biome.json",
+  "knip.json",
+  "oxlint.config.ts",
+  "package-lock.json",
+  "package.json",
+  "tsconfig.json",
+  "vitest.config.ts",
+]);
+/** What profilers, editors, compilers and crashes leave behind. */
+const GENERATED =
+  /\.(?:cpuprofile|heapprofile|heapsnapshot|bun-build|tsbuildinfo|log|tmp|bak|orig|rej|sw[op]|map|tgz)$|~$|(?:^|\/)(?:core(?:\.\d+)?|\.DS_Store)$/;
+
+function checkLeftovers(): void {
+  for (const file of files) {
+    if (GENERATED.test(file)) report(file, "generated", "was left behind by a program: remove it");
+    else if (!file.includes("/") && !TOP_FILES.has(file))
+      report(file, "place", "is no file of this folder: packaging/check-repository.ts names them");
   }
 }
 
@@ -156,6 +184,7 @@ checkVersions();
 checkLockfiles();
 checkLayers();
 checkPlaces();
+checkLeftovers();
 checkSource();
 checkText();
 for (const problem of problems) console.error(problem);

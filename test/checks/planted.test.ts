@@ -259,7 +259,20 @@ const REPOSITORY: readonly Plant[] = [
     "lib/a.ts",
     "script.ts",
     "script.mjs",
+    "notes.txt",
+    ".env",
   ].flatMap((where) => plants("check-repository", "place", where, "export const a = 1;")),
+  ...[
+    "CPU.20260101.000000.1.0.001.cpuprofile",
+    "Heap.1.heapprofile",
+    "test/bench/Heap.1.heapsnapshot",
+    "packaging/.1.bun-build",
+    "packaging/npm-debug.log",
+    "docs/spec.md.orig",
+    "docs/.spec.md.swp",
+    "docs/spec.md~",
+    "demo/core.4711",
+  ].flatMap((where) => plants("check-repository", "generated", where, "{}")),
   ...plants("check-repository", "builtin", "src/cli", 'export const a = process.getBuiltinModule("node:fs");'),
   ...plants(
     "check-repository",
@@ -467,9 +480,10 @@ const PLANTS = [
 ].map((plant, i) => ({
   ...plant,
   title: plant.text.replaceAll("\n", " ").slice(0, 60),
-  file: /\.[a-z]+$/.test(plant.where)
-    ? plant.where
-    : `${plant.where}/planted-${i}.${plant.where === "docs" ? "md" : "ts"}`,
+  file:
+    plant.rule === "generated" || /\.[a-z]+$/.test(plant.where)
+      ? plant.where
+      : `${plant.where}/planted-${i}.${plant.where === "docs" ? "md" : "ts"}`,
 }));
 
 describe("make check", () => {
