@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
-import { type CachedPiece, clearCache, listCache, subjectOf } from "../state/cache-listing.ts";
+import { type CachedPiece, cachedSubject, clearCache, listCache } from "../state/cache-listing.ts";
 import { EvidenceCache } from "../state/evidence-cache.ts";
 import { isFresh } from "../verify/kept.ts";
 import { attempt } from "../verify/prove.ts";
@@ -12,7 +12,7 @@ import { PROGRAM } from "../version.ts";
 import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText, printable } from "./report.ts";
+import { detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { config: "value", output: "value" } as const;
@@ -28,7 +28,7 @@ export async function cacheCommand(args: readonly string[], edge: ProcessEdge): 
   const warnings: string[] = [];
   const report = (warning: string) => {
     warnings.push(warning);
-    edge.diagnose(printable(`warning: ${warning}`));
+    edge.warn(warning);
   };
   const question: Question = { config, edge, isJson: readOutput(args) === "json", warnings, report };
   const denied = whyDenied(config.cacheDir, action === "clear" ? "change" : "read");
@@ -76,7 +76,7 @@ function stateOf(fresh: boolean): string {
 
 function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: number) {
   const { kind, file, bytes, bundle, at } = piece;
-  const about = subjectOf(piece);
+  const about = cachedSubject(piece);
   return {
     kind,
     file,

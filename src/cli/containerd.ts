@@ -22,7 +22,6 @@ import { type NodeMemory, openMemory } from "./node-memory.ts";
 import { ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
 import { settingsForPull } from "./remembered-settings.ts";
-import { printable } from "./report.ts";
 import { handedOver, restartWithoutJit } from "./without-jit.ts";
 
 const STDIN = 0;
@@ -61,7 +60,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
 
   const startAnew = (): void => restartWithoutJit(args, stdin);
   const { config, policy } = await settingsForPull({
-    report: (warning) => edge.diagnose(printable(`warning: ${warning}`)),
+    report: (warning) => edge.warn(warning),
     beforeParsing: startAnew,
     hasConfig: (read) => {
       notes.config = read;

@@ -1,12 +1,13 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
+import { printable } from "../encoding/printable.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { appendLine } from "../logging/decision-log.ts";
 import { type CacheUse, type DecisionRecord, recordLine } from "../logging/record.ts";
 import { VERSION } from "../version.ts";
 import { type Answer, isProblem } from "./answer.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { printable, reasonLine } from "./report.ts";
+import { reasonLine } from "./report.ts";
 
 /** Characters of a name or digest that are logged: enough for any that is canonical. */
 const MAX_NAME = 1024;
@@ -37,7 +38,7 @@ export class DecisionNotes {
  */
 export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Promise<void> | undefined {
   const record = recordOf(answer, notes, edge);
-  const warn = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  const warn = (warning: string): void => edge.warn(warning);
   // What cannot be read as a question is answered before the configuration is looked at.
   const told = { answer, record, warn, glassUntil: notes.glassUntil };
   if (notes.config !== undefined) return tellAsConfigured(told, notes.config);

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { DEFAULT_CONFIG } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
-import { type Finding, problem, warning } from "../doctor/check.ts";
+import { type CheckResult, problem, warning } from "../doctor/check.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
@@ -68,12 +68,12 @@ interface Taken {
   /** Paths of entries. */
   readonly removed: readonly string[];
   readonly standing: readonly string[];
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckResult[];
 }
 
 /** @param mayRemove false: what stands there is named, and stays */
 function takeOut(folder: string, program: string, records: readonly string[], mayRemove: boolean): Taken {
-  const [removed, standing, findings]: [string[], string[], Finding[]] = [[], [], []];
+  const [removed, standing, findings]: [string[], string[], CheckResult[]] = [[], [], []];
   const recordedIn = records.filter((record) => placedIn(record).includes(folder));
   try {
     // All are found before the first is removed, since one may lead to another.
@@ -122,7 +122,7 @@ function isWhereKnown({ version, daemon, program, config, isForbidden }: Contain
   return daemon !== undefined && config !== undefined;
 }
 
-function unknownBinDir({ address, version }: Containerd, isProblem: boolean): Finding {
+function unknownBinDir({ address, version }: Containerd, isProblem: boolean): CheckResult {
   const who = version === undefined ? "containerd is installed" : `a containerd answers at ${address}`;
   const found = `${who}, and where it looks for verifiers could not be determined`;
   const advice = "run this as root, where containerd runs, or name the folder with --bin-dir";
@@ -144,7 +144,7 @@ function summaryOf(
 }
 
 /** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */
-function stateDirOf(path: string | undefined): { stateDir: string; findings: Finding[] } {
+function stateDirOf(path: string | undefined): { stateDir: string; findings: CheckResult[] } {
   try {
     return { stateDir: loadConfig(path).stateDir, findings: [] };
   } catch (error) {

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { checkAuthorities } from "../doctor/authority-checks.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
-import { type Finding, ok, problem, warning } from "../doctor/check.ts";
+import { type CheckResult, ok, problem, warning } from "../doctor/check.ts";
 import {
   checkConfig,
   checkContainerd,
@@ -16,6 +16,7 @@ import { checkDecisionLog, logReader } from "../doctor/log-checks.ts";
 import { checkClock, checkFolder, checkMetrics, checkProc } from "../doctor/node-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
+import { printable } from "../encoding/printable.ts";
 import { entriesOf } from "../node/bin-dir.ts";
 import { clockService } from "../node/clock.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
@@ -31,7 +32,7 @@ import { sandboxOf } from "./containerd-config.ts";
 import { onlineContext, readAuthorities } from "./online.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText, printable } from "./report.ts";
+import { detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 import { configPath } from "./settings-files.ts";
 
@@ -71,7 +72,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     checkGlass(glass),
     ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
   ];
-  const count = (level: Finding["level"]) => findings.filter((finding) => finding.level === level).length;
+  const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
   const summary = { version: VERSION, program: own, problems, warnings, findings };
   edge.print(
@@ -80,7 +81,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   );
 }
 
-function textOf(findings: readonly Finding[], problems: number, warnings: number): string {
+function textOf(findings: readonly CheckResult[], problems: number, warnings: number): string {
   const lines = findings.map(({ level, name, found, advice }) =>
     detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`),
   );
@@ -90,7 +91,7 @@ function textOf(findings: readonly Finding[], problems: number, warnings: number
 function readConfig(
   named: string | undefined,
   glass: Glass | undefined,
-): { config?: Config; findings: readonly Finding[] } {
+): { config?: Config; findings: readonly CheckResult[] } {
   try {
     const config = loadConfig(named);
     const path = configPath(named);
@@ -102,7 +103,7 @@ function readConfig(
   }
 }
 
-function lookIntoBinDir(containerd: Containerd, own: string): readonly Finding[] {
+function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResult[] {
   const { binDir, maxVerifiers } = verifierSettings(containerd);
   try {
     const entries = binDir === "" ? undefined : entriesOf(binDir);
@@ -124,7 +125,7 @@ async function checkNode(
   containerd: Containerd,
   edge: ProcessEdge,
   asked: Asked,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckResult[]> {
   const pid = containerd.daemon?.pid;
   const seen = pid === undefined ? {} : { pid };
   return [
@@ -153,7 +154,7 @@ async function checkNode(
   ];
 }
 
-async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise<readonly Finding[]> {
+async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise<readonly CheckResult[]> {
   try {
     const environment = Object.fromEntries(daemon?.environment ?? []);
     return [await checkAuthorities(environment, caFiles.map(readAuthorities))];
@@ -170,7 +171,7 @@ function whatFollows(glass: Glass | undefined): string {
     : "correct it: the broken glass lets through what it covers, every other pull is refused";
 }
 
-function checkGlass(glass: Glass | undefined): Finding {
+function checkGlass(glass: Glass | undefined): CheckResult {
   if (glass === undefined) return ok("break-glass", "the glass is not broken");
   const { path, broken } = glass;
   if (broken === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
@@ -188,7 +189,7 @@ async function policyAndServices(
   containerd: Containerd,
   edge: ProcessEdge,
   asked: Asked,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckResult[]> {
   try {
     const source = policySource(undefined, config);
     const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
@@ -202,7 +203,7 @@ async function policyAndServices(
   }
 }
 
-function notProbed(): Finding {
+function notProbed(): CheckResult {
   return warning(
     "probe",
     "no pull was tried, so that pulls pass through this program is not proven",
@@ -210,7 +211,7 @@ function notProbed(): Finding {
   );
 }
 
-async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly Finding[]> {
+async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly CheckResult[]> {
   const reader = config && logReader(config.decisionLog);
   return probe({ containerd, build: BUILD, ...(reader && { reader }) });
 }

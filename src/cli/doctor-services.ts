@@ -1,12 +1,12 @@
+import { askIdentities } from "../collect/ask-identities.ts";
 import type { CollectContext } from "../collect/context.ts";
 import type { Config } from "../config/config.ts";
-import { type Finding, ok, problem, warning } from "../doctor/check.ts";
+import { type CheckResult, ok, problem, warning } from "../doctor/check.ts";
 import { HttpFailure, type HttpRequest } from "../net/exchange.ts";
 import { isJudging } from "../policy/finding.ts";
 import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
 import { signersOfAll } from "../policy/signer-refs.ts";
 import { isLasting } from "../policy/standing.ts";
-import { askIdentities } from "./policy-identities.ts";
 
 /** Signers, and registries, that are asked: enough to see that the way there is open. */
 const MAX_SIGNERS = 5;
@@ -21,7 +21,7 @@ export async function checkServices(
   policy: TrustPolicy,
   config: Config,
   context: CollectContext,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckResult[]> {
   const [signers, registries] = [signersOf(policy, context.now()), registriesOf(policy)];
   const [ofSigners, ofRegistries] = await Promise.all([
     checkSigners(signers.slice(0, MAX_SIGNERS), context),
@@ -38,7 +38,7 @@ export async function checkServices(
   ];
 }
 
-function notAsked(name: string, what: string, count: number): readonly Finding[] {
+function notAsked(name: string, what: string, count: number): readonly CheckResult[] {
   if (count <= 0) return [];
   const advice =
     what === "signers" ? "run: atcr-verify policy check, which asks all" : "those were the first in the policy";
@@ -57,13 +57,16 @@ function registriesOf({ rules }: TrustPolicy): readonly string[] {
   return [...new Set(hosts.filter((host) => host !== "" && !host.includes("*")))];
 }
 
-async function checkSigners(signers: readonly TrustedSigner[], context: CollectContext): Promise<readonly Finding[]> {
+async function checkSigners(
+  signers: readonly TrustedSigner[],
+  context: CollectContext,
+): Promise<readonly CheckResult[]> {
   const identities = await askIdentities(
     signers.map(({ did }) => did),
     context,
   );
   const pdses = new Set<string>();
-  const findings = signers.map(({ did }): Finding => {
+  const findings = signers.map(({ did }): CheckResult => {
     const identity = identities.get(did);
     if (identity === undefined) return warning("identity", `${did} was not asked for`, "run the doctor again");
     if ("code" in identity)
@@ -78,13 +81,13 @@ async function checkSigners(signers: readonly TrustedSigner[], context: CollectC
   return [...findings, ...(await Promise.all([...pdses].map((pds) => checkPds(pds, context))))];
 }
 
-function withDirectory(finding: Finding, directories: string): Finding {
+function withDirectory(finding: CheckResult, directories: string): CheckResult {
   return finding.name === "identity" && finding.level === "problem"
     ? { ...finding, found: `${finding.found} (directories: ${directories})` }
     : finding;
 }
 
-async function checkPds(pds: string, context: CollectContext): Promise<Finding> {
+async function checkPds(pds: string, context: CollectContext): Promise<CheckResult> {
   const found = await reach({ url: `${pds}/xrpc/_health`, purpose: "PDS", originMayBePrivate: false }, context);
   if (found === undefined) return ok("pds", `${pds} answers`);
   return problem(
@@ -94,7 +97,7 @@ async function checkPds(pds: string, context: CollectContext): Promise<Finding> 
   );
 }
 
-async function checkRegistry(host: string, context: CollectContext): Promise<Finding> {
+async function checkRegistry(host: string, context: CollectContext): Promise<CheckResult> {
   const { all, problems } = context.registries.endpoints({ host });
   const tried = await Promise.all(
     all.map(async ({ root, unusable, tls, headers, plain }) => {

@@ -2,12 +2,12 @@ import { accessSync, constants } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { checkAdded, checkBinDir } from "../doctor/bin-dir-checks.ts";
-import { type Finding, problem, warning } from "../doctor/check.ts";
+import { type CheckResult, problem, warning } from "../doctor/check.ts";
 import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { NOTHING } from "../logging/metrics.ts";
 import { countDecision } from "../logging/metrics-file.ts";
-import { type Entry, entriesOf, inOrder } from "../node/bin-dir.ts";
+import { type BinDirEntry, entriesInOrder, entriesOf } from "../node/bin-dir.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 import { ENTRY, nearest, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
 import { reject } from "../rejection.ts";
@@ -81,16 +81,16 @@ function effectiveBinDir(containerd: Containerd): string {
 }
 
 /** A node's image is made without a containerd that runs, and its link is right all the same. */
-function lessGrave(finding: Finding): Finding {
+function lessGrave(finding: CheckResult): CheckResult {
   return finding.level === "problem" ? warning(finding.name, finding.found, finding.advice ?? "") : finding;
 }
 
 /** How the folder will be once the link is in it. */
-function checkFolder(binDir: string, program: string, containerd: Containerd): readonly Finding[] {
+function checkFolder(binDir: string, program: string, containerd: Containerd): readonly CheckResult[] {
   const { binDir: effective, maxVerifiers } = verifierSettings(containerd);
-  const own: Entry = { name: ENTRY, isLink: true, leadsTo: program };
+  const own: BinDirEntry = { name: ENTRY, isLink: true, leadsTo: program };
   const before = entriesOf(binDir) ?? [];
-  const after = inOrder([...before.filter(({ name }) => name !== ENTRY), own]);
+  const after = entriesInOrder([...before.filter(({ name }) => name !== ENTRY), own]);
   const isElsewhere = containerd.config !== undefined && binDir !== effective.replace(/(?<=.)\/+$/, "");
   return [
     ...checkBinDir({ path: binDir, maxVerifiers, entries: after }, program),
@@ -110,8 +110,8 @@ function place(binDir: string, program: string, { stateDir }: Config): boolean {
 }
 
 /** So that monitoring sees this node before its first decision, and that decision as one more than none. */
-async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
+async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly CheckResult[]> {
+  const findings: CheckResult[] = [];
   if (metricsFile === undefined) return findings;
   await countDecision(NOTHING, { stateDir, metricsFile, version: VERSION }, (found) => {
     findings.push(warning("metrics", found, "correct it, or monitoring sees nothing of this node"));
@@ -129,7 +129,7 @@ function isDenied(folder: string): boolean {
   }
 }
 
-function otherFolder(binDir: string, effective: string): Finding {
+function otherFolder(binDir: string, effective: string): CheckResult {
   const found = `containerd's bin_dir is ${effective === "" ? "empty" : effective}, not ${binDir}: it does not look there`;
   return problem("bin-dir", found, "set bin_dir in its configuration and restart it");
 }

@@ -2,6 +2,7 @@ import { isatty } from "node:tty";
 import type { Config } from "../config/config.ts";
 import { type DecideContext, decide } from "../decide/decide.ts";
 import { answerFromCache } from "../decide/from-cache.ts";
+import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { DEFAULT_ADDRESS } from "../node/containerd.ts";
 import { daemonAt } from "../node/daemon.ts";
@@ -10,16 +11,16 @@ import type { TrustPolicy } from "../policy/policy.ts";
 import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
+import { subjectOf } from "../verify/subject.ts";
 import type { Refusal } from "../verify/verdict.ts";
 import { denialOf } from "./access.ts";
 import { type Answer, failureOf } from "./answer.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
-import { subjectOf } from "./containerd-input.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
 import { identitiesOf, onlineContext } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText, printable, reasonLine } from "./report.ts";
+import { detailLine, jsonText, reasonLine } from "./report.ts";
 import { loadConfig, loadPolicy } from "./settings.ts";
 
 const OPTIONS = {

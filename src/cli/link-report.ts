@@ -1,4 +1,4 @@
-import type { Finding } from "../doctor/check.ts";
+import type { CheckResult } from "../doctor/check.ts";
 import { reject } from "../rejection.ts";
 import { readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -20,7 +20,7 @@ export interface LinkReport {
   readonly changed: boolean;
   readonly binDir: string;
   readonly program: string;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckResult[];
   /** Sentences. */
   readonly summary: string;
   /** Of disable: paths of the links that were removed, and of the entries that still run this program. */

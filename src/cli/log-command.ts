@@ -1,12 +1,13 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
-import { type Place, type Read, readLog } from "../logging/read-log.ts";
+import { printable } from "../encoding/printable.ts";
+import { type LogPosition, type Read, readLog } from "../logging/read-log.ts";
 import { reject } from "../rejection.ts";
 import { denialOf } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText, printable } from "./report.ts";
+import { detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = {
@@ -49,7 +50,7 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
-    edge.diagnose(printable(`warning: ${why}`));
+    edge.warn(why);
     return NOTHING;
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
@@ -178,7 +179,7 @@ function summaryJson(summary: Summary): string {
 /** Looks again until the process is ended; a log that is rotated away is read to its end first. */
 async function follow(
   path: string,
-  from: Place,
+  from: LogPosition,
   show: (more: readonly JsonObject[]) => void,
   refuse: (why: string, cause: unknown) => never,
   unread: (why: string) => Read,

@@ -7,8 +7,7 @@ import type { Turns } from "../state/turns.ts";
 import type { SignerMemory } from "../verify/memory.ts";
 import { PROGRAM } from "../version.ts";
 import { mayUse } from "./access.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { printable } from "./report.ts";
+import type { HostProcess } from "./host-process.ts";
 
 /** What this node remembers between pulls, and the turns that its processes take. */
 export interface NodeMemory extends Lasting {
@@ -20,9 +19,9 @@ export interface NodeMemory extends Lasting {
 }
 
 /** Opens what lies in the configuration's stateDir and cacheDir; nothing is read yet. */
-export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
+export function openMemory(config: Config, host: HostProcess): NodeMemory {
   const { stateDir, cacheDir } = config;
-  const say = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+  const say = (warning: string): void => host.warn(warning);
   const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
   const denied = [
     ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
@@ -33,7 +32,7 @@ export function openMemory(config: Config, edge: ProcessEdge): NodeMemory {
   const report = isCacheOurs ? say : sayOnce;
   const signers = new SignerStore(stateDir, { report: isHistoryOurs ? say : sayOnce });
   let turns: Turns | undefined;
-  edge.atEnd(() => turns?.endAll());
+  host.atEnd(() => turns?.endAll());
   return {
     recall: async (signer) => signers.recall(signer, Date.now()),
     remember: async (sighting) => signers.remember(sighting, Date.now()),

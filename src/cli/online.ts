@@ -16,9 +16,8 @@ import { endpointsOf } from "../registry/endpoints.ts";
 import { reject } from "../rejection.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { VERSION } from "../version.ts";
+import type { HostProcess } from "./host-process.ts";
 import { type NodeMemory, openMemory } from "./node-memory.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { printable } from "./report.ts";
 
 /** Milliseconds before a question that got no answer is asked again; doubled each time. */
 const PAUSE = 200;
@@ -30,21 +29,21 @@ export async function judgeOnline(
   subject: Subject,
   policy: TrustPolicy,
   config: Config,
-  edge: ProcessEdge,
-  memory = openMemory(config, edge),
+  host: HostProcess,
+  memory = openMemory(config, host),
 ): Promise<Decision> {
-  return decide(subject, policy, onlineContext(config, edge, memory), (rule) => {
-    edge.rule = rule;
+  return decide(subject, policy, onlineContext(config, host, memory), (rule) => {
+    host.rule = rule;
   });
 }
 
 /** What whoever asks the network works with. */
-export function onlineContext(config: Config, edge: ProcessEdge, memory = openMemory(config, edge)): DecideContext {
-  const { deadline } = edge;
-  const report = (warning: string): void => edge.diagnose(printable(`warning: ${warning}`));
+export function onlineContext(config: Config, host: HostProcess, memory = openMemory(config, host)): DecideContext {
+  const { deadline } = host;
+  const report = (warning: string): void => host.warn(warning);
   return {
     ...memory,
-    http: edge.exchanges.counted(
+    http: host.exchanges.counted(
       createHttpClient({
         version: VERSION,
         allow: config.network,

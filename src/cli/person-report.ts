@@ -1,6 +1,7 @@
+import { printable } from "../encoding/printable.ts";
 import type { Answer } from "./answer.ts";
 import { codeFrame } from "./code-frame.ts";
-import { jsonText, placeOf, printable, reasonOf, textReport } from "./report.ts";
+import { jsonText, reasonOf, reportedPlace, textReport } from "./report.ts";
 
 /**
  * How a command says to people or machines what ended it. At `verify`'s door the form for machines is that
@@ -18,5 +19,5 @@ function framedReport(answer: Answer): string {
 function jsonEnding(answer: Answer): string {
   const { outcome } = answer;
   const code = answer.outcome === "allow" ? answer.because.kind : answer.code;
-  return jsonText({ outcome, code, reason: printable(reasonOf(answer)), ...placeOf(answer) });
+  return jsonText({ outcome, code, reason: printable(reasonOf(answer)), ...reportedPlace(answer) });
 }

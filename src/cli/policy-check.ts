@@ -1,8 +1,9 @@
 import type { Config } from "../config/config.ts";
+import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { formatReference, normaliseReference } from "../oci/reference.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
-import { inOrder, lintPolicy } from "../policy/lint.ts";
+import { findingsInOrder, lintPolicy } from "../policy/lint.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { signersOfAll } from "../policy/signer-refs.ts";
 import { isLasting } from "../policy/standing.ts";
@@ -12,7 +13,7 @@ import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts
 import { type SandboxImage, sandboxImageOf } from "./containerd-config.ts";
 import { type PolicySource, policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText, printable } from "./report.ts";
+import { jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = {
@@ -47,7 +48,7 @@ export async function policyCheck(args: readonly string[], edge: ProcessEdge): P
     ...(line.flags.has("offline") ? [] : await checkIdentities(question, config, edge)),
   ];
   const strict = line.flags.has("strict");
-  const result = { source, findings: inOrder(findings, question), strict, sandbox };
+  const result = { source, findings: findingsInOrder(findings, question), strict, sandbox };
   const { errors, warnings } = counted(findings);
   edge.print(
     readOutput(args) === "json" ? jsonText(toJson(result)) : toText(result),
@@ -83,7 +84,7 @@ async function checkIdentities(
   edge.diagnose(`asking for the identities of ${amount(asked.length, "signer")}; with --offline nobody is asked`);
   const [{ onlineContext }, { askIdentities }, { lintIdentities }] = await Promise.all([
     import("./online.ts"),
-    import("./policy-identities.ts"),
+    import("../collect/ask-identities.ts"),
     import("../policy/lint-identities.ts"),
   ]);
   const context = { ...onlineContext(config, edge), deadline: new Deadline(config.deadline) };

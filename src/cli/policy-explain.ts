@@ -1,4 +1,5 @@
 import { isHandle } from "../atproto/handle.ts";
+import { printable } from "../encoding/printable.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { formatReference, type ImageReference, normaliseReference } from "../oci/reference.ts";
 import { type Explanation, explain, type Required } from "../policy/explain.ts";
@@ -10,7 +11,7 @@ import { atcrName } from "../verify/atcr-name.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText, printable } from "./report.ts";
+import { jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
@@ -25,7 +26,7 @@ export function policyExplain(args: readonly string[], edge: ProcessEdge): never
   const name = normaliseReference(written);
   const config = loadConfig(values.get("config"));
   const { policy, path, distrusted } = policySource(values.get("policy"), config);
-  for (const { message } of distrusted) edge.diagnose(printable(`warning: ${message}`));
+  for (const { message } of distrusted) edge.warn(message);
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { readDistrustedFile } from "../disk/local-file.ts";
+import { printable } from "../encoding/printable.ts";
 import { explain } from "../policy/explain.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../policy/policy-test.ts";
@@ -8,7 +9,7 @@ import { reject } from "../rejection.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText, printable } from "./report.ts";
+import { jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
@@ -26,7 +27,7 @@ export function policyTest(args: readonly string[], edge: ProcessEdge): never {
   const config = loadConfig(values.get("config"));
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
   const source = policySource(values.get("policy") ?? beside, config);
-  for (const { message } of source.distrusted) edge.diagnose(printable(`warning: ${message}`));
+  for (const { message } of source.distrusted) edge.warn(message);
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
   const failed = results.filter(({ json }) => json.failures.length > 0).length;

@@ -1,8 +1,10 @@
 import { hasCode } from "../disk/error-code.ts";
+import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { Exchanges } from "../net/exchanges.ts";
 import type { Rule } from "../policy/policy.ts";
 import { type Answer, exitCode, failureOf, refusalOf } from "./answer.ts";
+import type { HostProcess } from "./host-process.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
@@ -22,7 +24,7 @@ export const INTERNAL = 4;
  * it at a time not of its choosing. Whatever happens, one answer is written and the exit code
  * follows that answer alone.
  */
-export class ProcessEdge {
+export class ProcessEdge implements HostProcess {
   /** How the answer is printed; a door may set another form. */
   render: (answer: Answer) => string = reasonLine;
   /** The exit status that stands for an answer; an entry point may read an answer differently. */
@@ -173,6 +175,11 @@ export class ProcessEdge {
   /** A line on standard error. */
   diagnose(text: string): void {
     diagnose(text);
+  }
+
+  /** As {@link diagnose}, for what may quote others. */
+  warn(warning: string): void {
+    this.diagnose(printable(`warning: ${warning}`));
   }
 
   /** For what must not keep the process from its end. */

@@ -4,6 +4,7 @@
  * - at containerd's door one line of at most 1 KiB, newline included: `<outcome> <code>: <sentence>`;
  * - nothing secret: no credential ever reaches a message.
  */
+import { printable } from "../encoding/printable.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Place } from "../rejection.ts";
@@ -49,7 +50,7 @@ export function jsonReport(answer: Answer, subject: Subject | undefined): string
     notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
     ...verifiedAt(answer),
     ...would(answer),
-    ...placeOf(answer),
+    ...reportedPlace(answer),
     findings: "findings" in answer ? answer.findings : audited(answer),
   };
   return jsonText(report);
@@ -59,11 +60,6 @@ export function jsonReport(answer: Answer, subject: Subject | undefined): string
 export function jsonText(value: unknown): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return `${JSON.stringify(value, null, 2).replace(/[^\x20-\x7e\n]/g, escaped)}\n`;
-}
-
-/** Text that may be attacker-controlled, as it may be printed. */
-export function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/gu, "?");
 }
 
 /** The reason, of any length and with any characters. */
@@ -106,7 +102,7 @@ function would(answer: Answer): { would?: Pick<Refusal, "outcome" | "code"> } {
 }
 
 /** Where the mistake is, where one in a file ended the run. */
-export function placeOf(answer: Answer): Partial<Pick<Place, "file" | "line" | "column">> {
+export function reportedPlace(answer: Answer): Partial<Pick<Place, "file" | "line" | "column">> {
   if (!("place" in answer)) return {};
   const { file, line, column } = answer.place;
   return { file, line, column };

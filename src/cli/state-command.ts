@@ -8,7 +8,7 @@ import { PROGRAM } from "../version.ts";
 import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText, printable } from "./report.ts";
+import { detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 /** What it means, for whoever has just done it. */
@@ -27,7 +27,7 @@ export async function stateCommand(args: readonly string[], edge: ProcessEdge): 
   const warnings: string[] = [];
   const report = (warning: string) => {
     warnings.push(warning);
-    edge.diagnose(printable(`warning: ${warning}`));
+    edge.warn(warning);
   };
   const question: Question = { config, edge, form: readOutput(args), warnings, report };
   const denied = whyDenied(config.stateDir, action === "show" ? "read" : "change");

@@ -6,6 +6,7 @@ import { answerFromCache } from "../decide/from-cache.ts";
 import { judgeSaved } from "../decide/saved.ts";
 import { oncePerPath } from "../disk/local-file.ts";
 import { replaceFile } from "../disk/replace-file.ts";
+import { printable } from "../encoding/printable.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -19,7 +20,7 @@ import { openMemory } from "./node-memory.ts";
 import { judgeOnline } from "./online.ts";
 import { INTERNAL, type ProcessEdge } from "./process-edge.ts";
 import { readAtMost } from "./read-at-most.ts";
-import { jsonReport, printable } from "./report.ts";
+import { jsonReport } from "./report.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "./settings.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
@@ -150,7 +151,7 @@ function refuseAudited(edge: ProcessEdge): void {
 
 /** A file that the caller names is used although others can change it: a pipeline's checkout often is like that (decision 0038). */
 function warnOfNamed(why: string, edge: ProcessEdge): void {
-  edge.diagnose(printable(`warning: ${why}; it is used because it was named here, a pull would refuse it`));
+  edge.warn(`${why}; it is used because it was named here, a pull would refuse it`);
 }
 
 /**

@@ -9,7 +9,10 @@ import type { Endpoints, RegistryName } from "../registry/endpoints.ts";
 import { Rejection, type RejectionCode } from "../rejection.ts";
 import type { Fetched, Gap } from "../verify/evidence.ts";
 import type { SignerMemory } from "../verify/memory.ts";
-import { askUntilAnswered, describeTries, type Outcome, type Pauses, Question, type Tries } from "./retry.ts";
+import { askUntilAnswered, describeTries, type Pauses, RetryingRequest, type Tries, type TryOutcome } from "./retry.ts";
+
+/** Cap on an operation log or a DID document in bytes (spec 4). */
+export const MAX_IDENTITY = 512 * 1024;
 
 /** What everything that gathers evidence works with. */
 export interface CollectContext {
@@ -82,7 +85,7 @@ export class Missing extends Error {
 }
 
 /** An answer, how often and how long was asked for it, and when the attempt that it answers began. */
-export interface Answer extends HttpResponse {
+export interface PeerAnswer extends HttpResponse {
   readonly tries: Tries;
   /** Milliseconds since 1970. */
   readonly askedAt: number;
@@ -105,8 +108,8 @@ export async function ask(
   request: HttpRequest,
   context: CollectContext,
   attempts?: number,
-): Promise<Answer> {
-  const question = new Question(request, context, attempts);
+): Promise<PeerAnswer> {
+  const question = new RetryingRequest(request, context, attempts);
   return answerTo(service, question, await askUntilAnswered(question, context));
 }
 
@@ -115,7 +118,11 @@ export async function ask(
  *
  * @throws Missing where there is no answer; any status is an answer
  */
-export function answerTo(service: Service, { tries, askedAt, isCutByDeadline }: Question, outcome: Outcome): Answer {
+export function answerTo(
+  service: Service,
+  { tries, askedAt, isCutByDeadline }: RetryingRequest,
+  outcome: TryOutcome,
+): PeerAnswer {
   if ("response" in outcome) return { ...outcome.response, tries, askedAt };
   const { failure } = outcome;
   // How long a silence lasted is said already.
@@ -177,7 +184,7 @@ export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]):
 }
 
 /** An answer as evidence. It counts as of when it was asked for: what happened after that it need not show. */
-export function fetched({ url, body, askedAt }: Answer): Fetched {
+export function fetched({ url, body, askedAt }: PeerAnswer): Fetched {
   return { url, bytes: body, fetchedAt: askedAt };
 }
 

@@ -1,8 +1,7 @@
 import { DidWebResolver } from "@atproto/identity";
 import { type Did, didWebHost } from "../atproto/syntax.ts";
 import type { Fetched } from "../verify/evidence.ts";
-import { type Answer, ask, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
-import { MAX_IDENTITY } from "./limits.ts";
+import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing, type PeerAnswer } from "./context.ts";
 import { itSays, readError } from "./said.ts";
 
 /**
@@ -22,7 +21,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
     );
   }
 
-  let response: Answer | undefined;
+  let response: PeerAnswer | undefined;
   const guarded = async (input: string | URL | Request): Promise<Response> => {
     const url = input instanceof Request ? input.url : String(input);
     response = await ask(

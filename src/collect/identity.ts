@@ -3,10 +3,9 @@ import { type Did, isPlc } from "../atproto/syntax.ts";
 import { Rejection } from "../rejection.ts";
 import { type Fetched, isUnanswered } from "../verify/evidence.ts";
 import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
-import { answerTo, badStatus, type CollectContext, fetched, Missing } from "./context.ts";
-import { MAX_IDENTITY } from "./limits.ts";
+import { answerTo, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
 import { replayIdentity } from "./replay.ts";
-import { inTurn, Question } from "./retry.ts";
+import { inTurn, RetryingRequest } from "./retry.ts";
 import { itSays, readError } from "./said.ts";
 
 /** An identity's bytes and what they prove. */
@@ -46,7 +45,7 @@ export async function fetchIdentity(
 interface Directory {
   /** Of plcDirectories. */
   readonly index: number;
-  readonly question: Question;
+  readonly question: RetryingRequest;
 }
 
 /**
@@ -104,7 +103,7 @@ function directoryAt(index: number, did: Did, context: CollectContext): Director
     originMayBePrivate: false,
     purpose: "directory",
   };
-  return { index, question: new Question(request, context) };
+  return { index, question: new RetryingRequest(request, context) };
 }
 
 /** @throws Missing */

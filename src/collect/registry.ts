@@ -17,7 +17,7 @@ const PARALLEL = 8;
 const MAX_MIRRORS = 4;
 
 /** Whose signatures could help, and how many of them. */
-export interface Wanted {
+export interface ReferrerSearch {
   readonly signers: ReadonlySet<Did>;
   /** So many signers must be named for the rule to be met; then no further host is asked. */
   readonly enough: number;
@@ -32,7 +32,7 @@ export interface Wanted {
  */
 export async function searchRegistry(
   subject: Subject,
-  wanted: Wanted,
+  wanted: ReferrerSearch,
   context: CollectContext,
   found: (item: Pointer | Gap) => void,
 ): Promise<void> {
@@ -126,7 +126,7 @@ function withDetails(before: readonly string[], gap: GapError, behind: readonly 
 /** What one search has come to, over all the hosts that it asks. */
 class Search {
   readonly #subject: Subject;
-  readonly #wanted: Wanted;
+  readonly #wanted: ReferrerSearch;
   readonly #found: (item: Pointer | Gap) => void;
   /** Of those who are wanted. */
   readonly #named = new Set<Did>();
@@ -135,7 +135,7 @@ class Search {
   /** Candidates that were listed and could not be fetched so far, and why. */
   readonly #left = new Map<Digest, { readonly referrer: Descriptor; readonly gap: GapError }>();
 
-  constructor(subject: Subject, wanted: Wanted, found: (item: Pointer | Gap) => void) {
+  constructor(subject: Subject, wanted: ReferrerSearch, found: (item: Pointer | Gap) => void) {
     this.#subject = subject;
     this.#wanted = wanted;
     this.#found = found;

@@ -30,7 +30,7 @@ export interface Tries {
 }
 
 /** What one attempt came to: an answer, whatever its status, or why there is none. */
-export type Outcome = { readonly response: HttpResponse } | { readonly failure: HttpFailure };
+export type TryOutcome = { readonly response: HttpResponse } | { readonly failure: HttpFailure };
 
 export interface Asking {
   readonly http: (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
@@ -45,7 +45,7 @@ export interface Asking {
  * busy, and while there is time. The request's timeout is that of all attempts and pauses together. What was
  * silent until its time was over, or answered something else, is not asked again.
  */
-export class Question {
+export class RetryingRequest {
   readonly #request: HttpRequest;
   readonly #asking: Asking;
   readonly #most: number;
@@ -85,7 +85,7 @@ export class Question {
   }
 
   /** One attempt. */
-  async ask(): Promise<Outcome> {
+  async ask(): Promise<TryOutcome> {
     const { http, deadline, now } = this.#asking;
     const began = deadline.remaining();
     if (this.#attempts === 0) {
@@ -121,7 +121,10 @@ export class Question {
 }
 
 /** Asks until there is an answer that asking again would not change. */
-export async function askUntilAnswered(question: Question, { deadline }: Pick<Asking, "deadline">): Promise<Outcome> {
+export async function askUntilAnswered(
+  question: RetryingRequest,
+  { deadline }: Pick<Asking, "deadline">,
+): Promise<TryOutcome> {
   for (;;) {
     const outcome = await question.ask();
     const pause = question.untilAgain();
@@ -136,7 +139,7 @@ export async function askUntilAnswered(question: Question, { deadline }: Pick<As
  *
  * @param peers each is to be asked by the receiver when it is named; may become more meanwhile
  */
-export async function* inTurn<T extends { readonly question: Question }>(
+export async function* inTurn<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
   deadline: Deadline,
 ): AsyncGenerator<T, void> {
@@ -148,7 +151,7 @@ export async function* inTurn<T extends { readonly question: Question }>(
 }
 
 /** Who may be asked again first, when they may; undefined where nobody is worth it. */
-async function soonest<T extends { readonly question: Question }>(
+async function soonest<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
   deadline: Deadline,
 ): Promise<T | undefined> {
@@ -166,7 +169,7 @@ export function describeTries({ attempts, took, retryAfter }: Tries): string {
   return retryAfter === 0 ? often : `${often}, Retry-After ${Math.ceil(retryAfter / 1000)} s`;
 }
 
-async function outcomeOf(exchange: Promise<HttpResponse>): Promise<Outcome> {
+async function outcomeOf(exchange: Promise<HttpResponse>): Promise<TryOutcome> {
   try {
     return { response: await exchange };
   } catch (failure) {
@@ -175,19 +178,19 @@ async function outcomeOf(exchange: Promise<HttpResponse>): Promise<Outcome> {
   }
 }
 
-function isPassing(outcome: Outcome): boolean {
+function isPassing(outcome: TryOutcome): boolean {
   return "response" in outcome ? BUSY.has(outcome.response.status) : outcome.failure.kind === "unreachable";
 }
 
 /** @returns milliseconds that a busy server asks for, attacker-controlled: held against the time that is left */
-function retryAfter(outcome: Outcome, now: number): number {
+function retryAfter(outcome: TryOutcome, now: number): number {
   const text = "response" in outcome ? (outcome.response.headers.get("retry-after")?.trim() ?? "") : "";
   if (SECONDS.test(text)) return Number(text) * 1000;
   const date = HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
 }
 
-async function rest(pause: number, question: Question, deadline: Deadline): Promise<void> {
+async function rest(pause: number, question: RetryingRequest, deadline: Deadline): Promise<void> {
   const wait = () => new Promise<void>((done) => setTimeout(done, pause));
   await deadline.track(`${question.name}, to be asked again`, wait);
 }

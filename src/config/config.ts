@@ -1,6 +1,8 @@
-import { DEFAULT_CACHE_DIR } from "./cache-dir.ts";
 import { type NetworkAllow, NOTHING_ALLOWED } from "./network-allow.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
+
+/** cacheDir unless configured. */
+export const DEFAULT_CACHE_DIR = "/var/cache/atcr-verify";
 
 /** How this node verifies; whom it trusts is the policy's. Spans of time are milliseconds. */
 export interface Config {

@@ -9,7 +9,7 @@ import type { Evidence, Subject } from "../verify/evidence.ts";
 import { applyAction, type Case, granted, judge } from "../verify/judge.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
-import { Findings } from "./findings.ts";
+import { GatheredEvidence } from "./findings.ts";
 import { judgeKept } from "./kept.ts";
 import type { Lasting } from "./lasting.ts";
 import { settle } from "./settle.ts";
@@ -52,7 +52,7 @@ export async function decide(
   const deadline = takesKept ? context.deadline.earlier(TIME_FOR_KEPT) : context.deadline;
   const limited = { ...context, deadline };
   const collector = new Collector(subject, rule, limited);
-  const found = new Findings(collector.sought);
+  const found = new GatheredEvidence(collector.sought);
 
   const fresh = await gather(subject, rule, limited, collector, found);
   const { config } = context;
@@ -73,7 +73,13 @@ async function judgeCached(given: Case, collector: Collector, { cache, recall, c
 }
 
 /** All that is known by now, for a judgement. */
-function caseOf(subject: Subject, rule: Rule, context: CollectContext, collector: Collector, found: Findings): Case {
+function caseOf(
+  subject: Subject,
+  rule: Rule,
+  context: CollectContext,
+  collector: Collector,
+  found: GatheredEvidence,
+): Case {
   const { atcrHosts } = context.config;
   return { subject, rule, atcrHosts, memory: collector.memory, now: context.now(), ...found.known() };
 }
@@ -83,7 +89,7 @@ async function gather(
   rule: Rule,
   context: CollectContext,
   collector: Collector,
-  found: Findings,
+  found: GatheredEvidence,
 ): Promise<Verdict> {
   for (;;) {
     const collected = await collector.next();

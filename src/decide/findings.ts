@@ -6,14 +6,14 @@ import { attempt, type Sought } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
 
 /** A signature's evidence and what it proves. */
-export interface Examined {
+export interface ProvedSignature {
   readonly evidence: SignatureEvidence;
   readonly attempt: Attempt;
 }
 
 /** What has arrived about one image, and what it proves. */
-export class Findings {
-  readonly examined: Examined[] = [];
+export class GatheredEvidence {
+  readonly examined: ProvedSignature[] = [];
   readonly unprovenAbsences: UnprovenAbsence[] = [];
   readonly sought: Sought;
   readonly #pointers: Pointer[] = [];

@@ -13,7 +13,7 @@ import type { Lasting } from "./lasting.ts";
 import { proveCached } from "./prove-cached.ts";
 
 /** Who was asked, and what is known of them by now. */
-export interface Asked {
+export interface StaleQuestion {
   readonly sought: Sought;
   /** What is remembered by now of each who was asked. */
   readonly memory: Memory;
@@ -31,7 +31,11 @@ export interface Asked {
  *
  * @returns undefined where that changes nothing
  */
-export async function judgeKept(given: Case, asked: Asked, cache: Lasting["cache"]): Promise<Allow | undefined> {
+export async function judgeKept(
+  given: Case,
+  asked: StaleQuestion,
+  cache: Lasting["cache"],
+): Promise<Allow | undefined> {
   const maxStaleness = given.rule.requirement.maxStaleness ?? 0;
   const isUsable = (...times: number[]): boolean => isRecent(times, given.now, maxStaleness);
   // What was heard now is held against what was known before it was asked for.

@@ -11,7 +11,7 @@ import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts
 import { sightingOf } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
 import type { Attempt } from "../verify/verdict.ts";
-import type { Findings } from "./findings.ts";
+import type { GatheredEvidence } from "./findings.ts";
 import type { Lasting } from "./lasting.ts";
 
 /**
@@ -24,7 +24,7 @@ import type { Lasting } from "./lasting.ts";
 export async function settle(
   given: Case,
   collector: Collector,
-  found: Findings,
+  found: GatheredEvidence,
   context: Lasting,
   keeps: boolean,
 ): Promise<void> {

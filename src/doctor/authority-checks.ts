@@ -1,7 +1,7 @@
 import { examine } from "../net/authorities.ts";
 import type { PemFile } from "../net/exchange.ts";
 import { readSystemRoots } from "../net/system-roots.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Problems that are listed. */
 const MAX_LISTED = 5;
@@ -15,7 +15,7 @@ const MAX_LISTED = 5;
 export async function checkAuthorities(
   environment: Readonly<Record<string, string | undefined>>,
   configured: readonly PemFile[],
-): Promise<Finding> {
+): Promise<CheckResult> {
   const name = "certificates";
   const advice = "install the package ca-certificates, or name them: network.caFiles";
   const { files, problems: unread } = readSystemRoots(environment);

@@ -1,6 +1,6 @@
-import type { Entry } from "../node/bin-dir.ts";
+import type { BinDirEntry } from "../node/bin-dir.ts";
 import { ENTRY } from "../node/wiring.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Names that editors, package managers and copies leave behind. */
 const LEFTOVER = /^\.|~$|\.(?:dpkg-\w+|rpm(?:new|save|orig)|bak|old|new|orig|swp|tmp)$|^README/i;
@@ -9,7 +9,7 @@ export interface BinDir {
   /** Empty: containerd runs no verifier. */
   readonly path: string;
   /** In the order in which they are run; undefined where there is no folder. */
-  readonly entries: readonly Entry[] | undefined;
+  readonly entries: readonly BinDirEntry[] | undefined;
   readonly maxVerifiers: number;
   /** Who else can change which program containerd runs there, as a clause. */
   readonly distrust?: string;
@@ -20,7 +20,7 @@ export interface BinDir {
  *
  * @param program absolute path of this program
  */
-export function checkBinDir(binDir: BinDir, program: string): readonly Finding[] {
+export function checkBinDir(binDir: BinDir, program: string): readonly CheckResult[] {
   const { path, entries, distrust } = binDir;
   const enable = "run: atcr-verify enable";
   if (path === "") {
@@ -55,8 +55,11 @@ export function checkBinDir(binDir: BinDir, program: string): readonly Finding[]
  *
  * @param after all entries, in their order
  */
-export function checkAdded({ path, entries = [], maxVerifiers }: BinDir, after: readonly Entry[]): readonly Finding[] {
-  const isRun = (of: readonly Entry[], { name }: Entry): boolean =>
+export function checkAdded(
+  { path, entries = [], maxVerifiers }: BinDir,
+  after: readonly BinDirEntry[],
+): readonly CheckResult[] {
+  const isRun = (of: readonly BinDirEntry[], { name }: BinDirEntry): boolean =>
     maxVerifiers < 0 || of.findIndex((entry) => entry.name === name) < maxVerifiers;
   return entries
     .filter((entry) => isRun(entries, entry) && !isRun(after, entry))
@@ -69,7 +72,7 @@ export function checkAdded({ path, entries = [], maxVerifiers }: BinDir, after: 
     );
 }
 
-function missing({ path, entries = [] }: BinDir, program: string, enable: string): Finding {
+function missing({ path, entries = [] }: BinDir, program: string, enable: string): CheckResult {
   const named = entries.find(({ name }) => name === ENTRY);
   if (named?.leadsTo !== undefined) {
     const found = `${path}/${ENTRY} leads to ${named.leadsTo}, and this program is ${program}`;
@@ -78,7 +81,7 @@ function missing({ path, entries = [] }: BinDir, program: string, enable: string
   return problem("link", `nothing in ${path} leads to ${program}: this program is not asked`, enable);
 }
 
-function checkOwn({ name, isLink }: Entry, { path, entries = [], maxVerifiers }: BinDir): readonly Finding[] {
+function checkOwn({ name, isLink }: BinDirEntry, { path, entries = [], maxVerifiers }: BinDir): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
   if (maxVerifiers >= 0 && at >= maxVerifiers) {
     const found = `${path}/${name} is number ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers): it is skipped`;
@@ -91,7 +94,10 @@ function checkOwn({ name, isLink }: Entry, { path, entries = [], maxVerifiers }:
   return [ok("link", `${path}/${name} leads to this program`)];
 }
 
-function checkOther({ name, broken }: Entry, { path, entries = [], maxVerifiers }: BinDir): readonly Finding[] {
+function checkOther(
+  { name, broken }: BinDirEntry,
+  { path, entries = [], maxVerifiers }: BinDir,
+): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
   if (maxVerifiers >= 0 && at >= maxVerifiers) {
     return [

@@ -1,5 +1,5 @@
 /** What one check found. */
-export interface Finding {
+export interface CheckResult {
   readonly level: "ok" | "warning" | "problem";
   /** Stable, in kebab-case: scripts may rely on it. */
   readonly name: string;
@@ -9,16 +9,16 @@ export interface Finding {
   readonly advice?: string;
 }
 
-export function ok(name: string, found: string): Finding {
+export function ok(name: string, found: string): CheckResult {
   return { level: "ok", name, found };
 }
 
 /** Enforcement may have a gap, or something will go wrong. */
-export function warning(name: string, found: string, advice: string): Finding {
+export function warning(name: string, found: string, advice: string): CheckResult {
   return { level: "warning", name, found, advice };
 }
 
 /** Pulls are not verified, or will be refused or fail for no good reason. */
-export function problem(name: string, found: string, advice: string): Finding {
+export function problem(name: string, found: string, advice: string): CheckResult {
   return { level: "problem", name, found, advice };
 }

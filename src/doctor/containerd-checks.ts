@@ -11,7 +11,7 @@ import {
   verifierSettings,
 } from "../node/containerd.ts";
 import { changedSince } from "../node/daemon-files.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */
 const MARGIN = 1000;
@@ -21,7 +21,7 @@ const DOWNLOADS = 3;
 const OLD_REGISTRY = ["mirrors", "configs", "auths"];
 
 /** Whether containerd is there, and of a version that asks verifiers. */
-export function checkContainerd(containerd: Containerd): readonly Finding[] {
+export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
   const { address, daemon, program, version, installed, unknown } = containerd;
   const name = "containerd";
   if (program === undefined && version === undefined) {
@@ -57,7 +57,7 @@ export function checkContainerd(containerd: Containerd): readonly Finding[] {
 }
 
 /** Whether the plugin that runs verifiers is loaded. */
-export function checkPlugin({ plugins }: Containerd): readonly Finding[] {
+export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   if (plugins === undefined) return [];
   const status = plugins.get(VERIFIER_PLUGIN);
   if (status === "ok") return [ok("plugin", "the image verifier plugin is loaded")];
@@ -73,7 +73,7 @@ export function checkPlugin({ plugins }: Containerd): readonly Finding[] {
 }
 
 /** Whether containerd runs with the configuration that is looked at here. */
-export function checkConfig(containerd: Containerd): readonly Finding[] {
+export function checkConfig(containerd: Containerd): readonly CheckResult[] {
   const { config, configPath, daemon } = containerd;
   const name = "config";
   if (config === undefined) {
@@ -101,7 +101,7 @@ export function checkConfig(containerd: Containerd): readonly Finding[] {
 }
 
 /** Whether containerd waits for the answer. @param deadline ours, in milliseconds */
-export function checkTimeout(containerd: Containerd, deadline: number): readonly Finding[] {
+export function checkTimeout(containerd: Containerd, deadline: number): readonly CheckResult[] {
   const { timeout } = verifierSettings(containerd);
   const limit = parseDuration(timeout);
   const [name, ours] = ["timeout", `our deadline of ${deadline / 1000} s`];
@@ -118,7 +118,7 @@ export function checkTimeout(containerd: Containerd, deadline: number): readonly
 }
 
 /** The settings with which CRI pulls by itself, and asks no verifier. */
-export function checkCri(containerd: Containerd): readonly Finding[] {
+export function checkCri(containerd: Containerd): readonly CheckResult[] {
   const { plugins } = containerd;
   const name = "cri";
   if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") {
@@ -145,7 +145,7 @@ export function checkCri(containerd: Containerd): readonly Finding[] {
  *
  * @param own folders of `registryConfigPath`
  */
-export function checkRegistryConfig(containerd: Containerd, own: readonly string[]): readonly Finding[] {
+export function checkRegistryConfig(containerd: Containerd, own: readonly string[]): readonly CheckResult[] {
   if (containerd.config === undefined) return [];
   const name = "registry-config";
   const registry = field(settingsOf(containerd, CRI_IMAGES_PLUGIN), "registry");
@@ -153,7 +153,7 @@ export function checkRegistryConfig(containerd: Containerd, own: readonly string
     [`plugins."${CRI_IMAGES_PLUGIN}".registry`, isJsonObject(registry) ? field(registry, "config_path") : undefined],
     [`plugins."${TRANSFER_PLUGIN}"`, field(settingsOf(containerd, TRANSFER_PLUGIN), "config_path")],
   ];
-  const findings = places.flatMap(([where, value]): readonly Finding[] => {
+  const findings = places.flatMap(([where, value]): readonly CheckResult[] => {
     if (typeof value !== "string" || value === "") return [];
     const folders = value.split(":").map(withoutSlash);
     const several =

@@ -1,6 +1,6 @@
 import type { Daemon } from "../node/daemon.ts";
 import type { OtherClients } from "../node/other-clients.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */
 const CODE = /^(?:BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
@@ -11,12 +11,12 @@ const PLACES = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE)$/;
 const PROXY = /^(?:https?_proxy|no_proxy|all_proxy)$/i;
 
 /** What of the daemon's environment the program would heed when containerd runs it. */
-export function checkEnvironment(daemon: Daemon | undefined): readonly Finding[] {
+export function checkEnvironment(daemon: Daemon | undefined): readonly CheckResult[] {
   const name = "environment";
   if (daemon === undefined) return [];
   const { environment, pid } = daemon;
   const where = `the environment of containerd (process ${pid})`;
-  const findings = [...environment].flatMap(([variable, value]): readonly Finding[] => {
+  const findings = [...environment].flatMap(([variable, value]): readonly CheckResult[] => {
     if (CODE.test(variable)) {
       return [
         problem(
@@ -59,9 +59,9 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly Finding[]
 }
 
 /** Clients that are known not to ask verifiers. */
-export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly Finding[] {
+export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly CheckResult[] {
   const name = "other-clients";
-  const findings: Finding[] = [];
+  const findings: CheckResult[] = [];
   if (dockerd !== undefined) {
     findings.push(
       warning(

@@ -6,7 +6,7 @@ import { checkLog } from "../logging/decision-log.ts";
 import { whySilent } from "../logging/journald.ts";
 import { readLog } from "../logging/read-log.ts";
 import { findProgram, runProgram } from "../node/program.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkFolder } from "./node-checks.ts";
 
 type Log = Config["decisionLog"];
@@ -21,7 +21,7 @@ const PATIENCE = 3_000;
  *
  * @param pid of containerd, which may see folders otherwise than we do
  */
-export async function checkDecisionLog(log: Log, pid: number | undefined): Promise<Finding> {
+export async function checkDecisionLog(log: Log, pid: number | undefined): Promise<CheckResult> {
   switch (log.kind) {
     case "file":
       return checkFile(log.path, pid);
@@ -36,7 +36,7 @@ export async function checkDecisionLog(log: Log, pid: number | undefined): Promi
   }
 }
 
-function checkFile(path: string, pid: number | undefined): Finding {
+function checkFile(path: string, pid: number | undefined): CheckResult {
   const folder = { name: NAME, path: dirname(path), without: WITHOUT, isMade: false, isWayTrusted: false };
   const finding = checkFolder({ ...folder, ...(pid !== undefined && { pid }) });
   if (finding.level !== "ok") return finding;

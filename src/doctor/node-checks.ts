@@ -4,7 +4,7 @@ import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
 import { openMetricsFolder } from "../logging/metrics-file.ts";
 import type { ClockService } from "../node/clock.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Before this the program did not exist: a clock that says so has not been set. */
 const NOT_BEFORE = Date.UTC(2026, 0, 1);
@@ -15,7 +15,7 @@ const FREE = 64 * 1024 * 1024;
  * @param now milliseconds since 1970
  * @param builtAt the same, of this program's file; a day is left for whoever built it elsewhere
  */
-export function checkClock(now: number, builtAt: number, service: ClockService): Finding {
+export function checkClock(now: number, builtAt: number, service: ClockService): CheckResult {
   const name = "clock";
   const says = `the clock says ${new Date(now).toISOString()}`;
   if (now < NOT_BEFORE) return problem(name, says, "set it: what is valid when is told by it");
@@ -49,7 +49,7 @@ export interface OwnFolder {
   readonly pid?: number;
 }
 
-export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: OwnFolder): Finding {
+export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: OwnFolder): CheckResult {
   try {
     if (isWayTrusted) checkWay(path);
     else check(lstatSync(path), path);
@@ -73,8 +73,8 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
 }
 
 /** Of the text for Prometheus. */
-export function checkMetrics(path: string, pid: number | undefined): Finding {
-  const not = (why: string): Finding =>
+export function checkMetrics(path: string, pid: number | undefined): CheckResult {
+  const not = (why: string): CheckResult =>
     warning("metrics", `${path} is not written: ${why}`, "correct it, or monitoring sees nothing of this node");
   try {
     closeSync(openMetricsFolder(path));
@@ -109,7 +109,7 @@ function refusesWriting(path: string, code: string): boolean {
 }
 
 /** Whether /proc is there, without which this program's runtime ends at once. */
-export function checkProc(): Finding {
+export function checkProc(): CheckResult {
   try {
     readdirSync("/proc/self/fd");
     return ok("proc", "/proc is mounted");

@@ -4,7 +4,7 @@ import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
 import { lintPolicy } from "../policy/lint.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
 import { selectByName } from "../policy/select.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Rules of a kind that one sentence names. */
 const MAX_NAMED = 5;
@@ -19,7 +19,7 @@ export function checkPolicy(
   question: PolicyQuestion,
   path: string,
   sandbox: ImageReference | undefined,
-): readonly Finding[] {
+): readonly CheckResult[] {
   // The sandbox image is looked at below: on a node that is no warning.
   const found = lintPolicy(question, undefined);
   const [errors, warnings] = (["error", "warning"] as const).map((severity) =>
@@ -37,7 +37,7 @@ export function checkPolicy(
 }
 
 /** In a word. */
-function effect({ policy }: PolicyQuestion, path: string): Finding {
+function effect({ policy }: PolicyQuestion, path: string): CheckResult {
   const { rules, fallback } = policy;
   const count = (action: string) => rules.filter((rule) => rule.action === action).length;
   const counts = ["enforce", "audit", "allow", "deny"].map((action) => `${count(action)} ${action}`).join(", ");
@@ -80,7 +80,7 @@ function refused(rules: TrustPolicy["rules"]): readonly string[] {
   return [...named("enforce", "unsigned images"), ...named("deny", "all images")];
 }
 
-function checkSandbox({ policy }: PolicyQuestion, sandbox: ImageReference): Finding {
+function checkSandbox({ policy }: PolicyQuestion, sandbox: ImageReference): CheckResult {
   const image = formatReference(sandbox);
   const selection = selectByName(policy, sandbox);
   const name = "sandbox-image";

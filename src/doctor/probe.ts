@@ -7,7 +7,7 @@ import { GrpcError } from "../node/grpc.ts";
 import { startProbeRegistry } from "../node/probe-registry.ts";
 import { runProgram } from "../node/program.ts";
 import { PROBE_PATH } from "../policy/probe.ts";
-import { type Finding, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
 import type { LogReader } from "./log-checks.ts";
 
 /** Milliseconds that one pull may take: a verifier's time, and containerd's own. */
@@ -30,12 +30,12 @@ export interface ProbeQuestion {
  * Has containerd pull a name that this program always refuses, by each way in which it pulls. Nobody can have
  * the image: what is served is its digest, and who asks for more has been let through.
  */
-export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly Finding[]> {
+export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly CheckResult[]> {
   const { address, ctr, plugins } = containerd;
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   if (!isThere)
     return [warning("probe", "no pull was tried, as no containerd answers", "start containerd, and run this again")];
-  const findings: Finding[] = [];
+  const findings: CheckResult[] = [];
   if (ctr === undefined)
     findings.push(
       warning("probe", "ctr was not found, so no pull could be tried", "install it, it comes with containerd"),
@@ -54,7 +54,11 @@ export async function probe({ containerd, build, reader }: ProbeQuestion): Promi
   return findings;
 }
 
-async function probeCri(address: string, build: string, reader: LogReader | undefined): Promise<readonly Finding[]> {
+async function probeCri(
+  address: string,
+  build: string,
+  reader: LogReader | undefined,
+): Promise<readonly CheckResult[]> {
   let isAbsent = false;
   const pull = async (name: string) => {
     try {
@@ -85,7 +89,7 @@ async function probeBy(
   { way, namespace, pull, address }: Way,
   build: string,
   reader: LogReader | undefined,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckResult[]> {
   const digest = `sha256:${randomBytes(32).toString("hex")}`;
   const registry = await startProbeRegistry(digest);
   try {
@@ -105,7 +109,7 @@ async function probeBy(
 function judge(
   way: string,
   pulled: { refused: string | undefined; wanted: number; image: string; digest: string; build: string },
-): { finding: Finding; asked?: string } {
+): { finding: CheckResult; asked?: string } {
   const { refused, wanted, image, digest, build } = pulled;
   const name = "probe";
   if (wanted > 0 || refused === undefined) {
@@ -129,7 +133,7 @@ function judge(
   return { finding: ok(name, asked === digest ? found : `${found}${elsewhere}`), asked };
 }
 
-async function findLogged(way: string, digest: string, reader: LogReader): Promise<Finding> {
+async function findLogged(way: string, digest: string, reader: LogReader): Promise<CheckResult> {
   const name = "probe-log";
   if ("unread" in reader)
     return warning(name, `that pull by ${way} was not looked for: ${reader.unread}`, `look for ${digest} there`);

@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from "../encoding/json.ts";
 const MAX_TAIL = 16 * 1024 * 1024;
 
 /** A place in a log, from which it goes on. */
-export interface Place {
+export interface LogPosition {
   /** Which file it is, whatever its name is by now. */
   readonly inode: number;
   readonly offset: number;
@@ -17,7 +17,7 @@ export interface Read {
   readonly decisions: readonly JsonObject[];
   /** How many lines were none. */
   readonly unreadable: number;
-  readonly place: Place;
+  readonly place: LogPosition;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface Read {
  * @returns undefined where there is none
  * @throws Error where it cannot be read
  */
-export function readLog(path: string, after?: Place): Read | undefined {
+export function readLog(path: string, after?: LogPosition): Read | undefined {
   let file: number;
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

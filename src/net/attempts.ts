@@ -11,7 +11,7 @@ export interface FailedAttempt {
   readonly error?: unknown;
 }
 
-export type Outcome<T> =
+export type AttemptOutcome<T> =
   | { readonly answer: T; readonly address: string }
   | { readonly failed: readonly FailedAttempt[] };
 
@@ -32,7 +32,7 @@ export function firstAnswer<T>(
   open: (address: string, signal: AbortSignal) => Promise<T>,
   time: number,
   signal: AbortSignal,
-): Promise<Outcome<T>> {
+): Promise<AttemptOutcome<T>> {
   const patience = Math.min(STAGGER, time / addresses.length);
   const begun: { readonly attempt: { address: string; error?: unknown }; readonly controller: AbortController }[] = [];
   let failures = 0;
@@ -41,7 +41,7 @@ export function firstAnswer<T>(
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
 
-    const settle = (outcome: Outcome<T>, winner?: AbortController): void => {
+    const settle = (outcome: AttemptOutcome<T>, winner?: AbortController): void => {
       if (done) return;
       done = true;
       clearTimeout(timer);

@@ -6,7 +6,7 @@ import type { SystemRoots } from "./system-roots.ts";
 const MAX_AUTHORITIES = 2000;
 
 /** Certificates that can be parsed, and where the others are. */
-export interface Examined {
+export interface ExaminedPem {
   readonly readable: readonly string[];
   readonly problems: readonly string[];
 }
@@ -99,7 +99,7 @@ export class Authorities {
 const NONE: readonly PemFile[] = [];
 
 /** Parses the certificates of these files; what the doctor counts and what is trusted is one judgement. */
-export async function examine(files: readonly PemFile[]): Promise<Examined> {
+export async function examine(files: readonly PemFile[]): Promise<ExaminedPem> {
   const { X509Certificate } = await import("node:crypto");
   const readable = new Set<string>();
   const problems: string[] = [];

@@ -1,14 +1,14 @@
 import type { HttpClient } from "./exchange.ts";
 
 /** How often one service was asked, and the milliseconds that all of it took; exchanges may run side by side. */
-export interface Asked {
+export interface ExchangeCount {
   readonly requests: number;
   readonly ms: number;
 }
 
 /** Counts what the network is asked, by the purpose of each exchange. */
 export class Exchanges {
-  readonly #asked = new Map<string, Asked>();
+  readonly #asked = new Map<string, ExchangeCount>();
 
   /** The same client, counted; what is under way when somebody looks counts until then as asked, not as time. */
   counted(http: HttpClient): HttpClient {
@@ -24,11 +24,11 @@ export class Exchanges {
   }
 
   /** By service: the purpose in lower case with underscores. */
-  get asked(): ReadonlyMap<string, Asked> {
+  get asked(): ReadonlyMap<string, ExchangeCount> {
     return this.#asked;
   }
 
-  #add(purpose: string, { requests, ms }: Asked): void {
+  #add(purpose: string, { requests, ms }: ExchangeCount): void {
     const service = purpose.toLowerCase().replace(/[^a-z]+/g, "_");
     const before = this.#asked.get(service) ?? { requests: 0, ms: 0 };
     this.#asked.set(service, { requests: before.requests + requests, ms: before.ms + ms });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 
 /** An entry of containerd's bin_dir: each is executed at every pull, in the order of the bytes of their names. */
-export interface Entry {
+export interface BinDirEntry {
   readonly name: string;
   /** Where it leads, all links followed; absent for one that leads nowhere. */
   readonly leadsTo?: string;
@@ -13,9 +13,9 @@ export interface Entry {
 }
 
 /** @returns undefined where there is no such folder. @throws Error where it cannot be read */
-export function entriesOf(binDir: string): readonly Entry[] | undefined {
+export function entriesOf(binDir: string): readonly BinDirEntry[] | undefined {
   try {
-    return inOrder(readdirSync(binDir).map((name) => entryAt(join(binDir, name), name)));
+    return entriesInOrder(readdirSync(binDir).map((name) => entryAt(join(binDir, name), name)));
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;
@@ -23,11 +23,11 @@ export function entriesOf(binDir: string): readonly Entry[] | undefined {
 }
 
 /** As Go sorts them: by bytes. */
-export function inOrder(entries: readonly Entry[]): readonly Entry[] {
+export function entriesInOrder(entries: readonly BinDirEntry[]): readonly BinDirEntry[] {
   return entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
-function entryAt(path: string, name: string): Entry {
+function entryAt(path: string, name: string): BinDirEntry {
   const isLink = lstatSync(path).isSymbolicLink();
   try {
     const [leadsTo, stats] = [realpathSync(path), statSync(path)];

@@ -11,7 +11,9 @@ export type Credential =
   | { readonly kind: "registry token"; readonly token: string };
 
 /** What a file says about an image: the credential, or which program has it. */
-export type Entry = { readonly credential: Credential } | { readonly helper: string; readonly server: string };
+export type CredentialEntry =
+  | { readonly credential: Credential }
+  | { readonly helper: string; readonly server: string };
 
 /** What Docker calls its own registry in these files, and to helpers. */
 const HUB_SERVER = "https://index.docker.io/v1/";
@@ -32,7 +34,7 @@ const TOKEN_USER = "<token>";
  * @param path of the repository
  * @returns undefined where it says nothing; a text where it cannot be used, without any secret
  */
-export function entryFor(file: JsonObject, host: string, path: string): Entry | string | undefined {
+export function entryFor(file: JsonObject, host: string, path: string): CredentialEntry | string | undefined {
   const auths = tableOf(file, "auths");
   const helpers = tableOf(file, "credHelpers");
   const server = host === DOCKER_HUB ? HUB_SERVER : host;
@@ -71,7 +73,7 @@ function namesFor(host: string, path: string): readonly string[] {
   return [...below, host];
 }
 
-function entryAt(auths: ReadonlyMap<string, unknown>, name: string): Entry | string | undefined {
+function entryAt(auths: ReadonlyMap<string, unknown>, name: string): CredentialEntry | string | undefined {
   const auth = auths.get(name);
   const found = isJsonObject(auth) ? readAuth(auth) : undefined;
   return typeof found === "string" ? `the entry for ${name} ${found}` : found && { credential: found };
@@ -116,7 +118,7 @@ function canonical(key: string): string {
   return `${HUB_NAMES.has(host) ? DOCKER_HUB : host}${slash < 0 ? "" : bare.slice(slash)}`;
 }
 
-function asHelper(helper: string, server: string): Entry | string {
+function asHelper(helper: string, server: string): CredentialEntry | string {
   return HELPER.test(helper) ? { helper, server } : "names a credential helper that cannot be the name of one";
 }
 

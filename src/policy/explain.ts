@@ -4,13 +4,13 @@ import type { ImageReference } from "../oci/reference.ts";
 import { demandsOwner } from "./owner.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
 import { matchSegment, type Scope } from "./scope.ts";
-import { type Decision, decisionOn, selectionOf } from "./select.ts";
+import { decisionOn, type PolicyDecision, selectionOf } from "./select.ts";
 import { type Standing, standingOf } from "./standing.ts";
 
 /** What a policy says about an image, and why. */
 export interface Explanation {
-  readonly action: Decision["action"];
-  readonly decidedBy: Decision["by"];
+  readonly action: PolicyDecision["action"];
+  readonly decidedBy: PolicyDecision["by"];
   /** Name of the rule that decides. */
   readonly rule?: string;
   /** The rules before it, or all where none applies. Empty where a list of digests decides. */

@@ -21,7 +21,7 @@ export function lintPolicy(
     ...lintSigners(question),
     ...(sandboxImage === undefined ? [] : lintSandbox(question, sandboxImage)),
   ];
-  return inOrder(findings, question);
+  return findingsInOrder(findings, question);
 }
 
 /** Without its sandbox image no pod starts, and nobody signs that image in ATProto. */
@@ -43,7 +43,7 @@ function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference):
  * Errors and warnings in the order in which the files are read, and in each as they stand there. What has
  * no place comes first.
  */
-export function inOrder(
+export function findingsInOrder(
   findings: readonly PolicyFinding[],
   { files }: Pick<PolicyQuestion, "files">,
 ): readonly PolicyFinding[] {

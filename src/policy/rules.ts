@@ -5,7 +5,7 @@ import { MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } fro
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { RequirementShape, RuleShape } from "./schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
-import type { Decision } from "./select.ts";
+import type { PolicyDecision } from "./select.ts";
 import { countOf } from "./signer-refs.ts";
 import { readDids, type Signers } from "./signers.ts";
 
@@ -43,7 +43,7 @@ export function readRules(files: readonly PolicyFile[], signers: Signers): Rules
 }
 
 /** What decides where no rule does is called by these in reports, and in the cases of a test. */
-const OTHER_DECIDERS: ReadonlySet<string> = new Set<Decision["by"]>(["default", "digests.allow", "digests.deny"]);
+const OTHER_DECIDERS: ReadonlySet<string> = new Set<PolicyDecision["by"]>(["default", "digests.allow", "digests.deny"]);
 
 function checkName(name: string, { file, path }: At, places: ReadonlyMap<string, At>): void {
   if (OTHER_DECIDERS.has(name)) {

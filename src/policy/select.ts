@@ -17,7 +17,7 @@ export type Selection =
   | { readonly kind: "no_match"; readonly because: string };
 
 /** What decides about an image, and what it says. */
-export type Decision =
+export type PolicyDecision =
   | {
       readonly by: "digests.deny" | "digests.allow";
       readonly action: "deny" | "allow";
@@ -44,7 +44,7 @@ export type Decision =
  * @param name attacker-controlled, canonical
  * @param digest undefined where none is known: the image is taken for one in no list
  */
-export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Digest | undefined): Decision {
+export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Digest | undefined): PolicyDecision {
   const { rules } = policy;
   if (digest !== undefined && policy.deniedDigests.has(digest)) {
     return { by: "digests.deny", action: "deny", passedOver: [] };
@@ -60,7 +60,7 @@ export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Di
 }
 
 /** What a decision makes of an image. */
-export function selectionOf(decision: Decision, policy: TrustPolicy, name: ImageReference): Selection {
+export function selectionOf(decision: PolicyDecision, policy: TrustPolicy, name: ImageReference): Selection {
   switch (decision.by) {
     case "digests.deny":
       return { kind: "denied", because: "the policy lists this digest under deny" };

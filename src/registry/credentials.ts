@@ -15,7 +15,7 @@ export interface FoundCredential {
 }
 
 /** What is looked for: for the images of which path on which host. */
-export interface Wanted {
+export interface CredentialRequest {
   readonly host: string;
   readonly path: string;
   /** Most milliseconds for a helper; cut to what is left of the deadline. */
@@ -28,7 +28,7 @@ export interface LookUp {
   readonly problems: readonly string[];
 }
 
-export type CredentialSource = (wanted: Wanted) => Promise<LookUp>;
+export type CredentialSource = (wanted: CredentialRequest) => Promise<LookUp>;
 
 /**
  * Where credentials are looked for: the files that the configuration names, else the usual ones of docker and

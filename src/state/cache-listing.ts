@@ -66,7 +66,7 @@ export async function clearCache(directory: string, now: number, report: (warnin
 }
 
 /** Whom a piece is about: a DID, or a handle. */
-export function subjectOf({ bundle }: CachedPiece): string | undefined {
+export function cachedSubject({ bundle }: CachedPiece): string | undefined {
   const signers = bundle?.evidence.signatures.map(({ signer }) => signer).filter(isDid) ?? [];
   return signers.length > 0 ? [...new Set(signers)].join(", ") : bundle?.evidence.owner?.handle;
 }

@@ -19,7 +19,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 ]);
 
 /** What the facts are held against. */
-export interface Question {
+export interface CheckInput {
   readonly subject: Subject;
   readonly rule: { readonly requirement: Requirement };
   readonly atcrHosts: readonly string[];
@@ -38,7 +38,7 @@ export interface Question {
  *
  * @throws Rejection with the first check that fails
  */
-export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: Question): void {
+export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: CheckInput): void {
   checkSubject(facts, question.subject);
   checkPins(facts, signer);
   checkKeyAge(facts, signer, question);
@@ -76,7 +76,7 @@ function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject)
  * A key counts from when the directory took it in, or from when this node first saw it, whichever is
  * later: dates are the directory's word. One that the policy pins was vouched for by a person.
  */
-function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: TrustedSigner, question: Question): void {
+function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: TrustedSigner, question: CheckInput): void {
   const { rule, memory, now } = question;
   const { minKeyAge } = rule.requirement;
   if (minKeyAge === undefined || pins.keys !== undefined) return;
@@ -97,7 +97,7 @@ function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: Trust
   reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
 }
 
-function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: Question): void {
+function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: CheckInput): void {
   const { maxAge } = rule.requirement;
   if (claim.createdAt > now + CLOCK_SKEW) {
     reject("record.from_future", `the record is dated ${formatDateTime(claim.createdAt)}, which has not come yet`);

@@ -2,7 +2,7 @@ import { claimedHandle, isHandle } from "../atproto/handle.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { atcrName } from "./atcr-name.ts";
-import type { Question } from "./check-facts.ts";
+import type { CheckInput } from "./check-facts.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { SignatureFacts } from "./verdict.ts";
  * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent,
  * tag.mismatch, or what the handle's or the tag's answer is missing by
  */
-export function checkName(facts: SignatureFacts, question: Question): void {
+export function checkName(facts: SignatureFacts, question: CheckInput): void {
   const found = [checkRepository, checkOwner, checkTag].flatMap((check) => rejectionOf(() => check(facts, question)));
   const first = found.find(({ kind }) => kind === "deny") ?? found[0];
   if (first !== undefined) throw first;
@@ -28,7 +28,7 @@ function rejectionOf(check: () => void): readonly Rejection[] {
   }
 }
 
-function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {
+function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: CheckInput): void {
   const { repository } = rule.requirement;
   if (repository === "any") return;
   const { host, path } = subject.name;
@@ -49,7 +49,7 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }
 }
 
 /** Both ways: the identity claims the handle, and the handle leads to the identity. */
-function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: Question): void {
+function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: CheckInput): void {
   const { host, path } = subject.name;
   if (!demandsOwner(rule.requirement, host, atcrHosts)) return;
   const handle = atcrName(subject.name, atcrHosts)?.handle;
@@ -70,7 +70,7 @@ function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHo
   }
 }
 
-function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts }: Question): void {
+function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts }: CheckInput): void {
   if (rule.requirement.tag === "any") return;
   const { name } = subject;
   if (subject.tag === undefined) {

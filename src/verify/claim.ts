@@ -4,7 +4,16 @@ import { type DagCbor, type DagCborMap, isDagCborMap } from "../encoding/dag-cbo
 import { parseDateTime } from "../encoding/time.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
-import type { Claim } from "./verdict.ts";
+
+/** What the record says of the digest. */
+export interface Claim {
+  readonly repository: string;
+  readonly mediaType: string;
+  /** When the record was written, by its own word. */
+  readonly createdAt: number;
+  /** Bytes of the copy of the manifest that the record links to, where it does. */
+  readonly blobSize?: number;
+}
 
 export const COLLECTION = "io.atcr.manifest";
 

@@ -3,7 +3,7 @@ import { demandsOwner } from "../policy/owner.ts";
 import type { Rule, TrustedSigner } from "../policy/policy.ts";
 import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
 import { atcrName } from "./atcr-name.ts";
-import { checkFacts, type Question } from "./check-facts.ts";
+import { type CheckInput, checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
 import type { Gap, OwnerAnswer, Pointer } from "./evidence.ts";
@@ -12,7 +12,7 @@ import { NOTHING_REMEMBERED, rollback } from "./memory.ts";
 import type { Allow, Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
 /** Everything one judgement looks at. It has no clock. */
-export interface Case extends Question {
+export interface Case extends CheckInput {
   readonly rule: Rule;
   readonly attempts: readonly Attempt[];
   readonly pointers: readonly Pointer[];
@@ -118,7 +118,7 @@ function standingOf(signer: TrustedSigner, given: Case, known: Known): Standing 
 }
 
 /** What of a signer's attempts counts, and why the others do not. */
-function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: Question) {
+function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: CheckInput) {
   const [findings, offered]: [Finding[], SignatureFacts[]] = [[], []];
   for (const attempt of attempts) {
     const finding = findingAbout(attempt, signer, given);
@@ -153,12 +153,12 @@ function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: 
 }
 
 /** Why an attempt does not count for a signer; undefined where it does. */
-export function findingAbout(attempt: Attempt, signer: TrustedSigner, given: Question): Finding | undefined {
+export function findingAbout(attempt: Attempt, signer: TrustedSigner, given: CheckInput): Finding | undefined {
   return behind(attempt, signer, given) ?? objection(attempt, signer, given);
 }
 
 /** What was proven is old: behind what this node has seen, or behind the policy's minRev (spec 5.7). */
-function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: Question): Finding | undefined {
+function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: CheckInput): Finding | undefined {
   if (sighting === undefined) return undefined;
   const rolledBack = memory === undefined ? undefined : rollback(sighting, memory.get(did) ?? NOTHING_REMEMBERED);
   if (rolledBack !== undefined) return { signer: did, ...rolledBack };
@@ -168,7 +168,7 @@ function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory 
   return { signer: did, code: "commit.older_than_pinned", detail };
 }
 
-function objection(attempt: Attempt, signer: TrustedSigner, given: Question): Finding | undefined {
+function objection(attempt: Attempt, signer: TrustedSigner, given: CheckInput): Finding | undefined {
   if ("finding" in attempt) return attempt.finding;
   try {
     checkFacts(attempt.facts, signer, given);

@@ -3,9 +3,14 @@ import { type DagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
 import { COLLECTION as MANIFESTS, recordPath } from "./claim.ts";
-import type { TagClaim } from "./verdict.ts";
 
 const COLLECTION = "io.atcr.tag";
+
+/** The record of a tag that names the digest asked about. */
+export interface TagClaim {
+  readonly repository: string;
+  readonly tag: string;
+}
 
 /**
  * Where ATCR is believed to keep what a tag means: the record key is the repository with `~` for `/`,

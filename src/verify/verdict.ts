@@ -1,7 +1,9 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
+import type { Claim } from "./claim.ts";
 import type { Sighting } from "./memory.ts";
+import type { TagClaim } from "./tag.ts";
 
 /** The answer to one pull. */
 export type Verdict = Allow | Refusal;
@@ -78,22 +80,6 @@ export type TagFacts =
   | { readonly address: string; readonly claim: TagClaim | undefined; readonly rev: Tid }
   /** With the digest that it means instead, where it means one, and the revision that shows it. */
   | { readonly code: RejectionCode; readonly detail: string; readonly means?: Digest; readonly rev?: Tid };
-
-/** The record of a tag that names the digest asked about. */
-export interface TagClaim {
-  readonly repository: string;
-  readonly tag: string;
-}
-
-/** What the record says of the digest. */
-export interface Claim {
-  readonly repository: string;
-  readonly mediaType: string;
-  /** When the record was written, by its own word. */
-  readonly createdAt: number;
-  /** Bytes of the copy of the manifest that the record links to, where it does. */
-  readonly blobSize?: number;
-}
 
 /** A signature's bytes after `prove`: facts, or why there are none; and what was seen on the way. */
 export type Attempt = { readonly sighting?: Sighting } & (

@@ -3,9 +3,10 @@ import { type Did, isDid, isTid, tidTime } from "../../src/atproto/syntax.ts";
 import { toUtf8 } from "../../src/encoding/bytes.ts";
 import { type Digest, digestHex, isDigest } from "../../src/oci/digest.ts";
 import type { Requirement, Rule, TrustedSigner } from "../../src/policy/policy.ts";
+import type { Claim } from "../../src/verify/claim.ts";
 import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/verify/evidence.ts";
 import type { Case } from "../../src/verify/judge.ts";
-import type { Attempt, Claim, SignatureFacts } from "../../src/verify/verdict.ts";
+import type { Attempt, SignatureFacts } from "../../src/verify/verdict.ts";
 import { didDocument } from "./did-document.ts";
 import { PlcLog, type PlcState } from "./plc-operations.ts";
 import {

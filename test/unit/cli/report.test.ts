@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import { type Answer, refusalOf } from "../../../src/cli/answer.ts";
-import { jsonReport, printable, reasonLine, textReport } from "../../../src/cli/report.ts";
+import { jsonReport, reasonLine, textReport } from "../../../src/cli/report.ts";
+import { printable } from "../../../src/encoding/printable.ts";
 import type { Digest } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
 

@@ -4,8 +4,8 @@ import {
   askUntilAnswered,
   describeTries,
   inTurn,
-  type Outcome,
-  Question,
+  RetryingRequest,
+  type TryOutcome,
 } from "../../../src/collect/retry.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
 import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
@@ -49,8 +49,8 @@ class Peer {
     return this.asked.map(({ at }) => at);
   }
 
-  question(request: Partial<HttpRequest> = {}, attempts?: number): Question {
-    return new Question({ ...REQUEST, ...request }, this.asking, attempts);
+  question(request: Partial<HttpRequest> = {}, attempts?: number): RetryingRequest {
+    return new RetryingRequest({ ...REQUEST, ...request }, this.asking, attempts);
   }
 
   /** How asking ends, in fake time. */
@@ -59,7 +59,7 @@ class Peer {
   }
 }
 
-function endOf(outcome: Outcome): number | HttpFailureKind {
+function endOf(outcome: TryOutcome): number | HttpFailureKind {
   return "response" in outcome ? outcome.response.status : outcome.failure.kind;
 }
 
@@ -180,7 +180,7 @@ describe("askUntilAnswered", () => {
   it("lets bugs through", async () => {
     const bug = new TypeError("a bug");
     const asking = { ...new Peer([]).asking, http: () => Promise.reject(bug) };
-    await expect(askUntilAnswered(new Question(REQUEST, asking), asking)).rejects.toBe(bug);
+    await expect(askUntilAnswered(new RetryingRequest(REQUEST, asking), asking)).rejects.toBe(bug);
   });
 });
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { Findings } from "../../../src/decide/findings.ts";
+import { GatheredEvidence } from "../../../src/decide/findings.ts";
 import { DIGEST, gap, pointer, signer } from "../../support/evidence.ts";
 
 const alice = await signer({ name: "alice", others: 0 });
 
 describe("Findings", () => {
   it("proves signatures as they arrive, and keeps everything else as it is", async () => {
-    const found = new Findings({ digest: DIGEST });
+    const found = new GatheredEvidence({ digest: DIGEST });
     const owner = { handle: "alice.test", did: alice.did, source: "dns:x", fetchedAt: 1 };
     const signature = await alice.evidence();
     expect(found.add({ kind: "pointer", pointer: pointer(alice.did) })).toBeUndefined();
@@ -20,7 +20,7 @@ describe("Findings", () => {
   });
 
   it("names no owner where none was heard", () => {
-    const found = new Findings({ digest: DIGEST });
+    const found = new GatheredEvidence({ digest: DIGEST });
     expect(Object.keys(found.known())).not.toContain("owner");
     expect(found.evidence()).toEqual({ pointers: [], gaps: [], signatures: [] });
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Tid } from "../../../src/atproto/syntax.ts";
 import type { Collector } from "../../../src/collect/collect.ts";
-import { Findings } from "../../../src/decide/findings.ts";
+import { GatheredEvidence } from "../../../src/decide/findings.ts";
 import type { Lasting } from "../../../src/decide/lasting.ts";
 import { settle } from "../../../src/decide/settle.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
@@ -72,7 +72,7 @@ async function settled(heard: Heard): Promise<readonly string[]> {
     keepOwner: async (_, { handle }) => void done.push(`keepOwner ${handle}`),
     dropOwner: async (handle) => void done.push(`dropOwner ${handle}`),
   } as Partial<Lasting["cache"]> as Lasting["cache"];
-  const found = new Findings(sought);
+  const found = new GatheredEvidence(sought);
   for (const signature of evidence) found.add({ kind: "signature", signature });
   const given = caseOf(rule(who.map(({ did }) => trusted(did))), {
     subject: subject({ tag: TAG }),

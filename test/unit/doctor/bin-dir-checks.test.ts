@@ -1,22 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { checkAdded, checkBinDir } from "../../../src/doctor/bin-dir-checks.ts";
-import type { Entry } from "../../../src/node/bin-dir.ts";
+import type { BinDirEntry } from "../../../src/node/bin-dir.ts";
 
 const PROGRAM = "/usr/bin/atcr-verify";
-const own: Entry = { name: "atcr-verify", isLink: true, leadsTo: PROGRAM };
-const other = (name: string, values: Partial<Entry> = {}): Entry => ({
+const own: BinDirEntry = { name: "atcr-verify", isLink: true, leadsTo: PROGRAM };
+const other = (name: string, values: Partial<BinDirEntry> = {}): BinDirEntry => ({
   name,
   isLink: false,
   leadsTo: `/bin/${name}`,
   ...values,
 });
-const check = (entries: readonly Entry[] | undefined, maxVerifiers = 10, path = "/opt/bin") =>
+const check = (entries: readonly BinDirEntry[] | undefined, maxVerifiers = 10, path = "/opt/bin") =>
   checkBinDir({ path, entries, maxVerifiers }, PROGRAM)
     .filter(({ level, name }) => !(level === "ok" && name === "bin-dir"))
     .map(({ level, name }) => `${level} ${name}`);
 
 describe("bin_dir", () => {
-  it.each<[string, readonly Entry[] | undefined, string[]]>([
+  it.each<[string, readonly BinDirEntry[] | undefined, string[]]>([
     ["the link alone", [own], ["ok link"]],
     ["no folder", undefined, ["problem bin-dir"]],
     ["nothing in it", [], ["problem link"]],
@@ -49,7 +49,7 @@ describe("bin_dir", () => {
   });
 
   it("loses a verifier to one entry more, or does not", () => {
-    const added = (before: readonly Entry[], after: readonly Entry[], maxVerifiers: number) =>
+    const added = (before: readonly BinDirEntry[], after: readonly BinDirEntry[], maxVerifiers: number) =>
       checkAdded({ path: "/opt/bin", entries: before, maxVerifiers }, after).length;
     const [b, c] = [other("b"), other("c")];
     expect([added([b, c], [own, b, c], 2), added([b, c], [own, b, c], 3), added([b, c], [own, b, c], -1)]).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Finding } from "../../../src/doctor/check.ts";
+import type { CheckResult } from "../../../src/doctor/check.ts";
 import {
   checkConfig,
   checkContainerd,
@@ -10,7 +10,7 @@ import {
 } from "../../../src/doctor/containerd-checks.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/node/containerd.ts";
 
-const levels = (findings: readonly Finding[]) => findings.map(({ level, name }) => `${level} ${name}`);
+const levels = (findings: readonly CheckResult[]) => findings.map(({ level, name }) => `${level} ${name}`);
 
 /** One as it should be, in version 3 of its configuration. */
 function containerd(values: Partial<Containerd> = {}, images: object = {}, verifier: object = {}): Containerd {

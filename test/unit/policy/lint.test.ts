@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseReference } from "../../../src/oci/reference.ts";
 import type { PolicyFinding } from "../../../src/policy/finding.ts";
-import { inOrder, lintPolicy } from "../../../src/policy/lint.ts";
+import { findingsInOrder, lintPolicy } from "../../../src/policy/lint.ts";
 import { readPolicy } from "../../../src/policy/parse.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -446,7 +446,7 @@ describe("lintPolicy", () => {
       [c, f, a, e, b, d],
       [e, b, f, d, a, c],
     ]) {
-      expect(inOrder(mixed, { files })).toEqual(ordered);
+      expect(findingsInOrder(mixed, { files })).toEqual(ordered);
     }
   });
 

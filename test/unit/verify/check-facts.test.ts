@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
 import { checkFacts } from "../../../src/verify/check-facts.ts";
+import type { Claim } from "../../../src/verify/claim.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
 import { type Memory, NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
-import type { Claim, SignatureFacts } from "../../../src/verify/verdict.ts";
+import type { SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
   claim,
   didNamed,
