@@ -47,10 +47,10 @@ EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench install uninstall deb rpm checksums clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm checksums clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 # In the order of what is quickest to mend.
 check: check-format check-lint check-types check-purity check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
@@ -101,6 +101,11 @@ demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image a
 bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md, steps at their caps of docs/assurance.md
 	node test/bench/bench.ts
 	BUN_JSC_useJIT=0 bun test/bench/steps.ts
+
+# Where BEFORE comes from: `make build` in a checkout of what is compared with. AFTER: this checkout's, if not named.
+bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEFORE=path [AFTER=path] [PAIRS=200]; fails where one figure is worse
+	@[ -n "$(BEFORE)" ] || { echo "BEFORE is missing: make bench-compare BEFORE=path/of/another/atcr-verify" >&2; exit 1; }
+	node test/bench/compare.ts "$(BEFORE)" "$(or $(AFTER),$(BINARY))" "$(or $(PAIRS),200)"
 
 install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \

@@ -27,7 +27,7 @@ export default defineConfig({
     allowOnly: false,
     passWithNoTests: false,
     projects: [
-      suite("unit", 10_000, { include: ["test/unit/**/*.test.ts", "test/support/**/*.test.ts"] }),
+      suite("unit", 10_000, { include: ["test/{unit,support,bench}/**/*.test.ts"] }),
       suite("property", 30_000),
       suite("vectors", 10_000),
       suite("checks", 60_000),

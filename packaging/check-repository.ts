@@ -92,7 +92,7 @@ function checkLayers(): void {
 function checkPlaces(): void {
   const folders = ["src", "test", "packaging", "config-examples", "demo", "docs", ".ci"];
   // test/support is the unit suite's as well: vitest.config.ts.
-  const suite = /^test\/(?:unit|support|property|vectors|checks|binary|containerd|e2e|packages)\/.*\.test\.ts$/;
+  const suite = /^test\/(?:unit|support|bench|property|vectors|checks|binary|containerd|e2e|packages)\/.*\.test\.ts$/;
   for (const file of files) {
     const [top = "", ...below] = file.split("/");
     if (below.length > 0 && !folders.includes(top)) report(file, "place", `${top}/ is no folder of this repository`);

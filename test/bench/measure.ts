@@ -1,6 +1,6 @@
 /**
- * Runs commands side by side, and prints what each run took, as JSON:
- * `bun measure.ts FILE` with a file that holds `{"env": {…}, "runs": [{"command": […], "stdin": "…"}, …]}`.
+ * Runs commands side by side, and prints what each run took, as JSON: `bun measure.ts`, with
+ * `{"env": {…}, "commands": [{"command": […], "stdin": "…"}, …]}` on the standard input.
  * Bun, because it reports what the kernel counted for the child (getrusage), which Node does not.
  */
 import { readFileSync } from "node:fs";
@@ -19,17 +19,17 @@ declare const Bun: {
   ): Child;
 };
 
-interface Run {
+interface Command {
   readonly command: string[];
-  readonly stdin: string;
+  readonly stdin?: string;
 }
 
-const { env, runs } = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as {
+const { env, commands } = JSON.parse(readFileSync(0, "utf8")) as {
   readonly env: Record<string, string>;
-  readonly runs: readonly Run[];
+  readonly commands: readonly Command[];
 };
 
-async function runOnce({ command, stdin }: Run) {
+async function runOnce({ command, stdin = "" }: Command) {
   const started = performance.now();
   const child = Bun.spawn(command, {
     env,
@@ -53,4 +53,4 @@ async function runOnce({ command, stdin }: Run) {
   };
 }
 
-console.log(JSON.stringify(await Promise.all(runs.map(runOnce))));
+console.log(JSON.stringify(await Promise.all(commands.map(runOnce))));

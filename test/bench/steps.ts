@@ -13,6 +13,7 @@ import { padded } from "../support/forged-proof.ts";
 import { MANIFEST_COLLECTION } from "../support/signed-repo.ts";
 import { Signer } from "../support/signer.ts";
 import { signingKey } from "../support/signing-key.ts";
+import { spread } from "./figures.ts";
 
 declare const Bun: {
   spawn(command: string[], options: { stdout: "pipe" }): { readonly stdout: ReadableStream };
@@ -200,12 +201,4 @@ async function measureAll(runs: number): Promise<void> {
   } finally {
     rmSync(place, { recursive: true });
   }
-}
-
-function spread(values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [middle, least, most] = [sorted[sorted.length >> 1], sorted[0], sorted.at(-1)].map((value) =>
-    value?.toFixed(1),
-  );
-  return `${middle} (${least}, ${most})`;
 }
