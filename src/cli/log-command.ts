@@ -96,7 +96,7 @@ function logFile({ decisionLog }: Config): string {
 const NOTHING: Read = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
 
 /** As {@link readLog}. @param otherwise where it is there and cannot be read */
-function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, after?: Place): Read | undefined {
+function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, after?: LogPosition): Read | undefined {
   try {
     return readLog(path, after);
   } catch (error) {
