@@ -254,7 +254,7 @@ const REPOSITORY: readonly Plant[] = [
     "test/unit/a.test.mts",
     "test/unit/a.test.js",
     "test/unit/a.spec.ts",
-    "test/bench/a.test.ts",
+    "test/mutation/a.test.ts",
     "test/a.test.ts",
     "lib/a.ts",
     "script.ts",
