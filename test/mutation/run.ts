@@ -1,19 +1,17 @@
 /**
  * Mutation testing of the layers that decide: `node test/mutation/run.ts [FILE…]`, all of them without.
- * Each mutant is one small change of the source; one that no test notices survives. docs/assurance.md
- * lists the survivors and says why none weakens a check.
+ * Each mutant is one small change of the source; one that no test notices survives. survivors.md lists
+ * those, and docs/assurance.md says why none weakens a check.
  *
  * Exit code 1 where a mutant survives that is not listed, or one is listed that does not survive. The
  * report is build/mutation/report.json (https://github.com/stryker-mutator/mutation-testing-elements).
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { relative } from "node:path";
+import { basename } from "node:path";
 import { Stryker } from "@stryker-mutator/core";
-import { difference, lineOf, linesOf, nameAt, parseLine, shown } from "./survivors.ts";
+import { DECIDING, difference, LIST, lineOf, listedLines, nameAt, parseLine, shown } from "./survivors.ts";
 
-const DECIDING = ["src/atproto/*.ts", "src/policy/*.ts", "src/verify/*.ts"];
-const DOCUMENT = "docs/assurance.md";
 const files = process.argv.slice(2);
 
 const options = {
@@ -47,21 +45,22 @@ const survivors = mutants
     const lines = source.split("\n").slice(start.line - 1, end.line);
     const last = (lines.pop() ?? "").slice(0, end.column - 1);
     const original = shown([...lines, last].join("\n").slice(start.column - 1));
-    const file = relative(process.cwd(), fileName);
+    const file = basename(fileName);
     return lineOf({ file, within: nameAt(source, start.line), original, replacement: shown(replacement) });
   });
 
-const explained = linesOf(readFileSync(DOCUMENT, "utf8")).flatMap((line) => {
+const names = files.map((file) => basename(file));
+const explained = listedLines().flatMap((line) => {
   const mutation = parseLine(line);
-  return mutation !== undefined && (files.length === 0 || files.includes(mutation.file)) ? [lineOf(mutation)] : [];
+  return mutation !== undefined && (names.length === 0 || names.includes(mutation.file)) ? [lineOf(mutation)] : [];
 });
 const unexplained = difference(survivors, explained);
 const gone = difference(explained, survivors);
 
 const count = (...statuses: string[]) => mutants.filter(({ status }) => statuses.includes(status)).length;
 const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-for (const line of unexplained) console.log(`survives and is not explained in ${DOCUMENT}:\n${line}`);
-for (const line of gone) console.log(`does not survive any more, but stands in ${DOCUMENT}:\n${line}`);
+for (const line of unexplained) console.log(`survives and is not listed in ${LIST}:\n${line}`);
+for (const line of gone) console.log(`does not survive any more, but stands in ${LIST}:\n${line}`);
 console.log(
   `${mutants.length - count("Ignored")} mutants, ${count("Killed")} killed, ${count("Timeout")} without end, ` +
     `${count("RuntimeError")} not loaded, ${survivors.length} survived; ${count("Ignored")} of texts left out; ` +

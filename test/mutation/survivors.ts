@@ -1,10 +1,18 @@
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "../..");
+/** Where code is changed: the layers that decide. */
+export const DECIDING = ["src/atproto/*.ts", "src/policy/*.ts", "src/verify/*.ts"];
 /**
- * The list of surviving mutants in docs/assurance.md: a line `- FILE FUNCTION: ORIGINAL → REPLACEMENT` for
- * each, every part in backticks, under a heading that says why no check is weaker for it. What follows is a
- * reason of its own.
+ * The list of surviving mutants: a line `- FILE FUNCTION: ORIGINAL → REPLACEMENT` for each, every part in
+ * backticks, under a heading for which docs/assurance.md says why no check is weaker. What follows is a reason
+ * of its own.
  */
+export const LIST = "test/mutation/survivors.md";
+
 export interface Mutation {
-  /** Path below the root. */
+  /** Its name alone, so that a line holds wherever the file is moved; no two files that decide have the same. */
   readonly file: string;
   /** The function or constant of the file's top level in which it lies. */
   readonly within: string;
@@ -20,9 +28,26 @@ export function lineOf({ file, within, original, replacement }: Mutation): strin
   return `- ${code(file)} ${code(within)}: ${code(original)} → ${code(replacement)}`;
 }
 
-/** The lines of the document that name a mutation. */
-export function linesOf(document: string): readonly string[] {
-  return document.split("\n").filter((line) => line.startsWith("- `src/"));
+/** The lines of the list that name a mutation. */
+export function listedLines(): readonly string[] {
+  return list().filter((line) => line.startsWith("- "));
+}
+
+/** The headings of the list. */
+export function listedReasons(): readonly string[] {
+  return list().flatMap((line) => /^## (.*)$/.exec(line)?.[1] ?? []);
+}
+
+function list(): readonly string[] {
+  return readFileSync(join(ROOT, LIST), "utf8").split("\n");
+}
+
+/** Paths below the root of the files that decide, by their names. */
+export function decidingFiles(): ReadonlyMap<string, string> {
+  const paths = globSync(DECIDING, { cwd: ROOT });
+  const files = new Map(paths.map((path) => [basename(path), path]));
+  if (files.size !== paths.length) throw new Error("two files that decide have the same name");
+  return files;
 }
 
 /** The parts of such a line. */

@@ -17,7 +17,7 @@ import { select } from "../../src/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
 import { writeBundle } from "../../src/verify/bundle.ts";
 import { NOTHING_REMEMBERED } from "../../src/verify/memory.ts";
-import { lineOf, linesOf, parseLine, shown } from "../mutation/survivors.ts";
+import { decidingFiles, lineOf, listedLines, listedReasons, parseLine, shown } from "../mutation/survivors.ts";
 import { withHostileTable } from "../support/hostile-peers.ts";
 
 // What the documents say and the code knows is compared here, so that neither changes alone.
@@ -157,14 +157,24 @@ describe("docs/spec.md", () => {
 });
 
 describe("docs/assurance.md", () => {
-  it("explains mutants of functions and text that are there", () => {
-    const listed = linesOf(read("docs/assurance.md"));
+  it("gives the reasons under which surviving mutants are listed", () => {
+    const reasons = section(read("docs/assurance.md"), "## Surviving mutants").matchAll(/^### (.*)$/gm);
+    expect(Array.from(reasons, ([, reason]) => reason)).toEqual(listedReasons());
+  });
+});
+
+describe("test/mutation/survivors.md", () => {
+  it("lists mutants of functions and text that are there", () => {
+    const files = decidingFiles();
+    const listed = listedLines();
     expect(listed.length).toBeGreaterThan(50);
     for (const line of listed) {
       const mutation = parseLine(line) ?? expect.fail(`cannot be read: ${line}`);
       expect(line.startsWith(lineOf(mutation)), line).toBe(true);
       const { file, within, original } = mutation;
-      const [, body = ""] = read(file).split(new RegExp(`\\b(?:function\\*?|const|class) [[{]?${within}\\b`));
+      const [, body = ""] = read(files.get(file) ?? expect.fail(line)).split(
+        new RegExp(`\\b(?:function\\*?|const|class) [[{]?${within}\\b`),
+      );
       expect(shown(body, Number.POSITIVE_INFINITY), line).toContain(original.replace(/…$/, ""));
     }
   });
