@@ -47,6 +47,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 const HTTP_FILE = "net/bun-fetch.ts";
 /** The only file that may shake hands beside it, for the reason of a failure; it sends nothing. */
 const HANDSHAKE_FILE = "net/tls-handshake.ts";
+/** The only file that may have a proxy connect to a host for that. */
+const TUNNEL_FILE = "net/tunnel.ts";
 /** The only file that may ask name servers; addresses are looked up by HTTP_FILE. */
 const DNS_FILE = "net/txt.ts";
 /** The only files that may run another program: the one that an administrator named for credentials; containerd's own. */
@@ -130,7 +132,7 @@ function boundaries(
     pure
       ? { regex: "^node:", message: "Below the purity line there is no clock, no disk and no network." }
       : {
-          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${file === JOURNAL_FILE || file === DIAL_FILE || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${file === HANDSHAKE_FILE ? "" : "tls|"}${FORBIDDEN_NODE})(?:/|$)`,
+          regex: `^node:(?:${file === DNS_FILE ? "" : "dns|"}${PROGRAM_FILES.includes(file) ? "" : "child_process|"}${[JOURNAL_FILE, DIAL_FILE, TUNNEL_FILE].includes(file) || PROBE_FILES.includes(file) ? "" : "net|"}${PROBE_FILES.includes(file) ? "" : "http|http2|"}${file === HANDSHAKE_FILE ? "" : "tls|"}${FORBIDDEN_NODE})(?:/|$)`,
           message: `The network is reached through ${HTTP_FILE} alone.`,
         },
   );
@@ -148,6 +150,7 @@ function layerRules(entry: string, pure: boolean) {
       JOURNAL_FILE,
       DIAL_FILE,
       HANDSHAKE_FILE,
+      TUNNEL_FILE,
     ]),
   ].filter((file) => file.startsWith(`${entry}/`));
   const imports = isFile

@@ -1,5 +1,6 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Deadline } from "../net/deadline.ts";
+import { HttpFailure } from "../net/exchange.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { RegistryClient } from "../registry/client.ts";
@@ -110,7 +111,9 @@ async function listAt(
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
   }
   const listing = await place.referrers();
-  const speaksNoTls = listing.gaps.some(({ code }) => code === "net.tls");
+  // Not whatever fails by its TLS: one that is not trusted must not be asked in the clear, nor a token server's failure count.
+  const { origin } = new URL(endpoint.root);
+  const speaksNoTls = listing.gaps.some(({ cause }) => cause instanceof HttpFailure && cause.noTlsAt === origin);
   return endpoint.plain === undefined || !speaksNoTls
     ? { place, listing }
     : listAt(endpoint.plain, subject, context, limits);

@@ -76,16 +76,24 @@ export type HttpFailureKind =
   | "tls" // the peer did not prove its name
   | "bad_response"; // truncated, too large, redirected where none is allowed, undecodable
 
+interface HttpFailureOptions extends ErrorOptions {
+  readonly isRedirected?: boolean;
+  readonly noTlsAt?: string | undefined;
+}
+
 /** Thrown by a {@link HttpClient}; nothing else is. An answered status, also 500, is no failure. */
 export class HttpFailure extends Error {
   readonly kind: HttpFailureKind;
   /** Whether the host that was asked answered with a redirect, and it failed behind that. */
   readonly isRedirected: boolean;
+  /** The origin that was asked, where it answers something else than TLS; absent where that is not known. */
+  readonly noTlsAt: string | undefined;
 
-  constructor(kind: HttpFailureKind, message: string, options?: ErrorOptions & { readonly isRedirected?: boolean }) {
+  constructor(kind: HttpFailureKind, message: string, options?: HttpFailureOptions) {
     super(message, options);
     this.name = "HttpFailure";
     this.kind = kind;
     this.isRedirected = options?.isRedirected === true;
+    this.noTlsAt = options?.noTlsAt;
   }
 }

@@ -1,12 +1,14 @@
 import type { NetworkAllow } from "../config/network-allow.ts";
 import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
-import { type FailedAttempt, firstAnswer } from "./attempts.ts";
+import { firstAnswer } from "./attempts.ts";
 import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
 import { HttpFailure, type HttpRequest, type PemFile } from "./exchange.ts";
-import { errorCode, failureKind, HANDSHAKE_FAILED, mostTelling } from "./failure.ts";
+import { errorCode, HANDSHAKE_FAILED } from "./failure.ts";
+import { hopFailure } from "./hop-failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
+import { bare, isIpLiteral, withHost } from "./url-host.ts";
 
 /** Addresses of one host that are tried: a name with a thousand of them opens no thousand connections. */
 const MAX_ADDRESSES = 6;
@@ -78,34 +80,8 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
   };
   const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
   if ("answer" in outcome) return outcome.answer;
-  const failed = proxy === undefined ? await explained(outcome.failed, base, tls.ca, exchange) : outcome.failed;
-  const kinds = failed.map((attempt) => ("error" in attempt ? failureKind(attempt.error) : "timeout"));
-  const by = proxy === undefined ? "" : `by the proxy ${proxy.host}: `;
-  throw new HttpFailure(mostTelling(kinds), `${by}${[...failed.map(describeAttempt), ...target.refused].join("; ")}`);
-}
-
-/** The same, with what is wrong at the first address that failed by its TLS: one is enough to say it. */
-async function explained(
-  failed: readonly FailedAttempt[],
-  { url, serverName }: Pick<CheckedRequest, "url" | "serverName">,
-  own: readonly PemFile[] | undefined,
-  { options, endsAt }: Exchange,
-): Promise<readonly FailedAttempt[]> {
-  const first = failed.findIndex(
-    ({ error }) => error !== undefined && !(error instanceof HttpFailure) && failureKind(error) === "tls",
-  );
-  const attempt = failed[first];
-  if (attempt === undefined) return failed;
-  const peer = {
-    host: attempt.address,
-    port: Number(url.port || 443),
-    ...(serverName !== undefined && { serverName }),
-    authorities: options.authorities.of(own),
-  };
-  const { describeTlsFailure } = await import("./tls-failure.ts");
-  const { kind, text } = await describeTlsFailure(errorCode(attempt.error), peer, endsAt - performance.now());
-  const { address, error: cause } = attempt;
-  return failed.with(first, { address, error: new HttpFailure(kind, text, { cause }) });
+  const asked = { ...base, proxy, authorities: () => options.authorities.of(tls.ca), refused: target.refused };
+  throw await hopFailure(outcome.failed, asked, exchange.endsAt - performance.now());
 }
 
 /** @throws HttpFailure where no address takes a connection within the time that the request has for that */
@@ -210,25 +186,4 @@ const NO_CONTEXT = "FailedToOpenSocket";
 function unusable(error: unknown, { client }: Pick<CheckedRequest, "client">): unknown {
   if (client === undefined) return error;
   return new HttpFailure("tls", "our client certificate or its key cannot be used", { cause: error });
-}
-
-function describeAttempt({ address, ...attempt }: FailedAttempt): string {
-  if (!("error" in attempt)) return `${address}: no answer`;
-  const { error } = attempt;
-  return `${address}: ${error instanceof HttpFailure ? error.message : errorCode(error)}`;
-}
-
-/** Whether the host is an address: the URL parser has brought every notation of one to these forms. */
-function isIpLiteral(url: URL): boolean {
-  return url.hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(url.hostname);
-}
-
-function bare(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, "");
-}
-
-function withHost(proxy: URL, address: string): string {
-  const pinned = new URL(proxy.href);
-  pinned.hostname = address.includes(":") ? `[${address}]` : address;
-  return pinned.href;
 }

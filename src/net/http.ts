@@ -50,6 +50,8 @@ async function withClock(request: HttpRequest, deadline: Deadline, options: Http
     throw new HttpFailure(kind, `${request.purpose} ${hostOf(request.url)}: ${said}${after}`, {
       cause: error,
       isRedirected,
+      // Behind a redirect it is another host, or one that has spoken TLS before.
+      ...(error instanceof HttpFailure && !isRedirected && { noTlsAt: error.noTlsAt }),
     });
   } finally {
     clearTimeout(ending);

@@ -10,6 +10,8 @@ export interface TlsFailure {
   readonly kind: HttpFailureKind;
   /** About the host, as the rest of a sentence. */
   readonly text: string;
+  /** Whether it answers something else than TLS. */
+  readonly speaksNoTls: boolean;
 }
 
 /** Most milliseconds that are spent on finding out what to say. */
@@ -35,7 +37,8 @@ const ALERTS: Readonly<Record<string, string>> = {
 
 /**
  * Says what is wrong with a host's TLS. Bun's fetch has one code for all handshakes that fail and shows no
- * certificate, so the host is asked for another handshake, which decides nothing.
+ * certificate, so the host is asked for another handshake. What follows from that is no more than the text, and that a
+ * host which speaks no TLS may be asked by http where that is listed.
  *
  * @param code of fetch's error
  * @param time milliseconds that are left
@@ -47,11 +50,12 @@ export async function describeTlsFailure(
 ): Promise<TlsFailure> {
   const seen = await shakeHands({ ...peer, time: Math.min(MOST, time) });
   const reason = code === HANDSHAKE_FAILED ? seen?.error : code;
-  if (reason === undefined) return { kind: "tls", text: `the TLS handshake failed (${code})` };
+  if (reason === undefined) return { kind: "tls", text: `the TLS handshake failed (${code})`, speaksNoTls: false };
   const [leaf] = seen?.chain ?? [];
   const named = leaf === undefined ? "its certificate" : `its certificate ${quoted(nameOf(leaf.subject))}`;
   const inner = explain(reason, named, leaf, peer.authorities.length);
-  return { kind: isOtherProtocol(reason) ? "bad_response" : "tls", text: `${inner} (${reason})` };
+  const kind = isOtherProtocol(reason) ? "bad_response" : "tls";
+  return { kind, text: `${inner} (${reason})`, speaksNoTls: isNoTls(reason) };
 }
 
 function explain(reason: string, named: string, leaf: PeerCertificate | undefined, authorities: number): string {
@@ -68,13 +72,16 @@ function explain(reason: string, named: string, leaf: PeerCertificate | undefine
     return `${named}, or who issued it, is not valid yet${dateOf(leaf?.valid_from)}: is the clock right?`;
   if (reason.endsWith("KEY_USAGE_BIT_INCORRECT"))
     return "its certificate's key usage forbids signing, which TLS needs: have it issued with digitalSignature";
-  if (reason.endsWith("WRONG_VERSION_NUMBER") || reason.endsWith("HTTP_REQUEST"))
-    return "it does not speak TLS at this port";
+  if (isNoTls(reason)) return "it does not speak TLS at this port";
   if (isOtherProtocol(reason)) return "it speaks no HTTP/1.1, perhaps HTTP/2 alone";
   const alert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3)(?:_ALERT)?_([A-Z_]+)$/.exec(reason)?.[1]?.toLowerCase();
   if (alert === undefined) return `${named} is refused`;
   const meaning = ALERTS[alert];
   return `it ended the handshake by the alert ${alert}${meaning === undefined ? "" : `: ${meaning}`}`;
+}
+
+function isNoTls(reason: string): boolean {
+  return reason.endsWith("WRONG_VERSION_NUMBER") || reason.endsWith("HTTP_REQUEST");
 }
 
 function isOtherProtocol(reason: string): boolean {

@@ -1,10 +1,13 @@
 import type { DetailedPeerCertificate } from "node:tls";
+import { openTunnel } from "./tunnel.ts";
 
 /** With whom, and who may vouch for it. */
 export interface Handshake {
   /** An address, or a name that the system resolves. */
   readonly host: string;
   readonly port: number;
+  /** URL of the proxy that leads there and looks the host up; its own host is a checked address. */
+  readonly proxy?: string;
   readonly serverName?: string;
   /** PEM texts. */
   readonly authorities: readonly string[];
@@ -27,17 +30,20 @@ const AFTERTHOUGHT = 200;
 
 /**
  * Shakes hands and hangs up: to see what Bun's fetch does not tell, for messages and for the doctor. Nothing is sent,
- * no certificate of ours is shown, and nothing follows from it: whether a host is trusted is fetch's own judgement.
+ * no certificate of ours is shown, and whether a host is trusted is fetch's own judgement.
  *
  * @returns never rejects; undefined where nothing was to be seen in time
  */
 export async function shakeHands(handshake: Handshake): Promise<HandshakeResult | undefined> {
-  const { host, port, serverName, authorities, time } = handshake;
+  const { host, port, proxy, serverName, authorities, time } = handshake;
   const { connect } = await import("node:tls"); // 7 ms of start-up that only a failure pays
+  const endsAt = performance.now() + time;
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const tunnel = proxy === undefined ? undefined : await openTunnel(proxy, authority, time);
+  if (proxy !== undefined && tunnel === undefined) return undefined;
   return new Promise((resolve) => {
     const socket = connect({
-      host,
-      port,
+      ...(tunnel ? { socket: tunnel } : { host, port }),
       ...(serverName !== undefined && { servername: serverName }),
       ca: [...authorities],
       allowPartialTrustChain: true,
@@ -49,15 +55,17 @@ export async function shakeHands(handshake: Handshake): Promise<HandshakeResult 
       clearTimeout(timer);
       resolve(result);
       socket.destroy();
+      tunnel?.destroy();
     };
-    let timer = setTimeout(end, time);
+    const left = Math.max(0, endsAt - performance.now());
+    let timer = setTimeout(end, left);
     socket.on("error", (error: NodeJS.ErrnoException) => end({ chain: [], error: error.code ?? error.name }));
     socket.once("secureConnect", () => {
       const chain = chainOf(socket.getPeerCertificate(true));
       const error = socket.authorizationError as unknown;
       if (typeof error === "string") return end({ chain, error });
       clearTimeout(timer);
-      timer = setTimeout(() => end({ chain }), Math.min(time, AFTERTHOUGHT));
+      timer = setTimeout(() => end({ chain }), Math.min(left, AFTERTHOUGHT));
     });
   });
 }

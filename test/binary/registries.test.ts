@@ -6,6 +6,7 @@ import { CertificateAuthority } from "../support/certificates.ts";
 import type { Override, RecordedRequest } from "../support/http-server.ts";
 import { SilentPort } from "../support/silent-port.ts";
 import { type Descriptor, INDEX_TYPE, SIGNATURE_TYPE, StandInRegistry } from "../support/stand-in-registry.ts";
+import { TwoFacedPort } from "../support/two-faced-port.ts";
 
 /** So many that the registry must name the signer: what is not found there is not found at all. */
 const crowd = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
@@ -579,6 +580,23 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
       expect(plain.requests).toEqual([]);
       expect(headline(await site.pull({ allow: ["127.0.0.0/8", plain.origin] }))).toBe(SIGNED);
       await Promise.all([secure.stop(), plain.stop()]);
+    });
+  });
+
+  it("not by http where they speak TLS and are not trusted", async () => {
+    await onSite(async (site) => {
+      const { world } = site;
+      world.registry.override("", { status: 500 });
+      const strange = new CertificateAuthority("stranger").issue({ names: ["127.0.0.1"] });
+      await using secure = await StandInRegistry.start({ tls: strange });
+      await using plain = await StandInRegistry.start();
+      site.sign(plain);
+      await using port = await TwoFacedPort.start(secure, plain);
+      world.write(`certs.d/${world.registry.authority}/ca.pem`, world.authority.cert);
+      site.hosts(`[host."http://${port.authority}"]\ncapabilities = ["pull"]\nca = "ca.pem"\n`);
+      const answered = await site.pull({ allow: ["127.0.0.0/8", `http://${port.authority}`] });
+      expect(answered.code).toBe(2);
+      expect(plain.requests).toEqual([]);
     });
   });
 

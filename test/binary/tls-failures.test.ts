@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
+import { StandInProxy } from "../support/stand-in-proxy.ts";
 import type { ProbeJob, ProbeReport, ProbeResult } from "./http-probe.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -141,6 +142,49 @@ describe.concurrent("the reason of a failed handshake", () => {
     );
     expect(await get(url)).toMatchObject({ kind: "tls", message: expect.stringContaining("UNABLE_TO_") });
     expect(connections).toBe(2);
+  });
+});
+
+describe("the reason of a handshake that failed through a proxy", () => {
+  const hidden = (url: string) => new URL(url).port;
+  it.each<[string, () => Promise<string>, string | undefined, RegExp]>([
+    [
+      "names the host behind it and its certificate",
+      () => serve(new CertificateAuthority("stranger").issue(NAMES)),
+      undefined,
+      /^PDS good\.example: good\.example, through the proxy 127\.0\.0\.1:\d+: .*"CN=good\.example", issued by "CN=stranger"/,
+    ],
+    [
+      "does so through one that wants a password",
+      () => serve(known.issue({ names: ["a.example"] })),
+      "user:p@ss",
+      /^PDS good\.example: good\.example, through the proxy [^ ]+: .* is for "DNS:a\.example" and not for this name/,
+    ],
+    [
+      "says that the host speaks no TLS",
+      plain,
+      undefined,
+      /good\.example, through the proxy [^ ]+: it does not speak TLS/,
+    ],
+  ])("%s", async (_, start, credentials, message) => {
+    const ports = { "good.example:443": Number(hidden(await start())) };
+    await using proxy = await StandInProxy.start({ ports, ...(credentials && { credentials }) });
+    const https = proxy.origin.replace(
+      "//",
+      credentials === undefined ? "//" : `//${credentials.replace("p@", "p%40")}@`,
+    );
+    const result = await get("https://good.example/", { proxy: { https, noProxy: [] } });
+    expect(result).toMatchObject({ kind: "tls", message: expect.stringMatching(message) });
+    expect(result.message).not.toContain("p@ss");
+  });
+
+  it("does not blame a host where the proxy itself wants TLS", async () => {
+    const authority = new URL(await serve(known.issue(NAMES))).port;
+    const https = `http://127.0.0.1:${authority}`;
+    const { kind, message } = await get("https://good.example/", { proxy: { https, noProxy: [] } });
+    expect(kind).not.toBe("tls");
+    expect(message).toContain(`by the proxy 127.0.0.1:${authority}: 127.0.0.1: `);
+    expect(message).not.toContain("through the proxy");
   });
 });
 

@@ -10,7 +10,7 @@ import {
 import type { StandInServer } from "./http-server.ts";
 
 /** Where an origin really is: a stand-in (plain http, 127.0.0.1), or how asking it fails. */
-export type Place = StandInServer | HttpFailureKind;
+export type Place = StandInServer | HttpFailureKind | "no TLS";
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 
@@ -60,6 +60,7 @@ export class LoopbackHttp {
   async #ask(url: string, request: HttpRequest, signal: AbortSignal, deadline: Deadline): Promise<HttpResponse> {
     const { origin, host, pathname, search } = new URL(url);
     const place = this.places.get(origin) ?? "unreachable";
+    if (place === "no TLS") throw new HttpFailure("tls", `${host}: ${place}`, { noTlsAt: origin });
     if (typeof place === "string") throw new HttpFailure(place, `${host}: ${place}`);
     return deadline.track(`${request.purpose} ${host}`, async () => {
       try {

@@ -148,11 +148,30 @@ describe("searchRegistry, through mirrors", () => {
   it("by http where one does not speak TLS and may be asked so", async () => {
     await using site = await Mirrored.start(1);
     site.mirrors[0]?.attach(REPOSITORY, IMAGE, by(A));
-    site.world.http.places.set("https://mirror0.example", "tls");
+    site.world.http.places.set("https://mirror0.example", "no TLS");
     site.world.http.places.set("http://mirror0.example", site.mirrors[0] as StandInRegistry);
     const plain = { root: "http://mirror0.example/v2", host: "mirror0" };
     expect(brief(await site.search(1, { plain }))).toEqual([A]);
-    site.world.http.places.set("https://mirror0.example", "unreachable");
-    expect(brief(await site.search(1, { plain }))).toEqual(["registry.unreachable"]);
+    // It speaks TLS and is not trusted, or nothing is known of what it speaks.
+    for (const [place, code] of [
+      ["tls", "net.tls"],
+      ["unreachable", "registry.unreachable"],
+    ] as const) {
+      site.world.http.places.set("https://mirror0.example", place);
+      expect(brief(await site.search(1, { plain }))).toEqual([code]);
+    }
+  });
+
+  it("not by http where it is their token server that speaks no TLS", async () => {
+    await using site = await Mirrored.start(1);
+    const [mirror] = site.mirrors as [StandInRegistry];
+    mirror.attach(REPOSITORY, IMAGE, by(A));
+    const challenge = { "www-authenticate": 'Bearer realm="https://auth.example/token"' };
+    mirror.override("/v2/", { status: 401, headers: challenge });
+    site.world.http.places.set("https://auth.example", "no TLS");
+    site.world.http.places.set("http://mirror0.example", mirror);
+    const plain = { root: "http://mirror0.example/v2", host: "mirror0" };
+    expect(brief(await site.search(1, { plain }))).toEqual(["net.tls"]);
+    expect(site.world.http.origins).not.toContain("http://mirror0.example");
   });
 });
