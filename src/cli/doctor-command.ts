@@ -29,7 +29,8 @@ import { seeAsContainerd } from "./as-containerd.ts";
 import { type Glass, readGlass } from "./break-glass.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { sandboxOf } from "./containerd-config.ts";
-import { onlineContext, readAuthorities } from "./online.ts";
+import type { ShowChain } from "./doctor-services.ts";
+import { httpOptions, onlineContext, readAuthorities } from "./online.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText } from "./report.ts";
@@ -196,7 +197,11 @@ async function policyAndServices(
     const findings = checkPolicy(question, source.path, sandboxOf(containerd));
     if (asked.offline) return findings;
     const { checkServices } = await import("./doctor-services.ts");
-    return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge)))];
+    const { showChain } = await import("../net/shown-chain.ts");
+    // What cannot be used of the certificate authorities is said by checks of its own.
+    const options = httpOptions(config, () => {});
+    const show: ShowChain = (request) => showChain(request, options);
+    return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge), show))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     return [problem("policy", error.message, whatFollows(asked.glass))];

@@ -1,8 +1,11 @@
+import { didWebHost, isPlc } from "../atproto/syntax.ts";
 import { askIdentities } from "../collect/ask-identities.ts";
 import type { CollectContext } from "../collect/context.ts";
 import type { Config } from "../config/config.ts";
 import { type CheckResult, ok, problem, warning } from "../doctor/check.ts";
+import { checkSignatures } from "../doctor/signature-checks.ts";
 import { HttpFailure, type HttpRequest } from "../net/exchange.ts";
+import type { ShownChain } from "../net/shown-chain.ts";
 import { isJudging } from "../policy/finding.ts";
 import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
 import { signersOfAll } from "../policy/signer-refs.ts";
@@ -16,17 +19,27 @@ const TIMEOUT = 3_000;
 /** HTTP statuses of a service that cannot serve now; 501 is that of one that knows no such question. */
 const UNABLE = new Set([429, 500, 502, 503, 504]);
 
+/** A service that answers, as far as its TLS is concerned. */
+type Service = Pick<HttpRequest, "url" | "originMayBePrivate" | "tls">;
+/** Looks at the certificates by which a service proves its name. */
+export type ShowChain = (service: Service) => Promise<ShownChain>;
+
 /** Whether the services that the policy makes pulls depend on can be reached from here, as a pull would. */
 export async function checkServices(
   policy: TrustPolicy,
   config: Config,
   context: CollectContext,
+  show: ShowChain,
 ): Promise<readonly CheckResult[]> {
   const [signers, registries] = [signersOf(policy, context.now()), registriesOf(policy)];
+  const answering = new Map<string, Service>();
+  const answered = (service: Service): void => void answering.set(new URL(service.url).origin, service);
   const [ofSigners, ofRegistries] = await Promise.all([
-    checkSigners(signers.slice(0, MAX_SIGNERS), context),
-    Promise.all(registries.slice(0, MAX_REGISTRIES).map((host) => checkRegistry(host, context))),
+    checkSigners(signers.slice(0, MAX_SIGNERS), context, answered),
+    Promise.all(registries.slice(0, MAX_REGISTRIES).map((host) => checkRegistry(host, context, answered))),
   ]);
+  const verified = [...answering].filter(([origin, { tls }]) => origin.startsWith("https:") && !tls?.skipVerify);
+  const shown = await Promise.all(verified.map(async ([origin, service]) => [origin, await show(service)] as const));
   const none = signers.length === 0 ? [ok("signers", "the policy trusts nobody, so nobody is asked who they are")] : [];
   const directories = config.plcDirectories.join(", ");
   return [
@@ -35,6 +48,7 @@ export async function checkServices(
     ...notAsked("identity", "signers", signers.length - MAX_SIGNERS),
     ...ofRegistries,
     ...notAsked("registry", "registries", registries.length - MAX_REGISTRIES),
+    ...checkSignatures(new Map(shown)),
   ];
 }
 
@@ -60,6 +74,7 @@ function registriesOf({ rules }: TrustPolicy): readonly string[] {
 async function checkSigners(
   signers: readonly TrustedSigner[],
   context: CollectContext,
+  answered: (service: Service) => void,
 ): Promise<readonly CheckResult[]> {
   const identities = await askIdentities(
     signers.map(({ did }) => did),
@@ -76,9 +91,11 @@ async function checkSigners(
         "pulls of what they signed are refused until it can",
       );
     pdses.add(identity.pds);
+    const asked = isPlc(did) ? context.config.plcDirectories : [`https://${didWebHost(did)}`];
+    for (const url of asked) answered({ url, originMayBePrivate: false });
     return ok("identity", `${did} is proven; key ${identity.key.didKey}, PDS ${identity.pds}`);
   });
-  return [...findings, ...(await Promise.all([...pdses].map((pds) => checkPds(pds, context))))];
+  return [...findings, ...(await Promise.all([...pdses].map((pds) => checkPds(pds, context, answered))))];
 }
 
 function withDirectory(finding: CheckResult, directories: string): CheckResult {
@@ -87,8 +104,13 @@ function withDirectory(finding: CheckResult, directories: string): CheckResult {
     : finding;
 }
 
-async function checkPds(pds: string, context: CollectContext): Promise<CheckResult> {
-  const found = await reach({ url: `${pds}/xrpc/_health`, purpose: "PDS", originMayBePrivate: false }, context);
+async function checkPds(
+  pds: string,
+  context: CollectContext,
+  answered: (service: Service) => void,
+): Promise<CheckResult> {
+  const request = { url: `${pds}/xrpc/_health`, purpose: "PDS", originMayBePrivate: false };
+  const found = await reach(request, context, answered);
   if (found === undefined) return ok("pds", `${pds} answers`);
   return problem(
     "pds",
@@ -97,7 +119,11 @@ async function checkPds(pds: string, context: CollectContext): Promise<CheckResu
   );
 }
 
-async function checkRegistry(host: string, context: CollectContext): Promise<CheckResult> {
+async function checkRegistry(
+  host: string,
+  context: CollectContext,
+  answered: (service: Service) => void,
+): Promise<CheckResult> {
   const { all, problems } = context.registries.endpoints({ host });
   const tried = await Promise.all(
     all.map(async ({ root, unusable, tls, headers, plain }) => {
@@ -108,9 +134,9 @@ async function checkRegistry(host: string, context: CollectContext): Promise<Che
         ...(tls && { tls }),
         ...(headers && { headers }),
       };
-      const why = unusable ?? (await reach(request, context));
+      const why = unusable ?? (await reach(request, context, answered));
       if (why === undefined || plain === undefined) return { root, why };
-      return { root: plain.root, why: await reach({ ...request, url: `${plain.root}/` }, context) };
+      return { root: plain.root, why: await reach({ ...request, url: `${plain.root}/` }, context, answered) };
     }),
   );
   const failed = tried.flatMap(({ root, why }) => (why === undefined ? [] : [`${root}: ${why}`]));
@@ -127,13 +153,17 @@ async function checkRegistry(host: string, context: CollectContext): Promise<Che
 async function reach(
   request: Pick<HttpRequest, "url" | "purpose" | "originMayBePrivate" | "tls" | "headers">,
   { http, deadline }: CollectContext,
+  answered: (service: Service) => void,
 ): Promise<string | undefined> {
   try {
     const limits = { accept: "*/*", maxBytes: 64 * 1024, timeout: TIMEOUT, maxRedirects: 0 };
     const { status } = await http({ ...request, ...limits }, deadline);
+    answered(request);
     return UNABLE.has(status) ? `it answers with status ${status}` : undefined;
   } catch (error) {
     // No redirect is followed here, and a redirect is an answer.
-    return error instanceof HttpFailure && error.isRedirected ? undefined : (error as Error).message;
+    if (!(error instanceof HttpFailure && error.isRedirected)) return (error as Error).message;
+    answered(request);
+    return undefined;
   }
 }

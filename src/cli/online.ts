@@ -6,6 +6,7 @@ import { sha256Hex } from "../encoding/sha256.ts";
 import { Authorities } from "../net/authorities.ts";
 import type { Deadline } from "../net/deadline.ts";
 import type { PemFile } from "../net/exchange.ts";
+import type { HttpClientOptions } from "../net/hop.ts";
 import { createHttpClient } from "../net/http.ts";
 import { proxiesOf } from "../net/proxy.ts";
 import { readSystemRoots } from "../net/system-roots.ts";
@@ -43,15 +44,7 @@ export function onlineContext(config: Config, host: HostProcess, memory = openMe
   const report = (warning: string): void => host.warn(warning);
   return {
     ...memory,
-    http: host.exchanges.counted(
-      createHttpClient({
-        version: VERSION,
-        allow: config.network,
-        proxies: proxiesOf(config.proxy, process.env),
-        authorities: new Authorities(() => readSystemRoots(process.env), config.caFiles.map(readAuthorities), report),
-        skipVerify: config.skipVerify,
-      }),
-    ),
+    http: host.exchanges.counted(createHttpClient(httpOptions(config, report))),
     txt: createTxtLookup(),
     deadline,
     config,
@@ -61,6 +54,17 @@ export function onlineContext(config: Config, host: HostProcess, memory = openMe
       endpoints: (name) => endpointsOf(name, config, report),
       credentials: credentialSource(config.registryCredentials, { ...process.env }, deadline, report),
     },
+  };
+}
+
+/** Of whom requests are made, and who may vouch for a host. @param report told of certificates that are not used */
+export function httpOptions(config: Config, report: (warning: string) => void): HttpClientOptions {
+  return {
+    version: VERSION,
+    allow: config.network,
+    proxies: proxiesOf(config.proxy, process.env),
+    authorities: new Authorities(() => readSystemRoots(process.env), config.caFiles.map(readAuthorities), report),
+    skipVerify: config.skipVerify,
   };
 }
 

@@ -98,10 +98,10 @@ async function checkDial(addresses: readonly string[], url: URL, { request, sign
 const NOTHING_REFUSED = { checked: [], refused: [] } as const;
 
 /** A host's addresses that may be contacted, and why others may not. */
-async function checkedAddresses(
+export async function checkedAddresses(
   url: URL,
   mayBePrivate: boolean,
-  exchange: Exchange,
+  exchange: Pick<Exchange, "options" | "signal">,
 ): Promise<{ readonly checked: readonly string[]; readonly refused: readonly string[] }> {
   const { allow } = exchange.options;
   const found = isIpLiteral(url) ? [bare(url)] : await lookUp(url.hostname, exchange);
@@ -112,7 +112,10 @@ async function checkedAddresses(
   return { checked: interleaveFamilies(checked).slice(0, MAX_ADDRESSES), refused };
 }
 
-async function lookUp(host: string, { options, signal }: Exchange): Promise<readonly string[]> {
+async function lookUp(
+  host: string,
+  { options, signal }: Pick<Exchange, "options" | "signal">,
+): Promise<readonly string[]> {
   const resolve = options.resolve ?? resolveByBun;
   let found: readonly string[];
   try {

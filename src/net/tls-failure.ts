@@ -52,7 +52,7 @@ export async function describeTlsFailure(
   const reason = code === HANDSHAKE_FAILED ? seen?.error : code;
   if (reason === undefined) return { kind: "tls", text: `the TLS handshake failed (${code})`, speaksNoTls: false };
   const [leaf] = seen?.chain ?? [];
-  const named = leaf === undefined ? "its certificate" : `its certificate ${quoted(nameOf(leaf.subject))}`;
+  const named = leaf === undefined ? "its certificate" : `its certificate ${describeName(leaf.subject)}`;
   const inner = explain(reason, named, leaf, peer.authorities.length);
   const kind = isOtherProtocol(reason) ? "bad_response" : "tls";
   return { kind, text: `${inner} (${reason})`, speaksNoTls: isNoTls(reason) };
@@ -60,7 +60,7 @@ export async function describeTlsFailure(
 
 function explain(reason: string, named: string, leaf: PeerCertificate | undefined, authorities: number): string {
   if (UNTRUSTED.has(reason)) {
-    const issuer = leaf === undefined ? "" : `, issued by ${quoted(nameOf(leaf.issuer))},`;
+    const issuer = leaf === undefined ? "" : `, issued by ${describeName(leaf.issuer)},`;
     return `${named}${issuer} leads to none of the ${authorities} authorities that are trusted for it: name its authority in network.caFiles or as ca in hosts.toml, or have it send its intermediate certificates`;
   }
   if (reason === "ERR_TLS_CERT_ALTNAME_INVALID" || reason === "HOSTNAME_MISMATCH") {
@@ -88,11 +88,10 @@ function isOtherProtocol(reason: string): boolean {
   return reason.endsWith("ALERT_NO_APPLICATION_PROTOCOL");
 }
 
-/** Attacker-controlled: `CN=a, O=b`. */
-function nameOf(name: PeerCertificate["subject"]): string {
-  return Object.entries(name)
-    .map(([key, value]) => `${key}=${String(value)}`)
-    .join(", ");
+/** Quoted, as `"CN=a, O=b"`. @param name attacker-controlled */
+export function describeName(name: PeerCertificate["subject"]): string {
+  const parts = Object.entries(name).map(([key, value]) => `${key}=${String(value)}`);
+  return quoted(parts.join(", "));
 }
 
 function quoted(text: string): string {

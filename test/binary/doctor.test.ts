@@ -1,47 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ask, type World } from "../support/binary.ts";
-import { withCache } from "../support/caching-world.ts";
+import type { World } from "../support/binary.ts";
+import { doctor, healthy, policyFor } from "../support/doctor.ts";
 
 // What the doctor says of this node and of the services that a policy names. Of containerd: test/containerd/doctor.test.ts.
-
-interface Finding {
-  readonly level: string;
-  readonly name: string;
-  readonly found: string;
-  readonly advice?: string;
-}
-
-/** @param programs scripts of the shell that it finds in its PATH, by their names */
-async function doctor(world: World, programs: Readonly<Record<string, string>> = {}) {
-  for (const [name, script] of Object.entries(programs)) world.write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
-  const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`];
-  const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin` } });
-  const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
-  const of = (name: string) => findings.filter((finding) => finding.name === name);
-  return { findings, of, levels: (name: string) => of(name).map(({ level }) => level) };
-}
-
-/** A node as it should be, but for containerd. */
-const healthy = (test: (world: World) => Promise<void>) =>
-  withCache(async (world) => {
-    world.configure({
-      ...world.settings,
-      cacheEnabled: true,
-      decisionLog: world.write("log/decisions.log", ""),
-      metricsFile: `${world.folder}/m.prom`,
-    });
-    world.policy(policyOf(world, [world.signer.did]));
-    world.pds.override("/xrpc/_health", { status: 200, body: "{}" });
-    await test(world);
-  });
-
-const policyOf = (world: World, dids: readonly string[], hosts = [world.registry.authority]) =>
-  JSON.stringify({
-    version: 1,
-    trustedDIDs: dids,
-    policies: [{ name: "all", scope: hosts.map((host) => `${host}/**`), action: "enforce", require: { owner: "any" } }],
-    default: "deny",
-  });
 
 describe.concurrent("the doctor", () => {
   it("looks at all that a pull depends on, here and elsewhere", async () => {
@@ -100,7 +61,7 @@ describe.concurrent("the doctor", () => {
   it("takes a redirect for an answer, and the word in the name of a host that is not there for nothing", async () => {
     await healthy(async (world) => {
       world.registry.override("", { status: 307, headers: { location: "https://elsewhere.invalid/" } });
-      world.policy(policyOf(world, [world.signer.did], [world.registry.authority, "redirect.invalid"]));
+      world.policy(policyFor(world, [world.signer.did], [world.registry.authority, "redirect.invalid"]));
       expect((await doctor(world)).levels("registry")).toEqual(["ok", "warning"]);
     });
   });
@@ -121,7 +82,7 @@ describe.concurrent("the doctor", () => {
     await healthy(async (world) => {
       const strangers = Array.from({ length: 6 }, (_, i) => `did:plc:${"abcdef"[i]?.repeat(24)}`);
       const hosts = Array.from({ length: 7 }, (_, i) => `127.0.0.1:${i + 1}`);
-      world.policy(policyOf(world, [world.signer.did, ...strangers], hosts));
+      world.policy(policyFor(world, [world.signer.did, ...strangers], hosts));
       const { of } = await doctor(world);
       expect(of("identity")).toHaveLength(6);
       expect(of("identity").at(-1)).toMatchObject({ level: "warning", found: "2 more signers were not asked" });

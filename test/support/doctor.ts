@@ -1,0 +1,41 @@
+import { ask, type World } from "./binary.ts";
+import { withCache } from "./caching-world.ts";
+
+export interface Finding {
+  readonly level: string;
+  readonly name: string;
+  readonly found: string;
+  readonly advice?: string;
+}
+
+/** @param programs scripts of the shell that it finds in its PATH, by their names */
+export async function doctor(world: World, programs: Readonly<Record<string, string>> = {}) {
+  for (const [name, script] of Object.entries(programs)) world.write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
+  const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`];
+  const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin` } });
+  const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
+  const of = (name: string) => findings.filter((finding) => finding.name === name);
+  return { findings, of, levels: (name: string) => of(name).map(({ level }) => level) };
+}
+
+/** A node as it should be, but for containerd. */
+export const healthy = (test: (world: World) => Promise<void>) =>
+  withCache(async (world) => {
+    world.configure({
+      ...world.settings,
+      cacheEnabled: true,
+      decisionLog: world.write("log/decisions.log", ""),
+      metricsFile: `${world.folder}/m.prom`,
+    });
+    world.policy(policyFor(world, [world.signer.did]));
+    world.pds.override("/xrpc/_health", { status: 200, body: "{}" });
+    await test(world);
+  });
+
+export const policyFor = (world: World, dids: readonly string[], hosts = [world.registry.authority]) =>
+  JSON.stringify({
+    version: 1,
+    trustedDIDs: dids,
+    policies: [{ name: "all", scope: hosts.map((host) => `${host}/**`), action: "enforce", require: { owner: "any" } }],
+    default: "deny",
+  });
