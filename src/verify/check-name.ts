@@ -70,7 +70,7 @@ function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHo
   }
 }
 
-function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts }: CheckInput): void {
+function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts, gaps }: CheckInput): void {
   if (rule.requirement.tag === "any") return;
   const { name } = subject;
   if (subject.tag === undefined) {
@@ -78,7 +78,10 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrH
     if (name.digest !== undefined) return;
     reject("tag.absent", `${name.host}/${name.path} has neither a tag nor a digest`);
   }
-  if (tag === undefined) reject("pds.unreachable", `there is no proof about the tag "${subject.tag}"`);
+  if (tag === undefined) {
+    const gap = gaps.find((one) => one.service === "pds" && one.signer === signer);
+    reject(gap?.code ?? "pds.unreachable", gap?.detail ?? notSaved(subject.tag));
+  }
   if ("code" in tag) reject(tag.code, `about the tag "${subject.tag}": ${tag.detail}`);
   if (tag.claim === undefined) reject("tag.absent", `the repo of ${signer} holds no record ${tag.address}`);
   const repository = atcrName(name, atcrHosts)?.repository ?? claim.repository;
@@ -86,4 +89,9 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrH
     const found = `"${tag.claim.repository}:${tag.claim.tag}"`;
     reject("tag.mismatch", `the record ${tag.address} is about ${found}, expected "${repository}:${subject.tag}"`);
   }
+}
+
+/** Evidence without an answer about the tag and without a gap: that of a pull that did not ask for it. */
+function notSaved(tag: string): string {
+  return `the evidence has no answer about the tag "${tag}", as it was gathered without asking for one; save it again where the rule says "tag: match"`;
 }

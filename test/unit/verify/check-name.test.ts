@@ -190,6 +190,20 @@ describe("checkName on the tag", () => {
     expect(tagged(tag)).toBe(expected);
   });
 
+  it("says why an answer is missing, and where none was asked for that this is so", () => {
+    const missing = (...gaps: readonly Gap[]) => tagged(undefined, { gaps });
+    expect(missing(gap("pds.bad_response", DID))).toBe("pds.bad_response");
+    expect(missing(gap("net.deadline", DID, "pds"))).toBe("net.deadline");
+    const others = [
+      gap("pds.bad_response", OTHER),
+      gap("identity.bad_response", DID, "identity"),
+      gap("registry.unreachable"),
+    ];
+    expect(missing(...others)).toBe("pds.unreachable");
+    const about = { requirement: { tag: "match", owner: "any" }, subject: { tag: "v1" } } as const;
+    expect(raw({ ...about, gaps: others })).toThrow("gathered without asking for one");
+  });
+
   it("takes the repository from the name on the hosts of ATCR, and from the record elsewhere", () => {
     const path = "alice.test/team/app";
     const requirement = { tag: "match", owner: "any", repository: "any" } as const;
