@@ -1,4 +1,5 @@
 import { accessSync, constants } from "node:fs";
+import { isPlc } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { checkAdded, checkBinDir } from "../doctor/bin-dir-checks.ts";
@@ -7,9 +8,11 @@ import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { NOTHING } from "../logging/metrics.ts";
 import { countDecision } from "../logging/metrics-file.ts";
+import { Deadline } from "../net/deadline.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf } from "../node/bin-dir.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 import { ENTRY, nearest, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
+import type { PolicyQuestion } from "../policy/finding.ts";
 import { reject } from "../rejection.ts";
 import { VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
@@ -18,11 +21,16 @@ import { sandboxOf, usualSandbox } from "./containerd-config.ts";
 import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { placeText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { ...LINK_OPTIONS, force: "flag" } as const;
 /** What would block pulls, or make the link one that containerd does not follow. */
 const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
+/** Findings about a signer, none of whose signatures can count. */
+const CANNOT_SIGN = new Set(["identity-unknown", "identity-closed"]);
+/** Milliseconds for asking about the signers: the image of a node may be made without a network. */
+const TIME_FOR_DIRECTORIES = 5_000;
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
 export async function enableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
@@ -63,6 +71,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, args, edge);
   }
 
+  findings.push(...(await checkDids(question, config, edge)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
   const isAsked = !findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name));
@@ -70,6 +79,22 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
   const summary = `${link}: ${asked}. ${ofPolicy[0]?.found ?? ""}. To see it proven run: atcr-verify doctor --probe`;
   return tellOfLink({ changed, binDir, program, findings, summary }, args, edge);
+}
+
+/**
+ * What the directories say of the signers: whom none knows, or who closed their identity, can sign nothing. That is a
+ * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
+ */
+async function checkDids(question: PolicyQuestion, config: Config, edge: ProcessEdge): Promise<readonly CheckResult[]> {
+  const { checkSigners, trustedNow } = await import("./policy-identities.ts");
+  const dids = trustedNow(question).filter(isPlc);
+  const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
+  const found = await checkSigners(dids, question, config, edge, deadline);
+  return found
+    .filter(({ name }) => CANNOT_SIGN.has(name))
+    .map(({ name, message, advice, place }) =>
+      warning(name, place === undefined ? message : `${placeText(place)}: ${message}`, advice),
+    );
 }
 
 function effectiveBinDir(containerd: Containerd): string {

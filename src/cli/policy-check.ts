@@ -2,18 +2,15 @@ import type { Config } from "../config/config.ts";
 import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { formatReference, normaliseReference } from "../oci/reference.ts";
-import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
+import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
 import { findingsInOrder, lintPolicy } from "../policy/lint.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { signersOfAll } from "../policy/signer-refs.ts";
-import { isLasting } from "../policy/standing.ts";
 import { reject } from "../rejection.ts";
 import { codeFrame } from "./code-frame.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
 import { type SandboxImage, sandboxImageOf } from "./containerd-config.ts";
 import { type PolicySource, policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText } from "./report.ts";
+import { amount, jsonText, placeText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = {
@@ -25,8 +22,6 @@ const OPTIONS = {
   "no-sandbox": "flag",
 } as const;
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
-/** Most identities that are asked for: a policy may name 10,000. */
-const MAX_IDENTITIES = 500;
 /** How much later than the network's the whole time ends, in milliseconds, for work that asks nobody. */
 const OWN_WORK = 30_000;
 
@@ -78,30 +73,11 @@ async function checkIdentities(
   config: Config,
   edge: ProcessEdge,
 ): Promise<readonly PolicyFinding[]> {
-  const dids = trustedNow(question.policy, question.now);
-  if (dids.length === 0) return [];
-  const asked = dids.slice(0, MAX_IDENTITIES);
-  edge.diagnose(`asking for the identities of ${amount(asked.length, "signer")}; with --offline nobody is asked`);
-  const [{ onlineContext }, { askIdentities }, { lintIdentities }] = await Promise.all([
-    import("./online.ts"),
-    import("../collect/ask-identities.ts"),
-    import("../policy/lint-identities.ts"),
-  ]);
-  const context = { ...onlineContext(config, edge), deadline: new Deadline(config.deadline) };
-  const findings = lintIdentities(question, await askIdentities(asked, context));
-  return asked.length === dids.length ? findings : [...findings, notAsked(dids.length - asked.length)];
-}
-
-/** Those whose identities matter to some image, each once. */
-function trustedNow(policy: TrustPolicy, now: number) {
-  const { rules, everyone, fallback } = policy;
-  const signers = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
-  return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
-}
-
-function notAsked(count: number): PolicyFinding {
-  const message = `the identities of ${amount(count, "signer")} were not asked for: ${MAX_IDENTITIES} are at most`;
-  return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
+  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("./policy-identities.ts");
+  const dids = trustedNow(question);
+  const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
+  if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);
+  return checkSigners(dids, question, config, edge, new Deadline(config.deadline));
 }
 
 interface Result {
@@ -119,7 +95,7 @@ function counted(findings: readonly PolicyFinding[]) {
 function toText({ source, findings, sandbox }: Result): string {
   const { errors, warnings } = counted(findings);
   const blocks = findings.map(({ severity, name, message, advice, place }) => {
-    const where = place === undefined ? source.path : `${place.file}:${place.line}:${place.column}`;
+    const where = place === undefined ? source.path : placeText(place);
     const frame = place === undefined ? "" : codeFrame(place);
     return `${printable(`${where}: ${severity}: ${message} [${name}]`)}\n${frame}  ${printable(advice)}\n\n`;
   });
@@ -127,10 +103,6 @@ function toText({ source, findings, sandbox }: Result): string {
   const about = sandbox === undefined ? "" : `; sandbox image ${formatReference(sandbox.name)} (${sandbox.from})`;
   const summary = `${source.path}: ${amount(errors, "error")}, ${amount(warnings, "warning")}; ${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}${about}`;
   return `${blocks.join("")}${printable(summary)}\n`;
-}
-
-function amount(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function toJson({ source, findings, strict, sandbox }: Result) {

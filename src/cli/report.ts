@@ -56,6 +56,16 @@ export function jsonReport(answer: Answer, subject: Subject | undefined): string
   return jsonText(report);
 }
 
+/** A count and what is counted. */
+export function amount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** A place as editors and terminals take it. */
+export function placeText({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
+
 /** A value as JSON for machines: ASCII alone. */
 export function jsonText(value: unknown): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;

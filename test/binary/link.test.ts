@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, Bench, BINARY } from "../support/binary.ts";
+import { ask, Bench, BINARY, World } from "../support/binary.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 
 // enable and disable on a node whose containerd is stopped, or can only be asked for its configuration.
@@ -10,7 +10,12 @@ const isRoot = requirement("enable and doctor of a user who is not root", missin
 
 interface Said {
   readonly changed: boolean;
-  readonly findings: readonly { readonly level: string; readonly name: string; readonly advice?: string }[];
+  readonly findings: readonly {
+    readonly level: string;
+    readonly name: string;
+    readonly found: string;
+    readonly advice?: string;
+  }[];
   readonly summary: string;
   readonly removed: readonly string[];
   readonly standing: readonly string[];
@@ -91,6 +96,44 @@ describe("enable", () => {
     const doctor = await node.runThrough(through, "doctor", "--offline");
     const folders = doctor.said.findings.filter(({ name }) => name === "state-folder" || name === "cache-folder");
     expect(folders.map(({ level }) => level)).toEqual(["warning", "warning"]);
+  });
+});
+
+describe("enable, with signers who cannot sign", () => {
+  it("places the link, and names file, line and DID of whom no directory knows", async () => {
+    const world = await World.start();
+    try {
+      const stranger = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz";
+      const policy = world.policy(
+        `version: 1\ntrustedDIDs:\n  ${world.signer.did}: {}\n  ${stranger}: {}\n  did:web:nowhere.example: {}\npolicies: [{name: a, scope: "**/*", action: audit}]\n`,
+      );
+      const enable = async (folder: string) => {
+        const args = ["--bin-dir", join(world.folder, folder), "--address", join(world.folder, "none.sock")];
+        const env = { ...world.env, PATH: world.folder };
+        const { code, stdout } = await ask(["enable", "--output", "json", ...args], { env });
+        const said = JSON.parse(stdout) as Said;
+        return { code, changed: said.changed, found: said.findings.filter(({ name }) => name.startsWith("identity")) };
+      };
+      world.plc.forget();
+      const unknown = await enable("first");
+      expect(unknown).toMatchObject({ code: 0, changed: true });
+      expect(unknown.found).toEqual([
+        expect.objectContaining({ level: "warning", name: "identity-unknown", advice: expect.stringContaining("DID") }),
+      ]);
+      expect(unknown.found[0]?.found).toContain(`${policy}:4:3: `);
+      expect(unknown.found[0]?.found).toContain(stranger);
+      expect(world.plc.count()).toBe(2);
+
+      await world.signer.log.tombstone({ at: Date.now() });
+      const closed = await enable("second");
+      expect(closed.found.map(({ name }) => name)).toEqual(["identity-closed", "identity-unknown"]);
+
+      // In the making of a node's image there may be no network.
+      await world.plc.stop();
+      expect(await enable("third")).toEqual({ code: 0, changed: true, found: [] });
+    } finally {
+      await world.stop();
+    }
   });
 });
 

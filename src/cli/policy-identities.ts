@@ -1,0 +1,41 @@
+import type { Did } from "../atproto/syntax.ts";
+import { askIdentities } from "../collect/ask-identities.ts";
+import type { Config } from "../config/config.ts";
+import type { Deadline } from "../net/deadline.ts";
+import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
+import { lintIdentities } from "../policy/lint-identities.ts";
+import { signersOfAll } from "../policy/signer-refs.ts";
+import { isLasting } from "../policy/standing.ts";
+import type { HostProcess } from "./host-process.ts";
+import { onlineContext } from "./online.ts";
+import { amount } from "./report.ts";
+
+/** Most identities that are asked for: a policy may name 10,000. */
+export const MAX_IDENTITIES = 500;
+
+/** Those whose identities matter to some image, each once. */
+export function trustedNow({ policy, now }: PolicyQuestion): readonly Did[] {
+  const { rules, everyone, fallback } = policy;
+  const signers = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
+  return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
+}
+
+/** What is wrong with a policy as far as the identities of its signers say. @param deadline for all that is asked */
+export async function checkSigners(
+  dids: readonly Did[],
+  question: PolicyQuestion,
+  config: Config,
+  host: HostProcess,
+  deadline: Deadline,
+): Promise<readonly PolicyFinding[]> {
+  if (dids.length === 0) return [];
+  const asked = dids.slice(0, MAX_IDENTITIES);
+  const context = { ...onlineContext(config, host), deadline };
+  const findings = lintIdentities(question, await askIdentities(asked, context));
+  return asked.length === dids.length ? findings : [...findings, notAsked(dids.length - asked.length)];
+}
+
+function notAsked(count: number): PolicyFinding {
+  const message = `the identities of ${amount(count, "signer")} were not asked for: ${MAX_IDENTITIES} are at most`;
+  return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
+}
