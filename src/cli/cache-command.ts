@@ -1,5 +1,6 @@
 import { type Did, isDid } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
+import { hasCode } from "../disk/error-code.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
@@ -12,7 +13,7 @@ import { PROGRAM } from "../version.ts";
 import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText } from "./report.ts";
+import { amount, detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { config: "value", output: "value" } as const;
@@ -51,10 +52,25 @@ interface Question {
   readonly report: (warning: string) => void;
 }
 
-function list({ config, edge, isJson, warnings, report }: Question): never {
+/** What is cached; one sentence for all that this user may not read, in place of a warning for each. */
+function listed({ config: { cacheDir }, report }: Question): { pieces: readonly CachedPiece[]; denied: number } {
+  let denied = 0;
+  const pieces = listCache(cacheDir, (warning, cause) => {
+    if (hasCode(cause, "EACCES")) denied++;
+    else report(warning);
+  });
+  if (denied > 0) report(`${amount(denied, "file")} in ${cacheDir} could not be read: run this as root`);
+  return { pieces, denied };
+}
+
+function list(question: Question): never {
+  const { config, edge, isJson, warnings } = question;
   const { cacheDir } = config;
   const now = Date.now();
-  const pieces = listCache(cacheDir, report).map((piece) => described(piece, config, now));
+  const found = listed(question);
+  const pieces = found.pieces.map((piece) => described(piece, config, now));
+  // That there is nothing is not known.
+  if (pieces.length === 0 && found.denied > 0 && !isJson) return edge.print("", 1);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
   const summary = `${pieces.length} pieces of ${bytes} bytes in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
     config.cacheEnabled ? "" : ", but cacheEnabled is false: nothing of it is used without asking"
@@ -88,10 +104,10 @@ function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: 
 }
 
 /** The evidence about one digest, proven now. */
-function show(digest: Digest, { config, edge, isJson, warnings, report }: Question): never {
-  const pieces = listCache(config.cacheDir, report).filter(
-    ({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest,
-  );
+function show(digest: Digest, question: Question): never {
+  const { config, edge, isJson, warnings } = question;
+  const { pieces: all, denied } = listed(question);
+  const pieces = all.filter(({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest);
   const now = Date.now();
   const evidence = pieces.flatMap((piece) =>
     (piece.bundle?.evidence.signatures ?? []).map((signature) => {
@@ -110,7 +126,8 @@ function show(digest: Digest, { config, edge, isJson, warnings, report }: Questi
       .map(detailLine)
       .join(""),
   );
-  const nothing = detailLine(`nothing is cached about ${digest} in ${config.cacheDir}`);
+  const readable = denied > 0 ? " that could be read" : "";
+  const nothing = detailLine(`nothing is cached about ${digest} in ${config.cacheDir}${readable}`);
   const found = evidence.length > 0 && warnings.length === 0;
   return edge.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
 }

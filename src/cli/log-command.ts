@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { printable } from "../encoding/printable.ts";
 import { type LogPosition, type Read, readLog } from "../logging/read-log.ts";
-import { reject } from "../rejection.ts";
+import { type RejectionCode, reject } from "../rejection.ts";
 import { denialOf } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
@@ -25,6 +25,8 @@ const DEFAULT_LINES = 20;
 const MAX_LINES = 100_000;
 /** Milliseconds between two looks at a log that is followed. */
 const POLL = 500;
+/** Of the doctor's own pulls. */
+const PROBE = "policy.probe" satisfies RejectionCode;
 /** Let through, and would not have been. */
 const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 
@@ -107,7 +109,7 @@ function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, 
 function selector(refused: boolean, audited: boolean, image: string | undefined): (decision: JsonObject) => boolean {
   return (decision) => {
     // The doctor's own pulls must be refused: that is no news.
-    const isRefused = field(decision, "outcome") !== "allow" && field(decision, "code") !== "policy.probe";
+    const isRefused = field(decision, "outcome") !== "allow" && field(decision, "code") !== PROBE;
     const isAudited = WATCHED.has(field(decision, "code"));
     if ((refused || audited) && !(refused && isRefused) && !(audited && isAudited)) return false;
     return (
@@ -153,11 +155,13 @@ interface Summary {
 function summaryOf(decisions: readonly JsonObject[]): readonly Summary[] {
   const found = new Map<string, Summary>();
   for (const decision of decisions) {
-    const [image, code, last] = ["image", "code", "time"].map((name) => textIn(decision, name)) as [
+    const [name, code, last] = ["image", "code", "time"].map((key) => textIn(decision, key)) as [
       string,
       string,
       string,
     ];
+    // The doctor pulls another name each time.
+    const image = code === PROBE ? "probes" : name;
     const instead = field(decision, "would");
     const would = isJsonObject(instead) ? textIn(instead, "code") : undefined;
     const key = JSON.stringify([image, code, would]);

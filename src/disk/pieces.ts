@@ -20,6 +20,9 @@ export interface Piece {
   readonly writtenAt: number;
 }
 
+/** @param cause the error of the file system, where it is one */
+export type Report = (warning: string, cause?: unknown) => void;
+
 /**
  * A folder of files that may be lost at any time, each of which is there whole or not at all, and never
  * too many. It is used only where nobody but root and the running user has a say in it (spec 2.5).
@@ -32,14 +35,14 @@ export class Pieces {
   readonly #directory: string;
   readonly #name: string;
   readonly #bounds: PieceBounds;
-  readonly #report: (warning: string) => void;
+  readonly #report: Report;
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param name of the folder in it
    * @param report told what is wrong: one sentence, unprintable characters included
    */
-  constructor(directory: string, name: string, bounds: PieceBounds, report: (warning: string) => void) {
+  constructor(directory: string, name: string, bounds: PieceBounds, report: Report) {
     this.#directory = directory;
     this.#name = name;
     this.#bounds = bounds;
@@ -58,14 +61,14 @@ export class Pieces {
       return this.#readAt(`${this.folder}/${name}`);
     } catch (error) {
       // What cannot be read stays until it is replaced: it may be of a later version.
-      if (!hasCode(error, "ENOENT")) this.damaged(name, (error as Error).message);
+      if (!hasCode(error, "ENOENT")) this.damaged(name, (error as Error).message, error);
       return undefined;
     }
   }
 
   /** For whoever finds that what a piece says cannot be used. */
-  damaged(name: string, why: string): void {
-    this.#report(`${this.folder}/${name} is not used: ${why}`);
+  damaged(name: string, why: string, cause?: unknown): void {
+    this.#report(`${this.folder}/${name} is not used: ${why}`, cause);
   }
 
   /** Whether a piece of as many bytes may be written; else that it is not is reported. */
@@ -107,7 +110,7 @@ export class Pieces {
       checkWay(this.folder);
       return readdirSync(this.folder).filter((name) => !TEMPORARY.test(name));
     } catch (error) {
-      if (!hasCode(error, "ENOENT")) this.#report(`${this.folder} is not used: ${(error as Error).message}`);
+      if (!hasCode(error, "ENOENT")) this.#report(`${this.folder} is not used: ${(error as Error).message}`, error);
       return [];
     }
   }

@@ -1,4 +1,4 @@
-import { type PieceBounds, Pieces } from "../disk/pieces.ts";
+import { type PieceBounds, Pieces, type Report } from "../disk/pieces.ts";
 
 /**
  * Bytes of one piece of evidence: a log and its proofs have tens of KiB. With the number of pieces it bounds
@@ -26,6 +26,6 @@ export const CACHE_FOLDERS = {
 export type CacheFolder = keyof typeof CACHE_FOLDERS;
 
 /** @param directory cacheDir */
-export function cacheFolder(directory: string, name: CacheFolder, report: (warning: string) => void): Pieces {
+export function cacheFolder(directory: string, name: CacheFolder, report: Report): Pieces {
   return new Pieces(directory, name, CACHE_FOLDERS[name], report);
 }

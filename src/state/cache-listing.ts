@@ -1,4 +1,5 @@
 import { isDid } from "../atproto/syntax.ts";
+import type { Report } from "../disk/pieces.ts";
 import { Rejection } from "../rejection.ts";
 import { type Bundle, readBundle } from "../verify/bundle.ts";
 import type { Fetched } from "../verify/evidence.ts";
@@ -23,7 +24,7 @@ export interface CachedPiece {
  *
  * @param directory cacheDir
  */
-export function listCache(directory: string, report: (warning: string) => void): readonly CachedPiece[] {
+export function listCache(directory: string, report: Report): readonly CachedPiece[] {
   return (Object.keys(CACHE_FOLDERS) as CacheFolder[]).flatMap((kind) => {
     const folder = cacheFolder(directory, kind, report);
     const names = folder.list().filter((name) => !name.endsWith(PROVEN));

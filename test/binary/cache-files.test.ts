@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { seal, unseal } from "../../src/encoding/sealed.ts";
-import { type Ask, BINARY, headline, type World } from "../support/binary.ts";
+import { type Ask, ask, BINARY, headline, type World } from "../support/binary.ts";
 import { cacheOf, demand, filesIn, NO_REQUEST, requestsOf, stopAll, withCache } from "../support/caching-world.ts";
 import { run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
@@ -284,6 +284,38 @@ describe.runIf(isRoot).concurrent("a disk", () => {
       },
       { cacheEnabled: false },
     );
+  });
+});
+
+describe.runIf(isRoot).concurrent("files that another user may not read", () => {
+  it("are one warning of cache list and cache show, and nothing is counted that is not known", async () => {
+    await withCache(async (world, image) => {
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      for (const folder of [world.folder, cacheOf(world)]) chmodSync(folder, 0o755);
+      let count = 0;
+      for (const folder of readdirSync(cacheOf(world))) {
+        if (folder === "marks" || folder === "turns") continue;
+        chmodSync(cacheOf(world, folder), 0o755);
+        for (const file of filesIn(world, folder)) chmodSync(file, 0o600);
+        count += filesIn(world, folder).filter((file) => !file.endsWith(".proven")).length;
+      }
+      expect(count).toBe(2);
+      const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      const asNobody = (...args: readonly string[]) => ask(["cache", ...args], { env: world.env, through });
+      const denied = `${count} files in ${cacheOf(world)} could not be read: run this as root`;
+      expect(await asNobody("list")).toMatchObject({ code: 1, stdout: "", stderr: `warning: ${denied}\n` });
+      const shown = await asNobody("show", image.digest);
+      expect(shown).toMatchObject({ code: 1, stderr: `warning: ${denied}\n` });
+      expect(shown.stdout).toContain("that could be read");
+      const said: unknown = JSON.parse((await asNobody("list", "--output", "json")).stdout);
+      expect(said).toEqual({ cacheDir: cacheOf(world), pieces: [], warnings: [denied] });
+
+      // What can be read is listed beside it.
+      for (const file of filesIn(world, "identities")) chmodSync(file, 0o644);
+      const some = await asNobody("list");
+      expect([some.code, some.stdout]).toEqual([1, expect.stringContaining("1 pieces of ")]);
+      expect(some.stderr).toBe(`warning: ${denied.replace("2 files", "1 file")}\n`);
+    });
   });
 });
 
