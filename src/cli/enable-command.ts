@@ -86,7 +86,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
  * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
  */
 async function checkDids(question: PolicyQuestion, config: Config, edge: ProcessEdge): Promise<readonly CheckResult[]> {
-  const { checkSigners, trustedNow } = await import("./policy-identities.ts");
+  const { checkSigners, trustedNow } = await import("./lint-signers.ts");
   const dids = trustedNow(question).filter(isPlc);
   const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
   const found = await checkSigners(dids, question, config, edge, deadline);

@@ -73,7 +73,7 @@ async function checkIdentities(
   config: Config,
   edge: ProcessEdge,
 ): Promise<readonly PolicyFinding[]> {
-  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("./policy-identities.ts");
+  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("./lint-signers.ts");
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
   if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);
