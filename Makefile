@@ -191,7 +191,7 @@ $(NPM): package-lock.json
 	node node_modules/bun/install.js
 	touch $@
 
-$(BINARY): $(NPM) packaging/build.ts package.json $(shell find src -name '*.ts' -o -type d 2>/dev/null) $(wildcard test/vectors/*.json)
+$(BINARY): $(NPM) packaging/build.ts packaging/layers.ts package.json $(shell find src -name '*.ts' -o -type d 2>/dev/null) $(wildcard test/vectors/*.json)
 	bun packaging/build.ts --outfile $@
 
 $(ARM64): $(BINARY)

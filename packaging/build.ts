@@ -10,6 +10,7 @@ import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import manifest from "../package.json" with { type: "json" };
+import { VECTORS_FILE } from "./layers.ts";
 
 const { values } = parseArgs({
   options: {
@@ -51,7 +52,7 @@ const quietYaml: BunPlugin = {
 const withVectors: BunPlugin = {
   name: "with-vectors",
   setup(build) {
-    build.onLoad({ filter: /\/src\/selftest\/vectors\.ts$/ }, () => {
+    build.onLoad({ filter: new RegExp(`/src/${VECTORS_FILE.replaceAll(".", "\\.")}$`) }, () => {
       const vectors = globSync("test/vectors/*.json")
         .sort()
         .map((path) => ({ ...(JSON.parse(readFileSync(path, "utf8")) as object), file: basename(path, ".json") }));

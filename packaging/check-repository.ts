@@ -3,8 +3,8 @@
  * strings of one machine. Prints `file:line: [rule] what is wrong`; exit code 1 if there is anything.
  */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { DATE_FILE, PURE_LAYERS, SHELL_LAYERS, WRAPPED } from "../oxlint.config.ts";
+import { readFileSync } from "node:fs";
+import { DATE_FILE, layerOf, NAMED_FILES, WRAPPED } from "./layers.ts";
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -71,20 +71,20 @@ function checkLockfiles(): void {
 }
 
 function checkLayers(): void {
-  const layers = [...PURE_LAYERS, ...SHELL_LAYERS].flat();
-  for (const entry of readdirSync("src")) {
-    if (!layers.includes(entry)) report(`src/${entry}`, "layer", "is no layer of oxlint.config.ts");
+  for (const file of files.filter((name) => name.startsWith("src/"))) {
+    const below = file.slice("src/".length);
+    const layer = layerOf(below);
+    if (layer === undefined) report(file, "layer", "lies in no layer of packaging/layers.ts");
+    else if (below.slice(layer.path.length).split("/").length > 3)
+      report(file, "layer", "lies deeper than the import boundaries look: LAYER/FOLDER/FILE at most");
   }
-  for (const file of files.filter((name) => /^src\/([^/]+\/){3}/.test(name))) {
-    report(file, "layer", "lies deeper than the import boundaries look: src/LAYER/FOLDER/FILE at most");
-  }
-  for (const file of Object.values(WRAPPED).flat()) {
+  for (const file of NAMED_FILES) {
     if (!files.includes(`src/${file}`))
-      report(`src/${file}`, "wrapped", "oxlint.config.ts names it and it does not exist");
+      report(`src/${file}`, "wrapped", "packaging/layers.ts names it and it does not exist");
   }
   for (const name of Object.keys((json("package.json") as Manifest).dependencies ?? {})) {
     if (WRAPPED[name] === undefined)
-      report("package.json", "wrapped", `oxlint.config.ts names no file that wraps ${name}`);
+      report("package.json", "wrapped", `packaging/layers.ts names no file that wraps ${name}`);
   }
 }
 
@@ -136,10 +136,9 @@ function checkLeftovers(): void {
 
 /** What oxlint has no rule for. Comments may speak of it. */
 function checkSource(): void {
-  const pure = new Set(PURE_LAYERS.flat());
   for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
     eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bgetBuiltinModule\b/, "builtin", "a module comes by import alone");
-    if (!pure.has(file.split("/")[1] ?? "")) continue;
+    if (layerOf(file.slice("src/".length))?.pure !== true) continue;
     const impure = /^(?!\s*(?:\/\/|\/?\*)).*(?:\bimport\s*\(|\blocaleCompare\b|\bMath\b(?!\.\w))/;
     eachMatch(file, impure, "pure", "no import(), no localeCompare, and Math only as Math.NAME");
   }

@@ -2,6 +2,7 @@
  * Writes into the documents what the code knows better: `node packaging/docs-tables.ts`, a part of `make format`.
  *
  *   - the value and the place of each bound, in the table of docs/spec.md. Its words and its order are the document's.
+ *   - the layers (layers.ts), in CONTRIBUTING.md
  *   - where a source file lies now, wherever a document names one as `src/…`
  *
  * test/unit/docs.test.ts fails where a document is not as this writes it. So a source file that is moved needs no
@@ -9,6 +10,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { picture } from "./layers.ts";
 
 /** Text of each source file by its path from the root. */
 export type Sources = ReadonlyMap<string, string>;
@@ -62,9 +64,16 @@ export function documents(): readonly string[] {
  * @throws Error where only a person can tell: a bound without a row, a row without a bound, a file that is gone
  */
 export function withTables(text: string, code: Sources): string {
-  const [before = "", table, after = ""] = text.split(/(?<=<!-- bounds: begin -->\n)|(?=<!-- bounds: end -->)/);
-  const tables = table === undefined ? text : `${before}\n${boundsTable(table, code)}\n${after}`;
+  const tables = text.replaceAll(
+    /(<!-- (bounds|layers): begin -->\n)(.*?)(<!-- \2: end -->)/gs,
+    (_, begin: string, name: string, old: string, end: string) =>
+      `${begin}\n${name === "bounds" ? boundsTable(old, code) : layersPicture()}\n${end}`,
+  );
   return tables.replaceAll(/`(src\/[\w/-]+\.ts)`/g, (_, file: string) => `\`${placeOf(file, code)}\``);
+}
+
+function layersPicture(): string {
+  return ["```text", ...picture(), "```\n"].join("\n");
 }
 
 function boundsTable(table: string, code: Sources): string {

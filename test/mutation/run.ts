@@ -10,12 +10,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Stryker } from "@stryker-mutator/core";
-import { DECIDING, difference, LIST, lineOf, listedLines, nameAt, parseLine, shown } from "./survivors.ts";
+import { CHANGED, difference, LIST, lineOf, listedLines, nameAt, parseLine, shown } from "./survivors.ts";
 
 const files = process.argv.slice(2);
 
 const options = {
-  mutate: files.length > 0 ? files : DECIDING,
+  mutate: files.length > 0 ? files : CHANGED,
   testRunner: "vitest",
   vitest: { configFile: "test/mutation/vitest.config.ts", pool: "forks", related: true },
   coverageAnalysis: "perTest" as const,

@@ -1,9 +1,10 @@
 import { globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { MUTATED_LAYERS } from "../../packaging/layers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** Where code is changed: the layers that decide. */
-export const DECIDING = ["src/atproto/*.ts", "src/policy/*.ts", "src/verify/*.ts"];
+/** Where code is changed. */
+export const CHANGED = MUTATED_LAYERS.map(({ path }) => `src/${path}/*.ts`);
 /**
  * The list of surviving mutants: a line `- FILE FUNCTION: ORIGINAL → REPLACEMENT` for each, every part in
  * backticks, under a heading for which docs/assurance.md says why no check is weaker. What follows is a reason
@@ -12,7 +13,7 @@ export const DECIDING = ["src/atproto/*.ts", "src/policy/*.ts", "src/verify/*.ts
 export const LIST = "test/mutation/survivors.md";
 
 export interface Mutation {
-  /** Its name alone, so that a line holds wherever the file is moved; no two files that decide have the same. */
+  /** Its name alone, so that a line holds wherever the file is moved; no two of the files that are changed have the same. */
   readonly file: string;
   /** The function or constant of the file's top level in which it lies. */
   readonly within: string;
@@ -42,11 +43,11 @@ function list(): readonly string[] {
   return readFileSync(join(ROOT, LIST), "utf8").split("\n");
 }
 
-/** Paths below the root of the files that decide, by their names. */
-export function decidingFiles(): ReadonlyMap<string, string> {
-  const paths = globSync(DECIDING, { cwd: ROOT });
+/** Paths below the root of the files that are changed, by their names. */
+export function changedFiles(): ReadonlyMap<string, string> {
+  const paths = globSync(CHANGED, { cwd: ROOT });
   const files = new Map(paths.map((path) => [basename(path), path]));
-  if (files.size !== paths.length) throw new Error("two files that decide have the same name");
+  if (files.size !== paths.length) throw new Error("two of the files that are changed have the same name");
   return files;
 }
 

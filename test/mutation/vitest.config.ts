@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { DECIDING } from "../../packaging/layers.ts";
 
 /** Short files first: a mutant is done with as soon as one test fails. */
 class ShortestFirst extends BaseSequencer {
@@ -16,7 +17,7 @@ class ShortestFirst extends BaseSequencer {
  */
 export default defineConfig({
   test: {
-    include: ["test/unit/{atproto,config,encoding,oci,policy,verify}/**/*.test.ts", "test/vectors/*.test.ts"],
+    include: [...DECIDING.map(({ path }) => `test/unit/${path}/**/*.test.ts`), "test/vectors/*.test.ts"],
     // Seconds for each mutant, and they notice none but those of the bounds themselves (docs/assurance.md).
     exclude: ["test/unit/policy/bounds.test.ts"],
     expect: { requireAssertions: true },

@@ -1,0 +1,154 @@
+/**
+ * The architecture: the one place that says where what lies in src/ and what it may reach. Derived from it are the import
+ * boundaries (oxlint.config.ts), the compiler's look at the pure layers (core-tsconfig.ts), check-repository.ts, what
+ * is mutated (test/mutation), the violations of test/checks and the picture in CONTRIBUTING.md. Paths are below src/.
+ */
+import { posix } from "node:path";
+
+/**
+ * From bottom to top: a file may import its own layer and those of the rows below. Layers of one row are siblings,
+ * which never import each other. A name with `.ts` is a file, any other a folder.
+ */
+type Rows = readonly (readonly (string | Group)[])[];
+
+/** Layers that stand together in one place of a row. */
+interface Group {
+  /** The folder that holds them, below that of the group around it; "" is the same one. */
+  readonly folder: string;
+  /** They decide: no clock, no disk, no network, and nothing that waits. */
+  readonly pure?: true;
+  readonly rows: Rows;
+}
+
+const ROWS: Rows = [
+  [
+    {
+      folder: "",
+      pure: true,
+      rows: [
+        ["rejection.ts", "version.ts"],
+        ["encoding"],
+        ["atproto", "oci"],
+        ["policy"],
+        ["config"],
+        ["verify"],
+        ["selftest"],
+      ],
+    },
+  ],
+  ["disk"],
+  ["net", "state"],
+  ["registry", "logging"],
+  ["collect"],
+  ["decide"],
+  ["node"],
+  ["doctor"],
+  ["cli"],
+  ["main.ts"],
+];
+
+/** Layers that are mutated (`make mutation`). */
+const MUTATED: readonly string[] = ["atproto", "policy", "verify"];
+
+/**
+ * What only these files may import: every package the program is made of, and the modules of the runtime through which
+ * it reaches other machines, processes or code.
+ */
+export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
+  "@atproto/identity": ["collect/did-web.ts", "collect/handle.ts"],
+  "@noble/curves": ["atproto/key.ts"],
+  "@noble/hashes": ["encoding/sha256.ts"],
+  "@valibot/to-json-schema": ["policy/json-schema.ts"],
+  cborg: ["encoding/dag-cbor.ts"],
+  multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
+  "smol-toml": ["encoding/toml.ts"],
+  valibot: ["policy/shape.ts"],
+  yaml: ["encoding/yaml.ts", "encoding/yaml-mistakes.ts"],
+  // The program that an administrator named for credentials; containerd's own.
+  "node:child_process": ["registry/credential-helper.ts", "node/program.ts"],
+  // TXT records. Addresses are looked up by HTTP_FILE.
+  "node:dns": ["net/txt.ts"],
+  // Containerd's sockets, or its requests to us, when an administrator asks for that.
+  "node:http": ["node/probe-registry.ts"],
+  "node:http2": ["node/grpc.ts"],
+  "node:net": [
+    "node/probe-registry.ts",
+    "node/grpc.ts",
+    "logging/journald.ts",
+    // Closed again: to see that a host takes connections.
+    "net/dial.ts",
+    // Has a proxy connect to a host, for the next one.
+    "net/tunnel.ts",
+  ],
+  // Shakes hands for the reason of a failure; it sends nothing.
+  "node:tls": ["net/tls-handshake.ts"],
+  ...Object.fromEntries(
+    ["cluster", "dgram", "https", "inspector", "module", "repl", "vm", "wasi", "worker_threads"].map((name) => [
+      `node:${name}`,
+      [],
+    ]),
+  ),
+};
+
+/** The only file that may use the network's globals; everybody else is handed its function. */
+export const HTTP_FILE = "net/bun-fetch.ts";
+/** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (check-repository.ts). */
+export const DATE_FILE = "encoding/time.ts";
+/** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
+export const HASH_FILE = "encoding/sha256.ts";
+/** In whose place build.ts puts all of test/vectors. */
+export const VECTORS_FILE = "selftest/vectors.ts";
+/** Every file that is named here. */
+export const NAMED_FILES: readonly string[] = [
+  ...new Set([...Object.values(WRAPPED).flat(), HTTP_FILE, DATE_FILE, HASH_FILE, VECTORS_FILE]),
+];
+
+export interface Layer {
+  /** A folder, or a file with `.ts`. */
+  readonly path: string;
+  readonly pure: boolean;
+  /** Paths of the layers it may import. */
+  readonly below: readonly string[];
+}
+
+/** From bottom to top. */
+export const LAYERS: readonly Layer[] = layersOf(ROWS);
+
+/** The layer that a file belongs to. */
+export function layerOf(file: string): Layer | undefined {
+  return LAYERS.find(({ path }) => file === path || file.startsWith(`${path}/`));
+}
+
+/** Layers that are mutated, or that these are made of. */
+export const DECIDING: readonly Layer[] = LAYERS.filter(({ path }) =>
+  LAYERS.some((one) => MUTATED.includes(one.path) && (one.path === path || one.below.includes(path))),
+);
+/** Of these the mutated ones. */
+export const MUTATED_LAYERS: readonly Layer[] = DECIDING.filter(({ path }) => MUTATED.includes(path));
+
+export function isFile(path: string): boolean {
+  return path.endsWith(".ts");
+}
+
+/** The rows as they stand on one another, and below each the layers of its groups. */
+export function picture(rows: Rows = ROWS): readonly string[] {
+  return rows.toReversed().flatMap((row) => {
+    const names = row.map((one) => (typeof one === "string" ? one : `${one.folder}/${one.pure ? " (pure)" : ""}`));
+    const groups = row.filter((one) => typeof one !== "string");
+    return [names.join("  "), ...groups.flatMap((group) => picture(group.rows).map((line) => `  ${line}`))];
+  });
+}
+
+function layersOf(rows: Rows, folder = "", pure = false, below: readonly string[] = []): Layer[] {
+  const layers: Layer[] = [];
+  for (const row of rows) {
+    const under = [...below, ...layers.map(({ path }) => path)];
+    const found = row.flatMap((one) =>
+      typeof one === "string"
+        ? [{ path: posix.join(folder, one), pure, below: under }]
+        : layersOf(one.rows, posix.join(folder, one.folder), pure || one.pure === true, under),
+    );
+    layers.push(...found);
+  }
+  return layers;
+}
