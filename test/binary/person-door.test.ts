@@ -114,6 +114,16 @@ describe.concurrent("commands", () => {
     expect(answered.stdout).toContain("expected verify, policy, identity, state, cache, log, enable,");
   });
 
+  it("are suggested where an image stands in their place, and a digest's source where a tag does", async () => {
+    const name = "atcr.io/alice.example.com/app:v1";
+    const alone = await ask([name]);
+    expect(headline(alone)).toBe(MALFORMED);
+    expect(alone.stdout).toContain(`did you mean: atcr-verify verify ${name}`);
+    const tagged = await world.verify([name]);
+    expect(headline(tagged)).toBe(MALFORMED);
+    expect(tagged.stdout).toContain("crane digest");
+  });
+
   it("print no help beside anything else, for 0 is what an image that may be used ends with", async () => {
     for (const command of ["verify", "identity", "state show", "policy check"]) {
       for (const args of [
