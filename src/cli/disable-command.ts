@@ -1,7 +1,9 @@
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { DEFAULT_CONFIG } from "../config/config.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { type CheckResult, problem, warning } from "../doctor/check.ts";
+import { entriesOf } from "../node/bin-dir.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
@@ -44,9 +46,12 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
     standing.push(...inFolder.standing);
     findings.push(...inFolder.findings);
   }
-  const isSure = isWhereKnown(containerd) && !findings.some(({ level }) => level === "problem");
-  if (!isWhereKnown(containerd)) findings.push(unknownBinDir(containerd, wanted === undefined));
-  const summary = summaryOf(removed, standing, folders, isSure);
+  const others = otherEntries(containerd, standing);
+  if (others.length > 0) findings.push(remaining(others));
+  const isKnown = isWhereKnown(containerd);
+  const isSure = isKnown && !findings.some(({ level }) => level === "problem");
+  if (!isKnown) findings.push(unknownBinDir(containerd, wanted === undefined));
+  const summary = summaryOf({ removed, standing, others, folders, isKnown, isSure });
   return tellOfLink(
     { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
     args,
@@ -129,14 +134,43 @@ function unknownBinDir({ address, version }: Containerd, isProblem: boolean): Ch
   return (isProblem ? problem : warning)("link", found, advice);
 }
 
-function summaryOf(
-  removed: readonly string[],
-  standing: readonly string[],
-  folders: readonly string[],
-  isSure: boolean,
-): string {
+/**
+ * Paths of what else containerd asks. Another build's copy has other bytes, and an unknown program is not executed to
+ * ask it who it is, so nothing that remains is known not to be this program.
+ */
+function otherEntries(containerd: Containerd, standing: readonly string[]): readonly string[] {
+  const { binDir, maxVerifiers } = verifierSettings(containerd);
+  if (!binDir.startsWith("/")) return [];
+  const folder = absoluteFolder(binDir);
+  try {
+    const all = (entriesOf(folder) ?? []).map(({ name }) => join(folder, name));
+    return (maxVerifiers < 0 ? all : all.slice(0, maxVerifiers)).filter((path) => !standing.includes(path));
+  } catch {
+    return []; // That it cannot be read has been said.
+  }
+}
+
+function remaining(others: readonly string[]): CheckResult {
+  const found = `${others.join(", ")}: still there, and containerd asks every entry; each may be another build of this program`;
+  return problem("entries", found, "see what it is, and remove it if it is one");
+}
+
+interface Outcome {
+  readonly removed: readonly string[];
+  readonly standing: readonly string[];
+  readonly others: readonly string[];
+  readonly folders: readonly string[];
+  /** Whether it is known where containerd looks for verifiers. */
+  readonly isKnown: boolean;
+  readonly isSure: boolean;
+}
+
+function summaryOf({ removed, standing, others, folders, isKnown, isSure }: Outcome): string {
   const done = removed.length > 0 ? `removed ${removed.join(", ")}` : `no link was removed from ${folders.join(", ")}`;
-  if (standing.length > 0) return `${done}; this program is still run through ${standing.join(", ")}`;
+  const asks = `${isKnown ? "containerd still asks" : "if containerd looks there, it still asks"} these`;
+  const also = others.length === 0 ? "" : `; ${asks}: ${others.join(", ")}`;
+  if (standing.length > 0) return `${done}; this program is still run through ${standing.join(", ")}${also}`;
+  if (others.length > 0) return `${done}${also}`;
   if (!isSure) return `${done}; whether containerd still runs this program is not known`;
   return removed.length > 0
     ? `${done}: pulls are NOT verified by this program any more`

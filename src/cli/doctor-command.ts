@@ -17,7 +17,7 @@ import { checkClock, checkFolder, checkMetrics, checkProc } from "../doctor/node
 import { checkPolicy } from "../doctor/policy-checks.ts";
 import { probe } from "../doctor/probe.ts";
 import { printable } from "../encoding/printable.ts";
-import { entriesOf } from "../node/bin-dir.ts";
+import { entriesOf, markCopies } from "../node/bin-dir.ts";
 import { clockService } from "../node/clock.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 import { findOtherClients } from "../node/other-clients.ts";
@@ -107,7 +107,8 @@ function readConfig(
 function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResult[] {
   const { binDir, maxVerifiers } = verifierSettings(containerd);
   try {
-    const entries = binDir === "" ? undefined : entriesOf(binDir);
+    const found = binDir === "" ? undefined : entriesOf(binDir);
+    const entries = found && markCopies(found, own);
     const distrust = entries && (whyDistrusted(binDir) ?? whyDistrusted(own));
     return checkBinDir({ path: binDir, maxVerifiers, entries, ...(distrust !== undefined && { distrust }) }, own);
   } catch (error) {

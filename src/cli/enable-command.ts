@@ -9,7 +9,7 @@ import { checkPolicy } from "../doctor/policy-checks.ts";
 import { NOTHING } from "../logging/metrics.ts";
 import { countDecision } from "../logging/metrics-file.ts";
 import { Deadline } from "../net/deadline.ts";
-import { type BinDirEntry, entriesInOrder, entriesOf } from "../node/bin-dir.ts";
+import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../node/bin-dir.ts";
 import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
 import { ENTRY, nearest, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
 import type { PolicyQuestion } from "../policy/finding.ts";
@@ -114,7 +114,7 @@ function lessGrave(finding: CheckResult): CheckResult {
 function checkFolder(binDir: string, program: string, containerd: Containerd): readonly CheckResult[] {
   const { binDir: effective, maxVerifiers } = verifierSettings(containerd);
   const own: BinDirEntry = { name: ENTRY, isLink: true, leadsTo: program };
-  const before = entriesOf(binDir) ?? [];
+  const before = markCopies(entriesOf(binDir) ?? [], program);
   const after = entriesInOrder([...before.filter(({ name }) => name !== ENTRY), own]);
   const isElsewhere = containerd.config !== undefined && binDir !== effective.replace(/(?<=.)\/+$/, "");
   return [

@@ -35,7 +35,7 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
   if (entries === undefined) {
     return [problem("bin-dir", `bin_dir is ${path}, which is not there: every pull is allowed`, enable)];
   }
-  const own = entries.filter(({ leadsTo }) => leadsTo === program);
+  const own = entries.filter(({ leadsTo, copyOf }) => leadsTo === program || copyOf === program);
   const others = entries.filter((entry) => !own.includes(entry));
   return [
     distrust === undefined
@@ -81,11 +81,18 @@ function missing({ path, entries = [] }: BinDir, program: string, enable: string
   return problem("link", `nothing in ${path} leads to ${program}: this program is not asked`, enable);
 }
 
-function checkOwn({ name, isLink }: BinDirEntry, { path, entries = [], maxVerifiers }: BinDir): readonly CheckResult[] {
+function checkOwn(
+  { name, isLink, copyOf }: BinDirEntry,
+  { path, entries = [], maxVerifiers }: BinDir,
+): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
   if (maxVerifiers >= 0 && at >= maxVerifiers) {
     const found = `${path}/${name} is number ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers): it is skipped`;
     return [problem("link", found, "remove other entries, or raise max_verifiers")];
+  }
+  if (copyOf !== undefined) {
+    const found = `${path}/${name} is a copy of this program: it is asked at each pull, and stays as it is when this one is upgraded or disabled`;
+    return [warning("link", found, `move it out of ${path}, and run: atcr-verify enable`)];
   }
   if (!isLink) {
     const found = `${path}/${name} is the program itself: while it is upgraded, what lies beside it is executed too`;
@@ -95,7 +102,7 @@ function checkOwn({ name, isLink }: BinDirEntry, { path, entries = [], maxVerifi
 }
 
 function checkOther(
-  { name, broken }: BinDirEntry,
+  { name, broken, copyOf }: BinDirEntry,
   { path, entries = [], maxVerifiers }: BinDir,
 ): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
@@ -121,11 +128,7 @@ function checkOther(
       ),
     ];
   }
-  return [
-    warning(
-      "entries",
-      `${path}/${name} is another verifier: both must allow a pull`,
-      "see that it is meant to be there",
-    ),
-  ];
+  const what = copyOf === undefined ? "another program" : `a copy of ${copyOf}`;
+  const found = `${path}/${name} is ${what}, which containerd asks as well: every one must allow a pull`;
+  return [warning("entries", found, "see that it is meant to be there")];
 }

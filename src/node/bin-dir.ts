@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
+import { copyOf } from "./copies.ts";
 
 /** An entry of containerd's bin_dir: each is executed at every pull, in the order of the bytes of their names. */
 export interface BinDirEntry {
@@ -8,6 +9,8 @@ export interface BinDirEntry {
   /** Where it leads, all links followed; absent for one that leads nowhere. */
   readonly leadsTo?: string;
   readonly isLink: boolean;
+  /** Of which program it is a copy, byte by byte; see {@link markCopies}. */
+  readonly copyOf?: string;
   /** Why containerd cannot execute it, which blocks every pull, as a clause. */
   readonly broken?: string;
 }
@@ -20,6 +23,16 @@ export function entriesOf(binDir: string): readonly BinDirEntry[] | undefined {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+/** Says which entries are copies of this program, or of an installed one. @param program absolute path of this one */
+export function markCopies(entries: readonly BinDirEntry[], program: string): readonly BinDirEntry[] {
+  return entries.map((entry) => {
+    const { leadsTo, broken } = entry;
+    const original =
+      leadsTo === undefined || leadsTo === program || broken !== undefined ? undefined : copyOf(leadsTo, program);
+    return original === undefined ? entry : { ...entry, copyOf: original };
+  });
 }
 
 /** As Go sorts them: by bytes. */

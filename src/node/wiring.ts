@@ -14,6 +14,7 @@ import { hasCode } from "../disk/error-code.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { checkWay } from "../disk/trusted-way.ts";
 import { entriesOf } from "./bin-dir.ts";
+import { copyOf } from "./copies.ts";
 
 /** Name of our entry in bin_dir, which containerd's refusals quote. */
 export const ENTRY = "atcr-verify";
@@ -79,8 +80,8 @@ export interface OwnEntry {
 }
 
 /**
- * Every entry that runs this program, whatever entry and program are called: links, links to links, hard links, the
- * program itself. A link to another build is found by the name of the entry, or by a target named like the program.
+ * Every entry that runs this program, whatever entry and program are called: links, links to links, hard links, copies,
+ * the program itself. A link to another build is found by the name of the entry, or by a target named like the program.
  *
  * @param isRecorded whether `enable` recorded this folder
  * @throws Error where the folder cannot be read
@@ -91,9 +92,11 @@ export function ownEntries(binDir: string, program: string, isRecorded: boolean)
     const target = leadsTo ?? (isLink ? resolve(binDir, readlinkSync(path)) : path);
     const isHere = target === program || isSameFile(target, program);
     const isBuild = basename(target).startsWith(ENTRY);
-    if (!isHere && !isBuild && name !== ENTRY) return [];
+    const original = isHere ? undefined : copyOf(target, program);
+    if (!isHere && !isBuild && original === undefined && name !== ENTRY) return [];
     const isPlaced = name === ENTRY && (isBuild || isRecorded || leadsTo === undefined);
-    const how = isLink ? `leads to ${target}` : isHere ? "is this program itself, not a link" : "is not a link";
+    const copy = original === undefined ? "" : `a copy of ${original === program ? "this program" : original}, `;
+    const how = isLink ? `leads to ${copy}${target}` : `is ${copy}${isHere ? "this program itself, " : ""}not a link`;
     return [{ path, how, isRemovable: isLink && (isHere || isPlaced) }];
   });
 }

@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, Bench, BINARY, World } from "../support/binary.ts";
@@ -182,6 +191,52 @@ describe("disable", () => {
     const { code, said } = await node.run("disable");
     expect([code, said.changed, said.standing]).toEqual([1, false, [join(node.binDir, "hard")]]);
     expect(said.summary).not.toContain("does not ask");
+  });
+
+  it("names a copy of the program, whatever it is called, and does not say that pulls are not verified", async () => {
+    const node = new Node();
+    await node.run("enable");
+    const copy = join(node.binDir, "verifier");
+    copyFileSync(node.program, copy);
+    chmodSync(copy, 0o755);
+    for (const removed of [[join(node.binDir, "atcr-verify")], []]) {
+      const { code, said } = await node.run("disable");
+      expect([code, said.removed, said.standing]).toEqual([1, removed, [copy]]);
+      expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+      expect(said.summary).toContain(`still run through ${copy}`);
+    }
+    const { said } = await node.run("doctor", "--offline");
+    expect(said.findings.filter(({ name }) => name === "link").map(({ level }) => level)).toEqual(["warning"]);
+    expect(said.findings.filter(({ name }) => name === "entries")).toEqual([]);
+  });
+
+  it.each<[string, (path: string, node: Node) => void]>([
+    ["another program", (path) => symlinkSync("/bin/true", path)],
+    ["an older build", (path, node) => writeFileSync(path, `${node.program} of before`, { mode: 0o755 })],
+    ["a link that leads nowhere, which blocks every pull", (path) => symlinkSync("/nowhere/at/all", path)],
+    ["a file that cannot be executed, which blocks every pull", (path) => writeFileSync(path, "")],
+  ])("names what remains: %s", async (_, make) => {
+    const node = new Node();
+    await node.run("enable");
+    const other = join(node.binDir, "other");
+    make(other, node);
+    const { code, said } = await node.run("disable");
+    expect([code, said.removed, said.standing]).toEqual([1, [join(node.binDir, "atcr-verify")], []]);
+    expect(said.summary).toContain(`containerd still asks these: ${other}`);
+    expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+    expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem entries"]);
+  });
+
+  it("leaves out what containerd skips, and says so of no folder that it does not look into", async () => {
+    const node = new Node();
+    await node.run("enable", "--bin-dir", node.path("elsewhere"), "--force");
+    symlinkSync("/bin/true", join(node.path("elsewhere"), "other"));
+    expect((await node.run("disable")).code).toBe(0);
+    mkdirSync(node.binDir, { recursive: true });
+    symlinkSync("/bin/true", join(node.binDir, "zz"));
+    const table = '[plugins."io.containerd.image-verifier.v1.bindir"]';
+    node.bench.write("dump.toml", `version = 3\n${table}\nbin_dir = "${node.binDir}"\nmax_verifiers = 0\n`);
+    expect((await node.run("disable")).code).toBe(0);
   });
 
   it("promises nothing where containerd's bin_dir could not be read", async () => {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -21,7 +22,7 @@ import { entriesOf } from "../../../src/node/bin-dir.ts";
 import { daemonAt } from "../../../src/node/daemon.ts";
 import { findProgram, runProgram } from "../../../src/node/program.ts";
 import { ownEntries, placedIn, placeLink, recordPlace, recordsOf } from "../../../src/node/wiring.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { makeTemporaryDirectory, run } from "../../support/process.ts";
 
 const root = makeTemporaryDirectory("wiring");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -136,6 +137,23 @@ describe("ownEntries", () => {
     expect(found(to("/opt/atcr-verify-linux-amd64"))).toEqual(["atcr-verify true"]);
     expect(found(to("/usr/bin/true"), true)).toEqual(["atcr-verify true"]);
     expect(found(to("/usr/bin/true"), false)).toEqual(["atcr-verify false"]);
+  });
+
+  it("names copies, which have the same bytes under any name, and links to copies", async () => {
+    const pipe = join(root, "pipe");
+    await run("mkfifo", [pipe]);
+    const make = ({ folder, program, binDir }: ReturnType<typeof bed>) => {
+      writeFileSync(program, "program".repeat(500_000));
+      copyFileSync(program, join(binDir, "copy"));
+      copyFileSync(program, join(folder, "elsewhere"));
+      symlinkSync(join(folder, "elsewhere"), join(binDir, "linked"));
+      // Of the same size, and of another one; what is no file is not waited for.
+      writeFileSync(join(binDir, "other"), "program".repeat(499_999).concat("progran"));
+      writeFileSync(join(binDir, "shorter"), "program");
+      symlinkSync(pipe, join(binDir, "pipe"));
+      mkdirSync(join(binDir, "folder"));
+    };
+    expect(found(make)).toEqual(["copy false", "linked false"]);
   });
 
   it("names what it does not remove: no link, and another build by another name", () => {
