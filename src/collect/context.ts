@@ -152,16 +152,22 @@ export async function askTxt(
 
 /**
  * @param said what the peer says about it, as it ends a message (said.ts)
+ * @param host who answered, for the message
  * @throws Missing for a status that is not the answer hoped for
  */
-export function badStatus(service: Service, response: HttpResponse & { readonly tries?: Tries }, said = ""): never {
+export function badStatus(
+  service: Service,
+  response: HttpResponse & { readonly tries?: Tries },
+  said = "",
+  host = hostOf(response.url),
+): never {
   const { status, tries } = response;
   const isBusy = status === 429 || status >= 500;
   // No evidence of before takes the place of what a registry says, so that it need not be told apart there.
   const isSilent = service === "registry" ? isBusy : SILENT.has(status);
   const code = (isSilent ? UNREACHABLE : BAD_RESPONSE)[service];
   const often = tries === undefined || !isBusy ? "" : ` (${describeTries(tries)})`;
-  throw new Missing(code, `${hostOf(response.url)} answers with status ${status}${often}${said}`);
+  throw new Missing(code, `${host} answers with status ${status}${often}${said}`);
 }
 
 /**

@@ -74,5 +74,5 @@ function isText({ body, headers }: HttpResponse): boolean {
 }
 
 function quoteType(type: string): string {
-  return `: its type is ${quotePeer([type], {})}`;
+  return `: its type is ${quotePeer([type], [])}`;
 }

@@ -1,4 +1,5 @@
 import { HttpFailure, type HttpResponse } from "../net/exchange.ts";
+import { WITHHELD } from "../net/quote-peer.ts";
 import { checkContent, readArtifact } from "../oci/artifact.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import {
@@ -16,7 +17,7 @@ import type { RegistryAnswer, RegistryClient } from "../registry/client.ts";
 import { Rejection } from "../rejection.ts";
 import type { Pointer, Subject } from "../verify/evidence.ts";
 import { pointerFromAnnotations, pointerFromPayload } from "../verify/pointer.ts";
-import { badStatus, type CollectContext, hostOf, Missing, stillInTime } from "./context.ts";
+import { badStatus, type CollectContext, Missing, stillInTime } from "./context.ts";
 
 /** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
 const MAX_PAGE = 1024 * 1024;
@@ -54,6 +55,8 @@ interface Page extends ReferrersPage {
   readonly isApi: boolean;
   /** The URL of the answer, after redirects. */
   readonly from: string;
+  /** Its host, for messages. */
+  readonly host: string;
   /** Where the list goes on, as the registry has it; attacker-controlled. */
   readonly next: string | undefined;
 }
@@ -143,10 +146,10 @@ export class Repository {
   async #fromTag(): Promise<Page | undefined> {
     const { digest } = this.#subject;
     const answer = await this.#get(this.#client.urlOf(fallbackTagPath(digest)), ACCEPT_INDEX);
-    const { status, url, body } = answer.response;
+    const { status, body } = answer.response;
     // GitLab takes the tag for the digest, and answers with the image.
     if (status === 404 || isSubjectItself(body, digest)) return undefined;
-    const tag = `the tag in place of the Referrers API, which ${hostOf(url)} lacks,`;
+    const tag = `the tag in place of the Referrers API, which ${answer.host} lacks,`;
     if (status === 403) {
       const how = answer.tried === undefined ? "" : `, ${answer.tried}`;
       badResponse(`${tag} could not be asked for (status 403${how})${answer.said}`);
@@ -154,11 +157,10 @@ export class Repository {
     return this.#page(answer, false) ?? badResponse(`${tag} is no OCI index`);
   }
 
-  async #nextPage(link: string, { from, isApi }: Page): Promise<Page> {
+  async #nextPage(link: string, { from, isApi, host }: Page): Promise<Page> {
     const answer = await this.#get(this.#sameHost(link, from), ACCEPT_INDEX);
     return (
-      this.#page(answer, isApi) ??
-      badResponse(`the list of referrers of ${hostOf(from)} goes on with what is no OCI index`)
+      this.#page(answer, isApi) ?? badResponse(`the list of referrers of ${host} goes on with what is no OCI index`)
     );
   }
 
@@ -167,13 +169,19 @@ export class Repository {
     const { body, url, headers } = this.#accepted(answer);
     stillInTime("the list of referrers", this.#context);
     const page = readReferrers(body);
-    return page && { ...page, isApi, from: url, next: nextPage(headers.get("link")) };
+    return page && { ...page, isApi, from: url, host: answer.host, next: nextPage(headers.get("link")) };
   }
 
   /** What a referrer's descriptor says by itself, so that its manifest need not be fetched. */
   pointerOf(referrer: Descriptor): Pointer | undefined {
     if (!isSignatureType(referrer.artifactType)) return undefined;
-    return pointerFromAnnotations(referrer.annotations, this.#manifestUrl(referrer), this.#subject.digest);
+    return this.#shown(pointerFromAnnotations(referrer.annotations, this.#manifestUrl(referrer), this.#subject.digest));
+  }
+
+  /** A pointer whose note is printed: the record's URI in it is the registry's own text. */
+  #shown(pointer: Pointer | undefined): Pointer | undefined {
+    if (pointer?.note === undefined || !this.#client.repeatsSent(pointer.note)) return pointer;
+    return { ...pointer, note: `points elsewhere ${WITHHELD}` };
   }
 
   /**
@@ -186,12 +194,12 @@ export class Repository {
     const url = this.#manifestUrl(candidate);
     const artifact = readArtifact(await this.#content(url, candidate, "a referrer's manifest"), digest);
     if (artifact === undefined) return undefined;
-    const pointer = pointerFromAnnotations(artifact.annotations, url, digest);
+    const pointer = this.#shown(pointerFromAnnotations(artifact.annotations, url, digest));
     if (pointer !== undefined || artifact.payload === undefined) return pointer;
 
     const payloadUrl = this.#client.urlOf(`blobs/${artifact.payload.digest}`);
     const payload = await this.#content(payloadUrl, artifact.payload, "a signature's payload");
-    return pointerFromPayload(payload, payloadUrl, digest);
+    return this.#shown(pointerFromPayload(payload, payloadUrl, digest));
   }
 
   #manifestUrl({ digest }: Descriptor): string {
@@ -209,21 +217,22 @@ export class Repository {
     return this.#client.get(url, { accept, maxBytes, maxRedirects: MAX_REDIRECTS });
   }
 
-  #accepted({ response, tried, isBusy, said }: RegistryAnswer): HttpResponse {
+  #accepted({ response, tried, isBusy, said, host }: RegistryAnswer): HttpResponse {
     if (response.status === 200) return response;
     if (response.status === 401 || response.status === 403) {
-      const detail = `${hostOf(response.url)} wants credentials (status ${response.status})`;
+      const detail = `${host} wants credentials (status ${response.status})`;
       const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
       throw new Missing(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
     }
-    badStatus("registry", response, said);
+    badStatus("registry", response, said, host);
   }
 
   /** The next page must be where the one before it was (spec 3.1). */
   #sameHost(link: string, from: string): string {
     const next = URL.parse(link, from);
     if (next === null || next.origin !== new URL(this.#client.endpoint.root).origin) {
-      throw new Missing("registry.bad_response", `the list of referrers goes on at "${link}", on another host`);
+      const where = next === null ? "what is no URL" : `${next.protocol}//${this.#client.nameHost(next.href)}`;
+      throw new Missing("registry.bad_response", `the list of referrers goes on at ${where}, on another host`);
     }
     return next.href;
   }

@@ -1,5 +1,6 @@
 import type { Deadline } from "../net/deadline.ts";
 import { HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
+import { nameHost } from "../net/quote-peer.ts";
 
 /** How often one question is asked at most; stops a peer that is always busy from being hammered (spec 4). */
 const MAX_ATTEMPTS = 3;
@@ -81,7 +82,10 @@ export class RetryingRequest {
 
   /** Who is asked, for messages. */
   get name(): string {
-    return `${this.#request.purpose} ${URL.parse(this.#request.url)?.host ?? ""}`;
+    const { purpose, url, isNamedByPeer, headers = {}, secrets = [] } = this.#request;
+    const parsed = URL.parse(url);
+    const host = parsed === null ? "" : isNamedByPeer ? nameHost(parsed, [{ headers }, ...secrets]) : parsed.host;
+    return `${purpose} ${host}`;
   }
 
   /** One attempt. */

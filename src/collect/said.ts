@@ -27,6 +27,6 @@ export function readError({ body }: HttpResponse): PeerError {
 
 /** `: it says "NAME: SENTENCE"`, for the end of a message about a service that was sent nothing secret; or nothing. */
 export function itSays({ name, message }: PeerError): string {
-  const quoted = quotePeer([name, message], {});
+  const quoted = quotePeer([name, message], []);
   return quoted === undefined ? "" : `: it says ${quoted}`;
 }

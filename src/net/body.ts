@@ -29,10 +29,7 @@ export async function readBody(response: Response, maxBytes: number, signal: Abo
   const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity" || encoding === "" || received.length === 0) return received;
   if (encoding === "gzip" || encoding === "x-gzip") return inflate(received, maxBytes);
-  throw new HttpFailure(
-    "bad_response",
-    `encodes the body as ${JSON.stringify(encoding)}, though asked not to encode it`,
-  );
+  throw new HttpFailure("bad_response", "encodes the body, though asked not to, and not by gzip");
 }
 
 /**
@@ -44,10 +41,9 @@ function announcedLength(headers: Headers): number | undefined {
   const length = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   if (coding !== null && (length !== null || coding.trim().toLowerCase() !== "chunked")) {
-    throw new HttpFailure(
-      "bad_response",
-      `frames the body by Transfer-Encoding ${JSON.stringify(coding)}, Content-Length ${length ?? "absent"}`,
-    );
+    const how =
+      length === null ? "a Transfer-Encoding other than chunked" : "both Transfer-Encoding and Content-Length";
+    throw new HttpFailure("bad_response", `frames the body by ${how}`);
   }
   return length === null ? undefined : Number(length);
 }

@@ -39,9 +39,16 @@ export interface HttpRequest {
   readonly tls?: HostTls;
   /** Most milliseconds until its own host takes a connection; absent: no limit but the exchange's. */
   readonly dialTimeout?: number;
+  /** What beside the headers no message may repeat: the secret of a form, and what was sent in requests before. */
+  readonly secrets?: readonly Sent[];
+  /** A peer named the URL, so that its host is no text of ours. */
+  readonly isNamedByPeer?: true;
   /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
   readonly purpose: string;
 }
+
+/** What may be secret of a request. */
+export type Sent = Pick<HttpRequest, "headers" | "form">;
 
 /** A file of certificates, read. */
 export interface PemFile {

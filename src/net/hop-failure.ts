@@ -1,5 +1,5 @@
 import type { FailedAttempt } from "./attempts.ts";
-import { HttpFailure, type HttpFailureKind } from "./exchange.ts";
+import { HttpFailure, type HttpFailureKind, type Sent } from "./exchange.ts";
 import { errorCode, failureKind, HANDSHAKE_FAILED, mostTelling } from "./failure.ts";
 import { bare, withHost } from "./url-host.ts";
 
@@ -13,6 +13,8 @@ export interface FailedHop {
   readonly authorities: () => readonly string[];
   /** Addresses that were not tried, and why. */
   readonly refused: readonly string[];
+  /** What no message may repeat of whoever answers. */
+  readonly sent: readonly Sent[];
 }
 
 /**
@@ -39,7 +41,7 @@ interface Explained {
 /** The same, with what is wrong at the first address that failed by its TLS: one is enough to say it. */
 async function explained(
   failed: readonly FailedAttempt[],
-  { url, proxy, serverName, authorities }: FailedHop,
+  { url, proxy, serverName, authorities, sent }: FailedHop,
   time: number,
 ): Promise<Explained> {
   const first = failed.findIndex((attempt) => kindOf(attempt) === "tls" && !(attempt.error instanceof HttpFailure));
@@ -54,7 +56,7 @@ async function explained(
   };
   const { describeTlsFailure } = await import("./tls-failure.ts");
   const { address, error: cause } = attempt;
-  const { kind, text, speaksNoTls } = await describeTlsFailure(errorCode(cause), peer, time);
+  const { kind, text, speaksNoTls } = await describeTlsFailure(errorCode(cause), peer, time, sent);
   // One of its addresses that shows a certificate speaks TLS.
   const isAlike = failed.every((other) => kindOf(other) !== "tls" || errorCode(other.error) === HANDSHAKE_FAILED);
   return {

@@ -3,10 +3,11 @@ import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
 import { firstAnswer } from "./attempts.ts";
 import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
-import { HttpFailure, type HttpRequest, type PemFile } from "./exchange.ts";
+import { HttpFailure, type HttpRequest, type PemFile, type Sent } from "./exchange.ts";
 import { errorCode, HANDSHAKE_FAILED } from "./failure.ts";
 import { hopFailure } from "./hop-failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
+import { repeatsSent, WITHHELD } from "./quote-peer.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
 import { bare, isIpLiteral, withHost } from "./url-host.ts";
 
@@ -30,6 +31,8 @@ export interface HttpClientOptions {
 export interface Exchange {
   readonly request: HttpRequest;
   readonly options: HttpClientOptions;
+  /** What no message may repeat of whoever answers. */
+  readonly sent: readonly Sent[];
   /** Aborts when the time of the whole exchange is over. */
   readonly signal: AbortSignal;
   /** performance.now() at that moment. */
@@ -44,10 +47,21 @@ export interface Hop {
   readonly isOwnHost: boolean;
   /** Whether it is no redirect, or one within the origin: further headers, and credentials among them, go nowhere else. */
   readonly isFirst: boolean;
+  /** Whether a peer named the URL, so that its host may repeat what was sent. */
+  readonly isNamedByPeer: boolean;
 }
 
 /** One request to one host, at the first of its checked addresses that answers, or through a proxy. */
 export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
+  try {
+    return await askAddresses(hop, exchange);
+  } catch (error) {
+    if (!(error instanceof HttpFailure && hop.isNamedByPeer && repeatsSent(hop.url.host, exchange.sent))) throw error;
+    throw new HttpFailure(error.kind, WITHHELD, { cause: error });
+  }
+}
+
+async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
   const { request, options, signal } = exchange;
   const { url } = hop;
   signal.throwIfAborted();
@@ -80,7 +94,13 @@ export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
   };
   const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
   if ("answer" in outcome) return outcome.answer;
-  const asked = { ...base, proxy, authorities: () => options.authorities.of(tls.ca), refused: target.refused };
+  const asked = {
+    ...base,
+    proxy,
+    authorities: () => options.authorities.of(tls.ca),
+    refused: target.refused,
+    sent: exchange.sent,
+  };
   throw await hopFailure(outcome.failed, asked, exchange.endsAt - performance.now());
 }
 

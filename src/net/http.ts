@@ -1,9 +1,11 @@
 import { hostAndPort } from "./address-guard.ts";
 import { readBody } from "./body.ts";
 import type { Deadline } from "./deadline.ts";
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "./exchange.ts";
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse, type Sent } from "./exchange.ts";
 import { errorCode, failureKind } from "./failure.ts";
 import { askHop, type Exchange, type HttpClientOptions } from "./hop.ts";
+import { sentToProxies } from "./proxy.ts";
+import { nameHost } from "./quote-peer.ts";
 
 /**
  * Names and values of all header fields together, in characters. Bun itself reads at most about
@@ -27,7 +29,12 @@ const SENDS_AGAIN: ReadonlySet<number> = new Set([307, 308]);
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   return (request, deadline) =>
-    deadline.track(`${request.purpose} ${hostOf(request.url)}`, () => withClock(request, deadline, options));
+    deadline.track(`${request.purpose} ${hostOf(request, options)}`, () => withClock(request, deadline, options));
+}
+
+/** What whoever answers may repeat: all that was sent, to a proxy too, which answers itself where http is plain. */
+function sentBy(request: HttpRequest, { proxies }: Pick<HttpClientOptions, "proxies">): readonly Sent[] {
+  return [{ headers: request.headers ?? {} }, ...(request.secrets ?? []), ...sentToProxies(proxies)];
 }
 
 /** One signal ends whatever the exchange is at: look-up, connection, headers or a body that trickles. */
@@ -41,13 +48,17 @@ async function withClock(request: HttpRequest, deadline: Deadline, options: Http
   };
   try {
     if (time <= 0) clock.abort();
-    return await followed({ request, options, signal: clock.signal, endsAt: performance.now() + time }, redirected);
+    const sent = sentBy(request, options);
+    return await followed(
+      { request, options, sent, signal: clock.signal, endsAt: performance.now() + time },
+      redirected,
+    );
   } catch (error) {
     const kind = clock.signal.aborted && !(error instanceof HttpFailure) ? "timeout" : failureKind(error);
     const said =
       error instanceof HttpFailure ? error.message : kind === "timeout" ? "no answer in time" : errorCode(error);
     const after = kind === "timeout" ? ` (after ${(time / 1000).toFixed(1)} s)` : "";
-    throw new HttpFailure(kind, `${request.purpose} ${hostOf(request.url)}: ${said}${after}`, {
+    throw new HttpFailure(kind, `${request.purpose} ${hostOf(request, options)}: ${said}${after}`, {
       cause: error,
       isRedirected,
       // Behind a redirect it is another host, or one that has spoken TLS before.
@@ -60,14 +71,15 @@ async function withClock(request: HttpRequest, deadline: Deadline, options: Http
 
 /** @param redirected called at each redirect, before it is followed */
 async function followed(exchange: Exchange, redirected: () => void): Promise<HttpResponse> {
-  const { request, signal } = exchange;
+  const { request, signal, sent } = exchange;
   const own = parseUrl(request.url);
   let url = own;
   let mayBePrivate = request.originMayBePrivate;
   for (let hops = 0; ; hops++) {
     const isOwnHost = url.protocol === own.protocol && hostAndPort(url) === hostAndPort(own);
     const isFirst = hops === 0 || request.staysAtOrigin === true;
-    const response = await askHop({ url, mayBePrivate, isOwnHost, isFirst }, exchange);
+    const isNamedByPeer = hops > 0 || request.isNamedByPeer === true;
+    const response = await askHop({ url, mayBePrivate, isOwnHost, isFirst, isNamedByPeer }, exchange);
     if (response.status < 200 || response.status > 599) {
       throw new HttpFailure("bad_response", `answers with status ${response.status}`);
     }
@@ -84,10 +96,11 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
     const allowed = redirectsAllowed(request, response.status);
     if (hops >= allowed) {
       const why = allowed === 0 ? "no redirect is followed here" : `${hops} redirects were followed`;
-      throw new HttpFailure("bad_response", `redirects to ${next.href}, but ${why}`);
+      throw new HttpFailure("bad_response", `redirects to ${nameHost(next, sent)}, but ${why}`);
     }
     if (request.staysAtOrigin && next.origin !== url.origin) {
-      throw new HttpFailure("bad_response", `redirects to ${next.href}, but no redirect to elsewhere is followed here`);
+      const why = "no redirect to elsewhere is followed here";
+      throw new HttpFailure("bad_response", `redirects to ${next.protocol}//${nameHost(next, sent)}, but ${why}`);
     }
     mayBePrivate &&= hostAndPort(next) === hostAndPort(url);
     url = next;
@@ -103,14 +116,11 @@ function redirectsAllowed({ form, staysAtOrigin, maxRedirects }: HttpRequest, st
 function redirectTarget(response: Response, from: URL): URL {
   const location = response.headers.get("location");
   if (!REDIRECTS.has(response.status) || location === null) {
-    throw new HttpFailure(
-      "bad_response",
-      `answers with status ${response.status} and Location ${location ?? "absent"}`,
-    );
+    const what = location === null ? "no Location" : "a Location that means nothing there";
+    throw new HttpFailure("bad_response", `answers with status ${response.status} and ${what}`);
   }
   const target = URL.parse(location, from.href);
-  if (target === null)
-    throw new HttpFailure("bad_response", `redirects to ${JSON.stringify(location)}, which is no URL`);
+  if (target === null) throw new HttpFailure("bad_response", "redirects to what is no URL");
   return target;
 }
 
@@ -132,6 +142,9 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-function hostOf(text: string): string {
-  return URL.parse(text)?.host || JSON.stringify(text);
+/** Who is asked, for messages. */
+function hostOf(request: HttpRequest, options: HttpClientOptions): string {
+  const url = URL.parse(request.url);
+  if (url === null || url.host === "") return JSON.stringify(request.url);
+  return request.isNamedByPeer ? nameHost(url, sentBy(request, options)) : url.host;
 }

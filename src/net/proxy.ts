@@ -1,6 +1,7 @@
 import type { ProxySettings } from "../config/proxy-settings.ts";
 import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
-import { HttpFailure } from "./exchange.ts";
+import { percentDecoded } from "../encoding/percent.ts";
+import { HttpFailure, type Sent } from "./exchange.ts";
 
 /** Through whom requests go. */
 export interface Proxies extends ProxySettings {
@@ -50,6 +51,16 @@ export function proxyFor(url: URL, proxies: Proxies): URL | undefined {
     );
   }
   return proxy;
+}
+
+/** The credentials that the proxies get, in the form of a request. */
+export function sentToProxies({ https, http }: ProxySettings): readonly Sent[] {
+  return [https, http].flatMap((text) => {
+    const proxy = URL.parse(text?.includes("://") === false ? `http://${text}` : (text ?? ""));
+    if (proxy === null || proxy.password === "") return [];
+    const pair = Buffer.from(percentDecoded(`${proxy.username}:${proxy.password}`)).toString("base64");
+    return [{ headers: { "Proxy-Authorization": `Basic ${pair}` } }];
+  });
 }
 
 function isExcepted(url: URL, noProxy: readonly string[]): boolean {

@@ -1,4 +1,4 @@
-import type { HttpFailureKind } from "./exchange.ts";
+import type { HttpFailureKind, Sent } from "./exchange.ts";
 import { HANDSHAKE_FAILED } from "./failure.ts";
 import { quotePeer } from "./quote-peer.ts";
 import { type Handshake, type HandshakeResult, shakeHands } from "./tls-handshake.ts";
@@ -42,34 +42,42 @@ const ALERTS: Readonly<Record<string, string>> = {
  *
  * @param code of fetch's error
  * @param time milliseconds that are left
+ * @param sent what the peer was sent before, which its certificate may repeat
  */
 export async function describeTlsFailure(
   code: string,
   peer: Omit<Handshake, "time">,
   time: number,
+  sent: readonly Sent[],
 ): Promise<TlsFailure> {
   const seen = await shakeHands({ ...peer, time: Math.min(MOST, time) });
   const reason = code === HANDSHAKE_FAILED ? seen?.error : code;
   if (reason === undefined) return { kind: "tls", text: `the TLS handshake failed (${code})`, speaksNoTls: false };
   const [leaf] = seen?.chain ?? [];
-  const named = leaf === undefined ? "its certificate" : `its certificate ${describeName(leaf.subject)}`;
-  const inner = explain(reason, named, leaf, peer.authorities.length);
+  const named = leaf === undefined ? "its certificate" : `its certificate ${describeName(leaf.subject, sent)}`;
+  const inner = explain(reason, named, { leaf, sent }, peer.authorities.length);
   const kind = isOtherProtocol(reason) ? "bad_response" : "tls";
   return { kind, text: `${inner} (${reason})`, speaksNoTls: isNoTls(reason) };
 }
 
-function explain(reason: string, named: string, leaf: PeerCertificate | undefined, authorities: number): string {
+/** What the host shows, and what of it is not quoted. */
+interface Shown {
+  readonly leaf: PeerCertificate | undefined;
+  readonly sent: readonly Sent[];
+}
+
+function explain(reason: string, named: string, { leaf, sent }: Shown, authorities: number): string {
   if (UNTRUSTED.has(reason)) {
-    const issuer = leaf === undefined ? "" : `, issued by ${describeName(leaf.issuer)},`;
+    const issuer = leaf === undefined ? "" : `, issued by ${describeName(leaf.issuer, sent)},`;
     return `${named}${issuer} leads to none of the ${authorities} authorities that are trusted for it: name its authority in network.caFiles or as ca in hosts.toml, or have it send its intermediate certificates`;
   }
   if (reason === "ERR_TLS_CERT_ALTNAME_INVALID" || reason === "HOSTNAME_MISMATCH") {
-    const names = leaf?.subjectaltname === undefined ? "other names" : quoted(leaf.subjectaltname);
+    const names = leaf?.subjectaltname === undefined ? "other names" : quoted(leaf.subjectaltname, sent);
     return `${named} is for ${names} and not for this name`;
   }
-  if (reason === "CERT_HAS_EXPIRED") return `${named}, or who issued it, has expired${dateOf(leaf?.valid_to)}`;
+  if (reason === "CERT_HAS_EXPIRED") return `${named}, or who issued it, has expired${dateOf(leaf?.valid_to, sent)}`;
   if (reason === "CERT_NOT_YET_VALID")
-    return `${named}, or who issued it, is not valid yet${dateOf(leaf?.valid_from)}: is the clock right?`;
+    return `${named}, or who issued it, is not valid yet${dateOf(leaf?.valid_from, sent)}: is the clock right?`;
   if (reason.endsWith("KEY_USAGE_BIT_INCORRECT"))
     return "its certificate's key usage forbids signing, which TLS needs: have it issued with digitalSignature";
   if (isNoTls(reason)) return "it does not speak TLS at this port";
@@ -89,15 +97,15 @@ function isOtherProtocol(reason: string): boolean {
 }
 
 /** Quoted, as `"CN=a, O=b"`. @param name attacker-controlled */
-export function describeName(name: PeerCertificate["subject"]): string {
+export function describeName(name: PeerCertificate["subject"], sent: readonly Sent[] = []): string {
   const parts = Object.entries(name).map(([key, value]) => `${key}=${String(value)}`);
-  return quoted(parts.join(", "));
+  return quoted(parts.join(", "), sent);
 }
 
-function quoted(text: string): string {
-  return quotePeer([text], {}) ?? "without a name";
+function quoted(text: string, sent: readonly Sent[]): string {
+  return quotePeer([text], sent) ?? "without a name";
 }
 
-function dateOf(text: string | undefined): string {
-  return text === undefined ? "" : ` (${quoted(text)})`;
+function dateOf(text: string | undefined, sent: readonly Sent[]): string {
+  return text === undefined ? "" : ` (${quoted(text, sent)})`;
 }

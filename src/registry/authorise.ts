@@ -1,7 +1,7 @@
 import { field, isJsonObject, parseJson } from "../encoding/json.ts";
 import { hostAndPort } from "../net/address-guard.ts";
-import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
-import { quotePeer } from "../net/quote-peer.ts";
+import type { HttpRequest, HttpResponse, Sent } from "../net/exchange.ts";
+import { nameHost, quotePeer } from "../net/quote-peer.ts";
 import { type Challenge, readChallenges } from "../oci/challenge.ts";
 import type { Credential } from "../oci/docker-config.ts";
 import { errorWords } from "../oci/error-body.ts";
@@ -32,8 +32,8 @@ export interface Authorisation {
   readonly tried: string;
   /** The token server was busy: that is no refusal. */
   readonly isBusy?: true;
-  /** What was sent to the token server, which no message may repeat. */
-  readonly sent?: Pick<HttpRequest, "headers" | "form">;
+  /** What else no message may repeat: the credential, whoever it was sent to. */
+  readonly sent?: readonly Sent[];
 }
 
 /**
@@ -88,6 +88,9 @@ async function tokenFor(
 ): Promise<Authorisation> {
   const named = URL.parse(parameters.get("realm") ?? "");
   if (named === null) return { tried: "it names no token server" };
+  const { headers } = endpoint;
+  // A registry that was sent the credential at another pull may repeat it now.
+  const sent = [...(headers ? [{ headers }] : []), ...(found ? [asSent(found.credential)] : [])];
   const realm = overTls(named, endpoint);
   const isOwn = realm.protocol === new URL(endpoint.root).protocol && isSameHost(realm, endpoint);
   const isListed = (context.realms.get(endpoint.host) ?? []).some(
@@ -95,41 +98,46 @@ async function tokenFor(
   );
   const mayHaveSecret = isOwn || (isListed && realm.protocol === "https:");
   const given = mayHaveSecret ? found : undefined;
+  const host = isOwn ? realm.host : nameHost(realm, sent);
   const withheld =
     found !== undefined && given === undefined
-      ? `; the credential of ${found.from} is not sent to ${realm.host}: list that host under registryCredentials.realms for ${endpoint.host}`
+      ? `; the credential of ${found.from} is not sent to ${host}: list that host under registryCredentials.realms for ${endpoint.host}`
       : "";
   const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} of ${given.from}`;
   const scope = `repository:${repository}:pull`;
   const service = parameters.get("service");
-  const { response, sent } = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
+  const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,
     // The registry may be private, and so may its own token server.
     mayBePrivate: isOwn,
     tls: isOwn ? endpoint.tls : undefined,
+    secrets: sent,
+    isNamedByPeer: !isOwn,
   });
   const token = response.status === 200 ? readToken(response.body) : undefined;
   if (token !== undefined) {
-    return { header: `Bearer ${token}`, tried: `with a token of ${realm.host}, got ${who}`, sent };
+    return { header: `Bearer ${token}`, tried: `with a token of ${host}, got ${who}`, sent };
   }
   const isBusy = response.status === 429 || response.status >= 500;
   const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), sent);
   const said = quoted === undefined ? "" : `: it says ${quoted}`;
-  const tried = `the token server ${realm.host} gives none (status ${response.status}), asked ${who}${said}`;
+  const tried = `the token server ${host} gives none (status ${response.status}), asked ${who}${said}`;
   return { tried, sent, ...(isBusy && { isBusy }) };
 }
 
 interface TokenQuestion extends AuthoriseContext {
   readonly mayBePrivate: boolean;
   readonly tls: Endpoint["tls"] | undefined;
+  readonly secrets: readonly Sent[];
+  readonly isNamedByPeer: boolean;
 }
 
 async function askForToken(
   realm: URL,
   question: Readonly<Record<string, string>>,
   credential: Credential | undefined,
-  { ask, timeout, mayBePrivate, tls }: TokenQuestion,
-): Promise<{ readonly response: HttpResponse; readonly sent: NonNullable<Authorisation["sent"]> }> {
+  { ask, timeout, mayBePrivate, tls, secrets, isNamedByPeer }: TokenQuestion,
+): Promise<HttpResponse> {
   const base = {
     accept: "application/json",
     maxBytes: MAX_TOKEN_ANSWER,
@@ -138,17 +146,23 @@ async function askForToken(
     staysAtOrigin: true as const,
     originMayBePrivate: mayBePrivate,
     ...(tls && { tls }),
+    secrets,
+    ...(isNamedByPeer && { isNamedByPeer }),
     purpose: "token server",
   };
   if (credential?.kind === "identity token") {
     const form = { grant_type: "refresh_token", refresh_token: credential.token, client_id: CLIENT_ID, ...question };
-    // What else is in the form is no secret.
-    return { response: await ask({ ...base, url: realm.href, form }), sent: { form: { token: credential.token } } };
+    return ask({ ...base, url: realm.href, form });
   }
   const url = new URL(realm.href);
   for (const [name, value] of Object.entries(question)) url.searchParams.set(name, value);
-  const sent = credential?.kind === "password" ? { headers: { Authorization: basicHeader(credential) } } : {};
-  return { response: await ask({ ...base, url: url.href, ...sent }), sent };
+  return ask({ ...base, url: url.href, ...(credential?.kind === "password" && asSent(credential)) });
+}
+
+/** The secrets of a credential; what else is in a form is none. */
+function asSent(credential: Credential): Sent {
+  if (credential.kind === "password") return { headers: { Authorization: basicHeader(credential) } };
+  return { form: { token: credential.token } };
 }
 
 /** @param bytes attacker-controlled JSON */

@@ -1,5 +1,5 @@
-import type { HttpRequest, HttpResponse } from "../net/exchange.ts";
-import { quotePeer } from "../net/quote-peer.ts";
+import type { HttpRequest, HttpResponse, Sent } from "../net/exchange.ts";
+import { nameHost, quotePeer, repeatsSent } from "../net/quote-peer.ts";
 import { errorWords } from "../oci/error-body.ts";
 import { type Authorisation, type AuthoriseContext, authorise } from "./authorise.ts";
 import type { Endpoint } from "./endpoints.ts";
@@ -15,6 +15,8 @@ export interface RegistryAnswer {
   readonly isBusy?: true;
   /** `: it says "CODE: SENTENCE"`, for the end of a message about a status that is not 200; or nothing. */
   readonly said: string;
+  /** Who answered, for messages. */
+  readonly host: string;
 }
 
 export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects">;
@@ -27,6 +29,8 @@ export class RegistryClient {
   readonly #ownName: string;
   readonly #context: AuthoriseContext;
   #authorisation: Promise<Authorisation> | undefined;
+  /** The same when it is known. */
+  #known: Authorisation | undefined;
 
   /** @param repository path of the repository, as in an ImageReference */
   constructor(endpoint: Endpoint, repository: string, context: AuthoriseContext) {
@@ -60,23 +64,39 @@ export class RegistryClient {
       this.#context,
     );
     const authorisation = await this.#authorisation;
+    this.#known = authorisation;
     const isLetIn = authorisation.header !== undefined;
     return this.#answer(isLetIn ? await this.#ask(url, request, authorisation) : first, authorisation);
   }
 
   #answer(response: HttpResponse, authorisation: Authorisation | undefined): RegistryAnswer {
-    const { tried, isBusy, sent } = authorisation ?? {};
-    const secrets = {
-      headers: { ...this.#headers(authorisation), ...sent?.headers },
-      ...(sent?.form && { form: sent.form }),
-    };
-    const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), secrets);
+    const { tried, isBusy } = authorisation ?? {};
+    const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), this.#sent);
     return {
       response,
       ...(tried !== undefined && { tried }),
       ...(isBusy && { isBusy }),
       said: quoted === undefined ? "" : `: it says ${quoted}`,
+      host: this.nameHost(response.url),
     };
+  }
+
+  /** The host of a URL that this registry led to, for messages. */
+  nameHost(url: string): string {
+    const parsed = new URL(url);
+    return parsed.host === new URL(this.endpoint.root).host ? parsed.host : nameHost(parsed, this.#sent);
+  }
+
+  /** Whether a text of this registry has a part of what it was sent in it. */
+  repeatsSent(text: string): boolean {
+    return repeatsSent(text, this.#sent);
+  }
+
+  /** All that this registry and its token server were sent. */
+  get #sent(): readonly Sent[] {
+    const { headers } = this.endpoint;
+    const own: Sent = { headers: this.#headers(this.#known) };
+    return [own, ...(headers ? [{ headers }] : []), ...(this.#known?.sent ?? [])];
   }
 
   #ask(url: string, request: RegistryRequest, authorisation: Authorisation | undefined): Promise<HttpResponse> {
@@ -90,6 +110,7 @@ export class RegistryClient {
       ...(Object.keys(headers).length > 0 && { headers }),
       ...(tls && { tls }),
       ...(dialTimeout !== undefined && { dialTimeout }),
+      secrets: this.#sent,
       purpose: "registry",
     });
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { quotePeer } from "../../../src/net/quote-peer.ts";
+import type { Sent } from "../../../src/net/exchange.ts";
+import { nameHost, quotePeer } from "../../../src/net/quote-peer.ts";
 
-const NOTHING = {};
+const NOTHING = [] as const;
 const WITHHELD = expect.stringContaining("withheld");
 const basic = (pair: string) => ({ headers: { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` } });
 
@@ -22,7 +23,7 @@ describe("quotePeer", () => {
   });
 
   const token = "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl";
-  it.each<[string, string, Parameters<typeof quotePeer>[1]]>([
+  it.each<[string, string, Sent]>([
     ["a token", `no such token ${token}`, { headers: { Authorization: `Bearer ${token}` } }],
     ["the header that it came in", `bad: Bearer ${token}`, { headers: { Authorization: `Bearer ${token}` } }],
     [
@@ -45,15 +46,24 @@ describe("quotePeer", () => {
     ["a further header", "no key 0123456789abcdef", { headers: { "X-Api-Key": "0123456789abcdef" } }],
     ["a form field", "no refresh-token-0123", { form: { refresh_token: "refresh-token-0123" } }],
     ["a form field as it was encoded", "no a%2Fb%3Dc+d%26e", { form: { refresh_token: "a/b=c d&e" } }],
+    ["a password in percent-encoding of its own", "no %70%77%31", basic("alice:pw1")],
+    ["a password in a URL", "https://x.example/a%20b/c?d", basic("alice:a b/c")],
+    ["a token in base64url", "Pz8_Pz8_Pj4-", { headers: { Authorization: "Bearer ??????>>>" } }],
   ])("withholds %s", (_, word, sent) => {
-    expect(quotePeer([word], sent)).toEqual(WITHHELD);
-    expect(quotePeer(["Unauthorized", word], sent)).toEqual(WITHHELD);
+    expect(quotePeer([word], [sent])).toEqual(WITHHELD);
+    expect(quotePeer(["Unauthorized", word], [{}, sent])).toEqual(WITHHELD);
   });
 
   it("quotes what holds nothing of what was sent, the user's name too", () => {
     const name = "robot-account-1";
-    expect(quotePeer([`no access of ${name}`], basic(`${name}:correct-horse`))).toBe(`"no access of ${name}"`);
-    expect(quotePeer(["denied"], { headers: { Authorization: "Bearer " } })).toBe('"denied"');
-    expect(quotePeer(["denied"], basic("alice:"))).toBe('"denied"');
+    expect(quotePeer([`no access of ${name}`], [basic(`${name}:correct-horse`)])).toBe(`"no access of ${name}"`);
+    expect(quotePeer(["denied"], [{ headers: { Authorization: "Bearer " } }])).toBe('"denied"');
+    expect(quotePeer(["denied"], [basic("alice:")])).toBe('"denied"');
   });
+});
+
+it("names no host that repeats what was sent", () => {
+  const sent = [basic("alice:correct-horse")];
+  expect(nameHost(new URL("https://cdn.example:8443/correct-horse"), sent)).toBe("cdn.example:8443");
+  expect(nameHost(new URL("https://Correct-Horse.example/"), sent)).toEqual(WITHHELD);
 });

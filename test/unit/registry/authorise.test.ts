@@ -79,7 +79,8 @@ describe("authorise", () => {
   ])("sends the password to %s: %s", async (_, url, realms, sent) => {
     for (const credential of [PASSWORD, { kind: "identity token", token: "secret" } as const]) {
       const { asked, tried } = await authorised(realm(url), { credential, realms });
-      expect(JSON.stringify(asked).includes(credential.kind === "password" ? BASIC : "secret")).toBe(sent);
+      const [{ secrets: _secrets, ...request } = {}] = asked;
+      expect(JSON.stringify(request).includes(credential.kind === "password" ? BASIC : "secret")).toBe(sent);
       if (!sent) expect(tried).toContain("registryCredentials.realms");
     }
   });
