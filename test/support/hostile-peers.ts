@@ -123,7 +123,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),
-    proxy: cell("net.tls", 2),
+    proxy: cell("net.tls", 4),
   },
   "gzip bomb": {
     registry: cell("registry.bad_response", 1),
@@ -131,7 +131,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),
-    proxy: cell("net.tls", 2),
+    proxy: cell("net.tls", 4),
   },
   truncated: {
     registry: cell("registry.bad_response", 1),
@@ -155,7 +155,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: cell("identity.bad_response", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),
-    proxy: cell("net.tls", 2),
+    proxy: cell("net.tls", 4),
   },
   "longer than announced": {
     registry: cell("registry.bad_response", 2),
@@ -163,7 +163,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),
-    proxy: cell("net.tls", 2),
+    proxy: cell("net.tls", 4),
   },
   "two lengths": {
     registry: cell("registry.bad_response", 1),
@@ -235,7 +235,7 @@ export const TABLE: Readonly<Record<PeerBehaviour, Row>> = {
     directory: cell("identity.log_invalid", 1),
     "did:web host": cell("identity.bad_response", 1),
     PDS: cell("pds.bad_response", 1),
-    proxy: cell("net.tls", 2),
+    proxy: cell("net.tls", 4),
   },
   "2,000 referrers": {
     registry: cell("registry.too_many_candidates", 33),
