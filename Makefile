@@ -103,9 +103,9 @@ bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks
 	BUN_JSC_useJIT=0 bun test/bench/steps.ts
 
 # Where BEFORE comes from: `make build` in a checkout of what is compared with. AFTER: this checkout's, if not named.
-bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEFORE=path [AFTER=path] [PAIRS=200]; fails where one figure is worse
+bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEFORE=path [AFTER=path] [PAIRS=200] [CASES=regex]; fails where one figure is worse
 	@[ -n "$(BEFORE)" ] || { echo "BEFORE is missing: make bench-compare BEFORE=path/of/another/atcr-verify" >&2; exit 1; }
-	node test/bench/compare.ts "$(BEFORE)" "$(or $(AFTER),$(BINARY))" "$(or $(PAIRS),200)"
+	node test/bench/compare.ts "$(BEFORE)" "$(or $(AFTER),$(BINARY))" "$(or $(PAIRS),200)" "$(CASES)"
 
 install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \

@@ -1,6 +1,7 @@
 /**
- * Compares two builds of the program at containerd's gate: `node test/bench/compare.ts BEFORE AFTER [PAIRS]`, or
- * `make bench-compare BEFORE=PATH [PAIRS=200]`.
+ * Compares two builds of the program at containerd's gate: `node test/bench/compare.ts BEFORE AFTER [PAIRS [CASES]]`,
+ * or `make bench-compare BEFORE=PATH [PAIRS=200] [CASES=…]`. CASES, a regular expression, leaves out those whose names do
+ * not match.
  *
  * For each case the two alternate, and which of them is first changes with each pair. Prints the median of what each
  * took, and the median of the ratios of pairs with its interval (figures.ts). Exit status 1 where anything is worse.
@@ -25,10 +26,10 @@ interface Compared {
   readonly took: { readonly before: Measured[]; readonly after: Measured[] };
 }
 
-const [, , before = "", after = "", count = "200"] = process.argv;
+const [, , before = "", after = "", count = "200", wanted = ""] = process.argv;
 const pairs = Number(count);
 if (before === "" || after === "" || !Number.isSafeInteger(pairs) || pairs < 6) {
-  throw new Error("expected: node test/bench/compare.ts BEFORE AFTER [PAIRS, 6 or more]");
+  throw new Error("expected: node test/bench/compare.ts BEFORE AFTER [PAIRS, 6 or more [CASES]]");
 }
 const folder = mkdtempSync(join(tmpdir(), "atcr-compare-"));
 const services = await Services.start();
@@ -44,7 +45,10 @@ async function main(): Promise<void> {
   if (services.names === undefined) console.log("left out, because it needs root: cases that resolve a handle");
   const programs = { before: await installed(before, "before"), after: await installed(after, "after") };
   const all: Compared[] = [];
-  for (const one of (await gateCases(services)).cases) all.push(await prepared(one, programs));
+  const { cases } = await gateCases(services);
+  const matching = cases.filter(({ name }) => new RegExp(wanted).test(name));
+  if (matching.length === 0) throw new Error(`no case matches ${wanted}: ${cases.map(({ name }) => name).join("; ")}`);
+  for (const one of matching) all.push(await prepared(one, programs));
   for (let pair = 0; pair < pairs; pair++) {
     for (const { took, ...nodes } of all) {
       const order = pair % 2 === 0 ? (["before", "after"] as const) : (["after", "before"] as const);
