@@ -55,7 +55,7 @@ const MUTATED: readonly string[] = ["atproto", "policy", "verify"];
  * it reaches other machines, processes or code.
  */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
-  "@atproto/identity": ["collect/did-web.ts", "collect/handle.ts"],
+  "@atproto/identity": ["collect/reference-resolvers.ts"],
   "@noble/curves": ["atproto/key.ts"],
   "@noble/hashes": ["encoding/sha256.ts"],
   "@valibot/to-json-schema": ["policy/json-schema.ts"],

@@ -1,13 +1,12 @@
-import { DidWebResolver } from "@atproto/identity";
 import { type Did, didWebHost } from "../atproto/syntax.ts";
 import type { Fetched } from "../verify/evidence.ts";
-import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing, type PeerAnswer } from "./context.ts";
+import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
 import { itSays, readError } from "./said.ts";
 
 /**
- * Fetches the document of a did:web by the reference resolver over our guarded client (spec 3.4).
- * What it proves is for the core to say, from the bytes as they came: this returns whatever was
- * answered with status 200.
+ * Fetches the document of a did:web over our guarded client, at the URL of the reference resolver (spec 3.4), which is
+ * loaded while the host is asked. What the document proves is for the core to say, from the bytes as they came: this
+ * returns whatever was answered with status 200.
  *
  * @throws Missing
  */
@@ -21,33 +20,36 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
     );
   }
 
-  let response: PeerAnswer | undefined;
-  const guarded = async (input: string | URL | Request): Promise<Response> => {
-    const url = input instanceof Request ? input.url : String(input);
-    response = await ask(
+  const { didResolverTimeout } = context.config;
+  const url = documentUrl(host);
+  const [response, { resolveDidWeb }] = await Promise.all([
+    ask(
       "identity",
       {
         url,
         accept: "application/did+ld+json,application/json",
         maxBytes: MAX_IDENTITY,
-        timeout: context.config.didResolverTimeout,
+        timeout: didResolverTimeout,
         maxRedirects: 0,
         originMayBePrivate: false,
         purpose: "did:web host",
       },
       context,
-    );
-    return new Response(response.body.slice(), { status: response.status });
-  };
+    ),
+    import("./reference-resolvers.ts"),
+  ]);
 
+  let wanted: string | undefined;
   try {
-    await new DidWebResolver(context.config.didResolverTimeout, undefined, guarded).resolveNoCheck(did);
-  } catch (error) {
-    // With an answer in hand, only its status and bytes count: that they are no JSON is found again in
-    // the core, and that a Response of status 204 has no body matters to the resolver alone.
-    if (response === undefined) throw error;
+    await resolveDidWeb(did, didResolverTimeout, async (resolved) => {
+      wanted = resolved;
+      return new Response(response.body.slice(), { status: response.status });
+    });
+  } catch {
+    // Only the status and the bytes count: that they are no JSON is found again in the core, and that a
+    // Response of status 204 has no body matters to the resolver alone.
   }
-  if (response === undefined) throw new Missing("identity.unreachable", `the resolver did not ask ${host}`);
+  if (wanted !== url) throw new Error(`the reference resolver asks ${wanted}, and ${url} was asked`);
   if (response.status === 404 || response.status === 410) {
     throw new Missing(
       "identity.unknown_did",
@@ -56,4 +58,11 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   }
   if (response.status !== 200) badStatus("identity", response, itSays(readError(response)));
   return fetched(response);
+}
+
+/** Plain http for localhost alone, as the reference resolver has it. */
+function documentUrl(host: string): string {
+  const url = new URL(`https://${host}/.well-known/did.json`);
+  if (url.hostname === "localhost") url.protocol = "http";
+  return url.href;
 }

@@ -1,8 +1,8 @@
-import { HandleResolver } from "@atproto/identity";
 import { type Handle, isReserved } from "../atproto/handle.ts";
 import { isDid } from "../atproto/syntax.ts";
 import { isUnanswered, type OwnerAnswer } from "../verify/evidence.ts";
 import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
+import type { HandleSources } from "./reference-resolvers.ts";
 import { itSays, readError } from "./said.ts";
 
 /** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */
@@ -14,8 +14,8 @@ const MAX_ANSWER = 2 * 1024;
 const MAX_REDIRECTS = 3;
 
 /**
- * Asks whom a handle belongs to (spec 5.8), DNS and its https host at the same time, by the reference
- * resolver: what DNS says has precedence, and where it says nothing the host is heard.
+ * Asks whom a handle belongs to (spec 5.8): DNS and its https host at the same time, and meanwhile the reference resolver
+ * is loaded, which says what counts. A DID in DNS has precedence over one from the host.
  * It is for the core to say what that proves; the DID must lead back to the handle.
  *
  * Unlike the reference, "names nobody" and "could not be asked" are told apart.
@@ -30,13 +30,14 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
   }
 
   const askedAt = context.now();
-  const resolver = new TellingResolver(handle, context);
-  const did = await resolver.resolve(handle);
-  if (resolver.bug !== undefined) throw resolver.bug;
-  const answer = { handle, source: resolver.source, fetchedAt: askedAt };
-  if (resolver.isAmbiguous) return { ...answer, source: resolver.dnsSource };
+  const asked = new AskedSources(handle, context);
+  const { resolveHandle } = await import("./reference-resolvers.ts");
+  const did = await resolveHandle(handle, context.config.didResolverTimeout, asked);
+  if (asked.bug !== undefined) throw asked.bug;
+  const answer = { handle, source: asked.source, fetchedAt: askedAt };
+  if (asked.isAmbiguous) return { ...answer, source: asked.dnsSource };
   if (did !== undefined && isDid(did)) return { ...answer, did };
-  const failures = [resolver.failed.dns, resolver.failed.https].filter((failure) => failure !== undefined);
+  const failures = [asked.failed.dns, asked.failed.https].filter((failure) => failure !== undefined);
   const [first, second] = failures;
   if (first === undefined) return answer;
   // What answered is told before what did not: only silence may be made up for by memory.
@@ -49,8 +50,11 @@ const DNS = "dns:";
 /** What stands before the DID in a TXT record. */
 const PREFIX = "did=";
 
-/** The reference resolver takes a failure for an answer that names nobody; this one keeps failures. */
-class TellingResolver extends HandleResolver {
+/**
+ * DNS and the host of one handle, asked when this is made. The reference resolver takes a failure for an answer that
+ * names nobody; here failures are kept.
+ */
+class AskedSources implements HandleSources {
   readonly failed: { dns?: Missing; https?: Missing } = {};
   bug: Error | undefined;
   /** Where the answer came from. */
@@ -59,22 +63,26 @@ class TellingResolver extends HandleResolver {
   /** DNS names several, or one that is no DID: then the handle has no owner, whatever the host says. */
   isAmbiguous = false;
   readonly #context: CollectContext;
+  readonly #url: string;
+  readonly #texts: Promise<readonly string[]>;
+  readonly #response: Promise<Response>;
 
   constructor(handle: Handle, context: CollectContext) {
-    super({
-      timeout: context.config.didResolverTimeout,
-      fetch: (input) => this.#wellKnown(input instanceof Request ? input.url : String(input)),
-    });
-    this.source = `https://${handle}/.well-known/atproto-did`;
+    this.#url = `https://${handle}/.well-known/atproto-did`;
+    this.source = this.#url;
     this.dnsSource = `${DNS}_atproto.${handle}`;
     this.#context = context;
+    const name = this.dnsSource.slice(DNS.length);
+    this.#texts = askTxt("handle", { name, timeout: context.config.didResolverTimeout }, context);
+    this.#response = this.#askHost();
+    // A failure counts when the resolver asks for the answer. It does not where the handle is no host of a URL.
+    for (const asked of [this.#texts, this.#response]) asked.catch(() => {});
   }
 
-  override async resolveDns(): Promise<string | undefined> {
-    const name = this.dnsSource.slice(DNS.length);
+  readonly dns: HandleSources["dns"] = async (didIn) => {
     try {
-      const texts = await askTxt("handle", { name, timeout: this.#context.config.didResolverTimeout }, this.#context);
-      const did = this.parseDnsResult(texts.map((text) => [text]));
+      const texts = await this.#texts;
+      const did = didIn(texts);
       const isUsable = did !== undefined && isDid(did);
       this.isAmbiguous = !isUsable && texts.some((text) => text.startsWith(PREFIX));
       if (!isUsable) return undefined;
@@ -85,31 +93,36 @@ class TellingResolver extends HandleResolver {
       this.failed.dns = error;
       return undefined;
     }
-  }
+  };
 
-  async #wellKnown(url: string): Promise<Response> {
+  readonly https: HandleSources["https"] = async (url) => {
     try {
-      const response = await ask(
-        "handle",
-        {
-          url,
-          accept: "text/plain",
-          maxBytes: MAX_ANSWER,
-          timeout: this.#context.config.didResolverTimeout,
-          maxRedirects: MAX_REDIRECTS,
-          originMayBePrivate: false,
-          purpose: "handle",
-        },
-        this.#context,
-      );
-      // The resolver reads the body of any status; of these two none is an answer.
-      if (response.status === 404 || response.status === 410) return new Response("");
-      if (response.status < 200 || response.status > 299) badStatus("handle", response, itSays(readError(response)));
-      return new Response(response.body.slice());
+      if (url !== this.#url) throw new Error(`the reference resolver asks ${url}, and ${this.#url} was asked`);
+      return await this.#response;
     } catch (error) {
       if (error instanceof Missing) this.failed.https = error;
       else this.bug = error as Error;
       throw error;
     }
+  };
+
+  async #askHost(): Promise<Response> {
+    const response = await ask(
+      "handle",
+      {
+        url: this.#url,
+        accept: "text/plain",
+        maxBytes: MAX_ANSWER,
+        timeout: this.#context.config.didResolverTimeout,
+        maxRedirects: MAX_REDIRECTS,
+        originMayBePrivate: false,
+        purpose: "handle",
+      },
+      this.#context,
+    );
+    // The resolver reads the body of any status; of these two none is an answer.
+    if (response.status === 404 || response.status === 410) return new Response("");
+    if (response.status < 200 || response.status > 299) badStatus("handle", response, itSays(readError(response)));
+    return new Response(response.body.slice());
   }
 }

@@ -89,6 +89,13 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     expect(asked()).toEqual([]);
   });
 
+  it("is nobody's where DNS names nobody and no URL can name its host, by Bun's parser", async () => {
+    const path = "xn--a.example.com/app";
+    const theirs = await named.image(path);
+    expect(headline(await named.pull(path, theirs))).toBe("1 deny image.owner_mismatch");
+    expect(asked()).toContain("TXT _atproto.xn--a.example.com");
+  });
+
   it("is nobody's where DNS names what is no DID, whatever its https host says", async () => {
     named.names.answers.set(HANDLE_TXT, ["did=alice"]);
     named.host.override(HANDLE_PATH, { body: did });

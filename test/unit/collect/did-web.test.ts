@@ -8,6 +8,8 @@ import type { Answer } from "../../support/http-server.ts";
 import { proveIdentity } from "../../support/identity.ts";
 import { type Curve, signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
+// Untransformed it takes longer to load than the timeouts below.
+import "../../../src/collect/reference-resolvers.ts";
 
 const DID = asDid("did:web:alice.example");
 const ORIGIN = "https://alice.example";
@@ -113,6 +115,17 @@ describe("fetchDidWeb", () => {
     expect(await code(world, did)).toBe("net.forbidden_address");
     expect(await code(world, did, ["localhost:8080"])).toBe("none");
     expect(world.http.origins).toEqual(["http://localhost:8080"]);
+  });
+
+  it.each([
+    ["did:web:alice.example%3A443", ORIGIN],
+    ["did:web:xn--bcher-kva.example", "https://xn--bcher-kva.example"],
+    ["did:web:localhost%3A443", "http://localhost"],
+    ["did:web:localhost%3A80", "http://localhost:80"],
+  ])("asks for %s where the reference resolver does: %s", async (did, origin) => {
+    await using world = await serving({ json: {} }, new URL(origin).origin);
+    expect(await code(world, asDid(did), ["alice.example", "localhost"])).toBe("none");
+    expect(world.http.asked.map(({ url }) => url)).toEqual([`${new URL(origin).origin}/.well-known/did.json`]);
   });
 
   it("lets a bug through", async () => {

@@ -7,6 +7,8 @@ import { HttpFailure, type HttpFailureKind } from "../../../src/net/exchange.ts"
 import { asDid, didNamed, NOW } from "../../support/evidence.ts";
 import type { Answer } from "../../support/http-server.ts";
 import { World } from "../../support/world.ts";
+// Untransformed it takes longer to load than the timeouts below.
+import "../../../src/collect/reference-resolvers.ts";
 
 const ALICE = didNamed("a");
 const OTHER = didNamed("b");
