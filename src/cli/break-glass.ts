@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { isDenied } from "../disk/denied.ts";
 import { readTrustedFile } from "../disk/local-file.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import { type BreakGlass, isCovered, readBreakGlass, whyNotInForce } from "../policy/break-glass.ts";
@@ -15,7 +16,7 @@ const SAID_BY_NAME: ReadonlySet<RejectionCode> = new Set(["policy.denied", "poli
 export type Glass = { readonly path: string } & (
   | { readonly broken: BreakGlass }
   /** Why it does not hold, as a clause. */
-  | { readonly broken?: never; readonly because: string }
+  | { readonly broken?: never; readonly because: string; readonly isUnseen?: true }
 );
 
 /**
@@ -33,7 +34,7 @@ export function readGlass(now: number): Glass | undefined {
     const because = whyNotInForce(read, statSync(path).mtimeMs, now);
     return because === undefined ? { path, broken: read } : { path, because };
   } catch (error) {
-    return { path, because: (error as Error).message };
+    return { path, because: (error as Error).message, ...(isDenied(error) && { isUnseen: true as const }) };
   }
 }
 

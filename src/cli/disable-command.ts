@@ -11,7 +11,7 @@ import {
   lookAtContainerd,
   verifierSettings,
 } from "../node/containerd.ts";
-import { ownEntries, ownProgram, PACKAGED_STATE, placedIn, recordPlace } from "../node/wiring.ts";
+import { isHiddenRecord, ownEntries, ownProgram, PACKAGED_STATE, placedIn, recordPlace } from "../node/wiring.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine } from "./command-line.ts";
@@ -37,6 +37,11 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
   const records = [...new Set([stateDir, PACKAGED_STATE])];
   const known = foldersToSearch(verifierSettings(containerd).binDir, records.flatMap(placedIn));
   const folders = wanted === undefined ? known : [wanted];
+
+  for (const record of records.filter(isHiddenRecord)) {
+    const found = `where links were placed is not known: the record in ${record} could not be read`;
+    findings.push(problem("link", found, "run this as root"));
+  }
 
   const removed: string[] = [];
   const standing: string[] = [];
@@ -121,14 +126,17 @@ function adviceFor(error: unknown): string {
 }
 
 /** Only of a containerd whose configuration was read is it known where it looks for verifiers. */
-function isWhereKnown({ version, daemon, program, config, isForbidden }: Containerd): boolean {
+function isWhereKnown(containerd: Containerd): boolean {
+  const { version, daemon, program, config, isForbidden, isListening, denied } = containerd;
   if (isForbidden === true) return false;
+  if (config === undefined && (isListening || denied.length > 0)) return false;
   if (version === undefined && daemon === undefined) return config !== undefined || program === undefined;
   return daemon !== undefined && config !== undefined;
 }
 
-function unknownBinDir({ address, version }: Containerd, isProblem: boolean): CheckResult {
-  const who = version === undefined ? "containerd is installed" : `a containerd answers at ${address}`;
+function unknownBinDir({ address, version, program }: Containerd, isProblem: boolean): CheckResult {
+  const there = program === undefined ? "containerd may be on this node" : "containerd is installed";
+  const who = version === undefined ? there : `a containerd answers at ${address}`;
   const found = `${who}, and where it looks for verifiers could not be determined`;
   const advice = "run this as root, where containerd runs, or name the folder with --bin-dir";
   return (isProblem ? problem : warning)("link", found, advice);

@@ -1,8 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
+import { isDenied } from "../disk/denied.ts";
 import { checkAuthorities } from "../doctor/authority-checks.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
-import { type CheckResult, ok, problem, warning } from "../doctor/check.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "../doctor/check.ts";
 import {
   checkConfig,
   checkContainerd,
@@ -61,6 +62,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   const glass = readGlass(Date.now());
   const { config, findings: ofConfig } = readConfig(values.get("config"), glass);
   const findings = [
+    ...checkUser(),
     ...checkContainerd(containerd),
     ...checkPlugin(containerd),
     ...checkConfig(containerd),
@@ -82,6 +84,14 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   );
 }
 
+/** Files of whoever runs this count as trusted beside root's, so what is said to be well may not be so for containerd. */
+function checkUser(): readonly CheckResult[] {
+  const user = process.geteuid?.();
+  if (user === 0 || user === undefined) return [];
+  const found = `user ${user} runs this, and containerd runs verifiers as root: what this user cannot read is not known, and what belongs to it may be refused at a pull`;
+  return [warning("user", found, "run the doctor as root")];
+}
+
 function textOf(findings: readonly CheckResult[], problems: number, warnings: number): string {
   const lines = findings.map(({ level, name, found, advice }) =>
     detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`),
@@ -100,6 +110,7 @@ function readConfig(
     return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
+    if (isDenied(error)) return { findings: [unseen("configuration", "what it says", configPath(named))] };
     return { findings: [problem("configuration", error.message, whatFollows(glass))] };
   }
 }
@@ -110,9 +121,12 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
     const found = binDir === "" ? undefined : entriesOf(binDir);
     const entries = found && markCopies(found, own);
     const distrust = entries && (whyDistrusted(binDir) ?? whyDistrusted(own));
-    return checkBinDir({ path: binDir, maxVerifiers, entries, ...(distrust !== undefined && { distrust }) }, own);
+    const isAssumed = containerd.config === undefined;
+    const place = { path: binDir, maxVerifiers, entries, isAssumed, ...(distrust !== undefined && { distrust }) };
+    return checkBinDir(place, own);
   } catch (error) {
-    return [problem("bin-dir", `${binDir} cannot be read: ${(error as Error).message}`, "run the doctor as root")];
+    if (isDenied(error)) return [unseen("bin-dir", "whether containerd runs this program", binDir)];
+    return [problem("bin-dir", `${binDir} cannot be read: ${(error as Error).message}`, "correct it")];
   }
 }
 
@@ -162,6 +176,7 @@ async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise
     return [await checkAuthorities(environment, caFiles.map(readAuthorities))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
+    if (isDenied(error)) return [unseen("certificates", "whom TLS trusts", caFiles.join(", "))];
     return [problem("certificates", error.message, "correct it, or take the file out of network.caFiles")];
   }
 }
@@ -176,6 +191,7 @@ function whatFollows(glass: Glass | undefined): string {
 function checkGlass(glass: Glass | undefined): CheckResult {
   if (glass === undefined) return ok("break-glass", "the glass is not broken");
   const { path, broken } = glass;
+  if (broken === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
   if (broken === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
   const scopes = broken.scopes.map(({ text }) => text).join(", ");
   const until = new Date(broken.until).toISOString();
@@ -205,6 +221,7 @@ async function policyAndServices(
     return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge), show))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
+    if (isDenied(error)) return [unseen("policy", "what it does", config.trustPolicyPath)];
     return [problem("policy", error.message, whatFollows(asked.glass))];
   }
 }

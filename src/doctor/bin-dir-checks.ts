@@ -1,6 +1,6 @@
 import type { BinDirEntry } from "../node/bin-dir.ts";
 import { ENTRY } from "../node/wiring.ts";
-import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Names that editors, package managers and copies leave behind. */
 const LEFTOVER = /^\.|~$|\.(?:dpkg-\w+|rpm(?:new|save|orig)|bak|old|new|orig|swp|tmp)$|^README/i;
@@ -11,6 +11,8 @@ export interface BinDir {
   /** In the order in which they are run; undefined where there is no folder. */
   readonly entries: readonly BinDirEntry[] | undefined;
   readonly maxVerifiers: number;
+  /** Whether it is containerd's default, as its configuration could not be read. */
+  readonly isAssumed?: boolean;
   /** Who else can change which program containerd runs there, as a clause. */
   readonly distrust?: string;
 }
@@ -31,6 +33,11 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
         "set bin_dir in containerd's configuration",
       ),
     ];
+  }
+  if (binDir.isAssumed === true) {
+    const found = `which folder containerd runs verifiers from is not known, so what is said here is of its default, ${path}`;
+    const rest = checkBinDir({ ...binDir, isAssumed: false }, program).map(asAssumed);
+    return [warning("bin-dir", found, "see why its configuration could not be read, above"), ...rest];
   }
   if (entries === undefined) {
     return [problem("bin-dir", `bin_dir is ${path}, which is not there: every pull is allowed`, enable)];
@@ -72,12 +79,19 @@ export function checkAdded(
     );
 }
 
+/** As a statement about a folder that may be another one. */
+function asAssumed(finding: CheckResult): CheckResult {
+  return { ...finding, found: `if that is its folder: ${finding.found}` };
+}
+
 function missing({ path, entries = [] }: BinDir, program: string, enable: string): CheckResult {
   const named = entries.find(({ name }) => name === ENTRY);
   if (named?.leadsTo !== undefined) {
     const found = `${path}/${ENTRY} leads to ${named.leadsTo}, and this program is ${program}`;
     return problem("link", found, `${enable}; or ask the doctor of that program`);
   }
+  const hidden = entries.filter(({ isUnseen }) => isUnseen).map(({ name }) => `${path}/${name}`);
+  if (hidden.length > 0) return unseen("link", "whether this program is asked", hidden.join(", "));
   return problem("link", `nothing in ${path} leads to ${program}: this program is not asked`, enable);
 }
 
@@ -102,7 +116,7 @@ function checkOwn(
 }
 
 function checkOther(
-  { name, broken, copyOf }: BinDirEntry,
+  { name, broken, copyOf, isUnseen }: BinDirEntry,
   { path, entries = [], maxVerifiers }: BinDir,
 ): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
@@ -128,6 +142,7 @@ function checkOther(
       ),
     ];
   }
+  if (isUnseen) return [unseen("entries", `what ${path}/${name} is`, "where it leads")];
   const what = copyOf === undefined ? "another program" : `a copy of ${copyOf}`;
   const found = `${path}/${name} is ${what}, which containerd asks as well: every one must allow a pull`;
   return [warning("entries", found, "see that it is meant to be there")];

@@ -22,3 +22,13 @@ export function warning(name: string, found: string, advice: string): CheckResul
 export function problem(name: string, found: string, advice: string): CheckResult {
   return { level: "problem", name, found, advice };
 }
+
+/**
+ * Could not be seen by this user, so nothing is said of how it is.
+ *
+ * @param whether a clause: `whether the log can be written`
+ * @param path what is denied to this user
+ */
+export function unseen(name: string, whether: string, path: string): CheckResult {
+  return warning(name, `${whether} is not known: ${path} could not be read without root`, "run the doctor as root");
+}

@@ -11,7 +11,7 @@ import {
   verifierSettings,
 } from "../node/containerd.ts";
 import { changedSince } from "../node/daemon-files.ts";
-import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */
 const MARGIN = 1000;
@@ -22,23 +22,30 @@ const OLD_REGISTRY = ["mirrors", "configs", "auths"];
 
 /** Whether containerd is there, and of a version that asks verifiers. */
 export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
-  const { address, daemon, program, version, installed, unknown } = containerd;
+  const { address, daemon, program, version, installed, unknown, notAsked, isListening, denied } = containerd;
   const name = "containerd";
-  if (program === undefined && version === undefined) {
-    return [problem(name, "no containerd was found, neither running nor in PATH", "install containerd 2.1 or later")];
-  }
-  const unseen = `the process that listens at ${address} is not to be seen, so this shell's environment is taken for its own, and with it configuration, policy and break-glass file`;
-  const silent = [...(version !== undefined && daemon === undefined ? [unseen] : []), ...unknown].map((why) =>
+  const hidden = `the process that listens at ${address} is not to be seen, so this shell's environment is taken for its own, and with it configuration, policy and break-glass file`;
+  const silent = [...(version !== undefined && daemon === undefined ? [hidden] : []), ...unknown].map((why) =>
     warning("containerd-unknown", why, "run the doctor as root, where containerd runs"),
   );
+  // What could not be seen comes before what was not found.
   if (containerd.isForbidden === true)
     return [
       problem(
         name,
-        `containerd's socket ${address} may not be used by this user: permission denied`,
+        `whether containerd answers at ${address} is not known: this user may not use it (permission denied)`,
         "run this as root",
       ),
     ];
+  if (program === undefined && version === undefined && !isListening) {
+    if (denied.length > 0) return [unseen(name, "whether containerd is installed", denied.join(", "))];
+    const advice = "install containerd 2.1 or later, or name its socket with --address";
+    return [problem(name, `nobody listens at ${address}, and there is no containerd in PATH`, advice)];
+  }
+  if (version === undefined && isListening && notAsked !== undefined) {
+    const found = `which containerd listens at ${address} is not known: ${notAsked}`;
+    return [warning(name, found, "put the ctr that comes with it into PATH, and run the doctor as root"), ...silent];
+  }
   if (version === undefined) {
     const advice = "start containerd, or name its socket with --address";
     const there = installed === undefined ? "" : `; ${program} is ${installed}`;

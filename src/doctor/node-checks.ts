@@ -1,10 +1,11 @@
 import { accessSync, closeSync, constants, existsSync, lstatSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isDenied } from "../disk/denied.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { check, checkWay } from "../disk/trusted-way.ts";
 import { openMetricsFolder } from "../logging/metrics-file.ts";
 import type { ClockService } from "../node/clock.ts";
-import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Before this the program did not exist: a clock that says so has not been set. */
 const NOT_BEFORE = Date.UTC(2026, 0, 1);
@@ -30,6 +31,8 @@ export function checkClock(now: number, builtAt: number, service: ClockService):
       return ok(name, `${says}, and a time service runs`);
     case "not synchronised":
       return warning(name, `${says}, and is not synchronised`, advice);
+    case "unseen":
+      return unseen(name, `${says}, and whether a time service sets it`, "what services leave under /run");
     case "none":
       return warning(name, `${says}, and no time service was found`, advice);
   }
@@ -64,10 +67,16 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
     if (free < FREE) return warning(name, `${path} has ${Math.floor(free / 1024 / 1024)} MiB left`, "make room");
     return ok(name, `${path} can be used`);
   } catch (error) {
+    if (isDenied(error)) return unseen(name, `whether ${path} can be used`, path);
     if (!hasCode(error, "ENOENT"))
       return problem(name, `${path} is not used: ${(error as Error).message}; ${without}`, "correct owner and mode");
-    if (isMade && existsSync(dirname(path)) && !isForbidden(dirname(path)))
-      return ok(name, `${path} is made when it is needed`);
+    if (isMade && existsSync(dirname(path))) {
+      if (!isForbidden(dirname(path))) return ok(name, `${path} is made when it is needed`);
+      if (process.geteuid?.() !== 0) {
+        const found = `${path} is not there, and whether it can be made is not known: this user may not write to ${dirname(path)}`;
+        return warning(name, found, "run the doctor as root, as containerd runs");
+      }
+    }
     return warning(name, `${path} is not there: ${without}`, `run: install -d -m 0750 ${path}`);
   }
 }
@@ -85,6 +94,7 @@ export function checkMetrics(path: string, pid: number | undefined): CheckResult
     if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return not("a folder is in its place");
     return ok("metrics", `${path} can be written`);
   } catch (error) {
+    if (isDenied(error)) return unseen("metrics", `whether ${path} can be written`, dirname(path));
     return not((error as Error).message);
   }
 }

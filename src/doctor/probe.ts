@@ -32,6 +32,8 @@ export interface ProbeQuestion {
  */
 export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly CheckResult[]> {
   const { address, ctr, plugins } = containerd;
+  if (containerd.isForbidden === true)
+    return [warning("probe", `no pull was tried, as this user may not use ${address}`, "run the doctor as root")];
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   if (!isThere)
     return [warning("probe", "no pull was tried, as no containerd answers", "start containerd, and run this again")];

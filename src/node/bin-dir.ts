@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isDenied } from "../disk/denied.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { copyOf } from "./copies.ts";
 
@@ -11,6 +12,8 @@ export interface BinDirEntry {
   readonly isLink: boolean;
   /** Of which program it is a copy, byte by byte; see {@link markCopies}. */
   readonly copyOf?: string;
+  /** Whether this user may not see where it leads, as root may. */
+  readonly isUnseen?: true;
   /** Why containerd cannot execute it, which blocks every pull, as a clause. */
   readonly broken?: string;
 }
@@ -46,7 +49,8 @@ function entryAt(path: string, name: string): BinDirEntry {
     const [leadsTo, stats] = [realpathSync(path), statSync(path)];
     const broken = !stats.isFile() ? "it is no file" : (stats.mode & 0o111) === 0 ? "it is not executable" : undefined;
     return { name, isLink, leadsTo, ...(broken !== undefined && { broken }) };
-  } catch {
+  } catch (error) {
+    if (isDenied(error)) return { name, isLink, isUnseen: true };
     return { name, isLink, broken: `it leads to ${isLink ? readlinkSync(path) : "nothing"}, which is not there` };
   }
 }

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { isDenied } from "../disk/denied.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
@@ -8,8 +9,8 @@ const SET = "/run/systemd/timesync/synchronized";
 /** Of services that set the clock and run: chrony, ntpd and its successor. */
 const RUNNING = ["/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/chrony/chronyd.sock", "/run/ntpd.pid"];
 
-/** Whether somebody sets this node's clock: by the kernel, as systemd reads it, else by what time services leave. */
-export type ClockService = "synchronised" | "not synchronised" | "running" | "none";
+/** `unseen`: this user may not look where services leave it. Whether somebody sets this node's clock: by the kernel, as systemd reads it, else by what time services leave. */
+export type ClockService = "synchronised" | "not synchronised" | "running" | "none" | "unseen";
 
 export async function clockService(): Promise<ClockService> {
   const timedatectl = findProgram("timedatectl");
@@ -18,5 +19,15 @@ export async function clockService(): Promise<ClockService> {
   const answer = said ? said.stdout.trim() : "";
   if (answer === "yes" || existsSync(SET)) return "synchronised";
   if (answer === "no") return "not synchronised";
-  return RUNNING.some((path) => existsSync(path)) ? "running" : "none";
+  const seen = RUNNING.map(isThere);
+  return seen.includes("there") ? "running" : seen.includes("denied") ? "unseen" : "none";
+}
+
+function isThere(path: string): "there" | "absent" | "denied" {
+  try {
+    statSync(path);
+    return "there";
+  } catch (error) {
+    return isDenied(error) ? "denied" : "absent";
+  }
 }

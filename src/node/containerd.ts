@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { hasCode } from "../disk/error-code.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { parseToml } from "../encoding/toml.ts";
-import { type Daemon, daemonAt } from "./daemon.ts";
-import { findProgram, runProgram } from "./program.ts";
+import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
+import { findProgram, lookForProgram, runProgram, whyDistrusted } from "./program.ts";
 
 export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
@@ -32,6 +32,12 @@ export interface Containerd {
   readonly configPath: string;
   /** The effective configuration, what it imports and defaults included. */
   readonly config?: JsonObject;
+  /** Why it is not known whether one answers; absent where it was asked. */
+  readonly notAsked?: string;
+  /** Whether somebody listens on the socket. */
+  readonly isListening: boolean;
+  /** Paths where its program may be, at which this user may not look. */
+  readonly denied: readonly string[];
   /** Sentences. */
   readonly unknown: readonly string[];
 }
@@ -44,7 +50,8 @@ export interface Containerd {
 export async function lookAtContainerd(address: string, configPath?: string): Promise<Containerd> {
   const daemon = daemonAt(address);
   const near = daemon === undefined ? [] : [dirname(daemon.program)];
-  const program = daemon?.program ?? findProgram("containerd");
+  const { path: found, denied } = lookForProgram("containerd");
+  const program = daemon?.program ?? found;
   const ctr = findProgram("ctr", ...near);
   const path = configPath ?? daemon?.configPath ?? DEFAULT_CONFIG;
   const unknown: string[] = [];
@@ -67,6 +74,10 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     ask("the effective configuration", program, ["--config", path, "config", "dump"]),
   ]);
   const version = versions && serverVersion(versions);
+  const distrust = ctr && whyDistrusted(ctr);
+  const notAsked = ctr === undefined ? "ctr was not found" : distrust && `${ctr} is not run: ${distrust}`;
+  if (program === undefined)
+    unknown.push("the effective configuration could not be determined: containerd's program was not found");
   const config = dump === undefined ? undefined : parseToml(dump);
   const installed =
     version === undefined
@@ -81,6 +92,9 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     ...(version !== undefined && { version }),
     ...(installed !== undefined && { installed }),
     ...(plugins !== undefined && { plugins: pluginsIn(plugins) }),
+    ...(notAsked !== undefined && { notAsked }),
+    isListening: daemon !== undefined || isListenedOn(address),
+    denied,
     configPath: path,
     ...(config && { config }),
     unknown: [...(version !== undefined || daemon !== undefined ? unanswered : []), ...unknown],

@@ -40,6 +40,15 @@ export function daemonAt(socket: string): Daemon | undefined {
   }
 }
 
+/** Whether anybody listens on a socket, as far as the kernel shows it; also whose process cannot be seen. */
+export function isListenedOn(socket: string): boolean {
+  try {
+    return listenerOf(join(realpathSync(dirname(socket)), basename(socket))) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Inode of the socket that listens there: one that is only connected to has the same name. */
 function listenerOf(socket: string): string | undefined {
   for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { isDenied } from "../disk/denied.ts";
 import { checkWay } from "../disk/trusted-way.ts";
 
 /** Bytes of output that are read of a program; what it says beyond that is cut off. */
@@ -55,18 +56,26 @@ export function whyDistrusted(program: string): string | undefined {
 
 /** Where a program is, in the absolute folders of PATH and these. */
 export function findProgram(name: string, ...more: readonly string[]): string | undefined {
+  return lookForProgram(name, ...more).path;
+}
+
+/** The same, and where it may be, but this user may not look or execute. */
+export function lookForProgram(
+  name: string,
+  ...more: readonly string[]
+): { readonly path?: string; readonly denied: readonly string[] } {
   const folders = [...more, ...(process.env["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"];
-  return folders
-    .filter((folder) => folder.startsWith("/"))
-    .map((folder) => `${folder}/${name}`)
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  const denied: string[] = [];
+  for (const folder of folders.filter((one) => one.startsWith("/"))) {
+    const path = `${folder}/${name}`;
+    try {
+      accessSync(path, constants.X_OK);
+      return { path, denied };
+    } catch (error) {
+      if (isDenied(error)) denied.push(path);
+    }
+  }
+  return { denied };
 }
 
 class Output {

@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -10,6 +12,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { isDenied } from "../disk/denied.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { checkWay } from "../disk/trusted-way.ts";
@@ -119,6 +122,16 @@ export function placedIn(stateDir: string): readonly string[] {
       .filter((line) => line.startsWith("/"));
   } catch {
     return [];
+  }
+}
+
+/** Whether the user who runs this may not see which folders are remembered. */
+export function isHiddenRecord(stateDir: string): boolean {
+  try {
+    accessSync(join(stateDir, PLACED), constants.R_OK);
+    return false;
+  } catch (error) {
+    return isDenied(error);
   }
 }
 

@@ -239,6 +239,26 @@ describe("disable", () => {
     expect((await node.run("disable")).code).toBe(0);
   });
 
+  it.runIf(isRoot)(
+    "promises nothing to a user who may not see the record, or whether there is a containerd",
+    async () => {
+      const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      for (const hide of ["config.yaml.state", "bin"]) {
+        const node = new Node();
+        chmodSync(node.bench.folder, 0o755);
+        mkdirSync(node.path("config.yaml.state"));
+        chmodSync(node.path(hide), 0o700);
+        const { code, said } = await node.runThrough(through, "disable");
+        expect([hide, code, said.findings.map(({ level, name }) => `${level} ${name}`)]).toEqual([
+          hide,
+          1,
+          ["problem link"],
+        ]);
+        expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+      }
+    },
+  );
+
   it("promises nothing where containerd's bin_dir could not be read", async () => {
     const node = new Node();
     await node.run("enable");

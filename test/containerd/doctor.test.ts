@@ -298,7 +298,7 @@ describe("on a containerd as it should be", () => {
   it("CRI is tried where nobody says whether it is there, and may not be", async () => {
     const { socket: address, root } = containerd;
     installVerifier(containerd.binDir, BINARY);
-    const unknown = { address, version: "2.1.9", configPath: "", unknown: [] };
+    const unknown = { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] };
     const [byCtr, byCri] = await probe({ containerd: unknown, build: "another" });
     expect(byCtr).toMatchObject({ level: "warning", found: expect.stringContaining("ctr was not found") });
     const expected = root

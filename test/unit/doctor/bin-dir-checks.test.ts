@@ -42,6 +42,20 @@ describe("bin_dir", () => {
     expect(check(entries)).toEqual(expected);
   });
 
+  it("with links that this user may not follow is not known", () => {
+    const hidden: BinDirEntry = { name: "atcr-verify", isLink: true, isUnseen: true };
+    expect(check([hidden])).toEqual(["warning link", "warning entries"]);
+    expect(check([own, { ...hidden, name: "zz" }])).toEqual(["ok link", "warning entries"]);
+  });
+
+  it("that is only assumed is said to be so, whatever is in it", () => {
+    for (const entries of [undefined, [], [own]]) {
+      const findings = checkBinDir({ path: "/opt/bin", entries, maxVerifiers: 10, isAssumed: true }, PROGRAM);
+      expect(findings[0]).toMatchObject({ level: "warning", name: "bin-dir" });
+      for (const { found } of findings.slice(1)) expect(found).toMatch(/^if that is its folder: /);
+    }
+  });
+
   it("that is empty in the configuration is none", () => {
     expect(check(undefined, 10, "")).toEqual(["problem bin-dir"]);
   });

@@ -25,6 +25,8 @@ function containerd(values: Partial<Containerd> = {}, images: object = {}, verif
     configPath: "/nowhere/config.toml",
     daemon: DAEMON,
     config: { plugins: { [VERIFIER_PLUGIN]: verifier, [CRI_IMAGES_PLUGIN]: { ...GOOD, ...images } } },
+    isListening: true,
+    denied: [],
     unknown: [],
     ...values,
   };
@@ -51,6 +53,8 @@ const without = (key: keyof Containerd): Containerd => {
   return rest as Containerd;
 };
 
+const NONE: Containerd = { address: "/run/c.sock", configPath: "/none", isListening: false, denied: [], unknown: [] };
+
 describe("containerd", () => {
   it.each<[string, Containerd, string[]]>([
     ["2.1.9", containerd(), ["ok containerd"]],
@@ -59,6 +63,10 @@ describe("containerd", () => {
     ["2.0", containerd({ version: "2.0.5" }), ["ok containerd"]],
     ["1.7", containerd({ version: "1.7.20" }), ["problem containerd"]],
     ["one that does not answer", without("version"), ["problem containerd"]],
+    ["none", { ...NONE }, ["problem containerd"]],
+    ["none that this user can see", { ...NONE, denied: ["/hidden/containerd"] }, ["warning containerd"]],
+    ["one that this user may not use", { ...NONE, isForbidden: true }, ["problem containerd"]],
+    ["one that listens, without ctr", { ...NONE, isListening: true, notAsked: "no ctr" }, ["warning containerd"]],
     [
       "one that was replaced since",
       containerd({ daemon: { ...DAEMON, isReplaced: true } }),

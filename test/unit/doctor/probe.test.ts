@@ -19,7 +19,7 @@ it.each([
   await once(server, "listening");
   try {
     const [, byCri] = await probe({
-      containerd: { address, version: "2.1.9", configPath: "", unknown: [] },
+      containerd: { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] },
       build: "b",
     });
     expect(byCri).toMatchObject({ level, found: expect.stringContaining(found) });
