@@ -63,7 +63,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
   "smol-toml": ["encoding/toml.ts"],
   valibot: ["policy/shape.ts"],
-  yaml: ["encoding/yaml.ts", "encoding/yaml-mistakes.ts"],
+  yaml: ["encoding/yaml.ts", "encoding/yaml-document.ts"],
   // The program that an administrator named for credentials; containerd's own.
   "node:child_process": ["registry/credential-helper.ts", "node/program.ts"],
   // TXT records. Addresses are looked up by HTTP_FILE.

@@ -1,11 +1,6 @@
-import type { ErrorCode } from "yaml";
+import type { Complaint } from "./yaml-document.ts";
 
-/** What the parser complains of, and where: an offset in UTF-16 units. */
-interface Complaint {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly offset: number;
-}
+type Code = Complaint["code"];
 
 /** A mistake of form in the words of a person who writes such files. */
 export interface Mistake {
@@ -19,7 +14,7 @@ export interface Mistake {
 export function mistakeOf(text: string, { code, message, offset }: Complaint): Mistake {
   const indentation = INDENTATION.has(code) ? indentationMistake(text, offset) : undefined;
   if (indentation !== undefined) return indentation;
-  if (message.startsWith("Maximum call stack")) {
+  if (code === "TOO_DEEP") {
     return { offset, found: "lists and maps inside each other without end", expected: "a flatter file" };
   }
   if (message.startsWith("Missing closing"))
@@ -32,7 +27,7 @@ export function mistakeOf(text: string, { code, message, offset }: Complaint): M
 }
 
 const IN_QUOTES = { found: "a character that no plain text begins with", expected: "text that begins so in quotes" };
-const MISTAKES: ReadonlyMap<ErrorCode, Omit<Mistake, "offset">> = new Map<ErrorCode, Omit<Mistake, "offset">>([
+const MISTAKES: ReadonlyMap<Code, Omit<Mistake, "offset">> = new Map<Code, Omit<Mistake, "offset">>([
   ["MULTIPLE_DOCS", { found: 'a second document, behind "---"', expected: "one in a file", advice: "remove the line" }],
   ["TAB_AS_INDENT", { found: "a tab in the indentation", expected: "spaces" }],
   ["BAD_ALIAS", IN_QUOTES],
@@ -47,7 +42,7 @@ const MISTAKES: ReadonlyMap<ErrorCode, Omit<Mistake, "offset">> = new Map<ErrorC
   ],
 ]);
 
-const INDENTATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const INDENTATION: ReadonlySet<Code> = new Set<Code>([
   "MISSING_CHAR",
   "BLOCK_AS_IMPLICIT_KEY",
   "MULTILINE_IMPLICIT_KEY",

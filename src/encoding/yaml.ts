@@ -1,6 +1,7 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode } from "yaml";
 import { type Place, Rejection, type RejectionCode } from "../rejection.ts";
 import { problemOf, type TextProblem } from "./written-text.ts";
+import { parseOne } from "./yaml-document.ts";
 import { mistakeOf } from "./yaml-mistakes.ts";
 
 /** Keys and positions that lead from the top of the file to a value. */
@@ -101,21 +102,9 @@ export class YamlFile {
   }
 
   #parse(text: string): ParsedNode | null {
-    const options = {
-      lineCounter: this.#lines,
-      // "silent" would also silence the error for a second document.
-      logLevel: "error",
-      prettyErrors: false,
-      stringKeys: true,
-      // Looked for in #plain, in linear time.
-      uniqueKeys: false,
-    } as const;
-    // Too deep nesting is among the errors: the library catches the end of the stack itself.
-    const document = parseDocument<ParsedNode>(text, options);
-    const [problem] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-    if (problem !== undefined) {
-      const { code, message, pos } = problem;
-      const { offset, found, expected, advice } = mistakeOf(text, { code, message, offset: pos[0] });
+    const document = parseOne(text, this.#lines);
+    if ("offset" in document) {
+      const { offset, found, expected, advice } = mistakeOf(text, document);
       this.#failAt(offset, `found ${found}, expected ${expected}${advice === undefined ? "" : `; ${advice}`}`);
     }
     if (document.directives?.yaml.explicit === true || Object.keys(document.directives?.tags ?? {}).length > 1) {

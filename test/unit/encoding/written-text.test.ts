@@ -81,6 +81,16 @@ describe("YamlFile", () => {
   });
 
   it.each([
+    ["lines without a value", `a: x\n${"x\n".repeat(100)}`, 2, 1],
+    ["lists side by side", "[a]".repeat(100), 1, 4],
+    ["values on one line", "a: ".repeat(30), 1, 4],
+    ["lists without end", "[\n".repeat(60), 40, 1],
+  ])("names the first place of %s", (_, text, line, column) => {
+    const { code, place } = at(text);
+    expect([code, place?.line, place?.column]).toEqual(["policy.invalid", line, column]);
+  });
+
+  it.each([
     ["open brackets", "["],
     ["open braces", "{a: "],
     ["keys", "a: "],
