@@ -1,5 +1,6 @@
 import { type Did, isDid } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
+import { whyDenied } from "../disk/access.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
@@ -10,7 +11,6 @@ import { isFresh } from "../verify/kept.ts";
 import { attempt } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
 import { PROGRAM } from "../version.ts";
-import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { amount, detailLine, jsonText } from "./report.ts";

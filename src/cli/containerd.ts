@@ -1,25 +1,18 @@
 import { constants, fstatSync, openSync, read, readSync } from "node:fs";
-import type { Config } from "../config/config.ts";
-import { answerFromCache } from "../decide/from-cache.ts";
+import { Verifier } from "../decide/verifier.ts";
 import { hasCode } from "../disk/error-code.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
 import { formatReference } from "../oci/reference.ts";
-import type { Rule } from "../policy/policy.ts";
+import type { BreakGlassFile } from "../policy/break-glass.ts";
 import { isProbe } from "../policy/probe.ts";
-import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 import { processAge } from "../state/process-start.ts";
-import { verdictOf } from "../verify/by-policy.ts";
-import type { Subject } from "../verify/evidence.ts";
-import type { Allow } from "../verify/verdict.ts";
+import { type Answer, refusalOf } from "../verify/answer.ts";
 import { BUILD } from "../version.ts";
-import { type Answer, refusalOf } from "./answer.ts";
 import { isThereGlass } from "./break-glass-place.ts";
 import { namedByFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
-import { type NodeMemory, openMemory } from "./node-memory.ts";
 import { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { readAtMost } from "./read-at-most.ts";
 import { settingsForPull } from "./remembered-settings.ts";
 import { handedOver, restartWithoutJit } from "./without-jit.ts";
@@ -30,8 +23,6 @@ const CHUNK = 64 * 1024;
 const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
-/** Share of the time left that a process waits for what another one gathers; then it gathers by itself. */
-const PATIENCE = 5 / 8;
 
 /** Opens containerd's door. */
 export function openDoor(args: readonly string[]): void {
@@ -56,11 +47,14 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
-  notes.glassUntil = await heedGlass(subject, edge);
+  const breakGlass = await breakGlassFile();
+  notes.glassUntil = breakGlass?.active?.until ?? 0;
+  edge.enforcement = { image: subject.name, breakGlass };
 
   const startAnew = (): void => restartWithoutJit(args, stdin);
+  const warn = (warning: string): void => edge.warn(warning);
   const { config, policy } = await settingsForPull({
-    report: (warning) => edge.warn(warning),
+    report: warn,
     beforeParsing: startAnew,
     hasConfig: (read) => {
       notes.config = read;
@@ -70,23 +64,11 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
       notes.policyHash = hash;
     },
   });
-
-  const selection = select(policy, subject.name, subject.digest);
-  if (selection.kind === "exempt" || selection.kind === "denied") notes.rule = selection.rule;
-  if (selection.kind !== "judge") edge.answer(verdictOf(selection));
-  const { rule } = selection;
-  edge.rule = rule;
-  const memory = openMemory(config, edge);
-  const early = await answerWithoutNetwork(subject, rule, config, memory, edge);
-  if (early !== undefined) {
-    notes.cache = "fresh";
-    edge.answer(early);
-  }
-
-  startAnew();
-  const { judgeOnline } = await import("./online.ts");
-  const { verdict } = await judgeOnline(subject, policy, config, edge, memory);
-  edge.answer(verdict);
+  const verifier = new Verifier({ config, policy, breakGlass, environment: process.env, warn });
+  edge.atEnd(() => verifier.close());
+  const decision = await verifier.verify(subject, sessionOf(edge, startAnew));
+  notes.decision = decision;
+  edge.conclude(decision);
 }
 
 /** What tells the doctor that this very program was asked (spec, "The doctor"): before the policy, whatever that says. */
@@ -95,46 +77,11 @@ function probeRefusal(digest: string): Answer {
   return refusalOf("policy.probe", detail);
 }
 
-/**
- * Where the administrator has broken the glass, refusals of what they named let the pull through.
- *
- * @returns until when it is broken; 0 where it is not
- */
-async function heedGlass({ name }: Subject, edge: ProcessEdge): Promise<number> {
-  if (!isThereGlass()) return 0;
-  const { readGlass, overrule } = await import("./break-glass.ts");
-  const glass = readGlass(Date.now());
-  edge.overrule = (answer) => overrule(answer, glass, name);
-  return glass?.broken?.until ?? 0;
-}
-
-/** By evidence that is fresh, also by what another process of this node is fetching for the same image. */
-async function answerWithoutNetwork(
-  subject: Subject,
-  rule: Rule,
-  config: Config,
-  memory: NodeMemory,
-  { deadline }: ProcessEdge,
-): Promise<Allow | undefined> {
-  if (!config.cacheEnabled) return undefined;
-  const cached = async () => (await answerFromCache(subject, rule, { ...memory, config, deadline }))?.verdict;
-  return deadline.track(`what lies in ${config.cacheDir}`, async () => {
-    const known = await cached();
-    if (known !== undefined) return known;
-    const patience = deadline.remaining() * PATIENCE;
-    const turns = await memory.turns();
-    return deadline.track("another process that asks about this image", () =>
-      turns.findOrTake(lockOf(subject), patience, cached),
-    );
-  });
-}
-
-/**
- * Names the lock of an image: by its name as well, not by the digest alone, because a pull of the same digest
- * from a slow registry would make all others wait.
- */
-function lockOf({ name, digest }: Subject): string {
-  return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;
+/** Where there is no such file, what reads it is not loaded. */
+async function breakGlassFile(): Promise<BreakGlassFile | undefined> {
+  if (!isThereGlass()) return undefined;
+  const { readBreakGlassFile } = await import("./break-glass.ts");
+  return readBreakGlassFile(Date.now());
 }
 
 /** What is waited for, as a reason names it: without arguments it is the question, which a person may not have meant to ask. */

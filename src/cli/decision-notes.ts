@@ -1,11 +1,13 @@
 import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
+import type { Decision } from "../decide/verifier.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { printable } from "../encoding/printable.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { appendLine } from "../logging/decision-log.ts";
-import { type CacheUse, type DecisionRecord, recordLine } from "../logging/record.ts";
+import { type DecisionRecord, recordLine } from "../logging/record.ts";
+import type { Answer } from "../verify/answer.ts";
 import { VERSION } from "../version.ts";
-import { type Answer, isProblem } from "./answer.ts";
+import { isProblem } from "./answer.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { reasonLine } from "./report.ts";
 
@@ -24,10 +26,9 @@ export class DecisionNotes {
   /** Once it has been read. */
   config: Config | undefined;
   policyHash: string | undefined;
-  /** The rule that decided, also one that asks for no signature. */
-  rule: string | undefined;
-  cache: CacheUse = "none";
-  /** Until when the glass is broken, for whatever images; milliseconds since 1970, 0: it is not. */
+  /** Absent where the process had to answer before there was one. */
+  decision: Decision | undefined;
+  /** Until when break-glass is active, for any images; milliseconds since 1970, 0: it is not. */
   glassUntil = 0;
 }
 
@@ -101,11 +102,16 @@ async function count(
   await countDecision(tallyOf(record, until), where, warn);
 }
 
-function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchanges }: ProcessEdge): DecisionRecord {
+function recordOf(
+  answer: Answer,
+  notes: DecisionNotes,
+  { enforcement, running, exchanges }: ProcessEdge,
+): DecisionRecord {
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
   const signed = because?.kind === "signed" ? because : undefined;
-  const named = notes.rule ?? rule?.name;
+  const { decision } = notes;
+  const named = decision?.rule ?? enforcement.rule?.name;
   const would = because !== undefined && "would" in because ? because.would : undefined;
   const asked = [...exchanges.asked];
   return {
@@ -123,7 +129,7 @@ function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchang
     ...(because?.kind === "break_glass" && {
       breakGlass: { reason: because.reason, until: formatDateTime(because.until) },
     }),
-    cache: signed?.verifiedAt !== undefined && notes.cache === "none" ? "stale" : notes.cache,
+    cache: decision?.cache ?? "none",
     ...(signed && { evidenceAt: formatDateTime(signed.verifiedAt ?? now) }),
     ms: { total: Math.round(running), ...Object.fromEntries(asked.map(([name, { ms }]) => [name, Math.round(ms)])) },
     requests: Object.fromEntries(asked.map(([name, { requests }]) => [name, requests])),

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
+import { httpOptions, readAuthorities, signersContext } from "../decide/network.ts";
 import { isDenied } from "../disk/denied.ts";
 import { checkAuthorities } from "../doctor/authority-checks.ts";
 import { checkBinDir } from "../doctor/bin-dir-checks.ts";
@@ -24,16 +25,17 @@ import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } 
 import { findOtherClients } from "../node/other-clients.ts";
 import { whyDistrusted } from "../node/program.ts";
 import { ownProgram } from "../node/wiring.ts";
+import type { BreakGlassFile } from "../policy/break-glass.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { BUILD, VERSION } from "../version.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
-import { type Glass, readGlass } from "./break-glass.ts";
+import { readBreakGlassFile } from "./break-glass.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { sandboxOf } from "./containerd-config.ts";
 import type { ShowChain } from "./doctor-services.ts";
-import { httpOptions, onlineContext, readAuthorities } from "./online.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { detailLine, jsonText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 import { configPath } from "./settings-files.ts";
@@ -59,7 +61,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
   seeAsContainerd(containerd.daemon);
   const own = ownProgram();
-  const glass = readGlass(Date.now());
+  const glass = readBreakGlassFile(Date.now());
   const { config, findings: ofConfig } = readConfig(values.get("config"), glass);
   const findings = [
     ...checkUser(),
@@ -101,7 +103,7 @@ function textOf(findings: readonly CheckResult[], problems: number, warnings: nu
 
 function readConfig(
   named: string | undefined,
-  glass: Glass | undefined,
+  glass: BreakGlassFile | undefined,
 ): { config?: Config; findings: readonly CheckResult[] } {
   try {
     const config = loadConfig(named);
@@ -133,7 +135,7 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
 interface Asked {
   /** Whether no service is to be asked. */
   readonly offline: boolean;
-  readonly glass: Glass | undefined;
+  readonly glass: BreakGlassFile | undefined;
 }
 
 async function checkNode(
@@ -182,22 +184,22 @@ async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise
 }
 
 /** Of a configuration or policy that cannot be read. */
-function whatFollows(glass: Glass | undefined): string {
-  return glass?.broken === undefined
+function whatFollows(glass: BreakGlassFile | undefined): string {
+  return glass?.active === undefined
     ? "every pull that this program is asked about is refused until it is corrected"
     : "correct it: the broken glass lets through what it covers, every other pull is refused";
 }
 
-function checkGlass(glass: Glass | undefined): CheckResult {
+function checkGlass(glass: BreakGlassFile | undefined): CheckResult {
   if (glass === undefined) return ok("break-glass", "the glass is not broken");
-  const { path, broken } = glass;
-  if (broken === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
-  if (broken === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
-  const scopes = broken.scopes.map(({ text }) => text).join(", ");
-  const until = new Date(broken.until).toISOString();
+  const { path, active } = glass;
+  if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
+  if (active === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
+  const scopes = active.scopes.map(({ text }) => text).join(", ");
+  const until = new Date(active.until).toISOString();
   return problem(
     "break-glass",
-    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${broken.reason}`,
+    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${active.reason}`,
     `refused pulls get through; remove ${path} when the emergency is over`,
   );
 }
@@ -216,9 +218,12 @@ async function policyAndServices(
     const { checkServices } = await import("./doctor-services.ts");
     const { showChain } = await import("../net/shown-chain.ts");
     // What cannot be used of the certificate authorities is said by checks of its own.
-    const options = httpOptions(config, () => {});
+    const options = httpOptions(config, process.env, () => {});
     const show: ShowChain = (request) => showChain(request, options);
-    return [...findings, ...(await checkServices(source.policy, config, onlineContext(config, edge), show))];
+    return [
+      ...findings,
+      ...(await checkServices(source.policy, config, signersContext(config, process.env, sessionOf(edge)), show)),
+    ];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     if (isDenied(error)) return [unseen("policy", "what it does", config.trustPolicyPath)];

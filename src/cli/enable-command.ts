@@ -21,6 +21,7 @@ import { sandboxOf, usualSandbox } from "./containerd-config.ts";
 import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
 import { policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { placeText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
@@ -86,10 +87,10 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
  * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
  */
 async function checkDids(question: PolicyQuestion, config: Config, edge: ProcessEdge): Promise<readonly CheckResult[]> {
-  const { checkSigners, trustedNow } = await import("./lint-signers.ts");
+  const { checkSigners, trustedNow } = await import("../decide/check-signers.ts");
   const dids = trustedNow(question).filter(isPlc);
   const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
-  const found = await checkSigners(dids, question, config, edge, deadline);
+  const found = await checkSigners(dids, question, config, process.env, { ...sessionOf(edge), deadline });
   return found
     .filter(({ name }) => CANNOT_SIGN.has(name))
     .map(({ name, message, advice, place }) =>

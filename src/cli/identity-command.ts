@@ -3,14 +3,15 @@ import { readIdentity } from "../atproto/identity.ts";
 import { type Did, isDid } from "../atproto/syntax.ts";
 import { type CollectContext, Missing } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/identity.ts";
+import { signersContext } from "../decide/network.ts";
 import { parseDuration } from "../encoding/duration.ts";
 import { Rejection, reject } from "../rejection.ts";
 import type { OwnerAnswer } from "../verify/evidence.ts";
 import { rollback } from "../verify/memory.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import { type HandleFound, type IdentityFound, identityJson, identityText, wrongWith } from "./identity-report.ts";
-import { onlineContext } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { loadConfig } from "./settings.ts";
 
 const OPTIONS = { config: "value", output: "value", "min-key-age": "value" } as const;
@@ -30,7 +31,7 @@ export async function identityCommand(args: readonly string[], edge: ProcessEdge
 
   const config = loadConfig(values.get("config"));
   edge.setDeadline(config.deadline);
-  const found = await find(asked, onlineContext(config, edge));
+  const found = await find(asked, signersContext(config, process.env, sessionOf(edge)));
   const shown = { ...found, minKeyAge, youngest };
   edge.print(form === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
 }

@@ -1,25 +1,21 @@
 import { isatty } from "node:tty";
 import type { Config } from "../config/config.ts";
-import { type DecideContext, decide } from "../decide/decide.ts";
-import { answerFromCache } from "../decide/from-cache.ts";
+import { Verifier } from "../decide/verifier.ts";
+import { denialOf } from "../disk/access.ts";
 import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { DEFAULT_ADDRESS } from "../node/containerd.ts";
 import { daemonAt } from "../node/daemon.ts";
 import { listImages, pullable } from "../node/images.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
-import { select } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
-import type { Subject } from "../verify/evidence.ts";
+import { type Answer, failureOf } from "../verify/answer.ts";
 import { subjectOf } from "../verify/subject.ts";
 import type { Refusal } from "../verify/verdict.ts";
-import { denialOf } from "./access.ts";
-import { type Answer, failureOf } from "./answer.ts";
 import { seeAsContainerd } from "./as-containerd.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
-import { type NodeMemory, openMemory } from "./node-memory.ts";
-import { identitiesOf, onlineContext } from "./online.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { detailLine, jsonText, reasonLine } from "./report.ts";
 import { loadConfig, loadPolicy } from "./settings.ts";
 
@@ -107,34 +103,25 @@ async function judgeAll(
   judged: Judged[],
   progress: (done: number) => void,
 ): Promise<void> {
-  const memory = openMemory(config, edge);
-  const context = onlineContext(config, edge, memory);
+  const verifier = new Verifier({ config, policy, environment: process.env, warn: (warning) => edge.warn(warning) });
+  edge.atEnd(() => verifier.close());
   const waiting = images.entries();
   let done = 0;
   const worker = async (): Promise<void> => {
     for (const [i, image] of waiting) {
-      judged[i] = { image, answer: await judgeImage(image, policy, context, memory) };
+      judged[i] = { image, answer: await judgeImage(image, verifier, config, edge) };
       progress(++done);
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** As at a pull, each with a deadline of its own. */
-async function judgeImage(
-  image: Image,
-  policy: TrustPolicy,
-  context: DecideContext,
-  memory: NodeMemory,
-): Promise<Answer> {
+/** As at a pull, each with a deadline of its own: that of the whole command is an hour. */
+async function judgeImage(image: Image, verifier: Verifier, config: Config, edge: ProcessEdge): Promise<Answer> {
   try {
-    const subject: Subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
-    const deadline = new Deadline(performance.now() + context.config.deadline);
-    // Also what waits for another process: the deadline of the whole command would be an hour.
-    const own = { ...context, deadline, identities: identitiesOf(memory, deadline) };
-    const selection = select(policy, subject.name, subject.digest);
-    const known = selection.kind === "judge" ? await answerFromCache(subject, selection.rule, own) : undefined;
-    return known?.verdict ?? (await decide(subject, policy, own)).verdict;
+    const subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
+    const deadline = new Deadline(performance.now() + config.deadline);
+    return (await verifier.verify(subject, { ...sessionOf(edge), deadline, ruleSelected: () => {} })).answer;
   } catch (error) {
     return failureOf(error);
   }

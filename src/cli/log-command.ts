@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
+import { denialOf } from "../disk/access.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { printable } from "../encoding/printable.ts";
 import { type LogPosition, type Read, readLog } from "../logging/read-log.ts";
 import { type RejectionCode, reject } from "../rejection.ts";
-import { denialOf } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText } from "./report.ts";

@@ -1,5 +1,5 @@
 import { printable } from "../encoding/printable.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../verify/answer.ts";
 import { codeFrame } from "./code-frame.ts";
 import { jsonText, reasonOf, reportedPlace, textReport } from "./report.ts";
 

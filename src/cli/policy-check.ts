@@ -10,6 +10,7 @@ import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts
 import { type SandboxImage, sandboxImageOf } from "./containerd-config.ts";
 import { type PolicySource, policySource } from "./policy-source.ts";
 import type { ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { amount, jsonText, placeText } from "./report.ts";
 import { loadConfig } from "./settings.ts";
 
@@ -73,11 +74,14 @@ async function checkIdentities(
   config: Config,
   edge: ProcessEdge,
 ): Promise<readonly PolicyFinding[]> {
-  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("./lint-signers.ts");
+  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("../decide/check-signers.ts");
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
   if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);
-  return checkSigners(dids, question, config, edge, new Deadline(config.deadline));
+  return checkSigners(dids, question, config, process.env, {
+    ...sessionOf(edge),
+    deadline: new Deadline(config.deadline),
+  });
 }
 
 interface Result {

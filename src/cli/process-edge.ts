@@ -1,17 +1,19 @@
+import type { Decision } from "../decide/verifier.ts";
 import { hasCode } from "../disk/error-code.ts";
 import { printable } from "../encoding/printable.ts";
 import { Deadline } from "../net/deadline.ts";
 import { Exchanges } from "../net/exchanges.ts";
-import type { Rule } from "../policy/policy.ts";
-import { type Answer, exitCode, failureOf, refusalOf } from "./answer.ts";
-import type { HostProcess } from "./host-process.ts";
+import { type Answer, type Failure, failureOf, refusalOf } from "../verify/answer.ts";
+import { type Enforcement, enforce } from "../verify/enforce.ts";
+import type { Refusal } from "../verify/verdict.ts";
+import { exitCode } from "./answer.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
 /** Time from the start of the process to its answer, until a configuration says otherwise (spec 4). */
 const DEFAULT_DEADLINE = 8000;
-/** How much later the watchdog barks, so that what times out at the deadline is still judged. */
-const GRACE = 150;
+/** How much later the watchdog answers, in milliseconds: a verification that ran into the deadline answers by itself. */
+const GRACE = 200;
 /** Most milliseconds that go by between the answer and the end of the process. */
 const AFTERWARDS = 250;
 /** What shells report of a process that SIGPIPE ended. */
@@ -24,17 +26,15 @@ export const INTERNAL = 4;
  * it at a time not of its choosing. Whatever happens, one answer is written and the exit code
  * follows that answer alone.
  */
-export class ProcessEdge implements HostProcess {
+export class ProcessEdge {
   /** How the answer is printed; a door may set another form. */
   render: (answer: Answer) => string = reasonLine;
   /** The exit status that stands for an answer; an entry point may read an answer differently. */
   status: (answer: Answer) => number = exitCode;
   /** Whether an allow that could not be written is a failure: not at a pull, where the status alone is the answer. */
   mustBeWritten = false;
-  /** The rule that applies, once it is known: what it audits is let through also when time is over. */
-  rule: Rule | undefined;
-  /** What becomes of an answer before anybody hears it, whatever it came from. */
-  overrule: (answer: Answer) => Answer = (answer) => answer;
+  /** What may let an image through whose verification failed or was not done in time. */
+  enforcement: Enforcement = {};
   /** Told of the answer once it is written; what it begins may go on for {@link AFTERWARDS}. */
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
   /** What the network was asked. */
@@ -96,10 +96,9 @@ export class ProcessEdge implements HostProcess {
    *
    * @throws Ended where it does
    */
-  answer(given: Answer): never {
+  answer(answer: Answer): never {
     if (this.#hasAnswered) throw new Ended();
     this.#hasAnswered = true;
-    const answer = this.#try(() => this.overrule(given), "nothing was overruled") ?? given;
     let code = this.status(answer);
     // The answer stands from here on, also where the engine ends the script or nobody could be told why.
     process.exitCode = code;
@@ -162,8 +161,18 @@ export class ProcessEdge implements HostProcess {
    */
   fail(error: unknown): never {
     if (error instanceof Ended) throw error;
-    const answer = failureOf(error);
-    if (answer.outcome === "internal" && error instanceof Error) this.diagnose(error.stack ?? error.message);
+    const failure = failureOf(error);
+    if (failure.outcome === "internal") this.#diagnoseBug(error);
+    this.#refuse(failure);
+  }
+
+  /**
+   * Writes the answer of a decision and ends the process.
+   *
+   * @throws Ended as {@link answer}
+   */
+  conclude({ answer, error }: Decision): never {
+    if (error !== undefined) this.#diagnoseBug(error);
     this.answer(answer);
   }
 
@@ -195,17 +204,21 @@ export class ProcessEdge implements HostProcess {
   #answerWhenEndedBy(signal: "SIGTERM" | "SIGINT"): void {
     process.on(signal, () => {
       const waiting = this.#waitingFor();
-      unlessEnded(() => this.answer(refusalOf("net.interrupted", `ended by ${signal} while waiting for ${waiting}`)));
+      unlessEnded(() => this.#refuse(refusalOf("net.interrupted", `ended by ${signal} while waiting for ${waiting}`)));
     });
   }
 
   #timeOver(): never {
     const seconds = ((this.#elapsed + this.#deadline.at) / 1000).toFixed(1);
-    const refusal = refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${this.#waitingFor()}`);
-    if (this.rule?.action === "audit" && refusal.outcome === "inconclusive") {
-      this.answer({ outcome: "allow", because: { kind: "audited", rule: this.rule.name, would: refusal } });
-    }
-    this.answer(refusal);
+    this.#refuse(refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${this.#waitingFor()}`));
+  }
+
+  #refuse(refusal: Refusal | Failure): never {
+    this.answer(enforce(refusal, this.enforcement));
+  }
+
+  #diagnoseBug(error: unknown): void {
+    if (error instanceof Error) this.diagnose(error.stack ?? error.message);
   }
 
   #end(code: number): never {

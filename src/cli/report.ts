@@ -8,9 +8,9 @@ import { printable } from "../encoding/printable.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Place } from "../rejection.ts";
+import type { Answer, NotEnforced } from "../verify/answer.ts";
 import type { Subject } from "../verify/evidence.ts";
 import type { Allow, Finding, Refusal, SignatureFacts } from "../verify/verdict.ts";
-import type { Answer, Overruled } from "./answer.ts";
 
 /** Bytes of the reason line, newline included. */
 const MAX_LINE = 1024;
@@ -77,7 +77,7 @@ export function reasonOf(answer: Answer): string {
   return answer.outcome === "allow" ? allowReason(answer) : `${answer.outcome} ${answer.code}: ${answer.detail}`;
 }
 
-function allowReason({ because }: Allow | Overruled): string {
+function allowReason({ because }: Allow | NotEnforced): string {
   switch (because.kind) {
     case "signed": {
       const [first] = because.signatures;
@@ -122,7 +122,7 @@ function audited(answer: Answer): readonly Finding[] {
   return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would.findings : [];
 }
 
-function signaturesOf({ because }: Allow | Overruled): readonly SignatureFacts[] {
+function signaturesOf({ because }: Allow | NotEnforced): readonly SignatureFacts[] {
   return because.kind === "signed" ? because.signatures : [];
 }
 

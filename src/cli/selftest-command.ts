@@ -11,11 +11,11 @@ const OPTIONS = { output: "value" } as const;
 const WHOLE = 60_000;
 
 /** `atcr-verify selftest`: does this program, on this machine, refuse what it must, and allow what it must? */
-export function selftestCommand(args: readonly string[], edge: ProcessEdge): never {
+export async function selftestCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const { operands } = readCommandLine(args, OPTIONS);
   if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected none`);
   edge.setDeadline(WHOLE);
-  const { allowed, refused, surprises } = selftest(VECTORS);
+  const { allowed, refused, surprises } = await selftest(VECTORS);
   const isGood = allowed > 0 && refused > 0 && surprises.length === 0;
   const summary = `atcr-verify ${BUILD}: ${allowed} to allow, ${refused} to refuse: ${
     isGood ? "all as they must be" : VECTORS.length === 0 ? "this build has none" : `${surprises.length} are NOT`

@@ -1,11 +1,11 @@
 import { type Did, isDid, tidTime } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
+import { whyDenied } from "../disk/access.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { reject } from "../rejection.ts";
 import { EvidenceCache } from "../state/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../state/signer-store.ts";
 import { PROGRAM } from "../version.ts";
-import { whyDenied } from "./access.ts";
 import { readCommandLine, readOutput } from "./command-line.ts";
 import type { ProcessEdge } from "./process-edge.ts";
 import { detailLine, jsonText } from "./report.ts";

@@ -1,24 +1,18 @@
 import { accessSync, constants, createReadStream, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { Config } from "../config/config.ts";
-import type { Decision } from "../decide/decide.ts";
-import { answerFromCache } from "../decide/from-cache.ts";
-import { judgeSaved } from "../decide/saved.ts";
+import { Verifier } from "../decide/verifier.ts";
 import { oncePerPath } from "../disk/local-file.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import { printable } from "../encoding/printable.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { select } from "../policy/select.ts";
 import { Rejection, reject } from "../rejection.ts";
 import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
 import type { Subject } from "../verify/evidence.ts";
 import { exitCode } from "./answer.ts";
 import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
-import { openMemory } from "./node-memory.ts";
-import { judgeOnline } from "./online.ts";
 import { INTERNAL, type ProcessEdge } from "./process-edge.ts";
+import { sessionOf } from "./process-session.ts";
 import { readAtMost } from "./read-at-most.ts";
 import { jsonReport } from "./report.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "./settings.ts";
@@ -58,43 +52,29 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   edge.setDeadline(config.deadline);
   const named = line.values.get("policy");
   const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
+  const noCache = line.flags.has("no-cache");
+  const environment = process.env;
+  const settings = { config: noCache ? { ...config, cacheEnabled: false } : config, policy, environment };
+  const warn = (warning: string): void => edge.warn(warning);
   const bundlePath = line.values.get("bundle");
   if (line.flags.has("offline")) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (line.values.has("save-evidence")) reject("input.malformed", "--save-evidence does not go with --offline");
     const now = readTime(line.values.get("at"));
-    const bundle = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
-    const given = { ...subject, policy, bundle, atcrHosts: config.atcrHosts, now };
-    edge.answer(await edge.deadline.track("the saved evidence", () => judgeSaved(given, edge.deadline)));
+    const saved = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
+    const verifier = new Verifier({ ...settings, saved, warn });
+    edge.conclude(await verifier.verify(subject, { ...sessionOf(edge), now: () => now }));
   }
   for (const option of ["bundle", "at"] as const) {
     if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);
   }
   const target = line.values.get("save-evidence");
   if (target !== undefined) checkTarget(target);
-  const { verdict, evidence } = await decision(subject, policy, config, edge, line.flags.has("no-cache"));
-  if (target !== undefined) save(target, { digest: subject.digest, evidence }, edge);
-  edge.answer(verdict);
-}
-
-/** As at a pull, but without waiting for another process that asks about the same image. */
-async function decision(
-  subject: Subject,
-  policy: TrustPolicy,
-  config: Config,
-  edge: ProcessEdge,
-  noCache: boolean,
-): Promise<Decision> {
-  const given = noCache ? { ...config, cacheEnabled: false } : config;
-  const memory = openMemory(given, edge);
-  const selection = select(policy, subject.name, subject.digest);
-  const known =
-    selection.kind === "judge"
-      ? await answerFromCache(subject, selection.rule, { ...memory, config: given, deadline: edge.deadline })
-      : undefined;
-  if (known === undefined) return judgeOnline(subject, policy, given, edge, memory);
-  const { verdict, signatures, owner } = known;
-  return { verdict, evidence: { pointers: [], signatures: signatures(), gaps: [], ...(owner && { owner }) } };
+  const verifier = new Verifier({ ...settings, warn });
+  edge.atEnd(() => verifier.close());
+  const decision = await verifier.verify(subject, sessionOf(edge));
+  if (target !== undefined) save(target, { digest: subject.digest, evidence: decision.evidence() }, edge);
+  edge.conclude(decision);
 }
 
 function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {

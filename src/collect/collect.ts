@@ -1,15 +1,11 @@
 import { isHandle } from "../atproto/handle.ts";
 import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
-import { demandsOwner } from "../policy/owner.ts";
-import type { Rule } from "../policy/policy.ts";
 import { MAX_DIRECT } from "../policy/signers.ts";
 import type { Rejection } from "../rejection.ts";
-import { atcrName } from "../verify/atcr-name.ts";
-import { ineligible } from "../verify/eligibility.ts";
-import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
 import type { Memory, SignerMemory } from "../verify/memory.ts";
-import { type Sought, soughtFor } from "../verify/prove.ts";
+import type { Question } from "../verify/question.ts";
 import { Channel } from "./channel.ts";
 import { type CollectContext, gapOf } from "./context.ts";
 import { searchRegistry } from "./registry.ts";
@@ -41,31 +37,22 @@ export type Collected =
  * rule trusts now are ever contacted; a registry's bytes choose among them and choose no host.
  */
 export class Collector {
-  /** What a proof must be about. */
-  readonly sought: Sought;
-  readonly #subject: Subject;
+  readonly #question: Question;
   readonly #context: CollectContext;
   readonly #channel = new Channel<Collected>();
-  /** Who may be asked. */
-  readonly #eligible: ReadonlySet<Did>;
   /** Whom we have asked or are asking; each signer is asked once. */
   readonly #asked = new Map<Did, SignerSearch>();
 
-  constructor(subject: Subject, rule: Rule, context: CollectContext) {
-    const { requirement } = rule;
-    const { atcrHosts } = context.config;
-    const name = atcrName(subject.name, atcrHosts);
-    this.sought = soughtFor(subject, requirement.tag === "match" ? subject.tag : undefined, name);
-    this.#subject = subject;
+  constructor(question: Question, context: CollectContext) {
+    this.#question = question;
     this.#context = context;
-    const eligible = requirement.signers.filter((signer) => !ineligible(signer, context.now()));
-    this.#eligible = new Set(eligible.map(({ did }) => did));
+    const { subject, rule, atcr, asksOwner, eligible } = question;
     // Where nobody could meet the rule, nothing the network says matters.
-    if (this.#eligible.size === 0) return;
-    if (this.#eligible.size <= MAX_DIRECT) for (const signer of this.#eligible) this.#askSigner(signer);
-    if (name !== undefined && demandsOwner(requirement, subject.name.host, atcrHosts)) this.#askOwner(name.handle);
-    const wanted = { signers: this.#eligible, enough: requirement.minSignatures };
-    this.#channel.run(() => searchRegistry(this.#subject, wanted, this.#context, (item) => this.#fromRegistry(item)));
+    if (eligible.size === 0) return;
+    if (eligible.size <= MAX_DIRECT) for (const signer of eligible) this.#askSigner(signer);
+    if (atcr !== undefined && asksOwner) this.#askOwner(atcr.handle);
+    const wanted = { signers: eligible, enough: rule.requirement.minSignatures };
+    this.#channel.run(() => searchRegistry(subject, wanted, this.#context, (item) => this.#fromRegistry(item)));
   }
 
   /** The next piece of evidence; undefined when all has been gathered. */
@@ -117,12 +104,12 @@ export class Collector {
       return;
     }
     this.#channel.push({ kind: "pointer", pointer: item });
-    if (this.#eligible.has(item.signer)) this.#askSigner(item.signer);
+    if (this.#question.eligible.has(item.signer)) this.#askSigner(item.signer);
   }
 
   #askSigner(signer: Did): void {
     if (this.#asked.has(signer)) return;
-    const search = new SignerSearch(signer, this.sought, this.#context);
+    const search = new SignerSearch(signer, this.#question.target, this.#context);
     this.#asked.set(signer, search);
     this.#run(() => search.ask());
   }
@@ -135,7 +122,7 @@ export class Collector {
         const { fetchOwner } = await import("./handle.ts");
         const owner = await fetchOwner(handle, this.#context);
         // A pointer like a registry's: it chooses among the signers that the rule trusts, and proves nothing.
-        if (owner.did !== undefined && this.#eligible.has(owner.did)) this.#askSigner(owner.did);
+        if (owner.did !== undefined && this.#question.eligible.has(owner.did)) this.#askSigner(owner.did);
         return [{ kind: "owner", owner }];
       } catch (error) {
         return [{ kind: "gap", gap: gapOf("handle", error) }];

@@ -5,7 +5,7 @@ import { Rejection } from "../rejection.ts";
 import { recordAddress } from "../verify/claim.ts";
 import type { Fetched, Gap, SignatureEvidence } from "../verify/evidence.ts";
 import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
-import { attempt, type Sought, sightingOf } from "../verify/prove.ts";
+import { attempt, type ProofTarget, sightingOf } from "../verify/prove.ts";
 import { tagRecordAddress } from "../verify/tag.ts";
 import type { Collected, ProvenIdentity } from "./collect.ts";
 import { type CollectContext, gapOf, Missing } from "./context.ts";
@@ -21,7 +21,7 @@ export class SignerSearch {
   /** What this node remembered before it asked; undefined until then. */
   memory: SignerMemory | undefined;
   readonly #signer: Did;
-  readonly #sought: Sought;
+  readonly #sought: ProofTarget;
   readonly #context: CollectContext;
   #identity: FetchedIdentity | undefined;
   /** What each identity proved that was acted upon, the newest last. */
@@ -29,7 +29,7 @@ export class SignerSearch {
   /** Each of the two ways to ask a second time is open once. */
   readonly #open = new Set(["refresh", "again"]);
 
-  constructor(signer: Did, sought: Sought, context: CollectContext) {
+  constructor(signer: Did, sought: ProofTarget, context: CollectContext) {
     this.#signer = signer;
     this.#sought = sought;
     this.#context = context;

@@ -1,13 +1,11 @@
 import type { Did } from "../atproto/syntax.ts";
 import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
-import type { Rule, TrustPolicy } from "../policy/policy.ts";
-import { select } from "../policy/select.ts";
 import type { RejectionCode } from "../rejection.ts";
-import { verdictOf } from "../verify/by-policy.ts";
-import type { Evidence, Subject } from "../verify/evidence.ts";
-import { applyAction, type Case, granted, judge } from "../verify/judge.ts";
+import type { Evidence } from "../verify/evidence.ts";
+import { type Case, granted, judge } from "../verify/judge.ts";
 import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
+import type { Question } from "../verify/question.ts";
 import type { Attempt, Verdict } from "../verify/verdict.ts";
 import { GatheredEvidence } from "./findings.ts";
 import { judgeKept } from "./kept.ts";
@@ -17,13 +15,14 @@ import { settle } from "./settle.ts";
 /** What a decision works with: what gathers evidence, and what outlasts this pull. */
 export interface DecideContext extends CollectContext, Lasting {}
 
-/** The answer, and what it rests on. */
-export interface Decision {
+/** What the network's answers come to, and all that was gathered. */
+export interface Gathered {
   readonly verdict: Verdict;
   readonly evidence: Evidence;
+  /** Whether services were silent, and the verdict rests on cached evidence in their place. */
+  readonly isStale: boolean;
 }
 
-const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
 /** Milliseconds that are left for evidence kept before, where the rule would take it. */
 const TIME_FOR_KEPT = 500;
 /** Most milliseconds that the disk may take at the end: a verdict that stands waits no longer. */
@@ -32,61 +31,41 @@ const TIME_TO_SETTLE = 500;
 const LAST_MOMENT = 50;
 
 /**
- * Answers one pull: the policy selects a rule, evidence is gathered and each piece is proven and
- * judged as it arrives; the first time the rule is met is the answer, a refusal waits for all of it.
- *
- * @param selected is told the rule as soon as it is known
+ * Asks the network: evidence is gathered, and each piece is proven and judged as it arrives. The first time the
+ * rule is met is the verdict; a refusal waits for all of it.
  */
-export async function decide(
-  subject: Subject,
-  policy: TrustPolicy,
-  context: DecideContext,
-  selected?: (rule: Rule) => void,
-): Promise<Decision> {
-  const selection = select(policy, subject.name, subject.digest);
-  if (selection.kind !== "judge") return { verdict: verdictOf(selection), evidence: NO_EVIDENCE };
-
-  const { rule } = selection;
-  selected?.(rule);
-  const takesKept = rule.requirement.maxStaleness !== undefined;
+export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
+  const takesKept = question.rule.requirement.maxStaleness !== undefined;
   const deadline = takesKept ? context.deadline.earlier(TIME_FOR_KEPT) : context.deadline;
   const limited = { ...context, deadline };
-  const collector = new Collector(subject, rule, limited);
-  const found = new GatheredEvidence(collector.sought);
+  const collector = new Collector(question, limited);
+  const found = new GatheredEvidence(question.target);
 
-  const fresh = await gather(subject, rule, limited, collector, found);
+  const fresh = await gather(question, limited, collector, found);
   const { config } = context;
-  const given = caseOf(subject, rule, limited, collector, found);
+  const given = caseOf(question, limited, collector, found);
   await inTime(settle(given, collector, found, context, config.cacheEnabled || takesKept), context);
-  const kept = takesKept && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
-  return { verdict: applyAction(rule, kept ?? fresh), evidence: found.evidence() };
+  const stale =
+    takesKept && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
+  return { verdict: stale ?? fresh, evidence: found.evidence(), isStale: stale !== undefined };
 }
 
 /** By evidence of before, held against what this node knows of the signers by now: others may have seen more. */
 async function judgeCached(given: Case, collector: Collector, { cache, recall, config, deadline }: DecideContext) {
   const signers = [...collector.memory.keys()];
   const memory = new Map(await Promise.all(signers.map(async (did) => [did, await recall(did)] as const)));
-  const { sought } = collector;
   const { plcDirectories } = config;
   const identityOf = (did: Did) => collector.identityOf(did);
-  return judgeKept(given, { sought, memory, plcDirectories, deadline, identityOf }, cache);
+  return judgeKept(given, { memory, plcDirectories, deadline, identityOf }, cache);
 }
 
 /** All that is known by now, for a judgement. */
-function caseOf(
-  subject: Subject,
-  rule: Rule,
-  context: CollectContext,
-  collector: Collector,
-  found: GatheredEvidence,
-): Case {
-  const { atcrHosts } = context.config;
-  return { subject, rule, atcrHosts, memory: collector.memory, now: context.now(), ...found.known() };
+function caseOf(question: Question, context: CollectContext, collector: Collector, found: GatheredEvidence): Case {
+  return { ...question, memory: collector.memory, now: context.now(), ...found.known() };
 }
 
 async function gather(
-  subject: Subject,
-  rule: Rule,
+  question: Question,
   context: CollectContext,
   collector: Collector,
   found: GatheredEvidence,
@@ -96,7 +75,7 @@ async function gather(
     const attempt = collected && found.add(stillOf(collected, context));
     // Pointers and gaps turn no refusal into an allow.
     if (collected?.kind === "pointer" || collected?.kind === "gap") continue;
-    const given = caseOf(subject, rule, context, collector, found);
+    const given = caseOf(question, context, collector, found);
     if (collected === undefined) return judge(given);
     const allow = granted(given);
     if (allow !== undefined) return allow;

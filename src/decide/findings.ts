@@ -2,7 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Collected, UnprovenAbsence } from "../collect/collect.ts";
 import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
 import { extended, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../verify/memory.ts";
-import { attempt, type Sought } from "../verify/prove.ts";
+import { attempt, type ProofTarget } from "../verify/prove.ts";
 import type { Attempt } from "../verify/verdict.ts";
 
 /** A signature's evidence and what it proves. */
@@ -15,14 +15,14 @@ export interface ProvedSignature {
 export class GatheredEvidence {
   readonly examined: ProvedSignature[] = [];
   readonly unprovenAbsences: UnprovenAbsence[] = [];
-  readonly sought: Sought;
+  readonly sought: ProofTarget;
   readonly #pointers: Pointer[] = [];
   readonly #gaps: Gap[] = [];
   /** What the answers of each signer have shown in this pull. */
   readonly #shown = new Map<Did, SignerMemory>();
   #owner: OwnerAnswer | undefined;
 
-  constructor(sought: Sought) {
+  constructor(sought: ProofTarget) {
     this.sought = sought;
   }
 

@@ -2,20 +2,17 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Config } from "../config/config.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { Deadline } from "../net/deadline.ts";
-import { demandsOwner } from "../policy/owner.ts";
-import type { Rule } from "../policy/policy.ts";
-import { atcrName } from "../verify/atcr-name.ts";
-import { ineligible } from "../verify/eligibility.ts";
-import type { OwnerAnswer, SignatureEvidence, Subject } from "../verify/evidence.ts";
+import type { OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
 import { judge } from "../verify/judge.ts";
 import { isFresh, isOutdated, isVouched, partTimes } from "../verify/kept.ts";
 import type { SignerMemory } from "../verify/memory.ts";
+import type { Question } from "../verify/question.ts";
 import type { Allow, Attempt } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** What an answer without a network works with. */
 export interface CacheContext {
-  readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "atcrHosts" | "plcDirectories">;
+  readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "plcDirectories">;
   readonly cache: Pick<Lasting["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
   /** What this node remembers of a signer (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
@@ -50,23 +47,18 @@ interface FreshEvidence {
  *
  * @returns undefined where that does not allow the image: then the network has the word
  */
-export async function answerFromCache(
-  subject: Subject,
-  rule: Rule,
-  context: CacheContext,
-): Promise<CachedAnswer | undefined> {
+export async function answerFromCache(question: Question, context: CacheContext): Promise<CachedAnswer | undefined> {
   const { config, cache } = context;
   if (!config.cacheEnabled) return undefined;
   const now = context.now();
-  const eligible = rule.requirement.signers.filter((signer) => !ineligible(signer, now)).map(({ did }) => did);
   const memory = new Map<Did, SignerMemory>();
   const found: FreshEvidence[] = [];
   const { deadline } = context;
   const limited = { ...context, deadline: deadline.earlier(deadline.remaining() * (1 - SHARE)) };
   // All at once, so that a signer with a costly log leaves the others their share of the time.
-  const holders = [...cache.holders(subject.digest, eligible)];
+  const holders = [...cache.holders(question.subject.digest, [...question.eligible])];
   const evidence = await Promise.all(
-    holders.map(async (signer) => ({ signer, fresh: await freshEvidence(signer, subject, rule, limited, now) })),
+    holders.map(async (signer) => ({ signer, fresh: await freshEvidence(signer, question, limited, now) })),
   );
   for (const { signer, fresh } of evidence) {
     if (fresh === undefined) continue;
@@ -78,16 +70,15 @@ export async function answerFromCache(
   }
   if (found.length === 0) return undefined;
 
-  const owner = freshOwner(subject, rule, context, now);
+  const owner = freshOwner(question, context, now);
   const attempts = found.map(({ attempt }) => attempt);
-  const { atcrHosts } = config;
-  const known = { attempts, pointers: [], gaps: [], ...(owner && { owner }) };
-  const verdict = judge({ subject, rule, atcrHosts, memory, now, ...known });
-  if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
   const at = Math.min(...found.flatMap(({ times }) => times), owner?.fetchedAt ?? now);
-  const notes = [...verdict.because.notes, `by evidence of ${formatDateTime(at)}, within cacheTTL`];
+  const cached = { at, note: `by evidence of ${formatDateTime(at)}, within cacheTTL` };
+  const known = { attempts, pointers: [], gaps: [], ...(owner && { owner }), memory, now, cached };
+  const verdict = judge({ ...question, ...known });
+  if (verdict.outcome !== "allow") return undefined;
   return {
-    verdict: { outcome: "allow", because: { ...verdict.because, verifiedAt: at, notes } },
+    verdict,
     signatures: () => found.map(({ signature }) => signature()),
     ...(owner && { owner }),
   };
@@ -95,23 +86,17 @@ export async function answerFromCache(
 
 async function freshEvidence(
   signer: Did,
-  subject: Subject,
-  rule: Rule,
+  { subject, target }: Question,
   { cache, config, deadline }: CacheContext,
   now: number,
 ): Promise<FreshEvidence | undefined> {
   const known = cache.find(signer, subject.digest);
   if (known === undefined || !isFresh(known.times, now, config.cacheTTL)) return undefined;
   if (!isVouched(signer, known.source ?? known.signature().identity.url, config.plcDirectories)) return undefined;
-  const tag = rule.requirement.tag === "match" ? subject.tag : undefined;
-  if (tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
+  if (target.tag === undefined && known.proven !== undefined) return { ...known, attempt: known.proven };
   // Not imported for a pull that is answered by what was proven before.
-  const [{ soughtFor }, { proveCached }] = await Promise.all([
-    import("../verify/prove.ts"),
-    import("./prove-cached.ts"),
-  ]);
-  const sought = soughtFor(subject, tag, atcrName(subject.name, config.atcrHosts));
-  const proven = await proveCached(known, signer, sought, cache, deadline);
+  const { proveCached } = await import("./prove-cached.ts");
+  const proven = await proveCached(known, signer, target, cache, deadline);
   if (proven === undefined) return undefined;
   const { signature, attempt } = proven;
   const times = partTimes(signature);
@@ -119,13 +104,11 @@ async function freshEvidence(
 }
 
 function freshOwner(
-  { name }: Subject,
-  { requirement }: Rule,
+  { atcr, asksOwner }: Question,
   { cache, config }: CacheContext,
   now: number,
 ): OwnerAnswer | undefined {
-  const handle = atcrName(name, config.atcrHosts)?.handle;
-  if (handle === undefined || !demandsOwner(requirement, name.host, config.atcrHosts)) return undefined;
-  const owner = cache.findOwner(handle);
+  if (atcr === undefined || !asksOwner) return undefined;
+  const owner = cache.findOwner(atcr.handle);
   return owner !== undefined && isFresh([owner.fetchedAt], now, config.cacheTTL) ? owner : undefined;
 }

@@ -2,19 +2,16 @@ import type { IdentityProof } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { Deadline } from "../net/deadline.ts";
-import { atcrName } from "../verify/atcr-name.ts";
 import { type Gap, isUnanswered } from "../verify/evidence.ts";
 import { type Case, judge } from "../verify/judge.ts";
 import { isOutdated, isRecent, isSilent, isVouched, partTimes } from "../verify/kept.ts";
 import type { Memory } from "../verify/memory.ts";
-import type { Sought } from "../verify/prove.ts";
-import type { Allow, Attempt, Signed } from "../verify/verdict.ts";
+import type { Allow, Attempt } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
 import { proveCached } from "./prove-cached.ts";
 
 /** Who was asked, and what is known of them by now. */
 export interface StaleQuestion {
-  readonly sought: Sought;
   /** What is remembered by now of each who was asked. */
   readonly memory: Memory;
   /** Who a signer is, where the network has told. */
@@ -44,7 +41,7 @@ export async function judgeKept(
   const times: number[] = [];
 
   let { owner } = given;
-  const handle = atcrName(given.subject.name, given.atcrHosts)?.handle;
+  const handle = given.atcr?.handle;
   const missing = given.gaps.filter(({ service }) => service === "handle");
   if (owner === undefined && handle !== undefined && missing.length > 0 && missing.every(isUnanswered)) {
     const kept = cache.findOwner(handle);
@@ -59,9 +56,9 @@ export async function judgeKept(
   const evidence = await Promise.all(
     silent.map(async ([signer, remembered]) => {
       const known = cache.find(signer, given.subject.digest);
-      const { sought, deadline } = asked;
       // The identity may have been fetched in this pull, and is then what counts.
-      const proven = known && (await proveCached(known, signer, sought, cache, deadline, asked.identityOf(signer)));
+      const proven =
+        known && (await proveCached(known, signer, given.target, cache, asked.deadline, asked.identityOf(signer)));
       return { signer, remembered, proven };
     }),
   );
@@ -77,9 +74,9 @@ export async function judgeKept(
     times.push(...partTimes(proven.signature));
   }
   if (times.length === 0) return undefined;
-  const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory });
-  if (verdict.outcome !== "allow" || verdict.because.kind !== "signed") return undefined;
-  return { outcome: "allow", because: asKept(verdict.because, Math.min(...times), given.gaps) };
+  const cached = cachedSince(Math.min(...times), given.gaps);
+  const verdict = judge({ ...given, ...(owner && { owner }), attempts, memory, cached });
+  return verdict.outcome === "allow" ? verdict : undefined;
 }
 
 /** The proofs of record and tag were had at different times: which of them is the older says nothing. */
@@ -88,9 +85,8 @@ function ofSeveralTimes(again: Attempt): Attempt {
   return sighting === undefined ? again : { ...again, sighting: { ...sighting, revs: sighting.revs.toSorted() } };
 }
 
-/** It is said that, and why, this does not rest on what the services say now. */
-function asKept(signed: Signed, at: number, gaps: readonly Gap[]): Signed {
+/** The allow says that, and why, it does not rest on what the services say now. */
+function cachedSince(at: number, gaps: readonly Gap[]): NonNullable<Case["cached"]> {
   const reasons = [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
-  const note = `by evidence verified ${formatDateTime(at)}, as services could not be reached: ${reasons}`;
-  return { ...signed, verifiedAt: at, notes: [...signed.notes, note] };
+  return { at, note: `by evidence verified ${formatDateTime(at)}, as services could not be reached: ${reasons}` };
 }

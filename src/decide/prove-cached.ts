@@ -6,7 +6,7 @@ import type { Deadline } from "../net/deadline.ts";
 import { Rejection } from "../rejection.ts";
 import type { CachedEvidence } from "../state/evidence-files.ts";
 import type { SignatureEvidence } from "../verify/evidence.ts";
-import { attempt, type Sought } from "../verify/prove.ts";
+import { attempt, type ProofTarget } from "../verify/prove.ts";
 import { tagRecordPath } from "../verify/tag.ts";
 import type { Attempt } from "../verify/verdict.ts";
 import type { Lasting } from "./lasting.ts";
@@ -22,7 +22,7 @@ type Cache = Pick<Lasting["cache"], "findTag" | "isOver">;
 export async function proveCached(
   known: CachedEvidence,
   signer: Did,
-  sought: Sought,
+  sought: ProofTarget,
   cache: Cache,
   deadline: Deadline,
   proof?: IdentityProof,
@@ -54,7 +54,7 @@ function withTag(
   signature: SignatureEvidence,
   proven: CachedEvidence["proven"],
   signer: Did,
-  sought: Sought,
+  sought: ProofTarget,
   cache: Cache,
   identity: IdentityProof | Rejection,
 ): SignatureEvidence {

@@ -61,7 +61,7 @@ export async function settle(
     if (end === "digest") await cache.drop(signer, endingAt(now, sighting.revs[0]), digest);
     // What ends all of a signer ends what was asked for with it: the next pull asks anew.
     const mayKeep = end === "nothing" && (await isNewest(attempt, context));
-    await settleTag(given, collector, examined, cache, keeps && mayKeep);
+    await settleTag(given, examined, cache, keeps && mayKeep);
     // An older answer is never left in the place of this one.
     const isKept = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
     if (isKept) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
@@ -120,13 +120,12 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
  * none it is forgotten what it meant.
  */
 async function settleTag(
-  { subject, now }: Case,
-  { sought }: Collector,
+  { subject, now, target }: Case,
   { evidence, attempt }: { readonly evidence: SignatureEvidence; readonly attempt: Attempt },
   cache: Lasting["cache"],
   keeps: boolean,
 ): Promise<void> {
-  const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = sought;
+  const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = target;
   if (tag === undefined || repository === undefined) return;
   const address = tagRecordPath(repository, tag);
   const { signer } = evidence;

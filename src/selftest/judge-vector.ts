@@ -1,64 +1,56 @@
+import { DEFAULT_CONFIG } from "../config/config.ts";
+import { Verifier } from "../decide/verifier.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { parseDateTime } from "../encoding/time.ts";
+import { Deadline } from "../net/deadline.ts";
+import { Exchanges } from "../net/exchanges.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import { parsePolicy } from "../policy/parse.ts";
-import { Rejection, type RejectionCode, type RejectionKind } from "../rejection.ts";
+import { type Answer, failureOf } from "../verify/answer.ts";
 import { readBundle } from "../verify/bundle.ts";
-import { judgeBundle } from "../verify/offline.ts";
-import type { Allow } from "../verify/verdict.ts";
-
-/** One question with all that is known about it, and the one right answer. */
-export interface Vector {
-  /** Its name: the answer, and what is special about it. */
-  readonly file: string;
-  /** What is special about it, as a sentence. */
-  readonly description: string;
-  /** Text of the policy file. */
-  readonly policy: string;
-  /** Full image name without digest. */
-  readonly name: string;
-  readonly digest: string;
-  /** As the registry served it; absent where the caller did not know. */
-  readonly mediaType?: string;
-  /** RFC 3339 */
-  readonly now: string;
-  /** A saved bundle as JSON (verify/bundle.ts), possibly malformed. */
-  readonly bundle: unknown;
-  readonly expected: Expected;
-}
-
-export interface Expected {
-  /** An outcome, or the kind of rejection that there is instead. */
-  readonly outcome: "allow" | RejectionKind;
-  /** The headline; under `because: audited` that of the refusal which was not enforced. */
-  readonly code?: RejectionCode;
-  /** For `allow` alone. */
-  readonly because?: Allow["because"]["kind"];
-}
+import type { Expected, Vector } from "./vector.ts";
 
 /** What this program makes of a vector, as of a pull but without the network. @throws what is no Rejection: a bug */
-export function judgeVector({ policy, name: text, digest, mediaType, bundle, now }: Vector): Expected {
-  const time = parseDateTime(now);
-  if (time === undefined) throw new Error(`${now} is no date and time`);
+export async function judgeVector(vector: Vector): Promise<Expected> {
+  const answer = await answerTo(vector);
+  if (answer.outcome !== "allow") return { outcome: answer.outcome, code: answer.code };
+  const { because } = answer;
+  const would = "would" in because ? { code: because.would.code } : {};
+  return { outcome: "allow", because: because.kind, ...would };
+}
+
+async function answerTo({ policy, name: text, digest, mediaType, bundle, now: written }: Vector): Promise<Answer> {
+  const now = parseDateTime(written);
+  if (now === undefined) throw new Error(`${written} is no date and time`);
   try {
     const name = parseReference(text);
-    const verdict = judgeBundle({
-      policy: parsePolicy(policy, "trust-policy.yaml"),
+    const subject = {
       name,
       ...(name.tag === undefined ? {} : { tag: name.tag }),
       digest: parseDigest(digest, "the vector's digest"),
       ...(mediaType === undefined ? {} : { mediaType }),
-      bundle: readBundle(toUtf8(JSON.stringify(bundle))),
-      atcrHosts: ["atcr.io"],
-      now: time,
+    };
+    const verifier = new Verifier({
+      config: DEFAULT_CONFIG,
+      policy: parsePolicy(policy, "trust-policy.yaml"),
+      saved: readBundle(toUtf8(JSON.stringify(bundle))),
+      environment: {},
+      warn: () => {},
     });
-    if (verdict.outcome !== "allow") return { outcome: verdict.outcome, code: verdict.code };
-    const { because } = verdict;
-    const would = because.kind === "audited" ? { code: because.would.code } : {};
-    return { outcome: "allow", because: because.kind, ...would };
+    const { answer, error } = await verifier.verify(subject, {
+      deadline: new Deadline(performance.now() + DEFAULT_CONFIG.deadline),
+      exchanges: new Exchanges(),
+      now: () => now,
+      warn: () => {},
+      ruleSelected: () => {},
+      beforeHeavyWork: () => {},
+    });
+    if (error !== undefined) throw error;
+    return answer;
   } catch (error) {
-    if (!(error instanceof Rejection)) throw error;
-    return { outcome: error.kind, code: error.code };
+    const failure = failureOf(error);
+    if (failure.outcome === "internal") throw error;
+    return failure;
   }
 }

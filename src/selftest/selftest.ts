@@ -1,4 +1,5 @@
-import { type Expected, judgeVector, type Vector } from "./judge-vector.ts";
+import { judgeVector } from "./judge-vector.ts";
+import type { Expected, Vector } from "./vector.ts";
 
 /** A vector that was not judged as it must be. */
 export interface Surprise {
@@ -13,19 +14,22 @@ export interface Tested {
   readonly surprises: readonly Surprise[];
 }
 
+type Judge = (vector: Vector) => Promise<Expected>;
+
 /** Judges known good and known bad evidence, each as of the time in it. @param judge what is tested */
-export function selftest(vectors: readonly Vector[], judge: (vector: Vector) => Expected = judgeVector): Tested {
-  const surprises = vectors.flatMap((vector) => {
-    const [expected, found] = [inWords(vector.expected), tried(vector, judge)];
-    return expected === found ? [] : [{ vector: vector.file, expected, found }];
-  });
+export async function selftest(vectors: readonly Vector[], judge: Judge = judgeVector): Promise<Tested> {
+  const surprises: Surprise[] = [];
+  for (const vector of vectors) {
+    const [expected, found] = [inWords(vector.expected), await tried(vector, judge)];
+    if (expected !== found) surprises.push({ vector: vector.file, expected, found });
+  }
   const allowed = vectors.filter(({ expected }) => expected.outcome === "allow").length;
   return { allowed, refused: vectors.length - allowed, surprises };
 }
 
-function tried(vector: Vector, judge: (vector: Vector) => Expected): string {
+async function tried(vector: Vector, judge: Judge): Promise<string> {
   try {
-    return inWords(judge(vector));
+    return inWords(await judge(vector));
   } catch (error) {
     return String(error);
   }

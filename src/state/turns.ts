@@ -38,7 +38,9 @@ type Lock =
 export class Turns {
   readonly #directory: string;
   readonly #report: (warning: string) => void;
-  /** Paths of the locks that this process holds. */
+  /** Paths of the locks that all of this process hold. */
+  static readonly #held = new Set<string>();
+  /** Paths of the locks taken here. */
   readonly #ours = new Set<string>();
 
   /** @param directory absolute path; made where it is missing and its parent is not */
@@ -117,18 +119,19 @@ export class Turns {
   }
 
   #claim(path: string): Lock {
+    if (Turns.#held.has(path)) return { isHeld: () => Turns.#held.has(path) };
     const self = holderOf(process.pid);
     if (self === undefined) return "in doubt";
     for (let takenOver = 0; takenOver <= MAX_TAKEN_OVER; takenOver++) {
       if (claim(path, self)) {
-        this.#ours.add(path);
+        this.#hold(path);
         sweep(join(path, ".."));
         return "ours";
       }
       const holder = readHolder(path);
       if (holder === self) {
-        // Taken before this program started anew in the same process.
-        this.#ours.add(path);
+        // Taken before this program started anew in the same process: nothing in this process holds it now.
+        this.#hold(path);
         return "ours";
       }
       if (holder !== undefined && isAlive(holder)) return { isHeld: () => isHeld(path, holder) };
@@ -137,8 +140,14 @@ export class Turns {
     return "in doubt";
   }
 
+  #hold(path: string): void {
+    Turns.#held.add(path);
+    this.#ours.add(path);
+  }
+
   #end(path: string): void {
     this.#ours.delete(path);
+    Turns.#held.delete(path);
     try {
       unlinkSync(path);
     } catch {

@@ -1,9 +1,10 @@
 import { CLOCK_SKEW, formatDateTime } from "../encoding/time.ts";
-import type { Requirement, TrustedSigner } from "../policy/policy.ts";
+import type { TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
 import { type Memory, NOTHING_REMEMBERED } from "./memory.ts";
+import type { Question } from "./question.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 type Kind = "manifest" | "index";
@@ -19,10 +20,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 ]);
 
 /** What the facts are held against. */
-export interface CheckInput {
-  readonly subject: Subject;
-  readonly rule: { readonly requirement: Requirement };
-  readonly atcrHosts: readonly string[];
+export interface CheckInput extends Question {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Whose the handle in the name is, where that was asked for and answered. */

@@ -1,7 +1,5 @@
 import { claimedHandle, isHandle } from "../atproto/handle.ts";
-import { demandsOwner } from "../policy/owner.ts";
 import { Rejection, reject } from "../rejection.ts";
-import { atcrName } from "./atcr-name.ts";
 import type { CheckInput } from "./check-facts.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
@@ -28,7 +26,7 @@ function rejectionOf(check: () => void): readonly Rejection[] {
   }
 }
 
-function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }: CheckInput): void {
+function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, atcr }: CheckInput): void {
   const { repository } = rule.requirement;
   if (repository === "any") return;
   const { host, path } = subject.name;
@@ -42,17 +40,18 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts }
     return;
   }
   const matches = atcrHosts.includes(host)
-    ? atcrName(subject.name, atcrHosts)?.repository === claim.repository
+    ? atcr?.repository === claim.repository
     : path === claim.repository || path.endsWith(`/${claim.repository}`);
   if (!matches)
     reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
 }
 
 /** Both ways: the identity claims the handle, and the handle leads to the identity. */
-function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHosts, owner, gaps }: CheckInput): void {
+function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): void {
+  const { subject, atcr, asksOwner, atcrHosts, owner, gaps } = question;
   const { host, path } = subject.name;
-  if (!demandsOwner(rule.requirement, host, atcrHosts)) return;
-  const handle = atcrName(subject.name, atcrHosts)?.handle;
+  if (!asksOwner) return;
+  const handle = atcr?.handle;
   if (handle === undefined || !isHandle(handle)) {
     reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
   }
@@ -70,7 +69,7 @@ function checkOwner({ signer, handles }: SignatureFacts, { subject, rule, atcrHo
   }
 }
 
-function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrHosts, gaps }: CheckInput): void {
+function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr, gaps }: CheckInput): void {
   if (rule.requirement.tag === "any") return;
   const { name } = subject;
   if (subject.tag === undefined) {
@@ -84,7 +83,7 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcrH
   }
   if ("code" in tag) reject(tag.code, `about the tag "${subject.tag}": ${tag.detail}`);
   if (tag.claim === undefined) reject("tag.absent", `the repo of ${signer} holds no record ${tag.address}`);
-  const repository = atcrName(name, atcrHosts)?.repository ?? claim.repository;
+  const repository = atcr?.repository ?? claim.repository;
   if (tag.claim.repository !== repository || tag.claim.tag !== subject.tag) {
     const found = `"${tag.claim.repository}:${tag.claim.tag}"`;
     reject("tag.mismatch", `the record ${tag.address} is about ${found}, expected "${repository}:${subject.tag}"`);

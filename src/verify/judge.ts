@@ -1,25 +1,29 @@
 import type { Did } from "../atproto/syntax.ts";
-import { demandsOwner } from "../policy/owner.ts";
-import type { Rule, TrustedSigner } from "../policy/policy.ts";
+import type { TrustedSigner } from "../policy/policy.ts";
+import type { Selection } from "../policy/select.ts";
 import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
-import { atcrName } from "./atcr-name.ts";
 import { type CheckInput, checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
 import type { Gap, OwnerAnswer, Pointer } from "./evidence.ts";
 import { asTold, furthest, furthestFirst, untrusted } from "./headline.ts";
 import { NOTHING_REMEMBERED, rollback } from "./memory.ts";
+import type { Question } from "./question.ts";
 import type { Allow, Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
-/** Everything one judgement looks at. It has no clock. */
-export interface Case extends CheckInput {
-  readonly rule: Rule;
+/** All that is known of an image. It has no clock. */
+export interface Known extends Omit<CheckInput, keyof Question> {
   readonly attempts: readonly Attempt[];
   readonly pointers: readonly Pointer[];
+  /** Where all or part of it was cached: the oldest fetch, in milliseconds since 1970, and a sentence that says so. */
+  readonly cached?: { readonly at: number; readonly note: string };
 }
 
+/** What is known, and the question that it is held against. */
+export interface Case extends Known, Question {}
+
 /** What is known, grouped once: a rule may have 10,000 signers. */
-interface Known {
+interface Grouped {
   readonly attempts: ReadonlyMap<Did, readonly Attempt[]>;
   readonly gaps: ReadonlyMap<Did | undefined, readonly Gap[]>;
   /** What keeps the registry's list from being complete. */
@@ -35,11 +39,23 @@ type Standing =
   | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
 
 /**
- * Holds what is known against a rule (spec 5.2, 5.6 to 5.8 and 6). Signatures count once per signer
- * and once per key, in whatever order they come. A refusal is inconclusive only where what is
- * missing could still meet the rule.
+ * The judgement of one image: what the policy selected for it (spec 2.1 to 2.3), and where that is a rule, what is
+ * known held against it (spec 5.2, 5.6 to 5.8 and 6). Signatures count once per signer and once per key, in whatever
+ * order they come. A refusal is inconclusive only where what is missing could still meet the rule.
  */
-export function judge(given: Case): Verdict {
+export function judge(selection: Exclude<Selection, { kind: "judge" }> | Case): Verdict {
+  if (!("kind" in selection)) return judgeByRule(selection);
+  switch (selection.kind) {
+    case "exempt":
+      return { outcome: "allow", because: { kind: "exempt", because: selection.because } };
+    case "denied":
+      return { outcome: "deny", code: "policy.denied", detail: selection.because, findings: [] };
+    case "no_match":
+      return { outcome: "deny", code: "policy.no_match", detail: selection.because, findings: [] };
+  }
+}
+
+function judgeByRule(given: Case): Verdict {
   const { rule } = given;
   if (rule.requirement.signers.length === 0) {
     const detail = `rule "${rule.name}" trusts nobody yet; put a DID under trustedDIDs of the policy`;
@@ -61,13 +77,16 @@ export function granted(given: Case): Allow | undefined {
     .map((signer) => examined(signer, attempts.get(signer.did) ?? [], given).offered);
   const signatures = distinctSignatures(offered);
   if (rule.requirement.signers.length === 0 || signatures.length < rule.requirement.minSignatures) return undefined;
-  return { outcome: "allow", because: { kind: "signed", rule: rule.name, signatures, notes: notesOf(given) } };
+  const { cached } = given;
+  const notes = [...notesOf(given), ...(cached === undefined ? [] : [cached.note])];
+  const signed = { kind: "signed", rule: rule.name, signatures, notes } as const;
+  return { outcome: "allow", because: { ...signed, ...(cached && { verifiedAt: cached.at }) } };
 }
 
 function refusal(given: Case): Verdict {
   const { rule, now } = given;
   const { signers, minSignatures } = rule.requirement;
-  const known: Known = {
+  const known: Grouped = {
     attempts: bySigner(given.attempts, signerOf),
     gaps: bySigner(given.gaps, ({ signer }) => signer),
     hidden: furthest(given.gaps.filter(isOfRegistry).map(gapFinding)),
@@ -97,13 +116,7 @@ function refusal(given: Case): Verdict {
   return { outcome, code: headline.code, detail: headline.detail, findings };
 }
 
-/** `audit` allows what the rule would refuse, whatever the reason (spec 6). */
-export function applyAction(rule: Rule, verdict: Verdict): Verdict {
-  if (rule.action === "enforce" || verdict.outcome === "allow") return verdict;
-  return { outcome: "allow", because: { kind: "audited", rule: rule.name, would: verdict } };
-}
-
-function standingOf(signer: TrustedSigner, given: Case, known: Known): Standing {
+function standingOf(signer: TrustedSigner, given: Case, known: Grouped): Standing {
   const excluded = ineligible(signer, given.now);
   if (excluded) return { kind: "refused", finding: excluded };
 
@@ -132,7 +145,7 @@ function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: Ch
  * A signer of whom nothing was asked: only the registry's list could have led to them, and where the owner must
  * have signed, to the owner alone.
  */
-function unasked(signer: Did, { hidden, owner }: Known): Standing {
+function unasked(signer: Did, { hidden, owner }: Grouped): Standing {
   if (hidden !== undefined && (owner === undefined || owner.did === signer)) {
     return { kind: "open", finding: { ...hidden, signer } };
   }
@@ -143,9 +156,8 @@ function unasked(signer: Did, { hidden, owner }: Known): Standing {
 }
 
 /** Where the handle in the name leads, if the rule wants that signer and it was answered. */
-function ownerOf({ subject: { name }, rule, atcrHosts, owner }: Case): OwnerAnswer | undefined {
-  const isAsked = demandsOwner(rule.requirement, name.host, atcrHosts);
-  return isAsked && owner?.handle === atcrName(name, atcrHosts)?.handle ? owner : undefined;
+function ownerOf({ asksOwner, atcr, owner }: Case): OwnerAnswer | undefined {
+  return asksOwner && owner?.handle === atcr?.handle ? owner : undefined;
 }
 
 function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: T) => K): ReadonlyMap<K, readonly T[]> {

@@ -3,25 +3,19 @@ import { proveRecord } from "../atproto/record-proof.ts";
 import { type Tid, tidTime } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
-import type { AtcrName } from "./atcr-name.ts";
 import { readClaim, recordPath } from "./claim.ts";
-import type { SignatureEvidence, Subject } from "./evidence.ts";
+import type { SignatureEvidence } from "./evidence.ts";
 import type { Sighting } from "./memory.ts";
 import { namedDigest, readTag, tagRecordPath } from "./tag.ts";
 import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
 
 /** What a proof must be about. */
-export interface Sought {
+export interface ProofTarget {
   readonly digest: Digest;
   /** The tag whose record is looked at, where there is one. */
   readonly tag?: string;
   /** The tag's repository, where the image's name says it; else it is that of the digest's record. */
   readonly repository?: string;
-}
-
-/** What is sought for an image, and for a tag of it: its repository is known on ATCR's hosts alone (spec 5.8). */
-export function soughtFor({ digest }: Subject, tag: string | undefined, name: AtcrName | undefined): Sought {
-  return { digest, ...(tag === undefined ? {} : { tag }), ...(name && { repository: name.repository }) };
 }
 
 /**
@@ -33,7 +27,7 @@ export function soughtFor({ digest }: Subject, tag: string | undefined, name: At
  * @returns facts; or the first check that failed, as a finding: `record.absent` where the absence is
  * proven. With what was seen on the way.
  */
-export function attempt(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
+export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
   const { signer } = signature;
   const revs: Tid[] = [];
   let seen: Omit<Sighting, "revs"> | undefined;
@@ -65,7 +59,7 @@ export function sightingOf({ did, history, current }: IdentityProof, askedAt: nu
 }
 
 function prove(
-  sought: Sought,
+  sought: ProofTarget,
   { record, tag }: SignatureEvidence,
   identity: Identity,
   proven: (rev: Tid) => void,
@@ -76,7 +70,7 @@ function prove(
     // What the tag means now is known all the same, where the image's name says whose it is.
     const alone =
       tag && sought.tag && sought.repository
-        ? proveTag(sought as Required<Sought>, tag.bytes, identity, proven)
+        ? proveTag(sought as Required<ProofTarget>, tag.bytes, identity, proven)
         : undefined;
     if (alone !== undefined && "code" in alone) reject(alone.code, alone.detail);
     if (alone !== undefined && alone.claim === undefined)
@@ -104,7 +98,7 @@ function prove(
 
 /** A proof of the tag that is no good takes nothing from that of the digest: not every rule asks for it. */
 function proveTag(
-  { digest, repository, tag }: Required<Sought>,
+  { digest, repository, tag }: Required<ProofTarget>,
   bytes: Uint8Array,
   identity: Identity,
   proven: (rev: Tid) => void,

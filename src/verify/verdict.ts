@@ -5,12 +5,12 @@ import type { Claim } from "./claim.ts";
 import type { Sighting } from "./memory.ts";
 import type { TagClaim } from "./tag.ts";
 
-/** The answer to one pull. */
+/** What was judged (judge.ts). */
 export type Verdict = Allow | Refusal;
 
 export interface Allow {
   readonly outcome: "allow";
-  readonly because: Signed | Exempt | Audited;
+  readonly because: Signed | Exempt;
 }
 
 /** The rule's requirement is met. */
@@ -29,13 +29,6 @@ export interface Exempt {
   readonly kind: "exempt";
   /** A sentence: which rule, or which list. */
   readonly because: string;
-}
-
-/** The rule only watches; under enforce this would have been refused. */
-export interface Audited {
-  readonly kind: "audited";
-  readonly rule: string;
-  readonly would: Refusal;
 }
 
 export interface Refusal {

@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { TrustedSigner } from "../../src/policy/policy.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
+import { enforce } from "../../src/verify/enforce.ts";
 import type { Gap, Pointer } from "../../src/verify/evidence.ts";
-import { applyAction, type Case, judge } from "../../src/verify/judge.ts";
+import { type Case, judge } from "../../src/verify/judge.ts";
 import type { Memory } from "../../src/verify/memory.ts";
 import type { Attempt, Verdict } from "../../src/verify/verdict.ts";
 import { caseOf, claim, didNamed, facts, found, gap, NOW, pointer, rule, trusted } from "../support/evidence.ts";
@@ -227,11 +228,11 @@ describe("a judgement", () => {
     fc.assert(
       fc.property(cases, (given) => {
         const verdict = judge(given);
-        const audited = applyAction({ ...given.rule, action: "audit" }, verdict);
+        const audited = enforce(verdict, { rule: { ...given.rule, action: "audit" } });
         expect(audited.outcome).toBe("allow");
         if (verdict.outcome !== "allow")
           expect(audited).toMatchObject({ because: { kind: "audited", would: verdict } });
-        expect(applyAction(given.rule, verdict)).toBe(verdict);
+        expect(enforce(verdict, { rule: given.rule })).toBe(verdict);
       }),
       RUNS,
     );

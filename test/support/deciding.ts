@@ -1,11 +1,15 @@
 import type { Did } from "../../src/atproto/syntax.ts";
 import type { Config } from "../../src/config/config.ts";
-import { decide } from "../../src/decide/decide.ts";
+import { type DecideContext, gatherAndJudge } from "../../src/decide/decide.ts";
 import { Deadline } from "../../src/net/deadline.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
 import { parseScope, type Scope } from "../../src/policy/scope.ts";
-import type { Subject } from "../../src/verify/evidence.ts";
-import type { Verdict } from "../../src/verify/verdict.ts";
+import { select } from "../../src/policy/select.ts";
+import type { Answer } from "../../src/verify/answer.ts";
+import { enforce } from "../../src/verify/enforce.ts";
+import type { Evidence, Subject } from "../../src/verify/evidence.ts";
+import { judge } from "../../src/verify/judge.ts";
+import { questionOf } from "../../src/verify/question.ts";
 import { asDid, subject, trusted } from "./evidence.ts";
 import type { World } from "./world.ts";
 
@@ -48,11 +52,27 @@ export interface Pull {
   readonly time?: number;
 }
 
+/** By the network alone, without the cache that is fresh: Verifier looks there first. */
+export async function decide(
+  about: Subject,
+  judged: TrustPolicy,
+  context: DecideContext,
+): Promise<{ readonly verdict: Answer; readonly evidence: Evidence }> {
+  const selection = select(judged, about.name, about.digest);
+  if (selection.kind !== "judge") {
+    return { verdict: judge(selection), evidence: { pointers: [], signatures: [], gaps: [] } };
+  }
+  const { rule } = selection;
+  const question = questionOf(about, rule, context.config.atcrHosts, context.now());
+  const { verdict, evidence } = await gatherAndJudge(question, context);
+  return { verdict: enforce(verdict, { image: about.name, rule }), evidence };
+}
+
 export async function verdictOf(
   world: World,
   judged: TrustPolicy,
   { about, config, time }: Pull = {},
-): Promise<Verdict> {
+): Promise<Answer> {
   return (await decide(subject(about), judged, world.context(config, time))).verdict;
 }
 

@@ -6,6 +6,7 @@ import type { Requirement, Rule, TrustedSigner } from "../../src/policy/policy.t
 import type { Claim } from "../../src/verify/claim.ts";
 import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/verify/evidence.ts";
 import type { Case } from "../../src/verify/judge.ts";
+import { questionOf } from "../../src/verify/question.ts";
 import type { Attempt, SignatureFacts } from "../../src/verify/verdict.ts";
 import { didDocument } from "./did-document.ts";
 import { PlcLog, type PlcState } from "./plc-operations.ts";
@@ -119,16 +120,8 @@ export function pointer(signer: Did): Pointer {
 }
 
 export function caseOf(judged: Rule, changes: Partial<Case> = {}): Case {
-  return {
-    subject: subject(),
-    rule: judged,
-    attempts: [],
-    pointers: [],
-    gaps: [],
-    atcrHosts: ["atcr.io"],
-    now: NOW,
-    ...changes,
-  };
+  const { subject: about = subject(), atcrHosts = ["atcr.io"], now = NOW } = changes;
+  return { ...questionOf(about, judged, atcrHosts, now), attempts: [], pointers: [], gaps: [], now, ...changes };
 }
 
 // --- whole signers, whose evidence is real ------------------------------------------------------

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { documents, sources, withTables } from "../../packaging/docs-tables.ts";
 import type { VerificationKey } from "../../src/atproto/key.ts";
 import type { Did, Tid } from "../../src/atproto/syntax.ts";
-import { exitCode, refusalOf } from "../../src/cli/answer.ts";
+import { exitCode } from "../../src/cli/answer.ts";
 import { HELP } from "../../src/cli/help.ts";
 import { identityJson } from "../../src/cli/identity-report.ts";
 import { jsonReport } from "../../src/cli/report.ts";
@@ -15,6 +15,7 @@ import { parsePolicy } from "../../src/policy/parse.ts";
 import { POLICY_SHAPE } from "../../src/policy/schema.ts";
 import { select } from "../../src/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
+import { refusalOf } from "../../src/verify/answer.ts";
 import { writeBundle } from "../../src/verify/bundle.ts";
 import { NOTHING_REMEMBERED } from "../../src/verify/memory.ts";
 import { changedFiles, lineOf, listedLines, listedReasons, parseLine, shown } from "../mutation/survivors.ts";
@@ -101,7 +102,9 @@ describe("docs/spec.md", () => {
       /^(error|warning)/.test(severity),
     );
     const names = listed.map(([name = ""]) => named(name)[0] ?? "");
-    const checks = [...code].filter(([file]) => /\/(lint[\w-]*|policy-check|policy-source)\.ts$/.test(file));
+    const checks = [...code].filter(([file]) =>
+      /\/(lint[\w-]*|policy-check|check-signers|policy-source)\.ts$/.test(file),
+    );
     const found = checks.flatMap(([, text]) =>
       Array.from(text.matchAll(/"([a-z]+(?:-[a-z]+)+)"/g), ([, name = ""]) => name),
     );

@@ -5,8 +5,8 @@ import { loadVectors, readVector, vectorFiles } from "./load.ts";
 import { makeVectors } from "./make-vectors.ts";
 
 describe("the core, judging", () => {
-  it.each(loadVectors().map((vector) => [vector.file, vector] as const))("%s", (_, vector) => {
-    expect(judgeVector(vector), vector.description).toEqual(vector.expected);
+  it.each(loadVectors().map((vector) => [vector.file, vector] as const))("%s", async (_, vector) => {
+    expect(await judgeVector(vector), vector.description).toEqual(vector.expected);
   });
 });
 

@@ -4,8 +4,9 @@ import type { Config } from "../../../src/config/config.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
+import { questionOf } from "../../../src/verify/question.ts";
 import { nobodies } from "../../support/deciding.ts";
-import { DIGEST, NOW, rule, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
+import { NOW, rule, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
 import { World } from "../../support/world.ts";
 
 const HANDLE = "alice.example.com";
@@ -23,8 +24,11 @@ interface Asked {
   readonly config?: Partial<Config>;
 }
 
+const asking = ({ about = {}, required = {}, config = {} }: Asked) =>
+  questionOf(subject(about), rule([trusted(alice.did)], required), config.atcrHosts ?? [], NOW);
+
 const collecting = (world: World, { about = {}, required = {}, config = {} }: Asked) =>
-  new Collector(subject(about), rule([trusted(alice.did)], required), world.context(config));
+  new Collector(asking({ about, required, config }), world.context(config));
 
 async function all(collector: Collector): Promise<Collected[]> {
   const items: Collected[] = [];
@@ -33,23 +37,6 @@ async function all(collector: Collector): Promise<Collected[]> {
 }
 
 const kinds = (items: readonly Collected[]) => items.map(({ kind }) => kind).toSorted();
-
-describe("Collector, what is sought", () => {
-  it.each<[string, Asked, object]>([
-    ["the digest", {}, { digest: DIGEST }],
-    ["no tag where none is asked for", { about: { tag: TAG } }, { digest: DIGEST }],
-    ["the tag", { about: { tag: TAG }, required: { tag: "match" } }, { digest: DIGEST, tag: TAG }],
-    ["no tag where the name has none", { required: { tag: "match" } }, { digest: DIGEST }],
-    [
-      "the tag in the repository of the name",
-      { about: { ...HERS, tag: TAG }, required: { tag: "match" }, config: ATCR },
-      { digest: DIGEST, tag: TAG, repository: "app" },
-    ],
-  ])("is %s", async (_, asked, expected) => {
-    await using world = await World.start(alice);
-    expect(collecting(world, asked).sought).toEqual(expected);
-  });
-});
 
 describe("Collector, the owner", () => {
   it("comes as one more piece of evidence", async () => {

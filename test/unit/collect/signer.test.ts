@@ -1,16 +1,16 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Collected } from "../../../src/collect/collect.ts";
 import { SignerSearch } from "../../../src/collect/signer.ts";
-import type { Sought } from "../../../src/verify/prove.ts";
+import type { ProofTarget } from "../../../src/verify/prove.ts";
 import { fixedDeadline } from "../../support/deciding.ts";
 import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
 import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";
 
-const SOUGHT: Sought = { digest: DIGEST };
-const TAGGED: Sought = { digest: DIGEST, tag: TAG };
-const ON_ATCR: Sought = { ...TAGGED, repository: "app" };
+const SOUGHT: ProofTarget = { digest: DIGEST };
+const TAGGED: ProofTarget = { digest: DIGEST, tag: TAG };
+const ON_ATCR: ProofTarget = { ...TAGGED, repository: "app" };
 const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
 
 let alice: TestSigner;
@@ -59,7 +59,7 @@ describe("SignerSearch.ask", () => {
     expect(search.memory?.keys.size).toBe(0);
   });
 
-  it.each<[string, Sought, readonly string[], string]>([
+  it.each<[string, ProofTarget, readonly string[], string]>([
     ["none is sought", SOUGHT, [DIGEST.slice(7)], "record"],
     ["the record names the repository", TAGGED, [DIGEST.slice(7), TAG_KEY], "record+tag"],
     ["the name does", { ...TAGGED, repository: "a/b" }, [DIGEST.slice(7), `a~b_${TAG}`], "record+tag"],
@@ -69,7 +69,7 @@ describe("SignerSearch.ask", () => {
     expect(rkeys(world).toSorted()).toEqual([...asked].toSorted());
   });
 
-  it.each<[string, Sought, string, readonly string[]]>([
+  it.each<[string, ProofTarget, string, readonly string[]]>([
     ["record", SOUGHT, "io.atcr.manifest", ["pds pds.unreachable"]],
     [
       "record, where the name says the repository",

@@ -1,8 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { decide } from "../../../src/decide/decide.ts";
 import { Deadline } from "../../../src/net/deadline.ts";
 import type { HttpClient } from "../../../src/net/exchange.ts";
-import { answer, BOTH, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
+import { answer, BOTH, decide, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
 import { NOW, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { payloadOf, World } from "../../support/world.ts";

@@ -1,9 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { decide } from "../../../src/decide/decide.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
 import type { SignerMemory } from "../../../src/verify/memory.ts";
-import { answer, BOTH, policy } from "../../support/deciding.ts";
+import { answer, BOTH, decide, policy } from "../../support/deciding.ts";
 import {
   digestOf,
   NOW,

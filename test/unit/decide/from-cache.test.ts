@@ -5,6 +5,7 @@ import { answerFromCache, type CachedAnswer } from "../../../src/decide/from-cac
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
+import { questionOf } from "../../../src/verify/question.ts";
 import { answer, fixedDeadline, policy } from "../../support/deciding.ts";
 import {
   DIGEST,
@@ -83,7 +84,8 @@ class Node {
   async cached(asking: Asking = {}): Promise<CachedAnswer | undefined> {
     const { about, config, require, action, changes } = asking;
     const judged = rule(this.#trusted(asking), require, action);
-    return answerFromCache(subject(about), judged, { ...this.world.context(config), ...changes });
+    const context = { ...this.world.context(config), ...changes };
+    return answerFromCache(questionOf(subject(about), judged, context.config.atcrHosts, context.now()), context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -332,7 +334,7 @@ describe("answerFromCache, against what this node has seen since, does not answe
     await using world = await World.start(alice);
     expect(await answer(world, policy([alice.did]))).toBe("deny signature.none");
     const judged = rule([trusted(alice.did)]);
-    expect(await answerFromCache(subject(), judged, world.context())).toBeUndefined();
+    expect(await answerFromCache(questionOf(subject(), judged, [], NOW), world.context())).toBeUndefined();
     expect(world.memory.evidence.size).toBe(0);
   });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decide } from "../../../src/decide/decide.ts";
-import { answer, type Pull, policy } from "../../support/deciding.ts";
+import { answer, decide, type Pull, policy } from "../../support/deciding.ts";
 import { NOW, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
 import { signingKey } from "../../support/signing-key.ts";
 import { World } from "../../support/world.ts";

@@ -1,10 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Config } from "../../../src/config/config.ts";
-import { decide } from "../../../src/decide/decide.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
-import { answer, BOTH, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { answer, BOTH, decide, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
 import { keyOf } from "../../support/node-memory.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";

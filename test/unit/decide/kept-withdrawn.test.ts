@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { decide } from "../../../src/decide/decide.ts";
 import type { HttpClient } from "../../../src/net/exchange.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
-import { answer, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import { answer, decide, type Pull, policy, verdictOf } from "../../support/deciding.ts";
 import { didDocument } from "../../support/did-document.ts";
 import {
   DIGEST,

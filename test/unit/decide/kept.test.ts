@@ -1,8 +1,17 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { decide } from "../../../src/decide/decide.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
-import { answer, BOTH, HANGS, nobodies, PATIENT, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import {
+  answer,
+  BOTH,
+  decide,
+  HANGS,
+  nobodies,
+  PATIENT,
+  type Pull,
+  policy,
+  verdictOf,
+} from "../../support/deciding.ts";
 import { digestOf, NOW, recordOf, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
 import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";

@@ -8,7 +8,7 @@ import { digestHex } from "../../../src/oci/digest.ts";
 import type { Gap, OwnerAnswer, SignatureEvidence } from "../../../src/verify/evidence.ts";
 import type { Memory } from "../../../src/verify/memory.ts";
 import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import type { Sought } from "../../../src/verify/prove.ts";
+import type { ProofTarget } from "../../../src/verify/prove.ts";
 import {
   caseOf,
   DIGEST,
@@ -28,7 +28,7 @@ import {
 import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 
-const SOUGHT: Sought = { digest: DIGEST, tag: TAG, repository: "app" };
+const SOUGHT: ProofTarget = { digest: DIGEST, tag: TAG, repository: "app" };
 const ADDRESS = `${TAG_COLLECTION}/${TAG_KEY}`;
 const OTHER = digestOf("another image");
 
@@ -49,7 +49,7 @@ interface Heard {
   /** Where it is another than before the asking. */
   readonly memoryNow?: Memory;
   readonly keeps?: boolean;
-  readonly sought?: Sought;
+  readonly sought?: ProofTarget;
   readonly who?: readonly TestSigner[];
 }
 
@@ -76,11 +76,12 @@ async function settled(heard: Heard): Promise<readonly string[]> {
   for (const signature of evidence) found.add({ kind: "signature", signature });
   const given = caseOf(rule(who.map(({ did }) => trusted(did))), {
     subject: subject({ tag: TAG }),
+    target: sought,
     attempts: found.known().attempts,
     gaps,
     ...(owner && { owner }),
   });
-  const collector = { memory, identities, sought } as Partial<Collector> as Collector;
+  const collector = { memory, identities } as Partial<Collector> as Collector;
   const context: Lasting = {
     cache,
     recall: async (did) => (heard.memoryNow ?? memory).get(did) ?? NOTHING_REMEMBERED,

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type DecideContext, decide } from "../../../src/decide/decide.ts";
+import type { DecideContext } from "../../../src/decide/decide.ts";
 import { answerFromCache } from "../../../src/decide/from-cache.ts";
 import { HttpFailure } from "../../../src/net/exchange.ts";
 import { digestHex } from "../../../src/oci/digest.ts";
@@ -9,7 +9,8 @@ import { select } from "../../../src/policy/select.ts";
 import { EvidenceCache } from "../../../src/state/evidence-cache.ts";
 import { SignerStore } from "../../../src/state/signer-store.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
-import { policy } from "../../support/deciding.ts";
+import { questionOf } from "../../../src/verify/question.ts";
+import { decide, policy } from "../../support/deciding.ts";
 import { didDocument } from "../../support/did-document.ts";
 import type { TestSigner } from "../../support/evidence.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, TAG, TAG_KEY, tagRecordOf } from "../../support/evidence.ts";
@@ -77,7 +78,7 @@ class Node {
     const { rule } = selection;
     const own = this.process();
     const context = { ...own, config: { ...own.config, cacheTTL: DAY } };
-    return (await answerFromCache(about, rule, context)) !== undefined;
+    return (await answerFromCache(questionOf(about, rule, CONFIG.atcrHosts, context.now()), context)) !== undefined;
   }
 }
 
@@ -297,7 +298,8 @@ describe("evidence whose identity another directory vouched for", () => {
       const config = { ...own.config, plcDirectories: [directory], cacheTTL: DAY };
       const selection = select(JUDGED(alice.did), pulled().name, DIGEST);
       if (selection.kind !== "judge") throw new Error("no rule is selected");
-      expect(await answerFromCache(pulled(), selection.rule, { ...own, config })).toBeUndefined();
+      const question = questionOf(pulled(), selection.rule, CONFIG.atcrHosts, own.now());
+      expect(await answerFromCache(question, { ...own, config })).toBeUndefined();
       expect(await node.pull(alice.did, pulled(), { ...own, config })).toBe("inconclusive identity.unreachable");
       expect(await node.pull(alice.did)).toBe("allow");
     },

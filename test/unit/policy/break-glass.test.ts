@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseReference } from "../../../src/oci/reference.ts";
-import { isCovered, readBreakGlass, whyNotInForce } from "../../../src/policy/break-glass.ts";
+import { isCovered, whyNotInForce } from "../../../src/policy/break-glass.ts";
+import { readBreakGlass } from "../../../src/policy/parse-break-glass.ts";
 import { codeOf } from "../../support/rejection.ts";
 
 const HOUR = 3_600_000;

@@ -4,8 +4,9 @@ import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import type { Digest } from "../../../src/oci/digest.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
-import { readBreakGlass, whyNotInForce } from "../../../src/policy/break-glass.ts";
+import { whyNotInForce } from "../../../src/policy/break-glass.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
+import { readBreakGlass } from "../../../src/policy/parse-break-glass.ts";
 import type { TrustPolicy } from "../../../src/policy/policy.ts";
 import { select } from "../../../src/policy/select.ts";
 

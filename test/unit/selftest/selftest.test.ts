@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { type Expected, judgeVector } from "../../../src/selftest/judge-vector.ts";
+import { judgeVector } from "../../../src/selftest/judge-vector.ts";
 import { selftest } from "../../../src/selftest/selftest.ts";
+import type { Expected } from "../../../src/selftest/vector.ts";
 import { VECTORS } from "../../../src/selftest/vectors.ts";
 import { loadVectors } from "../../vectors/load.ts";
 
 const vectors = loadVectors();
 
 describe("selftest", () => {
-  it("finds the vectors as they must be", () => {
-    const { allowed, refused, surprises } = selftest(vectors);
+  it("finds the vectors as they must be", async () => {
+    const { allowed, refused, surprises } = await selftest(vectors);
     expect([allowed + refused, surprises]).toEqual([vectors.length, []]);
     expect(Math.min(allowed, refused)).toBeGreaterThan(20);
   });
@@ -27,25 +28,25 @@ describe("selftest", () => {
     }
   });
 
-  it("notices a program that allows everything, refuses everything, or breaks", () => {
-    const allows = (): Expected => ({ outcome: "allow", because: "signed" });
-    const refuses = (): Expected => ({ outcome: "deny", code: "signature.none" });
-    const breaks = (): Expected => {
+  it("notices a program that allows everything, refuses everything, or breaks", async () => {
+    const allows = async (): Promise<Expected> => ({ outcome: "allow", because: "signed" });
+    const refuses = async (): Promise<Expected> => ({ outcome: "deny", code: "signature.none" });
+    const breaks = async (): Promise<Expected> => {
       throw new Error("no curve");
     };
-    const { refused, allowed } = selftest(vectors);
-    expect(selftest(vectors, allows).surprises.length).toBeGreaterThanOrEqual(refused);
-    expect(selftest(vectors, refuses).surprises.length).toBeGreaterThanOrEqual(allowed);
-    expect(selftest(vectors, breaks).surprises).toHaveLength(vectors.length);
-    expect(selftest(vectors, breaks).surprises[0]?.found).toContain("no curve");
+    const { refused, allowed } = await selftest(vectors);
+    expect((await selftest(vectors, allows)).surprises.length).toBeGreaterThanOrEqual(refused);
+    expect((await selftest(vectors, refuses)).surprises.length).toBeGreaterThanOrEqual(allowed);
+    expect((await selftest(vectors, breaks)).surprises).toHaveLength(vectors.length);
+    expect((await selftest(vectors, breaks)).surprises[0]?.found).toContain("no curve");
   });
 
-  it("notices one check that is left out", () => {
-    const withoutSignatures = (vector: (typeof vectors)[number]): Expected => {
-      const found = judgeVector(vector);
+  it("notices one check that is left out", async () => {
+    const withoutSignatures = async (vector: (typeof vectors)[number]): Promise<Expected> => {
+      const found = await judgeVector(vector);
       return found.code === "commit.bad_signature" ? { outcome: "allow", because: "signed" } : found;
     };
-    const { surprises } = selftest(vectors, withoutSignatures);
+    const { surprises } = await selftest(vectors, withoutSignatures);
     expect(surprises.length).toBeGreaterThan(0);
     expect(surprises.every(({ vector }) => vector.startsWith("commit.bad_signature"))).toBe(true);
   });

@@ -4,6 +4,7 @@ import { checkFacts } from "../../../src/verify/check-facts.ts";
 import type { Claim } from "../../../src/verify/claim.ts";
 import type { Subject } from "../../../src/verify/evidence.ts";
 import { type Memory, NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
+import { questionOf } from "../../../src/verify/question.ts";
 import type { SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
   claim,
@@ -36,10 +37,9 @@ interface Changes {
 
 function raw(changes: Changes): () => void {
   const signer = trusted(DID, changes.signer);
+  const about = subject(changes.subject);
   const question = {
-    subject: subject(changes.subject),
-    rule: rule([signer], changes.requirement),
-    atcrHosts: ["atcr.io", "localhost:5000"],
+    ...questionOf(about, rule([signer], changes.requirement), ["atcr.io", "localhost:5000"], NOW),
     gaps: [],
     now: NOW,
     ...(changes.memory && { memory: changes.memory }),
@@ -92,7 +92,7 @@ describe("checkFacts on the type and size of the manifest", () => {
   it("does not ask where the caller knows no type, or none that says anything", () => {
     const { mediaType: _, ...untyped } = subject();
     const given = facts(DID, { claim: claim({ mediaType: INDEX }) });
-    const question = { subject: untyped, rule: rule([trusted(DID)]), atcrHosts: [], gaps: [], now: NOW };
+    const question = { ...questionOf(untyped, rule([trusted(DID)]), [], NOW), gaps: [], now: NOW };
     expect(codeOf(() => checkFacts(given, trusted(DID), question))).toBe("none");
     expect(check({ subject: { mediaType: "application/octet-stream" }, claim: { mediaType: INDEX } })).toBe("none");
   });

@@ -3,6 +3,7 @@ import type { Did, Tid } from "../../../src/atproto/syntax.ts";
 import type { Requirement } from "../../../src/policy/policy.ts";
 import { checkName } from "../../../src/verify/check-name.ts";
 import type { Gap, OwnerAnswer, Subject } from "../../../src/verify/evidence.ts";
+import { questionOf } from "../../../src/verify/question.ts";
 import type { SignatureFacts, TagFacts } from "../../../src/verify/verdict.ts";
 import { claim, DIGEST, didNamed, facts, gap, NOW, rule, subject, trusted } from "../../support/evidence.ts";
 import { codeOf } from "../../support/rejection.ts";
@@ -20,10 +21,9 @@ interface Changes {
 }
 
 function raw(changes: Changes): () => void {
+  const judged = rule([trusted(DID)], changes.requirement);
   const question = {
-    subject: subject(changes.subject),
-    rule: rule([trusted(DID)], changes.requirement),
-    atcrHosts: ["atcr.io", "localhost:5000"],
+    ...questionOf(subject(changes.subject), judged, ["atcr.io", "localhost:5000"], NOW),
     gaps: changes.gaps ?? [],
     now: NOW,
     ...(changes.owner && { owner: changes.owner }),

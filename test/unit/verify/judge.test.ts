@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../../src/atproto/syntax.ts";
 import type { RejectionCode } from "../../../src/rejection.ts";
-import { applyAction, type Case, judge } from "../../../src/verify/judge.ts";
+import { type Case, judge } from "../../../src/verify/judge.ts";
 import type { Attempt, SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
   caseOf,
@@ -289,29 +289,6 @@ describe("judge, determinism", () => {
     const verdict = judge(caseOf(rule([trusted(STRANGER)]), { pointers }));
     const signers = verdict.outcome === "deny" ? verdict.findings.map(({ signer }) => signer?.at(-1)) : [];
     expect(signers.join("")).toBe("abcdex");
-  });
-});
-
-describe("applyAction", () => {
-  const refusal = { outcome: "inconclusive", code: "pds.unreachable", detail: "", findings: [] } as const;
-  const allow = {
-    outcome: "allow",
-    because: { kind: "signed", rule: "production", signatures: [], notes: [] },
-  } as const;
-
-  it("leaves every verdict of a rule that is enforced", () => {
-    expect(applyAction(rule([]), refusal)).toBe(refusal);
-    expect(applyAction(rule([]), allow)).toBe(allow);
-  });
-
-  it("allows what a rule that only watches would refuse, and says so", () => {
-    const audited = { kind: "audited", rule: "production", would: refusal };
-    expect(applyAction(rule([], {}, "audit"), refusal)).toEqual({ outcome: "allow", because: audited });
-    expect(applyAction(rule([], {}, "audit"), { ...refusal, outcome: "deny" }).outcome).toBe("allow");
-  });
-
-  it("does not call audited what is signed", () => {
-    expect(applyAction(rule([], {}, "audit"), allow)).toBe(allow);
   });
 });
 

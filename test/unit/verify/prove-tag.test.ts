@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { attempt, type Sought, soughtFor } from "../../../src/verify/prove.ts";
+import { attempt, type ProofTarget } from "../../../src/verify/prove.ts";
 import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, digestOf, NOW, signer, subject, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
+import { DIGEST, digestOf, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
 import { forgeTree } from "../../support/forged-proof.ts";
 import { TAG_COLLECTION } from "../../support/signed-repo.ts";
 import { signingKey } from "../../support/signing-key.ts";
 
-const SOUGHT: Sought = { digest: DIGEST, tag: TAG };
+const SOUGHT: ProofTarget = { digest: DIGEST, tag: TAG };
 
 let alice: TestSigner;
 let untagged: TestSigner;
@@ -22,17 +22,6 @@ async function tagged(who: TestSigner = alice): Promise<Required<SignatureEviden
 }
 
 const tagOf = (result: Attempt) => ("facts" in result ? result.facts.tag : result.finding.code);
-
-describe("soughtFor", () => {
-  it.each([
-    [undefined, undefined, { digest: DIGEST }],
-    ["v1", undefined, { digest: DIGEST, tag: "v1" }],
-    ["v1", { repository: "app" }, { digest: DIGEST, tag: "v1", repository: "app" }],
-    [undefined, { repository: "app" }, { digest: DIGEST, repository: "app" }],
-  ])("the tag %s, in %j", (tag, name, expected) => {
-    expect(soughtFor(subject(), tag, name && { handle: "alice.test", ...name })).toEqual(expected);
-  });
-});
 
 describe("attempt, on the tag", () => {
   it("reports what its record says, by the repository of the name or of the digest's record", async () => {
@@ -151,11 +140,11 @@ describe("attempt, on what was seen", () => {
 
 describe("attempt, on the tag alone", () => {
   const NAMED = { ...SOUGHT, repository: "app" };
-  const alone = async (who: TestSigner, sought: Sought = NAMED) => {
+  const alone = async (who: TestSigner, sought: ProofTarget = NAMED) => {
     const { record: _, ...rest } = await tagged(who);
     return attempt(sought, rest);
   };
-  const codeFor = async (who: TestSigner, sought?: Sought) => tagOf(await alone(who, sought));
+  const codeFor = async (who: TestSigner, sought?: ProofTarget) => tagOf(await alone(who, sought));
 
   it("cannot tell, where it means the image", async () => {
     expect(await codeFor(alice)).toBe("pds.unreachable");

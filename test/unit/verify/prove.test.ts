@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type IdentityProof, readIdentity } from "../../../src/atproto/identity.ts";
 import { reject } from "../../../src/rejection.ts";
 import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { attempt, type Sought } from "../../../src/verify/prove.ts";
+import { attempt, type ProofTarget } from "../../../src/verify/prove.ts";
 import type { SignatureFacts } from "../../../src/verify/verdict.ts";
 import {
   BORN,
@@ -18,10 +18,10 @@ import {
 import { codeOf } from "../../support/rejection.ts";
 import { tid } from "../../support/signed-repo.ts";
 
-const SOUGHT: Sought = { digest: DIGEST };
+const SOUGHT: ProofTarget = { digest: DIGEST };
 
 /** The facts, or the finding's code thrown. */
-function prove(sought: Sought, signature: SignatureEvidence, proof?: IdentityProof): SignatureFacts {
+function prove(sought: ProofTarget, signature: SignatureEvidence, proof?: IdentityProof): SignatureFacts {
   const result = attempt(sought, signature, proof);
   return "facts" in result ? result.facts : reject(result.finding.code, result.finding.detail);
 }

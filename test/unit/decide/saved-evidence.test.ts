@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import type { Requirement, TrustedSigner, TrustPolicy } from "../../../src/policy/policy.ts";
 import { parseScope } from "../../../src/policy/scope.ts";
 import type { Evidence } from "../../../src/verify/evidence.ts";
-import { judgeBundle, type SavedCase } from "../../../src/verify/offline.ts";
 import {
   BORN,
   DIGEST,
@@ -18,7 +17,7 @@ import {
   type TestSigner,
   trusted,
 } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { judgeSavedCase, type SavedCase } from "../../support/saved.ts";
 import { tid } from "../../support/signed-repo.ts";
 
 const alice = await signer({ name: "alice", tag: {} });
@@ -42,23 +41,29 @@ function given(evidence: Partial<Evidence>, changes: Partial<SavedCase> = {}): S
   return { ...subject(), policy: policy(), bundle, atcrHosts: ["atcr.io"], now: NOW, ...changes };
 }
 
-describe("judgeBundle", () => {
-  it("proves the signatures and judges them by the rule", () => {
-    expect(judgeBundle(given({ signatures }))).toMatchObject({ outcome: "allow", because: { kind: "signed" } });
-    expect(judgeBundle(given({}))).toMatchObject({ outcome: "deny", code: "signature.none" });
+describe("a verifier with saved evidence", () => {
+  it("proves the signatures and judges them by the rule", async () => {
+    expect(await judgeSavedCase(given({ signatures }))).toMatchObject({
+      outcome: "allow",
+      because: { kind: "signed" },
+    });
+    expect(await judgeSavedCase(given({}))).toMatchObject({ outcome: "deny", code: "signature.none" });
   });
 
-  it("hands on everything that the judgement looks at", () => {
-    const code = (evidence: Partial<Evidence>, changes?: Partial<SavedCase>) => {
-      const verdict = judgeBundle(given(evidence, changes));
+  it("hands on everything that the judgement looks at", async () => {
+    const code = async (evidence: Partial<Evidence>, changes?: Partial<SavedCase>) => {
+      const verdict = await judgeSavedCase(given(evidence, changes));
       return verdict.outcome === "allow" ? "allow" : verdict.code;
     };
-    expect(code({ gaps: [gap("registry.unreachable")] })).toBe("registry.unreachable");
-    expect(code({ pointers: [pointer("did:web:stranger.example")] })).toBe("signer.untrusted");
-    expect(code({ signatures }, { mediaType: INDEX })).toBe("record.media_type_mismatch");
-    expect(code({ signatures }, { now: 0 })).toBe("record.from_future");
+    expect(await code({ gaps: [gap("registry.unreachable")] })).toBe("registry.unreachable");
+    expect(await code({ pointers: [pointer("did:web:stranger.example")] })).toBe("signer.untrusted");
+    expect(await code({ signatures }, { mediaType: INDEX })).toBe("record.media_type_mismatch");
+    expect(await code({ signatures }, { now: 0 })).toBe("record.from_future");
     expect(
-      code({ signatures }, { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "a/b/app" } }),
+      await code(
+        { signatures },
+        { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "a/b/app" } },
+      ),
     ).toBe("record.wrong_repository");
   });
 
@@ -66,9 +71,9 @@ describe("judgeBundle", () => {
     const [signature] = signatures;
     const whole = [{ ...(signature as (typeof signatures)[0]), tag: await alice.tag() }];
     const about = { tag: TAG, policy: policy("enforce", { tag: "match" }) };
-    expect(judgeBundle(given({ signatures: whole }, about)).outcome).toBe("allow");
-    expect(judgeBundle(given({ signatures }, about))).toMatchObject({ code: "pds.unreachable" });
-    expect(judgeBundle(given({ signatures: whole }, { ...about, tag: "v2" })).outcome).not.toBe("allow");
+    expect((await judgeSavedCase(given({ signatures: whole }, about))).outcome).toBe("allow");
+    expect(await judgeSavedCase(given({ signatures }, about))).toMatchObject({ code: "pds.unreachable" });
+    expect((await judgeSavedCase(given({ signatures: whole }, { ...about, tag: "v2" }))).outcome).not.toBe("allow");
   });
 
   it("does not look at the tag's proof where the rule does not ask, as a pull does not ask for it", async () => {
@@ -81,19 +86,19 @@ describe("judgeBundle", () => {
       const { rules, ...rest } = policy();
       const { requirement } = rule([trusted(own.did, { minRev })], { tag });
       const asking = { ...rest, rules: rules.map((one) => ({ ...one, requirement })), everyone: requirement.signers };
-      return judgeBundle(given({ signatures: saved }, { tag: TAG, policy: asking }));
+      return judgeSavedCase(given({ signatures: saved }, { tag: TAG, policy: asking }));
     };
-    expect(judged("match")).toMatchObject({ code: "commit.older_than_pinned" });
-    expect(judged("any")).toMatchObject({ outcome: "allow" });
+    expect(await judged("match")).toMatchObject({ code: "commit.older_than_pinned" });
+    expect(await judged("any")).toMatchObject({ outcome: "allow" });
   });
 
-  it("judges the owner by the answer that was saved", () => {
+  it("judges the owner by the answer that was saved", async () => {
     const about = { atcrHosts: ["registry.example"], name: { host: "registry.example", path: "alice.test/app" } };
     const owner = { handle: "alice.test", source: "dns:_atproto.alice.test", fetchedAt: NOW };
-    const leads = (to: Partial<Evidence>) => judgeBundle(given({ signatures, ...to }, about));
-    expect(leads({ owner: { ...owner, did: alice.did } }).outcome).toBe("allow");
-    expect(leads({ owner })).toMatchObject({ outcome: "deny", code: "image.owner_mismatch" });
-    expect(leads({})).toMatchObject({ outcome: "inconclusive", code: "handle.unreachable" });
+    const leads = (to: Partial<Evidence>) => judgeSavedCase(given({ signatures, ...to }, about));
+    expect((await leads({ owner: { ...owner, did: alice.did } })).outcome).toBe("allow");
+    expect(await leads({ owner })).toMatchObject({ outcome: "deny", code: "image.owner_mismatch" });
+    expect(await leads({})).toMatchObject({ outcome: "inconclusive", code: "handle.unreachable" });
   });
 
   it("has no memory: the log's date alone is the age of the key, and minRev the oldest rev", async () => {
@@ -102,7 +107,7 @@ describe("judgeBundle", () => {
       const [only] = policy().rules;
       const rules = [{ ...(only as NonNullable<typeof only>), requirement: rest }];
       const own = { ...policy(), rules, everyone: [trusted(who.did, about)] };
-      const verdict = judgeBundle(given({ signatures: [await who.evidence()] }, { policy: own }));
+      const verdict = await judgeSavedCase(given({ signatures: [await who.evidence()] }, { policy: own }));
       return verdict.outcome === "allow" ? "allow" : verdict.code;
     };
     const web = await signer({ name: "web", method: "web" });
@@ -115,22 +120,24 @@ describe("judgeBundle", () => {
     expect(await judged(alice, {}, { ...(next && { minRev: next }) })).toBe("commit.older_than_pinned");
   });
 
-  it("takes no evidence about another digest, whatever the rule says", () => {
+  it("takes no evidence about another digest, whatever the rule says", async () => {
     const digest = digestOf("another image");
     for (const action of ["enforce", "audit", "allow", "deny"] as const) {
       const saved = given({ signatures }, { digest, policy: policy(action) });
-      expect(codeOf(() => judgeBundle(saved))).toBe("input.digest_mismatch");
+      expect(await judgeSavedCase(saved)).toMatchObject({ code: "input.digest_mismatch" });
     }
   });
 
-  it("does not look at evidence where the policy needs none", () => {
-    const exempt = judgeBundle(given({}, { policy: policy("allow") }));
+  it("does not look at evidence where the policy needs none", async () => {
+    const exempt = await judgeSavedCase(given({}, { policy: policy("allow") }));
     expect(exempt).toMatchObject({ outcome: "allow", because: { kind: "exempt" } });
-    expect(judgeBundle(given({ signatures }, { policy: policy("deny") }))).toMatchObject({ code: "policy.denied" });
+    expect(await judgeSavedCase(given({ signatures }, { policy: policy("deny") }))).toMatchObject({
+      code: "policy.denied",
+    });
   });
 
-  it("lets through what a rule only watches", () => {
-    const audited = judgeBundle(given({}, { policy: policy("audit") }));
+  it("lets through what a rule only audits", async () => {
+    const audited = await judgeSavedCase(given({}, { policy: policy("audit") }));
     expect(audited).toMatchObject({
       outcome: "allow",
       because: { kind: "audited", would: { code: "signature.none" } },

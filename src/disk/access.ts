@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { hasCode } from "../disk/error-code.ts";
+import { hasCode } from "./error-code.ts";
 
 /** Whether this user may work in the folder, or make it. */
 export function mayUse(folder: string): boolean {

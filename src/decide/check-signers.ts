@@ -1,14 +1,12 @@
 import type { Did } from "../atproto/syntax.ts";
 import { askIdentities } from "../collect/ask-identities.ts";
 import type { Config } from "../config/config.ts";
-import type { Deadline } from "../net/deadline.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
 import { lintIdentities } from "../policy/lint-identities.ts";
 import { signersOfAll } from "../policy/signer-refs.ts";
 import { isLasting } from "../policy/standing.ts";
-import type { HostProcess } from "./host-process.ts";
-import { onlineContext } from "./online.ts";
-import { amount } from "./report.ts";
+import { signersContext } from "./network.ts";
+import type { Session } from "./session.ts";
 
 /** Most identities that are asked for: a policy may name 10,000. */
 export const MAX_IDENTITIES = 500;
@@ -20,22 +18,22 @@ export function trustedNow({ policy, now }: PolicyQuestion): readonly Did[] {
   return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
 }
 
-/** What is wrong with a policy as far as the identities of its signers say. @param deadline for all that is asked */
+/** What is wrong with a policy as far as the identities of its signers say. */
 export async function checkSigners(
   dids: readonly Did[],
   question: PolicyQuestion,
   config: Config,
-  host: HostProcess,
-  deadline: Deadline,
+  environment: NodeJS.ProcessEnv,
+  session: Session,
 ): Promise<readonly PolicyFinding[]> {
   if (dids.length === 0) return [];
   const asked = dids.slice(0, MAX_IDENTITIES);
-  const context = { ...onlineContext(config, host), deadline };
+  const context = signersContext(config, environment, session);
   const findings = lintIdentities(question, await askIdentities(asked, context));
   return asked.length === dids.length ? findings : [...findings, notAsked(dids.length - asked.length)];
 }
 
 function notAsked(count: number): PolicyFinding {
-  const message = `the identities of ${amount(count, "signer")} were not asked for: ${MAX_IDENTITIES} are at most`;
+  const message = `the identities of ${count} signer${count === 1 ? "" : "s"} were not asked for: ${MAX_IDENTITIES} are at most`;
   return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
 }

@@ -1,0 +1,21 @@
+import type { Session } from "../decide/session.ts";
+import type { ProcessEdge } from "./process-edge.ts";
+
+/**
+ * A verification that has the time of this process, and whose rule is enforced where the process must answer before
+ * the verification does.
+ *
+ * @param beforeHeavyWork as in a {@link Session}
+ */
+export function sessionOf(edge: ProcessEdge, beforeHeavyWork: () => void = () => {}): Session {
+  return {
+    deadline: edge.deadline,
+    exchanges: edge.exchanges,
+    now: () => Date.now(),
+    warn: (warning) => edge.warn(warning),
+    ruleSelected: (rule) => {
+      edge.enforcement = { ...edge.enforcement, rule };
+    },
+    beforeHeavyWork,
+  };
+}

@@ -1,0 +1,19 @@
+import { Missing } from "../collect/context.ts";
+import { inSteps } from "../collect/replay.ts";
+import type { Evidence } from "../verify/evidence.ts";
+import { savedSteps } from "../verify/offline.ts";
+import type { Question } from "../verify/question.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import type { Session } from "./session.ts";
+
+/** Judges saved evidence until the time is over, as a pull does: it may hold costly logs. */
+export async function judgeSaved(question: Question, saved: Evidence, session: Session): Promise<Verdict> {
+  const { deadline } = session;
+  try {
+    const steps = savedSteps(question, saved, session.now());
+    return await deadline.track("the saved evidence", () => inSteps(steps, "all of the saved evidence", { deadline }));
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { outcome: "inconclusive", code: error.code, detail: error.message, findings: [] };
+  }
+}

@@ -1,0 +1,137 @@
+import type { Config } from "../config/config.ts";
+import { readTrustedFile } from "../disk/local-file.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
+import { Authorities } from "../net/authorities.ts";
+import type { HttpClient, PemFile } from "../net/exchange.ts";
+import type { HttpClientOptions } from "../net/hop.ts";
+import { createHttpClient } from "../net/http.ts";
+import { proxiesOf } from "../net/proxy.ts";
+import { readSystemRoots } from "../net/system-roots.ts";
+import { createTxtLookup, type TxtLookup } from "../net/txt.ts";
+import { credentialSource } from "../registry/credentials.ts";
+import { endpointsOf } from "../registry/endpoints.ts";
+import { reject } from "../rejection.ts";
+import type { Turns } from "../state/turns.ts";
+import { VERSION } from "../version.ts";
+import type { DecideContext } from "./decide.ts";
+import { openStores, type Stores } from "./open-stores.ts";
+import type { Session } from "./session.ts";
+
+/** Milliseconds before a request that got no answer is repeated; doubled each time. */
+const PAUSE = 200;
+/** Share of the time left that a question waits for another one that asks for the same signer. */
+const PATIENCE = 5 / 8;
+
+/** The network, as a configuration allows it; shared by all questions of a verifier. */
+export interface Network {
+  readonly http: HttpClient;
+  readonly txt: TxtLookup;
+  /** As the process was started with it. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * @param warn of certificates that are not used
+ * @throws Rejection config.invalid
+ */
+export function openNetwork(config: Config, environment: NodeJS.ProcessEnv, warn: (warning: string) => void): Network {
+  return {
+    http: createHttpClient(httpOptions(config, environment, warn)),
+    txt: createTxtLookup(),
+    environment: { ...environment },
+  };
+}
+
+/**
+ * By which way requests go, and which authorities may vouch for a host.
+ *
+ * @param warn of certificates that are not used
+ * @throws Rejection config.invalid
+ */
+export function httpOptions(
+  config: Config,
+  environment: NodeJS.ProcessEnv,
+  warn: (warning: string) => void,
+): HttpClientOptions {
+  const configured = config.caFiles.map(readAuthorities);
+  return {
+    version: VERSION,
+    allow: config.network,
+    proxies: proxiesOf(config.proxy, environment),
+    authorities: new Authorities(() => readSystemRoots(environment), configured, warn),
+    skipVerify: config.skipVerify,
+  };
+}
+
+/** What one question works with that asks the network. @param locks made when the first is taken */
+export function collectContext(
+  config: Config,
+  { http, txt, environment }: Network,
+  session: Session,
+  stores: Stores,
+  locks: () => Promise<Turns>,
+): DecideContext {
+  const { deadline, exchanges } = session;
+  const warn = (warning: string): void => session.warn(warning);
+  return {
+    ...stores,
+    http: exchanges.counted(http),
+    txt,
+    deadline,
+    config,
+    now: () => session.now(),
+    pauses: { base: PAUSE, random: Math.random },
+    identities: cachedIdentities(stores, session, locks),
+    registries: {
+      endpoints: (name) => endpointsOf(name, config, warn),
+      credentials: credentialSource(config.registryCredentials, environment, deadline, warn),
+    },
+  };
+}
+
+/** As {@link collectContext}, for a caller that asks about signers and not about an image. */
+export function signersContext(config: Config, environment: NodeJS.ProcessEnv, session: Session): DecideContext {
+  const network = openNetwork(config, environment, (warning) => session.warn(warning));
+  const locks = async (): Promise<Turns> => {
+    const { Turns } = await import("../state/turns.ts");
+    return new Turns(config.cacheDir, (warning) => session.warn(warning));
+  };
+  return collectContext(config, network, session, openStores(config, session), locks);
+}
+
+function cachedIdentities(
+  { cache }: Stores,
+  { deadline }: Session,
+  locks: () => Promise<Turns>,
+): DecideContext["identities"] {
+  return {
+    find: (signer) => cache.findIdentity(signer),
+    keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
+    oneAtATime: async (signer, find, ask) => {
+      const work = `signer-${sha256Hex(toUtf8(signer))}`;
+      const patience = deadline.remaining() * PATIENCE;
+      const [turns, { unlessFound }] = await Promise.all([locks(), import("../state/turns.ts")]);
+      try {
+        const found = await deadline.track(`another process that asks for ${signer}`, () =>
+          turns.findOrTake(work, patience, find),
+        );
+        return found ?? (await unlessFound(ask(), find));
+      } finally {
+        turns.end(work);
+      }
+    },
+  };
+}
+
+/**
+ * Reads a file of network.caFiles.
+ *
+ * @throws Rejection config.invalid
+ */
+export function readAuthorities(path: string): PemFile {
+  const text = readTrustedFile({ path, code: "config.invalid", what: "the file of certificate authorities" });
+  if (text?.includes("-----BEGIN CERTIFICATE-----") === true) return { path, text };
+  const found = text === undefined ? "there is no file" : "there is no certificate in PEM in";
+  return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
+}

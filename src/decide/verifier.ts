@@ -1,0 +1,192 @@
+import type { Config } from "../config/config.ts";
+import { toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
+import { formatReference } from "../oci/reference.ts";
+import type { BreakGlassFile } from "../policy/break-glass.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { select } from "../policy/select.ts";
+import type { Turns } from "../state/turns.ts";
+import { type Answer, type Failure, failureOf, refusalOf } from "../verify/answer.ts";
+import type { Bundle } from "../verify/bundle.ts";
+import { enforce } from "../verify/enforce.ts";
+import type { Evidence, Subject } from "../verify/evidence.ts";
+import { judge } from "../verify/judge.ts";
+import { type Question, questionOf } from "../verify/question.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import type { DecideContext } from "./decide.ts";
+import { answerFromCache } from "./from-cache.ts";
+import type { Network } from "./network.ts";
+import { openStores, type Stores } from "./open-stores.ts";
+import type { Session } from "./session.ts";
+
+/** Time that what ran into the deadline has to be judged, in milliseconds; then the refusal is `net.deadline`. */
+const GRACE = 150;
+/** Share of the time left that a question waits for another one about the same image; then it gathers by itself. */
+const PATIENCE = 5 / 8;
+
+/** How a verifier works: this node's configuration, and whom it trusts. */
+export interface VerifierSettings {
+  readonly config: Config;
+  readonly policy: TrustPolicy;
+  /** Absent: refusals are enforced whatever this node's break-glass file says. */
+  readonly breakGlass?: BreakGlassFile | undefined;
+  /** Saved evidence that is judged in place of the network's answers and the cache. */
+  readonly saved?: Bundle;
+  /** The environment that the process was started with: proxies, certificate authorities, credentials. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** @param warning about what all questions share */
+  readonly warn: (warning: string) => void;
+}
+
+/** The answer to one question, and what any caller, log or report may want to say of it. */
+export interface Decision {
+  readonly answer: Answer;
+  readonly subject: Subject;
+  /** Name of the rule that decided, also one that asks for no signature. */
+  readonly rule?: string;
+  /** Whether the answer rests on cached evidence: within cacheTTL, or older because services were silent. */
+  readonly cache: "none" | "fresh" | "stale";
+  /** Read when it is asked for: most callers need the answer alone. */
+  readonly evidence: () => Evidence;
+  /** What was thrown, where the answer is internal.error. */
+  readonly error?: Error;
+}
+
+/** What one way to an answer came to. */
+type Judged = Pick<Decision, "cache" | "evidence" | "error"> & { readonly verdict: Verdict | Failure };
+
+const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
+const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
+
+/**
+ * Verifies images. One object serves one pull, or a process that lives for months: nothing in it outlives a question
+ * but the connections and the locks.
+ */
+export class Verifier {
+  readonly #settings: VerifierSettings;
+  #network: Network | undefined;
+  #locks: Turns | undefined;
+
+  constructor(settings: VerifierSettings) {
+    this.#settings = settings;
+  }
+
+  /** Verifies one image. Never throws because of what a network, a disk or a peer does. */
+  async verify(subject: Subject, session: Session): Promise<Decision> {
+    const { policy, config, breakGlass, saved } = this.#settings;
+    const image = subject.name;
+    if (saved !== undefined && saved.digest !== subject.digest) {
+      const detail = `the evidence is about ${saved.digest}, the image asked for is ${subject.digest}`;
+      return { answer: refusalOf("input.digest_mismatch", detail), subject, ...NOTHING };
+    }
+    const selection = select(policy, image, subject.digest);
+    if (selection.kind !== "judge") {
+      const answer = enforce(judge(selection), { image, breakGlass });
+      return { answer, subject, ...("rule" in selection && { rule: selection.rule }), ...NOTHING };
+    }
+    const { rule } = selection;
+    session.ruleSelected(rule);
+    const question = questionOf(subject, rule, config.atcrHosts, session.now());
+    const { verdict, ...rest } = await this.#inTime(question, session);
+    return { answer: enforce(verdict, { image, rule, breakGlass }), subject, rule: rule.name, ...rest };
+  }
+
+  /** Gives up the locks that this process still holds. Synchronous, for the end of the process; never throws. */
+  close(): void {
+    this.#locks?.endAll();
+  }
+
+  /** The answer, or `net.deadline` where there is none shortly after the deadline. */
+  async #inTime(question: Question, session: Session): Promise<Judged> {
+    const { deadline } = session;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeOver = new Promise<Judged>((resolve) => {
+      timer = setTimeout(() => {
+        const seconds = (this.#settings.config.deadline / 1000).toFixed(1);
+        const waitingFor = deadline.waitingFor().join(", ") || "its own work";
+        resolve(withoutEvidence(refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${waitingFor}`)));
+      }, deadline.remaining() + GRACE);
+    });
+    try {
+      return await Promise.race([this.#judge(question, session), timeOver]);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.outcome !== "internal") return withoutEvidence(failure);
+      return { ...withoutEvidence(failure), error: error instanceof Error ? error : new Error(String(error)) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #judge(question: Question, session: Session): Promise<Judged> {
+    const { saved } = this.#settings;
+    if (saved !== undefined) {
+      const { judgeSaved } = await import("./judge-saved.ts");
+      return {
+        verdict: await judgeSaved(question, saved.evidence, session),
+        cache: "none",
+        evidence: () => saved.evidence,
+      };
+    }
+    const stores = openStores(this.#settings.config, session);
+    const lock = lockOf(question.subject);
+    try {
+      const cached = await this.#judgeCached(question, session, stores, lock);
+      if (cached !== undefined) return cached;
+      session.beforeHeavyWork();
+      const { gatherAndJudge } = await import("./decide.ts");
+      const { verdict, evidence, isStale } = await gatherAndJudge(question, await this.#context(session, stores));
+      return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
+    } finally {
+      this.#locks?.end(lock);
+    }
+  }
+
+  /** By evidence that is fresh, also by what another question is fetching for the same image. */
+  async #judgeCached(question: Question, session: Session, stores: Stores, lock: string): Promise<Judged | undefined> {
+    const { config } = this.#settings;
+    const { deadline } = session;
+    if (!config.cacheEnabled) return undefined;
+    const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
+    return deadline.track(`what lies in ${config.cacheDir}`, async () => {
+      let found = await look();
+      if (found === undefined) {
+        const patience = deadline.remaining() * PATIENCE;
+        const locks = await this.#openLocks();
+        found = await deadline.track("another process that asks about this image", () =>
+          locks.findOrTake(lock, patience, look),
+        );
+      }
+      if (found === undefined) return undefined;
+      const { verdict, signatures, owner } = found;
+      const evidence = (): Evidence => ({ ...NO_EVIDENCE, signatures: signatures(), ...(owner && { owner }) });
+      return { verdict, cache: "fresh", evidence };
+    });
+  }
+
+  async #context(session: Session, stores: Stores): Promise<DecideContext> {
+    const { openNetwork, collectContext } = await import("./network.ts");
+    const { config, environment, warn } = this.#settings;
+    this.#network ??= openNetwork(config, environment, warn);
+    return collectContext(config, this.#network, session, stores, () => this.#openLocks());
+  }
+
+  /** Made when the first is taken: a pull that is answered from the cache takes none. */
+  async #openLocks(): Promise<Turns> {
+    const { Turns } = await import("../state/turns.ts");
+    this.#locks ??= new Turns(this.#settings.config.cacheDir, this.#settings.warn);
+    return this.#locks;
+  }
+}
+
+function withoutEvidence(verdict: Verdict | Failure): Judged {
+  return { verdict, ...NOTHING };
+}
+
+/**
+ * Names the lock of an image: by its name as well, not by the digest alone, because a pull of the same digest
+ * from a slow registry would make all others wait.
+ */
+function lockOf({ name, digest }: Subject): string {
+  return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;
+}

@@ -1,0 +1,36 @@
+import { DATE_TIME, parseDateTime } from "../encoding/time.ts";
+import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
+import type { BreakGlass } from "./break-glass.ts";
+import { parseScope, type Scope } from "./scope.ts";
+import * as shape from "./shape.ts";
+
+const scope = shape.text('a scope such as registry.example.com/**, or "**" for all images');
+const BREAK_GLASS_SHAPE = shape.keys(
+  {
+    reason: shape.label("why pulls must get through, for whoever reads the log"),
+    until: shape.text("a time such as 2026-01-31T12:00:00Z", DATE_TIME),
+    scope: shape.either(scope, shape.nonEmptyList(scope, "a list of scopes"), "a scope, or a list of scopes"),
+  },
+  "a map with the keys reason, until and scope",
+);
+
+/**
+ * Reads a break-glass file (spec, "Break-glass"), strictly.
+ *
+ * @param text the file's content
+ * @param name of the file, for messages
+ * @throws Rejection config.invalid
+ */
+export function readBreakGlass(text: string, name: string): BreakGlass {
+  const file = new YamlFile(text, name, "config.invalid");
+  const { reason, until, scope: scopes } = shape.checkShape(file, BREAK_GLASS_SHAPE);
+  const read = (one: string, path: YamlPath): Scope => {
+    const parsed = parseScope(one);
+    return "expected" in parsed ? file.fail({ path, expected: parsed.expected }) : parsed;
+  };
+  return {
+    reason,
+    until: parseDateTime(until) ?? file.fail({ path: ["until"], expected: "a time such as 2026-01-31T12:00:00Z" }),
+    scopes: typeof scopes === "string" ? [read(scopes, ["scope"])] : scopes.map((one, i) => read(one, ["scope", i])),
+  };
+}

@@ -1,0 +1,44 @@
+import { DEFAULT_CONFIG } from "../../src/config/config.ts";
+import type { Session } from "../../src/decide/session.ts";
+import { Verifier } from "../../src/decide/verifier.ts";
+import { Deadline } from "../../src/net/deadline.ts";
+import { Exchanges } from "../../src/net/exchanges.ts";
+import type { TrustPolicy } from "../../src/policy/policy.ts";
+import type { Answer } from "../../src/verify/answer.ts";
+import type { Bundle } from "../../src/verify/bundle.ts";
+import type { Subject } from "../../src/verify/evidence.ts";
+import { HANGS } from "./deciding.ts";
+import { NOW } from "./evidence.ts";
+
+/** A question, and the saved evidence that it is answered by. */
+export interface SavedCase extends Subject {
+  readonly policy: TrustPolicy;
+  readonly bundle: Bundle;
+  readonly atcrHosts: readonly string[];
+  readonly now: number;
+}
+
+/** A session that is not in a hurry, at NOW. */
+export function session(changes: Partial<Session> = {}): Session {
+  return {
+    deadline: new Deadline(performance.now() + HANGS),
+    exchanges: new Exchanges(),
+    now: () => NOW,
+    warn: () => {},
+    ruleSelected: () => {},
+    beforeHeavyWork: () => {},
+    ...changes,
+  };
+}
+
+/** What a verifier answers by saved evidence. */
+export async function judgeSavedCase(
+  { policy, bundle, atcrHosts, now, ...subject }: SavedCase,
+  deadline = session().deadline,
+): Promise<Answer> {
+  const config = { ...DEFAULT_CONFIG, atcrHosts };
+  const verifier = new Verifier({ config, policy, saved: bundle, environment: {}, warn: () => {} });
+  const { answer, error } = await verifier.verify(subject, session({ now: () => now, deadline }));
+  if (error !== undefined) throw error;
+  return answer;
+}
