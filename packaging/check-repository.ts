@@ -4,7 +4,8 @@
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { DATE_FILE, layerOf, NAMED_FILES, WRAPPED } from "./layers.ts";
+import { posix } from "node:path";
+import { DATE_FILE, layerOf, NAMED_FILES, VECTORS_FILE, WRAPPED } from "./layers.ts";
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -85,6 +86,27 @@ function checkLayers(): void {
   for (const name of Object.keys((json("package.json") as Manifest).dependencies ?? {})) {
     if (WRAPPED[name] === undefined)
       report("package.json", "wrapped", `packaging/layers.ts names no file that wraps ${name}`);
+  }
+}
+
+/** One name, one meaning: a reader finds a file by its name, and a type by its name, wherever they lie. */
+function checkNames(): void {
+  const [places, types] = [new Map<string, string>(), new Map<string, string>()];
+  const once = (names: Map<string, string>, name: string, file: string, what: string): void => {
+    const other = names.get(name);
+    if (other !== undefined) report(file, "name", `${what} ${name} is one of ${other} already`);
+    names.set(name, file);
+  };
+  for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
+    once(places, posix.basename(file), file, "the file name");
+    const text = readFileSync(file, "utf8");
+    for (const [, name = ""] of text.matchAll(/^export (?:abstract )?(?:interface|type|class) (\w+)/gm)) {
+      once(types, name, file, "the exported type");
+    }
+    const code = text.split("\n").filter((line) => line !== "" && !/^(?:import|\/\*\*| \*|\/\/)/.test(line));
+    const isConstant = code.length === 1 && /^export const \w+(?:: [^=]+)? = [^=(]*;$/.test(code[0] ?? "");
+    if (isConstant && file !== `src/${VECTORS_FILE}`)
+      report(file, "name", "holds one constant, which belongs where it is used");
   }
 }
 
@@ -182,6 +204,7 @@ function checkText(): void {
 checkVersions();
 checkLockfiles();
 checkLayers();
+checkNames();
 checkPlaces();
 checkLeftovers();
 checkSource();

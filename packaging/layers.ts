@@ -23,58 +23,61 @@ interface Group {
 const ROWS: Rows = [
   [
     {
-      folder: "",
+      folder: "core",
       pure: true,
-      rows: [["rejection.ts", "version.ts"], ["encoding"], ["atproto", "oci"], ["policy"], ["config"], ["verify"]],
+      rows: [
+        ["rejection.ts", "version.ts"],
+        ["encoding"],
+        ["atproto", "oci"],
+        ["policy"],
+        ["policy-tools", "config"],
+        ["evidence"],
+        ["verify"],
+      ],
     },
   ],
-  ["disk"],
-  ["net", "state"],
-  ["registry", "logging"],
-  ["collect"],
-  ["decide"],
-  ["selftest"],
-  ["node"],
+  [{ folder: "io", rows: [["process"], ["fs"], ["net", "store"], ["registry", "log"], ["settings"]] }],
+  [{ folder: "verifier", rows: [["collect"], ["cache"], ["service"], ["selftest"]] }, "platform"],
   ["doctor"],
-  ["cli"],
+  [{ folder: "frontends", rows: [["process"], ["containerd", "cli"], ["start.ts"]] }],
   ["main.ts"],
 ];
 
 /** Layers that are mutated (`make mutation`). */
-const MUTATED: readonly string[] = ["atproto", "policy", "verify"];
+const MUTATED: readonly string[] = ["core/atproto", "core/policy", "core/policy-tools", "core/evidence", "core/verify"];
 
 /**
  * What only these files may import: every package the program is made of, and the modules of the runtime through which
  * it reaches other machines, processes or code.
  */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
-  "@atproto/identity": ["collect/reference-resolvers.ts"],
-  "@noble/curves": ["atproto/key.ts"],
-  "@noble/hashes": ["encoding/sha256.ts"],
-  "@valibot/to-json-schema": ["policy/json-schema.ts"],
-  cborg: ["encoding/dag-cbor.ts"],
-  multiformats: ["encoding/bytes.ts", "encoding/cid.ts"],
-  "smol-toml": ["encoding/toml.ts"],
-  valibot: ["policy/shape.ts"],
-  yaml: ["encoding/yaml.ts", "encoding/yaml-document.ts"],
+  "@atproto/identity": ["verifier/collect/reference-resolvers.ts"],
+  "@noble/curves": ["core/atproto/key.ts"],
+  "@noble/hashes": ["core/encoding/sha256.ts"],
+  "@valibot/to-json-schema": ["core/policy-tools/json-schema.ts"],
+  cborg: ["core/encoding/dag-cbor.ts"],
+  multiformats: ["core/encoding/bytes.ts", "core/encoding/cid.ts"],
+  "smol-toml": ["core/encoding/toml.ts"],
+  valibot: ["core/policy/shape.ts"],
+  yaml: ["core/encoding/yaml.ts", "core/encoding/yaml-document.ts"],
   // The program that an administrator named for credentials; containerd's own.
-  "node:child_process": ["registry/credential-helper.ts", "node/program.ts"],
+  "node:child_process": ["io/registry/credential-helper.ts", "platform/program.ts"],
   // TXT records. Addresses are looked up by HTTP_FILE.
-  "node:dns": ["net/txt.ts"],
+  "node:dns": ["io/net/txt.ts"],
   // Containerd's sockets, or its requests to us, when an administrator asks for that.
-  "node:http": ["node/probe-registry.ts"],
-  "node:http2": ["node/grpc.ts"],
+  "node:http": ["platform/containerd/probe-registry.ts"],
+  "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [
-    "node/probe-registry.ts",
-    "node/grpc.ts",
-    "logging/journald.ts",
+    "platform/containerd/probe-registry.ts",
+    "platform/containerd/grpc.ts",
+    "io/log/journald.ts",
     // Closed again: to see that a host takes connections.
-    "net/dial.ts",
+    "io/net/dial.ts",
     // Has a proxy connect to a host, for the next one.
-    "net/tunnel.ts",
+    "io/net/tunnel.ts",
   ],
   // Shakes hands for the reason of a failure; it sends nothing.
-  "node:tls": ["net/tls-handshake.ts"],
+  "node:tls": ["io/net/tls-handshake.ts"],
   ...Object.fromEntries(
     ["cluster", "dgram", "https", "inspector", "module", "repl", "vm", "wasi", "worker_threads"].map((name) => [
       `node:${name}`,
@@ -84,13 +87,13 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The only file that may use the network's globals; everybody else is handed its function. */
-export const HTTP_FILE = "net/bun-fetch.ts";
+export const HTTP_FILE = "io/net/bun-fetch.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (check-repository.ts). */
-export const DATE_FILE = "encoding/time.ts";
+export const DATE_FILE = "core/encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
-export const HASH_FILE = "encoding/sha256.ts";
+export const HASH_FILE = "core/encoding/sha256.ts";
 /** In whose place build.ts puts all of test/vectors. */
-export const VECTORS_FILE = "selftest/vectors.ts";
+export const VECTORS_FILE = "verifier/selftest/vectors.ts";
 /** Every file that is named here. */
 export const NAMED_FILES: readonly string[] = [
   ...new Set([...Object.values(WRAPPED).flat(), HTTP_FILE, DATE_FILE, HASH_FILE, VECTORS_FILE]),

@@ -7,7 +7,7 @@
 process.exitCode = 4;
 
 try {
-  const { start } = await import("./cli/start.ts");
+  const { start } = await import("./frontends/start.ts");
   // The runtime puts its own name and the program's before the arguments.
   await start(process.argv.slice(2));
 } catch (error) {

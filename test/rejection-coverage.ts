@@ -1,4 +1,4 @@
-import type { RejectionCode } from "../src/rejection.ts";
+import type { RejectionCode } from "../src/core/rejection.ts";
 
 /** What yields a code: evidence does in a vector, everything else in a test. */
 interface Yield {
@@ -88,7 +88,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   },
   "registry.too_many_candidates": {
     vectors: ["registry.too_many_candidates"],
-    test: "unit/collect/registry.test.ts :: beyond the bound are a gap where none names a trusted signer",
+    test: "unit/verifier/collect/discover-referrers.test.ts :: beyond the bound are a gap where none names a trusted signer",
   },
   "identity.unreachable": {
     vectors: ["identity.unreachable"],
@@ -96,7 +96,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   },
   "identity.bad_response": {
     vectors: ["identity.bad_response"],
-    test: "unit/collect/did-web.test.ts :: calls the status %i %s",
+    test: "unit/verifier/collect/did-web.test.ts :: calls the status %i %s",
   },
   "identity.unknown_did": {
     vectors: ["identity.unknown_did"],
@@ -119,11 +119,11 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "commit.from_future": { vectors: ["commit.from_future"] },
   "handle.unreachable": {
     vectors: ["handle.unreachable"],
-    test: "unit/collect/handle.test.ts :: where DNS knows nobody and the host fails: %s is %s",
+    test: "unit/verifier/collect/resolve-handle.test.ts :: where DNS knows nobody and the host fails: %s is %s",
   },
   "handle.bad_response": {
     vectors: ["handle.bad_response"],
-    test: "unit/collect/handle.test.ts :: is not told anything by status %i: %s",
+    test: "unit/verifier/collect/resolve-handle.test.ts :: is not told anything by status %i: %s",
   },
   "net.forbidden_address": {
     vectors: ["net.forbidden_address"],
@@ -145,7 +145,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   },
   "image.malformed_reference": { vectors: ["image.malformed_reference"] },
   "policy.invalid": { vectors: ["policy.invalid"] },
-  "config.invalid": { test: "unit/config/parse.test.ts :: an ATCR host without a dot" },
+  "config.invalid": { test: "unit/core/config/parse-config.test.ts :: an ATCR host without a dot" },
   "bundle.malformed": { vectors: ["bundle.malformed"] },
   "internal.error": { test: "binary/deadline.test.ts :: is internal.error, exit code 4, under audit too: %s" },
 };

@@ -9,7 +9,7 @@
  *   internal (4)        a bug in this program
  *
  * The order within `deny` and `inconclusive` is the order in which a signature passes the checks:
- * the headline of a refusal is the finding that got furthest (see verify/judge.ts).
+ * the headline of a refusal is the finding that got furthest (see core/verify/judge.ts).
  */
 export type RejectionKind = "deny" | "inconclusive" | "misconfigured" | "internal";
 
@@ -110,7 +110,7 @@ export interface Place {
  * The one exception that the core throws on bad input. Anything else that is thrown is a bug.
  *
  * `message` is a sentence with the facts: what was found and what was expected. It may contain
- * attacker-controlled text; whoever prints it makes it printable and short (cli/report.ts).
+ * attacker-controlled text; whoever prints it makes it printable and short (frontends/process/report.ts).
  */
 export class Rejection extends Error {
   readonly code: RejectionCode;

@@ -1,6 +1,6 @@
-import { examine } from "../net/authorities.ts";
-import type { PemFile } from "../net/exchange.ts";
-import { readSystemRoots } from "../net/system-roots.ts";
+import { examine } from "../io/net/authorities.ts";
+import type { PemFile } from "../io/net/exchange.ts";
+import { readSystemRoots } from "../io/net/system-roots.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Problems that are listed. */

@@ -1,5 +1,5 @@
-import type { BinDirEntry } from "../node/bin-dir.ts";
-import { ENTRY } from "../node/wiring.ts";
+import type { BinDirEntry } from "../platform/containerd/bin-dir.ts";
+import { ENTRY } from "../platform/containerd/verifier-link.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Names that editors, package managers and copies leave behind. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { parseDuration } from "../encoding/duration.ts";
-import { field, isJsonObject } from "../encoding/json.ts";
+import { parseDuration } from "../core/encoding/duration.ts";
+import { field, isJsonObject } from "../core/encoding/json.ts";
+import { changedSince } from "../platform/containerd/daemon-files.ts";
 import {
   type Containerd,
   CRI_IMAGES_PLUGIN,
@@ -9,8 +10,7 @@ import {
   TRANSFER_PLUGIN,
   VERIFIER_PLUGIN,
   verifierSettings,
-} from "../node/containerd.ts";
-import { changedSince } from "../node/daemon-files.ts";
+} from "../platform/containerd/inspect.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */

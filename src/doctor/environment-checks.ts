@@ -1,5 +1,5 @@
-import type { Daemon } from "../node/daemon.ts";
-import type { OtherClients } from "../node/other-clients.ts";
+import type { Daemon } from "../platform/containerd/daemon.ts";
+import type { OtherClients } from "../platform/other-clients.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */

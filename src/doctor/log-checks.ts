@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Config, JOURNAL_SOCKET } from "../config/config.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { checkLog } from "../logging/decision-log.ts";
-import { whySilent } from "../logging/journald.ts";
-import { readLog } from "../logging/read-log.ts";
-import { findProgram, runProgram } from "../node/program.ts";
+import { type Config, JOURNAL_SOCKET } from "../core/config/config.ts";
+import { hasCode } from "../io/fs/error-code.ts";
+import { checkLog } from "../io/log/decision-log.ts";
+import { whySilent } from "../io/log/journald.ts";
+import { readLog } from "../io/log/read-log.ts";
+import { findProgram, runProgram } from "../platform/program.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkFolder } from "./node-checks.ts";
 

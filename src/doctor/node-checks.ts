@@ -1,10 +1,10 @@
 import { accessSync, closeSync, constants, existsSync, lstatSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isDenied } from "../disk/denied.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { check, checkWay } from "../disk/trusted-way.ts";
-import { openMetricsFolder } from "../logging/metrics-file.ts";
-import type { ClockService } from "../node/clock.ts";
+import { isDenied } from "../io/fs/denied.ts";
+import { hasCode } from "../io/fs/error-code.ts";
+import { check, checkWay } from "../io/fs/trusted-path.ts";
+import { openMetricsFolder } from "../io/log/metrics-file.ts";
+import type { ClockService } from "../platform/clock.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Before this the program did not exist: a clock that says so has not been set. */

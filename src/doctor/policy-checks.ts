@@ -1,9 +1,9 @@
-import { formatReference, type ImageReference } from "../oci/reference.ts";
-import { findTaker } from "../policy/coverage.ts";
-import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
-import { lintPolicy } from "../policy/lint.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { selectByName } from "../policy/select.ts";
+import { formatReference, type ImageReference } from "../core/oci/reference.ts";
+import type { TrustPolicy } from "../core/policy/policy.ts";
+import { selectByName } from "../core/policy/select.ts";
+import { findTaker } from "../core/policy-tools/coverage.ts";
+import { lintPolicy } from "../core/policy-tools/lint.ts";
+import type { PolicyFinding, PolicyQuestion } from "../core/policy-tools/policy-finding.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Rules of a kind that one sentence names. */

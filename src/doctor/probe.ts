@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { Containerd } from "../node/containerd.ts";
-import { CRI_IMAGES_PLUGIN } from "../node/containerd.ts";
-import { abortIngest } from "../node/content.ts";
-import { pullByCri } from "../node/cri.ts";
-import { GrpcError } from "../node/grpc.ts";
-import { startProbeRegistry } from "../node/probe-registry.ts";
-import { runProgram } from "../node/program.ts";
-import { PROBE_PATH } from "../policy/probe.ts";
+import { PROBE_PATH } from "../core/oci/reserved-name.ts";
+import { abortIngest } from "../platform/containerd/content.ts";
+import { pullByCri } from "../platform/containerd/cri.ts";
+import { GrpcError } from "../platform/containerd/grpc.ts";
+import type { Containerd } from "../platform/containerd/inspect.ts";
+import { CRI_IMAGES_PLUGIN } from "../platform/containerd/inspect.ts";
+import { startProbeRegistry } from "../platform/containerd/probe-registry.ts";
+import { runProgram } from "../platform/program.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import type { LogReader } from "./log-checks.ts";
 

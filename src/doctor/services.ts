@@ -1,15 +1,15 @@
-import { didWebHost, isPlc } from "../atproto/syntax.ts";
-import { askIdentities } from "../collect/ask-identities.ts";
-import type { CollectContext } from "../collect/context.ts";
-import type { Config } from "../config/config.ts";
-import { type CheckResult, ok, problem, warning } from "../doctor/check.ts";
-import { checkSignatures } from "../doctor/signature-checks.ts";
-import { HttpFailure, type HttpRequest } from "../net/exchange.ts";
-import type { ShownChain } from "../net/shown-chain.ts";
-import { isJudging } from "../policy/finding.ts";
-import type { TrustedSigner, TrustPolicy } from "../policy/policy.ts";
-import { signersOfAll } from "../policy/signer-refs.ts";
-import { isLasting } from "../policy/standing.ts";
+import { didWebHost, isPlc } from "../core/atproto/syntax.ts";
+import type { Config } from "../core/config/config.ts";
+import type { TrustedSigner, TrustPolicy } from "../core/policy/policy.ts";
+import { signersOfAll } from "../core/policy/signer-refs.ts";
+import { isLasting } from "../core/policy/standing.ts";
+import { isJudging } from "../core/policy-tools/policy-finding.ts";
+import { HttpFailure, type HttpRequest } from "../io/net/exchange.ts";
+import type { ShownChain } from "../io/net/shown-chain.ts";
+import { askIdentities } from "../verifier/collect/ask-identities.ts";
+import type { CollectContext } from "../verifier/collect/context.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { checkSignatures } from "./signature-checks.ts";
 
 /** Signers, and registries, that are asked: enough to see that the way there is open. */
 const MAX_SIGNERS = 5;

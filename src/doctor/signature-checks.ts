@@ -1,5 +1,5 @@
-import { isSha1, signatureAlgorithm } from "../encoding/certificate-signature.ts";
-import type { ShownChain, SignedCertificate } from "../net/shown-chain.ts";
+import { isSha1, signatureAlgorithm } from "../core/encoding/certificate-signature.ts";
+import type { ShownChain, SignedCertificate } from "../io/net/shown-chain.ts";
 import { type CheckResult, ok, warning } from "./check.ts";
 
 const NAME = "certificate-signature";

@@ -1,8 +1,8 @@
-import { hasCode } from "../disk/error-code.ts";
-import { VERSION } from "../version.ts";
-import { mayBeKept } from "./cache-place.ts";
-import { sayUnwritten, writeOutput } from "./standard-output.ts";
-import { restartWithoutJit } from "./without-jit.ts";
+import { VERSION } from "../core/version.ts";
+import { hasCode } from "../io/fs/error-code.ts";
+import { mayBeKept } from "../io/settings/cache-place.ts";
+import { restartWithoutJit } from "./process/reexec.ts";
+import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
 
 /** One of containerd's flags, alone or with its value. Its plugin contract has them with one dash. */
 const CONTAINERD_FLAG = /^-(?:name|digest|stdin-media-type|operation)(?:=|$)/s;
@@ -34,7 +34,7 @@ export async function start(args: readonly string[]): Promise<void> {
   const isContainerds = invocation === "containerd";
   // An answer from the cache is done before the restart pays; without one, containerd's entry point restarts later.
   if (!isContainerds || !mayBeKept(args)) restartWithoutJit(args);
-  const { openDoor } = isContainerds ? await import("./containerd.ts") : await import("./commands.ts");
+  const { openDoor } = isContainerds ? await import("./containerd/entry-point.ts") : await import("./cli/commands.ts");
   openDoor(args);
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { isDenied } from "../disk/denied.ts";
+import { isDenied } from "../io/fs/denied.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */

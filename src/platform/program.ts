@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { isDenied } from "../disk/denied.ts";
-import { checkWay } from "../disk/trusted-way.ts";
+import { isDenied } from "../io/fs/denied.ts";
+import { checkWay } from "../io/fs/trusted-path.ts";
 
 /** Bytes of output that are read of a program; what it says beyond that is cut off. */
 const MAX_OUTPUT = 8 * 1024 * 1024;

@@ -55,24 +55,24 @@ const policyOf = (signers: number, rules: number): Input => {
   return text(`version: 1.0\ntrustedDIDs:\n${trusted}policies:\n${all.join("")}`);
 };
 const yaml = async () => {
-  const { YamlFile } = await import("../../src/encoding/yaml.ts");
+  const { YamlFile } = await import("../../src/core/encoding/yaml.ts");
   return (bytes: Uint8Array) => new YamlFile(new TextDecoder().decode(bytes), "policy.yaml", "policy.invalid").value;
 };
 const json = async () => {
-  const { parseJson } = await import("../../src/encoding/json.ts");
+  const { parseJson } = await import("../../src/core/encoding/json.ts");
   return (bytes: Uint8Array) => parseJson(bytes, "bundle.malformed", "it");
 };
 const policy = async () => {
-  const { parsePolicy } = await import("../../src/policy/parse.ts");
+  const { parsePolicy } = await import("../../src/core/policy/parse-policy.ts");
   return (bytes: Uint8Array) => parsePolicy(new TextDecoder().decode(bytes), "policy.yaml");
 };
 const identity = async () => {
-  const { readIdentity } = await import("../../src/atproto/identity.ts");
+  const { readIdentity } = await import("../../src/core/atproto/identity.ts");
   return (bytes: Uint8Array, did: string) => readIdentity(did as Signer["did"], bytes);
 };
 
 const encode = async () => {
-  const { writeBundle } = await import("../../src/verify/bundle.ts");
+  const { writeBundle } = await import("../../src/core/evidence/bundle.ts");
   return (bytes: Uint8Array) => {
     const fetched = { url: "https://pds.example.com", fetchedAt: at, bytes };
     const signatures = [{ signer: dids(1)[0], identity: fetched }];
@@ -91,8 +91,8 @@ const STEPS: readonly Step[] = [
       return { did: signer.key.did(), bytes: await padded(await signer.proof(DIGEST), 2 * MIB) };
     },
     load: async () => {
-      const { proveRecord } = await import("../../src/atproto/record-proof.ts");
-      const { parseDidKey } = await import("../../src/atproto/key.ts");
+      const { proveRecord } = await import("../../src/core/atproto/record-proof.ts");
+      const { parseDidKey } = await import("../../src/core/atproto/key.ts");
       const { did } = await signerWith({ others: 0 });
       return (bytes, key) =>
         proveRecord(
@@ -144,7 +144,7 @@ const STEPS: readonly Step[] = [
     name: "CBOR block of 128 KiB, nested",
     input: () => ({ bytes: Buffer.from([...new Uint8Array(128 * KIB - 1).fill(0x81), 0x80]) }),
     load: async () => {
-      const { decodeDagCbor } = await import("../../src/encoding/dag-cbor.ts");
+      const { decodeDagCbor } = await import("../../src/core/encoding/dag-cbor.ts");
       return (bytes) => decodeDagCbor(bytes, "record.malformed", "it");
     },
   },

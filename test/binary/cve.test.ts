@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parsePolicy } from "../../src/policy/parse.ts";
+import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
 import { type Answered, ask, containerdArgs, enforcing, headline, World } from "../support/binary.ts";
 import { carFile, readProof } from "../support/forged-proof.ts";
 import { HOSTILE_BEHAVIOURS } from "../support/hostile-behaviours.ts";

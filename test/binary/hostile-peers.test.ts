@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exitCode } from "../../src/cli/answer.ts";
-import { refusalOf } from "../../src/verify/answer.ts";
+import { refusalOf } from "../../src/core/verify/answer.ts";
+import { exitCode } from "../../src/frontends/process/exit-status.ts";
 import { enforcing, headline, World } from "../support/binary.ts";
 import { padded } from "../support/forged-proof.ts";
 import {

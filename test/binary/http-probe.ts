@@ -4,14 +4,14 @@
  * writes a report as JSON. Never part of the product.
  */
 import { readFileSync } from "node:fs";
-import type { ProxySettings } from "../../src/config/proxy-settings.ts";
-import { parseCidr } from "../../src/encoding/ip-address.ts";
-import { Authorities } from "../../src/net/authorities.ts";
-import { Deadline } from "../../src/net/deadline.ts";
-import { HttpFailure, type HttpRequest } from "../../src/net/exchange.ts";
-import { createHttpClient } from "../../src/net/http.ts";
-import { proxiesOf } from "../../src/net/proxy.ts";
-import { readSystemRoots } from "../../src/net/system-roots.ts";
+import type { ProxySettings } from "../../src/core/config/proxy-settings.ts";
+import { parseCidr } from "../../src/core/encoding/ip-address.ts";
+import { Authorities } from "../../src/io/net/authorities.ts";
+import { HttpFailure, type HttpRequest } from "../../src/io/net/exchange.ts";
+import { createHttpClient } from "../../src/io/net/http.ts";
+import { proxiesOf } from "../../src/io/net/proxy.ts";
+import { readSystemRoots } from "../../src/io/net/system-roots.ts";
+import { Deadline } from "../../src/io/process/deadline.ts";
 
 export interface ProbeJob {
   /** One after the other, unless `together`. */

@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SignerStore } from "../../src/state/signer-store.ts";
+import { SignerStore } from "../../src/io/store/signer-store.ts";
 import { type Ask, ask, headline, World } from "../support/binary.ts";
 import { signingKey } from "../support/signing-key.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { seal, unseal } from "../../src/encoding/sealed.ts";
+import { seal, unseal } from "../../src/core/encoding/sealed.ts";
 import { type Ask, ask, containerdArgs, headline, type World } from "../support/binary.ts";
 import { cacheOf, demand, filesIn, NO_REQUEST, requestsOf, withCache } from "../support/caching-world.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";

@@ -60,7 +60,7 @@ function importOf(folder: string, file: string): string {
 }
 
 /** A file in a layer, or the layer that is a file. */
-const fileIn = (layer: string) => (isFile(layer) ? `src/${layer}` : `src/${layer}/x.ts`);
+const fileIn = (layer: string) => (isFile(layer) ? `src/${layer}` : `src/${layer}/of-${layer.replaceAll("/", "-")}.ts`);
 
 /** Every layer and every one that it must not import, from a folder below it as well. */
 const BOUNDARIES = LAYERS.flatMap(({ path, below }) => {
@@ -76,7 +76,7 @@ const BOUNDARIES = LAYERS.flatMap(({ path, below }) => {
   });
 });
 
-const LOW_FILE = importOf(PURE, `${LOW}/x.ts`);
+const LOW_FILE = importOf(PURE, fileIn(LOW.slice("src/".length)));
 const IMPORT_FORMS = plants(
   "check-lint",
   IMPORTS,
@@ -286,6 +286,20 @@ const REPOSITORY: readonly Plant[] = [
     "docs/spec.md~",
     "demo/core.4711",
   ].flatMap((where) => plants("check-repository", "generated", where, "{}")),
+  ...plants(
+    "check-repository",
+    "name",
+    `${SHELLS.toSorted().at(-1)}/${posix.basename(HTTP_FILE)}`,
+    "export function get() {\n  return 1;\n}",
+  ),
+  ...plants("check-repository", "name", HIGH, "export interface Decision {\n  readonly a: 1;\n}"),
+  ...plants(
+    "check-repository",
+    "name",
+    HIGH,
+    "/** One. */\nexport const a = 1;",
+    "export const a: readonly string[] = [];",
+  ),
   ...plants("check-repository", "builtin", HIGH, 'export const a = process.getBuiltinModule("node:fs");'),
   ...plants(
     "check-repository",
@@ -422,11 +436,16 @@ function soundTree(): string {
   const [decides, runs, main] = [`${PURE}/decides.ts`, `${HIGH}/commands/runs.ts`, "src/main.ts"];
   write(dir, `src/${DATE_FILE}`, "export const time = Date.UTC(2024, 1);\n");
   write(dir, `src/${HTTP_FILE}`, 'export const get = () => fetch("https://localhost");\n');
-  write(dir, decides, `import { time } from ${from(decides, `src/${DATE_FILE}`)}\nexport const decision = time + 1;\n`);
+  write(
+    dir,
+    decides,
+    `import { time } from ${from(decides, `src/${DATE_FILE}`)}\nexport type Decision = number;\nexport const decision: Decision = time + 1;\n`,
+  );
+  const got = "Promise<readonly (Response | Decision)[]>";
   write(
     dir,
     runs,
-    `import { get } from ${from(runs, `src/${HTTP_FILE}`)}\nexport const run = async () => [await get()];\n`,
+    `import type { Decision } from ${from(runs, decides)}import { get } from ${from(runs, `src/${HTTP_FILE}`)}\nexport const run = async (): ${got} => [await get()];\n`,
   );
   const others = [...files, ...NAMED_FILES.map((file) => `src/${file}`)].filter((file) => file !== main);
   importing(main, [

@@ -15,7 +15,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { probe } from "../../src/doctor/probe.ts";
-import { abortIngest } from "../../src/node/content.ts";
+import { abortIngest } from "../../src/platform/containerd/content.ts";
 import { ask, BINARY } from "../support/binary.ts";
 import { type Containerd, installVerifier, startContainerd, uninstallVerifier } from "../support/containerd.ts";
 import { debianTool } from "../support/debian-tools.ts";

@@ -1,8 +1,8 @@
 import { get } from "node:http";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readDidDocument } from "../../src/atproto/did-document.ts";
-import type { Did } from "../../src/atproto/syntax.ts";
+import { readDidDocument } from "../../src/core/atproto/did-document.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
 import { type Ask, ask, Bench, enforcing, headline } from "../support/binary.ts";
 import { NameServer, ownAddress } from "../support/name-server.ts";
 import { HANDLE_PATH } from "../support/named-world.ts";

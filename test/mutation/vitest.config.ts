@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     include: [...DECIDING.map(({ path }) => `test/unit/${path}/**/*.test.ts`), "test/vectors/*.test.ts"],
     // Seconds for each mutant, and they notice none but those of the bounds themselves (docs/assurance.md).
-    exclude: ["test/unit/policy/bounds.test.ts"],
+    exclude: ["test/unit/core/policy/bounds.test.ts"],
     expect: { requireAssertions: true },
     sequence: { sequencer: ShortestFirst },
     // With all mutants in it the code takes several times as long.

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HELP } from "../../src/cli/help.ts";
+import { HELP } from "../../src/frontends/cli/help.ts";
 import { CleanSystem, canTryPackages, packageFile, VERSION } from "../support/packages.ts";
 
 const testable = canTryPackages("what Debian's checkers say of the packages");

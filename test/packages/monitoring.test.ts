@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { YamlFile } from "../../src/encoding/yaml.ts";
+import { YamlFile } from "../../src/core/encoding/yaml.ts";
 import { withCache } from "../support/caching-world.ts";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { coversScope } from "../../src/policy/coverage.ts";
-import { matchesScope, parseScope, type Scope } from "../../src/policy/scope.ts";
+import { matchesScope, parseScope, type Scope } from "../../src/core/policy/scope.ts";
+import { coversScope } from "../../src/core/policy-tools/coverage.ts";
 
 const segment = fc.array(fc.constantFrom("a", "b", "*"), { minLength: 1, maxLength: 4 }).map((p) => p.join(""));
 const texts = fc

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concatBytes, equalBytes } from "../../src/encoding/bytes.ts";
-import { decodeDagCbor, encodeDagCbor } from "../../src/encoding/dag-cbor.ts";
+import { concatBytes, equalBytes } from "../../src/core/encoding/bytes.ts";
+import { decodeDagCbor, encodeDagCbor } from "../../src/core/encoding/dag-cbor.ts";
 import { arbitraryDagCbor, flipBit } from "../support/arbitrary-dag-cbor.ts";
 import { codeOf } from "../support/rejection.ts";
 

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../src/atproto/syntax.ts";
-import type { TrustedSigner } from "../../src/policy/policy.ts";
-import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
-import { enforce } from "../../src/verify/enforce.ts";
-import type { Gap, Pointer } from "../../src/verify/evidence.ts";
-import { type Case, judge } from "../../src/verify/judge.ts";
-import type { Memory } from "../../src/verify/memory.ts";
-import type { Attempt, Verdict } from "../../src/verify/verdict.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import type { Gap, Pointer } from "../../src/core/evidence/evidence.ts";
+import type { TrustedSigner } from "../../src/core/policy/policy.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
+import { enforce } from "../../src/core/verify/enforce.ts";
+import { type Case, judge } from "../../src/core/verify/judge.ts";
+import type { Memory } from "../../src/core/verify/signer-history.ts";
+import type { Attempt, Verdict } from "../../src/core/verify/verdict.ts";
 import { caseOf, claim, didNamed, facts, found, gap, NOW, pointer, rule, trusted } from "../support/evidence.ts";
 
 const RUNS = { numRuns: 1500 };

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDidKey, parseLegacyKey, parseMultikey, verifySignature } from "../../src/atproto/key.ts";
-import { didWebHost, isDid, isPlc, isTid, tidTime } from "../../src/atproto/syntax.ts";
-import { toBase58btc, toUtf8 } from "../../src/encoding/bytes.ts";
+import { parseDidKey, parseLegacyKey, parseMultikey, verifySignature } from "../../src/core/atproto/key.ts";
+import { didWebHost, isDid, isPlc, isTid, tidTime } from "../../src/core/atproto/syntax.ts";
+import { toBase58btc, toUtf8 } from "../../src/core/encoding/bytes.ts";
 import { type Curve, signingKey } from "../support/signing-key.ts";
 
 const CURVES: readonly Curve[] = ["k256", "p256"];

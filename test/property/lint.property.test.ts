@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseReference } from "../../src/oci/reference.ts";
-import { lintPolicy } from "../../src/policy/lint.ts";
-import { readPolicy } from "../../src/policy/parse.ts";
-import { parseScope } from "../../src/policy/scope.ts";
-import { selectByName } from "../../src/policy/select.ts";
+import { parseReference } from "../../src/core/oci/reference.ts";
+import { readPolicy } from "../../src/core/policy/parse-policy.ts";
+import { parseScope } from "../../src/core/policy/scope.ts";
+import { selectByName } from "../../src/core/policy/select.ts";
+import { lintPolicy } from "../../src/core/policy-tools/lint.ts";
 
 const segment = fc.constantFrom("a", "b", "*", "a*", "*b", "**");
 const scope = fc

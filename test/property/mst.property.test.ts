@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { findInTree, keyHeight } from "../../src/atproto/mst.ts";
-import { toUtf8 } from "../../src/encoding/bytes.ts";
-import { Cid, cidOf } from "../../src/encoding/cid.ts";
-import { type DagCbor, decodeDagCbor, encodeDagCbor } from "../../src/encoding/dag-cbor.ts";
+import { findInTree, keyHeight } from "../../src/core/atproto/mst.ts";
+import { toUtf8 } from "../../src/core/encoding/bytes.ts";
+import { Cid, cidOf } from "../../src/core/encoding/cid.ts";
+import { type DagCbor, decodeDagCbor, encodeDagCbor } from "../../src/core/encoding/dag-cbor.ts";
 import { arbitraryDagCbor, flipBit } from "../support/arbitrary-dag-cbor.ts";
 import { ForgedTree, heightOf } from "../support/merkle-tree.ts";
 import { codeOf } from "../support/rejection.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readDidDocument } from "../../src/atproto/did-document.ts";
-import type { Identity } from "../../src/atproto/identity.ts";
-import { type Did, isDid } from "../../src/atproto/syntax.ts";
-import { toUtf8 } from "../../src/encoding/bytes.ts";
+import { readDidDocument } from "../../src/core/atproto/did-document.ts";
+import type { Identity } from "../../src/core/atproto/identity.ts";
+import { type Did, isDid } from "../../src/core/atproto/syntax.ts";
+import { toUtf8 } from "../../src/core/encoding/bytes.ts";
 import { flipBit } from "../support/arbitrary-dag-cbor.ts";
 import { didDocument } from "../support/did-document.ts";
 import { proveIdentity } from "../support/identity.ts";

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../src/atproto/syntax.ts";
-import { toUtf8 } from "../../src/encoding/bytes.ts";
-import { REJECTION_CODES, REJECTIONS, Rejection } from "../../src/rejection.ts";
-import { type Bundle, readBundle, writeBundle } from "../../src/verify/bundle.ts";
-import type { SignatureEvidence } from "../../src/verify/evidence.ts";
-import { judge } from "../../src/verify/judge.ts";
-import { attempt } from "../../src/verify/prove.ts";
-import type { Attempt } from "../../src/verify/verdict.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import { toUtf8 } from "../../src/core/encoding/bytes.ts";
+import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
+import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
+import { REJECTION_CODES, REJECTIONS, Rejection } from "../../src/core/rejection.ts";
+import { judge } from "../../src/core/verify/judge.ts";
+import { attempt } from "../../src/core/verify/prove.ts";
+import type { Attempt } from "../../src/core/verify/verdict.ts";
 import {
   caseOf,
   DIGEST,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatReference, normaliseReference, parseReference } from "../../src/oci/reference.ts";
-import { Rejection } from "../../src/rejection.ts";
+import { formatReference, normaliseReference, parseReference } from "../../src/core/oci/reference.ts";
+import { Rejection } from "../../src/core/rejection.ts";
 
 const CODES = ["image.malformed_reference", "input.unsupported_digest"];
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { matchesScope, parseScope } from "../../src/policy/scope.ts";
+import { matchesScope, parseScope } from "../../src/core/policy/scope.ts";
 
 /** The definition of spec 2.1, without a thought for time. */
 function covers(pattern: readonly string[], items: readonly string[]): boolean {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { missingNames, readTraces } from "../../src/state/traces.ts";
-import type { Sighting } from "../../src/verify/memory.ts";
+import type { Sighting } from "../../src/core/verify/signer-history.ts";
+import { missingNames, readTraces } from "../../src/io/store/signer-entries.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../support/traces.ts";
 
 const NOW = Date.UTC(2025, 5, 1, 12);

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../src/config/config.ts";
-import { parseConfig } from "../../src/config/parse.ts";
-import { fromTypedJson, toTypedJson } from "../../src/encoding/typed-json.ts";
-import { parsePolicy } from "../../src/policy/parse.ts";
+import { DEFAULT_CONFIG } from "../../src/core/config/config.ts";
+import { parseConfig } from "../../src/core/config/parse-config.ts";
+import { fromTypedJson, toTypedJson } from "../../src/core/encoding/typed-json.ts";
+import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
 
 const roundTrip = (value: unknown): unknown => fromTypedJson(toTypedJson(value));
 

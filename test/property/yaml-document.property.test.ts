@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isDocument, LineCounter, parseDocument } from "yaml";
-import { parseOne } from "../../src/encoding/yaml-document.ts";
+import { parseOne } from "../../src/core/encoding/yaml-document.ts";
 
 const OPTIONS = { logLevel: "error", prettyErrors: false, stringKeys: true, uniqueKeys: false } as const;
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { Cid, cidOf } from "../../src/encoding/cid.ts";
-import type { DagCbor } from "../../src/encoding/dag-cbor.ts";
+import { Cid, cidOf } from "../../src/core/encoding/cid.ts";
+import type { DagCbor } from "../../src/core/encoding/dag-cbor.ts";
 
 const bytes = fc.uint8Array({ maxLength: 40 });
 /** Well-formed text; DAG-CBOR holds no other. */

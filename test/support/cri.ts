@@ -1,4 +1,4 @@
-import { call, connectGrpc, encodeField, readFields, textOf } from "../../src/node/grpc.ts";
+import { call, connectGrpc, encodeField, readFields, textOf } from "../../src/platform/containerd/grpc.ts";
 
 // Enough of the Kubernetes CRI (runtime.v1) to pull as a kubelet does.
 

@@ -1,15 +1,15 @@
-import type { Did } from "../../src/atproto/syntax.ts";
-import type { Config } from "../../src/config/config.ts";
-import { type DecideContext, gatherAndJudge } from "../../src/decide/decide.ts";
-import { Deadline } from "../../src/net/deadline.ts";
-import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/policy/policy.ts";
-import { parseScope, type Scope } from "../../src/policy/scope.ts";
-import { select } from "../../src/policy/select.ts";
-import type { Answer } from "../../src/verify/answer.ts";
-import { enforce } from "../../src/verify/enforce.ts";
-import type { Evidence, Subject } from "../../src/verify/evidence.ts";
-import { judge } from "../../src/verify/judge.ts";
-import { questionOf } from "../../src/verify/question.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import type { Config } from "../../src/core/config/config.ts";
+import type { Evidence, Subject } from "../../src/core/evidence/evidence.ts";
+import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../../src/core/policy/policy.ts";
+import { parseScope, type Scope } from "../../src/core/policy/scope.ts";
+import { select } from "../../src/core/policy/select.ts";
+import type { Answer } from "../../src/core/verify/answer.ts";
+import { enforce } from "../../src/core/verify/enforce.ts";
+import { judge } from "../../src/core/verify/judge.ts";
+import { questionOf } from "../../src/core/verify/question.ts";
+import { Deadline } from "../../src/io/process/deadline.ts";
+import { type DecideContext, gatherAndJudge } from "../../src/verifier/service/gather-and-judge.ts";
 import { asDid, subject, trusted } from "./evidence.ts";
 import type { World } from "./world.ts";
 

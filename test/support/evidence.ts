@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { type Did, isDid, isTid, tidTime } from "../../src/atproto/syntax.ts";
-import { toUtf8 } from "../../src/encoding/bytes.ts";
-import { type Digest, digestHex, isDigest } from "../../src/oci/digest.ts";
-import type { Requirement, Rule, TrustedSigner } from "../../src/policy/policy.ts";
-import type { Claim } from "../../src/verify/claim.ts";
-import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/verify/evidence.ts";
-import type { Case } from "../../src/verify/judge.ts";
-import { questionOf } from "../../src/verify/question.ts";
-import type { Attempt, SignatureFacts } from "../../src/verify/verdict.ts";
+import { type Did, isDid, isTid, tidTime } from "../../src/core/atproto/syntax.ts";
+import { toUtf8 } from "../../src/core/encoding/bytes.ts";
+import type { Claim } from "../../src/core/evidence/claim.ts";
+import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/core/evidence/evidence.ts";
+import { type Digest, digestHex, isDigest } from "../../src/core/oci/digest.ts";
+import type { Requirement, Rule, TrustedSigner } from "../../src/core/policy/policy.ts";
+import type { Case } from "../../src/core/verify/judge.ts";
+import { questionOf } from "../../src/core/verify/question.ts";
+import type { Attempt, SignatureFacts } from "../../src/core/verify/verdict.ts";
 import { didDocument } from "./did-document.ts";
 import { PlcLog, type PlcState } from "./plc-operations.ts";
 import {

@@ -1,4 +1,4 @@
-import type { RejectionCode } from "../../src/rejection.ts";
+import type { RejectionCode } from "../../src/core/rejection.ts";
 
 /**
  * What comes of it where one service of a pull is hostile: every service by every behaviour. The binary is held

@@ -1,6 +1,6 @@
-import { type Identity, readIdentity } from "../../src/atproto/identity.ts";
-import type { Did } from "../../src/atproto/syntax.ts";
-import { Rejection } from "../../src/rejection.ts";
+import { type Identity, readIdentity } from "../../src/core/atproto/identity.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import { Rejection } from "../../src/core/rejection.ts";
 
 /**
  * The identity that these bytes prove, for tests in which it can be used.

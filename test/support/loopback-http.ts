@@ -1,12 +1,12 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import type { Deadline } from "../../src/net/deadline.ts";
 import {
   type HttpClient,
   HttpFailure,
   type HttpFailureKind,
   type HttpRequest,
   type HttpResponse,
-} from "../../src/net/exchange.ts";
+} from "../../src/io/net/exchange.ts";
+import type { Deadline } from "../../src/io/process/deadline.ts";
 import type { StandInServer } from "./http-server.ts";
 
 /** Where an origin really is: a stand-in (plain http, 127.0.0.1), or how asking it fails. */

@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { parseIp } from "../../src/encoding/ip-address.ts";
+import { parseIp } from "../../src/core/encoding/ip-address.ts";
 import { throughFile } from "./mounted-file.ts";
 
 /** How a question is answered: with records, or with a response code; or not at all. */

@@ -1,13 +1,13 @@
-import type { Did } from "../../src/atproto/syntax.ts";
-import type { DecideContext } from "../../src/decide/decide.ts";
-import type { Digest } from "../../src/oci/digest.ts";
-import type { Ending } from "../../src/state/evidence-files.ts";
-import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/verify/evidence.ts";
-import { partTimes } from "../../src/verify/kept.ts";
-import { type Aged, isOver, type Mark } from "../../src/verify/marks.ts";
-import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/verify/memory.ts";
-import { type Proven, withoutTag } from "../../src/verify/proven.ts";
-import type { SignatureFacts } from "../../src/verify/verdict.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
+import type { Digest } from "../../src/core/oci/digest.ts";
+import { partTimes } from "../../src/core/verify/freshness.ts";
+import { type Aged, isOver, type Mark } from "../../src/core/verify/invalidation.ts";
+import { type Proven, withoutTag } from "../../src/core/verify/proof-memo.ts";
+import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../src/core/verify/signer-history.ts";
+import type { SignatureFacts } from "../../src/core/verify/verdict.ts";
+import type { Ending } from "../../src/io/store/evidence-files.ts";
+import type { DecideContext } from "../../src/verifier/service/gather-and-judge.ts";
 
 /** What outlasts a pull, in this process's memory: state/ does the same on disk. */
 export class NodeMemory {

@@ -1,4 +1,4 @@
-import { Rejection, type RejectionCode } from "../../src/rejection.ts";
+import { Rejection, type RejectionCode } from "../../src/core/rejection.ts";
 
 /** The code of the rejection that the call ends with, `none` where it returns; other errors pass. */
 export function codeOf(call: () => unknown): RejectionCode | "none" {

@@ -8,8 +8,8 @@
  */
 import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { SignerStore } from "../../src/state/signer-store.ts";
-import type { Sighting } from "../../src/verify/memory.ts";
+import type { Sighting } from "../../src/core/verify/signer-history.ts";
+import { SignerStore } from "../../src/io/store/signer-store.ts";
 
 const [directory = "", file = ""] = process.argv.slice(2);
 const store = new SignerStore(directory, { report: (warning) => process.stderr.write(`${warning}\n`) });

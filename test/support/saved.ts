@@ -1,12 +1,12 @@
-import { DEFAULT_CONFIG } from "../../src/config/config.ts";
-import type { Session } from "../../src/decide/session.ts";
-import { Verifier } from "../../src/decide/verifier.ts";
-import { Deadline } from "../../src/net/deadline.ts";
-import { Exchanges } from "../../src/net/exchanges.ts";
-import type { TrustPolicy } from "../../src/policy/policy.ts";
-import type { Answer } from "../../src/verify/answer.ts";
-import type { Bundle } from "../../src/verify/bundle.ts";
-import type { Subject } from "../../src/verify/evidence.ts";
+import { DEFAULT_CONFIG } from "../../src/core/config/config.ts";
+import type { Bundle } from "../../src/core/evidence/bundle.ts";
+import type { Subject } from "../../src/core/evidence/evidence.ts";
+import type { TrustPolicy } from "../../src/core/policy/policy.ts";
+import type { Answer } from "../../src/core/verify/answer.ts";
+import { Deadline } from "../../src/io/process/deadline.ts";
+import { Exchanges } from "../../src/verifier/service/exchanges.ts";
+import type { Session } from "../../src/verifier/service/session.ts";
+import { Verifier } from "../../src/verifier/service/verifier.ts";
 import { HANGS } from "./deciding.ts";
 import { NOW } from "./evidence.ts";
 

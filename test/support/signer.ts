@@ -1,5 +1,5 @@
-import type { Did } from "../../src/atproto/syntax.ts";
-import type { SignatureEvidence } from "../../src/verify/evidence.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import { PlcLog } from "./plc-operations.ts";
 import { MANIFEST_COLLECTION, manifestRecord, type RecordValue, SignedRepo, TAG_COLLECTION } from "./signed-repo.ts";
 import { type Curve, type SigningKey, signingKey } from "./signing-key.ts";

@@ -1,7 +1,7 @@
-import type { Did, Tid } from "../../src/atproto/syntax.ts";
-import { concatBytes, toBase58btc, toUtf8 } from "../../src/encoding/bytes.ts";
-import { cidOf } from "../../src/encoding/cid.ts";
-import { sha256 } from "../../src/encoding/sha256.ts";
+import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
+import { concatBytes, toBase58btc, toUtf8 } from "../../src/core/encoding/bytes.ts";
+import { cidOf } from "../../src/core/encoding/cid.ts";
+import { sha256 } from "../../src/core/encoding/sha256.ts";
 import { tid } from "./signed-repo.ts";
 
 export const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;

@@ -1,10 +1,10 @@
-import type { Did } from "../../src/atproto/syntax.ts";
-import { type Config, DEFAULT_CONFIG } from "../../src/config/config.ts";
-import type { DecideContext } from "../../src/decide/decide.ts";
-import { Deadline } from "../../src/net/deadline.ts";
-import { HttpFailure } from "../../src/net/exchange.ts";
-import type { TxtLookup, TxtRequest } from "../../src/net/txt.ts";
-import { endpointsOf, type RegistryName } from "../../src/registry/endpoints.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import { type Config, DEFAULT_CONFIG } from "../../src/core/config/config.ts";
+import { HttpFailure } from "../../src/io/net/exchange.ts";
+import type { TxtLookup, TxtRequest } from "../../src/io/net/txt.ts";
+import { Deadline } from "../../src/io/process/deadline.ts";
+import { endpointsOf, type RegistryName } from "../../src/io/registry/endpoints.ts";
+import type { DecideContext } from "../../src/verifier/service/gather-and-judge.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";

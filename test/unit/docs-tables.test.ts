@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { withTables } from "../../packaging/docs-tables.ts";
 
 const CODE = {
-  "src/net/hop.ts": "const MAX_ADDRESSES = 6;\nconst MAX_SIZE = 64 * 1024;\n",
+  "src/io/net/hop.ts": "const MAX_ADDRESSES = 6;\nconst MAX_SIZE = 64 * 1024;\n",
   "src/io/tree.ts": "export const MAX_SIZE = 2 * 1024 * 1024;\nconst PATIENCE = 90_000;\n",
 };
 
@@ -17,8 +17,8 @@ function written(rows: readonly string[], code: Readonly<Record<string, string>>
   return table.trimEnd().split("\n").slice(2);
 }
 
-const ADDRESSES = "| addresses | 6 | `MAX_ADDRESSES` in `src/net/hop.ts` |";
-const SIZE_OF_HOP = "| hop | 64 KiB | `MAX_SIZE` in `src/net/hop.ts` |";
+const ADDRESSES = "| addresses | 6 | `MAX_ADDRESSES` in `src/io/net/hop.ts` |";
+const SIZE_OF_HOP = "| hop | 64 KiB | `MAX_SIZE` in `src/io/net/hop.ts` |";
 const SIZE_OF_TREE = "| tree | 2 MiB | `MAX_SIZE` in `src/io/tree.ts` |";
 const PATIENCE = "| patience | 90 s | `PATIENCE` in `src/io/tree.ts` |";
 const ROWS = [ADDRESSES, SIZE_OF_HOP, SIZE_OF_TREE, PATIENCE];
@@ -35,13 +35,15 @@ describe("the table of bounds", () => {
   });
 
   it("finds a file that was moved by its name, and one that was renamed by a constant that no other row has", () => {
-    const moved = ROWS.map((row) => row.replace("src/io/", "src/disk/").replace("src/net/hop.ts", "src/net/leap.ts"));
+    const moved = ROWS.map((row) =>
+      row.replace("src/io/", "src/disk/").replace("src/io/net/hop.ts", "src/net/leap.ts"),
+    );
     expect(written(moved)).toEqual(ROWS);
   });
 
   it.each([
     ["a bound has no row", ROWS.slice(1)],
-    ["a row has no bound", [...ROWS, "| more | 6 | `MAX_MORE` in `src/net/hop.ts` |"]],
+    ["a row has no bound", [...ROWS, "| more | 6 | `MAX_MORE` in `src/io/net/hop.ts` |"]],
     ["a line is no row", [...ROWS, "| more | 6 | see below |"]],
     ["a row may be of two files", ROWS.map((row) => row.replace(/src.*ts/, "src/a.ts"))],
   ])("is refused where %s", (_, rows) => {

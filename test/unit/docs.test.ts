@@ -2,22 +2,22 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { documents, sources, withTables } from "../../packaging/docs-tables.ts";
-import type { VerificationKey } from "../../src/atproto/key.ts";
-import type { Did, Tid } from "../../src/atproto/syntax.ts";
-import { exitCode } from "../../src/cli/answer.ts";
-import { HELP } from "../../src/cli/help.ts";
-import { identityJson } from "../../src/cli/identity-report.ts";
-import { jsonReport } from "../../src/cli/report.ts";
-import { CONFIG_SHAPE } from "../../src/config/schema.ts";
-import type { Digest } from "../../src/oci/digest.ts";
-import { parseReference } from "../../src/oci/reference.ts";
-import { parsePolicy } from "../../src/policy/parse.ts";
-import { POLICY_SHAPE } from "../../src/policy/schema.ts";
-import { select } from "../../src/policy/select.ts";
-import { REJECTION_CODES, REJECTIONS } from "../../src/rejection.ts";
-import { refusalOf } from "../../src/verify/answer.ts";
-import { writeBundle } from "../../src/verify/bundle.ts";
-import { NOTHING_REMEMBERED } from "../../src/verify/memory.ts";
+import type { VerificationKey } from "../../src/core/atproto/key.ts";
+import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
+import { CONFIG_SHAPE } from "../../src/core/config/config-schema.ts";
+import { writeBundle } from "../../src/core/evidence/bundle.ts";
+import type { Digest } from "../../src/core/oci/digest.ts";
+import { parseReference } from "../../src/core/oci/reference.ts";
+import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
+import { POLICY_SHAPE } from "../../src/core/policy/policy-schema.ts";
+import { select } from "../../src/core/policy/select.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
+import { refusalOf } from "../../src/core/verify/answer.ts";
+import { NOTHING_REMEMBERED } from "../../src/core/verify/signer-history.ts";
+import { HELP } from "../../src/frontends/cli/help.ts";
+import { identityJson } from "../../src/frontends/cli/terminal/identity-report.ts";
+import { exitCode } from "../../src/frontends/process/exit-status.ts";
+import { jsonReport } from "../../src/frontends/process/report.ts";
 import { changedFiles, lineOf, listedLines, listedReasons, parseLine, shown } from "../mutation/survivors.ts";
 import { withHostileTable } from "../support/hostile-peers.ts";
 
@@ -56,7 +56,7 @@ const isRule = (line: string | undefined): boolean => /^\|(?: *-{3,} *\|)+$/.tes
 /** What stands in backticks. */
 const named = (text: string): readonly string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? "");
 
-/** Names of all keys of a shape of src/policy/shape.ts, at any depth. */
+/** Names of all keys of a shape of src/core/policy/shape.ts, at any depth. */
 function keysOf(shape: unknown): readonly string[] {
   if (typeof shape !== "object" || shape === null) return [];
   const { entries, ...rest } = shape as { entries?: Record<string, unknown> };

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseDidKey, parseLegacyKey, verifySignature } from "../../src/atproto/key.ts";
-import { findInTree, keyHeight } from "../../src/atproto/mst.ts";
-import { isDid, isTid } from "../../src/atproto/syntax.ts";
-import { compareBytes, toUtf8 } from "../../src/encoding/bytes.ts";
-import { Cid, cidOf } from "../../src/encoding/cid.ts";
-import { type DagCbor, decodeDagCbor, encodeDagCbor } from "../../src/encoding/dag-cbor.ts";
+import { parseDidKey, parseLegacyKey, verifySignature } from "../../src/core/atproto/key.ts";
+import { findInTree, keyHeight } from "../../src/core/atproto/mst.ts";
+import { isDid, isTid } from "../../src/core/atproto/syntax.ts";
+import { compareBytes, toUtf8 } from "../../src/core/encoding/bytes.ts";
+import { Cid, cidOf } from "../../src/core/encoding/cid.ts";
+import { type DagCbor, decodeDagCbor, encodeDagCbor } from "../../src/core/encoding/dag-cbor.ts";
 import { encodeBlock, type LexObject, linkTo } from "../support/forged-proof.ts";
 import { ForgedTree, heightOf, keyOfHeight } from "../support/merkle-tree.ts";
 import { codeOf } from "../support/rejection.ts";

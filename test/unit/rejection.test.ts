@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { REJECTION_CODES, REJECTIONS, Rejection, type RejectionCode, reject } from "../../src/rejection.ts";
+import { REJECTION_CODES, REJECTIONS, Rejection, type RejectionCode, reject } from "../../src/core/rejection.ts";
 import { COVERAGE } from "../rejection-coverage.ts";
 import { loadVectors } from "../vectors/load.ts";
 

@@ -1,5 +1,5 @@
-import type { Did } from "../../src/atproto/syntax.ts";
-import type { Evidence, OwnerAnswer } from "../../src/verify/evidence.ts";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import type { Evidence, OwnerAnswer } from "../../src/core/evidence/evidence.ts";
 import { DIGEST, digestOf, fetched, gap, NOW, SIGNED, type TestSigner } from "../support/evidence.ts";
 import { MANIFEST_COLLECTION, type RecordValue } from "../support/signed-repo.ts";
 import { signingKey } from "../support/signing-key.ts";

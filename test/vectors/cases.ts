@@ -1,7 +1,7 @@
-import { fromHex, toBase58btc } from "../../src/encoding/bytes.ts";
-import { digestHex } from "../../src/oci/digest.ts";
-import type { RejectionCode } from "../../src/rejection.ts";
-import type { Evidence, Fetched, SignatureEvidence } from "../../src/verify/evidence.ts";
+import { fromHex, toBase58btc } from "../../src/core/encoding/bytes.ts";
+import type { Evidence, Fetched, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
+import { digestHex } from "../../src/core/oci/digest.ts";
+import type { RejectionCode } from "../../src/core/rejection.ts";
 import {
   BORN,
   DIGEST,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { REJECTIONS } from "../../src/rejection.ts";
-import type { Expected, Vector } from "../../src/selftest/vector.ts";
+import { REJECTIONS } from "../../src/core/rejection.ts";
+import type { Expected, Vector } from "../../src/verifier/selftest/vector.ts";
 
 export type { Expected, Vector };
 

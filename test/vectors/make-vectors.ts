@@ -3,7 +3,7 @@
  * fixed, so that the same bytes come out each time; a test holds the files against this.
  */
 import { rmSync, writeFileSync } from "node:fs";
-import { writeBundle } from "../../src/verify/bundle.ts";
+import { writeBundle } from "../../src/core/evidence/bundle.ts";
 import { DIGEST, NOW } from "../support/evidence.ts";
 import { type VectorCase, vectorCases } from "./cases.ts";
 import { nameCases } from "./cases-name.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { judgeVector } from "../../src/selftest/judge-vector.ts";
+import { judgeVector } from "../../src/verifier/selftest/judge-vector.ts";
 import { loadVectors, readVector, vectorFiles } from "./load.ts";
 import { makeVectors } from "./make-vectors.ts";
 

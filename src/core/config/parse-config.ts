@@ -3,9 +3,9 @@ import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
 import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
 import { checkShape } from "../policy/shape.ts";
 import { type Config, DEFAULT_CONFIG, type DecisionLog, JOURNAL_SOCKET, type RegistryCredentials } from "./config.ts";
+import { CONFIG_SHAPE, type ConfigShape } from "./config-schema.ts";
 import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
 import { readProxy } from "./proxy-settings.ts";
-import { CONFIG_SHAPE, type ConfigShape } from "./schema.ts";
 
 const SECOND = 1000;
 /** Less is over before the program has started; more is longer than containerd will wait for it. */

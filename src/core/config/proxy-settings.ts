@@ -1,5 +1,5 @@
 import type { YamlFile } from "../encoding/yaml.ts";
-import type { ConfigShape } from "./schema.ts";
+import type { ConfigShape } from "./config-schema.ts";
 
 /** Through whom requests go, where the configuration says it; then the environment plays no part. */
 export interface ProxySettings {

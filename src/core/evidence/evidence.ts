@@ -88,7 +88,7 @@ export function isUnanswered({
   return answered !== true && UNANSWERED.has(code);
 }
 
-/** Everything gathered for one subject; serialised by verify/bundle.ts. */
+/** Everything gathered for one subject; serialised by core/evidence/bundle.ts. */
 export interface Evidence {
   readonly pointers: readonly Pointer[];
   readonly signatures: readonly SignatureEvidence[];

@@ -1,4 +1,4 @@
-import type { ImageReference } from "../oci/reference.ts";
+import type { ImageReference } from "./reference.ts";
 
 /** The first part of the path of names that `atcr-verify doctor --probe` has containerd pull. */
 export const PROBE_PATH = "atcr-verify-probe";

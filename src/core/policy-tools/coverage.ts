@@ -1,4 +1,4 @@
-import { ANYTHING, MANY, matchGlob, matchSegment, type PatternItem, type Scope } from "./scope.ts";
+import { ANYTHING, MANY, matchGlob, matchSegment, type PatternItem, type Scope } from "../policy/scope.ts";
 
 /** One whole segment of any text. */
 const ONE = Symbol("one segment");

@@ -1,9 +1,9 @@
 import { type Did, isDid } from "../atproto/syntax.ts";
 import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
 import { type ImageReference, normaliseReference } from "../oci/reference.ts";
+import * as shape from "../policy/shape.ts";
 import { type Place, Rejection } from "../rejection.ts";
 import { type Explanation, trustedBy } from "./explain.ts";
-import * as shape from "./shape.ts";
 
 const image = "an image name such as atcr.io/alice.example.com/app:v1";
 

@@ -1,11 +1,11 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
-import { demandsOwner } from "./owner.ts";
-import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "./policy.ts";
-import { matchSegment, type Scope } from "./scope.ts";
-import { decisionOn, type PolicyDecision, selectionOf } from "./select.ts";
-import { type Standing, standingOf } from "./standing.ts";
+import { demandsOwner } from "../policy/owner.ts";
+import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../policy/policy.ts";
+import { matchSegment, type Scope } from "../policy/scope.ts";
+import { decisionOn, type PolicyDecision, selectionOf } from "../policy/select.ts";
+import { type Standing, standingOf } from "../policy/standing.ts";
 
 /** What a policy says about an image, and why. */
 export interface Explanation {

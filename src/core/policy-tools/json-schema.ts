@@ -1,5 +1,5 @@
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
-import { POLICY_SHAPE } from "./schema.ts";
+import { POLICY_SHAPE } from "../policy/policy-schema.ts";
 
 /**
  * The shape of a trust policy file as JSON Schema, for editors: what it refuses the parser refuses. The

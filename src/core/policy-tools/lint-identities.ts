@@ -1,11 +1,11 @@
 import type { Identity } from "../atproto/identity.ts";
 import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
+import type { PolicyRule, TrustedSigner } from "../policy/policy.ts";
+import { selecting } from "../policy/signer-refs.ts";
+import { isLasting } from "../policy/standing.ts";
 import type { RejectionCode } from "../rejection.ts";
-import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
-import type { PolicyRule, TrustedSigner } from "./policy.ts";
-import { selecting } from "./signer-refs.ts";
-import { isLasting } from "./standing.ts";
+import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** What was learned of a signer's identity: who they are now, or why that is not known. */
 export type KnownIdentity = Identity | { readonly code: RejectionCode; readonly detail: string };

@@ -1,12 +1,12 @@
 import { RECOVERY_WINDOW } from "../atproto/plc-log.ts";
 import { formatDateTime } from "../encoding/time.ts";
-import { chooseDistinct } from "./choose-distinct.ts";
-import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { chooseDistinct } from "../policy/choose-distinct.ts";
+import type { PolicyRule, SignerRefs, TrustedSigner } from "../policy/policy.ts";
+import { countOf, selecting, signersOf } from "../policy/signer-refs.ts";
+import { MAX_DIRECT } from "../policy/signers.ts";
+import { isLasting, standingOf } from "../policy/standing.ts";
 import { ownerMatters } from "./lint-scopes.ts";
-import type { PolicyRule, SignerRefs, TrustedSigner } from "./policy.ts";
-import { countOf, selecting, signersOf } from "./signer-refs.ts";
-import { MAX_DIRECT } from "./signers.ts";
-import { isLasting, standingOf } from "./standing.ts";
+import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** Some of a rule's signers. */
 type Some = (refs: SignerRefs) => readonly TrustedSigner[];

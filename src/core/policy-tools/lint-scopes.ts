@@ -1,11 +1,11 @@
 import { isHandle, isReserved } from "../atproto/handle.ts";
 import { parseHostPort } from "../oci/host.ts";
 import { MAX_PATH } from "../oci/reference.ts";
+import { demandsOwner } from "../policy/owner.ts";
+import type { PolicyRule } from "../policy/policy.ts";
+import { matchesScope, type Scope } from "../policy/scope.ts";
 import { coversScope, findTaker } from "./coverage.ts";
-import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
-import { demandsOwner } from "./owner.ts";
-import type { PolicyRule } from "./policy.ts";
-import { matchesScope, type Scope } from "./scope.ts";
+import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** Most pairs of scopes that are held against each other: a policy that a script writes may have many thousands. */
 const MAX_COMPARISONS = 300_000;

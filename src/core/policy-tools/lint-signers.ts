@@ -1,8 +1,8 @@
 import { formatDateTime } from "../encoding/time.ts";
-import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
-import type { TrustedSigner } from "./policy.ts";
-import { countOf, signersOfAll } from "./signer-refs.ts";
-import { standingOf } from "./standing.ts";
+import type { TrustedSigner } from "../policy/policy.ts";
+import { countOf, signersOfAll } from "../policy/signer-refs.ts";
+import { standingOf } from "../policy/standing.ts";
+import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** How long before the trust in a signer ends it is said: time enough for a change of every node's policy. */
 const SOON = 14 * 24 * 60 * 60 * 1000;

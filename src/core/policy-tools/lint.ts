@@ -1,9 +1,9 @@
 import type { ImageReference } from "../oci/reference.ts";
-import { at, type PolicyFinding, type PolicyQuestion } from "./finding.ts";
+import { selectByName } from "../policy/select.ts";
 import { lintRequirements } from "./lint-requirements.ts";
 import { lintScopes } from "./lint-scopes.ts";
 import { lintSigners } from "./lint-signers.ts";
-import { selectByName } from "./select.ts";
+import { at, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /**
  * What is wrong, or likely to be, with a policy that is valid. Asks nobody: what the signers'

@@ -1,6 +1,6 @@
+import type { LocatedPolicy } from "../policy/parse-policy.ts";
+import type { PolicyRule, TrustedSigner } from "../policy/policy.ts";
 import type { Place } from "../rejection.ts";
-import type { LocatedPolicy } from "./parse.ts";
-import type { PolicyRule, TrustedSigner } from "./policy.ts";
 
 /**
  * Something about a valid policy that its author should know (docs/spec.md, "policy check"): an error

@@ -1,6 +1,6 @@
 import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
-import { POLICY_SHAPE, type PolicyShape } from "./schema.ts";
+import { POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
 import { checkShape } from "./shape.ts";
 
 /** What a file of a policy says, unread. */

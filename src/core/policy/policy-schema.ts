@@ -6,7 +6,7 @@ import * as shape from "./shape.ts";
 
 /**
  * The shape of a trust policy file (spec 2 and "The policy file"). What the strings in it mean, and
- * how they must fit together, is checked by parse.ts. The words are also those of the JSON Schema.
+ * how they must fit together, is checked by parse-policy.ts. The words are also those of the JSON Schema.
  */
 const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz", DID);
 const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null', DATE_TIME));

@@ -3,7 +3,7 @@ import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
 import { MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
-import type { RequirementShape, RuleShape } from "./schema.ts";
+import type { RequirementShape, RuleShape } from "./policy-schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
 import type { PolicyDecision } from "./select.ts";
 import { countOf } from "./signer-refs.ts";

@@ -4,7 +4,7 @@ import type { YamlFile, YamlPath, YamlProblem } from "../encoding/yaml.ts";
 /**
  * The building blocks from which the shapes of policy and configuration files are made. Every block
  * carries the words for what was expected, so that a problem reads as a sentence. What is more than
- * shape (a DID, a time, a scope) is read by parse.ts; JSON Schema can be generated from the shapes.
+ * shape (a DID, a time, a scope) is read by parse-policy.ts; JSON Schema can be generated from the shapes.
  */
 export type Infer<S extends Shape> = v.InferOutput<S>;
 type Shape = v.GenericSchema;

@@ -5,7 +5,7 @@ import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import type { TrustedSigner } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
-import type { SignerShape } from "./schema.ts";
+import type { SignerShape } from "./policy-schema.ts";
 
 /**
  * Rules with at most this many signers have each of them asked; of more, those that a referrer or the handle in the

@@ -1,10 +1,10 @@
 import { CLOCK_SKEW, formatDateTime } from "../encoding/time.ts";
+import type { Gap, OwnerAnswer, Subject } from "../evidence/evidence.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
-import type { Gap, OwnerAnswer, Subject } from "./evidence.ts";
-import { type Memory, NOTHING_REMEMBERED } from "./memory.ts";
 import type { Question } from "./question.ts";
+import { type Memory, NOTHING_REMEMBERED } from "./signer-history.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 type Kind = "manifest" | "index";

@@ -1,8 +1,8 @@
 import { type Did, didWebHost, isPlc } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
+import { type Gap, isUnanswered, type SignatureEvidence } from "../evidence/evidence.ts";
 import { REJECTIONS, type RejectionCode } from "../rejection.ts";
-import { type Gap, isUnanswered, type SignatureEvidence } from "./evidence.ts";
-import type { SignerMemory } from "./memory.ts";
+import type { SignerMemory } from "./signer-history.ts";
 import type { Attempt } from "./verdict.ts";
 
 /**

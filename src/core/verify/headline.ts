@@ -1,7 +1,7 @@
 import type { Did } from "../atproto/syntax.ts";
+import type { Pointer } from "../evidence/evidence.ts";
 import type { Rule } from "../policy/policy.ts";
 import { REJECTION_CODES, type RejectionCode } from "../rejection.ts";
-import type { Pointer } from "./evidence.ts";
 import type { Finding } from "./verdict.ts";
 
 /** What the wording of a refusal depends on, beside its findings. */

@@ -1,7 +1,7 @@
 import { type IdentityProof, identitySteps } from "../atproto/identity.ts";
 import type { Steps } from "../atproto/plc-log.ts";
+import type { Evidence, SignatureEvidence } from "../evidence/evidence.ts";
 import { Rejection } from "../rejection.ts";
-import type { Evidence, SignatureEvidence } from "./evidence.ts";
 import { judge } from "./judge.ts";
 import { attempt } from "./prove.ts";
 import type { Question } from "./question.ts";

@@ -1,14 +1,14 @@
 import type { Did } from "../atproto/syntax.ts";
+import type { Gap, OwnerAnswer, Pointer } from "../evidence/evidence.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
 import type { Selection } from "../policy/select.ts";
 import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
 import { type CheckInput, checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
-import type { Gap, OwnerAnswer, Pointer } from "./evidence.ts";
 import { asTold, furthest, furthestFirst, untrusted } from "./headline.ts";
-import { NOTHING_REMEMBERED, rollback } from "./memory.ts";
 import type { Question } from "./question.ts";
+import { NOTHING_REMEMBERED, rollback } from "./signer-history.ts";
 import type { Allow, Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
 
 /** All that is known of an image. It has no clock. */

@@ -1,12 +1,12 @@
 import { type Identity, type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { proveRecord } from "../atproto/record-proof.ts";
 import { type Tid, tidTime } from "../atproto/syntax.ts";
+import { readClaim, recordPath } from "../evidence/claim.ts";
+import type { SignatureEvidence } from "../evidence/evidence.ts";
+import { namedDigest, readTag, tagRecordPath } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
-import { readClaim, recordPath } from "./claim.ts";
-import type { SignatureEvidence } from "./evidence.ts";
-import type { Sighting } from "./memory.ts";
-import { namedDigest, readTag, tagRecordPath } from "./tag.ts";
+import type { Sighting } from "./signer-history.ts";
 import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
 
 /** What a proof must be about. */

@@ -1,9 +1,9 @@
 import type { Did } from "../atproto/syntax.ts";
+import type { Subject } from "../evidence/evidence.ts";
 import { demandsOwner } from "../policy/owner.ts";
 import type { Rule } from "../policy/policy.ts";
 import { type AtcrName, atcrName } from "./atcr-name.ts";
 import { ineligible } from "./eligibility.ts";
-import type { Subject } from "./evidence.ts";
 import type { ProofTarget } from "./prove.ts";
 
 /** One image under one rule, and what follows from the two: computed once and used by every step. */

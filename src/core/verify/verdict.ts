@@ -1,9 +1,9 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
+import type { Claim } from "../evidence/claim.ts";
+import type { TagClaim } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
-import type { Claim } from "./claim.ts";
-import type { Sighting } from "./memory.ts";
-import type { TagClaim } from "./tag.ts";
+import type { Sighting } from "./signer-history.ts";
 
 /** What was judged (judge.ts). */
 export type Verdict = Allow | Refusal;

@@ -1,7 +1,7 @@
-import { reject } from "../rejection.ts";
-import { readOutput } from "./command-line.ts";
-import { endingIn } from "./person-report.ts";
-import { ProcessEdge } from "./process-edge.ts";
+import { reject } from "../../core/rejection.ts";
+import { ProcessEdge } from "../process/process-lifecycle.ts";
+import { readOutput } from "./terminal/command-line.ts";
+import { endingIn } from "./terminal/person-report.ts";
 
 const EXPECTED =
   "expected verify, policy, identity, state, cache, log, enable, disable, doctor, selftest, images, --help or --version";
@@ -26,47 +26,47 @@ async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<
   edge.render = endingIn(readOutput(rest));
   switch (command) {
     case "verify": {
-      const { verifyCommand } = await import("./verify-command.ts");
+      const { verifyCommand } = await import("./commands/verify-command.ts");
       return verifyCommand(rest, edge);
     }
     case "identity": {
-      const { identityCommand } = await import("./identity-command.ts");
+      const { identityCommand } = await import("./commands/identity-command.ts");
       return identityCommand(rest, edge);
     }
     case "state": {
-      const { stateCommand } = await import("./state-command.ts");
+      const { stateCommand } = await import("./commands/state-command.ts");
       return stateCommand(rest, edge);
     }
     case "cache": {
-      const { cacheCommand } = await import("./cache-command.ts");
+      const { cacheCommand } = await import("./commands/cache-command.ts");
       return cacheCommand(rest, edge);
     }
     case "doctor": {
-      const { doctorCommand } = await import("./doctor-command.ts");
+      const { doctorCommand } = await import("./commands/doctor-command.ts");
       return doctorCommand(rest, edge);
     }
     case "enable": {
-      const { enableCommand } = await import("./enable-command.ts");
+      const { enableCommand } = await import("./commands/enable-command.ts");
       return enableCommand(rest, edge);
     }
     case "disable": {
-      const { disableCommand } = await import("./disable-command.ts");
+      const { disableCommand } = await import("./commands/disable-command.ts");
       return disableCommand(rest, edge);
     }
     case "selftest": {
-      const { selftestCommand } = await import("./selftest-command.ts");
+      const { selftestCommand } = await import("./commands/selftest-command.ts");
       return selftestCommand(rest, edge);
     }
     case "images": {
-      const { imagesCommand } = await import("./images-command.ts");
+      const { imagesCommand } = await import("./commands/images-command.ts");
       return imagesCommand(rest, edge);
     }
     case "log": {
-      const { logCommand } = await import("./log-command.ts");
+      const { logCommand } = await import("./commands/log-command.ts");
       return logCommand(rest, edge);
     }
     case "policy": {
-      const { policyCommand } = await import("./policy-command.ts");
+      const { policyCommand } = await import("./commands/policy-command.ts");
       return policyCommand(rest, edge);
     }
     case undefined:

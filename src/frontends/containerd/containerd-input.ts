@@ -1,8 +1,8 @@
-import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
-import { parseDigest } from "../oci/digest.ts";
-import { reject } from "../rejection.ts";
-import type { Subject } from "../verify/evidence.ts";
-import { subjectOf } from "../verify/subject.ts";
+import { field, isJsonObject, type JsonObject, parseJson } from "../../core/encoding/json.ts";
+import type { Subject } from "../../core/evidence/evidence.ts";
+import { subjectOf } from "../../core/evidence/subject.ts";
+import { parseDigest } from "../../core/oci/digest.ts";
+import { reject } from "../../core/rejection.ts";
 
 const DESCRIPTOR = "application/vnd.oci.descriptor.v1+json";
 const WRAPPER = "application/vnd.containerd.image-verifier.input.v1+json";

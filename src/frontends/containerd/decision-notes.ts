@@ -1,15 +1,15 @@
-import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
-import type { Decision } from "../decide/verifier.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { printable } from "../encoding/printable.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import { appendLine } from "../logging/decision-log.ts";
-import { type DecisionRecord, recordLine } from "../logging/record.ts";
-import type { Answer } from "../verify/answer.ts";
-import { VERSION } from "../version.ts";
-import { isProblem } from "./answer.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { reasonLine } from "./report.ts";
+import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
+import { printable } from "../../core/encoding/printable.ts";
+import { formatDateTime } from "../../core/encoding/time.ts";
+import type { Answer } from "../../core/verify/answer.ts";
+import { VERSION } from "../../core/version.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { appendLine } from "../../io/log/decision-log.ts";
+import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
+import type { Decision } from "../../verifier/service/verifier.ts";
+import { isProblem } from "../process/exit-status.ts";
+import type { ProcessEdge } from "../process/process-lifecycle.ts";
+import { reasonLine } from "../process/report.ts";
 
 /** Characters of a name or digest that are logged: enough for any that is canonical. */
 const MAX_NAME = 1024;
@@ -54,7 +54,7 @@ interface Told {
 }
 
 async function configOrDefault(): Promise<Config> {
-  const { loadConfig } = await import("./settings.ts");
+  const { loadConfig } = await import("../../io/settings/load-settings.ts");
   try {
     return loadConfig(undefined);
   } catch {
@@ -83,7 +83,7 @@ function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Co
 }
 
 async function sendToJournal(socket: string, record: DecisionRecord, answer: Answer): Promise<void> {
-  const journald = await import("../logging/journald.ts");
+  const journald = await import("../../io/log/journald.ts");
   const isWatched = answer.outcome === "allow" && answer.because.kind !== "signed" && answer.because.kind !== "exempt";
   const priority = isProblem(answer) ? 3 : answer.outcome !== "allow" ? 4 : isWatched ? 5 : 6;
   await journald.sendToJournal(socket, recordLine(record), priority, PATIENCE);
@@ -96,8 +96,8 @@ async function count(
   warn: (warning: string) => void,
 ): Promise<void> {
   const [{ countDecision }, { tallyOf }] = await Promise.all([
-    import("../logging/metrics-file.ts"),
-    import("../logging/metrics.ts"),
+    import("../../io/log/metrics-file.ts"),
+    import("../../io/log/metrics.ts"),
   ]);
   await countDecision(tallyOf(record, until), where, warn);
 }

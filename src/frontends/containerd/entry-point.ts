@@ -1,21 +1,21 @@
 import { constants, fstatSync, openSync, read, readSync } from "node:fs";
-import { Verifier } from "../decide/verifier.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { formatReference } from "../oci/reference.ts";
-import type { BreakGlassFile } from "../policy/break-glass.ts";
-import { isProbe } from "../policy/probe.ts";
-import { reject } from "../rejection.ts";
-import { processAge } from "../state/process-start.ts";
-import { type Answer, refusalOf } from "../verify/answer.ts";
-import { BUILD } from "../version.ts";
-import { isThereGlass } from "./break-glass-place.ts";
+import { formatReference } from "../../core/oci/reference.ts";
+import { isProbe } from "../../core/oci/reserved-name.ts";
+import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
+import { reject } from "../../core/rejection.ts";
+import { type Answer, refusalOf } from "../../core/verify/answer.ts";
+import { BUILD } from "../../core/version.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { readAtMost } from "../../io/fs/read-at-most.ts";
+import { processAge } from "../../io/process/process-start.ts";
+import { isThereGlass } from "../../io/settings/break-glass-path.ts";
+import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
+import { Verifier } from "../../verifier/service/verifier.ts";
+import { ProcessEdge } from "../process/process-lifecycle.ts";
+import { sessionOf } from "../process/process-session.ts";
+import { handedOver, restartWithoutJit } from "../process/reexec.ts";
 import { namedByFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
-import { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { readAtMost } from "./read-at-most.ts";
-import { settingsForPull } from "./remembered-settings.ts";
-import { handedOver, restartWithoutJit } from "./without-jit.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
@@ -33,7 +33,7 @@ export function openDoor(args: readonly string[]): void {
 /**
  * containerd's door: one question by flags and standard input, one reason line and exit code as the answer.
  * What can be answered by what is remembered is, by the program as it started; else it starts anew for the
- * work (without-jit.ts), and comes to the same place again.
+ * work (reexec.ts), and comes to the same place again.
  */
 async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const notes = new DecisionNotes();
@@ -80,7 +80,7 @@ function probeRefusal(digest: string): Answer {
 /** Where there is no such file, what reads it is not loaded. */
 async function breakGlassFile(): Promise<BreakGlassFile | undefined> {
   if (!isThereGlass()) return undefined;
-  const { readBreakGlassFile } = await import("./break-glass.ts");
+  const { readBreakGlassFile } = await import("../../io/settings/break-glass-file.ts");
   return readBreakGlassFile(Date.now());
 }
 

@@ -1,4 +1,4 @@
-import type { Answer } from "../verify/answer.ts";
+import type { Answer } from "../../core/verify/answer.ts";
 
 /** Exit codes (spec 6). Everything but 0 refuses the pull. */
 const EXIT_CODES: Readonly<Record<Answer["outcome"], number>> = {

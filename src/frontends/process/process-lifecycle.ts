@@ -1,12 +1,12 @@
-import type { Decision } from "../decide/verifier.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { printable } from "../encoding/printable.ts";
-import { Deadline } from "../net/deadline.ts";
-import { Exchanges } from "../net/exchanges.ts";
-import { type Answer, type Failure, failureOf, refusalOf } from "../verify/answer.ts";
-import { type Enforcement, enforce } from "../verify/enforce.ts";
-import type { Refusal } from "../verify/verdict.ts";
-import { exitCode } from "./answer.ts";
+import { printable } from "../../core/encoding/printable.ts";
+import { type Answer, type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { type Enforcement, enforce } from "../../core/verify/enforce.ts";
+import type { Refusal } from "../../core/verify/verdict.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { Deadline } from "../../io/process/deadline.ts";
+import { Exchanges } from "../../verifier/service/exchanges.ts";
+import type { Decision } from "../../verifier/service/verifier.ts";
+import { exitCode } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 

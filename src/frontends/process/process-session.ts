@@ -1,5 +1,5 @@
-import type { Session } from "../decide/session.ts";
-import type { ProcessEdge } from "./process-edge.ts";
+import type { Session } from "../../verifier/service/session.ts";
+import type { ProcessEdge } from "./process-lifecycle.ts";
 
 /**
  * A verification that has the time of this process, and whose rule is enforced where the process must answer before

@@ -4,13 +4,13 @@
  * - at containerd's door one line of at most 1 KiB, newline included: `<outcome> <code>: <sentence>`;
  * - nothing secret: no credential ever reaches a message.
  */
-import { printable } from "../encoding/printable.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import { formatReference } from "../oci/reference.ts";
-import type { Place } from "../rejection.ts";
-import type { Answer, NotEnforced } from "../verify/answer.ts";
-import type { Subject } from "../verify/evidence.ts";
-import type { Allow, Finding, Refusal, SignatureFacts } from "../verify/verdict.ts";
+import { printable } from "../../core/encoding/printable.ts";
+import { formatDateTime } from "../../core/encoding/time.ts";
+import type { Subject } from "../../core/evidence/evidence.ts";
+import { formatReference } from "../../core/oci/reference.ts";
+import type { Place } from "../../core/rejection.ts";
+import type { Answer, NotEnforced } from "../../core/verify/answer.ts";
+import type { Allow, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
 
 /** Bytes of the reason line, newline included. */
 const MAX_LINE = 1024;

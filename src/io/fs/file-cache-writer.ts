@@ -1,8 +1,8 @@
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type PieceBounds, TEMPORARY } from "./file-cache.ts";
 import { makeOwnFolder } from "./folders.ts";
-import { type PieceBounds, TEMPORARY } from "./pieces.ts";
-import { checkWay } from "./trusted-way.ts";
+import { checkWay } from "./trusted-path.ts";
 
 /** A temporary name this old, in milliseconds, is what a killed process has left behind. */
 const LEFT_BEHIND = 3_600_000;

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { hasCode } from "./error-code.ts";
-import { check, checkWay } from "./trusted-way.ts";
+import { check, checkWay } from "./trusted-path.ts";
 
 /** What a piece is written to before it has its name. */
 export const TEMPORARY = /\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -82,7 +82,7 @@ export class Pieces {
   async write(name: string, bytes: Uint8Array): Promise<boolean> {
     try {
       if (bytes.length > this.#bounds.bytes) throw new Error(tooLarge(bytes.length, this.#bounds));
-      const { writePiece } = await import("./piece-writer.ts");
+      const { writePiece } = await import("./file-cache-writer.ts");
       await writePiece(this.#directory, this.#name, name, bytes, this.#bounds);
       return true;
     } catch (error) {
@@ -94,7 +94,7 @@ export class Pieces {
   /** Takes away those whose name is meant. @returns how many they were */
   async remove(isMeant: (name: string) => boolean): Promise<number> {
     try {
-      const { removePieces } = await import("./piece-writer.ts");
+      const { removePieces } = await import("./file-cache-writer.ts");
       return await removePieces(this.folder, isMeant);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {

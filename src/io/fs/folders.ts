@@ -1,7 +1,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode } from "./error-code.ts";
-import { checkWay } from "./trusted-way.ts";
+import { checkWay } from "./trusted-path.ts";
 
 /**
  * Makes a folder that nobody else has a say in, and those between it and `directory`, whose own parent must

@@ -11,10 +11,10 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { fromUtf8 } from "../encoding/bytes.ts";
-import { Rejection, type RejectionCode, reject } from "../rejection.ts";
+import { fromUtf8 } from "../../core/encoding/bytes.ts";
+import { Rejection, type RejectionCode, reject } from "../../core/rejection.ts";
 import { hasCode } from "./error-code.ts";
-import { replaceable, walk } from "./trusted-way.ts";
+import { replaceable, walk } from "./trusted-path.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Larger files are no policy or configuration. */

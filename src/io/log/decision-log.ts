@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { check } from "../disk/trusted-way.ts";
+import { check } from "../fs/trusted-path.ts";
 
 /** Neither is a link followed, nor waited for the reader of a named pipe. */
 const FILE_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -1,11 +1,11 @@
 import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { Pieces } from "../disk/pieces.ts";
-import { replaceFile } from "../disk/replace-file.ts";
-import { fromUtf8, toUtf8 } from "../encoding/bytes.ts";
-import { isJsonObject } from "../encoding/json.ts";
-import { CLOCK_SKEW } from "../encoding/time.ts";
-import { Turns } from "../state/turns.ts";
+import { fromUtf8, toUtf8 } from "../../core/encoding/bytes.ts";
+import { isJsonObject } from "../../core/encoding/json.ts";
+import { CLOCK_SKEW } from "../../core/encoding/time.ts";
+import { Pieces } from "../fs/file-cache.ts";
+import { replaceFile } from "../fs/replace-file.ts";
+import { Turns } from "../store/process-lock.ts";
 import { add, metricsText, NOTHING, type Tally } from "./metrics.ts";
 
 const TOTALS = "totals";

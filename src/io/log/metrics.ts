@@ -1,5 +1,5 @@
-import { REJECTIONS } from "../rejection.ts";
-import type { DecisionRecord } from "./record.ts";
+import { REJECTIONS } from "../../core/rejection.ts";
+import type { DecisionRecord } from "./decision-record.ts";
 
 /** Numbers by the name and labels of a sample, as they stand in the text: `NAME{label="value"}`. */
 export type Samples = Readonly<Record<string, number>>;

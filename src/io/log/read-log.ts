@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { hasCode } from "../disk/error-code.ts";
-import { isJsonObject, type JsonObject } from "../encoding/json.ts";
+import { isJsonObject, type JsonObject } from "../../core/encoding/json.ts";
+import { hasCode } from "../fs/error-code.ts";
 
 /** Bytes that are read of a log at most, from its end: some ten thousand decisions. */
 const MAX_TAIL = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
-import type { NetworkAllow } from "../config/network-allow.ts";
-import { embeddedIpv4 } from "../encoding/embedded-ipv4.ts";
-import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
+import type { NetworkAllow } from "../../core/config/network-allow.ts";
+import { embeddedIpv4 } from "../../core/encoding/embedded-ipv4.ts";
+import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../../core/encoding/ip-address.ts";
 import { HttpFailure } from "./exchange.ts";
 
 /**

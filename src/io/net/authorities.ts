@@ -1,4 +1,4 @@
-import { findCertificates, lineAt } from "../encoding/pem.ts";
+import { findCertificates, lineAt } from "../../core/encoding/pem.ts";
 import type { PemFile } from "./exchange.ts";
 import type { SystemRoots } from "./system-roots.ts";
 

@@ -1,8 +1,8 @@
-import type { Deadline } from "./deadline.ts";
+import type { Deadline } from "../process/deadline.ts";
 
 /**
  * The whole network, as the rest of the program sees it: one function from a request to a response.
- * `net/http.ts` is the only file that implements it for real; tests implement it over loopback or
+ * `io/net/http.ts` is the only file that implements it for real; tests implement it over loopback or
  * in memory.
  */
 export type HttpClient = (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;

@@ -1,6 +1,6 @@
-import type { FailedAttempt } from "./attempts.ts";
 import { HttpFailure, type HttpFailureKind, type Sent } from "./exchange.ts";
 import { errorCode, failureKind, HANDSHAKE_FAILED, mostTelling } from "./failure.ts";
+import type { FailedAttempt } from "./happy-eyeballs.ts";
 import { bare, withHost } from "./url-host.ts";
 
 /** Who was asked, and how. */

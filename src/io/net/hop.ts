@@ -1,10 +1,10 @@
-import type { NetworkAllow } from "../config/network-allow.ts";
+import type { NetworkAllow } from "../../core/config/network-allow.ts";
 import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
-import { firstAnswer } from "./attempts.ts";
 import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
 import { HttpFailure, type HttpRequest, type PemFile, type Sent } from "./exchange.ts";
 import { errorCode, HANDSHAKE_FAILED } from "./failure.ts";
+import { firstAnswer } from "./happy-eyeballs.ts";
 import { hopFailure } from "./hop-failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { repeatsSent, WITHHELD } from "./quote-peer.ts";

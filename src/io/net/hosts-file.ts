@@ -1,5 +1,5 @@
-import { readRegularFile } from "../disk/regular-file.ts";
-import { formatIp, parseIp } from "../encoding/ip-address.ts";
+import { formatIp, parseIp } from "../../core/encoding/ip-address.ts";
+import { readRegularFile } from "../fs/regular-file.ts";
 
 const PATH = "/etc/hosts";
 const SPACE = /[ \t\r\f\v]+/;

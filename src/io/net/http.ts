@@ -1,6 +1,6 @@
+import type { Deadline } from "../process/deadline.ts";
 import { hostAndPort } from "./address-guard.ts";
 import { readBody } from "./body.ts";
-import type { Deadline } from "./deadline.ts";
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse, type Sent } from "./exchange.ts";
 import { errorCode, failureKind } from "./failure.ts";
 import { askHop, type Exchange, type HttpClientOptions } from "./hop.ts";

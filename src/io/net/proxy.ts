@@ -1,6 +1,6 @@
-import type { ProxySettings } from "../config/proxy-settings.ts";
-import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../encoding/ip-address.ts";
-import { percentDecoded } from "../encoding/percent.ts";
+import type { ProxySettings } from "../../core/config/proxy-settings.ts";
+import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../../core/encoding/ip-address.ts";
+import { percentDecoded } from "../../core/encoding/percent.ts";
 import { HttpFailure, type Sent } from "./exchange.ts";
 
 /** Through whom requests go. */

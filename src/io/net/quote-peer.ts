@@ -1,4 +1,4 @@
-import { percentDecoded } from "../encoding/percent.ts";
+import { percentDecoded } from "../../core/encoding/percent.ts";
 import type { Sent } from "./exchange.ts";
 
 /** Characters of a peer's words that are printed: enough for an error's name and the beginning of its message. */

@@ -1,4 +1,4 @@
-import { findCertificates } from "../encoding/pem.ts";
+import { findCertificates } from "../../core/encoding/pem.ts";
 import { checkTarget } from "./address-guard.ts";
 import type { HttpRequest } from "./exchange.ts";
 import { checkedAddresses, type HttpClientOptions } from "./hop.ts";

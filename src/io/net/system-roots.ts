@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { hasCode } from "../disk/error-code.ts";
-import { readRegularFile } from "../disk/regular-file.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { readRegularFile } from "../fs/regular-file.ts";
 import type { PemFile } from "./exchange.ts";
 
 /** Where Go's crypto/x509 looks on Linux (root_linux.go), and so containerd: the first of these files that can be read, */

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { percentDecoded } from "../encoding/percent.ts";
+import { percentDecoded } from "../../core/encoding/percent.ts";
 
 /** Characters of a proxy's answer to CONNECT that are read. */
 const MAX_HEAD = 8 * 1024;

@@ -1,4 +1,4 @@
-import type { Deadline } from "./deadline.ts";
+import type { Deadline } from "../process/deadline.ts";
 import { HttpFailure } from "./exchange.ts";
 import { errorCode } from "./failure.ts";
 import { orAbort } from "./resolve.ts";

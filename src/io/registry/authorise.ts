@@ -1,10 +1,10 @@
-import { field, isJsonObject, parseJson } from "../encoding/json.ts";
+import { field, isJsonObject, parseJson } from "../../core/encoding/json.ts";
+import { type Challenge, readChallenges } from "../../core/oci/challenge.ts";
+import type { Credential } from "../../core/oci/docker-config.ts";
+import { errorWords } from "../../core/oci/error-body.ts";
 import { hostAndPort } from "../net/address-guard.ts";
 import type { HttpRequest, HttpResponse, Sent } from "../net/exchange.ts";
 import { nameHost, quotePeer } from "../net/quote-peer.ts";
-import { type Challenge, readChallenges } from "../oci/challenge.ts";
-import type { Credential } from "../oci/docker-config.ts";
-import { errorWords } from "../oci/error-body.ts";
 import type { CredentialSource, FoundCredential } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 

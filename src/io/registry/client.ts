@@ -1,6 +1,6 @@
+import { errorWords } from "../../core/oci/error-body.ts";
 import type { HttpRequest, HttpResponse, Sent } from "../net/exchange.ts";
 import { nameHost, quotePeer, repeatsSent } from "../net/quote-peer.ts";
-import { errorWords } from "../oci/error-body.ts";
 import { type Authorisation, type AuthoriseContext, authorise } from "./authorise.ts";
 import type { Endpoint } from "./endpoints.ts";
 

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { checkWay } from "../disk/trusted-way.ts";
-import { parseJson } from "../encoding/json.ts";
-import { type Credential, readHelperAnswer } from "../oci/docker-config.ts";
-import { Rejection } from "../rejection.ts";
+import { parseJson } from "../../core/encoding/json.ts";
+import { type Credential, readHelperAnswer } from "../../core/oci/docker-config.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { checkWay } from "../fs/trusted-path.ts";
 
 /** Bytes of a helper's answer. */
 const MAX_ANSWER = 64 * 1024;

@@ -1,9 +1,9 @@
-import type { RegistryCredentials } from "../config/config.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { isJsonObject, parseJson } from "../encoding/json.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { type Credential, entryFor } from "../oci/docker-config.ts";
-import { Rejection } from "../rejection.ts";
+import type { RegistryCredentials } from "../../core/config/config.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { isJsonObject, parseJson } from "../../core/encoding/json.ts";
+import { type Credential, entryFor } from "../../core/oci/docker-config.ts";
+import { Rejection } from "../../core/rejection.ts";
+import type { Deadline } from "../process/deadline.ts";
 import { readOwnFile } from "./own-file.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,12 +1,12 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
-import type { Config } from "../config/config.ts";
-import { plainHttpHost } from "../config/network-allow.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { isAbsent } from "../disk/local-file.ts";
+import type { Config } from "../../core/config/config.ts";
+import { plainHttpHost } from "../../core/config/network-allow.ts";
+import { parseHostPort } from "../../core/oci/host.ts";
+import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../../core/oci/hosts-toml.ts";
+import { DOCKER_HUB, type ImageReference } from "../../core/oci/reference.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { isAbsent } from "../fs/local-file.ts";
 import type { HostTls, PemFile } from "../net/exchange.ts";
-import { parseHostPort } from "../oci/host.ts";
-import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../oci/hosts-toml.ts";
-import { DOCKER_HUB, type ImageReference } from "../oci/reference.ts";
 import { readOwnFile } from "./own-file.ts";
 
 /** One place where the images of a registry are asked for. */

@@ -1,5 +1,5 @@
-import { readTrustedFile } from "../disk/local-file.ts";
-import { Rejection } from "../rejection.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { readTrustedFile } from "../fs/local-file.ts";
 
 /**
  * Reads a file that decides where a registry is asked and with what. One that cannot be used, as somebody

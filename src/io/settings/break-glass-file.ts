@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
-import { isDenied } from "../disk/denied.ts";
-import { readTrustedFile } from "../disk/local-file.ts";
-import { type BreakGlassFile, whyNotInForce } from "../policy/break-glass.ts";
-import { readBreakGlass } from "../policy/parse-break-glass.ts";
-import { breakGlassPath } from "./break-glass-place.ts";
+import { type BreakGlassFile, whyNotInForce } from "../../core/policy/break-glass.ts";
+import { readBreakGlass } from "../../core/policy/parse-break-glass.ts";
+import { isDenied } from "../fs/denied.ts";
+import { readTrustedFile } from "../fs/local-file.ts";
+import { breakGlassPath } from "./break-glass-path.ts";
 
 /**
  * Reads the break-glass file of this node. With any mistake in it, break-glass is not active.

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { DEFAULT_CACHE_DIR } from "../config/config.ts";
+import { DEFAULT_CACHE_DIR } from "../../core/config/config.ts";
 
 /** Names the folder of the cache where it must be known before the configuration, which names it too, is read. */
 const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";

@@ -1,9 +1,9 @@
-import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
-import { parseConfig } from "../config/parse.ts";
-import type { Distrust } from "../disk/local-file.ts";
-import { type LocatedPolicy, readPolicy } from "../policy/parse.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import type { PolicyText } from "../policy/policy-file.ts";
+import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
+import { parseConfig } from "../../core/config/parse-config.ts";
+import { type LocatedPolicy, readPolicy } from "../../core/policy/parse-policy.ts";
+import type { TrustPolicy } from "../../core/policy/policy.ts";
+import type { PolicyText } from "../../core/policy/policy-file.ts";
+import type { Distrust } from "../fs/local-file.ts";
 import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
 /**

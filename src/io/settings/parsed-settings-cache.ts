@@ -1,13 +1,13 @@
-import { type Config, DEFAULT_CONFIG } from "../config/config.ts";
-import type { Pieces } from "../disk/pieces.ts";
-import { concatBytes, toUtf8 } from "../encoding/bytes.ts";
-import { seal, unseal } from "../encoding/sealed.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
-import { fromTypedJson, toTypedJson } from "../encoding/typed-json.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import type { PolicyText } from "../policy/policy-file.ts";
-import { CACHE_FOLDERS, cacheFolder } from "../state/cache-folders.ts";
-import { PROGRAM } from "../version.ts";
+import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
+import { concatBytes, toUtf8 } from "../../core/encoding/bytes.ts";
+import { seal, unseal } from "../../core/encoding/sealed.ts";
+import { sha256Hex } from "../../core/encoding/sha256.ts";
+import { fromTypedJson, toTypedJson } from "../../core/encoding/typed-json.ts";
+import type { TrustPolicy } from "../../core/policy/policy.ts";
+import type { PolicyText } from "../../core/policy/policy-file.ts";
+import { PROGRAM } from "../../core/version.ts";
+import type { Pieces } from "../fs/file-cache.ts";
+import { CACHE_FOLDERS, cacheFolder } from "../store/cache-folders.ts";
 import { cachePlace } from "./cache-place.ts";
 import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
@@ -42,7 +42,7 @@ export async function settingsForPull({ report, beforeParsing, hasConfig, hasPol
   const file = configText(undefined);
   const parser = async () => {
     beforeParsing();
-    return import("./settings.ts");
+    return import("./load-settings.ts");
   };
   const parseConfig = async (text: PolicyText) => (await parser()).parsedConfig(text);
   const config =

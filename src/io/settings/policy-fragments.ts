@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
-import { type Distrust, listFolder, readDistrustedFile } from "../disk/local-file.ts";
-import type { PolicyText } from "../policy/policy-file.ts";
-import { reject } from "../rejection.ts";
+import type { PolicyText } from "../../core/policy/policy-file.ts";
+import { reject } from "../../core/rejection.ts";
+import { type Distrust, listFolder, readDistrustedFile } from "../fs/local-file.ts";
 
 const FOLDER = "policy.d";
 const ENDING = ".yaml";

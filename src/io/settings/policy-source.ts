@@ -1,7 +1,7 @@
-import type { Config } from "../config/config.ts";
-import { oncePerPath } from "../disk/local-file.ts";
-import type { PolicyFinding } from "../policy/finding.ts";
-import { loadPolicyFiles, type PolicyFiles } from "./settings.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
+import { oncePerPath } from "../fs/local-file.ts";
+import { loadPolicyFiles, type PolicyFiles } from "./load-settings.ts";
 import { refuseDistrusted } from "./settings-files.ts";
 
 /** A policy that a person asks about. */

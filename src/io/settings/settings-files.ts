@@ -1,7 +1,7 @@
-import { type Distrust, readDistrustedFile, readTrustedFile } from "../disk/local-file.ts";
-import type { PolicyText } from "../policy/policy-file.ts";
-import { reject } from "../rejection.ts";
-import { readFragments } from "./fragments.ts";
+import type { PolicyText } from "../../core/policy/policy-file.ts";
+import { reject } from "../../core/rejection.ts";
+import { type Distrust, readDistrustedFile, readTrustedFile } from "../fs/local-file.ts";
+import { readFragments } from "./policy-fragments.ts";
 
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";

@@ -1,4 +1,4 @@
-import { type PieceBounds, Pieces, type Report } from "../disk/pieces.ts";
+import { type PieceBounds, Pieces, type Report } from "../fs/file-cache.ts";
 
 /**
  * Bytes of one piece of evidence: a log and its proofs have tens of KiB. With the number of pieces it bounds

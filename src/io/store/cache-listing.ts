@@ -1,8 +1,8 @@
-import { isDid } from "../atproto/syntax.ts";
-import type { Report } from "../disk/pieces.ts";
-import { Rejection } from "../rejection.ts";
-import { type Bundle, readBundle } from "../verify/bundle.ts";
-import type { Fetched } from "../verify/evidence.ts";
+import { isDid } from "../../core/atproto/syntax.ts";
+import { type Bundle, readBundle } from "../../core/evidence/bundle.ts";
+import type { Fetched } from "../../core/evidence/evidence.ts";
+import { Rejection } from "../../core/rejection.ts";
+import type { Report } from "../fs/file-cache.ts";
 import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts";
 import { PROVEN } from "./evidence-files.ts";
 
@@ -55,7 +55,7 @@ export function listCache(directory: string, report: Report): readonly CachedPie
 export async function clearCache(directory: string, now: number, report: (warning: string) => void): Promise<number> {
   let count = 0;
   try {
-    const { endAll } = await import("./mark-writer.ts");
+    const { endAll } = await import("./invalidation-writer.ts");
     await endAll(directory, now);
   } catch (error) {
     report(`that evidence is over is not remembered: ${(error as Error).message}`);

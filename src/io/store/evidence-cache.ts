@@ -1,13 +1,13 @@
-import type { Did, Tid } from "../atproto/syntax.ts";
-import type { Pieces } from "../disk/pieces.ts";
-import { type Digest, digestHex, isDigest } from "../oci/digest.ts";
-import { Rejection } from "../rejection.ts";
-import { type Bundle, readBundle } from "../verify/bundle.ts";
-import type { Fetched, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
-import { partTimes } from "../verify/kept.ts";
-import type { Aged } from "../verify/marks.ts";
-import { type Proven, readProven, withoutTag, writeProven } from "../verify/proven.ts";
-import type { SignatureFacts } from "../verify/verdict.ts";
+import type { Did, Tid } from "../../core/atproto/syntax.ts";
+import { type Bundle, readBundle } from "../../core/evidence/bundle.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { type Digest, digestHex, isDigest } from "../../core/oci/digest.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { partTimes } from "../../core/verify/freshness.ts";
+import type { Aged } from "../../core/verify/invalidation.ts";
+import { type Proven, readProven, withoutTag, writeProven } from "../../core/verify/proof-memo.ts";
+import type { SignatureFacts } from "../../core/verify/verdict.ts";
+import type { Pieces } from "../fs/file-cache.ts";
 import { cacheFolder } from "./cache-folders.ts";
 import {
   aboutSomethingElse,
@@ -24,7 +24,7 @@ import {
   signatureIn,
   tagName,
 } from "./evidence-files.ts";
-import { EVERYBODY, HANDLES, Marks } from "./marks.ts";
+import { EVERYBODY, HANDLES, Marks } from "./invalidation-marks.ts";
 
 /** As of when evidence counts whose time has been looked at before. */
 const NOT_LOOKED_AT = Number.POSITIVE_INFINITY;
@@ -96,7 +96,7 @@ export class EvidenceCache {
     return parts === undefined || this.#marks.areOver(signer, parts) ? undefined : found;
   }
 
-  /** Whether what cached evidence was proven to say is over (verify/marks.ts). To be asked once it was proven. */
+  /** Whether what cached evidence was proven to say is over (core/verify/invalidation.ts). To be asked once it was proven. */
   isOver({ signer, digest, rev, tag }: SignatureFacts): boolean {
     const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
     if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });

@@ -1,12 +1,12 @@
-import type { Did, Tid } from "../atproto/syntax.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
-import { type Digest, digestHex } from "../oci/digest.ts";
-import { Rejection } from "../rejection.ts";
-import { readBundle, writeBundle } from "../verify/bundle.ts";
-import type { Evidence, OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
-import type { Aged, Mark } from "../verify/marks.ts";
-import type { Proven } from "../verify/proven.ts";
+import type { Did, Tid } from "../../core/atproto/syntax.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { sha256Hex } from "../../core/encoding/sha256.ts";
+import { readBundle, writeBundle } from "../../core/evidence/bundle.ts";
+import type { Evidence, OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { type Digest, digestHex } from "../../core/oci/digest.ts";
+import { Rejection } from "../../core/rejection.ts";
+import type { Aged, Mark } from "../../core/verify/invalidation.ts";
+import type { Proven } from "../../core/verify/proof-memo.ts";
 
 /** How the files of the evidence cache are named, and what is in them. */
 

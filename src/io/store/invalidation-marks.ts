@@ -1,9 +1,9 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Did } from "../atproto/syntax.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { checkWay } from "../disk/trusted-way.ts";
-import { type Aged, isOver, type Mark, readMark } from "../verify/marks.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import { type Aged, isOver, type Mark, readMark } from "../../core/verify/invalidation.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { checkWay } from "../fs/trusted-path.ts";
 import { hashOf } from "./evidence-files.ts";
 
 /** Names that are read of one subject; more are not this program's. */
@@ -15,7 +15,7 @@ export const EVERYBODY = "everybody";
 export const HANDLES = "handles";
 
 /**
- * Marks (verify/marks.ts) in a folder for each subject: a signer, or all handles. Reading waits for the disk and makes
+ * Marks (core/verify/invalidation.ts) in a folder for each subject: a signer, or all handles. Reading waits for the disk and makes
  * nothing; what writes is imported when something is written.
  */
 export class Marks {
@@ -60,7 +60,7 @@ export class Marks {
 
   /** @throws Error where that is impossible */
   async add(subject: string, mark: Mark): Promise<void> {
-    const { addMark } = await import("./mark-writer.ts");
+    const { addMark } = await import("./invalidation-writer.ts");
     await addMark(this.#directory, subject, mark);
   }
 

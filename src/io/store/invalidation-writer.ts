@@ -1,11 +1,11 @@
 import { lstat, open, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../disk/error-code.ts";
-import { makeOwnFolder } from "../disk/folders.ts";
-import { CLOCK_SKEW } from "../encoding/time.ts";
-import { MAX_STALENESS } from "../policy/policy.ts";
-import { covers, type Mark, nameOfMark, readMark } from "../verify/marks.ts";
-import { EVERYBODY, MARKS } from "./marks.ts";
+import { CLOCK_SKEW } from "../../core/encoding/time.ts";
+import { MAX_STALENESS } from "../../core/policy/policy.ts";
+import { covers, type Mark, nameOfMark, readMark } from "../../core/verify/invalidation.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { makeOwnFolder } from "../fs/folders.ts";
+import { EVERYBODY, MARKS } from "./invalidation-marks.ts";
 
 /** Marks of one subject; at this bound the older half becomes one mark for all that was asked for by then. */
 const MAX_MARKS = 4096;

@@ -1,9 +1,9 @@
 import { linkSync, lstatSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasCode } from "../disk/error-code.ts";
-import { makeOwnFolder } from "../disk/folders.ts";
-import { checkWay } from "../disk/trusted-way.ts";
-import { startOf } from "./process-start.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { makeOwnFolder } from "../fs/folders.ts";
+import { checkWay } from "../fs/trusted-path.ts";
+import { startOf } from "../process/process-start.ts";
 
 /** Least and most milliseconds between two looks at what another process is working on. */
 const POLL = { least: 20, most: 250 };

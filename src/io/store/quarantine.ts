@@ -1,7 +1,7 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../disk/error-code.ts";
-import { makeOwnFolder } from "../disk/folders.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { makeOwnFolder } from "../fs/folders.ts";
 
 /** What is kept for people to look at; more is left where it lies, so that nothing fills the disk. */
 const MAX_DAMAGED = 100;

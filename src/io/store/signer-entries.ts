@@ -1,6 +1,6 @@
-import { DID_KEY, isTid, type Tid, tidTime } from "../atproto/syntax.ts";
-import { CLOCK_SKEW } from "../encoding/time.ts";
-import type { Sighting, SignerMemory } from "../verify/memory.ts";
+import { DID_KEY, isTid, type Tid, tidTime } from "../../core/atproto/syntax.ts";
+import { CLOCK_SKEW } from "../../core/encoding/time.ts";
+import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
 
 /**
  * What is remembered of a signer is a set of names, each of which says one thing by itself:

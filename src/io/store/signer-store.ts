@@ -1,13 +1,13 @@
 import { type Dirent, lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { type Did, isDid } from "../atproto/syntax.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { isAbsent } from "../disk/local-file.ts";
-import { check, checkWay } from "../disk/trusted-way.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
-import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../verify/memory.ts";
-import { missingNames, readTraces, type Traces } from "./traces.ts";
+import { type Did, isDid } from "../../core/atproto/syntax.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { sha256Hex } from "../../core/encoding/sha256.ts";
+import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { isAbsent } from "../fs/local-file.ts";
+import { check, checkWay } from "../fs/trusted-path.ts";
+import { missingNames, readTraces, type Traces } from "./signer-entries.ts";
 
 /** Operations and keys remembered of a signer: whoever can sign ever more of them fills no disk. */
 const MAX_REMEMBERED = 1000;
@@ -28,7 +28,7 @@ export interface Remembered {
 
 /**
  * What a node remembers of signers between pulls (spec, "What a node remembers"): for each a folder of
- * empty files whose names say it all (traces.ts). Names are only added, but for revisions that a newer one
+ * empty files whose names say it all (signer-entries.ts). Names are only added, but for revisions that a newer one
  * supersedes, so that processes side by side and those that are killed lose nothing and need no lock.
  *
  * Nothing that lies on the disk makes it throw: it is reported and not believed.
@@ -132,7 +132,7 @@ export class SignerStore {
   }
 
   async #setAside(path: string, why: string): Promise<void> {
-    const { Damaged } = await import("./damaged.ts");
+    const { Damaged } = await import("./quarantine.ts");
     await new Damaged(this.#directory, this.#report).setAside(path, why);
   }
 

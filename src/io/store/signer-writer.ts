@@ -1,8 +1,8 @@
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Tid } from "../atproto/syntax.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { makeOwnFolder, syncFolder } from "../disk/folders.ts";
+import type { Tid } from "../../core/atproto/syntax.ts";
+import { hasCode } from "../fs/error-code.ts";
+import { makeOwnFolder, syncFolder } from "../fs/folders.ts";
 
 const FORGOTTEN = "forgotten-";
 /**
@@ -21,7 +21,7 @@ export interface SignerFolder {
 /**
  * Adds names, and takes away revisions that one of `revs` supersedes.
  *
- * @param traces names in the form of traces.ts
+ * @param traces names in the form of signer-entries.ts
  * @param revs revisions that are there, in ascending order
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */

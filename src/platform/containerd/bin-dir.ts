@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { isDenied } from "../disk/denied.ts";
-import { hasCode } from "../disk/error-code.ts";
+import { isDenied } from "../../io/fs/denied.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
 import { copyOf } from "./copies.ts";
 
 /** An entry of containerd's bin_dir: each is executed at every pull, in the order of the bytes of their names. */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Daemon } from "../node/daemon.ts";
+import type { Daemon } from "./daemon.ts";
 
 /** Of the environment: what a pull heeds, and what can still be changed in a process that has begun. */
 const HEEDED =

@@ -1,10 +1,10 @@
 import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
-import { hasCode } from "../disk/error-code.ts";
-import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
-import { parseToml } from "../encoding/toml.ts";
+import { field, isJsonObject, type JsonObject } from "../../core/encoding/json.ts";
+import { parseToml } from "../../core/encoding/toml.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { findProgram, lookForProgram, runProgram, whyDistrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
-import { findProgram, lookForProgram, runProgram, whyDistrusted } from "./program.ts";
 
 export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";

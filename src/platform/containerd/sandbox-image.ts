@@ -1,9 +1,9 @@
-import { readDistrustedFile } from "../disk/local-file.ts";
-import { field, isJsonObject } from "../encoding/json.ts";
-import { parseToml } from "../encoding/toml.ts";
-import { type Containerd, CRI_IMAGES_PLUGIN, settingsOf } from "../node/containerd.ts";
-import { type ImageReference, normaliseReference } from "../oci/reference.ts";
-import { Rejection } from "../rejection.ts";
+import { field, isJsonObject } from "../../core/encoding/json.ts";
+import { parseToml } from "../../core/encoding/toml.ts";
+import { type ImageReference, normaliseReference } from "../../core/oci/reference.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { readDistrustedFile } from "../../io/fs/local-file.ts";
+import { type Containerd, CRI_IMAGES_PLUGIN, settingsOf } from "./inspect.ts";
 
 const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
 

@@ -12,10 +12,10 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { isDenied } from "../disk/denied.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { replaceFile } from "../disk/replace-file.ts";
-import { checkWay } from "../disk/trusted-way.ts";
+import { isDenied } from "../../io/fs/denied.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { replaceFile } from "../../io/fs/replace-file.ts";
+import { checkWay } from "../../io/fs/trusted-path.ts";
 import { entriesOf } from "./bin-dir.ts";
 import { copyOf } from "./copies.ts";
 

@@ -1,14 +1,14 @@
-import type { Did } from "../atproto/syntax.ts";
-import type { Config } from "../config/config.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import type { Deadline } from "../net/deadline.ts";
-import type { OwnerAnswer, SignatureEvidence } from "../verify/evidence.ts";
-import { judge } from "../verify/judge.ts";
-import { isFresh, isOutdated, isVouched, partTimes } from "../verify/kept.ts";
-import type { SignerMemory } from "../verify/memory.ts";
-import type { Question } from "../verify/question.ts";
-import type { Allow, Attempt } from "../verify/verdict.ts";
-import type { Lasting } from "./lasting.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Config } from "../../core/config/config.ts";
+import { formatDateTime } from "../../core/encoding/time.ts";
+import type { OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { isFresh, isOutdated, isVouched, partTimes } from "../../core/verify/freshness.ts";
+import { judge } from "../../core/verify/judge.ts";
+import type { Question } from "../../core/verify/question.ts";
+import type { SignerMemory } from "../../core/verify/signer-history.ts";
+import type { Allow, Attempt } from "../../core/verify/verdict.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import type { Lasting } from "./stores.ts";
 
 /** What an answer without a network works with. */
 export interface CacheContext {

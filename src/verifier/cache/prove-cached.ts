@@ -1,15 +1,15 @@
-import type { IdentityProof } from "../atproto/identity.ts";
-import type { Did } from "../atproto/syntax.ts";
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { tagRecordPath } from "../../core/evidence/tag.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
+import type { Attempt } from "../../core/verify/verdict.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import type { CachedEvidence } from "../../io/store/evidence-files.ts";
 import { Missing } from "../collect/context.ts";
 import { replayIdentity } from "../collect/replay.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { Rejection } from "../rejection.ts";
-import type { CachedEvidence } from "../state/evidence-files.ts";
-import type { SignatureEvidence } from "../verify/evidence.ts";
-import { attempt, type ProofTarget } from "../verify/prove.ts";
-import { tagRecordPath } from "../verify/tag.ts";
-import type { Attempt } from "../verify/verdict.ts";
-import type { Lasting } from "./lasting.ts";
+import type { Lasting } from "./stores.ts";
 
 type Cache = Pick<Lasting["cache"], "findTag" | "isOver">;
 

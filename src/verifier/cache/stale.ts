@@ -1,14 +1,14 @@
-import type { IdentityProof } from "../atproto/identity.ts";
-import type { Did } from "../atproto/syntax.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { type Gap, isUnanswered } from "../verify/evidence.ts";
-import { type Case, judge } from "../verify/judge.ts";
-import { isOutdated, isRecent, isSilent, isVouched, partTimes } from "../verify/kept.ts";
-import type { Memory } from "../verify/memory.ts";
-import type { Allow, Attempt } from "../verify/verdict.ts";
-import type { Lasting } from "./lasting.ts";
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import { formatDateTime } from "../../core/encoding/time.ts";
+import { type Gap, isUnanswered } from "../../core/evidence/evidence.ts";
+import { isOutdated, isRecent, isSilent, isVouched, partTimes } from "../../core/verify/freshness.ts";
+import { type Case, judge } from "../../core/verify/judge.ts";
+import type { Memory } from "../../core/verify/signer-history.ts";
+import type { Allow, Attempt } from "../../core/verify/verdict.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
 import { proveCached } from "./prove-cached.ts";
+import type { Lasting } from "./stores.ts";
 
 /** Who was asked, and what is known of them by now. */
 export interface StaleQuestion {

@@ -1,6 +1,6 @@
-import type { Did } from "../atproto/syntax.ts";
-import type { EvidenceCache } from "../state/evidence-cache.ts";
-import type { Sighting, SignerMemory } from "../verify/memory.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
+import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 
 /** What outlasts a pull. Nothing of it throws. */
 export interface Lasting {

@@ -1,18 +1,18 @@
-import { type Did, isPlc, type Tid } from "../atproto/syntax.ts";
+import { type Did, isPlc, type Tid } from "../../core/atproto/syntax.ts";
+import { recordPath } from "../../core/evidence/claim.ts";
+import type { SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { tagRecordPath } from "../../core/evidence/tag.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import type { RejectionCode } from "../../core/rejection.ts";
+import { ended, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
+import { type Case, findingAbout } from "../../core/verify/judge.ts";
+import { sightingOf } from "../../core/verify/prove.ts";
+import { NOTHING_REMEMBERED, rollback, type Sighting } from "../../core/verify/signer-history.ts";
+import type { Attempt } from "../../core/verify/verdict.ts";
+import type { Ending } from "../../io/store/evidence-files.ts";
 import type { Collector } from "../collect/collect.ts";
-import type { Digest } from "../oci/digest.ts";
-import type { RejectionCode } from "../rejection.ts";
-import type { Ending } from "../state/evidence-files.ts";
-import { recordPath } from "../verify/claim.ts";
-import type { SignatureEvidence } from "../verify/evidence.ts";
-import { type Case, findingAbout } from "../verify/judge.ts";
-import { ended, isOtherKey, isOutdated } from "../verify/kept.ts";
-import { NOTHING_REMEMBERED, rollback, type Sighting } from "../verify/memory.ts";
-import { sightingOf } from "../verify/prove.ts";
-import { tagRecordPath } from "../verify/tag.ts";
-import type { Attempt } from "../verify/verdict.ts";
-import type { GatheredEvidence } from "./findings.ts";
-import type { Lasting } from "./lasting.ts";
+import type { GatheredEvidence } from "../collect/gathered-evidence.ts";
+import type { Lasting } from "./stores.ts";
 
 /**
  * What was heard outlasts this pull: what was seen of signers is remembered (spec 5.7), and each newer answer

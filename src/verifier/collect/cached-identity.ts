@@ -1,11 +1,11 @@
-import { type Did, isPlc } from "../atproto/syntax.ts";
-import type { Digest } from "../oci/digest.ts";
-import { Rejection } from "../rejection.ts";
-import type { Fetched } from "../verify/evidence.ts";
-import { isFresh, isNewestKey, isVouched } from "../verify/kept.ts";
-import { lostOperation, type SignerMemory } from "../verify/memory.ts";
+import { type Did, isPlc } from "../../core/atproto/syntax.ts";
+import type { Fetched } from "../../core/evidence/evidence.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { isFresh, isNewestKey, isVouched } from "../../core/verify/freshness.ts";
+import { lostOperation, type SignerMemory } from "../../core/verify/signer-history.ts";
 import type { CollectContext } from "./context.ts";
-import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
+import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
 import { replayIdentity } from "./replay.ts";
 
 /** The identity was cached. Asking for a newer one begins with the directory after this index: the first one. */

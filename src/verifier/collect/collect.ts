@@ -1,15 +1,15 @@
-import { isHandle } from "../atproto/handle.ts";
-import type { IdentityProof } from "../atproto/identity.ts";
-import type { Did } from "../atproto/syntax.ts";
-import { MAX_DIRECT } from "../policy/signers.ts";
-import type { Rejection } from "../rejection.ts";
-import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
-import type { Memory, SignerMemory } from "../verify/memory.ts";
-import type { Question } from "../verify/question.ts";
+import { isHandle } from "../../core/atproto/handle.ts";
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { MAX_DIRECT } from "../../core/policy/signers.ts";
+import type { Rejection } from "../../core/rejection.ts";
+import type { Question } from "../../core/verify/question.ts";
+import type { Memory, SignerMemory } from "../../core/verify/signer-history.ts";
 import { Channel } from "./channel.ts";
 import { type CollectContext, gapOf } from "./context.ts";
-import { searchRegistry } from "./registry.ts";
-import { SignerSearch } from "./signer.ts";
+import { searchRegistry } from "./discover-referrers.ts";
+import { SignerSearch } from "./signer-search.ts";
 
 /** A PDS says that the signer's repo holds no such record, and does not prove it. */
 export interface UnprovenAbsence {
@@ -119,7 +119,7 @@ export class Collector {
     if (!isHandle(handle)) return;
     this.#run(async () => {
       try {
-        const { fetchOwner } = await import("./handle.ts");
+        const { fetchOwner } = await import("./resolve-handle.ts");
         const owner = await fetchOwner(handle, this.#context);
         // A pointer like a registry's: it chooses among the signers that the rule trusts, and proves nothing.
         if (owner.did !== undefined && this.#question.eligible.has(owner.did)) this.#askSigner(owner.did);

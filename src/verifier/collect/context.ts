@@ -1,14 +1,14 @@
-import type { Did } from "../atproto/syntax.ts";
-import type { Config } from "../config/config.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
-import type { TxtLookup, TxtRequest } from "../net/txt.ts";
-import type { Digest } from "../oci/digest.ts";
-import type { CredentialSource } from "../registry/credentials.ts";
-import type { Endpoints, RegistryName } from "../registry/endpoints.ts";
-import { Rejection, type RejectionCode } from "../rejection.ts";
-import type { Fetched, Gap } from "../verify/evidence.ts";
-import type { SignerMemory } from "../verify/memory.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { Fetched, Gap } from "../../core/evidence/evidence.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import { Rejection, type RejectionCode } from "../../core/rejection.ts";
+import type { SignerMemory } from "../../core/verify/signer-history.ts";
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/exchange.ts";
+import type { TxtLookup, TxtRequest } from "../../io/net/txt.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import type { CredentialSource } from "../../io/registry/credentials.ts";
+import type { Endpoints, RegistryName } from "../../io/registry/endpoints.ts";
 import { askUntilAnswered, describeTries, type Pauses, RetryingRequest, type Tries, type TryOutcome } from "./retry.ts";
 
 /** Cap on an operation log or a DID document in bytes (spec 4). */
@@ -151,7 +151,7 @@ export async function askTxt(
 }
 
 /**
- * @param said what the peer says about it, as it ends a message (said.ts)
+ * @param said what the peer says about it, as it ends a message (peer-error.ts)
  * @param host who answered, for the message
  * @throws Missing for a status that is not the answer hoped for
  */

@@ -1,7 +1,7 @@
-import { type Did, didWebHost } from "../atproto/syntax.ts";
-import type { Fetched } from "../verify/evidence.ts";
+import { type Did, didWebHost } from "../../core/atproto/syntax.ts";
+import type { Fetched } from "../../core/evidence/evidence.ts";
 import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
-import { itSays, readError } from "./said.ts";
+import { itSays, readError } from "./peer-error.ts";
 
 /**
  * Fetches the document of a did:web over our guarded client, at the URL of the reference resolver (spec 3.4), which is

@@ -1,14 +1,14 @@
-import type { Did } from "../atproto/syntax.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { HttpFailure } from "../net/exchange.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
-import type { Digest } from "../oci/digest.ts";
-import { RegistryClient } from "../registry/client.ts";
-import type { Endpoint } from "../registry/endpoints.ts";
-import { Rejection } from "../rejection.ts";
-import type { Gap, Pointer, Subject } from "../verify/evidence.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Gap, Pointer, Subject } from "../../core/evidence/evidence.ts";
+import type { Descriptor } from "../../core/oci/descriptor.ts";
+import type { Digest } from "../../core/oci/digest.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { HttpFailure } from "../../io/net/exchange.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import { RegistryClient } from "../../io/registry/client.ts";
+import type { Endpoint } from "../../io/registry/endpoints.ts";
 import { ask, type CollectContext, gapOf, hostOf, Missing } from "./context.ts";
-import { type Listing, Repository } from "./repository.ts";
+import { type Listing, Repository } from "./referrers-client.ts";
 
 /** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;

@@ -1,12 +1,12 @@
-import { type IdentityProof, readIdentity } from "../atproto/identity.ts";
-import { type Did, isPlc } from "../atproto/syntax.ts";
-import { Rejection } from "../rejection.ts";
-import { type Fetched, isUnanswered } from "../verify/evidence.ts";
-import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
+import { type IdentityProof, readIdentity } from "../../core/atproto/identity.ts";
+import { type Did, isPlc } from "../../core/atproto/syntax.ts";
+import { type Fetched, isUnanswered } from "../../core/evidence/evidence.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../../core/verify/signer-history.ts";
 import { answerTo, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
+import { itSays, readError } from "./peer-error.ts";
 import { replayIdentity } from "./replay.ts";
 import { inTurn, RetryingRequest } from "./retry.ts";
-import { itSays, readError } from "./said.ts";
 
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {

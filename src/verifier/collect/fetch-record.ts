@@ -1,9 +1,9 @@
-import type { Identity } from "../atproto/identity.ts";
-import type { HttpResponse } from "../net/exchange.ts";
-import { quotePeer } from "../net/quote-peer.ts";
-import type { Fetched } from "../verify/evidence.ts";
+import type { Identity } from "../../core/atproto/identity.ts";
+import type { Fetched } from "../../core/evidence/evidence.ts";
+import type { HttpResponse } from "../../io/net/exchange.ts";
+import { quotePeer } from "../../io/net/quote-peer.ts";
 import { ask, badStatus, type CollectContext, fetched, hostOf, Missing } from "./context.ts";
-import { itSays, readError } from "./said.ts";
+import { itSays, readError } from "./peer-error.ts";
 
 /** Cap on a proof (spec 4): real ones have a few kilobytes. */
 const MAX_PROOF = 2 * 1024 * 1024;

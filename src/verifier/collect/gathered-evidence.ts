@@ -1,9 +1,9 @@
-import type { Did } from "../atproto/syntax.ts";
-import type { Collected, UnprovenAbsence } from "../collect/collect.ts";
-import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../verify/evidence.ts";
-import { extended, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../verify/memory.ts";
-import { attempt, type ProofTarget } from "../verify/prove.ts";
-import type { Attempt } from "../verify/verdict.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
+import { extended, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../../core/verify/signer-history.ts";
+import type { Attempt } from "../../core/verify/verdict.ts";
+import type { Collected, UnprovenAbsence } from "./collect.ts";
 
 /** A signature's evidence and what it proves. */
 export interface ProvedSignature {

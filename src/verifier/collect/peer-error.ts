@@ -1,7 +1,7 @@
-import { field, isJsonObject, parseJson } from "../encoding/json.ts";
-import type { HttpResponse } from "../net/exchange.ts";
-import { quotePeer } from "../net/quote-peer.ts";
-import { Rejection } from "../rejection.ts";
+import { field, isJsonObject, parseJson } from "../../core/encoding/json.ts";
+import { Rejection } from "../../core/rejection.ts";
+import type { HttpResponse } from "../../io/net/exchange.ts";
+import { quotePeer } from "../../io/net/quote-peer.ts";
 
 /** Bytes of an answer that says why there is none: a larger one is not read. */
 const MAX_ERROR = 4 * 1024;

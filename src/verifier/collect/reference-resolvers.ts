@@ -4,8 +4,8 @@
  * long to load as a near host to answer.
  */
 import { DidWebResolver, HandleResolver } from "@atproto/identity";
-import type { Handle } from "../atproto/handle.ts";
-import type { Did } from "../atproto/syntax.ts";
+import type { Handle } from "../../core/atproto/handle.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
 
 /** Answers a request of a resolver. */
 type Fetch = (url: string) => Promise<Response>;

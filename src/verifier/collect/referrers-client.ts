@@ -1,7 +1,7 @@
-import { HttpFailure, type HttpResponse } from "../net/exchange.ts";
-import { WITHHELD } from "../net/quote-peer.ts";
-import { checkContent, readArtifact } from "../oci/artifact.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import type { Pointer, Subject } from "../../core/evidence/evidence.ts";
+import { pointerFromAnnotations, pointerFromPayload } from "../../core/evidence/pointer.ts";
+import { checkContent, readArtifact } from "../../core/oci/artifact.ts";
+import type { Descriptor } from "../../core/oci/descriptor.ts";
 import {
   ACCEPT_INDEX,
   allReferrersPath,
@@ -12,11 +12,11 @@ import {
   type ReferrersPage,
   readReferrers,
   referrersPath,
-} from "../oci/referrers.ts";
-import type { RegistryAnswer, RegistryClient } from "../registry/client.ts";
-import { Rejection } from "../rejection.ts";
-import type { Pointer, Subject } from "../verify/evidence.ts";
-import { pointerFromAnnotations, pointerFromPayload } from "../verify/pointer.ts";
+} from "../../core/oci/referrers.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
+import { WITHHELD } from "../../io/net/quote-peer.ts";
+import type { RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
 import { badStatus, type CollectContext, Missing, stillInTime } from "./context.ts";
 
 /** Cap on a page of referrers in bytes (spec 4): some thousands of them. */

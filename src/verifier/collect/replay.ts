@@ -1,6 +1,6 @@
-import { type IdentityProof, identitySteps } from "../atproto/identity.ts";
-import type { Steps } from "../atproto/plc-log.ts";
-import type { Did } from "../atproto/syntax.ts";
+import { type IdentityProof, identitySteps } from "../../core/atproto/identity.ts";
+import type { Steps } from "../../core/atproto/plc-log.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
 import { type CollectContext, stillInTime } from "./context.ts";
 
 /**

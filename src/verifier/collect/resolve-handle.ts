@@ -1,9 +1,9 @@
-import { type Handle, isReserved } from "../atproto/handle.ts";
-import { isDid } from "../atproto/syntax.ts";
-import { isUnanswered, type OwnerAnswer } from "../verify/evidence.ts";
+import { type Handle, isReserved } from "../../core/atproto/handle.ts";
+import { isDid } from "../../core/atproto/syntax.ts";
+import { isUnanswered, type OwnerAnswer } from "../../core/evidence/evidence.ts";
 import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
+import { itSays, readError } from "./peer-error.ts";
 import type { HandleSources } from "./reference-resolvers.ts";
-import { itSays, readError } from "./said.ts";
 
 /** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */
 const MAX_ANSWER = 2 * 1024;

@@ -1,6 +1,6 @@
-import type { Deadline } from "../net/deadline.ts";
-import { HttpFailure, type HttpRequest, type HttpResponse } from "../net/exchange.ts";
-import { nameHost } from "../net/quote-peer.ts";
+import { HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/exchange.ts";
+import { nameHost } from "../../io/net/quote-peer.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
 
 /** How often one question is asked at most; stops a peer that is always busy from being hammered (spec 4). */
 const MAX_ATTEMPTS = 3;

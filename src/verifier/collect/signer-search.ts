@@ -1,17 +1,17 @@
-import type { IdentityProof } from "../atproto/identity.ts";
-import { type Did, isPlc } from "../atproto/syntax.ts";
-import { equalBytes } from "../encoding/bytes.ts";
-import { Rejection } from "../rejection.ts";
-import { recordAddress } from "../verify/claim.ts";
-import type { Fetched, Gap, SignatureEvidence } from "../verify/evidence.ts";
-import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../verify/memory.ts";
-import { attempt, type ProofTarget, sightingOf } from "../verify/prove.ts";
-import { tagRecordAddress } from "../verify/tag.ts";
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import { type Did, isPlc } from "../../core/atproto/syntax.ts";
+import { equalBytes } from "../../core/encoding/bytes.ts";
+import { recordAddress } from "../../core/evidence/claim.ts";
+import type { Fetched, Gap, SignatureEvidence } from "../../core/evidence/evidence.ts";
+import { tagRecordAddress } from "../../core/evidence/tag.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { attempt, type ProofTarget, sightingOf } from "../../core/verify/prove.ts";
+import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { identify, NO_DIRECTORY } from "./cached-identity.ts";
 import type { Collected, ProvenIdentity } from "./collect.ts";
 import { type CollectContext, gapOf, Missing } from "./context.ts";
-import { identify, NO_DIRECTORY } from "./fresh-identity.ts";
-import { type FetchedIdentity, fetchIdentity } from "./identity.ts";
-import { fetchRecord } from "./record.ts";
+import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
+import { fetchRecord } from "./fetch-record.ts";
 
 /** Milliseconds that a replica which lags is given to catch up. */
 const PAUSE = 250;

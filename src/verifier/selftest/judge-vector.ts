@@ -1,14 +1,14 @@
-import { DEFAULT_CONFIG } from "../config/config.ts";
-import { Verifier } from "../decide/verifier.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { parseDateTime } from "../encoding/time.ts";
-import { Deadline } from "../net/deadline.ts";
-import { Exchanges } from "../net/exchanges.ts";
-import { parseDigest } from "../oci/digest.ts";
-import { parseReference } from "../oci/reference.ts";
-import { parsePolicy } from "../policy/parse.ts";
-import { type Answer, failureOf } from "../verify/answer.ts";
-import { readBundle } from "../verify/bundle.ts";
+import { DEFAULT_CONFIG } from "../../core/config/config.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { parseDateTime } from "../../core/encoding/time.ts";
+import { readBundle } from "../../core/evidence/bundle.ts";
+import { parseDigest } from "../../core/oci/digest.ts";
+import { parseReference } from "../../core/oci/reference.ts";
+import { parsePolicy } from "../../core/policy/parse-policy.ts";
+import { type Answer, failureOf } from "../../core/verify/answer.ts";
+import { Deadline } from "../../io/process/deadline.ts";
+import { Exchanges } from "../service/exchanges.ts";
+import { Verifier } from "../service/verifier.ts";
 import type { Expected, Vector } from "./vector.ts";
 
 /** What this program makes of a vector, as of a pull but without the network. @throws what is no Rejection: a bug */

@@ -1,6 +1,6 @@
-import type { RejectionCode, RejectionKind } from "../rejection.ts";
-import type { NotEnforced } from "../verify/answer.ts";
-import type { Allow } from "../verify/verdict.ts";
+import type { RejectionCode, RejectionKind } from "../../core/rejection.ts";
+import type { NotEnforced } from "../../core/verify/answer.ts";
+import type { Allow } from "../../core/verify/verdict.ts";
 
 /** One question with all that is known about it, and the one right answer. */
 export interface Vector {
@@ -17,7 +17,7 @@ export interface Vector {
   readonly mediaType?: string;
   /** RFC 3339 */
   readonly now: string;
-  /** A saved bundle as JSON (verify/bundle.ts), possibly malformed. */
+  /** A saved bundle as JSON (core/evidence/bundle.ts), possibly malformed. */
   readonly bundle: unknown;
   readonly expected: Expected;
 }

@@ -1,10 +1,10 @@
-import type { Did } from "../atproto/syntax.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Config } from "../../core/config/config.ts";
+import { signersOfAll } from "../../core/policy/signer-refs.ts";
+import { isLasting } from "../../core/policy/standing.ts";
+import { lintIdentities } from "../../core/policy-tools/lint-identities.ts";
+import { isJudging, type PolicyFinding, type PolicyQuestion } from "../../core/policy-tools/policy-finding.ts";
 import { askIdentities } from "../collect/ask-identities.ts";
-import type { Config } from "../config/config.ts";
-import { isJudging, type PolicyFinding, type PolicyQuestion } from "../policy/finding.ts";
-import { lintIdentities } from "../policy/lint-identities.ts";
-import { signersOfAll } from "../policy/signer-refs.ts";
-import { isLasting } from "../policy/standing.ts";
 import { signersContext } from "./network.ts";
 import type { Session } from "./session.ts";
 

@@ -1,4 +1,4 @@
-import type { HttpClient } from "./exchange.ts";
+import type { HttpClient } from "../../io/net/exchange.ts";
 
 /** How often one service was asked, and the milliseconds that all of it took; exchanges may run side by side. */
 export interface ExchangeCount {

@@ -1,16 +1,16 @@
-import type { Did } from "../atproto/syntax.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Evidence } from "../../core/evidence/evidence.ts";
+import type { RejectionCode } from "../../core/rejection.ts";
+import { type Case, granted, judge } from "../../core/verify/judge.ts";
+import type { Question } from "../../core/verify/question.ts";
+import { NOTHING_REMEMBERED, rollback } from "../../core/verify/signer-history.ts";
+import type { Attempt, Verdict } from "../../core/verify/verdict.ts";
+import { judgeKept } from "../cache/stale.ts";
+import type { Lasting } from "../cache/stores.ts";
+import { settle } from "../cache/update.ts";
 import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
-import type { RejectionCode } from "../rejection.ts";
-import type { Evidence } from "../verify/evidence.ts";
-import { type Case, granted, judge } from "../verify/judge.ts";
-import { NOTHING_REMEMBERED, rollback } from "../verify/memory.ts";
-import type { Question } from "../verify/question.ts";
-import type { Attempt, Verdict } from "../verify/verdict.ts";
-import { GatheredEvidence } from "./findings.ts";
-import { judgeKept } from "./kept.ts";
-import type { Lasting } from "./lasting.ts";
-import { settle } from "./settle.ts";
+import { GatheredEvidence } from "../collect/gathered-evidence.ts";
 
 /** What a decision works with: what gathers evidence, and what outlasts this pull. */
 export interface DecideContext extends CollectContext, Lasting {}

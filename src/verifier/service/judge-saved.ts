@@ -1,9 +1,9 @@
+import type { Evidence } from "../../core/evidence/evidence.ts";
+import { savedSteps } from "../../core/verify/judge-saved-evidence.ts";
+import type { Question } from "../../core/verify/question.ts";
+import type { Verdict } from "../../core/verify/verdict.ts";
 import { Missing } from "../collect/context.ts";
 import { inSteps } from "../collect/replay.ts";
-import type { Evidence } from "../verify/evidence.ts";
-import { savedSteps } from "../verify/offline.ts";
-import type { Question } from "../verify/question.ts";
-import type { Verdict } from "../verify/verdict.ts";
 import type { Session } from "./session.ts";
 
 /** Judges saved evidence until the time is over, as a pull does: it may hold costly logs. */

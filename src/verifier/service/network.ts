@@ -1,20 +1,20 @@
-import type { Config } from "../config/config.ts";
-import { readTrustedFile } from "../disk/local-file.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
-import { Authorities } from "../net/authorities.ts";
-import type { HttpClient, PemFile } from "../net/exchange.ts";
-import type { HttpClientOptions } from "../net/hop.ts";
-import { createHttpClient } from "../net/http.ts";
-import { proxiesOf } from "../net/proxy.ts";
-import { readSystemRoots } from "../net/system-roots.ts";
-import { createTxtLookup, type TxtLookup } from "../net/txt.ts";
-import { credentialSource } from "../registry/credentials.ts";
-import { endpointsOf } from "../registry/endpoints.ts";
-import { reject } from "../rejection.ts";
-import type { Turns } from "../state/turns.ts";
-import { VERSION } from "../version.ts";
-import type { DecideContext } from "./decide.ts";
+import type { Config } from "../../core/config/config.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { sha256Hex } from "../../core/encoding/sha256.ts";
+import { reject } from "../../core/rejection.ts";
+import { VERSION } from "../../core/version.ts";
+import { readTrustedFile } from "../../io/fs/local-file.ts";
+import { Authorities } from "../../io/net/authorities.ts";
+import type { HttpClient, PemFile } from "../../io/net/exchange.ts";
+import type { HttpClientOptions } from "../../io/net/hop.ts";
+import { createHttpClient } from "../../io/net/http.ts";
+import { proxiesOf } from "../../io/net/proxy.ts";
+import { readSystemRoots } from "../../io/net/system-roots.ts";
+import { createTxtLookup, type TxtLookup } from "../../io/net/txt.ts";
+import { credentialSource } from "../../io/registry/credentials.ts";
+import { endpointsOf } from "../../io/registry/endpoints.ts";
+import type { Turns } from "../../io/store/process-lock.ts";
+import type { DecideContext } from "./gather-and-judge.ts";
 import { openStores, type Stores } from "./open-stores.ts";
 import type { Session } from "./session.ts";
 
@@ -94,7 +94,7 @@ export function collectContext(
 export function signersContext(config: Config, environment: NodeJS.ProcessEnv, session: Session): DecideContext {
   const network = openNetwork(config, environment, (warning) => session.warn(warning));
   const locks = async (): Promise<Turns> => {
-    const { Turns } = await import("../state/turns.ts");
+    const { Turns } = await import("../../io/store/process-lock.ts");
     return new Turns(config.cacheDir, (warning) => session.warn(warning));
   };
   return collectContext(config, network, session, openStores(config, session), locks);
@@ -111,7 +111,7 @@ function cachedIdentities(
     oneAtATime: async (signer, find, ask) => {
       const work = `signer-${sha256Hex(toUtf8(signer))}`;
       const patience = deadline.remaining() * PATIENCE;
-      const [turns, { unlessFound }] = await Promise.all([locks(), import("../state/turns.ts")]);
+      const [turns, { unlessFound }] = await Promise.all([locks(), import("../../io/store/process-lock.ts")]);
       try {
         const found = await deadline.track(`another process that asks for ${signer}`, () =>
           turns.findOrTake(work, patience, find),

@@ -1,9 +1,9 @@
-import type { Config } from "../config/config.ts";
-import { mayUse } from "../disk/access.ts";
-import { EvidenceCache } from "../state/evidence-cache.ts";
-import { SignerStore } from "../state/signer-store.ts";
-import { PROGRAM } from "../version.ts";
-import type { Lasting } from "./lasting.ts";
+import type { Config } from "../../core/config/config.ts";
+import { PROGRAM } from "../../core/version.ts";
+import { mayUse } from "../../io/fs/access.ts";
+import { EvidenceCache } from "../../io/store/evidence-cache.ts";
+import { SignerStore } from "../../io/store/signer-store.ts";
+import type { Lasting } from "../cache/stores.ts";
 import type { Session } from "./session.ts";
 
 /** What this node remembers between verifications. */

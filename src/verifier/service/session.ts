@@ -1,6 +1,6 @@
-import type { Deadline } from "../net/deadline.ts";
-import type { Exchanges } from "../net/exchanges.ts";
-import type { Rule } from "../policy/policy.ts";
+import type { Rule } from "../../core/policy/policy.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import type { Exchanges } from "./exchanges.ts";
 
 /** What one verification is given by its caller, and tells it on the way. */
 export interface Session {

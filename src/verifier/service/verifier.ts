@@ -1,20 +1,20 @@
-import type { Config } from "../config/config.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
-import { formatReference } from "../oci/reference.ts";
-import type { BreakGlassFile } from "../policy/break-glass.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { select } from "../policy/select.ts";
-import type { Turns } from "../state/turns.ts";
-import { type Answer, type Failure, failureOf, refusalOf } from "../verify/answer.ts";
-import type { Bundle } from "../verify/bundle.ts";
-import { enforce } from "../verify/enforce.ts";
-import type { Evidence, Subject } from "../verify/evidence.ts";
-import { judge } from "../verify/judge.ts";
-import { type Question, questionOf } from "../verify/question.ts";
-import type { Verdict } from "../verify/verdict.ts";
-import type { DecideContext } from "./decide.ts";
-import { answerFromCache } from "./from-cache.ts";
+import type { Config } from "../../core/config/config.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import { sha256Hex } from "../../core/encoding/sha256.ts";
+import type { Bundle } from "../../core/evidence/bundle.ts";
+import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
+import { formatReference } from "../../core/oci/reference.ts";
+import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
+import type { TrustPolicy } from "../../core/policy/policy.ts";
+import { select } from "../../core/policy/select.ts";
+import { type Answer, type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { enforce } from "../../core/verify/enforce.ts";
+import { judge } from "../../core/verify/judge.ts";
+import { type Question, questionOf } from "../../core/verify/question.ts";
+import type { Verdict } from "../../core/verify/verdict.ts";
+import type { Turns } from "../../io/store/process-lock.ts";
+import { answerFromCache } from "../cache/fresh.ts";
+import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network } from "./network.ts";
 import { openStores, type Stores } from "./open-stores.ts";
 import type { Session } from "./session.ts";
@@ -25,7 +25,7 @@ const GRACE = 150;
 const PATIENCE = 5 / 8;
 
 /** How a verifier works: this node's configuration, and whom it trusts. */
-export interface VerifierSettings {
+export interface VerifierOptions {
   readonly config: Config;
   readonly policy: TrustPolicy;
   /** Absent: refusals are enforced whatever this node's break-glass file says. */
@@ -63,11 +63,11 @@ const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
  * but the connections and the locks.
  */
 export class Verifier {
-  readonly #settings: VerifierSettings;
+  readonly #settings: VerifierOptions;
   #network: Network | undefined;
   #locks: Turns | undefined;
 
-  constructor(settings: VerifierSettings) {
+  constructor(settings: VerifierOptions) {
     this.#settings = settings;
   }
 
@@ -134,7 +134,7 @@ export class Verifier {
       const cached = await this.#judgeCached(question, session, stores, lock);
       if (cached !== undefined) return cached;
       session.beforeHeavyWork();
-      const { gatherAndJudge } = await import("./decide.ts");
+      const { gatherAndJudge } = await import("./gather-and-judge.ts");
       const { verdict, evidence, isStale } = await gatherAndJudge(question, await this.#context(session, stores));
       return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
     } finally {
@@ -173,7 +173,7 @@ export class Verifier {
 
   /** Made when the first is taken: a pull that is answered from the cache takes none. */
   async #openLocks(): Promise<Turns> {
-    const { Turns } = await import("../state/turns.ts");
+    const { Turns } = await import("../../io/store/process-lock.ts");
     this.#locks ??= new Turns(this.#settings.config.cacheDir, this.#settings.warn);
     return this.#locks;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkAdded, checkBinDir } from "../../../src/doctor/bin-dir-checks.ts";
-import type { BinDirEntry } from "../../../src/node/bin-dir.ts";
+import type { BinDirEntry } from "../../../src/platform/containerd/bin-dir.ts";
 
 const PROGRAM = "/usr/bin/atcr-verify";
 const own: BinDirEntry = { name: "atcr-verify", isLink: true, leadsTo: PROGRAM };

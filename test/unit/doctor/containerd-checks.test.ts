@@ -8,7 +8,7 @@ import {
   checkRegistryConfig,
   checkTimeout,
 } from "../../../src/doctor/containerd-checks.ts";
-import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/node/containerd.ts";
+import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/platform/containerd/inspect.ts";
 
 const levels = (findings: readonly CheckResult[]) => findings.map(({ level, name }) => `${level} ${name}`);
 

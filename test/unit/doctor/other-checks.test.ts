@@ -4,13 +4,13 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:f
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { parseReference } from "../../../src/core/oci/reference.ts";
+import { readPolicy } from "../../../src/core/policy/parse-policy.ts";
 import { checkEnvironment, checkOtherClients } from "../../../src/doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../../../src/doctor/log-checks.ts";
 import { checkClock, checkFolder, checkMetrics } from "../../../src/doctor/node-checks.ts";
 import { checkPolicy } from "../../../src/doctor/policy-checks.ts";
-import type { ClockService } from "../../../src/node/clock.ts";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { readPolicy } from "../../../src/policy/parse.ts";
+import type { ClockService } from "../../../src/platform/clock.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 import { missingRoot, requirement } from "../../support/requirement.ts";
 

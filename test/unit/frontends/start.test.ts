@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { invocationOf } from "../../../src/cli/start.ts";
+import { invocationOf } from "../../../src/frontends/start.ts";
 
 const never = () => Promise.reject(new Error("stdin was looked at"));
 

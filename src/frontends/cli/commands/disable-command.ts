@@ -1,23 +1,30 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { DEFAULT_CONFIG } from "../config/config.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { type CheckResult, problem, warning } from "../doctor/check.ts";
-import { entriesOf } from "../node/bin-dir.ts";
+import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
+import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
+import { hasCode } from "../../../io/fs/error-code.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { entriesOf } from "../../../platform/containerd/bin-dir.ts";
+import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
   DEFAULT_BIN_DIR,
   lookAtContainerd,
   verifierSettings,
-} from "../node/containerd.ts";
-import { isHiddenRecord, ownEntries, ownProgram, PACKAGED_STATE, placedIn, recordPlace } from "../node/wiring.ts";
-import { Rejection, reject } from "../rejection.ts";
-import { seeAsContainerd } from "./as-containerd.ts";
-import { readCommandLine } from "./command-line.ts";
-import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { loadConfig } from "./settings.ts";
+} from "../../../platform/containerd/inspect.ts";
+import {
+  isHiddenRecord,
+  ownEntries,
+  ownProgram,
+  PACKAGED_STATE,
+  placedIn,
+  recordPlace,
+} from "../../../platform/containerd/verifier-link.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { readCommandLine } from "../terminal/command-line.ts";
+import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "../terminal/link-report.ts";
 
 /**
  * `atcr-verify disable`: has containerd run this program no more. It is the emergency switch, so it does what it

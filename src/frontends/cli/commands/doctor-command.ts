@@ -1,10 +1,12 @@
 import { existsSync, statSync } from "node:fs";
-import type { Config } from "../config/config.ts";
-import { httpOptions, readAuthorities, signersContext } from "../decide/network.ts";
-import { isDenied } from "../disk/denied.ts";
-import { checkAuthorities } from "../doctor/authority-checks.ts";
-import { checkBinDir } from "../doctor/bin-dir-checks.ts";
-import { type CheckResult, ok, problem, unseen, warning } from "../doctor/check.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
+import { BUILD, VERSION } from "../../../core/version.ts";
+import { checkAuthorities } from "../../../doctor/authority-checks.ts";
+import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "../../../doctor/check.ts";
 import {
   checkConfig,
   checkContainerd,
@@ -12,33 +14,36 @@ import {
   checkPlugin,
   checkRegistryConfig,
   checkTimeout,
-} from "../doctor/containerd-checks.ts";
-import { checkEnvironment, checkOtherClients } from "../doctor/environment-checks.ts";
-import { checkDecisionLog, logReader } from "../doctor/log-checks.ts";
-import { checkClock, checkFolder, checkMetrics, checkProc } from "../doctor/node-checks.ts";
-import { checkPolicy } from "../doctor/policy-checks.ts";
-import { probe } from "../doctor/probe.ts";
-import { printable } from "../encoding/printable.ts";
-import { entriesOf, markCopies } from "../node/bin-dir.ts";
-import { clockService } from "../node/clock.ts";
-import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
-import { findOtherClients } from "../node/other-clients.ts";
-import { whyDistrusted } from "../node/program.ts";
-import { ownProgram } from "../node/wiring.ts";
-import type { BreakGlassFile } from "../policy/break-glass.ts";
-import { Rejection, reject } from "../rejection.ts";
-import { BUILD, VERSION } from "../version.ts";
-import { seeAsContainerd } from "./as-containerd.ts";
-import { readBreakGlassFile } from "./break-glass.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import { sandboxOf } from "./containerd-config.ts";
-import type { ShowChain } from "./doctor-services.ts";
-import { policySource } from "./policy-source.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { detailLine, jsonText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
-import { configPath } from "./settings-files.ts";
+} from "../../../doctor/containerd-checks.ts";
+import { checkEnvironment, checkOtherClients } from "../../../doctor/environment-checks.ts";
+import { checkDecisionLog, logReader } from "../../../doctor/log-checks.ts";
+import { checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
+import { checkPolicy } from "../../../doctor/policy-checks.ts";
+import { probe } from "../../../doctor/probe.ts";
+import type { ShowChain } from "../../../doctor/services.ts";
+import { isDenied } from "../../../io/fs/denied.ts";
+import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { policySource } from "../../../io/settings/policy-source.ts";
+import { configPath } from "../../../io/settings/settings-files.ts";
+import { clockService } from "../../../platform/clock.ts";
+import { entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
+import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import {
+  type Containerd,
+  DEFAULT_ADDRESS,
+  lookAtContainerd,
+  verifierSettings,
+} from "../../../platform/containerd/inspect.ts";
+import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
+import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
+import { findOtherClients } from "../../../platform/other-clients.ts";
+import { whyDistrusted } from "../../../platform/program.ts";
+import { httpOptions, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = {
   probe: "flag",
@@ -215,8 +220,8 @@ async function policyAndServices(
     const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
     const findings = checkPolicy(question, source.path, sandboxOf(containerd));
     if (asked.offline) return findings;
-    const { checkServices } = await import("./doctor-services.ts");
-    const { showChain } = await import("../net/shown-chain.ts");
+    const { checkServices } = await import("../../../doctor/services.ts");
+    const { showChain } = await import("../../../io/net/shown-chain.ts");
     // What cannot be used of the certificate authorities is said by checks of its own.
     const options = httpOptions(config, process.env, () => {});
     const show: ShowChain = (request) => showChain(request, options);

@@ -1,29 +1,41 @@
 import { accessSync, constants } from "node:fs";
-import { isPlc } from "../atproto/syntax.ts";
-import type { Config } from "../config/config.ts";
-import { hasCode } from "../disk/error-code.ts";
-import { checkAdded, checkBinDir } from "../doctor/bin-dir-checks.ts";
-import { type CheckResult, problem, warning } from "../doctor/check.ts";
-import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../doctor/containerd-checks.ts";
-import { checkPolicy } from "../doctor/policy-checks.ts";
-import { NOTHING } from "../logging/metrics.ts";
-import { countDecision } from "../logging/metrics-file.ts";
-import { Deadline } from "../net/deadline.ts";
-import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../node/bin-dir.ts";
-import { type Containerd, DEFAULT_ADDRESS, lookAtContainerd, verifierSettings } from "../node/containerd.ts";
-import { ENTRY, nearest, ownProgram, placeLink, recordPlace, recordsOf } from "../node/wiring.ts";
-import type { PolicyQuestion } from "../policy/finding.ts";
-import { reject } from "../rejection.ts";
-import { VERSION } from "../version.ts";
-import { seeAsContainerd } from "./as-containerd.ts";
-import { readCommandLine } from "./command-line.ts";
-import { sandboxOf, usualSandbox } from "./containerd-config.ts";
-import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "./link-report.ts";
-import { policySource } from "./policy-source.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { placeText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import { isPlc } from "../../../core/atproto/syntax.ts";
+import type { Config } from "../../../core/config/config.ts";
+import type { PolicyQuestion } from "../../../core/policy-tools/policy-finding.ts";
+import { reject } from "../../../core/rejection.ts";
+import { VERSION } from "../../../core/version.ts";
+import { checkAdded, checkBinDir } from "../../../doctor/bin-dir-checks.ts";
+import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
+import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { checkPolicy } from "../../../doctor/policy-checks.ts";
+import { hasCode } from "../../../io/fs/error-code.ts";
+import { NOTHING } from "../../../io/log/metrics.ts";
+import { countDecision } from "../../../io/log/metrics-file.ts";
+import { Deadline } from "../../../io/process/deadline.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { policySource } from "../../../io/settings/policy-source.ts";
+import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
+import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import {
+  type Containerd,
+  DEFAULT_ADDRESS,
+  lookAtContainerd,
+  verifierSettings,
+} from "../../../platform/containerd/inspect.ts";
+import { sandboxOf, usualSandbox } from "../../../platform/containerd/sandbox-image.ts";
+import {
+  ENTRY,
+  nearest,
+  ownProgram,
+  placeLink,
+  recordPlace,
+  recordsOf,
+} from "../../../platform/containerd/verifier-link.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { placeText } from "../../process/report.ts";
+import { readCommandLine } from "../terminal/command-line.ts";
+import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "../terminal/link-report.ts";
 
 const OPTIONS = { ...LINK_OPTIONS, force: "flag" } as const;
 /** What would block pulls, or make the link one that containerd does not follow. */
@@ -87,7 +99,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
  * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
  */
 async function checkDids(question: PolicyQuestion, config: Config, edge: ProcessEdge): Promise<readonly CheckResult[]> {
-  const { checkSigners, trustedNow } = await import("../decide/check-signers.ts");
+  const { checkSigners, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question).filter(isPlc);
   const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
   const found = await checkSigners(dids, question, config, process.env, { ...sessionOf(edge), deadline });

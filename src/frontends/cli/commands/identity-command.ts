@@ -1,18 +1,24 @@
-import { claimedHandle, type Handle, normaliseHandle } from "../atproto/handle.ts";
-import { readIdentity } from "../atproto/identity.ts";
-import { type Did, isDid } from "../atproto/syntax.ts";
-import { type CollectContext, Missing } from "../collect/context.ts";
-import { fetchIdentity } from "../collect/identity.ts";
-import { signersContext } from "../decide/network.ts";
-import { parseDuration } from "../encoding/duration.ts";
-import { Rejection, reject } from "../rejection.ts";
-import type { OwnerAnswer } from "../verify/evidence.ts";
-import { rollback } from "../verify/memory.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import { type HandleFound, type IdentityFound, identityJson, identityText, wrongWith } from "./identity-report.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { loadConfig } from "./settings.ts";
+import { claimedHandle, type Handle, normaliseHandle } from "../../../core/atproto/handle.ts";
+import { readIdentity } from "../../../core/atproto/identity.ts";
+import { type Did, isDid } from "../../../core/atproto/syntax.ts";
+import { parseDuration } from "../../../core/encoding/duration.ts";
+import type { OwnerAnswer } from "../../../core/evidence/evidence.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
+import { rollback } from "../../../core/verify/signer-history.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { type CollectContext, Missing } from "../../../verifier/collect/context.ts";
+import { fetchIdentity } from "../../../verifier/collect/fetch-identity.ts";
+import { signersContext } from "../../../verifier/service/network.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import {
+  type HandleFound,
+  type IdentityFound,
+  identityJson,
+  identityText,
+  wrongWith,
+} from "../terminal/identity-report.ts";
 
 const OPTIONS = { config: "value", output: "value", "min-key-age": "value" } as const;
 /** The recovery window of did:plc: how long a key that was put in place by theft can be undone. */
@@ -92,7 +98,7 @@ async function handleOf(
 }
 
 async function ownerOf(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
-  const { fetchOwner } = await import("../collect/handle.ts");
+  const { fetchOwner } = await import("../../../verifier/collect/resolve-handle.ts");
   return fetchOwner(handle, context);
 }
 

@@ -1,23 +1,23 @@
 import { isatty } from "node:tty";
-import type { Config } from "../config/config.ts";
-import { Verifier } from "../decide/verifier.ts";
-import { denialOf } from "../disk/access.ts";
-import { printable } from "../encoding/printable.ts";
-import { Deadline } from "../net/deadline.ts";
-import { DEFAULT_ADDRESS } from "../node/containerd.ts";
-import { daemonAt } from "../node/daemon.ts";
-import { listImages, pullable } from "../node/images.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { reject } from "../rejection.ts";
-import { type Answer, failureOf } from "../verify/answer.ts";
-import { subjectOf } from "../verify/subject.ts";
-import type { Refusal } from "../verify/verdict.ts";
-import { seeAsContainerd } from "./as-containerd.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { detailLine, jsonText, reasonLine } from "./report.ts";
-import { loadConfig, loadPolicy } from "./settings.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { subjectOf } from "../../../core/evidence/subject.ts";
+import type { TrustPolicy } from "../../../core/policy/policy.ts";
+import { reject } from "../../../core/rejection.ts";
+import { type Answer, failureOf } from "../../../core/verify/answer.ts";
+import type { Refusal } from "../../../core/verify/verdict.ts";
+import { denialOf } from "../../../io/fs/access.ts";
+import { Deadline } from "../../../io/process/deadline.ts";
+import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
+import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import { daemonAt } from "../../../platform/containerd/daemon.ts";
+import { listImages, pullable } from "../../../platform/containerd/images.ts";
+import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
+import { Verifier } from "../../../verifier/service/verifier.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { detailLine, jsonText, reasonLine } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = {
   namespace: "value",

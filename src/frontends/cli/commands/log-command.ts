@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
-import type { Config } from "../config/config.ts";
-import { denialOf } from "../disk/access.ts";
-import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
-import { printable } from "../encoding/printable.ts";
-import { type LogPosition, type Read, readLog } from "../logging/read-log.ts";
-import { type RejectionCode, reject } from "../rejection.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { field, isJsonObject, type JsonObject } from "../../../core/encoding/json.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { type RejectionCode, reject } from "../../../core/rejection.ts";
+import { denialOf } from "../../../io/fs/access.ts";
+import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = {
   refused: "flag",

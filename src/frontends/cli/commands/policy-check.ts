@@ -1,18 +1,18 @@
-import type { Config } from "../config/config.ts";
-import { printable } from "../encoding/printable.ts";
-import { Deadline } from "../net/deadline.ts";
-import { formatReference, normaliseReference } from "../oci/reference.ts";
-import type { PolicyFinding, PolicyQuestion } from "../policy/finding.ts";
-import { findingsInOrder, lintPolicy } from "../policy/lint.ts";
-import { reject } from "../rejection.ts";
-import { codeFrame } from "./code-frame.ts";
-import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
-import { type SandboxImage, sandboxImageOf } from "./containerd-config.ts";
-import { type PolicySource, policySource } from "./policy-source.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { amount, jsonText, placeText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { formatReference, normaliseReference } from "../../../core/oci/reference.ts";
+import { findingsInOrder, lintPolicy } from "../../../core/policy-tools/lint.ts";
+import type { PolicyFinding, PolicyQuestion } from "../../../core/policy-tools/policy-finding.ts";
+import { reject } from "../../../core/rejection.ts";
+import { Deadline } from "../../../io/process/deadline.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { type PolicySource, policySource } from "../../../io/settings/policy-source.ts";
+import { type SandboxImage, sandboxImageOf } from "../../../platform/containerd/sandbox-image.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { amount, jsonText, placeText } from "../../process/report.ts";
+import { codeFrame } from "../terminal/code-frame.ts";
+import { type CommandLine, readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = {
   config: "value",
@@ -74,7 +74,7 @@ async function checkIdentities(
   config: Config,
   edge: ProcessEdge,
 ): Promise<readonly PolicyFinding[]> {
-  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("../decide/check-signers.ts");
+  const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
   if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);

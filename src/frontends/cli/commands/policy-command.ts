@@ -1,6 +1,6 @@
-import { reject } from "../rejection.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText } from "./report.ts";
+import { reject } from "../../../core/rejection.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { jsonText } from "../../process/report.ts";
 
 /** `atcr-verify policy check|explain|test|schema`: what a policy says, before a pull depends on it. */
 export async function policyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
@@ -15,13 +15,13 @@ export async function policyCommand(args: readonly string[], edge: ProcessEdge):
       return policyExplain(rest, edge);
     }
     case "test": {
-      const { policyTest } = await import("./policy-test.ts");
+      const { policyTest } = await import("./policy-expectations.ts");
       return policyTest(rest, edge);
     }
     case "schema": {
       if (rest.length > 0)
         reject("input.malformed", `found "${rest.join(" ")}", expected nothing behind policy schema`);
-      const { policyJsonSchema } = await import("../policy/json-schema.ts");
+      const { policyJsonSchema } = await import("../../../core/policy-tools/json-schema.ts");
       return edge.print(jsonText(policyJsonSchema()));
     }
     default: {

@@ -1,16 +1,16 @@
 import { dirname, resolve } from "node:path";
-import type { Config } from "../config/config.ts";
-import { readDistrustedFile } from "../disk/local-file.ts";
-import { printable } from "../encoding/printable.ts";
-import { explain } from "../policy/explain.ts";
-import type { TrustPolicy } from "../policy/policy.ts";
-import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../policy/policy-test.ts";
-import { reject } from "../rejection.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import { policySource } from "./policy-source.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import type { TrustPolicy } from "../../../core/policy/policy.ts";
+import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../../../core/policy-tools/expectations.ts";
+import { explain } from "../../../core/policy-tools/explain.ts";
+import { reject } from "../../../core/rejection.ts";
+import { readDistrustedFile } from "../../../io/fs/local-file.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { policySource } from "../../../io/settings/policy-source.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
 

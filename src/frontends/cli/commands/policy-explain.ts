@@ -1,18 +1,18 @@
-import { isHandle } from "../atproto/handle.ts";
-import { printable } from "../encoding/printable.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import { formatReference, type ImageReference, normaliseReference } from "../oci/reference.ts";
-import { type Explanation, explain, type Required } from "../policy/explain.ts";
-import { called } from "../policy/finding.ts";
-import type { TrustedSigner } from "../policy/policy.ts";
-import { decidedBy } from "../policy/policy-test.ts";
-import { reject } from "../rejection.ts";
-import { atcrName } from "../verify/atcr-name.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import { policySource } from "./policy-source.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { jsonText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import { isHandle } from "../../../core/atproto/handle.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import { formatReference, type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
+import type { TrustedSigner } from "../../../core/policy/policy.ts";
+import { decidedBy } from "../../../core/policy-tools/expectations.ts";
+import { type Explanation, explain, type Required } from "../../../core/policy-tools/explain.ts";
+import { called } from "../../../core/policy-tools/policy-finding.ts";
+import { reject } from "../../../core/rejection.ts";
+import { atcrName } from "../../../core/verify/atcr-name.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { policySource } from "../../../io/settings/policy-source.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
 

@@ -1,10 +1,10 @@
-import { reject } from "../rejection.ts";
-import { selftest } from "../selftest/selftest.ts";
-import { VECTORS } from "../selftest/vectors.ts";
-import { BUILD } from "../version.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText } from "./report.ts";
+import { reject } from "../../../core/rejection.ts";
+import { BUILD } from "../../../core/version.ts";
+import { selftest } from "../../../verifier/selftest/selftest.ts";
+import { VECTORS } from "../../../verifier/selftest/vectors.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 const OPTIONS = { output: "value" } as const;
 /** Milliseconds: it takes a fraction of that, on the slowest of machines. */

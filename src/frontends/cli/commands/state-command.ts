@@ -1,15 +1,15 @@
-import { type Did, isDid, tidTime } from "../atproto/syntax.ts";
-import type { Config } from "../config/config.ts";
-import { whyDenied } from "../disk/access.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import { reject } from "../rejection.ts";
-import { EvidenceCache } from "../state/evidence-cache.ts";
-import { type Remembered, SignerStore } from "../state/signer-store.ts";
-import { PROGRAM } from "../version.ts";
-import { readCommandLine, readOutput } from "./command-line.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText } from "./report.ts";
-import { loadConfig } from "./settings.ts";
+import { type Did, isDid, tidTime } from "../../../core/atproto/syntax.ts";
+import type { Config } from "../../../core/config/config.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import { reject } from "../../../core/rejection.ts";
+import { PROGRAM } from "../../../core/version.ts";
+import { whyDenied } from "../../../io/fs/access.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
+import { type Remembered, SignerStore } from "../../../io/store/signer-store.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
+import { readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 /** What it means, for whoever has just done it. */
 const FORGOTTEN = `forgotten, with the evidence that was kept of it.

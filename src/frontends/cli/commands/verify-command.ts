@@ -1,21 +1,21 @@
 import { accessSync, constants, createReadStream, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { Verifier } from "../decide/verifier.ts";
-import { oncePerPath } from "../disk/local-file.ts";
-import { replaceFile } from "../disk/replace-file.ts";
-import { printable } from "../encoding/printable.ts";
-import { parseDateTime } from "../encoding/time.ts";
-import { type ImageReference, normaliseReference } from "../oci/reference.ts";
-import { Rejection, reject } from "../rejection.ts";
-import { type Bundle, readBundle, writeBundle } from "../verify/bundle.ts";
-import type { Subject } from "../verify/evidence.ts";
-import { exitCode } from "./answer.ts";
-import { type CommandLine, readCommandLine, readOutput } from "./command-line.ts";
-import { INTERNAL, type ProcessEdge } from "./process-edge.ts";
-import { sessionOf } from "./process-session.ts";
-import { readAtMost } from "./read-at-most.ts";
-import { jsonReport } from "./report.ts";
-import { loadConfig, loadPolicy, loadPolicyFiles } from "./settings.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { parseDateTime } from "../../../core/encoding/time.ts";
+import { type Bundle, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import type { Subject } from "../../../core/evidence/evidence.ts";
+import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
+import { oncePerPath } from "../../../io/fs/local-file.ts";
+import { readAtMost } from "../../../io/fs/read-at-most.ts";
+import { replaceFile } from "../../../io/fs/replace-file.ts";
+import { loadConfig, loadPolicy, loadPolicyFiles } from "../../../io/settings/load-settings.ts";
+import { Verifier } from "../../../verifier/service/verifier.ts";
+import { exitCode } from "../../process/exit-status.ts";
+import { INTERNAL, type ProcessEdge } from "../../process/process-lifecycle.ts";
+import { sessionOf } from "../../process/process-session.ts";
+import { jsonReport } from "../../process/report.ts";
+import { type CommandLine, readCommandLine, readOutput } from "../terminal/command-line.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
 const MAX_BUNDLE = 256 * 1024 * 1024;

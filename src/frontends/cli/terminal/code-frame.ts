@@ -1,5 +1,5 @@
-import { printable } from "../encoding/printable.ts";
-import type { Place } from "../rejection.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import type { Place } from "../../../core/rejection.ts";
 
 /** Most characters of the file's line that are shown; of a longer one, those around the place. */
 const MAX_SHOWN = 120;

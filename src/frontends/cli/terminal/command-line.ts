@@ -1,4 +1,4 @@
-import { reject } from "../rejection.ts";
+import { reject } from "../../../core/rejection.ts";
 
 /** Options that a command knows: with a value, or without. */
 export type Options = Readonly<Record<string, "value" | "flag">>;

@@ -1,13 +1,13 @@
-import { claimedHandle } from "../atproto/handle.ts";
-import type { Identity, IdentityProof } from "../atproto/identity.ts";
-import type { PlcHistoryEntry } from "../atproto/plc-log.ts";
-import type { PlcState } from "../atproto/plc-operation.ts";
-import { didWebHost, isPlc, tidTime } from "../atproto/syntax.ts";
-import { formatDateTime } from "../encoding/time.ts";
-import { Rejection, type RejectionCode } from "../rejection.ts";
-import type { Fetched, OwnerAnswer } from "../verify/evidence.ts";
-import type { SignerMemory } from "../verify/memory.ts";
-import { detailLine, jsonText } from "./report.ts";
+import { claimedHandle } from "../../../core/atproto/handle.ts";
+import type { Identity, IdentityProof } from "../../../core/atproto/identity.ts";
+import type { PlcHistoryEntry } from "../../../core/atproto/plc-log.ts";
+import type { PlcState } from "../../../core/atproto/plc-operation.ts";
+import { didWebHost, isPlc, tidTime } from "../../../core/atproto/syntax.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import type { Fetched, OwnerAnswer } from "../../../core/evidence/evidence.ts";
+import { Rejection, type RejectionCode } from "../../../core/rejection.ts";
+import type { SignerMemory } from "../../../core/verify/signer-history.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
 
 /** Where a handle leads, or why that is not known. */
 export type HandleFound = OwnerAnswer | { readonly handle: string; readonly missing: string };

@@ -1,8 +1,8 @@
-import type { CheckResult } from "../doctor/check.ts";
-import { reject } from "../rejection.ts";
+import { reject } from "../../../core/rejection.ts";
+import type { CheckResult } from "../../../doctor/check.ts";
+import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import { detailLine, jsonText } from "../../process/report.ts";
 import { readOutput } from "./command-line.ts";
-import type { ProcessEdge } from "./process-edge.ts";
-import { detailLine, jsonText } from "./report.ts";
 
 /** Options of enable and disable. */
 export const LINK_OPTIONS = {

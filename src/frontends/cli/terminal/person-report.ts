@@ -1,7 +1,7 @@
-import { printable } from "../encoding/printable.ts";
-import type { Answer } from "../verify/answer.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import type { Answer } from "../../../core/verify/answer.ts";
+import { jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
 import { codeFrame } from "./code-frame.ts";
-import { jsonText, reasonOf, reportedPlace, textReport } from "./report.ts";
 
 /**
  * How a command says to people or machines what ended it. At `verify`'s door the form for machines is that

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { readCommit } from "../../../src/atproto/commit.ts";
-import { toHex } from "../../../src/encoding/bytes.ts";
-import { cidOf } from "../../../src/encoding/cid.ts";
-import { cidOfBytes, encodeBlock, linkTo } from "../../support/forged-proof.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { without } from "../../support/without.ts";
+import { readCommit } from "../../../../src/core/atproto/commit.ts";
+import { toHex } from "../../../../src/core/encoding/bytes.ts";
+import { cidOf } from "../../../../src/core/encoding/cid.ts";
+import { cidOfBytes, encodeBlock, linkTo } from "../../../support/forged-proof.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { without } from "../../../support/without.ts";
 
 const data = await cidOfBytes(Uint8Array.of(1));
 const raw = linkTo(cidOf("raw", Uint8Array.of(1)).bytes);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { readDidDocument, readHandles } from "../../../src/atproto/did-document.ts";
-import { parseDidKey } from "../../../src/atproto/key.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { type DocumentForm, didDocument, verificationMethod } from "../../support/did-document.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { type Curve, signingKey } from "../../support/signing-key.ts";
+import { readDidDocument, readHandles } from "../../../../src/core/atproto/did-document.ts";
+import { parseDidKey } from "../../../../src/core/atproto/key.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { type DocumentForm, didDocument, verificationMethod } from "../../../support/did-document.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { type Curve, signingKey } from "../../../support/signing-key.ts";
 
 const DID = "did:web:alice.example";
 const PDS = "https://pds.example";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Handle, isHandle, isReserved, normaliseHandle } from "../../../src/atproto/handle.ts";
+import { type Handle, isHandle, isReserved, normaliseHandle } from "../../../../src/core/atproto/handle.ts";
 
 const label = (length: number): string => "a".repeat(length);
 const LONGEST = `${label(63)}.${label(63)}.${label(63)}.${label(61)}`;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { isDid } from "../../../src/atproto/syntax.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { didDocument } from "../../support/did-document.ts";
-import { proveIdentity } from "../../support/identity.ts";
-import { PlcLog } from "../../support/plc-operations.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { signingKey } from "../../support/signing-key.ts";
+import { isDid } from "../../../../src/core/atproto/syntax.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { didDocument } from "../../../support/did-document.ts";
+import { proveIdentity } from "../../../support/identity.ts";
+import { PlcLog } from "../../../support/plc-operations.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 const key = signingKey("k256", "identity");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { parseDidKey, parseLegacyKey, parseMultikey, verifySignature } from "../../../src/atproto/key.ts";
-import { concatBytes, toBase58btc, toUtf8 } from "../../../src/encoding/bytes.ts";
-import { type Curve, signingKey } from "../../support/signing-key.ts";
+import { parseDidKey, parseLegacyKey, parseMultikey, verifySignature } from "../../../../src/core/atproto/key.ts";
+import { concatBytes, toBase58btc, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { type Curve, signingKey } from "../../../support/signing-key.ts";
 
 const CURVES: readonly Curve[] = ["k256", "p256"];
 const MULTICODEC = { k256: Uint8Array.of(0xe7, 0x01), p256: Uint8Array.of(0x80, 0x24) };

@@ -1,16 +1,16 @@
 import { MemoryBlockstore, MST } from "@atproto/repo";
 import { describe, expect, it } from "vitest";
-import { parseDidKey } from "../../../src/atproto/key.ts";
-import { findInTree, keyHeight } from "../../../src/atproto/mst.ts";
-import { proveRecord } from "../../../src/atproto/record-proof.ts";
-import { equalBytes, toUtf8 } from "../../../src/encoding/bytes.ts";
-import { Cid, cidOf } from "../../../src/encoding/cid.ts";
-import { encodeBlock, type LexObject, linkTo } from "../../support/forged-proof.ts";
-import { ForgedTree, heightOf, keyOfHeight, type TreeEntry } from "../../support/merkle-tree.ts";
-import { codeOf } from "../../support/rejection.ts";
-import type { Cid as RefCid } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { without } from "../../support/without.ts";
+import { parseDidKey } from "../../../../src/core/atproto/key.ts";
+import { findInTree, keyHeight } from "../../../../src/core/atproto/mst.ts";
+import { proveRecord } from "../../../../src/core/atproto/record-proof.ts";
+import { equalBytes, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { Cid, cidOf } from "../../../../src/core/encoding/cid.ts";
+import { encodeBlock, type LexObject, linkTo } from "../../../support/forged-proof.ts";
+import { ForgedTree, heightOf, keyOfHeight, type TreeEntry } from "../../../support/merkle-tree.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import type { Cid as RefCid } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { without } from "../../../support/without.ts";
 
 const MALFORMED = "mst.malformed";
 const INCOMPLETE = "mst.incomplete_proof";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parsePdsEndpoint } from "../../../src/atproto/pds.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { parsePdsEndpoint } from "../../../../src/core/atproto/pds.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 describe("a PDS endpoint", () => {
   it.each([

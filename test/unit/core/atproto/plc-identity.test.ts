@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { readIdentity } from "../../../src/atproto/identity.ts";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { Rejection } from "../../../src/rejection.ts";
-import { proveIdentity } from "../../support/identity.ts";
-import { PlcLog } from "../../support/plc-operations.ts";
-import { signingKey } from "../../support/signing-key.ts";
+import { readIdentity } from "../../../../src/core/atproto/identity.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
+import { proveIdentity } from "../../../support/identity.ts";
+import { PlcLog } from "../../../support/plc-operations.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 const HOUR = 60 * 60 * 1000;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Identity } from "../../../src/atproto/identity.ts";
-import { parseDidKey } from "../../../src/atproto/key.ts";
-import { type Did, isDid } from "../../../src/atproto/syntax.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import type { RejectionCode } from "../../../src/rejection.ts";
-import { proveIdentity } from "../../support/identity.ts";
+import type { Identity } from "../../../../src/core/atproto/identity.ts";
+import { parseDidKey } from "../../../../src/core/atproto/key.ts";
+import { type Did, isDid } from "../../../../src/core/atproto/syntax.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import type { RejectionCode } from "../../../../src/core/rejection.ts";
+import { proveIdentity } from "../../../support/identity.ts";
 import {
   type AppendOptions,
   type AuditEntry,
@@ -20,10 +20,10 @@ import {
   type SignatureForm,
   type SignedOperation,
   signOperation,
-} from "../../support/plc-operations.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { type SigningKey, signingKey } from "../../support/signing-key.ts";
-import { without } from "../../support/without.ts";
+} from "../../../support/plc-operations.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { type SigningKey, signingKey } from "../../../support/signing-key.ts";
+import { without } from "../../../support/without.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 const HOUR = 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readPlcOperation } from "../../../src/atproto/plc-operation.ts";
-import { toHex } from "../../../src/encoding/bytes.ts";
+import { readPlcOperation } from "../../../../src/core/atproto/plc-operation.ts";
+import { toHex } from "../../../../src/core/encoding/bytes.ts";
 import {
   encodeOperation,
   legacyCreate,
@@ -10,9 +10,9 @@ import {
   plcTombstone,
   type SignatureForm,
   signOperation,
-} from "../../support/plc-operations.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { signingKey } from "../../support/signing-key.ts";
+} from "../../../support/plc-operations.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 
 const rotation = signingKey("p256", "rotation");
 const key = signingKey("k256", "signing");

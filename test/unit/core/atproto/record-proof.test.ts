@@ -1,10 +1,10 @@
 import { verifyProofs, verifyRecords } from "@atproto/repo";
 import { describe, expect, it } from "vitest";
-import type { Identity } from "../../../src/atproto/identity.ts";
-import { parseDidKey } from "../../../src/atproto/key.ts";
-import { proveRecord } from "../../../src/atproto/record-proof.ts";
-import { cidOf } from "../../../src/encoding/cid.ts";
-import { type DagCbor, encodeDagCbor } from "../../../src/encoding/dag-cbor.ts";
+import type { Identity } from "../../../../src/core/atproto/identity.ts";
+import { parseDidKey } from "../../../../src/core/atproto/key.ts";
+import { proveRecord } from "../../../../src/core/atproto/record-proof.ts";
+import { cidOf } from "../../../../src/core/encoding/cid.ts";
+import { type DagCbor, encodeDagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
 import {
   type Block,
   type CommitForgery,
@@ -14,12 +14,12 @@ import {
   type LexObject,
   linkTo,
   readProof,
-} from "../../support/forged-proof.ts";
-import { ForgedTree } from "../../support/merkle-tree.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { MANIFEST_COLLECTION, manifestRecord, SignedRepo } from "../../support/signed-repo.ts";
-import { type Curve, type SigningKey, signingKey } from "../../support/signing-key.ts";
-import { without } from "../../support/without.ts";
+} from "../../../support/forged-proof.ts";
+import { ForgedTree } from "../../../support/merkle-tree.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { MANIFEST_COLLECTION, manifestRecord, SignedRepo } from "../../../support/signed-repo.ts";
+import { type Curve, type SigningKey, signingKey } from "../../../support/signing-key.ts";
+import { without } from "../../../support/without.ts";
 
 const DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const AT = Date.UTC(2025, 0, 1);

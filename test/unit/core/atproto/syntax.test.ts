@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { didWebHost, isDid, isPlc, isTid, tidTime } from "../../../src/atproto/syntax.ts";
-import { tid } from "../../support/signed-repo.ts";
+import { didWebHost, isDid, isPlc, isTid, tidTime } from "../../../../src/core/atproto/syntax.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const LONGEST_LABEL = "a".repeat(63);
 const LONGEST_HOST = `${`${LONGEST_LABEL}.`.repeat(3)}${"a".repeat(61)}`; // 253 characters

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseNetworkEntry } from "../../../src/config/network-allow.ts";
+import { parseNetworkEntry } from "../../../../src/core/config/network-allow.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 

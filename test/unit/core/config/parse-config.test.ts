@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
-import { parseConfig } from "../../../src/config/parse.ts";
-import { Rejection } from "../../../src/rejection.ts";
+import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
+import { parseConfig } from "../../../../src/core/config/parse-config.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
 
 function rejectionOf(text: string): Rejection {
   try {

@@ -12,7 +12,7 @@ import {
   toBase64,
   toHex,
   toUtf8,
-} from "../../../src/encoding/bytes.ts";
+} from "../../../../src/core/encoding/bytes.ts";
 
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, i) => i);
 

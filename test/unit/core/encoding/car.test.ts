@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { concatBytes, fromHex, toUtf8 } from "../../../src/encoding/bytes.ts";
-import { readCar } from "../../../src/encoding/car.ts";
-import { Cid, cidOf } from "../../../src/encoding/cid.ts";
-import { type DagCbor, encodeDagCbor } from "../../../src/encoding/dag-cbor.ts";
-import { type Block, carFile, encodeBlock, rawCar, varint } from "../../support/forged-proof.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { concatBytes, fromHex, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { readCar } from "../../../../src/core/encoding/car.ts";
+import { Cid, cidOf } from "../../../../src/core/encoding/cid.ts";
+import { type DagCbor, encodeDagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
+import { type Block, carFile, encodeBlock, rawCar, varint } from "../../../support/forged-proof.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const one: Block = block(toUtf8("one"), "raw");
 const two: Block = block(encodeDagCbor(new Map([["two", 2]])), "dag-cbor");

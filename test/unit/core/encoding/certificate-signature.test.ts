@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { isSha1, signatureAlgorithm } from "../../../src/encoding/certificate-signature.ts";
-import { CertificateAuthority } from "../../support/certificates.ts";
+import { isSha1, signatureAlgorithm } from "../../../../src/core/encoding/certificate-signature.ts";
+import { CertificateAuthority } from "../../../support/certificates.ts";
 
 const KINDS = [
   ["P-256", "sha256", "1.2.840.10045.4.3.2"],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { fromHex, toUtf8 } from "../../../src/encoding/bytes.ts";
-import { CID_LENGTH, Cid, cidOf, toBase32 } from "../../../src/encoding/cid.ts";
-import { sha256 } from "../../../src/encoding/sha256.ts";
-import { encodeBlock } from "../../support/forged-proof.ts";
+import { fromHex, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { CID_LENGTH, Cid, cidOf, toBase32 } from "../../../../src/core/encoding/cid.ts";
+import { sha256 } from "../../../../src/core/encoding/sha256.ts";
+import { encodeBlock } from "../../../support/forged-proof.ts";
 
 const HASH = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // SHA-256 of "abc", FIPS 180-2
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { fromHex, toHex } from "../../../src/encoding/bytes.ts";
-import { Cid } from "../../../src/encoding/cid.ts";
-import { type DagCbor, decodeDagCbor, encodeDagCbor, isDagCborMap } from "../../../src/encoding/dag-cbor.ts";
-import { encodeBlock } from "../../support/forged-proof.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { fromHex, toHex } from "../../../../src/core/encoding/bytes.ts";
+import { Cid } from "../../../../src/core/encoding/cid.ts";
+import { type DagCbor, decodeDagCbor, encodeDagCbor, isDagCborMap } from "../../../../src/core/encoding/dag-cbor.ts";
+import { encodeBlock } from "../../../support/forged-proof.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const decode = (bytes: Uint8Array) => decodeDagCbor(bytes, "record.malformed", "the test");
 const CID_HEX = `01711220${"ab".repeat(32)}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DURATION, LONGEST_DURATION, parseDuration } from "../../../src/encoding/duration.ts";
+import { DURATION, LONGEST_DURATION, parseDuration } from "../../../../src/core/encoding/duration.ts";
 
 describe("parseDuration", () => {
   it.each([

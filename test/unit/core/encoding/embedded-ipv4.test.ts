@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { embeddedIpv4 } from "../../../src/encoding/embedded-ipv4.ts";
-import { formatIp, parseIp } from "../../../src/encoding/ip-address.ts";
+import { embeddedIpv4 } from "../../../../src/core/encoding/embedded-ipv4.ts";
+import { formatIp, parseIp } from "../../../../src/core/encoding/ip-address.ts";
 
 const ip = (text: string): Uint8Array => {
   const address = parseIp(text);

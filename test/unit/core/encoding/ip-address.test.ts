@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { cidrContains, formatIp, parseCanonicalIp, parseCidr, parseIp } from "../../../src/encoding/ip-address.ts";
+import {
+  cidrContains,
+  formatIp,
+  parseCanonicalIp,
+  parseCidr,
+  parseIp,
+} from "../../../../src/core/encoding/ip-address.ts";
 
 const ip = (text: string): Uint8Array => {
   const address = parseIp(text);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { field, isJsonObject, parseJson } from "../../../src/encoding/json.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { field, isJsonObject, parseJson } from "../../../../src/core/encoding/json.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const parse = (bytes: Uint8Array) => parseJson(bytes, "bundle.malformed", "the test");
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findCertificates, lineAt } from "../../../src/encoding/pem.ts";
+import { findCertificates, lineAt } from "../../../../src/core/encoding/pem.ts";
 
 const BEGIN = "-----BEGIN CERTIFICATE-----";
 const END = "-----END CERTIFICATE-----";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { percentDecoded } from "../../../src/encoding/percent.ts";
+import { percentDecoded } from "../../../../src/core/encoding/percent.ts";
 
 it.each([
   ["nothing", "nothing"],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { seal, unseal } from "../../../src/encoding/sealed.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { seal, unseal } from "../../../../src/core/encoding/sealed.ts";
 
 describe("a sealed text", () => {
   it.each(["", "{}", "a text with ü and \u0000"])("is read as it was written: %j", (text) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseDateTime } from "../../../src/encoding/time.ts";
+import { parseDateTime } from "../../../../src/core/encoding/time.ts";
 
 describe("parseDateTime", () => {
   it.each([

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { problemOf } from "../../../src/encoding/written-text.ts";
-import { YamlFile } from "../../../src/encoding/yaml.ts";
-import { rejectionOf } from "../../support/rejection.ts";
+import { problemOf } from "../../../../src/core/encoding/written-text.ts";
+import { YamlFile } from "../../../../src/core/encoding/yaml.ts";
+import { rejectionOf } from "../../../support/rejection.ts";
 
 const at = (text: string) => rejectionOf(() => new YamlFile(text, "f.yaml", "policy.invalid"));
 const character = (code: number) => String.fromCodePoint(code);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { YamlFile } from "../../../src/encoding/yaml.ts";
-import { Rejection } from "../../../src/rejection.ts";
+import { YamlFile } from "../../../../src/core/encoding/yaml.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
 
 const read = (text: string): YamlFile => new YamlFile(text, "f.yaml", "config.invalid");
 

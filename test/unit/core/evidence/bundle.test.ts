@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { REJECTION_CODES, REJECTIONS } from "../../../src/rejection.ts";
-import { type Bundle, readBundle, writeBundle } from "../../../src/verify/bundle.ts";
-import { DIGEST, didNamed, fetched, gap, json, pointer } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { type Bundle, readBundle, writeBundle } from "../../../../src/core/evidence/bundle.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../../../src/core/rejection.ts";
+import { DIGEST, didNamed, fetched, gap, json, pointer } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const A = didNamed("a");
 const LATE = { ...gap("net.deadline", A), answered: true } as const;

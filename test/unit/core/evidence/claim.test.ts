@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { fromHex } from "../../../src/encoding/bytes.ts";
-import { Cid, cidOf } from "../../../src/encoding/cid.ts";
-import type { DagCbor } from "../../../src/encoding/dag-cbor.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import { readClaim, recordAddress, recordPath } from "../../../src/verify/claim.ts";
-import { DIGEST, digestOf, MANIFEST, recordOf, SIGNED } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { fromHex } from "../../../../src/core/encoding/bytes.ts";
+import { Cid, cidOf } from "../../../../src/core/encoding/cid.ts";
+import type { DagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
+import { readClaim, recordAddress, recordPath } from "../../../../src/core/evidence/claim.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import { DIGEST, digestOf, MANIFEST, recordOf, SIGNED } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const HEX = digestHex(DIGEST);
 

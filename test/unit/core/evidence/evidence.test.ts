@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { REJECTION_CODES, REJECTIONS } from "../../../src/rejection.ts";
-import { isUnanswered } from "../../../src/verify/evidence.ts";
-import { gap } from "../../support/evidence.ts";
+import { isUnanswered } from "../../../../src/core/evidence/evidence.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../../../src/core/rejection.ts";
+import { gap } from "../../../support/evidence.ts";
 
 const UNANSWERED = [
   "registry.unreachable",

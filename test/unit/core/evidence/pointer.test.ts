@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { recordPath } from "../../../src/verify/claim.ts";
-import { pointerFromAnnotations, pointerFromPayload } from "../../../src/verify/pointer.ts";
-import { DIGEST, didNamed, digestOf, json } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { recordPath } from "../../../../src/core/evidence/claim.ts";
+import { pointerFromAnnotations, pointerFromPayload } from "../../../../src/core/evidence/pointer.ts";
+import { DIGEST, didNamed, digestOf, json } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const DID = didNamed("a");
 const URL = "https://registry.example/v2/team/app/manifests/x";

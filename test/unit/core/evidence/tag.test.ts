@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { DagCbor } from "../../../src/encoding/dag-cbor.ts";
-import { namedDigest, readTag, tagRecordAddress, tagRecordPath } from "../../../src/verify/tag.ts";
-import { DIGEST, didNamed, digestOf, tagRecordOf } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import type { DagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
+import { namedDigest, readTag, tagRecordAddress, tagRecordPath } from "../../../../src/core/evidence/tag.ts";
+import { DIGEST, didNamed, digestOf, tagRecordOf } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const A = didNamed("a");
 const HEX = DIGEST.slice("sha256:".length);

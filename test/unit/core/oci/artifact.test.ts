@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { checkContent, readArtifact } from "../../../src/oci/artifact.ts";
-import { readDescriptor } from "../../../src/oci/descriptor.ts";
-import { SIGNATURE_TYPE } from "../../../src/oci/referrers.ts";
-import { DIGEST, digestOf, json } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { checkContent, readArtifact } from "../../../../src/core/oci/artifact.ts";
+import { readDescriptor } from "../../../../src/core/oci/descriptor.ts";
+import { SIGNATURE_TYPE } from "../../../../src/core/oci/referrers.ts";
+import { DIGEST, digestOf, json } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const EMPTY = "application/vnd.oci.empty.v1+json";
 const PAYLOAD = { mediaType: "application/json", digest: digestOf("payload"), size: 7 };

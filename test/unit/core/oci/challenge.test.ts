@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readChallenges } from "../../../src/oci/challenge.ts";
+import { readChallenges } from "../../../../src/core/oci/challenge.ts";
 
 const read = (header: string | undefined) =>
   readChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readDescriptor } from "../../../src/oci/descriptor.ts";
-import { DIGEST } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { readDescriptor } from "../../../../src/core/oci/descriptor.ts";
+import { DIGEST } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const VALID = { digest: DIGEST, size: 10, mediaType: "a/b", artifactType: "c/d", annotations: { x: "y" } };
 const read = (value: unknown) => readDescriptor(value, "registry.bad_response", "it");

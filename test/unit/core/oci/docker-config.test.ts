@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { entryFor, readHelperAnswer } from "../../../src/oci/docker-config.ts";
+import { entryFor, readHelperAnswer } from "../../../../src/core/oci/docker-config.ts";
 
 const auth = (text: string) => Buffer.from(text).toString("base64");
 const password = (username: string, secret: string) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { errorWords } from "../../../src/oci/error-body.ts";
-import { json } from "../../support/evidence.ts";
+import { errorWords } from "../../../../src/core/oci/error-body.ts";
+import { json } from "../../../support/evidence.ts";
 
 describe("errorWords", () => {
   it.each([

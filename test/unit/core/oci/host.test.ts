@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHostPort, parseRegistryHost } from "../../../src/oci/host.ts";
+import { parseHostPort, parseRegistryHost } from "../../../../src/core/oci/host.ts";
 
 // What is refused is shown by the names in reference.test.ts.
 describe("parseHostPort", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hostFolders, type RegistryHost, readHostsToml } from "../../../src/oci/hosts-toml.ts";
+import { hostFolders, type RegistryHost, readHostsToml } from "../../../../src/core/oci/hosts-toml.ts";
 
 const read = (text: string) => readHostsToml(text, "/certs.d/a.example");
 const hosts = (text: string): readonly RegistryHost[] => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { formatReference, normaliseReference, parseReference } from "../../../src/oci/reference.ts";
-import { Rejection } from "../../../src/rejection.ts";
+import { formatReference, normaliseReference, parseReference } from "../../../../src/core/oci/reference.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
 
 const HEX = "0123456789abcdef".repeat(4);
 const DIGEST = `sha256:${HEX}`;

@@ -8,9 +8,9 @@ import {
   referrersPath,
   SIGNATURE_TYPE,
   saysSomething,
-} from "../../../src/oci/referrers.ts";
-import { DIGEST, digestOf, json } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+} from "../../../../src/core/oci/referrers.ts";
+import { DIGEST, digestOf, json } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const EMPTY = "application/vnd.oci.empty.v1+json";
 const descriptor = (content: string, artifactType?: unknown) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { coversScope } from "../../../src/policy/coverage.ts";
-import { parseScope, type Scope } from "../../../src/policy/scope.ts";
+import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
+import { coversScope } from "../../../../src/core/policy-tools/coverage.ts";
 
 function scope(text: string): Scope {
   const parsed = parseScope(text);

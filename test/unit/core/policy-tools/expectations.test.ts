@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { explain } from "../../../src/policy/explain.ts";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import { decidedBy, failuresOf, readPolicyTest } from "../../../src/policy/policy-test.ts";
-import { codeOf } from "../../support/rejection.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { decidedBy, failuresOf, readPolicyTest } from "../../../../src/core/policy-tools/expectations.ts";
+import { explain } from "../../../../src/core/policy-tools/explain.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur" as Did;
@@ -81,7 +81,7 @@ describe("failuresOf", () => {
 });
 
 describe("config-examples/policy-test.yaml", () => {
-  const folder = new URL("../../../config-examples/", import.meta.url);
+  const folder = new URL("../../../../config-examples/", import.meta.url);
   const test = read(readFileSync(new URL("policy-test.yaml", folder), "utf8"));
   const policy = parsePolicy(readFileSync(new URL(test.policy ?? "", folder), "utf8"), "policy.yaml");
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { normaliseReference } from "../../../src/oci/reference.ts";
-import { explain, trustedBy } from "../../../src/policy/explain.ts";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import { select } from "../../../src/policy/select.ts";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import { normaliseReference } from "../../../../src/core/oci/reference.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { select } from "../../../../src/core/policy/select.ts";
+import { explain, trustedBy } from "../../../../src/core/policy-tools/explain.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";

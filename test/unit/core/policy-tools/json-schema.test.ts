@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
-import { YamlFile } from "../../../src/encoding/yaml.ts";
-import { policyJsonSchema } from "../../../src/policy/json-schema.ts";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { YamlFile } from "../../../../src/core/encoding/yaml.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { policyJsonSchema } from "../../../../src/core/policy-tools/json-schema.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
+const ROOT = join(import.meta.dirname, "../../../..");
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const HEX = "0123456789abcdef".repeat(4);
 
@@ -170,11 +170,12 @@ describe("policyJsonSchema", () => {
   });
 
   it("is not read by whoever answers containerd", () => {
-    const read = [join(ROOT, "src/cli/containerd.ts"), join(ROOT, "src/cli/settings.ts")].flatMap((file) => [
-      ...importsOf(file),
-    ]);
-    expect(read).toContain(join(ROOT, "src/policy/parse.ts"));
-    expect(read).not.toContain(join(ROOT, "src/policy/json-schema.ts"));
+    const read = [
+      join(ROOT, "src/frontends/containerd/entry-point.ts"),
+      join(ROOT, "src/io/settings/load-settings.ts"),
+    ].flatMap((file) => [...importsOf(file)]);
+    expect(read).toContain(join(ROOT, "src/core/policy/parse-policy.ts"));
+    expect(read).not.toContain(join(ROOT, "src/core/policy-tools/json-schema.ts"));
   });
 });
 

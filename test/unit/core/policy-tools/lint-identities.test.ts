@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Identity } from "../../../src/atproto/identity.ts";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import type { PolicyFinding } from "../../../src/policy/finding.ts";
-import { type KnownIdentity, lintIdentities } from "../../../src/policy/lint-identities.ts";
-import { readPolicy } from "../../../src/policy/parse.ts";
+import type { Identity } from "../../../../src/core/atproto/identity.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { readPolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { type KnownIdentity, lintIdentities } from "../../../../src/core/policy-tools/lint-identities.ts";
+import type { PolicyFinding } from "../../../../src/core/policy-tools/policy-finding.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur" as Did;

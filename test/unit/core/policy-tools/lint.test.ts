@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { parseReference } from "../../../src/oci/reference.ts";
-import type { PolicyFinding } from "../../../src/policy/finding.ts";
-import { findingsInOrder, lintPolicy } from "../../../src/policy/lint.ts";
-import { readPolicy } from "../../../src/policy/parse.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { readPolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { findingsInOrder, lintPolicy } from "../../../../src/core/policy-tools/lint.ts";
+import type { PolicyFinding } from "../../../../src/core/policy-tools/policy-finding.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toTypedJson } from "../../../src/encoding/typed-json.ts";
-import { lintPolicy } from "../../../src/policy/lint.ts";
-import { parsePolicy, readPolicy } from "../../../src/policy/parse.ts";
-import { signersOf } from "../../../src/policy/signer-refs.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { toTypedJson } from "../../../../src/core/encoding/typed-json.ts";
+import { parsePolicy, readPolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { signersOf } from "../../../../src/core/policy/signer-refs.ts";
+import { lintPolicy } from "../../../../src/core/policy-tools/lint.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 // Apart from the other tests: each takes as long as all of those together.
 

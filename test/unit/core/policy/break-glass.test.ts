@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { isCovered, whyNotInForce } from "../../../src/policy/break-glass.ts";
-import { readBreakGlass } from "../../../src/policy/parse-break-glass.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { isCovered, whyNotInForce } from "../../../../src/core/policy/break-glass.ts";
+import { readBreakGlass } from "../../../../src/core/policy/parse-break-glass.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const HOUR = 3_600_000;
 const UNTIL = "2026-01-31T12:00:00Z";

@@ -1,16 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
-import { parseConfig } from "../../../src/config/parse.ts";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { whyNotInForce } from "../../../src/policy/break-glass.ts";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import { readBreakGlass } from "../../../src/policy/parse-break-glass.ts";
-import type { TrustPolicy } from "../../../src/policy/policy.ts";
-import { select } from "../../../src/policy/select.ts";
+import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
+import { parseConfig } from "../../../../src/core/config/parse-config.ts";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { whyNotInForce } from "../../../../src/core/policy/break-glass.ts";
+import { readBreakGlass } from "../../../../src/core/policy/parse-break-glass.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
+import { select } from "../../../../src/core/policy/select.ts";
 
-const FOLDER = new URL("../../../config-examples/", import.meta.url);
+const FOLDER = new URL("../../../../config-examples/", import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, FOLDER), "utf8");
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";

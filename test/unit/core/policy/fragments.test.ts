@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { parsePolicy, readPolicy } from "../../../src/policy/parse.ts";
-import { signersOf } from "../../../src/policy/signer-refs.ts";
-import { type Place, Rejection } from "../../../src/rejection.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { parsePolicy, readPolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { signersOf } from "../../../../src/core/policy/signer-refs.ts";
+import { type Place, Rejection } from "../../../../src/core/rejection.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur" as Did;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { demandsOwner } from "../../../src/policy/owner.ts";
-import { rule } from "../../support/evidence.ts";
+import { demandsOwner } from "../../../../src/core/policy/owner.ts";
+import { rule } from "../../../support/evidence.ts";
 
 describe("demandsOwner", () => {
   it.each([

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import type { TrustPolicy } from "../../../src/policy/policy.ts";
-import { signersOf } from "../../../src/policy/signer-refs.ts";
-import { Rejection } from "../../../src/rejection.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
+import { signersOf } from "../../../../src/core/policy/signer-refs.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hasWildcardHost, matchesScope, parseScope, type Scope } from "../../../src/policy/scope.ts";
+import { hasWildcardHost, matchesScope, parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
 
 function scope(text: string): Scope {
   const parsed = parseScope(text);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { parsePolicy } from "../../../src/policy/parse.ts";
-import { type Selection, select } from "../../../src/policy/select.ts";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { type Selection, select } from "../../../../src/core/policy/select.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const digest = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest;

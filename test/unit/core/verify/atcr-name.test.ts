@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { atcrName } from "../../../src/verify/atcr-name.ts";
+import { atcrName } from "../../../../src/core/verify/atcr-name.ts";
 
 const HOSTS = ["atcr.io", "localhost:5000"];
 

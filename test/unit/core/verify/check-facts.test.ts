@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
-import { checkFacts } from "../../../src/verify/check-facts.ts";
-import type { Claim } from "../../../src/verify/claim.ts";
-import type { Subject } from "../../../src/verify/evidence.ts";
-import { type Memory, NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import type { SignatureFacts } from "../../../src/verify/verdict.ts";
+import type { Claim } from "../../../../src/core/evidence/claim.ts";
+import type { Subject } from "../../../../src/core/evidence/evidence.ts";
+import type { Requirement, TrustedSigner } from "../../../../src/core/policy/policy.ts";
+import { checkFacts } from "../../../../src/core/verify/check-facts.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import { type Memory, NOTHING_REMEMBERED } from "../../../../src/core/verify/signer-history.ts";
+import type { SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
   claim,
   didNamed,
@@ -18,8 +18,8 @@ import {
   SIGNED,
   subject,
   trusted,
-} from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+} from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const DID = didNamed("a");
 const MINUTE = 60_000;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Did, Tid } from "../../../src/atproto/syntax.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import { checkName } from "../../../src/verify/check-name.ts";
-import type { Gap, OwnerAnswer, Subject } from "../../../src/verify/evidence.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import type { SignatureFacts, TagFacts } from "../../../src/verify/verdict.ts";
-import { claim, DIGEST, didNamed, facts, gap, NOW, rule, subject, trusted } from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
+import type { Did, Tid } from "../../../../src/core/atproto/syntax.ts";
+import type { Gap, OwnerAnswer, Subject } from "../../../../src/core/evidence/evidence.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { checkName } from "../../../../src/core/verify/check-name.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import type { SignatureFacts, TagFacts } from "../../../../src/core/verify/verdict.ts";
+import { claim, DIGEST, didNamed, facts, gap, NOW, rule, subject, trusted } from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const [DID, OTHER] = [didNamed("a"), didNamed("b")];
 const REV = "3aaaaaaaaaaaa" as Tid;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { isTid } from "../../../src/atproto/syntax.ts";
-import { distinctSignatures } from "../../../src/verify/distinct.ts";
-import type { SignatureFacts } from "../../../src/verify/verdict.ts";
-import { didNamed, facts } from "../../support/evidence.ts";
+import { isTid } from "../../../../src/core/atproto/syntax.ts";
+import { distinctSignatures } from "../../../../src/core/verify/distinct.ts";
+import type { SignatureFacts } from "../../../../src/core/verify/verdict.ts";
+import { didNamed, facts } from "../../../support/evidence.ts";
 
 const of = (letter: string, ...keys: string[]): SignatureFacts[] => keys.map((key) => facts(didNamed(letter), { key }));
 const chosen = (...offered: SignatureFacts[][]) =>

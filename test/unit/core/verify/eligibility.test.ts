@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { TrustedSigner } from "../../../src/policy/policy.ts";
-import { ineligible } from "../../../src/verify/eligibility.ts";
-import { didNamed, NOW, trusted } from "../../support/evidence.ts";
+import type { TrustedSigner } from "../../../../src/core/policy/policy.ts";
+import { ineligible } from "../../../../src/core/verify/eligibility.ts";
+import { didNamed, NOW, trusted } from "../../../support/evidence.ts";
 
 const code = (changes: Partial<TrustedSigner>) => ineligible(trusted(didNamed("a"), changes), NOW)?.code;
 

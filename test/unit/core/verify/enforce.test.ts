@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { readBreakGlass } from "../../../src/policy/parse-break-glass.ts";
-import { REJECTION_CODES, REJECTIONS } from "../../../src/rejection.ts";
-import { type Answer, refusalOf } from "../../../src/verify/answer.ts";
-import { enforce } from "../../../src/verify/enforce.ts";
-import { rule } from "../../support/evidence.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { readBreakGlass } from "../../../../src/core/policy/parse-break-glass.ts";
+import { REJECTION_CODES, REJECTIONS } from "../../../../src/core/rejection.ts";
+import { type Answer, refusalOf } from "../../../../src/core/verify/answer.ts";
+import { enforce } from "../../../../src/core/verify/enforce.ts";
+import { rule } from "../../../support/evidence.ts";
 
 const image = parseReference("registry.example/team/app:v1");
 const audit = rule([], {}, "audit");

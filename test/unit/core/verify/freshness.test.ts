@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Did, Tid } from "../../../src/atproto/syntax.ts";
-import type { RejectionCode } from "../../../src/rejection.ts";
-import type { Gap } from "../../../src/verify/evidence.ts";
+import type { Did, Tid } from "../../../../src/core/atproto/syntax.ts";
+import type { Gap } from "../../../../src/core/evidence/evidence.ts";
+import type { RejectionCode } from "../../../../src/core/rejection.ts";
 import {
   ended,
   isFresh,
@@ -12,11 +12,11 @@ import {
   isSilent,
   isVouched,
   partTimes,
-} from "../../../src/verify/kept.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import type { Attempt } from "../../../src/verify/verdict.ts";
-import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../support/evidence.ts";
-import { tid } from "../../support/signed-repo.ts";
+} from "../../../../src/core/verify/freshness.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import type { Attempt } from "../../../../src/core/verify/verdict.ts";
+import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../../support/evidence.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
 const REV = tid(TODAY * 1000) as Tid;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { RejectionCode } from "../../../src/rejection.ts";
-import type { Pointer } from "../../../src/verify/evidence.ts";
-import { asTold, furthest, furthestFirst } from "../../../src/verify/headline.ts";
-import { didNamed, pointer, rule, trusted } from "../../support/evidence.ts";
+import type { Pointer } from "../../../../src/core/evidence/evidence.ts";
+import type { RejectionCode } from "../../../../src/core/rejection.ts";
+import { asTold, furthest, furthestFirst } from "../../../../src/core/verify/headline.ts";
+import { didNamed, pointer, rule, trusted } from "../../../support/evidence.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
 const RULE = rule([trusted(A), trusted(B)]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
-import { covers, isOver, type Mark, nameOfMark, readMark } from "../../../src/verify/marks.ts";
+import type { Tid } from "../../../../src/core/atproto/syntax.ts";
+import { covers, isOver, type Mark, nameOfMark, readMark } from "../../../../src/core/verify/invalidation.ts";
 
 const [A, B] = ["a".repeat(64), "b".repeat(64)];
 const [OLD, REV, NEW] = ["3aaaaaaaaaa22", "3aaaaaaaaaa23", "3aaaaaaaaaa24"] as Tid[] as [Tid, Tid, Tid];

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { isTid, type Tid } from "../../../src/atproto/syntax.ts";
-import type { TrustedSigner } from "../../../src/policy/policy.ts";
-import { judge } from "../../../src/verify/judge.ts";
-import { type Memory, NOTHING_REMEMBERED, type Sighting } from "../../../src/verify/memory.ts";
-import type { Attempt } from "../../../src/verify/verdict.ts";
-import { caseOf, DIGEST, didNamed, facts, found, NOW, rule, subject, trusted } from "../../support/evidence.ts";
-import { tid } from "../../support/signed-repo.ts";
+import { isTid, type Tid } from "../../../../src/core/atproto/syntax.ts";
+import type { TrustedSigner } from "../../../../src/core/policy/policy.ts";
+import { judge } from "../../../../src/core/verify/judge.ts";
+import { type Memory, NOTHING_REMEMBERED, type Sighting } from "../../../../src/core/verify/signer-history.ts";
+import type { Attempt } from "../../../../src/core/verify/verdict.ts";
+import { caseOf, DIGEST, didNamed, facts, found, NOW, rule, subject, trusted } from "../../../support/evidence.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
 const [OLD, NEW, NEWER] = [0, 1, 2].map((n) => asTid(tid(NOW * 1000 + n))) as [Tid, Tid, Tid];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import type { RejectionCode } from "../../../src/rejection.ts";
-import { type Case, judge } from "../../../src/verify/judge.ts";
-import type { Attempt, SignatureFacts } from "../../../src/verify/verdict.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import type { RejectionCode } from "../../../../src/core/rejection.ts";
+import { type Case, judge } from "../../../../src/core/verify/judge.ts";
+import type { Attempt, SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
   caseOf,
   claim,
@@ -17,7 +17,7 @@ import {
   rule,
   subject,
   trusted,
-} from "../../support/evidence.ts";
+} from "../../../support/evidence.ts";
 
 const [A, B, C, STRANGER] = [didNamed("a"), didNamed("b"), didNamed("c"), didNamed("x")];
 const [KEY, OTHER_KEY] = ["did:key:one", "did:key:two"];

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { fromUtf8, toUtf8 } from "../../../src/encoding/bytes.ts";
-import { seal } from "../../../src/encoding/sealed.ts";
-import { attempt } from "../../../src/verify/prove.ts";
-import { type Proven, readProven, withoutTag, writeProven } from "../../../src/verify/proven.ts";
-import { DIGEST, digestOf, NOW, signer, TAG } from "../../support/evidence.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { fromUtf8, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { seal } from "../../../../src/core/encoding/sealed.ts";
+import { type Proven, readProven, withoutTag, writeProven } from "../../../../src/core/verify/proof-memo.ts";
+import { attempt } from "../../../../src/core/verify/prove.ts";
+import { DIGEST, digestOf, NOW, signer, TAG } from "../../../support/evidence.ts";
 
 const EVIDENCE = toUtf8("a bundle");
 const PROGRAM = "1.0 abc";

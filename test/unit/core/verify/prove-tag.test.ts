@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { attempt, type ProofTarget } from "../../../src/verify/prove.ts";
-import type { Attempt } from "../../../src/verify/verdict.ts";
-import { DIGEST, digestOf, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
-import { forgeTree } from "../../support/forged-proof.ts";
-import { TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
+import type { SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
+import { attempt, type ProofTarget } from "../../../../src/core/verify/prove.ts";
+import type { Attempt } from "../../../../src/core/verify/verdict.ts";
+import { DIGEST, digestOf, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../../support/evidence.ts";
+import { forgeTree } from "../../../support/forged-proof.ts";
+import { TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 
 const SOUGHT: ProofTarget = { digest: DIGEST, tag: TAG };
 

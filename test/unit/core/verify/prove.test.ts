@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { type IdentityProof, readIdentity } from "../../../src/atproto/identity.ts";
-import { reject } from "../../../src/rejection.ts";
-import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { attempt, type ProofTarget } from "../../../src/verify/prove.ts";
-import type { SignatureFacts } from "../../../src/verify/verdict.ts";
+import { type IdentityProof, readIdentity } from "../../../../src/core/atproto/identity.ts";
+import type { SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
+import { reject } from "../../../../src/core/rejection.ts";
+import { attempt, type ProofTarget } from "../../../../src/core/verify/prove.ts";
+import type { SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
   BORN,
   DIGEST,
@@ -14,9 +14,9 @@ import {
   SIGNED,
   signer,
   type TestSigner,
-} from "../../support/evidence.ts";
-import { codeOf } from "../../support/rejection.ts";
-import { tid } from "../../support/signed-repo.ts";
+} from "../../../support/evidence.ts";
+import { codeOf } from "../../../support/rejection.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const SOUGHT: ProofTarget = { digest: DIGEST };
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import type { Subject } from "../../../src/verify/evidence.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import { DIGEST, didNamed, NOW, rule, subject, TAG, trusted } from "../../support/evidence.ts";
+import type { Subject } from "../../../../src/core/evidence/evidence.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import { DIGEST, didNamed, NOW, rule, subject, TAG, trusted } from "../../../support/evidence.ts";
 
 const [A, B, C, D] = [didNamed("a"), didNamed("b"), didNamed("c"), didNamed("d")];
 const ATCR = { name: { host: "atcr.example", path: "alice.test/team/app" } };

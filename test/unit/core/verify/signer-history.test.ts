@@ -1,8 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
-import { lostOperation, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../../../src/verify/memory.ts";
-import { didNamed, NOW } from "../../support/evidence.ts";
-import { tid } from "../../support/signed-repo.ts";
+import type { Tid } from "../../../../src/core/atproto/syntax.ts";
+import {
+  lostOperation,
+  NOTHING_REMEMBERED,
+  rollback,
+  type SignerMemory,
+} from "../../../../src/core/verify/signer-history.ts";
+import { didNamed, NOW } from "../../../support/evidence.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const A = didNamed("a");
 const [OLD, NEW, NEWER] = [0, 1, 2].map((n) => tid(NOW * 1000 + n) as Tid) as [Tid, Tid, Tid];

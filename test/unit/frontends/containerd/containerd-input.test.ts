@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readQuestion } from "../../../src/cli/containerd-input.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { readQuestion } from "../../../../src/frontends/containerd/containerd-input.ts";
+import { codeOf } from "../../../support/rejection.ts";
 
 const DIGEST = `sha256:${"a1".repeat(32)}`;
 const OTHER = `sha256:${"b2".repeat(32)}`;

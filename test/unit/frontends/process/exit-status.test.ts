@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { exitCode } from "../../../src/cli/answer.ts";
-import { REJECTION_CODES, REJECTIONS, Rejection } from "../../../src/rejection.ts";
-import { failureOf, refusalOf } from "../../../src/verify/answer.ts";
+import { REJECTION_CODES, REJECTIONS, Rejection } from "../../../../src/core/rejection.ts";
+import { failureOf, refusalOf } from "../../../../src/core/verify/answer.ts";
+import { exitCode } from "../../../../src/frontends/process/exit-status.ts";
 
 const EXIT = { deny: 1, inconclusive: 2, misconfigured: 3, internal: 4 };
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { jsonReport, reasonLine, textReport } from "../../../src/cli/report.ts";
-import { printable } from "../../../src/encoding/printable.ts";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { type Answer, refusalOf } from "../../../src/verify/answer.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { printable } from "../../../../src/core/encoding/printable.ts";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { type Answer, refusalOf } from "../../../../src/core/verify/answer.ts";
+import { jsonReport, reasonLine, textReport } from "../../../../src/frontends/process/report.ts";
 
 const DIGEST = `sha256:${"a1".repeat(32)}` as Digest;
 const SIGNER = "did:web:a.example" as Did;

@@ -14,10 +14,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { Pieces } from "../../../src/disk/pieces.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { makeTemporaryDirectory, run } from "../../support/process.ts";
-import { requirement } from "../../support/requirement.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { Pieces } from "../../../../src/io/fs/file-cache.ts";
+import { makeTemporaryDirectory, run } from "../../../support/process.ts";
+import { requirement } from "../../../support/requirement.ts";
 
 const BOUNDS = { bytes: 1000, count: 128 };
 const canChown = requirement(

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type * as promises from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { makeOwnFolder } from "../../../src/disk/folders.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { makeOwnFolder } from "../../../../src/io/fs/folders.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("folders");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

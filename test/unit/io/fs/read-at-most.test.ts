@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readAtMost } from "../../../src/cli/read-at-most.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { readAtMost } from "../../../../src/io/fs/read-at-most.ts";
 
 async function* stream(...chunks: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield toUtf8(chunk);

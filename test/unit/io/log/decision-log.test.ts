@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { appendLine, checkLog } from "../../../src/logging/decision-log.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { appendLine, checkLog } from "../../../../src/io/log/decision-log.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("decision-log");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

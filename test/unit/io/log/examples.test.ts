@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { YamlFile } from "../../../src/encoding/yaml.ts";
-import { METRICS } from "../../../src/logging/metrics.ts";
-import { REJECTIONS } from "../../../src/rejection.ts";
+import { YamlFile } from "../../../../src/core/encoding/yaml.ts";
+import { REJECTIONS } from "../../../../src/core/rejection.ts";
+import { METRICS } from "../../../../src/io/log/metrics.ts";
 
-const read = (name: string) => readFileSync(new URL(`../../../config-examples/${name}`, import.meta.url), "utf8");
+const read = (name: string) => readFileSync(new URL(`../../../../config-examples/${name}`, import.meta.url), "utf8");
 const SUFFIX = /_(?:bucket|sum|count)$/;
 
 /** Metrics, and the codes, outcomes and uses that labels are compared with, of an expression. */

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Tally } from "../../../src/logging/metrics.ts";
-import { countDecision } from "../../../src/logging/metrics-file.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import type { Tally } from "../../../../src/io/log/metrics.ts";
+import { countDecision } from "../../../../src/io/log/metrics-file.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const NAME = 'atcr_verify_decisions_total{outcome="deny",code="signature.none"}';
 const tally = (at = 1): Tally => ({

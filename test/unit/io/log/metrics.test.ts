@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { add, METRICS, metricsText, NOTHING, tallyOf } from "../../../src/logging/metrics.ts";
-import type { DecisionRecord } from "../../../src/logging/record.ts";
-import { REJECTIONS } from "../../../src/rejection.ts";
+import { REJECTIONS } from "../../../../src/core/rejection.ts";
+import type { DecisionRecord } from "../../../../src/io/log/decision-record.ts";
+import { add, METRICS, metricsText, NOTHING, tallyOf } from "../../../../src/io/log/metrics.ts";
 
 const TIME = "2026-01-31T12:00:00.000Z";
 const record = (values: Partial<DecisionRecord> = {}): DecisionRecord => ({

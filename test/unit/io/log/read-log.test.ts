@@ -1,8 +1,8 @@
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readLog } from "../../../src/logging/read-log.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { readLog } from "../../../../src/io/log/read-log.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("log");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type NetworkAllow, NOTHING_ALLOWED } from "../../../src/config/network-allow.ts";
-import { parseCidr, parseIp } from "../../../src/encoding/ip-address.ts";
-import { checkTarget, classifyAddress, hostAndPort, refusedAddress } from "../../../src/net/address-guard.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
+import { type NetworkAllow, NOTHING_ALLOWED } from "../../../../src/core/config/network-allow.ts";
+import { parseCidr, parseIp } from "../../../../src/core/encoding/ip-address.ts";
+import { checkTarget, classifyAddress, hostAndPort, refusedAddress } from "../../../../src/io/net/address-guard.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
 
 const CLASSES = {
   never: [

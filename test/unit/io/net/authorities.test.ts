@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Authorities } from "../../../src/net/authorities.ts";
-import { CertificateAuthority } from "../../support/certificates.ts";
+import { Authorities } from "../../../../src/io/net/authorities.ts";
+import { CertificateAuthority } from "../../../support/certificates.ts";
 
 const [system, configured, own] = [1, 2, 3].map((n) => new CertificateAuthority(`number ${n}`).cert.trim());
 const file = (text = "", path = "/ca.pem") => ({ path, text });

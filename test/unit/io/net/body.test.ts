@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { readBody } from "../../../src/net/body.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
+import { readBody } from "../../../../src/io/net/body.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
 
 const LIMIT = 100_000;
 const never = new AbortController().signal;

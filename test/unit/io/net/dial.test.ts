@@ -1,8 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { staysSilent } from "../../../src/net/dial.ts";
-import { SilentPort } from "../../support/silent-port.ts";
+import { staysSilent } from "../../../../src/io/net/dial.ts";
+import { SilentPort } from "../../../support/silent-port.ts";
 
 describe("staysSilent", () => {
   let silent: SilentPort;

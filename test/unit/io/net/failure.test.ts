@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { errorCode, failureKind, mostTelling } from "../../../src/net/failure.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { errorCode, failureKind, mostTelling } from "../../../../src/io/net/failure.ts";
 
 // Which codes Bun really gives is the matter of test/binary/http-guard.test.ts.
 describe("failureKind", () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { firstAnswer } from "../../../src/net/attempts.ts";
+import { firstAnswer } from "../../../../src/io/net/happy-eyeballs.ts";
 
 /** What each address does: answers or fails after so many milliseconds; never, where it is absent. */
 type Plan = Record<string, { answers?: number; fails?: number }>;

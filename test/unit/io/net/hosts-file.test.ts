@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addressesIn } from "../../../src/net/hosts-file.ts";
+import { addressesIn } from "../../../../src/io/net/hosts-file.ts";
 
 const FILE = [
   "# 10.9.9.9 commented.example",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { proxiesOf, proxyFor } from "../../../src/net/proxy.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { proxiesOf, proxyFor } from "../../../../src/io/net/proxy.ts";
 
 const PROXY = "http://proxy.example:3128";
 const through = (url: string, environment: Record<string, string>) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Sent } from "../../../src/net/exchange.ts";
-import { nameHost, quotePeer } from "../../../src/net/quote-peer.ts";
+import type { Sent } from "../../../../src/io/net/exchange.ts";
+import { nameHost, quotePeer } from "../../../../src/io/net/quote-peer.ts";
 
 const NOTHING = [] as const;
 const WITHHELD = expect.stringContaining("withheld");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { interleaveFamilies, orAbort } from "../../../src/net/resolve.ts";
+import { interleaveFamilies, orAbort } from "../../../../src/io/net/resolve.ts";
 
 describe("interleaveFamilies", () => {
   it.each([

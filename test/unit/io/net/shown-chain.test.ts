@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer as createPort } from "node:net";
 import { createServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Authorities } from "../../../src/net/authorities.ts";
-import type { HttpClientOptions } from "../../../src/net/hop.ts";
-import { showChain } from "../../../src/net/shown-chain.ts";
-import { CertificateAuthority } from "../../support/certificates.ts";
+import { Authorities } from "../../../../src/io/net/authorities.ts";
+import type { HttpClientOptions } from "../../../../src/io/net/hop.ts";
+import { showChain } from "../../../../src/io/net/shown-chain.ts";
+import { CertificateAuthority } from "../../../support/certificates.ts";
 
 const root = new CertificateAuthority("Root");
 const between = new CertificateAuthority("Between", root);

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readSystemRoots } from "../../../src/net/system-roots.ts";
-import { makeTemporaryDirectory, run } from "../../support/process.ts";
-import { missingRoot, requirement } from "../../support/requirement.ts";
+import { readSystemRoots } from "../../../../src/io/net/system-roots.ts";
+import { makeTemporaryDirectory, run } from "../../../support/process.ts";
+import { missingRoot, requirement } from "../../../support/requirement.ts";
 
 const root = makeTemporaryDirectory("roots");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -69,7 +69,7 @@ describe("the system's certificate authorities", () => {
       place("ssl/cert.pem", "last");
       place("ssl/certs/x.pem", "x");
       place("pki/tls/certs/y.pem", "y");
-      const script = join(import.meta.dirname, "../../../src/net/system-roots.ts");
+      const script = join(import.meta.dirname, "../../../../src/io/net/system-roots.ts");
       const code = `const { readSystemRoots } = await import(${JSON.stringify(script)});
       process.stdout.write(readSystemRoots({}).files.map(({ text }) => text).join());`;
       const mounts =

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Deadline } from "../../../src/net/deadline.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { createTxtLookup } from "../../../src/net/txt.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { createTxtLookup } from "../../../../src/io/net/txt.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
 
 const REQUEST = { name: "_atproto.a.example", timeout: 1000 };
 

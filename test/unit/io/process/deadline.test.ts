@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Deadline } from "../../../src/net/deadline.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
 
 describe("Deadline", () => {
   it("counts down to zero and not below", () => {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import { ageBy, processAge, startOf } from "../../../src/state/process-start.ts";
+import { ageBy, processAge, startOf } from "../../../../src/io/process/process-start.ts";
 
 describe("when a process started", () => {
   it("is the same at each look, and later for one that was started later", async () => {

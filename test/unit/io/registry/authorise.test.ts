@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { HttpRequest, HttpResponse } from "../../../src/net/exchange.ts";
-import type { Credential } from "../../../src/oci/docker-config.ts";
-import { authorise } from "../../../src/registry/authorise.ts";
-import { RegistryClient } from "../../../src/registry/client.ts";
-import type { Endpoint } from "../../../src/registry/endpoints.ts";
+import type { Credential } from "../../../../src/core/oci/docker-config.ts";
+import type { HttpRequest, HttpResponse } from "../../../../src/io/net/exchange.ts";
+import { authorise } from "../../../../src/io/registry/authorise.ts";
+import { RegistryClient } from "../../../../src/io/registry/client.ts";
+import type { Endpoint } from "../../../../src/io/registry/endpoints.ts";
 
 const ENDPOINT: Endpoint = { root: "https://registry.example/v2", host: "registry.example" };
 const PASSWORD: Credential = { kind: "password", username: "user", password: "secret" };

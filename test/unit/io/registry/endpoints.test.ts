@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
-import { parseReference } from "../../../src/oci/reference.ts";
-import { endpointsOf } from "../../../src/registry/endpoints.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
+import { endpointsOf } from "../../../../src/io/registry/endpoints.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("certs");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -10,16 +10,16 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import type { Digest } from "../../../src/oci/digest.ts";
-import { EvidenceCache } from "../../../src/state/evidence-cache.ts";
-import { Marks } from "../../../src/state/marks.ts";
-import { writeBundle } from "../../../src/verify/bundle.ts";
-import type { Evidence, SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { attempt } from "../../../src/verify/prove.ts";
-import type { Proven } from "../../../src/verify/proven.ts";
-import { DIGEST, digestOf, NOW, signer, TAG, type TestSigner } from "../../support/evidence.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { writeBundle } from "../../../../src/core/evidence/bundle.ts";
+import type { Evidence, SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import type { Proven } from "../../../../src/core/verify/proof-memo.ts";
+import { attempt } from "../../../../src/core/verify/prove.ts";
+import { EvidenceCache } from "../../../../src/io/store/evidence-cache.ts";
+import { Marks } from "../../../../src/io/store/invalidation-marks.ts";
+import { DIGEST, digestOf, NOW, signer, TAG, type TestSigner } from "../../../support/evidence.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const PROGRAM = "1.0 abc";
 const OTHER = digestOf("another image");

@@ -1,11 +1,11 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
-import { endAll } from "../../../src/state/mark-writer.ts";
-import { Marks } from "../../../src/state/marks.ts";
-import { nameOfMark } from "../../../src/verify/marks.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import type { Tid } from "../../../../src/core/atproto/syntax.ts";
+import { nameOfMark } from "../../../../src/core/verify/invalidation.ts";
+import { Marks } from "../../../../src/io/store/invalidation-marks.ts";
+import { endAll } from "../../../../src/io/store/invalidation-writer.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const DAY = 24 * 3_600_000;
 const NOW = Date.now();

@@ -2,11 +2,11 @@ import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:
 import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
-import { Pieces } from "../../../src/disk/pieces.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { SignerStore } from "../../../src/state/signer-store.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
-import { ALICE, tidAt } from "../../support/traces.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { Pieces } from "../../../../src/io/fs/file-cache.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { ALICE, tidAt } from "../../../support/traces.ts";
 
 const root = makeTemporaryDirectory("order");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

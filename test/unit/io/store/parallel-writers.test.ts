@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { SignerStore } from "../../../src/state/signer-store.ts";
-import type { Sighting } from "../../../src/verify/memory.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
-import { ALICE, operationCid, tidAt, writtenKey } from "../../support/traces.ts";
+import type { Sighting } from "../../../../src/core/verify/signer-history.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
 
 const PROCESSES = 20;
 const ROUNDS = 25;
 const NOW = Date.now();
-const SCRIPT = join(import.meta.dirname, "../../support/remember-process.ts");
+const SCRIPT = join(import.meta.dirname, "../../../support/remember-process.ts");
 
 const root = makeTemporaryDirectory("writers");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { Turns, unlessFound } from "../../../src/state/turns.ts";
-import { isRunning, makeTemporaryDirectory, run } from "../../support/process.ts";
+import { Turns, unlessFound } from "../../../../src/io/store/process-lock.ts";
+import { isRunning, makeTemporaryDirectory, run } from "../../../support/process.ts";
 
 /** Longer than any test takes. */
 const LONG = 60_000;
@@ -129,13 +129,26 @@ describe("a lock", () => {
     expect(bed.names).toEqual(["work"]);
   });
 
-  it("is still ours where the program started anew in the same process", async () => {
-    const bed = await withTurn();
-    const again = bed.process();
-    expect(await again.take("work")).toBe(true);
+  it("is ours where the program took it before it started anew in the same process", async () => {
+    const bed = new Bed();
+    bed.write(nameOf(process.pid));
+    expect(await bed.turns.take("work")).toBe(true);
     expect(bed.names).toEqual(["work"]);
-    again.endAll();
+    bed.turns.endAll();
     expect(bed.names).toEqual([]);
+  });
+
+  it("is held against all others of this process until it is given up", async () => {
+    const bed = await withTurn();
+    const other = bed.process();
+    expect(await other.take("work")).toBe(false);
+    const waiting = other.findOrTake("work", LONG, async () => (bed.names.length === 0 ? "given up" : undefined));
+    other.endAll();
+    expect(bed.names).toEqual(["work"]);
+    bed.turns.end("work");
+    expect(await waiting).toBe("given up");
+    expect(await other.take("work")).toBe(true);
+    other.endAll();
   });
 
   it("is ended without a word where its file is gone", async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { DID_KEY } from "../../../src/atproto/syntax.ts";
-import { missingNames, readTraces } from "../../../src/state/traces.ts";
-import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
-import { ALICE, operationCid, tidAt, writtenKey } from "../../support/traces.ts";
+import { DID_KEY } from "../../../../src/core/atproto/syntax.ts";
+import { NOTHING_REMEMBERED } from "../../../../src/core/verify/signer-history.ts";
+import { missingNames, readTraces } from "../../../../src/io/store/signer-entries.ts";
+import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
 
 const NOW = Date.UTC(2025, 5, 1, 12);
 const MINUTE = 60_000;

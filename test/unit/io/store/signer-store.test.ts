@@ -12,12 +12,12 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { SignerStore } from "../../../src/state/signer-store.ts";
-import { NOTHING_REMEMBERED, type Sighting } from "../../../src/verify/memory.ts";
-import { makeTemporaryDirectory, run } from "../../support/process.ts";
-import { requirement } from "../../support/requirement.ts";
-import { ALICE, operationCid, tidAt, writtenKey } from "../../support/traces.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { NOTHING_REMEMBERED, type Sighting } from "../../../../src/core/verify/signer-history.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { makeTemporaryDirectory, run } from "../../../support/process.ts";
+import { requirement } from "../../../support/requirement.ts";
+import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
 
 const NOW = Date.now();
 const MINUTE = 60_000;
@@ -401,7 +401,7 @@ describe.runIf(canChown)("who owns it", () => {
     chmodSync(root, 0o755);
     const file = join(root, "sightings.json");
     writeFileSync(file, JSON.stringify([SEEN, { signer: ALICE, revs: [NEW] }]));
-    const script = join(import.meta.dirname, "../../support/remember-process.ts");
+    const script = join(import.meta.dirname, "../../../support/remember-process.ts");
     const setpriv = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", process.execPath, script];
     const { code, stdout, stderr } = await run("setpriv", [...setpriv, bed.directory, file]);
     expect([code, stdout]).toEqual([0, "0\n1\n"]);

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from "vitest";
-import { seeAsContainerd } from "../../../src/cli/as-containerd.ts";
-import type { Daemon } from "../../../src/node/daemon.ts";
+import { seeAsContainerd } from "../../../../src/platform/containerd/containerd-environment.ts";
+import type { Daemon } from "../../../../src/platform/containerd/daemon.ts";
 
 const before = { ...process.env };
 afterEach(() => {

@@ -1,8 +1,8 @@
 import { mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { changedSince } from "../../../src/node/daemon-files.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { changedSince } from "../../../../src/platform/containerd/daemon-files.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("daemon-files");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -2,9 +2,9 @@ import { rmSync } from "node:fs";
 import { createServer } from "node:http2";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { encodeField, readAll } from "../../../src/node/grpc.ts";
-import { listImages, type NodeImage, pullable } from "../../../src/node/images.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { encodeField, readAll } from "../../../../src/platform/containerd/grpc.ts";
+import { listImages, type NodeImage, pullable } from "../../../../src/platform/containerd/images.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const OTHER = `sha256:${"b".repeat(64)}`;

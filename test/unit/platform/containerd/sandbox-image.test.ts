@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { sandboxImageIn, sandboxImageOf } from "../../../src/cli/containerd-config.ts";
-import { formatReference } from "../../../src/oci/reference.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
+import { formatReference } from "../../../../src/core/oci/reference.ts";
+import { sandboxImageIn, sandboxImageOf } from "../../../../src/platform/containerd/sandbox-image.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const V2 = (image: string) => `version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = ${image}\n`;
 const V3 = (image: string) =>

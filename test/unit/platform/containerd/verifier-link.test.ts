@@ -18,11 +18,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { entriesOf } from "../../../src/node/bin-dir.ts";
-import { daemonAt } from "../../../src/node/daemon.ts";
-import { findProgram, runProgram } from "../../../src/node/program.ts";
-import { ownEntries, placedIn, placeLink, recordPlace, recordsOf } from "../../../src/node/wiring.ts";
-import { makeTemporaryDirectory, run } from "../../support/process.ts";
+import { entriesOf } from "../../../../src/platform/containerd/bin-dir.ts";
+import { daemonAt } from "../../../../src/platform/containerd/daemon.ts";
+import {
+  ownEntries,
+  placedIn,
+  placeLink,
+  recordPlace,
+  recordsOf,
+} from "../../../../src/platform/containerd/verifier-link.ts";
+import { findProgram, runProgram } from "../../../../src/platform/program.ts";
+import { makeTemporaryDirectory, run } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("wiring");
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Config } from "../../../src/config/config.ts";
-import type { DecideContext } from "../../../src/decide/decide.ts";
-import { answerFromCache, type CachedAnswer } from "../../../src/decide/from-cache.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
-import type { Subject } from "../../../src/verify/evidence.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import { answer, fixedDeadline, policy } from "../../support/deciding.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import type { Subject } from "../../../../src/core/evidence/evidence.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { Requirement, TrustedSigner } from "../../../../src/core/policy/policy.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import { answerFromCache, type CachedAnswer } from "../../../../src/verifier/cache/fresh.ts";
+import type { DecideContext } from "../../../../src/verifier/service/gather-and-judge.ts";
+import { answer, fixedDeadline, policy } from "../../../support/deciding.ts";
 import {
   DIGEST,
   digestOf,
@@ -23,11 +23,11 @@ import {
   type TestSigner,
   tagRecordOf,
   trusted,
-} from "../../support/evidence.ts";
-import { keyOf } from "../../support/node-memory.ts";
-import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/evidence.ts";
+import { keyOf } from "../../../support/node-memory.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const [MINUTE, DAY] = [60_000, 24 * 3_600_000];
 const TTL = 5 * MINUTE;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { proveCached } from "../../../src/decide/prove-cached.ts";
-import type { Deadline } from "../../../src/net/deadline.ts";
-import type { SignatureEvidence } from "../../../src/verify/evidence.ts";
-import { partTimes } from "../../../src/verify/kept.ts";
-import { Counted } from "../../support/deciding.ts";
-import { asDid, BORN, DIGEST, signer } from "../../support/evidence.ts";
-import { manyKeys } from "../../support/plc-operations.ts";
+import type { SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
+import { partTimes } from "../../../../src/core/verify/freshness.ts";
+import type { Deadline } from "../../../../src/io/process/deadline.ts";
+import { proveCached } from "../../../../src/verifier/cache/prove-cached.ts";
+import { Counted } from "../../../support/deciding.ts";
+import { asDid, BORN, DIGEST, signer } from "../../../support/evidence.ts";
+import { manyKeys } from "../../../support/plc-operations.ts";
 
 const CACHE = { findTag: () => undefined, isOver: () => false };
 

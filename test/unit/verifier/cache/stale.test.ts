@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { digestHex } from "../../../src/oci/digest.ts";
-import type { Requirement, TrustedSigner } from "../../../src/policy/policy.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { Requirement, TrustedSigner } from "../../../../src/core/policy/policy.ts";
 import {
   answer,
   BOTH,
@@ -11,11 +11,11 @@ import {
   type Pull,
   policy,
   verdictOf,
-} from "../../support/deciding.ts";
-import { digestOf, NOW, recordOf, signer, subject, TAG, type TestSigner, trusted } from "../../support/evidence.ts";
-import { forgeTree } from "../../support/forged-proof.ts";
-import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/deciding.ts";
+import { digestOf, NOW, recordOf, signer, subject, TAG, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { forgeTree } from "../../../support/forged-proof.ts";
+import { MANIFEST_COLLECTION } from "../../../support/signed-repo.ts";
+import { World } from "../../../support/world.ts";
 
 const DAY = 24 * 3_600_000;
 const MINUTE = 60_000;

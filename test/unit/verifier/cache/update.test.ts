@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
-import type { Collector } from "../../../src/collect/collect.ts";
-import { GatheredEvidence } from "../../../src/decide/findings.ts";
-import type { Lasting } from "../../../src/decide/lasting.ts";
-import { settle } from "../../../src/decide/settle.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import type { Gap, OwnerAnswer, SignatureEvidence } from "../../../src/verify/evidence.ts";
-import type { Memory } from "../../../src/verify/memory.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import type { ProofTarget } from "../../../src/verify/prove.ts";
+import type { Tid } from "../../../../src/core/atproto/syntax.ts";
+import type { Gap, OwnerAnswer, SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { ProofTarget } from "../../../../src/core/verify/prove.ts";
+import type { Memory } from "../../../../src/core/verify/signer-history.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import type { Lasting } from "../../../../src/verifier/cache/stores.ts";
+import { settle } from "../../../../src/verifier/cache/update.ts";
+import type { Collector } from "../../../../src/verifier/collect/collect.ts";
+import { GatheredEvidence } from "../../../../src/verifier/collect/gathered-evidence.ts";
 import {
   caseOf,
   DIGEST,
@@ -24,9 +24,9 @@ import {
   type TestSigner,
   tagRecordOf,
   trusted,
-} from "../../support/evidence.ts";
-import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
+} from "../../../support/evidence.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 
 const SOUGHT: ProofTarget = { digest: DIGEST, tag: TAG, repository: "app" };
 const ADDRESS = `${TAG_COLLECTION}/${TAG_KEY}`;
@@ -228,7 +228,7 @@ describe("settle, by a no", () => {
 
 describe("settle, by an identity alone", () => {
   it("remembers it, and ends what is kept of another key; once for each who was not heard otherwise", async () => {
-    const { readIdentity } = await import("../../../src/atproto/identity.ts");
+    const { readIdentity } = await import("../../../../src/core/atproto/identity.ts");
     const fetched = alice.identity();
     const identities = [{ proof: readIdentity(alice.did, fetched.bytes), fetched }];
     expect(await settled({ identities })).toEqual(["remember alice 0"]);

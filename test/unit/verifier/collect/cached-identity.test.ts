@@ -1,15 +1,15 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { CollectContext } from "../../../src/collect/context.ts";
-import { identify } from "../../../src/collect/fresh-identity.ts";
-import { SignerSearch } from "../../../src/collect/signer.ts";
-import type { Config } from "../../../src/config/config.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import { answer, BOTH, fixedDeadline, policy } from "../../support/deciding.ts";
-import { didDocument } from "../../support/did-document.ts";
-import { DIGEST, NOW, signer, type TestSigner } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import { identify } from "../../../../src/verifier/collect/cached-identity.ts";
+import type { CollectContext } from "../../../../src/verifier/collect/context.ts";
+import { SignerSearch } from "../../../../src/verifier/collect/signer-search.ts";
+import { answer, BOTH, fixedDeadline, policy } from "../../../support/deciding.ts";
+import { didDocument } from "../../../support/did-document.ts";
+import { DIGEST, NOW, signer, type TestSigner } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const TTL = 300_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Channel } from "../../../src/collect/channel.ts";
+import { Channel } from "../../../../src/verifier/collect/channel.ts";
 
 describe("Channel", () => {
   it("hands over what is found as soon as it is there, and then ends", async () => {

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Collected, Collector } from "../../../src/collect/collect.ts";
-import type { Config } from "../../../src/config/config.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import type { Subject } from "../../../src/verify/evidence.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import { nobodies } from "../../support/deciding.ts";
-import { NOW, rule, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
-import { World } from "../../support/world.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import type { Subject } from "../../../../src/core/evidence/evidence.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { type Collected, Collector } from "../../../../src/verifier/collect/collect.ts";
+import { nobodies } from "../../../support/deciding.ts";
+import { NOW, rule, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { World } from "../../../support/world.ts";
 
 const HANDLE = "alice.example.com";
 const ATCR = { atcrHosts: ["registry.example"] };

@@ -1,4 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
+import { isUnanswered } from "../../../../src/core/evidence/evidence.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
+import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../../src/io/net/exchange.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
 import {
   ask,
   askTxt,
@@ -8,14 +13,9 @@ import {
   hostOf,
   Missing,
   stillInTime,
-} from "../../../src/collect/context.ts";
-import { DEFAULT_CONFIG } from "../../../src/config/config.ts";
-import { Deadline } from "../../../src/net/deadline.ts";
-import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
-import { Rejection } from "../../../src/rejection.ts";
-import { isUnanswered } from "../../../src/verify/evidence.ts";
-import { fixedDeadline } from "../../support/deciding.ts";
-import { didNamed } from "../../support/evidence.ts";
+} from "../../../../src/verifier/collect/context.ts";
+import { fixedDeadline } from "../../../support/deciding.ts";
+import { didNamed } from "../../../support/evidence.ts";
 
 const REQUEST: HttpRequest = {
   url: "https://a.example/x",

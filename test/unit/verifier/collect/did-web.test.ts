@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { fetchDidWeb } from "../../../src/collect/did-web.ts";
-import { NOTHING_ALLOWED } from "../../../src/config/network-allow.ts";
-import { type DocumentForm, didDocument } from "../../support/did-document.ts";
-import { asDid, NOW } from "../../support/evidence.ts";
-import type { Answer } from "../../support/http-server.ts";
-import { proveIdentity } from "../../support/identity.ts";
-import { type Curve, signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { NOTHING_ALLOWED } from "../../../../src/core/config/network-allow.ts";
+import { fetchDidWeb } from "../../../../src/verifier/collect/did-web.ts";
+import { type DocumentForm, didDocument } from "../../../support/did-document.ts";
+import { asDid, NOW } from "../../../support/evidence.ts";
+import type { Answer } from "../../../support/http-server.ts";
+import { proveIdentity } from "../../../support/identity.ts";
+import { type Curve, signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 // Untransformed it takes longer to load than the timeouts below.
-import "../../../src/collect/reference-resolvers.ts";
+import "../../../../src/verifier/collect/reference-resolvers.ts";
 
 const DID = asDid("did:web:alice.example");
 const ORIGIN = "https://alice.example";

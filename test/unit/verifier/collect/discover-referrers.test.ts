@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import { searchRegistry } from "../../../src/collect/registry.ts";
-import type { Config } from "../../../src/config/config.ts";
-import { NOTHING_ALLOWED } from "../../../src/config/network-allow.ts";
-import type { Gap, Pointer, Subject } from "../../../src/verify/evidence.ts";
-import { DIGEST, didNamed, digestOf, subject } from "../../support/evidence.ts";
-import { type Descriptor, SIGNATURE_TYPE } from "../../support/stand-in-registry.ts";
-import { payloadOf, World } from "../../support/world.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import { NOTHING_ALLOWED } from "../../../../src/core/config/network-allow.ts";
+import type { Gap, Pointer, Subject } from "../../../../src/core/evidence/evidence.ts";
+import { searchRegistry } from "../../../../src/verifier/collect/discover-referrers.ts";
+import { DIGEST, didNamed, digestOf, subject } from "../../../support/evidence.ts";
+import { type Descriptor, SIGNATURE_TYPE } from "../../../support/stand-in-registry.ts";
+import { payloadOf, World } from "../../../support/world.ts";
 
 const [A, B, STRANGER] = [didNamed("a"), didNamed("b"), didNamed("x")];
 const EMPTY = "application/vnd.oci.empty.v1+json";

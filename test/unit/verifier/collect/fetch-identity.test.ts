@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { Missing } from "../../../src/collect/context.ts";
-import { fetchIdentity } from "../../../src/collect/identity.ts";
-import { toUtf8 } from "../../../src/encoding/bytes.ts";
-import { Rejection } from "../../../src/rejection.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../src/verify/memory.ts";
-import { json, NOW, signer, type TestSigner } from "../../support/evidence.ts";
-import type { Answer } from "../../support/http-server.ts";
-import { World } from "../../support/world.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
+import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import type { Missing } from "../../../../src/verifier/collect/context.ts";
+import { fetchIdentity } from "../../../../src/verifier/collect/fetch-identity.ts";
+import { json, NOW, signer, type TestSigner } from "../../../support/evidence.ts";
+import type { Answer } from "../../../support/http-server.ts";
+import { World } from "../../../support/world.ts";
 
 const [FIRST, SECOND] = ["https://plc.example", "https://plc2.example"];
 const BOTH = { plcDirectories: [FIRST, SECOND] as string[] };

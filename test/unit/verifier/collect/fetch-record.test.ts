@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { fetchRecord } from "../../../src/collect/record.ts";
-import { recordAddress } from "../../../src/verify/claim.ts";
-import { asDid, DIGEST, NOW, signer, type TestSigner } from "../../support/evidence.ts";
-import type { Answer } from "../../support/http-server.ts";
-import { World } from "../../support/world.ts";
+import { recordAddress } from "../../../../src/core/evidence/claim.ts";
+import { fetchRecord } from "../../../../src/verifier/collect/fetch-record.ts";
+import { asDid, DIGEST, NOW, signer, type TestSigner } from "../../../support/evidence.ts";
+import type { Answer } from "../../../support/http-server.ts";
+import { World } from "../../../support/world.ts";
 
 const ADDRESS = recordAddress(DIGEST);
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { GatheredEvidence } from "../../../src/decide/findings.ts";
-import { DIGEST, gap, pointer, signer } from "../../support/evidence.ts";
+import { GatheredEvidence } from "../../../../src/verifier/collect/gathered-evidence.ts";
+import { DIGEST, gap, pointer, signer } from "../../../support/evidence.ts";
 
 const alice = await signer({ name: "alice", others: 0 });
 

@@ -1,8 +1,8 @@
 import type * as identityPackage from "@atproto/identity";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Handle } from "../../../src/atproto/handle.ts";
-import { asDid, didNamed } from "../../support/evidence.ts";
-import { World } from "../../support/world.ts";
+import type { Handle } from "../../../../src/core/atproto/handle.ts";
+import { asDid, didNamed } from "../../../support/evidence.ts";
+import { World } from "../../../support/world.ts";
 
 type Identity = typeof identityPackage;
 
@@ -43,11 +43,11 @@ async function answering(): Promise<World> {
 }
 
 const fetchOwner = async (world: World) => {
-  const { fetchOwner: fetch } = await import("../../../src/collect/handle.ts");
+  const { fetchOwner: fetch } = await import("../../../../src/verifier/collect/resolve-handle.ts");
   return fetch(HANDLE, world.context());
 };
 const fetchDidWeb = async (world: World) => {
-  const { fetchDidWeb: fetch } = await import("../../../src/collect/did-web.ts");
+  const { fetchDidWeb: fetch } = await import("../../../../src/verifier/collect/did-web.ts");
   return fetch(WEB, world.context());
 };
 

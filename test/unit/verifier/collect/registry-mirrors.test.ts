@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { searchRegistry } from "../../../src/collect/registry.ts";
-import type { Endpoint, Endpoints } from "../../../src/registry/endpoints.ts";
-import type { Gap, Pointer } from "../../../src/verify/evidence.ts";
-import { DIGEST, didNamed, digestOf, MANIFEST, subject } from "../../support/evidence.ts";
-import { SIGNATURE_TYPE, StandInRegistry } from "../../support/stand-in-registry.ts";
-import { payloadOf, World } from "../../support/world.ts";
+import type { Gap, Pointer } from "../../../../src/core/evidence/evidence.ts";
+import type { Endpoint, Endpoints } from "../../../../src/io/registry/endpoints.ts";
+import { searchRegistry } from "../../../../src/verifier/collect/discover-referrers.ts";
+import { DIGEST, didNamed, digestOf, MANIFEST, subject } from "../../../support/evidence.ts";
+import { SIGNATURE_TYPE, StandInRegistry } from "../../../support/stand-in-registry.ts";
+import { payloadOf, World } from "../../../support/world.ts";
 
 const [A, B, STRANGER] = [didNamed("a"), didNamed("b"), didNamed("x")];
 const IMAGE = { mediaType: MANIFEST, digest: DIGEST, size: 500 };

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { searchRegistry } from "../../../src/collect/registry.ts";
-import type { Gap, Pointer } from "../../../src/verify/evidence.ts";
-import { DIGEST, didNamed, digestOf, MANIFEST, subject } from "../../support/evidence.ts";
-import type { Override } from "../../support/http-server.ts";
-import { SIGNATURE_TYPE } from "../../support/stand-in-registry.ts";
-import { World } from "../../support/world.ts";
+import type { Gap, Pointer } from "../../../../src/core/evidence/evidence.ts";
+import { searchRegistry } from "../../../../src/verifier/collect/discover-referrers.ts";
+import { DIGEST, didNamed, digestOf, MANIFEST, subject } from "../../../support/evidence.ts";
+import type { Override } from "../../../support/http-server.ts";
+import { SIGNATURE_TYPE } from "../../../support/stand-in-registry.ts";
+import { World } from "../../../support/world.ts";
 
 /** Whoever signed. */
 const A = didNamed("a");

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { readIdentity } from "../../../src/atproto/identity.ts";
-import type { Missing } from "../../../src/collect/context.ts";
-import { replayIdentity } from "../../../src/collect/replay.ts";
-import { Rejection } from "../../../src/rejection.ts";
-import { Counted } from "../../support/deciding.ts";
-import { asDid, BORN, signer, type TestSigner } from "../../support/evidence.ts";
-import { manyKeys } from "../../support/plc-operations.ts";
+import { readIdentity } from "../../../../src/core/atproto/identity.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
+import type { Missing } from "../../../../src/verifier/collect/context.ts";
+import { replayIdentity } from "../../../../src/verifier/collect/replay.ts";
+import { Counted } from "../../../support/deciding.ts";
+import { asDid, BORN, signer, type TestSigner } from "../../../support/evidence.ts";
+import { manyKeys } from "../../../support/plc-operations.ts";
 
 let honest: TestSigner;
 let hostile: Awaited<ReturnType<typeof manyKeys>>;

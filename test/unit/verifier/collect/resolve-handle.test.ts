@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { type Handle, isHandle } from "../../../src/atproto/handle.ts";
-import { fetchOwner } from "../../../src/collect/handle.ts";
-import type { Config } from "../../../src/config/config.ts";
-import { NOTHING_ALLOWED } from "../../../src/config/network-allow.ts";
-import { HttpFailure, type HttpFailureKind } from "../../../src/net/exchange.ts";
-import { asDid, didNamed, NOW } from "../../support/evidence.ts";
-import type { Answer } from "../../support/http-server.ts";
-import { World } from "../../support/world.ts";
+import { type Handle, isHandle } from "../../../../src/core/atproto/handle.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import { NOTHING_ALLOWED } from "../../../../src/core/config/network-allow.ts";
+import { HttpFailure, type HttpFailureKind } from "../../../../src/io/net/exchange.ts";
+import { fetchOwner } from "../../../../src/verifier/collect/resolve-handle.ts";
+import { asDid, didNamed, NOW } from "../../../support/evidence.ts";
+import type { Answer } from "../../../support/http-server.ts";
+import { World } from "../../../support/world.ts";
 // Untransformed it takes longer to load than the timeouts below.
-import "../../../src/collect/reference-resolvers.ts";
+import "../../../../src/verifier/collect/reference-resolvers.ts";
 
 const ALICE = didNamed("a");
 const OTHER = didNamed("b");

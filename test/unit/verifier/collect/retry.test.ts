@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../../src/io/net/exchange.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
 import {
   type Asking,
   askUntilAnswered,
@@ -6,9 +8,7 @@ import {
   inTurn,
   RetryingRequest,
   type TryOutcome,
-} from "../../../src/collect/retry.ts";
-import { Deadline } from "../../../src/net/deadline.ts";
-import { HttpFailure, type HttpFailureKind, type HttpRequest } from "../../../src/net/exchange.ts";
+} from "../../../../src/verifier/collect/retry.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 const REQUEST: HttpRequest = {

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { Collected } from "../../../src/collect/collect.ts";
-import { SignerSearch } from "../../../src/collect/signer.ts";
-import type { ProofTarget } from "../../../src/verify/prove.ts";
-import { fixedDeadline } from "../../support/deciding.ts";
-import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../support/evidence.ts";
-import { TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import type { ProofTarget } from "../../../../src/core/verify/prove.ts";
+import type { Collected } from "../../../../src/verifier/collect/collect.ts";
+import { SignerSearch } from "../../../../src/verifier/collect/signer-search.ts";
+import { fixedDeadline } from "../../../support/deciding.ts";
+import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../../support/evidence.ts";
+import { TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const SOUGHT: ProofTarget = { digest: DIGEST };
 const TAGGED: ProofTarget = { digest: DIGEST, tag: TAG };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { judgeVector } from "../../../src/selftest/judge-vector.ts";
-import { selftest } from "../../../src/selftest/selftest.ts";
-import type { Expected } from "../../../src/selftest/vector.ts";
-import { VECTORS } from "../../../src/selftest/vectors.ts";
-import { loadVectors } from "../../vectors/load.ts";
+import { judgeVector } from "../../../../src/verifier/selftest/judge-vector.ts";
+import { selftest } from "../../../../src/verifier/selftest/selftest.ts";
+import type { Expected } from "../../../../src/verifier/selftest/vector.ts";
+import { VECTORS } from "../../../../src/verifier/selftest/vectors.ts";
+import { loadVectors } from "../../../vectors/load.ts";
 
 const vectors = loadVectors();
 

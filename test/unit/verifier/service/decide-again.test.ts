@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { Deadline } from "../../../src/net/deadline.ts";
-import type { HttpClient } from "../../../src/net/exchange.ts";
-import { answer, BOTH, decide, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
-import { NOW, signer, subject, type TestSigner } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { payloadOf, World } from "../../support/world.ts";
+import type { HttpClient } from "../../../../src/io/net/exchange.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
+import { answer, BOTH, decide, HANGS, nobodies, PATIENT, policy } from "../../../support/deciding.ts";
+import { NOW, signer, subject, type TestSigner } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { payloadOf, World } from "../../../support/world.ts";
 
 /** Both signed the image. */
 let alice: TestSigner;

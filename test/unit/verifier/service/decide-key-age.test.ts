@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { answer, policy } from "../../support/deciding.ts";
-import { signer, trusted } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import { answer, policy } from "../../../support/deciding.ts";
+import { signer, trusted } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const HOUR = 3_600_000;
 const AGED = { minKeyAge: 72 * HOUR };

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { answer, BOTH, policy } from "../../support/deciding.ts";
-import { NOW, signer, type TestSigner } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import { answer, BOTH, policy } from "../../../support/deciding.ts";
+import { NOW, signer, type TestSigner } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const HOUR = 3_600_000;
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Did } from "../../../src/atproto/syntax.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import { answer, nobodies, type Pull, policy } from "../../support/deciding.ts";
-import { signer } from "../../support/evidence.ts";
-import { World } from "../../support/world.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { answer, nobodies, type Pull, policy } from "../../../support/deciding.ts";
+import { signer } from "../../../support/evidence.ts";
+import { World } from "../../../support/world.ts";
 
 const HANDLE = "alice.example.com";
 const ON_ATCR: Pull = {

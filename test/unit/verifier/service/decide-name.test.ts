@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import { answer, type Pull, policy, verdictOf } from "../../support/deciding.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { answer, type Pull, policy, verdictOf } from "../../../support/deciding.ts";
 import {
   DIGEST,
   digestOf,
@@ -12,10 +12,10 @@ import {
   type TestSigner,
   tagRecordOf,
   trusted,
-} from "../../support/evidence.ts";
-import { TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/evidence.ts";
+import { TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const HANDLE = "alice.example.com";
 const ATCR = { atcrHosts: ["registry.example"] };

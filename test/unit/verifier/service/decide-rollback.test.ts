@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { digestHex } from "../../../src/oci/digest.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import type { SignerMemory } from "../../../src/verify/memory.ts";
-import { answer, BOTH, decide, policy } from "../../support/deciding.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import type { SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import { answer, BOTH, decide, policy } from "../../../support/deciding.ts";
 import {
   digestOf,
   NOW,
@@ -14,11 +14,11 @@ import {
   type TestSigner,
   tagRecordOf,
   trusted,
-} from "../../support/evidence.ts";
-import { forgeTree } from "../../support/forged-proof.ts";
-import { MANIFEST_COLLECTION, type SignedRepo, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/evidence.ts";
+import { forgeTree } from "../../../support/forged-proof.ts";
+import { MANIFEST_COLLECTION, type SignedRepo, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const RECORD = "getRecord";
 const OTHER = digestOf("another image");

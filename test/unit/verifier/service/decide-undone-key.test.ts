@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { answer, BOTH, policy } from "../../support/deciding.ts";
-import { NOW, signer, type TestSigner } from "../../support/evidence.ts";
-import type { AuditEntry } from "../../support/plc-operations.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import { answer, BOTH, policy } from "../../../support/deciding.ts";
+import { NOW, signer, type TestSigner } from "../../../support/evidence.ts";
+import type { AuditEntry } from "../../../support/plc-operations.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 /**
  * A thief who holds the PDS's rotation key sets a signing key; the owner's key, which is more powerful, undoes

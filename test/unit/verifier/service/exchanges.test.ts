@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Deadline } from "../../../src/net/deadline.ts";
-import type { HttpRequest, HttpResponse } from "../../../src/net/exchange.ts";
-import { Exchanges } from "../../../src/net/exchanges.ts";
+import type { HttpRequest, HttpResponse } from "../../../../src/io/net/exchange.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
+import { Exchanges } from "../../../../src/verifier/service/exchanges.ts";
 
 const request = (purpose: string): HttpRequest => ({
   url: "https://a.example/",

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { TrustPolicy } from "../../../src/policy/policy.ts";
-import { answer, BOTH, decide, HANGS, nobodies, PATIENT, policy } from "../../support/deciding.ts";
-import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
-import { payloadOf, World } from "../../support/world.ts";
+import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
+import { answer, BOTH, decide, HANGS, nobodies, PATIENT, policy } from "../../../support/deciding.ts";
+import { asDid, DIGEST, NOW, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { payloadOf, World } from "../../../support/world.ts";
 
 /** Alice and Bob signed the image; Carol has a repo and did not. */
 let alice: TestSigner;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { Counted, policy } from "../../support/deciding.ts";
-import { asDid, BORN, DIGEST, NOW, signer, subject } from "../../support/evidence.ts";
-import { manyKeys } from "../../support/plc-operations.ts";
-import { judgeSavedCase, type SavedCase } from "../../support/saved.ts";
+import { Counted, policy } from "../../../support/deciding.ts";
+import { asDid, BORN, DIGEST, NOW, signer, subject } from "../../../support/evidence.ts";
+import { manyKeys } from "../../../support/plc-operations.ts";
+import { judgeSavedCase, type SavedCase } from "../../../support/saved.ts";
 
 const alice = await signer({ name: "alice" });
 const honest = await alice.evidence();

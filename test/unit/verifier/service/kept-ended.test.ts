@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Tid } from "../../../src/atproto/syntax.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import { answer, type Pull, policy } from "../../support/deciding.ts";
+import type { Tid } from "../../../../src/core/atproto/syntax.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import { answer, type Pull, policy } from "../../../support/deciding.ts";
 import {
   DIGEST,
   digestOf,
@@ -13,9 +13,9 @@ import {
   type TestSigner,
   tagRecordOf,
   trusted,
-} from "../../support/evidence.ts";
-import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/evidence.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { World } from "../../../support/world.ts";
 
 const DAY = 24 * 3_600_000;
 const KEPT = { maxStaleness: 7 * DAY };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { answer, decide, type Pull, policy } from "../../support/deciding.ts";
-import { NOW, signer, subject, type TestSigner, trusted } from "../../support/evidence.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import { answer, decide, type Pull, policy } from "../../../support/deciding.ts";
+import { NOW, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const HOUR = 3_600_000;
 const KEPT = { maxStaleness: 24 * HOUR };

@@ -1,14 +1,14 @@
 import { describe, expect, it, vi } from "vitest";
-import type { Config } from "../../../src/config/config.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import type { Requirement } from "../../../src/policy/policy.ts";
-import { answer, BOTH, decide, fixedDeadline, type Pull, policy, verdictOf } from "../../support/deciding.ts";
-import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../support/evidence.ts";
-import { keyOf } from "../../support/node-memory.ts";
-import { MANIFEST_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import type { Config } from "../../../../src/core/config/config.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { answer, BOTH, decide, fixedDeadline, type Pull, policy, verdictOf } from "../../../support/deciding.ts";
+import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../../support/evidence.ts";
+import { keyOf } from "../../../support/node-memory.ts";
+import { MANIFEST_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 const DAY = 24 * 3_600_000;
 const KEPT = { maxStaleness: DAY };

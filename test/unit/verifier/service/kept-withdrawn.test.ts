@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { HttpClient } from "../../../src/net/exchange.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import { answer, decide, type Pull, policy, verdictOf } from "../../support/deciding.ts";
-import { didDocument } from "../../support/did-document.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import type { HttpClient } from "../../../../src/io/net/exchange.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { answer, decide, type Pull, policy, verdictOf } from "../../../support/deciding.ts";
+import { didDocument } from "../../../support/did-document.ts";
 import {
   DIGEST,
   digestOf,
@@ -15,9 +15,9 @@ import {
   TAG_KEY,
   type TestSigner,
   tagRecordOf,
-} from "../../support/evidence.ts";
-import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { World } from "../../support/world.ts";
+} from "../../../support/evidence.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { World } from "../../../support/world.ts";
 
 const DAY = 24 * 3_600_000;
 const KEPT = { maxStaleness: 7 * DAY };

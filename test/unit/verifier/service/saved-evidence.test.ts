@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Requirement, TrustedSigner, TrustPolicy } from "../../../src/policy/policy.ts";
-import { parseScope } from "../../../src/policy/scope.ts";
-import type { Evidence } from "../../../src/verify/evidence.ts";
+import type { Evidence } from "../../../../src/core/evidence/evidence.ts";
+import type { Requirement, TrustedSigner, TrustPolicy } from "../../../../src/core/policy/policy.ts";
+import { parseScope } from "../../../../src/core/policy/scope.ts";
 import {
   BORN,
   DIGEST,
@@ -16,9 +16,9 @@ import {
   TAG,
   type TestSigner,
   trusted,
-} from "../../support/evidence.ts";
-import { judgeSavedCase, type SavedCase } from "../../support/saved.ts";
-import { tid } from "../../support/signed-repo.ts";
+} from "../../../support/evidence.ts";
+import { judgeSavedCase, type SavedCase } from "../../../support/saved.ts";
+import { tid } from "../../../support/signed-repo.ts";
 
 const alice = await signer({ name: "alice", tag: {} });
 const signatures = [await alice.evidence()];

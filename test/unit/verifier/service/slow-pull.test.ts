@@ -1,23 +1,33 @@
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { DecideContext } from "../../../src/decide/decide.ts";
-import { answerFromCache } from "../../../src/decide/from-cache.ts";
-import { HttpFailure } from "../../../src/net/exchange.ts";
-import { digestHex } from "../../../src/oci/digest.ts";
-import { select } from "../../../src/policy/select.ts";
-import { EvidenceCache } from "../../../src/state/evidence-cache.ts";
-import { SignerStore } from "../../../src/state/signer-store.ts";
-import type { Subject } from "../../../src/verify/evidence.ts";
-import { questionOf } from "../../../src/verify/question.ts";
-import { decide, policy } from "../../support/deciding.ts";
-import { didDocument } from "../../support/did-document.ts";
-import type { TestSigner } from "../../support/evidence.ts";
-import { DIGEST, digestOf, NOW, recordOf, signer, subject, TAG, TAG_KEY, tagRecordOf } from "../../support/evidence.ts";
-import { makeTemporaryDirectory } from "../../support/process.ts";
-import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../support/signed-repo.ts";
-import { signingKey } from "../../support/signing-key.ts";
-import { World } from "../../support/world.ts";
+import type { Subject } from "../../../../src/core/evidence/evidence.ts";
+import { digestHex } from "../../../../src/core/oci/digest.ts";
+import { select } from "../../../../src/core/policy/select.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { EvidenceCache } from "../../../../src/io/store/evidence-cache.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { answerFromCache } from "../../../../src/verifier/cache/fresh.ts";
+import type { DecideContext } from "../../../../src/verifier/service/gather-and-judge.ts";
+import { decide, policy } from "../../../support/deciding.ts";
+import { didDocument } from "../../../support/did-document.ts";
+import type { TestSigner } from "../../../support/evidence.ts";
+import {
+  DIGEST,
+  digestOf,
+  NOW,
+  recordOf,
+  signer,
+  subject,
+  TAG,
+  TAG_KEY,
+  tagRecordOf,
+} from "../../../support/evidence.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
+import { signingKey } from "../../../support/signing-key.ts";
+import { World } from "../../../support/world.ts";
 
 // A pull that has asked and is slow, another that learns meanwhile what ends the evidence, and then no service at
 // all: over the stores as they are on a disk.

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { foldersToSearch } from "../../../src/cli/disable-command.ts";
+import { foldersToSearch } from "../../../../../src/frontends/cli/commands/disable-command.ts";
 
 const USUAL = "/opt/containerd/image-verifier/bin";
 

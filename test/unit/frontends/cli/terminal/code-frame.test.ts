@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { codeFrame } from "../../../src/cli/code-frame.ts";
+import { codeFrame } from "../../../../../src/frontends/cli/terminal/code-frame.ts";
 
 const frame = (lineText: string, column: number, line = 12) =>
   codeFrame({ file: "policy.yaml", line, column, lineText });

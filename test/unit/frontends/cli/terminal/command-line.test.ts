@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readCommandLine } from "../../../src/cli/command-line.ts";
-import { codeOf } from "../../support/rejection.ts";
+import { readCommandLine } from "../../../../../src/frontends/cli/terminal/command-line.ts";
+import { codeOf } from "../../../../support/rejection.ts";
 
 const OPTIONS = { policy: "value", offline: "flag" } as const;
 const read = (...args: string[]) => readCommandLine(args, OPTIONS);

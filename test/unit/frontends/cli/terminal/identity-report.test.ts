@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { type Identity, type IdentityProof, readIdentity } from "../../../src/atproto/identity.ts";
-import { tidTime } from "../../../src/atproto/syntax.ts";
-import { type IdentityFound, identityJson, identityText, wrongWith } from "../../../src/cli/identity-report.ts";
-import { formatDateTime } from "../../../src/encoding/time.ts";
-import { Rejection } from "../../../src/rejection.ts";
-import { NOTHING_REMEMBERED } from "../../../src/verify/memory.ts";
-import { BORN, didNamed, NOW } from "../../support/evidence.ts";
-import { PlcLog } from "../../support/plc-operations.ts";
-import { signingKey } from "../../support/signing-key.ts";
+import { type Identity, type IdentityProof, readIdentity } from "../../../../../src/core/atproto/identity.ts";
+import { tidTime } from "../../../../../src/core/atproto/syntax.ts";
+import { formatDateTime } from "../../../../../src/core/encoding/time.ts";
+import { Rejection } from "../../../../../src/core/rejection.ts";
+import { NOTHING_REMEMBERED } from "../../../../../src/core/verify/signer-history.ts";
+import {
+  type IdentityFound,
+  identityJson,
+  identityText,
+  wrongWith,
+} from "../../../../../src/frontends/cli/terminal/identity-report.ts";
+import { BORN, didNamed, NOW } from "../../../../support/evidence.ts";
+import { PlcLog } from "../../../../support/plc-operations.ts";
+import { signingKey } from "../../../../support/signing-key.ts";
 
 const HOUR = 3_600_000;
 const HANDLE = "alice.example.com";
