@@ -1,4 +1,3 @@
-import type { Did } from "../../core/atproto/syntax.ts";
 import type { Evidence } from "../../core/evidence/evidence.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
 import { type Case, granted, judge } from "../../core/verify/judge.ts";
@@ -50,13 +49,15 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   return { verdict: stale ?? fresh, evidence: found.evidence(), isStale: stale !== undefined };
 }
 
-/** By evidence of before, held against what this node knows of the signers by now: others may have seen more. */
+/** By cached evidence, held against what this node knows of the signers by now: others may have seen more. */
 async function judgeCached(given: Case, collector: Collector, { cache, recall, config, deadline }: DecideContext) {
-  const signers = [...collector.memory.keys()];
-  const memory = new Map(await Promise.all(signers.map(async (did) => [did, await recall(did)] as const)));
   const { plcDirectories } = config;
-  const identityOf = (did: Did) => collector.identityOf(did);
-  return judgeKept(given, { memory, plcDirectories, deadline, identityOf }, cache);
+  const signers = [...collector.memory.keys()];
+  return judgeKept(
+    given,
+    { signers, recall, identityOf: (did) => collector.identityOf(did), plcDirectories, deadline },
+    cache,
+  );
 }
 
 /** All that is known by now, for a judgement. */
