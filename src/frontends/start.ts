@@ -1,7 +1,7 @@
 import { VERSION } from "../core/version.ts";
 import { hasCode } from "../io/fs/error-code.ts";
 import { mayBeKept } from "../io/settings/cache-place.ts";
-import { restartWithoutJit } from "./process/reexec.ts";
+import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
 
 /** One of containerd's flags, alone or with its value. Its plugin contract has them with one dash. */
@@ -33,7 +33,8 @@ export async function start(args: readonly string[]): Promise<void> {
   }
   const isContainerds = invocation === "containerd";
   // An answer from the cache is done before the restart pays; without one, containerd's entry point restarts later.
-  if (!isContainerds || !mayBeKept(args)) restartWithoutJit(args);
+  if (!isContainerds) restartForLongWork(args);
+  else if (!mayBeKept(args)) restartWithoutJit(args);
   const { openDoor } = isContainerds ? await import("./containerd/entry-point.ts") : await import("./cli/commands.ts");
   openDoor(args);
 }

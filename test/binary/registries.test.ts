@@ -258,6 +258,10 @@ describe.concurrent("a credential helper", () => {
     "that answers": [`cat > /dev/null; echo '${ANSWER}'`, SIGNED],
     "that leaves a child with its output": [`sleep 30 & echo '${ANSWER}'`, SIGNED],
     "that says much on standard error": [`echo ${SECRET} >&2; echo '${ANSWER}'`, SIGNED],
+    "that is not given what this program tells itself": [
+      `env | grep -E '^(BUN_|ATCR_VERIFY_(ENGINE|HANDED_OVER))' && exit 1; echo '${ANSWER}'`,
+      SIGNED,
+    ],
     "that hangs": ["exec sleep 30", UNAUTHORIZED],
     "that floods": [`while :; do echo ${SECRET}${SECRET}${SECRET}; done`, UNAUTHORIZED],
     "that fails with its secret": [`echo ${SECRET}; echo ${SECRET} >&2; exit 1`, UNAUTHORIZED],

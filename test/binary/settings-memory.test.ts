@@ -280,6 +280,30 @@ describe.concurrent("the program that starts anew", () => {
     });
   });
 
+  it.each([
+    ["", "BUN_JSC_useJIT=0"],
+    ["# a large file\n".repeat(4_000), "BUN_JSC_useDFGJIT=0"],
+  ])("has its engine compile only where a file is large: %.8j", async (more, expected) => {
+    await withCache(
+      async (world, image) => {
+        world.pds.delay(60_000);
+        world.policy(`${readFileSync(join(world.folder, "policy.yaml"), "utf8")}\n${more}`);
+        let last = "";
+        let looking: NodeJS.Timeout | undefined;
+        const started: Ask["started"] = ({ pid }) => {
+          looking = setInterval(() => {
+            const environment = existsSync(`/proc/${pid}/environ`) ? readFileSync(`/proc/${pid}/environ`, "utf8") : "";
+            last = environment.split("\0").findLast((entry) => entry.startsWith("BUN_JSC_")) ?? last;
+          }, 20);
+        };
+        const pulled = await world.pull(world.name, image, { ...knowing(world), started });
+        clearInterval(looking);
+        expect([pulled.code, last]).toEqual([2, expected]);
+      },
+      { deadline: "3s" },
+    );
+  });
+
   it("keeps its turn, and its time", async () => {
     await withCache(
       async (world, image) => {

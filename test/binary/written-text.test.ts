@@ -91,3 +91,26 @@ describe("a policy of 1 MiB that is none", () => {
     },
   );
 });
+
+/** Has the kernel end a program that takes more CPU than containerd has patience on one core; time goes by on busy ones. */
+const LIMITED = ["/bin/sh", "-c", 'ulimit -t 6; exec "$@"', "sh"];
+
+describe("a malformed policy just below the bounds", () => {
+  // The units that cost most (decision 0046), as many of them as the look before the parser lets through.
+  it.each([
+    ["[", "a ,", 131_000],
+    ["[", ",a ", 131_000],
+    ["[", "a: ", 131_000],
+    ["a: ", "x\n", 131_000],
+    ["a: ", "...\na: ", 65_000],
+    ["", "x\na: ", 65_000],
+    ["", "a: a \n", 65_000],
+    ["", "[a]", 65_000],
+    ["a: ", "*a ", 131_000],
+  ])("is told in time: %j and many %j", async (begin, unit, count) => {
+    const bench = made();
+    const path = bench.policy(begin + unit.repeat(count));
+    const answered = await bench.pull(NAME, IMAGE, { through: LIMITED });
+    expectRefused(answered, "policy.invalid", path);
+  });
+});

@@ -13,7 +13,7 @@ import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
-import { handedOver, restartWithoutJit } from "../process/reexec.ts";
+import { handedOver, restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
 import { namedByFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
 
@@ -23,6 +23,8 @@ const CHUNK = 64 * 1024;
 const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
+/** UTF-16 units of files that take longer to parse than another start of the program. */
+const LARGE = 32 * 1024;
 
 /** Opens containerd's door. */
 export function openDoor(args: readonly string[]): void {
@@ -52,10 +54,11 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
   edge.enforcement = { image: subject.name, breakGlass };
 
   const startAnew = (): void => restartWithoutJit(args, stdin);
+  const beforeParsing = (size: number): void => (size > LARGE ? restartForLongWork(args, stdin) : startAnew());
   const warn = (warning: string): void => edge.warn(warning);
   const { config, policy } = await settingsForPull({
     report: warn,
-    beforeParsing: startAnew,
+    beforeParsing,
     hasConfig: (read) => {
       notes.config = read;
       edge.setDeadline(read.deadline);

@@ -19,8 +19,8 @@ export interface Settings {
 /** Whoever wants to know what is read as it is read, and what lies in the cache and cannot be used. */
 export interface Reader {
   readonly report: (warning: string) => void;
-  /** Called before a text is parsed, which takes longer than all that comes before it. */
-  readonly beforeParsing: () => void;
+  /** Called before texts are parsed, which takes longer than all that comes before it; with how long they are. */
+  readonly beforeParsing: (size: number) => void;
   readonly hasConfig: (config: Config) => void;
   /** @param hash SHA-256 of the files of the policy, one after the other, in hex */
   readonly hasPolicy: (hash: string) => void;
@@ -40,17 +40,17 @@ export async function settingsForPull({ report, beforeParsing, hasConfig, hasPol
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
   const file = configText(undefined);
-  const parser = async () => {
-    beforeParsing();
+  const parser = async (texts: readonly PolicyText[]) => {
+    beforeParsing(texts.reduce((sum, { text }) => sum + text.length, 0));
     return import("./load-settings.ts");
   };
-  const parseConfig = async (text: PolicyText) => (await parser()).parsedConfig(text);
+  const parseConfig = async (text: PolicyText) => (await parser([text])).parsedConfig(text);
   const config =
     file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], pieces, () => parseConfig(file), isOwn);
   hasConfig(config);
 
   const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
-  const parsePolicy = async () => (await parser()).parsedPolicy(texts);
+  const parsePolicy = async () => (await parser(texts)).parsedPolicy(texts);
   hasPolicy(sha256Hex(concatBytes(...texts.map(({ text }) => toUtf8(text)))));
   const policy = await remembered("policy", texts, isOwn(config) ? pieces : undefined, parsePolicy, () => true);
   return { config, policy };
