@@ -10,79 +10,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, Bench, BINARY, World } from "../support/binary.ts";
+import { ask, World } from "../support/binary.ts";
+import { LinkedNode, type Said } from "../support/linked-node.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 
 // enable and disable on a node whose containerd is stopped, or can only be asked for its configuration.
 
 const isRoot = requirement("enable and doctor of a user who is not root", missingRoot("the user is changed"));
 
-interface Said {
-  readonly changed: boolean;
-  readonly findings: readonly {
-    readonly level: string;
-    readonly name: string;
-    readonly found: string;
-    readonly advice?: string;
-  }[];
-  readonly summary: string;
-  readonly removed: readonly string[];
-  readonly standing: readonly string[];
-}
-
-const POLICY =
-  'version: 1\ntrustedDIDs: ["did:web:a.example"]\npolicies: [{name: a, scope: "a.example/**", action: enforce}]\n';
-
-class Node {
-  readonly bench = new Bench();
-  readonly binDir = join(this.bench.folder, "configured");
-  readonly program: string;
-
-  /** @param name of the program's file */
-  constructor(name = "atcr-verify") {
-    this.bench.write("policy.yaml", POLICY);
-    this.program = join(this.bench.folder, name);
-    linkOrCopy(BINARY, this.program);
-    // As `containerd config dump` answers.
-    const dump = `version = 3\n[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "${this.binDir}"\n`;
-    this.bench.write("dump.toml", dump);
-    this.bench.write(
-      "bin/containerd",
-      `#!/bin/sh\nwhile read -r line; do echo "$line"; done <${this.bench.folder}/dump.toml\n`,
-      0o755,
-    );
-  }
-
-  async run(...args: readonly string[]): Promise<{ code: number | null; said: Said }> {
-    return this.runThrough([], ...args);
-  }
-
-  /** @param through what runs the program */
-  async runThrough(through: readonly string[], ...args: readonly string[]) {
-    const own = ["--output", "json", "--address", join(this.bench.folder, "none.sock")];
-    const env = { ...this.bench.env, PATH: `${join(this.bench.folder, "bin")}:/usr/bin:/bin` };
-    const { code, stdout } = await ask([...args, ...own], { env, binary: this.program, through });
-    return { code, said: JSON.parse(stdout) as Said };
-  }
-
-  path(name: string): string {
-    return join(this.bench.folder, name);
-  }
-}
-
-/** A hard link where that can be: the program is large. */
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
-    chmodSync(to, 0o755);
-  }
-}
-
 describe("enable", () => {
   it("makes neither folder nor link where another entry blocks every pull", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     mkdirSync(node.binDir);
     symlinkSync("/nowhere", join(node.binDir, "broken"));
     const { code, said } = await node.run("enable");
@@ -90,7 +28,7 @@ describe("enable", () => {
   });
 
   it.runIf(isRoot)("says to a user who is not root that root is needed, and nothing else", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     chmodSync(node.bench.folder, 0o755);
     const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     const { code, said } = await node.runThrough(through, "enable");
@@ -150,7 +88,7 @@ describe("disable", () => {
   it.each(["atcr-verify", "atcr-verify-linux-amd64", "verifier"])(
     "takes out what enable placed, of a program called %s",
     async (name) => {
-      const node = new Node(name);
+      const node = new LinkedNode(name);
       expect((await node.run("enable")).said.changed).toBe(true);
       const link = join(node.binDir, "atcr-verify");
       const { code, said } = await node.run("disable");
@@ -161,7 +99,7 @@ describe("disable", () => {
   );
 
   it("takes out links of other names, links to links, and what enable placed in other folders", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable", "--bin-dir", node.path("other"), "--force");
     await node.run("enable");
     symlinkSync(node.program, join(node.binDir, "00-first"));
@@ -172,7 +110,7 @@ describe("disable", () => {
   });
 
   it("of one folder names the link that stands in another, and does not say that pulls are not verified", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable");
     for (const folder of ["elsewhere", "missing"]) {
       if (folder === "elsewhere") await node.run("enable", "--bin-dir", node.path(folder), "--force");
@@ -185,7 +123,7 @@ describe("disable", () => {
   });
 
   it("names what it does not remove: the program itself, by a hard link", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     mkdirSync(node.binDir);
     linkSync(node.program, join(node.binDir, "hard"));
     const { code, said } = await node.run("disable");
@@ -194,7 +132,7 @@ describe("disable", () => {
   });
 
   it("names a copy of the program, whatever it is called, and does not say that pulls are not verified", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable");
     const copy = join(node.binDir, "verifier");
     copyFileSync(node.program, copy);
@@ -210,13 +148,13 @@ describe("disable", () => {
     expect(said.findings.filter(({ name }) => name === "entries")).toEqual([]);
   });
 
-  it.each<[string, (path: string, node: Node) => void]>([
+  it.each<[string, (path: string, node: LinkedNode) => void]>([
     ["another program", (path) => symlinkSync("/bin/true", path)],
     ["an older build", (path, node) => writeFileSync(path, `${node.program} of before`, { mode: 0o755 })],
     ["a link that leads nowhere, which blocks every pull", (path) => symlinkSync("/nowhere/at/all", path)],
     ["a file that cannot be executed, which blocks every pull", (path) => writeFileSync(path, "")],
   ])("names what remains: %s", async (_, make) => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable");
     const other = join(node.binDir, "other");
     make(other, node);
@@ -228,7 +166,7 @@ describe("disable", () => {
   });
 
   it("leaves out what containerd skips, and says so of no folder that it does not look into", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable", "--bin-dir", node.path("elsewhere"), "--force");
     symlinkSync("/bin/true", join(node.path("elsewhere"), "other"));
     expect((await node.run("disable")).code).toBe(0);
@@ -244,7 +182,7 @@ describe("disable", () => {
     async () => {
       const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
       for (const hide of ["config.yaml.state", "bin"]) {
-        const node = new Node();
+        const node = new LinkedNode();
         chmodSync(node.bench.folder, 0o755);
         mkdirSync(node.path("config.yaml.state"));
         chmodSync(node.path(hide), 0o700);
@@ -260,7 +198,7 @@ describe("disable", () => {
   );
 
   it("promises nothing where containerd's bin_dir could not be read", async () => {
-    const node = new Node();
+    const node = new LinkedNode();
     await node.run("enable");
     node.bench.write("bin/containerd", "#!/bin/sh\nexit 1\n", 0o755);
     const { code, said } = await node.run("disable");

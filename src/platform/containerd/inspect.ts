@@ -1,7 +1,8 @@
-import { accessSync, constants } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { field, isJsonObject, type JsonObject } from "../../core/encoding/json.ts";
 import { parseToml } from "../../core/encoding/toml.ts";
+import { reject } from "../../core/rejection.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { findProgram, lookForProgram, runProgram, whyDistrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
@@ -30,6 +31,8 @@ export interface Containerd {
   /** `TYPE.ID` to its status: `ok`, `skip`, `error`. */
   readonly plugins?: ReadonlyMap<string, string>;
   readonly configPath: string;
+  /** Whether a person named it. */
+  readonly isConfigNamed?: true;
   /** The effective configuration, what it imports and defaults included. */
   readonly config?: JsonObject;
   /** Why it is not known whether one answers; absent where it was asked. */
@@ -46,14 +49,18 @@ export interface Containerd {
  * Looks at a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
  *
  * @param configPath its configuration; absent: the one that the running process was given
+ * @throws Rejection where there is no such file
  */
 export async function lookAtContainerd(address: string, configPath?: string): Promise<Containerd> {
+  // containerd itself takes its defaults for what is not there.
+  if (configPath !== undefined && !isThere(configPath))
+    reject("input.malformed", `--containerd-config: there is no file ${configPath}`);
   const daemon = daemonAt(address);
   const near = daemon === undefined ? [] : [dirname(daemon.program)];
   const { path: found, denied } = lookForProgram("containerd");
   const program = daemon?.program ?? found;
   const ctr = findProgram("ctr", ...near);
-  const path = configPath ?? daemon?.configPath ?? DEFAULT_CONFIG;
+  const path = (configPath && resolve(configPath)) ?? daemon?.configPath ?? DEFAULT_CONFIG;
   const unknown: string[] = [];
   const ask = async (what: string, run: string | undefined, args: readonly string[], why = unknown) => {
     if (run === undefined) return undefined;
@@ -96,9 +103,19 @@ export async function lookAtContainerd(address: string, configPath?: string): Pr
     isListening: daemon !== undefined || isListenedOn(address),
     denied,
     configPath: path,
+    ...(configPath !== undefined && { isConfigNamed: true as const }),
     ...(config && { config }),
     unknown: [...(version !== undefined || daemon !== undefined ? unanswered : []), ...unknown],
   };
+}
+
+/** True also where this user may not look: containerd's program says what is wrong then. */
+function isThere(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch (error) {
+    return !hasCode(error, "ENOENT") && !hasCode(error, "ENOTDIR");
+  }
 }
 
 function isForbidden(socket: string): boolean {

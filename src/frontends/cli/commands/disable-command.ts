@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
+import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
@@ -60,7 +61,7 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
   }
   const others = otherEntries(containerd, standing);
   if (others.length > 0) findings.push(remaining(others));
-  const isKnown = isWhereKnown(containerd);
+  const isKnown = isBinDirKnown(containerd);
   const isSure = isKnown && !findings.some(({ level }) => level === "problem");
   if (!isKnown) findings.push(unknownBinDir(containerd, wanted === undefined));
   const summary = summaryOf({ removed, standing, others, folders, isKnown, isSure });
@@ -132,21 +133,9 @@ function adviceFor(error: unknown): string {
   return hasCode(error, "EACCES") || hasCode(error, "EPERM") ? "run this as root" : "correct it, and run this again";
 }
 
-/** Only of a containerd whose configuration was read is it known where it looks for verifiers. */
-function isWhereKnown(containerd: Containerd): boolean {
-  const { version, daemon, program, config, isForbidden, isListening, denied } = containerd;
-  if (isForbidden === true) return false;
-  if (config === undefined && (isListening || denied.length > 0)) return false;
-  if (version === undefined && daemon === undefined) return config !== undefined || program === undefined;
-  return daemon !== undefined && config !== undefined;
-}
-
-function unknownBinDir({ address, version, program }: Containerd, isProblem: boolean): CheckResult {
-  const there = program === undefined ? "containerd may be on this node" : "containerd is installed";
-  const who = version === undefined ? there : `a containerd answers at ${address}`;
-  const found = `${who}, and where it looks for verifiers could not be determined`;
-  const advice = "run this as root, where containerd runs, or name the folder with --bin-dir";
-  return (isProblem ? problem : warning)("link", found, advice);
+function unknownBinDir(containerd: Containerd, isProblem: boolean): CheckResult {
+  const advice = `run this as root, where containerd runs${isProblem ? ", or name the folder with --bin-dir" : ""}`;
+  return (isProblem ? problem : warning)("link", binDirUnknown(containerd), advice);
 }
 
 /**

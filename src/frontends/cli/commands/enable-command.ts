@@ -5,6 +5,7 @@ import type { PolicyQuestion } from "../../../core/policy-tools/policy-finding.t
 import { reject } from "../../../core/rejection.ts";
 import { VERSION } from "../../../core/version.ts";
 import { checkAdded, checkBinDir } from "../../../doctor/bin-dir-checks.ts";
+import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
@@ -64,6 +65,11 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, args, edge);
   }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
+  const unreadable = whyUnreadable(binDir);
+  if (unreadable !== undefined) {
+    const findings = [problem("bin-dir", unreadable, "correct it, or name another folder with --bin-dir")];
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, args, edge);
+  }
   const isNone = containerd.version === undefined && containerd.daemon === undefined;
   const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
   const ofPolicy = checkPolicy(question, source.path, sandbox);
@@ -73,6 +79,9 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     ...checkPlugin(containerd),
     ...checkTimeout(containerd, config.deadline),
     ...checkCri(containerd),
+    ...(wanted === undefined && !isBinDirKnown(containerd) && containerd.config === undefined
+      ? [problem("bin-dir", binDirUnknown(containerd), "name the folder with --bin-dir")]
+      : []),
     ...checkFolder(binDir, program, containerd).map((finding) =>
       // The image of a node is made before its containerd is configured.
       isNone && finding.name === "bin-dir" ? lessGrave(finding) : finding,
@@ -87,8 +96,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   findings.push(...(await checkDids(question, config, edge)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
-  const isAsked = !findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name));
-  const asked = `containerd asks it at each pull${isAsked ? " from now on" : " once the problems above are corrected"}`;
+  const asked = `containerd asks it at each pull ${fromWhen(binDir, containerd, findings)}`;
   const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
   const summary = `${link}: ${asked}. ${ofPolicy[0]?.found ?? ""}. To see it proven run: atcr-verify doctor --probe`;
   return tellOfLink({ changed, binDir, program, findings, summary }, args, edge);
@@ -110,6 +118,14 @@ async function checkDids(question: PolicyQuestion, config: Config, edge: Process
     );
 }
 
+/** Nothing is promised of a containerd that looks elsewhere, or of which it is not known where it looks. */
+function fromWhen(binDir: string, containerd: Containerd, findings: readonly CheckResult[]): string {
+  if (findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name)))
+    return "once the problems above are corrected";
+  const isThere = binDir === withoutSlash(verifierSettings(containerd).binDir) && isBinDirKnown(containerd);
+  return isThere ? "from now on" : `if its bin_dir is ${binDir}`;
+}
+
 function effectiveBinDir(containerd: Containerd): string {
   const { binDir } = verifierSettings(containerd);
   if (binDir.startsWith("/")) return absoluteFolder(binDir);
@@ -129,12 +145,26 @@ function checkFolder(binDir: string, program: string, containerd: Containerd): r
   const own: BinDirEntry = { name: ENTRY, isLink: true, leadsTo: program };
   const before = markCopies(entriesOf(binDir) ?? [], program);
   const after = entriesInOrder([...before.filter(({ name }) => name !== ENTRY), own]);
-  const isElsewhere = containerd.config !== undefined && binDir !== effective.replace(/(?<=.)\/+$/, "");
+  const isElsewhere = containerd.config !== undefined && binDir !== withoutSlash(effective);
   return [
     ...checkBinDir({ path: binDir, maxVerifiers, entries: after }, program),
     ...checkAdded({ path: binDir, maxVerifiers, entries: before }, after),
     ...(isElsewhere ? [otherFolder(binDir, effective)] : []),
   ];
+}
+
+/** As a sentence, why what is in it cannot be seen. */
+function whyUnreadable(binDir: string): string | undefined {
+  try {
+    entriesOf(binDir);
+    return undefined;
+  } catch (error) {
+    return `${binDir} cannot be read: ${(error as Error).message}`;
+  }
+}
+
+function withoutSlash(folder: string): string {
+  return folder.replace(/(?<=.)\/+$/, "");
 }
 
 /** Remembered first: a link that a package's removal does not find would lead nowhere then, and block every pull. */

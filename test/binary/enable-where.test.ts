@@ -1,0 +1,63 @@
+import { readFileSync, symlinkSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { LinkedNode } from "../support/linked-node.ts";
+
+// Where enable places the link, and what it may promise of that.
+
+/** Findings of bin_dir: level and what was found. */
+const ofBinDir = ({ findings }: Awaited<ReturnType<LinkedNode["run"]>>["said"]) =>
+  findings.filter(({ name }) => name === "bin-dir").map(({ level }) => level);
+
+describe("enable", () => {
+  it.each<[string, (node: LinkedNode) => string]>([
+    ["is a file", (node) => node.bench.write("a-file", "")],
+    ["lies in a file", (node) => `${node.bench.write("a-file", "")}/bin`],
+    [
+      "is a loop of links",
+      (node) => {
+        symlinkSync("loop", node.path("loop"));
+        return node.path("loop");
+      },
+    ],
+  ])("changes and records nothing where the folder %s, whatever is forced", async (_, folderOf) => {
+    const node = new LinkedNode();
+    const folder = folderOf(node);
+    const { code, said } = await node.run("enable", "--bin-dir", folder, "--force");
+    expect([code, said.changed, ofBinDir(said)]).toEqual([1, false, ["problem"]]);
+    expect((await node.run("disable", "--bin-dir", folder)).said.removed).toEqual([]);
+    expect(() => readFileSync(node.path("config.yaml.state/enabled"))).toThrow("ENOENT");
+  });
+
+  it("promises that containerd asks it where its configuration says so, and nowhere else", async () => {
+    const node = new LinkedNode();
+    expect((await node.run("enable")).said.summary).toContain("from now on");
+    const elsewhere = await node.run("enable", "--bin-dir", node.path("other"), "--force");
+    expect(elsewhere.said.summary).not.toContain("from now on");
+  });
+
+  it("wants the folder to be named where containerd's configuration cannot be read, and promises nothing", async () => {
+    const node = new LinkedNode();
+    node.bench.write("bin/containerd", "#!/bin/sh\nexit 1\n", 0o755);
+    const { code, said } = await node.run("enable");
+    expect([code, said.changed, ofBinDir(said)]).toEqual([1, false, ["problem"]]);
+    const named = await node.run("enable", "--bin-dir", node.binDir);
+    expect([named.said.changed, named.said.summary]).toEqual([true, expect.not.stringContaining("from now on")]);
+  });
+});
+
+describe("--containerd-config", () => {
+  it.each(["enable", "disable", "doctor"])("must name a file that is there, of %s", async (command) => {
+    // containerd takes its defaults for one that is not.
+    const node = new LinkedNode();
+    const { code, said } = await node.run(command, "--containerd-config", node.path("none.toml"));
+    expect([code, said]).toEqual([3, expect.objectContaining({ code: "input.malformed" })]);
+  });
+
+  it("is read from the folder in which the command was given", async () => {
+    const node = new LinkedNode();
+    // Answers with the file that it is given, as it is.
+    node.bench.write("bin/containerd", '#!/bin/sh\nwhile read -r line; do echo "$line"; done <"$2"\n', 0o755);
+    const { said } = await node.runIn(node.bench.folder, "enable", "--containerd-config", "dump.toml");
+    expect([said.changed, said.binDir]).toEqual([true, node.binDir]);
+  });
+});
