@@ -67,12 +67,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     ],
   },
   "policy.too_few_signatures": {
-    vectors: [
-      "policy.too_few_signatures.gap",
-      "policy.too_few_signatures",
-      "policy.too_few_signatures.one_key",
-      "policy.too_few_signatures.one_signer",
-    ],
+    vectors: ["policy.too_few_signatures", "policy.too_few_signatures.one_key", "policy.too_few_signatures.one_signer"],
   },
   "registry.unreachable": {
     vectors: ["registry.unreachable"],
@@ -134,6 +129,10 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "net.interrupted": {
     vectors: ["net.interrupted"],
     test: "binary/deadline.test.ts :: it answers net.interrupted, and what it waited for",
+  },
+  "policy.signatures_unconfirmed": {
+    vectors: ["policy.signatures_unconfirmed"],
+    test: "unit/verifier/service/gather-and-judge.test.ts :: is enough signatures, not all",
   },
   "input.malformed": {
     test: "binary/containerd-door.test.ts :: is read when it is a file, and refused when it is a folder or closed",

@@ -77,6 +77,10 @@ export const REJECTIONS = {
   "net.tls": { kind: "inconclusive", summary: "a host could not prove its name by TLS" },
   "net.deadline": { kind: "inconclusive", summary: "the time allowed was over before an answer was reached" },
   "net.interrupted": { kind: "inconclusive", summary: "the program was told to end before an answer was reached" },
+  "policy.signatures_unconfirmed": {
+    kind: "inconclusive",
+    summary: "some signatures count; others that the rule requires could not be verified",
+  },
 
   "input.malformed": { kind: "misconfigured", summary: "the arguments or the standard input cannot be read" },
   "input.digest_mismatch": { kind: "misconfigured", summary: "the digests given are not all the same" },

@@ -458,7 +458,7 @@ async function untold(): Promise<VectorCase[]> {
   return [
     ...missing,
     unknown(
-      "policy.too_few_signatures.gap",
+      "policy.signatures_unconfirmed",
       "One of two signers signed; the other's PDS cannot be reached.",
       trusting([plain, other], { require: "minSignatures: 2" }),
       {

@@ -109,9 +109,12 @@ function readGap(value: unknown): Gap {
   return { service, ...signer, code, detail: text(gap, "detail", "a gap"), ...answered };
 }
 
-/** Only what could not be had is a gap; that somebody says no is never taken from a bundle's word. */
+/**
+ * Only what could not be had is a gap; that somebody says no is never taken from a bundle's word, nor is a code that
+ * sums up all signatures.
+ */
 function isGapCode(code: RejectionCode): boolean {
-  return REJECTIONS[code].kind === "inconclusive";
+  return REJECTIONS[code].kind === "inconclusive" && code !== "policy.signatures_unconfirmed";
 }
 
 function readDid(value: JsonObject, what: string): Did {

@@ -111,7 +111,8 @@ function refusal(given: Case): Verdict {
   const headline = furthest(outcome === "deny" ? denials : open);
   if (counted > 0 || headline === undefined) {
     const detail = `${counted} of ${minSignatures} signatures count under rule "${rule.name}"`;
-    return { outcome, code: "policy.too_few_signatures", detail, findings };
+    const code = outcome === "deny" ? "policy.too_few_signatures" : "policy.signatures_unconfirmed";
+    return { outcome, code, detail, findings };
   }
   return { outcome, code: headline.code, detail: headline.detail, findings };
 }

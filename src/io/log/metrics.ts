@@ -93,8 +93,6 @@ const BEGINNING: Samples = Object.fromEntries(
   [
     ...["signed", "exempt", "audited", "break_glass"].map((code) => decisions("allow", code)),
     ...Object.entries(REJECTIONS).map(([code, { kind }]) => decisions(kind, code)),
-    // The one code that is both.
-    decisions("inconclusive", "policy.too_few_signatures"),
     ...Object.entries(REJECTIONS).flatMap(([code, { kind }]) =>
       kind === "deny" || kind === "inconclusive" ? [sample("atcr_verify_audited_refusals_total", { code })] : [],
     ),

@@ -235,7 +235,7 @@ describe("judge, could not tell", () => {
 
   it("is inconclusive where the missing answers and what counts are together enough", () => {
     expect(outcome({ attempts: [signed(A)], gaps: [gap("pds.unreachable", B)] }, 2)).toBe(
-      "inconclusive policy.too_few_signatures",
+      "inconclusive policy.signatures_unconfirmed",
     );
     expect(outcome({ gaps: [gap("pds.unreachable", A), gap("pds.unreachable", B)] }, 2)).toBe(
       "inconclusive pds.unreachable",

@@ -154,7 +154,7 @@ describe("decide, what it waits for", () => {
     const dids = [alice.did, bob.did, carol.did];
     expect(await answer(world, policy(dids, { minSignatures: 2 }), { config: PATIENT, time: HANGS })).toBe("allow");
     const refused = await answer(world, policy(dids, { minSignatures: 3 }), { time: 1500 });
-    expect(refused).toBe("inconclusive policy.too_few_signatures");
+    expect(refused).toBe("inconclusive policy.signatures_unconfirmed");
   });
 });
 
