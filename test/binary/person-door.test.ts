@@ -521,6 +521,16 @@ describe.concurrent("saved evidence", () => {
     expect(existsSync(join(folder, "missing"))).toBe(false);
   });
 
+  it("of a verification that failed does not take the place of what was saved before", async () => {
+    const path = world.write("earlier/evidence.json", "earlier");
+    const network = { ...(world.settings["network"] as object), caFiles: [join(world.folder, "missing.pem")] };
+    const config = world.configure({ ...world.settings, network }, "missing-authority.yaml");
+    const answered = await world.verify([nameOf(image), "--config", config, "--save-evidence", path]);
+    expect(headline(answered)).toBe("3 misconfigured config.invalid");
+    expect(answered.stderr).toContain(`the evidence was not saved to ${path}: `);
+    expect(readFileSync(path, "utf8")).toBe("earlier");
+  });
+
   it("that does not fit leaves nothing behind", async () => {
     const path = join(world.folder, "full", "evidence.json");
     mkdirSync(join(world.folder, "full"));

@@ -15,7 +15,7 @@ import { credentialSource } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
 import type { Turns } from "../../io/store/process-lock.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
-import { openStores, type Stores } from "./open-stores.ts";
+import { Denials, openStores, type Stores } from "./open-stores.ts";
 import type { Session } from "./session.ts";
 
 /** Milliseconds before a request that got no answer is repeated; doubled each time. */
@@ -92,12 +92,14 @@ export function collectContext(
 
 /** As {@link collectContext}, for a caller that asks about signers and not about an image. */
 export function signersContext(config: Config, environment: NodeJS.ProcessEnv, session: Session): DecideContext {
-  const network = openNetwork(config, environment, (warning) => session.warn(warning));
+  const warn = (warning: string): void => session.warn(warning);
+  const network = openNetwork(config, environment, warn);
+  const denials = new Denials(config, warn);
   const locks = async (): Promise<Turns> => {
     const { Turns } = await import("../../io/store/process-lock.ts");
-    return new Turns(config.cacheDir, (warning) => session.warn(warning));
+    return new Turns(config.cacheDir, denials.cache ?? warn);
   };
-  return collectContext(config, network, session, openStores(config, session), locks);
+  return collectContext(config, network, session, openStores(config, session, denials), locks);
 }
 
 function cachedIdentities(

@@ -11,20 +11,36 @@ export interface Stores extends Lasting {
   readonly cache: EvidenceCache;
 }
 
+/** Warns once that this user may not use what the node remembers, in place of a warning for each file, lock and image. */
+export class Denials {
+  /** Instead of any warning about the signer history; absent where this user may use it. */
+  readonly history?: () => void;
+  /** Instead of any warning about the cache and its locks; absent where this user may use it. */
+  readonly cache?: () => void;
+
+  constructor({ stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">, warn: (warning: string) => void) {
+    const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
+    const denied = [
+      ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
+      ...(isCacheOurs ? [] : [`the cache (${cacheDir})`]),
+    ].join(" and ");
+    const warnOnce = once(() => warn(`not used, as this user may not read and write it: ${denied} of this node`));
+    if (!isHistoryOurs) this.history = warnOnce;
+    if (!isCacheOurs) this.cache = warnOnce;
+  }
+}
+
 /** Opens what lies in the configuration's stateDir and cacheDir for one question; nothing is read yet. */
-export function openStores({ stateDir, cacheDir }: Config, { warn, now }: Pick<Session, "warn" | "now">): Stores {
-  const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
-  const denied = [
-    ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
-    ...(isCacheOurs ? [] : [`the cache (${cacheDir})`]),
-  ].join(" and ");
-  // One sentence for what would be a warning for each file.
-  const warnOnce = once(() => warn(`not used, as this user may not read and write it: ${denied} of this node`));
-  const signers = new SignerStore(stateDir, { report: isHistoryOurs ? warn : warnOnce });
+export function openStores(
+  { stateDir, cacheDir }: Config,
+  { warn, now }: Pick<Session, "warn" | "now">,
+  denials: Denials,
+): Stores {
+  const signers = new SignerStore(stateDir, { report: denials.history ?? warn });
   return {
     recall: async (signer) => signers.recall(signer, now()),
     remember: async (sighting) => signers.remember(sighting, now()),
-    cache: new EvidenceCache(cacheDir, PROGRAM, isCacheOurs ? warn : warnOnce),
+    cache: new EvidenceCache(cacheDir, PROGRAM, denials.cache ?? warn),
   };
 }
 

@@ -16,7 +16,7 @@ import type { Turns } from "../../io/store/process-lock.ts";
 import { answerFromCache } from "../cache/fresh.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network } from "./network.ts";
-import { openStores, type Stores } from "./open-stores.ts";
+import { Denials, openStores, type Stores } from "./open-stores.ts";
 import type { Session } from "./session.ts";
 
 /** Time that what ran into the deadline has to be judged, in milliseconds; then the refusal is `net.deadline`. */
@@ -46,8 +46,11 @@ export interface Decision {
   readonly rule?: string;
   /** Whether the answer rests on cached evidence: within cacheTTL, or older because services were silent. */
   readonly cache: "none" | "fresh" | "stale";
-  /** Read when it is asked for: most callers need the answer alone. */
-  readonly evidence: () => Evidence;
+  /**
+   * Read when it is asked for: most callers need the answer alone. Absent where the verification ended before all was
+   * gathered: no evidence at all would prove that nobody has signed.
+   */
+  readonly evidence?: () => Evidence;
   /** What was thrown, where the answer is internal.error. */
   readonly error?: Error;
 }
@@ -65,6 +68,7 @@ const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 export class Verifier {
   readonly #settings: VerifierOptions;
   #network: Network | undefined;
+  #denials: Denials | undefined;
   #locks: Turns | undefined;
 
   constructor(settings: VerifierOptions) {
@@ -128,7 +132,7 @@ export class Verifier {
         evidence: () => saved.evidence,
       };
     }
-    const stores = openStores(this.#settings.config, session);
+    const stores = openStores(this.#settings.config, session, this.#denied);
     const lock = lockOf(question.subject);
     try {
       const cached = await this.#judgeCached(question, session, stores, lock);
@@ -174,13 +178,20 @@ export class Verifier {
   /** Made when the first is taken: a pull that is answered from the cache takes none. */
   async #openLocks(): Promise<Turns> {
     const { Turns } = await import("../../io/store/process-lock.ts");
-    this.#locks ??= new Turns(this.#settings.config.cacheDir, this.#settings.warn);
+    const { config, warn } = this.#settings;
+    this.#locks ??= new Turns(config.cacheDir, this.#denied.cache ?? warn);
     return this.#locks;
+  }
+
+  get #denied(): Denials {
+    const { config, warn } = this.#settings;
+    this.#denials ??= new Denials(config, warn);
+    return this.#denials;
   }
 }
 
 function withoutEvidence(verdict: Verdict | Failure): Judged {
-  return { verdict, ...NOTHING };
+  return { verdict, cache: "none" };
 }
 
 /**

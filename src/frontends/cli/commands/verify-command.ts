@@ -2,7 +2,7 @@ import { accessSync, constants, createReadStream, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { printable } from "../../../core/encoding/printable.ts";
 import { parseDateTime } from "../../../core/encoding/time.ts";
-import { type Bundle, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import { readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
 import type { Subject } from "../../../core/evidence/evidence.ts";
 import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
@@ -10,7 +10,7 @@ import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { readAtMost } from "../../../io/fs/read-at-most.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "../../../io/settings/load-settings.ts";
-import { Verifier } from "../../../verifier/service/verifier.ts";
+import { type Decision, Verifier } from "../../../verifier/service/verifier.ts";
 import { exitCode } from "../../process/exit-status.ts";
 import { INTERNAL, type ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
@@ -73,7 +73,7 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   const verifier = new Verifier({ ...settings, warn });
   edge.atEnd(() => verifier.close());
   const decision = await verifier.verify(subject, sessionOf(edge));
-  if (target !== undefined) save(target, { digest: subject.digest, evidence: decision.evidence() }, edge);
+  if (target !== undefined) save(target, subject, decision, edge);
   edge.conclude(decision);
 }
 
@@ -153,9 +153,10 @@ function checkTarget(path: string): void {
 }
 
 /** Saves evidence, whole or not at all. Where that fails the verdict is still told, but the command is no success. */
-function save(path: string, bundle: Bundle, edge: ProcessEdge): void {
+function save(path: string, { digest }: Subject, { evidence }: Decision, edge: ProcessEdge): void {
   try {
-    replaceFile(path, writeBundle(bundle));
+    if (evidence === undefined) throw new Error("the verification ended before all of it was gathered");
+    replaceFile(path, writeBundle({ digest, evidence: evidence() }));
   } catch (error) {
     edge.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));
     const { status } = edge;
