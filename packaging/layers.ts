@@ -17,6 +17,8 @@ interface Group {
   readonly folder: string;
   /** They decide: no clock, no disk, no network, and nothing that waits. */
   readonly pure?: true;
+  /** Of its layers those that others may import; absent: all. */
+  readonly open?: readonly string[];
   readonly rows: Rows;
 }
 
@@ -37,7 +39,10 @@ const ROWS: Rows = [
     },
   ],
   [{ folder: "io", rows: [["process"], ["fs"], ["net", "store"], ["registry", "log"], ["settings"]] }],
-  [{ folder: "verifier", rows: [["collect"], ["cache"], ["service"], ["selftest"]] }, "platform"],
+  [
+    { folder: "verifier", open: ["service", "selftest"], rows: [["collect"], ["cache"], ["service"], ["selftest"]] },
+    "platform",
+  ],
   ["doctor"],
   [{ folder: "frontends", rows: [["process"], ["containerd", "cli"], ["start.ts"]] }],
   ["main.ts"],
@@ -137,14 +142,20 @@ export function picture(rows: Rows = ROWS): readonly string[] {
 
 function layersOf(rows: Rows, folder = "", pure = false, below: readonly string[] = []): Layer[] {
   const layers: Layer[] = [];
+  const under = [...below];
   for (const row of rows) {
-    const under = [...below, ...layers.map(({ path }) => path)];
-    const found = row.flatMap((one) =>
-      typeof one === "string"
-        ? [{ path: posix.join(folder, one), pure, below: under }]
-        : layersOf(one.rows, posix.join(folder, one.folder), pure || one.pure === true, under),
-    );
+    const [found, visible]: [Layer[], string[]] = [[], []];
+    for (const one of row) {
+      const inside =
+        typeof one === "string"
+          ? [{ path: posix.join(folder, one), pure, below: [...under] }]
+          : layersOf(one.rows, posix.join(folder, one.folder), pure || one.pure === true, under);
+      found.push(...inside);
+      const open = typeof one === "string" ? undefined : one.open?.map((name) => posix.join(folder, one.folder, name));
+      visible.push(...inside.map(({ path }) => path).filter((path) => open?.includes(path) !== false));
+    }
     layers.push(...found);
+    under.push(...visible);
   }
   return layers;
 }

@@ -6,8 +6,8 @@ import { isLasting } from "../core/policy/standing.ts";
 import { isJudging } from "../core/policy-tools/policy-finding.ts";
 import { HttpFailure, type HttpRequest } from "../io/net/exchange.ts";
 import type { ShownChain } from "../io/net/shown-chain.ts";
-import { askIdentities } from "../verifier/collect/ask-identities.ts";
-import type { CollectContext } from "../verifier/collect/context.ts";
+import { askIdentities } from "../verifier/service/ask-identities.ts";
+import type { DecideContext } from "../verifier/service/gather-and-judge.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkSignatures } from "./signature-checks.ts";
 
@@ -28,7 +28,7 @@ export type ShowChain = (service: Service) => Promise<ShownChain>;
 export async function checkServices(
   policy: TrustPolicy,
   config: Config,
-  context: CollectContext,
+  context: DecideContext,
   show: ShowChain,
 ): Promise<readonly CheckResult[]> {
   const [signers, registries] = [signersOf(policy, context.now()), registriesOf(policy)];
@@ -73,7 +73,7 @@ function registriesOf({ rules }: TrustPolicy): readonly string[] {
 
 async function checkSigners(
   signers: readonly TrustedSigner[],
-  context: CollectContext,
+  context: DecideContext,
   answered: (service: Service) => void,
 ): Promise<readonly CheckResult[]> {
   const identities = await askIdentities(
@@ -106,7 +106,7 @@ function withDirectory(finding: CheckResult, directories: string): CheckResult {
 
 async function checkPds(
   pds: string,
-  context: CollectContext,
+  context: DecideContext,
   answered: (service: Service) => void,
 ): Promise<CheckResult> {
   const request = { url: `${pds}/xrpc/_health`, purpose: "PDS", originMayBePrivate: false };
@@ -121,7 +121,7 @@ async function checkPds(
 
 async function checkRegistry(
   host: string,
-  context: CollectContext,
+  context: DecideContext,
   answered: (service: Service) => void,
 ): Promise<CheckResult> {
   const { all, problems } = context.registries.endpoints({ host });
@@ -152,7 +152,7 @@ async function checkRegistry(
 /** @returns why it cannot be asked; any answer but that it cannot serve now will do */
 async function reach(
   request: Pick<HttpRequest, "url" | "purpose" | "originMayBePrivate" | "tls" | "headers">,
-  { http, deadline }: CollectContext,
+  { http, deadline }: DecideContext,
   answered: (service: Service) => void,
 ): Promise<string | undefined> {
   try {

@@ -427,9 +427,10 @@ function soundTree(): string {
   // Each layer imports all that it may.
   const files = LAYERS.map(({ path, below }) => {
     const file = fileIn(path);
+    const named = NAMED_FILES.filter((name) => below.includes(layerOf(name)?.path ?? "")).map((name) => `src/${name}`);
     importing(
       file,
-      below.map((name) => from(file, fileIn(name))),
+      [...below.map(fileIn), ...named].map((name) => from(file, name)),
     );
     return file;
   });
@@ -447,7 +448,10 @@ function soundTree(): string {
     runs,
     `import type { Decision } from ${from(runs, decides)}import { get } from ${from(runs, `src/${HTTP_FILE}`)}\nexport const run = async (): ${got} => [await get()];\n`,
   );
-  const others = [...files, ...NAMED_FILES.map((file) => `src/${file}`)].filter((file) => file !== main);
+  const below = layerOf("main.ts")?.below ?? [];
+  const others = [...files, ...NAMED_FILES.map((file) => `src/${file}`)].filter((file) =>
+    below.includes(layerOf(file.slice("src/".length))?.path ?? ""),
+  );
   importing(main, [
     `{ run } from ${from(main, runs)}`,
     ...others.map((file) => from(main, file)),

@@ -4,7 +4,7 @@ import { signersOfAll } from "../../core/policy/signer-refs.ts";
 import { isLasting } from "../../core/policy/standing.ts";
 import { lintIdentities } from "../../core/policy-tools/lint-identities.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../../core/policy-tools/policy-finding.ts";
-import { askIdentities } from "../collect/ask-identities.ts";
+import { askIdentities } from "./ask-identities.ts";
 import { signersContext } from "./network.ts";
 import type { Session } from "./session.ts";
 

@@ -4,28 +4,15 @@ import type { PlcHistoryEntry } from "../../../core/atproto/plc-log.ts";
 import type { PlcState } from "../../../core/atproto/plc-operation.ts";
 import { didWebHost, isPlc, tidTime } from "../../../core/atproto/syntax.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
-import type { Fetched, OwnerAnswer } from "../../../core/evidence/evidence.ts";
 import { Rejection, type RejectionCode } from "../../../core/rejection.ts";
-import type { SignerMemory } from "../../../core/verify/signer-history.ts";
+import type { HandleFound, IdentityFound } from "../../../verifier/service/look-up-identity.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 
-/** Where a handle leads, or why that is not known. */
-export type HandleFound = OwnerAnswer | { readonly handle: string; readonly missing: string };
-
-/** All that was found out about an identity. */
-export interface IdentityFound {
-  /** What a person wrote: a DID or a handle. */
-  readonly asked: string;
-  readonly fetched: Fetched;
-  readonly proof: IdentityProof;
-  readonly handle?: HandleFound;
-  readonly memory: SignerMemory;
-  readonly rolledBack?: Wrong;
+/** What is reported of an identity. */
+export interface ReportedIdentity extends IdentityFound {
   /** As a person wrote it, and in milliseconds. */
   readonly minKeyAge: string;
   readonly youngest: number;
-  /** Milliseconds since 1970. */
-  readonly now: number;
 }
 
 interface Wrong {
@@ -44,7 +31,7 @@ export function wrongWith(found: IdentityFound): Wrong | undefined {
 }
 
 /** One JSON object; its keys are part of the public interface (docs/spec.md). */
-export function identityJson(found: IdentityFound): string {
+export function identityJson(found: ReportedIdentity): string {
   const { asked, fetched, handle, memory, minKeyAge, proof } = found;
   const wrong = wrongWith(found);
   const identity = proof.current instanceof Rejection ? undefined : proof.current;
@@ -78,7 +65,7 @@ export function identityJson(found: IdentityFound): string {
 }
 
 /** The same for people: what it is, how that is known, then the history. */
-export function identityText(found: IdentityFound): string {
+export function identityText(found: ReportedIdentity): string {
   const { fetched, handle, memory, proof } = found;
   const wrong = wrongWith(found);
   const identity = proof.current instanceof Rejection ? undefined : proof.current;
@@ -106,7 +93,7 @@ export function identityText(found: IdentityFound): string {
 }
 
 /** YAML to paste; the name is a handle that was proven both ways. */
-function policyLines(found: IdentityFound): readonly string[] {
+function policyLines(found: ReportedIdentity): readonly string[] {
   const { handle, proof } = found;
   const name = handle !== undefined && bothWays(handle, found) === true ? handle.handle : undefined;
   return ["trustedDIDs:", `  ${proof.did}:`, `    name: "${name ?? "who this is"}"`];
@@ -142,14 +129,14 @@ function bothWays(handle: HandleFound, { proof: { did, current } }: IdentityFoun
   return handle.did === did && !(current instanceof Rejection) && claims(current, handle.handle);
 }
 
-function handleJson(handle: HandleFound, found: IdentityFound) {
+function handleJson(handle: HandleFound, found: ReportedIdentity) {
   const { handle: name, ...answer } = handle;
   const both = bothWays(handle, found);
   if ("missing" in answer) return { handle: name, missing: answer.missing };
   return { handle: name, leadsTo: answer.did ?? null, source: answer.source, bothWays: both };
 }
 
-function describeHandle(handle: HandleFound, found: IdentityFound): string {
+function describeHandle(handle: HandleFound, found: ReportedIdentity): string {
   if ("missing" in handle) return `${handle.handle}, not known where it leads: ${handle.missing}`;
   const leads = `${handle.handle} leads to ${handle.did ?? "nobody"} (${handle.source})`;
   return bothWays(handle, found) === true ? `${leads}, which claims it: it is theirs` : `${leads}: it is not theirs`;
@@ -159,7 +146,7 @@ function describeHandle(handle: HandleFound, found: IdentityFound): string {
  * The key's age counts from the later of the log's date and this node's first sight of it (spec 5.8): to a
  * pull, a key that was not seen before is as old as the pull.
  */
-function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, youngest }: IdentityFound) {
+function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, youngest }: ReportedIdentity) {
   const firstSeen = memory.keys.get(key.didKey);
   return {
     key: key.didKey,
@@ -170,7 +157,7 @@ function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, younges
   };
 }
 
-function describeKey(identity: Identity, found: IdentityFound): readonly string[] {
+function describeKey(identity: Identity, found: ReportedIdentity): readonly string[] {
   const { memory, minKeyAge, now, youngest } = found;
   const { key, since, firstSeen, younger } = keyJson(identity, found);
   const isOldByLog = identity.keySince !== undefined && now - identity.keySince >= youngest;

@@ -5,9 +5,9 @@ import { formatDateTime } from "../../../../../src/core/encoding/time.ts";
 import { Rejection } from "../../../../../src/core/rejection.ts";
 import { NOTHING_REMEMBERED } from "../../../../../src/core/verify/signer-history.ts";
 import {
-  type IdentityFound,
   identityJson,
   identityText,
+  type ReportedIdentity,
   wrongWith,
 } from "../../../../../src/frontends/cli/terminal/identity-report.ts";
 import { BORN, didNamed, NOW } from "../../../../support/evidence.ts";
@@ -27,7 +27,7 @@ const did = log.did as IdentityProof["did"];
 const proof = readIdentity(did, log.bytes());
 const identity = proof.current as Identity;
 
-function found(changes: Partial<IdentityFound> = {}): IdentityFound {
+function found(changes: Partial<ReportedIdentity> = {}): ReportedIdentity {
   return {
     asked: did,
     fetched: { url: `https://plc.example/${did}/log/audit`, bytes: log.bytes(), fetchedAt: NOW },
@@ -40,20 +40,20 @@ function found(changes: Partial<IdentityFound> = {}): IdentityFound {
   };
 }
 
-const leading = (to?: typeof did, handle = HANDLE): NonNullable<IdentityFound["handle"]> => ({
+const leading = (to?: typeof did, handle = HANDLE): NonNullable<ReportedIdentity["handle"]> => ({
   handle,
   ...(to && { did: to }),
   source: `dns:_atproto.${handle}`,
   fetchedAt: NOW,
 });
-const json = (changes: Partial<IdentityFound>) => JSON.parse(identityJson(found(changes))) as Record<string, never>;
+const json = (changes: Partial<ReportedIdentity>) => JSON.parse(identityJson(found(changes))) as Record<string, never>;
 
 describe("the age of the key", () => {
   const seen = (at: number) => ({ memory: { ...NOTHING_REMEMBERED, keys: new Map([[key.did(), at]]) } });
   const since = (keySince: number | undefined) => ({
     proof: { ...proof, current: { ...identity, keySince } as Identity },
   });
-  it.each<[string, Partial<IdentityFound>, boolean]>([
+  it.each<[string, Partial<ReportedIdentity>, boolean]>([
     ["by the log", { ...since(NOW - 72 * HOUR), ...seen(BORN) }, false],
     ["by the log, a moment too young", { ...since(NOW - 72 * HOUR + 1), ...seen(BORN) }, true],
     ["by what this node has seen, which is later", { ...since(BORN), ...seen(NOW - HOUR) }, true],
@@ -94,7 +94,7 @@ describe("the age of the key", () => {
 
 describe("the newest rev that this node has seen", () => {
   it("is shown where there is one", () => {
-    const rev = "3ktn4qjakfk2a" as NonNullable<IdentityFound["memory"]["rev"]>;
+    const rev = "3ktn4qjakfk2a" as NonNullable<ReportedIdentity["memory"]["rev"]>;
     const changes = { memory: { ...NOTHING_REMEMBERED, rev } };
     const at = formatDateTime(tidTime(rev));
     expect(json(changes)).toMatchObject({ rev, revTime: at });
@@ -123,7 +123,7 @@ describe("the log", () => {
 describe("what is wrong", () => {
   const rolledBack = { code: "identity.log_rolled_back", detail: "lost" } as const;
   const deactivated = { proof: { ...proof, current: new Rejection("identity.deactivated", "closed") } };
-  it.each<[string, Partial<IdentityFound>, string | undefined]>([
+  it.each<[string, Partial<ReportedIdentity>, string | undefined]>([
     ["nothing", {}, undefined],
     ["a log that lost an operation", { rolledBack, ...deactivated }, "identity.log_rolled_back"],
     ["an identity of no use", deactivated, "identity.deactivated"],
@@ -143,7 +143,7 @@ describe("what is wrong", () => {
 });
 
 describe("the handle", () => {
-  it.each<[string, IdentityFound["handle"], unknown, string]>([
+  it.each<[string, ReportedIdentity["handle"], unknown, string]>([
     [
       "both ways",
       leading(did),
@@ -177,7 +177,7 @@ describe("the handle", () => {
 });
 
 describe("what to write into the policy", () => {
-  const lines = (changes: Partial<IdentityFound>) => identityText(found(changes)).split("\n").slice(-5, -1);
+  const lines = (changes: Partial<ReportedIdentity>) => identityText(found(changes)).split("\n").slice(-5, -1);
   it("is YAML to paste, with the handle where it was proven both ways", () => {
     const name = (text: string) => [
       "  to trust it, write into the policy:",

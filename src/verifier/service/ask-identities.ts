@@ -1,8 +1,8 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { KnownIdentity } from "../../core/policy-tools/lint-identities.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { type CollectContext, Missing } from "./context.ts";
-import { fetchIdentity } from "./fetch-identity.ts";
+import { type CollectContext, Missing } from "../collect/context.ts";
+import { fetchIdentity } from "../collect/fetch-identity.ts";
 
 /** Identities asked for at the same time: a list of thousands must not open thousands of connections. */
 const MAX_PARALLEL = 16;

@@ -1,0 +1,86 @@
+import { claimedHandle, type Handle } from "../../core/atproto/handle.ts";
+import { type IdentityProof, readIdentity } from "../../core/atproto/identity.ts";
+import { type Did, isDid } from "../../core/atproto/syntax.ts";
+import type { Fetched, OwnerAnswer } from "../../core/evidence/evidence.ts";
+import { Rejection, reject } from "../../core/rejection.ts";
+import { type Rollback, rollback, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { type CollectContext, Missing } from "../collect/context.ts";
+import { fetchIdentity } from "../collect/fetch-identity.ts";
+
+/** Where a handle leads, or why that is not known. */
+export type HandleFound = OwnerAnswer | { readonly handle: string; readonly missing: string };
+
+/** All that was found out about an identity. */
+export interface IdentityFound {
+  /** What a person wrote: a DID or a handle. */
+  readonly asked: string;
+  readonly fetched: Fetched;
+  readonly proof: IdentityProof;
+  readonly handle?: HandleFound;
+  readonly memory: SignerMemory;
+  /** How it lies behind what this node has seen, where it does. */
+  readonly rolledBack?: Rollback;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+/**
+ * Asks who a DID or the DID of a handle is, afresh: by the directories or the host, and by the handle that it claims.
+ *
+ * @throws Rejection with what could not be had, or proves nothing
+ */
+export async function lookUpIdentity(asked: Did | Handle, context: CollectContext): Promise<IdentityFound> {
+  const owner = isDid(asked) ? undefined : await answered(ownerOf(asked, context));
+  const did = isDid(asked) ? asked : owner?.did;
+  if (did === undefined) {
+    return reject(
+      "image.owner_mismatch",
+      `the handle ${asked} leads to nobody: neither DNS nor ${owner?.source} names a DID`,
+    );
+  }
+
+  const memory = await context.recall(did);
+  const { fetched } = await answered(fetchIdentity(did, context, memory));
+  const proof = readIdentity(did, fetched.bytes);
+  const operations = proof.history?.map(({ cid }) => cid);
+  const rolledBack = rollback({ signer: did, revs: [], ...(operations && { operations }) }, memory);
+  const handle = owner ?? (proof.current instanceof Rejection ? undefined : await handleOf(proof.current, context));
+  return {
+    asked,
+    fetched,
+    proof,
+    memory,
+    now: context.now(),
+    ...(rolledBack && { rolledBack }),
+    ...(handle && { handle }),
+  };
+}
+
+/** Where the handle that an identity claims leads; that it leads nowhere is shown, and no failure. */
+async function handleOf(
+  { handles }: { readonly handles: readonly string[] },
+  context: CollectContext,
+): Promise<HandleFound | undefined> {
+  const handle = claimedHandle(handles);
+  if (handle === undefined) return undefined;
+  try {
+    return await ownerOf(handle, context);
+  } catch (error) {
+    if (error instanceof Missing) return { handle, missing: `${error.code}: ${error.message}` };
+    throw error;
+  }
+}
+
+async function ownerOf(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
+  const { fetchOwner } = await import("../collect/resolve-handle.ts");
+  return fetchOwner(handle, context);
+}
+
+/** What could not be had is the answer here. */
+async function answered<T>(asking: Promise<T>): Promise<T> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof Missing) reject(error.code, error.message, error);
+    throw error;
+  }
+}
