@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 
 /** States of a process that is over: a zombie, and dead (proc_pid_stat(5), field 3). */
 const OVER: ReadonlySet<string> = new Set(["Z", "X"]);
+/** That of one that a signal has stopped; one that a debugger looks at is in another. */
+const STOPPED = "T";
 /** Clock ticks of `/proc` in a second: the same on every Linux that this program is built for. */
 const TICKS = 100;
 /** Milliseconds that no process takes to start: an older one was a shell, say, that has become this program. */
@@ -14,13 +16,22 @@ const TOO_OLD = 60_000;
  * @returns digits; undefined where there is no such process, or one that is over and whose parent has not looked yet
  */
 export function startOf(pid: number): string | undefined {
+  const [state = "", ...rest] = statOf(pid);
+  return OVER.has(state) ? undefined : rest[18];
+}
+
+/** Whether a process has been stopped, by Ctrl-Z in a terminal, say: it may go on after days, or never. */
+export function isStopped(pid: number): boolean {
+  return statOf(pid)[0] === STOPPED;
+}
+
+/** The fields behind the name, which stands in parentheses and may hold anything; none where there is no such process. */
+function statOf(pid: number): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name before it, in parentheses, may hold anything.
-    const [state = "", ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return OVER.has(state) ? undefined : rest[18];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder } from "../fs/folders.ts";
 import { checkWay } from "../fs/trusted-path.ts";
-import { startOf } from "../process/process-start.ts";
+import { isStopped, startOf } from "../process/process-start.ts";
 
 /** Least and most milliseconds between two looks at what another process is working on. */
 const POLL = { least: 20, most: 250 };
@@ -32,7 +32,7 @@ type Lock =
 /**
  * Locks by which the processes of a node do the same work once: one of them does it and the others find its
  * result. A lock is a file that names its holder, by pid and start time. It saves work and decides nothing:
- * a holder that is dead is ignored, and in doubt a process works without a lock. The files are handled without
+ * a holder that is dead or stopped is ignored, and in doubt a process works without a lock. The files are handled without
  * threads, whose start would cost more than the handling.
  */
 export class Turns {
@@ -149,7 +149,8 @@ export class Turns {
     this.#ours.delete(path);
     Turns.#held.delete(path);
     try {
-      unlinkSync(path);
+      // Another process has taken it over where this one was stopped meanwhile.
+      if (readHolder(path) === holderOf(process.pid)) unlinkSync(path);
     } catch {
       // The next process sees that its holder is dead.
     }
@@ -228,9 +229,10 @@ function holderOf(pid: number): string | undefined {
   return started === undefined ? undefined : `${pid} ${started}`;
 }
 
+/** Also false of one that is stopped: a person may have suspended `verify`, and pulls would wait for it until it goes on. */
 function isAlive(holder: string): boolean {
   const pid = /^([1-9][0-9]{0,9}) [0-9]+$/.exec(holder)?.[1];
-  return pid !== undefined && holderOf(Number(pid)) === holder;
+  return pid !== undefined && holderOf(Number(pid)) === holder && !isStopped(Number(pid));
 }
 
 function sweep(folder: string): void {

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { isStopped } from "../../../../src/io/process/process-start.ts";
 import { Turns, unlessFound } from "../../../../src/io/store/process-lock.ts";
 import { isRunning, makeTemporaryDirectory, run } from "../../../support/process.ts";
 
@@ -151,6 +152,14 @@ describe("a lock", () => {
     other.endAll();
   });
 
+  it("is left where it is another process's by now, as after this one was stopped", async () => {
+    const bed = await withTurn();
+    const other = nameOf(live());
+    writeFileSync(bed.path, other);
+    bed.turns.endAll();
+    expect(readFileSync(bed.path, "utf8")).toBe(other);
+  });
+
   it("is ended without a word where its file is gone", async () => {
     const bed = await withTurn();
     rmSync(bed.path);
@@ -164,6 +173,7 @@ describe("a lock of another process", () => {
     ["ends it", (path) => rmSync(path)],
     ["ends it and a third one takes it", (path) => writeFileSync(path, nameOf(live()))],
     ["is killed", (_, pid) => process.kill(pid, "SIGKILL")],
+    ["is stopped", (_, pid) => process.kill(pid, "SIGSTOP")],
   ])("is waited for until that process %s", async (_, change) => {
     const bed = new Bed();
     const pid = live();
@@ -175,14 +185,10 @@ describe("a lock of another process", () => {
     expect(bed.warnings).toEqual([]);
   });
 
-  it.each([
-    ["works on", () => {}],
-    ["is frozen", (pid: number) => process.kill(pid, "SIGSTOP")],
-  ])("is waited for no longer than patience lasts, where that process %s", async (_, change) => {
+  it("is waited for no longer than patience lasts, where that process works on", async () => {
     const bed = new Bed();
     const pid = live();
     bed.write(nameOf(pid));
-    change(pid);
     const begun = performance.now();
     expect(await outcomeOf(bed, SHORT)).toBe("not ours");
     expect(performance.now() - begun).toBeGreaterThan(SHORT * 0.8 - 5);
@@ -197,6 +203,15 @@ describe("a lock of another process", () => {
         children[0]?.kill("SIGKILL");
         await expect.poll(() => isRunning(Number(name.split(" ")[0]))).toBe(false);
         return name;
+      },
+    ],
+    [
+      "is stopped, as by Ctrl-Z",
+      async () => {
+        const pid = live();
+        process.kill(pid, "SIGSTOP");
+        await expect.poll(() => isStopped(pid)).toBe(true);
+        return nameOf(pid);
       },
     ],
     ["is over, and its parent has not looked yet", async () => nameOf(await zombie())],
