@@ -1,17 +1,26 @@
 import type { Did } from "../../src/core/atproto/syntax.ts";
 import { type Config, DEFAULT_CONFIG } from "../../src/core/config/config.ts";
-import { HttpFailure } from "../../src/io/net/exchange.ts";
+import type { TrustPolicy } from "../../src/core/policy/policy.ts";
+import { type HttpClient, HttpFailure } from "../../src/io/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../src/io/net/txt.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
 import { endpointsOf, type RegistryName } from "../../src/io/registry/endpoints.ts";
 import type { DecideContext } from "../../src/verifier/service/gather-and-judge.ts";
+import { Verifier, type VerifierOptions } from "../../src/verifier/service/verifier.ts";
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
+import { NodeDisk } from "./node-disk.ts";
 import { NodeMemory } from "./node-memory.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
+
+/** How a verifier differs from the one of a world; `http` stands before its servers. */
+type Differences = Partial<Omit<VerifierOptions, "config" | "policy">> & {
+  readonly config?: Partial<Config>;
+  readonly http?: HttpClient;
+};
 
 const REPOSITORY = "team/app";
 const IMAGE: Descriptor = { mediaType: MANIFEST, digest: DIGEST, size: 500 };
@@ -28,6 +37,7 @@ export class World {
   readonly http: LoopbackHttp;
   /** Milliseconds since 1970. */
   now = NOW;
+  readonly disk = new NodeDisk();
   readonly memory = new NodeMemory(() => this.now);
   /** TXT records by name, or how asking for them ends; another name has none. */
   readonly txt = new Map<string, readonly string[] | Error | "silent">();
@@ -102,6 +112,20 @@ export class World {
     };
   }
 
+  /** What a process of this world's node verifies with. */
+  verifier(policy: TrustPolicy, { config, http = this.http.get, ...changes }: Differences = {}): Verifier {
+    const { stateDir, cacheDir } = this.disk;
+    const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, registryConfigPath: [] };
+    return new Verifier({
+      config: { ...DEFAULT_CONFIG, ...own, ...config },
+      policy,
+      environment: {},
+      warn: () => {},
+      openNetwork: (_, environment) => ({ http, txt: this.#lookUp, environment }),
+      ...changes,
+    });
+  }
+
   readonly #lookUp: TxtLookup = async (request, deadline) => {
     this.lookUps.push(request);
     const records = this.txt.get(request.name) ?? [];
@@ -128,6 +152,7 @@ export class World {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.plc, this.plc2, this.pds, this.registry].map((server) => server.stop()));
+    this.disk.remove();
   }
 }
 

@@ -13,9 +13,9 @@ import { readSystemRoots } from "../../io/net/system-roots.ts";
 import { createTxtLookup, type TxtLookup } from "../../io/net/txt.ts";
 import { credentialSource } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
-import type { Turns } from "../../io/store/process-lock.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { Denials, openStores, type Stores } from "./open-stores.ts";
+import { QuestionLocks } from "./question-locks.ts";
 import type { Session } from "./session.ts";
 
 /** Milliseconds before a request that got no answer is repeated; doubled each time. */
@@ -64,13 +64,13 @@ export function httpOptions(
   };
 }
 
-/** What one question works with that asks the network. @param locks made when the first is taken */
+/** What one question works with that asks the network. */
 export function collectContext(
   config: Config,
   { http, txt, environment }: Network,
   session: Session,
   stores: Stores,
-  locks: () => Promise<Turns>,
+  locks: QuestionLocks,
 ): DecideContext {
   const { deadline, exchanges } = session;
   const warn = (warning: string): void => session.warn(warning);
@@ -95,25 +95,18 @@ export function signersContext(config: Config, environment: NodeJS.ProcessEnv, s
   const warn = (warning: string): void => session.warn(warning);
   const network = openNetwork(config, environment, warn);
   const denials = new Denials(config, warn);
-  const locks = async (): Promise<Turns> => {
-    const { Turns } = await import("../../io/store/process-lock.ts");
-    return new Turns(config.cacheDir, denials.cache ?? warn);
-  };
+  const locks = new QuestionLocks(config.cacheDir, denials.cache ?? warn);
   return collectContext(config, network, session, openStores(config, session, denials), locks);
 }
 
-function cachedIdentities(
-  { cache }: Stores,
-  { deadline }: Session,
-  locks: () => Promise<Turns>,
-): DecideContext["identities"] {
+function cachedIdentities({ cache }: Stores, { deadline }: Session, locks: QuestionLocks): DecideContext["identities"] {
   return {
     find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
     oneAtATime: async (signer, find, ask) => {
       const work = `signer-${sha256Hex(toUtf8(signer))}`;
       const patience = deadline.remaining() * PATIENCE;
-      const [turns, { unlessFound }] = await Promise.all([locks(), import("../../io/store/process-lock.ts")]);
+      const [turns, { unlessFound }] = await Promise.all([locks.open(), import("../../io/store/process-lock.ts")]);
       try {
         const found = await deadline.track(`another process that asks for ${signer}`, () =>
           turns.findOrTake(work, patience, find),

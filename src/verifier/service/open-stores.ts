@@ -32,14 +32,15 @@ export class Denials {
 
 /** Opens what lies in the configuration's stateDir and cacheDir for one question; nothing is read yet. */
 export function openStores(
-  { stateDir, cacheDir }: Config,
-  { warn, now }: Pick<Session, "warn" | "now">,
+  { stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">,
+  session: Pick<Session, "warn" | "now">,
   denials: Denials,
 ): Stores {
+  const warn = (warning: string): void => session.warn(warning);
   const signers = new SignerStore(stateDir, { report: denials.history ?? warn });
   return {
-    recall: async (signer) => signers.recall(signer, now()),
-    remember: async (sighting) => signers.remember(sighting, now()),
+    recall: async (signer) => signers.recall(signer, session.now()),
+    remember: async (sighting) => signers.remember(sighting, session.now()),
     cache: new EvidenceCache(cacheDir, PROGRAM, denials.cache ?? warn),
   };
 }

@@ -12,11 +12,11 @@ import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
 import { type Question, questionOf } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
-import type { Turns } from "../../io/store/process-lock.ts";
 import { answerFromCache } from "../cache/fresh.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
-import type { Network } from "./network.ts";
+import type { Network, openNetwork } from "./network.ts";
 import { Denials, openStores, type Stores } from "./open-stores.ts";
+import { QuestionLocks } from "./question-locks.ts";
 import type { Session } from "./session.ts";
 
 /** Time that what ran into the deadline has to be judged, in milliseconds; then the refusal is `net.deadline`. */
@@ -36,6 +36,8 @@ export interface VerifierOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** @param warning about what all questions share */
   readonly warn: (warning: string) => void;
+  /** Opens another network than the configuration's: servers of a test. */
+  readonly openNetwork?: typeof openNetwork;
 }
 
 /** The answer to one question, and what any caller, log or report may want to say of it. */
@@ -63,13 +65,14 @@ const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 
 /**
  * Verifies images. One object serves one pull, or a process that lives for months: nothing in it outlives a question
- * but the connections and the locks.
+ * but the connections.
  */
 export class Verifier {
   readonly #settings: VerifierOptions;
   #network: Network | undefined;
   #denials: Denials | undefined;
-  #locks: Turns | undefined;
+  /** Of the questions under way. */
+  readonly #locks = new Set<QuestionLocks>();
 
   constructor(settings: VerifierOptions) {
     this.#settings = settings;
@@ -97,12 +100,13 @@ export class Verifier {
 
   /** Gives up the locks that this process still holds. Synchronous, for the end of the process; never throws. */
   close(): void {
-    this.#locks?.endAll();
+    for (const locks of this.#locks) locks.end();
   }
 
   /** The answer, or `net.deadline` where there is none shortly after the deadline. */
   async #inTime(question: Question, session: Session): Promise<Judged> {
     const { deadline } = session;
+    const locks = this.#locksFor(session);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeOver = new Promise<Judged>((resolve) => {
       timer = setTimeout(() => {
@@ -112,17 +116,21 @@ export class Verifier {
       }, deadline.remaining() + GRACE);
     });
     try {
-      return await Promise.race([this.#judge(question, session), timeOver]);
+      // Ended once more where the work goes on behind an answer that could not wait.
+      const work = this.#judge(question, session, locks).finally(() => locks.end());
+      return await Promise.race([work, timeOver]);
     } catch (error) {
       const failure = failureOf(error);
       if (failure.outcome !== "internal") return withoutEvidence(failure);
       return { ...withoutEvidence(failure), error: error instanceof Error ? error : new Error(String(error)) };
     } finally {
       clearTimeout(timer);
+      locks.end();
+      this.#locks.delete(locks);
     }
   }
 
-  async #judge(question: Question, session: Session): Promise<Judged> {
+  async #judge(question: Question, session: Session, locks: QuestionLocks): Promise<Judged> {
     const { saved } = this.#settings;
     if (saved !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
@@ -133,21 +141,21 @@ export class Verifier {
       };
     }
     const stores = openStores(this.#settings.config, session, this.#denied);
-    const lock = lockOf(question.subject);
-    try {
-      const cached = await this.#judgeCached(question, session, stores, lock);
-      if (cached !== undefined) return cached;
-      session.beforeHeavyWork();
-      const { gatherAndJudge } = await import("./gather-and-judge.ts");
-      const { verdict, evidence, isStale } = await gatherAndJudge(question, await this.#context(session, stores));
-      return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
-    } finally {
-      this.#locks?.end(lock);
-    }
+    const cached = await this.#judgeCached(question, session, stores, locks);
+    if (cached !== undefined) return cached;
+    session.beforeHeavyWork();
+    const { gatherAndJudge } = await import("./gather-and-judge.ts");
+    const { verdict, evidence, isStale } = await gatherAndJudge(question, await this.#context(session, stores, locks));
+    return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
   }
 
   /** By evidence that is fresh, also by what another question is fetching for the same image. */
-  async #judgeCached(question: Question, session: Session, stores: Stores, lock: string): Promise<Judged | undefined> {
+  async #judgeCached(
+    question: Question,
+    session: Session,
+    stores: Stores,
+    locks: QuestionLocks,
+  ): Promise<Judged | undefined> {
     const { config } = this.#settings;
     const { deadline } = session;
     if (!config.cacheEnabled) return undefined;
@@ -156,9 +164,9 @@ export class Verifier {
       let found = await look();
       if (found === undefined) {
         const patience = deadline.remaining() * PATIENCE;
-        const locks = await this.#openLocks();
+        const opened = await locks.open();
         found = await deadline.track("another process that asks about this image", () =>
-          locks.findOrTake(lock, patience, look),
+          opened.findOrTake(lockOf(question.subject), patience, look),
         );
       }
       if (found === undefined) return undefined;
@@ -168,19 +176,18 @@ export class Verifier {
     });
   }
 
-  async #context(session: Session, stores: Stores): Promise<DecideContext> {
+  async #context(session: Session, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
     const { openNetwork, collectContext } = await import("./network.ts");
     const { config, environment, warn } = this.#settings;
-    this.#network ??= openNetwork(config, environment, warn);
-    return collectContext(config, this.#network, session, stores, () => this.#openLocks());
+    this.#network ??= (this.#settings.openNetwork ?? openNetwork)(config, environment, warn);
+    return collectContext(config, this.#network, session, stores, locks);
   }
 
-  /** Made when the first is taken: a pull that is answered from the cache takes none. */
-  async #openLocks(): Promise<Turns> {
-    const { Turns } = await import("../../io/store/process-lock.ts");
-    const { config, warn } = this.#settings;
-    this.#locks ??= new Turns(config.cacheDir, this.#denied.cache ?? warn);
-    return this.#locks;
+  #locksFor(session: Session): QuestionLocks {
+    const report = (warning: string): void => (this.#denied.cache ?? session.warn.bind(session))(warning);
+    const locks = new QuestionLocks(this.#settings.config.cacheDir, report);
+    this.#locks.add(locks);
+    return locks;
   }
 
   get #denied(): Denials {

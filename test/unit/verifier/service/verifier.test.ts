@@ -1,91 +1,173 @@
-import { describe, expect, it, vi } from "vitest";
-import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
-import type { Bundle } from "../../../../src/core/evidence/bundle.ts";
-import type { BreakGlassFile } from "../../../../src/core/policy/break-glass.ts";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
-import { reject } from "../../../../src/core/rejection.ts";
-import { Deadline } from "../../../../src/io/process/deadline.ts";
-import type * as module from "../../../../src/verifier/service/judge-saved.ts";
-import { type Decision, Verifier } from "../../../../src/verifier/service/verifier.ts";
+import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
-import { DIGEST, NOW, signer, subject } from "../../../support/evidence.ts";
-import { session } from "../../../support/saved.ts";
+import { DIGEST, digestOf, NOW, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { ask, headline } from "../../../support/recorded-session.ts";
+import { World } from "../../../support/world.ts";
 
-/** What becomes of saved evidence in these tests; as it is where a test says nothing else. */
-const judgeSaved = vi.hoisted(() => vi.fn());
-vi.mock("../../../../src/verifier/service/judge-saved.ts", async (original) => {
-  const real = await original<typeof module>();
-  judgeSaved.mockImplementation(real.judgeSaved);
-  return { judgeSaved };
+const DAY = 24 * 3_600_000;
+/** More than cacheTTL. */
+const LATER = 600_000;
+
+let alice: TestSigner;
+let carol: TestSigner;
+beforeAll(async () => {
+  alice = await signer({ name: "alice" });
+  carol = await signer({ name: "carol", record: null });
 });
 
-const alice = await signer({ name: "alice" });
-const saved: Bundle = { digest: DIGEST, evidence: { pointers: [], gaps: [], signatures: [await alice.evidence()] } };
-const breakGlass: BreakGlassFile = {
-  path: "break-glass.yaml",
-  active: { reason: "an outage", until: NOW + 1000, scopes: [parseScope("**") as Scope] },
-};
-const [enforced, audited] = (["enforce", "audit"] as const).map((action) => policy([alice.did], {}, { action })) as [
-  TrustPolicy,
-  TrustPolicy,
-];
+describe("Verifier, an image whose signature is proven", () => {
+  it("asks the network, names rule and evidence, and says what comes before it comes", async () => {
+    await using world = await World.start(alice);
+    const { decision, ...told } = await ask(world, policy([alice.did]));
+    expect(headline(decision)).toBe("signed");
+    expect(decision).toMatchObject({ subject: subject(), rule: "production", cache: "none" });
+    expect(decision.error).toBeUndefined();
+    expect(decision.evidence?.().signatures.map(({ signer }) => signer)).toEqual([alice.did]);
+    expect(told.events).toEqual(["production after 0", "heavy work after 0"]);
+    expect(told.services).toEqual(expect.arrayContaining(["directory", "pds"]));
+    expect(told.warnings).toEqual([]);
+  });
 
-function verify(changes: Partial<ConstructorParameters<typeof Verifier>[0]> = {}, time = 60_000): Promise<Decision> {
-  const settings = { config: DEFAULT_CONFIG, policy: enforced, saved, environment: {}, warn: () => {} };
-  const deadline = new Deadline(performance.now() + time);
-  return new Verifier({ ...settings, ...changes }).verify(subject(), session({ deadline }));
-}
+  it("is answered by what another process of the node was told within cacheTTL, without a request", async () => {
+    await using world = await World.start(alice);
+    await ask(world, policy([alice.did]));
+    const asked = world.http.asked.length;
+    world.now += 1000;
+    const { decision, ...told } = await ask(world, policy([alice.did]));
+    expect(decision.answer).toMatchObject({ outcome: "allow", because: { kind: "signed", verifiedAt: NOW } });
+    expect(decision.cache).toBe("fresh");
+    const [kept] = decision.evidence?.().signatures ?? [];
+    expect(kept).toMatchObject({ signer: alice.did, identity: { bytes: alice.log.bytes(), fetchedAt: NOW } });
+    expect(world.http.asked).toHaveLength(asked);
+    expect(told).toEqual({ events: [`production after ${asked}`], warnings: [], services: [] });
+  });
 
-describe("Verifier, where a verification does not end", () => {
-  it("refuses shortly after the deadline, and has no evidence that could be taken for all of it", async () => {
-    judgeSaved.mockReturnValueOnce(new Promise(() => {}));
-    const { answer, evidence } = await verify({}, 0);
-    expect(answer).toMatchObject({ outcome: "inconclusive", code: "net.deadline" });
-    expect(evidence).toBeUndefined();
+  it("is asked for anew after cacheTTL, and at once where answers are not cached", async () => {
+    await using world = await World.start(alice);
+    const uncached = () => world.verifier(policy([alice.did]), { config: { cacheEnabled: false } });
+    for (const [verifier, later] of [
+      [uncached(), 0],
+      [uncached(), 0],
+      [world.verifier(policy([alice.did])), 0],
+      [world.verifier(policy([alice.did])), LATER],
+    ] as const) {
+      world.now += later;
+      const { decision, events } = await ask(world, policy([alice.did]), verifier);
+      expect([headline(decision), decision.cache, events.length]).toEqual(["signed", "none", 2]);
+    }
+    expect(world.pds.count()).toBe(4);
+  });
+
+  it("is answered by older evidence where services are silent and the rule takes it", async () => {
+    await using world = await World.start(alice);
+    const judged = policy([alice.did], { maxStaleness: DAY });
+    await ask(world, judged);
+    world.http.places.set(alice.pds, "timeout");
+    world.now += LATER;
+    const { decision, events } = await ask(world, judged);
+    expect(decision.answer).toMatchObject({ outcome: "allow", because: { kind: "signed", verifiedAt: NOW } });
+    expect([decision.cache, events.length]).toEqual(["stale", 2]);
+    const strict = await ask(world, policy([alice.did]));
+    expect([headline(strict.decision), strict.decision.cache]).toEqual(["inconclusive pds.unreachable", "none"]);
+  });
+});
+
+describe("Verifier, an image that is refused", () => {
+  it("is denied where nobody signed it, each time by the network", async () => {
+    await using world = await World.start(carol);
+    for (const requests of [1, 2]) {
+      const { decision, events } = await ask(world, policy([carol.did]));
+      expect([headline(decision), decision.cache, events.length]).toEqual(["deny signature.none", "none", 2]);
+      expect(world.pds.count()).toBe(requests);
+    }
+  });
+
+  it("is inconclusive where a service gives no answer, and its evidence says which", async () => {
+    await using world = await World.start(alice);
+    world.http.places.set("https://plc.example", "timeout");
+    const { decision } = await ask(world, policy([alice.did]));
+    expect(headline(decision)).toBe("inconclusive identity.unreachable");
+    expect(decision.evidence?.().gaps).toMatchObject([{ service: "identity", code: "identity.unreachable" }]);
+  });
+
+  it("is not refused from the cache: what was kept is asked for anew", async () => {
+    await using world = await World.start(alice);
+    await ask(world, policy([alice.did]));
+    const revoked = await ask(world, policy([trusted(alice.did, { revoked: true })]));
+    expect([headline(revoked.decision), revoked.events.length]).toEqual(["deny signer.revoked", 2]);
+    const other = await ask(world, policy([alice.did], { repository: ["other"] }));
+    expect(headline(other.decision)).toBe("deny record.wrong_repository");
+    expect(other.services).toContain("pds");
+  });
+});
+
+describe("Verifier, an image that needs no signature", () => {
+  it.each<[string, Partial<TrustPolicy>, string, string | undefined]>([
+    ["a digest that is denied", { deniedDigests: new Set([DIGEST]) }, "deny policy.denied", undefined],
+    ["a digest that is allowed", { allowedDigests: new Set([DIGEST]) }, "exempt", undefined],
+    ["no rule", { rules: [] }, "deny policy.no_match", undefined],
+  ])("is answered at once: %s", async (_, changes, expected, rule) => {
+    await using world = await World.start(alice);
+    const { decision, events } = await ask(world, { ...policy([alice.did]), ...changes });
+    expect([headline(decision), decision.rule, events]).toEqual([expected, rule, []]);
+    expect(world.http.asked).toEqual([]);
   });
 
   it.each([
-    ["audited", { policy: audited }],
-    ["break_glass", { breakGlass }],
-  ])("lets through what is %s", async (kind, changes) => {
-    judgeSaved.mockReturnValueOnce(new Promise(() => {}));
-    const { answer } = await verify(changes, 0);
-    expect(answer).toMatchObject({ outcome: "allow", because: { kind, would: { code: "net.deadline" } } });
-  });
-});
-
-describe("Verifier, where a verification fails", () => {
-  it("refuses for a mistake of the node, which break-glass helps against and audit does not", async () => {
-    const fail = () => judgeSaved.mockImplementationOnce(async () => reject("config.invalid", "a file is missing"));
-    fail();
-    const { answer, evidence, error } = await verify({ policy: audited });
-    expect(answer).toMatchObject({ outcome: "misconfigured", code: "config.invalid" });
-    expect([evidence, error]).toEqual([undefined, undefined]);
-    fail();
-    expect((await verify({ breakGlass })).answer).toMatchObject({ because: { kind: "break_glass" } });
-  });
-
-  it("refuses for a bug whatever audits or is covered, and hands it on", async () => {
-    const bug = new TypeError("a bug");
-    judgeSaved.mockRejectedValueOnce(bug);
-    const { answer, evidence, error } = await verify({ policy: audited, breakGlass });
-    expect(answer).toMatchObject({ outcome: "internal", code: "internal.error" });
-    expect([evidence, error]).toEqual([undefined, bug]);
+    ["allow", "exempt"],
+    ["deny", "deny policy.denied"],
+  ] as const)("is answered at once, and the rule named: %s", async (action, expected) => {
+    await using world = await World.start(alice);
+    const { decision, events } = await ask(world, policy([alice.did], {}, { action }));
+    expect([headline(decision), decision.rule, events]).toEqual([expected, "production", []]);
   });
 });
 
 describe("Verifier, by saved evidence", () => {
-  it("answers with the evidence that it was given", async () => {
-    const { answer, evidence, cache } = await verify();
-    expect(answer).toMatchObject({ outcome: "allow", because: { kind: "signed" } });
-    expect([evidence?.(), cache]).toEqual([saved.evidence, "none"]);
+  async function saved(world: World, digest = DIGEST): Promise<Verifier> {
+    const evidence = { pointers: [], gaps: [], signatures: [await alice.evidence()] };
+    const breakGlass = {
+      path: "/etc/glass",
+      active: { reason: "", until: NOW + 1, scopes: [parseScope("**") as Scope] },
+    };
+    return world.verifier(policy([alice.did], {}, { action: "audit" }), { saved: { digest, evidence }, breakGlass });
+  }
+
+  it("asks nobody, and leaves nothing on the disk", async () => {
+    await using world = await World.start(alice);
+    const { decision, events } = await ask(world, policy([alice.did]), await saved(world));
+    expect([headline(decision), decision.cache, events]).toEqual(["signed", "none", ["production after 0"]]);
+    expect(decision.evidence?.().signatures).toHaveLength(1);
+    expect(world.http.asked).toEqual([]);
+    expect(world.disk.files()).toEqual([]);
   });
 
-  it("refuses evidence about another image, whatever audits or is covered", async () => {
-    const other = { ...saved, digest: `sha256:${"0".repeat(64)}` } as Bundle;
-    const { answer } = await verify({ saved: other, policy: audited, breakGlass });
-    expect(answer).toMatchObject({ code: "input.digest_mismatch" });
-    expect(answer.outcome).not.toBe("allow");
+  it("answers no question about another image, whatever audits or is covered", async () => {
+    await using world = await World.start(alice);
+    const verifier = await saved(world, digestOf("another image"));
+    const { decision, events } = await ask(world, policy([alice.did]), verifier);
+    expect([headline(decision), events]).toEqual(["misconfigured input.digest_mismatch", []]);
+  });
+});
+
+describe("Verifier, warnings", () => {
+  it("belong to each question that causes them, and not to what all questions share", async () => {
+    await using world = await World.start(alice);
+    const shared: string[] = [];
+    const judged = policy([alice.did]);
+    const verifier = world.verifier(judged, { warn: (warning) => shared.push(warning) });
+    expect((await ask(world, judged, verifier)).warnings).toEqual([]);
+    world.disk.openToAll("cache");
+    for (const _ of [1, 2]) {
+      const { decision, warnings } = await ask(world, judged, verifier);
+      expect(headline(decision)).toBe("signed");
+      expect(warnings.length).toBeGreaterThan(0);
+      expect(warnings.every((warning) => warning.includes(world.disk.cacheDir))).toBe(true);
+      expect(warnings.some((warning) => warning.includes("is not locked"))).toBe(true);
+    }
+    expect(shared).toEqual([]);
   });
 });
