@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
-import { DATE_FILE, layerOf, NAMED_FILES, VECTORS_FILE, WRAPPED } from "./layers.ts";
+import { ALLOW_FILES, DATE_FILE, layerOf, NAMED_FILES, VECTORS_FILE, WRAPPED } from "./layers.ts";
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -160,7 +160,16 @@ function checkLeftovers(): void {
 function checkSource(): void {
   for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
     eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bgetBuiltinModule\b/, "builtin", "a module comes by import alone");
-    if (layerOf(file.slice("src/".length))?.pure !== true) continue;
+    const below = file.slice("src/".length);
+    // A type's property ends otherwise.
+    if (!ALLOW_FILES.includes(below))
+      eachMatch(
+        file,
+        /\boutcome:\s*"allow"(?:\s+as const)?\s*[,}]/,
+        "allow",
+        `an allow is made in ${ALLOW_FILES.join(" and ")}`,
+      );
+    if (layerOf(below)?.pure !== true) continue;
     const impure = /^(?!\s*(?:\/\/|\/?\*)).*(?:\bimport\s*\(|\blocaleCompare\b|\bMath\b(?!\.\w))/;
     eachMatch(file, impure, "pure", "no import(), no localeCompare, and Math only as Math.NAME");
   }

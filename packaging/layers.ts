@@ -97,11 +97,13 @@ export const HTTP_FILE = "io/net/bun-fetch.ts";
 export const DATE_FILE = "core/encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
 export const HASH_FILE = "core/encoding/sha256.ts";
+/** The only files that make an allow: the judgement, and the step that turns a refusal into one that is not enforced. */
+export const ALLOW_FILES: readonly string[] = ["core/verify/judge.ts", "core/verify/enforce.ts"];
 /** In whose place build.ts puts all of test/vectors. */
 export const VECTORS_FILE = "verifier/selftest/vectors.ts";
 /** Every file that is named here. */
 export const NAMED_FILES: readonly string[] = [
-  ...new Set([...Object.values(WRAPPED).flat(), HTTP_FILE, DATE_FILE, HASH_FILE, VECTORS_FILE]),
+  ...new Set([...Object.values(WRAPPED).flat(), HTTP_FILE, DATE_FILE, HASH_FILE, ...ALLOW_FILES, VECTORS_FILE]),
 ];
 
 export interface Layer {

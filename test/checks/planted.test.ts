@@ -300,6 +300,13 @@ const REPOSITORY: readonly Plant[] = [
     "/** One. */\nexport const a = 1;",
     "export const a: readonly string[] = [];",
   ),
+  ...plants(
+    "check-repository",
+    "allow",
+    HIGH,
+    'export const a = () => ({ outcome: "allow", because: {} });',
+    'export const a = () => ({ because: {}, outcome: "allow" as const });',
+  ),
   ...plants("check-repository", "builtin", HIGH, 'export const a = process.getBuiltinModule("node:fs");'),
   ...plants(
     "check-repository",

@@ -17,7 +17,7 @@ export async function judgeVector(vector: Vector): Promise<Expected> {
   if (answer.outcome !== "allow") return { outcome: answer.outcome, code: answer.code };
   const { because } = answer;
   const would = "would" in because ? { code: because.would.code } : {};
-  return { outcome: "allow", because: because.kind, ...would };
+  return { outcome: answer.outcome, because: because.kind, ...would };
 }
 
 async function answerTo({ policy, name: text, digest, mediaType, bundle, now: written }: Vector): Promise<Answer> {
