@@ -59,7 +59,7 @@ describe.concurrent("what only root may look at", () => {
     ])("is said in one line: %s", async (_, to, which, args) => {
     await asOrdinaryUser(args, (folder, answered) => {
       const stdout = `this user may not ${to} ${join(folder, which)}; run this as root\n`;
-      expect(answered).toMatchObject({ code: 1, stdout, stderr: "" });
+      expect(answered).toMatchObject({ code: 3, stdout, stderr: "" });
     });
   });
 
@@ -75,7 +75,7 @@ describe.concurrent("what only root may look at", () => {
       (folder) => [...args(folder), "--output", "json"],
       (_folder, { code, stdout, stderr }) => {
         const { warnings } = JSON.parse(stdout) as { readonly warnings: readonly string[] };
-        expect([code, warnings, stderr]).toEqual([1, [expect.stringMatching(/; run this as root$/)], ""]);
+        expect([code, warnings, stderr]).toEqual([3, [expect.stringMatching(/; run this as root$/)], ""]);
       },
     );
   });

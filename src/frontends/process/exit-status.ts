@@ -9,6 +9,9 @@ const EXIT_CODES: Readonly<Record<Answer["outcome"], number>> = {
   internal: 4,
 };
 
+/** Of a command whose user may not read or change what it is about: 1 would say that nothing is there. */
+export const EXIT_STATUS_DENIED = EXIT_CODES.misconfigured;
+
 export function exitCode({ outcome }: Answer): number {
   return EXIT_CODES[outcome];
 }

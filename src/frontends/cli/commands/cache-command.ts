@@ -12,6 +12,7 @@ import { hasCode } from "../../../io/fs/error-code.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { type CachedPiece, cachedSubject, clearCache, listCache } from "../../../io/store/cache-listing.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
+import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import { readCommandLine, readOutput } from "../terminal/command-line.ts";
@@ -35,7 +36,7 @@ export async function cacheCommand(args: readonly string[], edge: ProcessEdge): 
   const denied = whyDenied(config.cacheDir, action === "clear" ? "change" : "read");
   if (denied !== undefined) {
     const json = { cacheDir: config.cacheDir, pieces: [], warnings: [denied] };
-    return edge.print(question.isJson ? jsonText(json) : detailLine(denied), 1);
+    return edge.print(question.isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
   if (action === "list" && about === undefined) return list(question);
   if (action === "show" && about !== undefined && isDigest(about)) return show(about, question);

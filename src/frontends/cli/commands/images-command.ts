@@ -14,6 +14,7 @@ import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, pullable } from "../../../platform/containerd/images.ts";
 import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
+import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText, reasonLine } from "../../process/report.ts";
@@ -58,7 +59,7 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   const isJson = readOutput(args) === "json";
   const images = await list(address, values.get("namespace")?.split(","), (denied) => {
     const json = { images: [], judged: 0, of: 0, ...counted([]), warnings: [denied] };
-    return edge.print(isJson ? jsonText(json) : detailLine(denied), 1);
+    return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   });
   const isTold = flags.has("progress") || isatty(STDERR);
   const report = isJson ? toJson : toText;

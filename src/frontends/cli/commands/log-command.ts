@@ -6,6 +6,7 @@ import { type RejectionCode, reject } from "../../../core/rejection.ts";
 import { denialOf } from "../../../io/fs/access.ts";
 import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import { readCommandLine, readOutput } from "../terminal/command-line.ts";
@@ -46,7 +47,7 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   const refuse = (why: string, cause: unknown): never => {
     const denied = denialOf(cause, "read", path);
     if (denied === undefined) reject("config.invalid", why, cause);
-    return edge.print(isJson ? jsonText({ warnings: [denied] }) : detailLine(denied), 1);
+    return edge.print(isJson ? jsonText({ warnings: [denied] }) : detailLine(denied), EXIT_STATUS_DENIED);
   };
   const read = readOr(resolve(path), refuse) ?? NOTHING;
   // A log that was rotated this night says little of what has been decided.

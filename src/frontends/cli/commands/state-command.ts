@@ -7,6 +7,7 @@ import { whyDenied } from "../../../io/fs/access.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../../../io/store/signer-store.ts";
+import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import { readCommandLine, readOutput } from "../terminal/command-line.ts";
@@ -33,7 +34,7 @@ export async function stateCommand(args: readonly string[], edge: ProcessEdge): 
   const denied = whyDenied(config.stateDir, action === "show" ? "read" : "change");
   if (denied !== undefined) {
     const json = { stateDir: config.stateDir, signers: [], warnings: [denied] };
-    return edge.print(question.form === "json" ? jsonText(json) : detailLine(denied), 1);
+    return edge.print(question.form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
   return action === "show" ? show(signer, question) : forget(signer, question);
 }
