@@ -380,6 +380,10 @@ describe.concurrent("atcr-verify log", () => {
       for (const args of [["--lines", "0"], ["--lines", "x"], ["operand"], ["--nothing"]]) {
         expect(headline(await log(world, ...args))).toBe("3 misconfigured input.malformed");
       }
+      const named = ["--file", `${logOf(world)}.none`];
+      expect(headline(await log(world, ...named))).toBe("3 misconfigured input.malformed");
+      writeFileSync(`${logOf(world)}.none.1`, ""); // it was rotated away a moment ago
+      expect((await log(world, ...named)).code).toBe(1);
     });
   });
 });

@@ -123,6 +123,16 @@ describe.concurrent("the doctor", () => {
     });
   });
 
+  it("has a break-glass file with a mistake corrected, not thrown away in an emergency", async () => {
+    await healthy(async (world) => {
+      const file = world.write("glass.yaml", 'reason: x\nuntil: 2h\nscope: "**"\n');
+      const { of } = await doctor(world, {}, { ATCR_VERIFY_BREAK_GLASS: file });
+      expect(of("break-glass")).toEqual([
+        expect.objectContaining({ level: "warning", advice: expect.stringMatching(/^correct it/) }),
+      ]);
+    });
+  });
+
   it.each<[string, (world: World) => void, string]>([
     ["stateDir", (world) => world.write("config.yaml.state", ""), "state-folder"],
     ["cacheDir", (world) => world.write("config.yaml.cache", ""), "cache-folder"],

@@ -356,7 +356,10 @@ describe.concurrent("verify", () => {
     expect(headline(await world.verify([nameOf(image), "--media-type", type]))).toBe(
       "1 deny record.media_type_mismatch",
     );
-    expect(headline(await world.verify([nameOf(image), "--media-type", image.mediaType]))).toBe("0 allow signed");
+    const own = await world.verify([nameOf(image), "--media-type", image.mediaType]);
+    expect([headline(own), own.stderr]).toEqual(["0 allow signed", ""]);
+    const mistyped = await world.verify([nameOf(image), "--media-type", `${image.mediaType}x`]);
+    expect([headline(mistyped), mistyped.stderr]).toEqual(["0 allow signed", expect.stringMatching(/^warning: .*\n$/)]);
   });
 
   it("does not read the standard input", async () => {

@@ -113,7 +113,10 @@ describe("state show", () => {
     );
     expect((await node.state("show", world.signer.did)).stdout).toBe(all.stdout);
     const other = await node.state("show", "did:web:other.example");
-    expect([other.code, other.stdout]).toEqual([0, `nothing is remembered in ${node.folder}\n`]);
+    expect([other.code, other.stdout]).toEqual([
+      1,
+      `nothing is remembered of did:web:other.example in ${node.folder}\n`,
+    ]);
   });
 
   it("says what is damaged, printably, and sets it aside", async () => {

@@ -8,11 +8,18 @@ export interface Finding {
   readonly advice?: string;
 }
 
-/** @param programs scripts of the shell that it finds in its PATH, by their names */
-export async function doctor(world: World, programs: Readonly<Record<string, string>> = {}) {
+/**
+ * @param programs scripts of the shell that it finds in its PATH, by their names
+ * @param environment beside the world's
+ */
+export async function doctor(
+  world: World,
+  programs: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
   for (const [name, script] of Object.entries(programs)) world.write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
   const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`];
-  const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin` } });
+  const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin`, ...environment } });
   const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
   const of = (name: string) => findings.filter((finding) => finding.name === name);
   return { findings, of, levels: (name: string) => of(name).map(({ level }) => level) };

@@ -79,8 +79,12 @@ function hiddenDefault({ policy, places }: PolicyQuestion): readonly PolicyFindi
 }
 
 function noRules({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
-  if (policy.rules.length > 0 || policy.fallback !== "deny") return [];
-  const message = "there is no rule, and the default is deny: every pull is refused that digests.allow does not name";
+  // Without a rule, a policy that audits is one that nobody has configured yet.
+  if (policy.rules.length > 0 || policy.fallback === "audit") return [];
+  const message =
+    policy.fallback === "deny"
+      ? "there is no rule, and the default is deny: every pull is refused that digests.allow does not name"
+      : "there is no rule, and the default is allow: every image is let through unverified that digests.deny does not name";
   return [
     { severity: "warning", name: "no-rules", message, advice: "write rules under policies", ...at(places.ofDefault()) },
   ];

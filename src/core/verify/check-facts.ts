@@ -19,6 +19,11 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["application/vnd.docker.distribution.manifest.list.v2+json", "index"],
 ]);
 
+/** Whether there is anything in a record to compare it with. */
+export function isImageType(mediaType: string): boolean {
+  return KINDS.has(mediaType);
+}
+
 /** What the facts are held against. */
 export interface CheckInput extends Question {
   /** Milliseconds since 1970. */

@@ -74,9 +74,10 @@ Exit status:
   verify: an image that is only audited has 1 or 2, as if enforced
   identity: 0 proven   1 what was found says no   2, 3 and 4 as above
   policy check and test: 0 nothing wrong   1 something is   3 and 4 as above
-  state show: 0 shown   1 with a warning   state forget: 0 forgotten   1 nothing was there
+  state show: 0 shown   1 nothing of that DID, or with a warning
+  state forget: 0 forgotten   1 nothing was there
   cache: 0 shown or cleared   1 nothing was there, or with a warning
-  images: 0 none would be refused, or is only audited   1 some
+  images: 0 all would be allowed   1 some would be refused, or are only audited
   enable, disable, doctor: 0 no problem   1 a problem   selftest: 0 all is as it must be   1 not
   log: 0 shown   1 nothing was there
   these: 3 and 4 as above

@@ -10,7 +10,7 @@ const EXIT_CODES: Readonly<Record<Answer["outcome"], number>> = {
 };
 
 /** Of a command whose user may not read or change what it is about: 1 would say that nothing is there. */
-export const EXIT_STATUS_DENIED = EXIT_CODES.misconfigured;
+export const EXIT_STATUS_DENIED = 3;
 
 export function exitCode({ outcome }: Answer): number {
   return EXIT_CODES[outcome];

@@ -6,7 +6,7 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import { Deadline } from "../../io/process/deadline.ts";
 import { Exchanges } from "../../verifier/service/exchanges.ts";
 import type { Decision } from "../../verifier/service/verifier.ts";
-import { exitCode } from "./exit-status.ts";
+import { type EXIT_STATUS_DENIED, exitCode } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
@@ -142,7 +142,7 @@ export class ProcessEdge {
    * Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. A
    * reader that has closed the pipe wanted no more of it, which is no failure.
    */
-  print(text: string, code: 0 | 1 = 0): never {
+  print(text: string, code: 0 | 1 | typeof EXIT_STATUS_DENIED = 0): never {
     try {
       writeOutput(text);
     } catch (error) {

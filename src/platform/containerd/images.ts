@@ -10,6 +10,13 @@ export interface NodeImage {
   readonly mediaType: string;
 }
 
+/** A namespace was asked for that this containerd does not have. */
+export class NoSuchNamespace extends Error {
+  constructor(asked: string, known: readonly string[]) {
+    super(`it has no namespace "${asked}", ${known.length === 0 ? "and no other" : `only ${known.join(", ")}`}`);
+  }
+}
+
 const NAMESPACES = "/containerd.services.namespaces.v1.Namespaces/List";
 const IMAGES = "/containerd.services.images.v1.Images/List";
 
@@ -37,7 +44,7 @@ export async function listImages(
     const asked = namespaces ?? known;
     // containerd answers with no images for a namespace that it does not have: that must not pass for "none refused".
     const unknown = asked.find((namespace) => !known.includes(namespace));
-    if (unknown !== undefined) throw new Error(`it has no namespace "${unknown}", only ${known.join(", ") || "none"}`);
+    if (unknown !== undefined) throw new NoSuchNamespace(unknown, known);
     const images: NodeImage[] = [];
     for (const namespace of asked) {
       const answer = await callRaw(session, IMAGES, new Uint8Array(), { "containerd-namespace": namespace });

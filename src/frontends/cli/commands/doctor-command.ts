@@ -6,6 +6,7 @@ import { Rejection, reject } from "../../../core/rejection.ts";
 import { BUILD, VERSION } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
 import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
+import { checkGlass } from "../../../doctor/break-glass-check.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "../../../doctor/check.ts";
 import {
   checkConfig,
@@ -193,20 +194,6 @@ function whatFollows(glass: BreakGlassFile | undefined): string {
   return glass?.active === undefined
     ? "every pull that this program is asked about is refused until it is corrected"
     : "correct it: the broken glass lets through what it covers, every other pull is refused";
-}
-
-function checkGlass(glass: BreakGlassFile | undefined): CheckResult {
-  if (glass === undefined) return ok("break-glass", "the glass is not broken");
-  const { path, active } = glass;
-  if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
-  if (active === undefined) return warning("break-glass", `${path} does not hold: ${glass.because}`, "remove it");
-  const scopes = active.scopes.map(({ text }) => text).join(", ");
-  const until = new Date(active.until).toISOString();
-  return problem(
-    "break-glass",
-    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${active.reason}`,
-    `refused pulls get through; remove ${path} when the emergency is over`,
-  );
 }
 
 async function policyAndServices(

@@ -11,7 +11,7 @@ import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
-import { listImages, pullable } from "../../../platform/containerd/images.ts";
+import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
 import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
@@ -88,9 +88,10 @@ async function list(
   } catch (error) {
     const denied = denialOf(error, "read", address);
     if (denied !== undefined) deny(denied);
+    const advice = error instanceof NoSuchNamespace ? "name one that is there" : "name its socket with --address";
     return reject(
       "config.invalid",
-      `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; name its socket with --address`,
+      `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; ${advice}`,
       error,
     );
   }

@@ -49,7 +49,8 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
     if (denied === undefined) reject("config.invalid", why, cause);
     return edge.print(isJson ? jsonText({ warnings: [denied] }) : detailLine(denied), EXIT_STATUS_DENIED);
   };
-  const read = readOr(resolve(path), refuse) ?? NOTHING;
+  const found = readOr(resolve(path), refuse);
+  const read = found ?? NOTHING;
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
@@ -57,6 +58,9 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
     return NOTHING;
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
+  // What is followed may come, and what was rotated away may be all there is.
+  if (values.has("file") && found === undefined && before === NOTHING && !flags.has("follow"))
+    reject("input.malformed", `--file: there is no file ${path}`);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);

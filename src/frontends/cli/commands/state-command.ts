@@ -68,13 +68,15 @@ async function show(signer: Did | undefined, { config, edge, form, warnings, rep
   const { stateDir } = config;
   const signers = new SignerStore(stateDir, { report });
   const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
+  const whose = signer === undefined ? "" : ` of ${signer}`;
   const nothing =
     warnings.length === 0
-      ? `nothing is remembered in ${stateDir}`
+      ? `nothing is remembered${whose} in ${stateDir}`
       : `nothing can be shown of ${stateDir}: ${warnings.join("; ")}`;
   const text = remembered.map(describe).join("") || detailLine(nothing);
   const json = { stateDir, signers: remembered.map(toJson), warnings };
-  return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 ? 0 : 1);
+  const isMissing = signer !== undefined && remembered.length === 0;
+  return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);
 }
 
 async function forget(signer: Did, { config, edge, form, warnings, report }: Question): Promise<never> {

@@ -6,6 +6,7 @@ import { readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
 import type { Subject } from "../../../core/evidence/evidence.ts";
 import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
+import { isImageType } from "../../../core/verify/check-facts.ts";
 import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { readAtMost } from "../../../io/fs/read-at-most.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
@@ -56,6 +57,11 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   const environment = process.env;
   const settings = { config: noCache ? { ...config, cacheEnabled: false } : config, policy, environment };
   const warn = (warning: string): void => edge.warn(warning);
+  // containerd may pass one that says neither; a person who does has most likely mistyped it.
+  if (subject.mediaType !== undefined && !isImageType(subject.mediaType))
+    warn(
+      `--media-type "${subject.mediaType}" is neither a manifest's nor an index's, so the record is not compared with it`,
+    );
   const bundlePath = line.values.get("bundle");
   if (line.flags.has("offline")) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");

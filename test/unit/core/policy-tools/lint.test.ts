@@ -61,6 +61,7 @@ describe("lintPolicy", () => {
     expect(of(`${nobody}policies:\n${audit}default: audit`)).toEqual(["warning no-signers 4:5"]);
     expect(of(`${nobody}default: audit`)).toEqual(["warning no-signers 3:10"]);
     expect(of(`${nobody}default: deny`)).toEqual(["warning no-rules 3:10"]);
+    expect(of(`${nobody}default: allow`)).toEqual(["warning no-rules 3:10"]);
     const own = (dids: string) =>
       rule("a", "registry.example.com/**", `action: audit, require: { trustedDIDs: ${dids} }`);
     expect(found(rules(own("[]"), rule("b", "b.example/c")))).toEqual(["warning no-signers 5:87"]);

@@ -1,0 +1,18 @@
+import type { BreakGlassFile } from "../core/policy/break-glass.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
+
+/** Whether break-glass is active. */
+export function checkGlass(glass: BreakGlassFile | undefined): CheckResult {
+  if (glass === undefined) return ok("break-glass", "the glass is not broken");
+  const { path, active } = glass;
+  if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
+  if (active === undefined)
+    return warning("break-glass", `${path} does not hold: ${glass.because}`, "correct it, or remove it");
+  const scopes = active.scopes.map(({ text }) => text).join(", ");
+  const until = new Date(active.until).toISOString();
+  return problem(
+    "break-glass",
+    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${active.reason}`,
+    `refused pulls get through; remove ${path} when the emergency is over`,
+  );
+}
