@@ -34,6 +34,10 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
       ),
     ];
   }
+  if (!path.startsWith("/")) {
+    const found = `bin_dir is ${path}, which containerd looks for in the folder that it was started in`;
+    return [problem("bin-dir", found, "set it to an absolute path in containerd's configuration, and restart it")];
+  }
   if (binDir.isAssumed === true) {
     const found = `which folder containerd runs verifiers from is not known, so what is said here is of its default, ${path}`;
     const rest = checkBinDir({ ...binDir, isAssumed: false }, program).map(asAssumed);

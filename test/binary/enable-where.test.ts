@@ -45,6 +45,22 @@ describe("enable", () => {
   });
 });
 
+describe("a bin_dir that is relative", () => {
+  it("is a problem that enable does not solve, and keeps disable from saying that nobody is asked", async () => {
+    const node = new LinkedNode();
+    node.bench.write(
+      "dump.toml",
+      'version = 3\n[plugins."io.containerd.image-verifier.v1.bindir"]\nbin_dir = "verifiers"\n',
+    );
+    const found = (await node.run("doctor", "--offline")).said.findings.filter(({ name }) => name === "bin-dir");
+    expect(found).toEqual([
+      expect.objectContaining({ level: "problem", advice: expect.not.stringContaining("atcr-verify enable") }),
+    ]);
+    const { code, said } = await node.run("disable");
+    expect([code, said.summary]).toEqual([1, expect.not.stringMatching(/NOT verified|does not ask/)]);
+  });
+});
+
 describe("--containerd-config", () => {
   it.each(["enable", "disable", "doctor"])("must name a file that is there, of %s", async (command) => {
     // containerd takes its defaults for one that is not.
