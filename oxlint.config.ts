@@ -4,6 +4,7 @@ import { posix } from "node:path";
 import { defineConfig } from "oxlint";
 import {
   DATE_FILE,
+  ENVIRONMENT_FILE,
   HASH_FILE,
   HTTP_FILE,
   isFile,
@@ -154,8 +155,13 @@ export default defineConfig({
         "typescript/no-unsafe-member-access": "error",
         "typescript/no-unsafe-return": "error",
         "no-restricted-globals": ["error", ...NETWORK_GLOBALS],
+        "no-restricted-properties": [
+          "error",
+          { object: "process", property: "env", message: `The environment is read by ${ENVIRONMENT_FILE} alone.` },
+        ],
       },
     },
+    { files: [`src/${ENVIRONMENT_FILE}`], rules: { "no-restricted-properties": "off" } },
     { files: [`src/${HTTP_FILE}`], rules: { "no-restricted-globals": "off" } },
     {
       files: pureFiles,

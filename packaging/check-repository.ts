@@ -160,6 +160,7 @@ function checkLeftovers(): void {
 function checkSource(): void {
   for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
     eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bgetBuiltinModule\b/, "builtin", "a module comes by import alone");
+    eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bimport\.meta\.env\b/, "environment", "it is read by one file alone");
     const below = file.slice("src/".length);
     // A type's property ends otherwise.
     if (!ALLOW_FILES.includes(below))

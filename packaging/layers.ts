@@ -84,15 +84,16 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   // Shakes hands for the reason of a failure; it sends nothing.
   "node:tls": ["io/net/tls-handshake.ts"],
   ...Object.fromEntries(
-    ["cluster", "dgram", "https", "inspector", "module", "repl", "vm", "wasi", "worker_threads"].map((name) => [
-      `node:${name}`,
-      [],
-    ]),
+    ["cluster", "dgram", "https", "inspector", "module", "process", "repl", "vm", "wasi", "worker_threads"].map(
+      (name) => [`node:${name}`, []],
+    ),
   ),
 };
 
 /** The only file that may use the network's globals; everybody else is handed its function. */
 export const HTTP_FILE = "io/net/bun-fetch.ts";
+/** The only file that may read or change the process's environment; everybody else is handed what it read. */
+export const ENVIRONMENT_FILE = "io/process/environment.ts";
 /** The only pure file that may use Date, and of it only Date.UTC and new Date(ms) (check-repository.ts). */
 export const DATE_FILE = "core/encoding/time.ts";
 /** The only pure file that may reach the runtime, for its SHA-256: a pure function. */
@@ -103,7 +104,15 @@ export const ALLOW_FILES: readonly string[] = ["core/verify/judge.ts", "core/ver
 export const VECTORS_FILE = "verifier/selftest/vectors.ts";
 /** Every file that is named here. */
 export const NAMED_FILES: readonly string[] = [
-  ...new Set([...Object.values(WRAPPED).flat(), HTTP_FILE, DATE_FILE, HASH_FILE, ...ALLOW_FILES, VECTORS_FILE]),
+  ...new Set([
+    ...Object.values(WRAPPED).flat(),
+    HTTP_FILE,
+    ENVIRONMENT_FILE,
+    DATE_FILE,
+    HASH_FILE,
+    ...ALLOW_FILES,
+    VECTORS_FILE,
+  ]),
 ];
 
 export interface Layer {

@@ -1,6 +1,7 @@
 import { examine } from "../io/net/authorities.ts";
 import type { PemFile } from "../io/net/exchange.ts";
 import { readSystemRoots } from "../io/net/system-roots.ts";
+import type { Environment } from "../io/process/environment.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
 /** Problems that are listed. */
@@ -12,10 +13,7 @@ const MAX_LISTED = 5;
  * @param environment of containerd
  * @param configured files of network.caFiles: with them it may be meant that there are no others
  */
-export async function checkAuthorities(
-  environment: Readonly<Record<string, string | undefined>>,
-  configured: readonly PemFile[],
-): Promise<CheckResult> {
+export async function checkAuthorities(environment: Environment, configured: readonly PemFile[]): Promise<CheckResult> {
   const name = "certificates";
   const advice = "install the package ca-certificates, or name them: network.caFiles";
   const { files, problems: unread } = readSystemRoots(environment);

@@ -5,6 +5,7 @@ import { hasCode } from "../io/fs/error-code.ts";
 import { checkLog } from "../io/log/decision-log.ts";
 import { whySilent } from "../io/log/journald.ts";
 import { readLog } from "../io/log/read-log.ts";
+import type { Environment } from "../io/process/environment.ts";
 import { findProgram, runProgram } from "../platform/program.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkFolder } from "./node-checks.ts";
@@ -59,7 +60,7 @@ export type LogReader =
   | { readonly unread: string };
 
 /** @returns undefined where none are to be told */
-export function logReader(log: Log): LogReader | undefined {
+export function logReader(environment: Environment, log: Log): LogReader | undefined {
   switch (log.kind) {
     case "file": {
       // The default's folder is the administrator's to make: where it is not there nothing is to be logged.
@@ -68,10 +69,11 @@ export function logReader(log: Log): LogReader | undefined {
     }
     case "journald": {
       if (log.socket !== JOURNAL_SOCKET) return { unread: `${log.socket} is no journal that journalctl reads` };
-      const journalctl = findProgram("journalctl");
+      const journalctl = findProgram(environment, "journalctl");
       if (journalctl === undefined) return { unread: "journalctl was not found" };
       const args = ["-t", "atcr-verify", "-o", "cat", "--since", "-10min", "--no-pager"];
-      return { isLogged: async (digest) => (await runProgram(journalctl, args, PATIENCE)).stdout.includes(digest) };
+      const journal = async () => (await runProgram(environment, journalctl, args, PATIENCE)).stdout;
+      return { isLogged: async (digest) => (await journal()).includes(digest) };
     }
     case "none":
       return undefined;

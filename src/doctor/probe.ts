@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
+import type { Environment } from "../io/process/environment.ts";
 import { abortIngest } from "../platform/containerd/content.ts";
 import { pullByCri } from "../platform/containerd/cri.ts";
 import { GrpcError } from "../platform/containerd/grpc.ts";
@@ -19,6 +20,7 @@ const POLL = 100;
 const UNIMPLEMENTED = 12;
 
 export interface ProbeQuestion {
+  readonly environment: Environment;
   readonly containerd: Containerd;
   /** This program's, as its answer gives it. */
   readonly build: string;
@@ -30,7 +32,12 @@ export interface ProbeQuestion {
  * Has containerd pull a name that this program always refuses, by each way in which it pulls. Nobody can have
  * the image: what is served is its digest, and who asks for more has been let through.
  */
-export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<readonly CheckResult[]> {
+export async function probe({
+  environment,
+  containerd,
+  build,
+  reader,
+}: ProbeQuestion): Promise<readonly CheckResult[]> {
   const { address, ctr, plugins } = containerd;
   if (containerd.isForbidden === true)
     return [warning("probe", `no pull was tried, as this user may not use ${address}`, "run the doctor as root")];
@@ -45,7 +52,7 @@ export async function probe({ containerd, build, reader }: ProbeQuestion): Promi
   else {
     const pull = async (name: string) => {
       const args = ["--address", address, "--namespace", "default", "images", "pull", "--plain-http", name];
-      const { code, stderr, stdout } = await runProgram(ctr, args, PATIENCE);
+      const { code, stderr, stdout } = await runProgram(environment, ctr, args, PATIENCE);
       return code === 0 ? undefined : `${stderr} ${stdout}`;
     };
     findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));

@@ -1,5 +1,6 @@
 import { VERSION } from "../core/version.ts";
 import { hasCode } from "../io/fs/error-code.ts";
+import { readEnvironment } from "../io/process/environment.ts";
 import { mayBeKept } from "../io/settings/cache-place.ts";
 import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
@@ -27,16 +28,17 @@ export async function invocationOf(
 
 /** Imports what the arguments ask for, and nothing else: start-up is paid at every pull. */
 export async function start(args: readonly string[]): Promise<void> {
+  const started = readEnvironment();
   const invocation = await invocationOf(args, async () => (await import("node:tty")).isatty(STDIN));
   if (invocation === "version") {
     process.exit(printVersion());
   }
   const isContainerds = invocation === "containerd";
   // An answer from the cache is done before the restart pays; without one, containerd's entry point restarts later.
-  if (!isContainerds) restartForLongWork(args);
-  else if (!mayBeKept(args)) restartWithoutJit(args);
+  if (!isContainerds) restartForLongWork(started, args);
+  else if (!mayBeKept(started.environment, args)) restartWithoutJit(started, args);
   const { openDoor } = isContainerds ? await import("./containerd/entry-point.ts") : await import("./cli/commands.ts");
-  openDoor(args);
+  openDoor(args, started);
 }
 
 /** @returns the exit status: 4 where the version could not be written; a reader that has gone away is no failure */

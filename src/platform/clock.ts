@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { isDenied } from "../io/fs/denied.ts";
+import type { Environment } from "../io/process/environment.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
@@ -12,10 +13,11 @@ const RUNNING = ["/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/chrony/chr
 /** `unseen`: this user may not look where services leave it. Whether somebody sets this node's clock: by the kernel, as systemd reads it, else by what time services leave. */
 export type ClockService = "synchronised" | "not synchronised" | "running" | "none" | "unseen";
 
-export async function clockService(): Promise<ClockService> {
-  const timedatectl = findProgram("timedatectl");
+export async function clockService(environment: Environment): Promise<ClockService> {
+  const timedatectl = findProgram(environment, "timedatectl");
   const said =
-    timedatectl && (await runProgram(timedatectl, ["show", "--property=NTPSynchronized", "--value"], PATIENCE));
+    timedatectl &&
+    (await runProgram(environment, timedatectl, ["show", "--property=NTPSynchronized", "--value"], PATIENCE));
   const answer = said ? said.stdout.trim() : "";
   if (answer === "yes" || existsSync(SET)) return "synchronised";
   if (answer === "no") return "not synchronised";

@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import type { Environment } from "../io/process/environment.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
@@ -13,9 +14,9 @@ export interface OtherClients {
   readonly nerdctl?: { readonly path: string; readonly version?: string };
 }
 
-export async function findOtherClients(): Promise<OtherClients> {
-  const [dockerd, nerdctl] = [findDockerd(), findProgram("nerdctl")];
-  const said = nerdctl === undefined ? undefined : await runProgram(nerdctl, ["--version"], PATIENCE);
+export async function findOtherClients(environment: Environment): Promise<OtherClients> {
+  const [dockerd, nerdctl] = [findDockerd(environment), findProgram(environment, "nerdctl")];
+  const said = nerdctl === undefined ? undefined : await runProgram(environment, nerdctl, ["--version"], PATIENCE);
   const version = said && /(\d+\.\d+\.\d+)/.exec(said.stdout)?.[1];
   return {
     ...(dockerd !== undefined && { dockerd }),
@@ -23,11 +24,11 @@ export async function findOtherClients(): Promise<OtherClients> {
   };
 }
 
-function findDockerd(): string | undefined {
+function findDockerd(environment: Environment): string | undefined {
   const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && nameOf(name) === "dockerd");
   if (pid !== undefined) return `process ${pid}`;
   const hasSocket = lstatSync(DOCKER_SOCKET, { throwIfNoEntry: false })?.isSocket() === true;
-  return hasSocket ? DOCKER_SOCKET : findProgram("dockerd", "/usr/sbin", "/usr/local/sbin", "/snap/bin");
+  return hasSocket ? DOCKER_SOCKET : findProgram(environment, "dockerd", "/usr/sbin", "/usr/local/sbin", "/snap/bin");
 }
 
 function nameOf(pid: string): string | undefined {

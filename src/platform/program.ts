@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { isDenied } from "../io/fs/denied.ts";
 import { checkWay } from "../io/fs/trusted-path.ts";
+import type { Environment } from "../io/process/environment.ts";
 
 /** Bytes of output that are read of a program; what it says beyond that is cut off. */
 const MAX_OUTPUT = 8 * 1024 * 1024;
@@ -21,11 +22,16 @@ export interface Ended {
  * @param timeout milliseconds, after which it is killed
  * @returns never rejects
  */
-export function runProgram(program: string, args: readonly string[], timeout: number): Promise<Ended> {
+export function runProgram(
+  environment: Environment,
+  program: string,
+  args: readonly string[],
+  timeout: number,
+): Promise<Ended> {
   const distrust = whyDistrusted(program);
   if (distrust !== undefined) return Promise.resolve({ code: undefined, stdout: "", stderr: `not run: ${distrust}` });
   return new Promise((resolve) => {
-    const env = { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const env = { PATH: environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: "/" });
     const [out, err] = [new Output(), new Output()];
     child.stdout.on("data", (chunk: Buffer) => out.add(chunk));
@@ -55,16 +61,17 @@ export function whyDistrusted(program: string): string | undefined {
 }
 
 /** Where a program is, in the absolute folders of PATH and these. */
-export function findProgram(name: string, ...more: readonly string[]): string | undefined {
-  return lookForProgram(name, ...more).path;
+export function findProgram(environment: Environment, name: string, ...more: readonly string[]): string | undefined {
+  return lookForProgram(environment, name, ...more).path;
 }
 
 /** The same, and where it may be, but this user may not look or execute. */
 export function lookForProgram(
+  environment: Environment,
   name: string,
   ...more: readonly string[]
 ): { readonly path?: string; readonly denied: readonly string[] } {
-  const folders = [...more, ...(process.env["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"];
+  const folders = [...more, ...(environment["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"];
   const denied: string[] = [];
   for (const folder of folders.filter((one) => one.startsWith("/"))) {
     const path = `${folder}/${name}`;

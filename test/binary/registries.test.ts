@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { enforcing, headline } from "../support/binary.ts";
@@ -279,6 +279,22 @@ describe.concurrent("a credential helper", () => {
       site.settings = { registryTimeout: "1s" };
       site.login({ credHelpers: { [world.registry.authority]: "test" } });
       expect(headline(await site.pull())).toBe(expected);
+    });
+  });
+
+  it("has the environment that containerd gave, proxies and all", async () => {
+    await onSite(async (site) => {
+      const { world } = site;
+      guard(world.registry, BASIC, { status: 401, headers: { "www-authenticate": "Basic" } });
+      const seen = join(world.folder, "seen");
+      const script = `#!/bin/sh\nenv > ${seen}\necho '${ANSWER}'\n`;
+      const program = world.write("bin/docker-credential-test", script, 0o755);
+      const given = { HTTPS_PROXY: "http://127.0.0.1:1", NO_PROXY: "a.example", no_proxy: "127.0.0.0/8", ELSE: "x" };
+      site.env = { ...given, PATH: `${dirname(program)}:/usr/bin:/bin` };
+      site.login({ credHelpers: { [world.registry.authority]: "test" } });
+      expect(headline(await site.pull())).toBe(SIGNED);
+      const lines = readFileSync(seen, "utf8").split("\n");
+      expect(lines).toEqual(expect.arrayContaining(Object.entries(given).map(([name, value]) => `${name}=${value}`)));
     });
   });
 

@@ -9,6 +9,7 @@ import { dirname, join, posix, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   DATE_FILE,
+  ENVIRONMENT_FILE,
   HTTP_FILE,
   isFile,
   LAYERS,
@@ -146,6 +147,20 @@ const PURITY: readonly Plant[] = [
     "export const a = globalThis.fetch;",
   ),
   ...plants("check-lint", "eslint(no-restricted-properties)", PURE, "export const a = Math.random();"),
+  ...[HIGH, LOW, `src/${dirname(ENVIRONMENT_FILE)}`].flatMap((where) =>
+    plants(
+      "check-lint",
+      "eslint(no-restricted-properties)",
+      where,
+      "export const a = process.env;",
+      'export const a = process.env["PATH"];',
+      'export const a = process["env"];',
+      "export const { env } = process;",
+      'process.env["NO_PROXY"] = "";',
+      "delete process.env.NO_PROXY;",
+    ),
+  ),
+  ...plants("check-lint", IMPORTS, HIGH, 'import { env } from "node:process"; export const a = env;'),
   ...plants(
     "check-lint",
     "oxc(no-async-await)",
@@ -308,6 +323,7 @@ const REPOSITORY: readonly Plant[] = [
     'export const a = () => ({ because: {}, outcome: "allow" as const });',
   ),
   ...plants("check-repository", "builtin", HIGH, 'export const a = process.getBuiltinModule("node:fs");'),
+  ...plants("check-repository", "environment", HIGH, "export const a = import.meta.env;"),
   ...plants(
     "check-repository",
     "pure",

@@ -299,7 +299,7 @@ describe("on a containerd as it should be", () => {
     const { socket: address, root } = containerd;
     installVerifier(containerd.binDir, BINARY);
     const unknown = { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] };
-    const [byCtr, byCri] = await probe({ containerd: unknown, build: "another" });
+    const [byCtr, byCri] = await probe({ environment: process.env, containerd: unknown, build: "another" });
     expect(byCtr).toMatchObject({ level: "warning", found: expect.stringContaining("ctr was not found") });
     const expected = root
       ? { level: "problem", found: expect.stringMatching(/a pull by CRI .* refused by another build/) }

@@ -1,4 +1,5 @@
 import { reject } from "../../core/rejection.ts";
+import type { StartedWith } from "../../io/process/environment.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
 import { readOutput } from "./terminal/command-line.ts";
 import { endingIn } from "./terminal/person-report.ts";
@@ -10,8 +11,8 @@ const COMMAND =
   /^(?:|verify|identity|log|enable|disable|doctor|selftest|images|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
 
 /** Opens a person's door. */
-export function openDoor(args: readonly string[]): void {
-  const edge = new ProcessEdge();
+export function openDoor(args: readonly string[], { environment }: StartedWith): void {
+  const edge = new ProcessEdge(environment);
   commandDoor(args, edge).catch((error: unknown) => edge.caught(error));
 }
 

@@ -6,6 +6,7 @@ import { VERSION } from "../../core/version.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { appendLine } from "../../io/log/decision-log.ts";
 import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import type { Decision } from "../../verifier/service/verifier.ts";
 import { isProblem } from "../process/exit-status.ts";
 import type { ProcessEdge } from "../process/process-lifecycle.ts";
@@ -43,7 +44,7 @@ export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): P
   // What cannot be read as a question is answered before the configuration is looked at.
   const told = { answer, record, warn, glassUntil: notes.glassUntil };
   if (notes.config !== undefined) return tellAsConfigured(told, notes.config);
-  return configOrDefault().then((config) => tellAsConfigured(told, config));
+  return configOrDefault(edge.environment).then((config) => tellAsConfigured(told, config));
 }
 
 interface Told {
@@ -53,10 +54,10 @@ interface Told {
   readonly glassUntil: number;
 }
 
-async function configOrDefault(): Promise<Config> {
+async function configOrDefault(environment: Environment): Promise<Config> {
   const { loadConfig } = await import("../../io/settings/load-settings.ts");
   try {
-    return loadConfig(undefined);
+    return loadConfig(environment, undefined);
   } catch {
     return DEFAULT_CONFIG; // that it cannot be read is, or will be, told by the answer
   }

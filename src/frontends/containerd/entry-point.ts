@@ -7,13 +7,14 @@ import { type Answer, refusalOf } from "../../core/verify/answer.ts";
 import { BUILD } from "../../core/version.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { readAtMost } from "../../io/fs/read-at-most.ts";
+import type { Environment, StartedWith } from "../../io/process/environment.ts";
 import { processAge } from "../../io/process/process-start.ts";
 import { isThereGlass } from "../../io/settings/break-glass-path.ts";
 import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
-import { handedOver, restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
+import { restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
 import { namedByFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
 
@@ -27,9 +28,9 @@ const MAX_STDIN = 4 * 1024 * 1024;
 const LARGE = 32 * 1024;
 
 /** Opens containerd's door. */
-export function openDoor(args: readonly string[]): void {
-  const edge = new ProcessEdge();
-  containerdDoor(args, edge).catch((error: unknown) => edge.caught(error));
+export function openDoor(args: readonly string[], started: StartedWith): void {
+  const edge = new ProcessEdge(started.environment);
+  containerdDoor(args, started, edge).catch((error: unknown) => edge.caught(error));
 }
 
 /**
@@ -37,26 +38,26 @@ export function openDoor(args: readonly string[]): void {
  * What can be answered by what is remembered is, by the program as it started; else it starts anew for the
  * work (reexec.ts), and comes to the same place again.
  */
-async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
+async function containerdDoor(args: readonly string[], started: StartedWith, edge: ProcessEdge): Promise<never> {
+  const { environment } = started;
   const notes = new DecisionNotes();
   edge.afterwards = (answer) => tell(answer, notes, edge);
   edge.countFromStart(processAge());
-  const known = handedOver();
   ({ name: notes.image, digest: notes.digest } = namedByFlags(args));
   // Read to its end first: containerd logs a warning where its pipe breaks.
-  const stdin = known ?? (await edge.deadline.track(awaited(args), readStdin));
+  const stdin = started.stdin ?? (await edge.deadline.track(awaited(args), readStdin));
   const subject = readQuestion(args, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
-  const breakGlass = await breakGlassFile();
+  const breakGlass = await breakGlassFile(environment);
   notes.glassUntil = breakGlass?.active?.until ?? 0;
   edge.enforcement = { image: subject.name, breakGlass };
 
-  const startAnew = (): void => restartWithoutJit(args, stdin);
-  const beforeParsing = (size: number): void => (size > LARGE ? restartForLongWork(args, stdin) : startAnew());
+  const startAnew = (): void => restartWithoutJit(started, args, stdin);
+  const beforeParsing = (size: number): void => (size > LARGE ? restartForLongWork(started, args, stdin) : startAnew());
   const warn = (warning: string): void => edge.warn(warning);
-  const { config, policy } = await settingsForPull({
+  const { config, policy } = await settingsForPull(environment, {
     report: warn,
     beforeParsing,
     hasConfig: (read) => {
@@ -67,7 +68,7 @@ async function containerdDoor(args: readonly string[], edge: ProcessEdge): Promi
       notes.policyHash = hash;
     },
   });
-  const verifier = new Verifier({ config, policy, breakGlass, environment: process.env, warn });
+  const verifier = new Verifier({ config, policy, breakGlass, environment, warn });
   edge.atEnd(() => verifier.close());
   const decision = await verifier.verify(subject, sessionOf(edge, startAnew));
   notes.decision = decision;
@@ -81,10 +82,10 @@ function probeRefusal(digest: string): Answer {
 }
 
 /** Where there is no such file, what reads it is not loaded. */
-async function breakGlassFile(): Promise<BreakGlassFile | undefined> {
-  if (!isThereGlass()) return undefined;
+async function breakGlassFile(environment: Environment): Promise<BreakGlassFile | undefined> {
+  if (!isThereGlass(environment)) return undefined;
   const { readBreakGlassFile } = await import("../../io/settings/break-glass-file.ts");
-  return readBreakGlassFile(Date.now());
+  return readBreakGlassFile(environment, Date.now());
 }
 
 /** What is waited for, as a reason names it: without arguments it is the question, which a person may not have meant to ask. */

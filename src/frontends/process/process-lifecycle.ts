@@ -4,6 +4,7 @@ import { type Enforcement, enforce } from "../../core/verify/enforce.ts";
 import type { Refusal } from "../../core/verify/verdict.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { Deadline } from "../../io/process/deadline.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import { Exchanges } from "../../verifier/service/exchanges.ts";
 import type { Decision } from "../../verifier/service/verifier.ts";
 import { type EXIT_STATUS_DENIED, exitCode } from "./exit-status.ts";
@@ -27,6 +28,8 @@ export const INTERNAL = 4;
  * follows that answer alone.
  */
 export class ProcessEdge {
+  /** What the process was started with. */
+  readonly environment: Environment;
   /** How the answer is printed; a door may set another form. */
   render: (answer: Answer) => string = reasonLine;
   /** The exit status that stands for an answer; an entry point may read an answer differently. */
@@ -48,7 +51,8 @@ export class ProcessEdge {
   readonly #endings: (() => void)[] = [];
   #watchdog: ReturnType<typeof setTimeout> | undefined;
 
-  constructor() {
+  constructor(environment: Environment) {
+    this.environment = environment;
     this.setDeadline(DEFAULT_DEADLINE);
     this.#answerWhenEndedBy("SIGTERM");
     process.on("uncaughtException", (error) => this.caught(error));

@@ -40,9 +40,6 @@ export interface CheckedRequest {
   readonly signal: AbortSignal;
 }
 
-/** Variables by which Bun would go past a proxy that it is told to use, to a host that it looks up itself. */
-const BYPASSES = ["NO_PROXY", "no_proxy"];
-
 /** TLS 1.2 with RSA key transport (RFC 5246, 7.4.7.1). */
 const KEY_TRANSPORT = { maxVersion: 0x0303, ciphers: "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA" };
 
@@ -57,7 +54,6 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
   const isVerified = url.protocol === "https:" && !skipVerify;
   // Without a list Bun takes the authorities that it has built in.
   if (isVerified && authorities.length === 0) throw new HttpFailure("tls", NO_AUTHORITY);
-  if (proxy !== undefined) for (const name of BYPASSES) delete process.env[name];
   const init: BunFetchInit = {
     ...(body !== undefined && { method: "POST", body }),
     headers,
@@ -65,7 +61,8 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
     redirect: "manual",
     // A compressed body is inflated by body.ts, under the cap.
     decompress: false,
-    // Only `false` makes Bun ignore HTTPS_PROXY and its kin; whether there is a proxy is said by proxy.ts.
+    // Only `false` makes Bun ignore HTTPS_PROXY and its kin; whether there is a proxy is said by proxy.ts. NO_PROXY, by
+    // which it would go past a proxy that it is given, has been taken out of its sight (environment.ts).
     proxy: proxy ?? false,
     // Else BUN_CONFIG_VERBOSE_FETCH writes to the standard output, which belongs to the verdict.
     verbose: false,

@@ -1,6 +1,7 @@
 import type { ProxySettings } from "../../core/config/proxy-settings.ts";
 import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../../core/encoding/ip-address.ts";
 import { percentDecoded } from "../../core/encoding/percent.ts";
+import type { Environment } from "../process/environment.ts";
 import { HttpFailure, type Sent } from "./exchange.ts";
 
 /** Through whom requests go. */
@@ -19,10 +20,7 @@ const LOOPBACK: readonly Cidr[] = ["127.0.0.0/8", "::1/128"].flatMap((text) => p
  *
  * @param environment the process's
  */
-export function proxiesOf(
-  configured: ProxySettings | undefined,
-  environment: Readonly<Record<string, string | undefined>>,
-): Proxies {
+export function proxiesOf(configured: ProxySettings | undefined, environment: Environment): Proxies {
   if (configured !== undefined) return { ...configured, from: "network.proxy" };
   const read = (name: string): string => environment[name] || environment[name.toLowerCase()] || "";
   const [https, http] = [read("HTTPS_PROXY"), read("HTTP_PROXY")];

@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { hasCode } from "../fs/error-code.ts";
 import { readRegularFile } from "../fs/regular-file.ts";
+import type { Environment } from "../process/environment.ts";
 import type { PemFile } from "./exchange.ts";
 
 /** Where Go's crypto/x509 looks on Linux (root_linux.go), and so containerd: the first of these files that can be read, */
@@ -34,7 +35,7 @@ export interface SystemRoots {
  *
  * @param environment the process's
  */
-export function readSystemRoots(environment: Readonly<Record<string, string | undefined>>): SystemRoots {
+export function readSystemRoots(environment: Environment): SystemRoots {
   const files: PemFile[] = [];
   const problems: string[] = [];
   const known = new Set<string>();

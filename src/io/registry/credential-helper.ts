@@ -4,6 +4,7 @@ import { parseJson } from "../../core/encoding/json.ts";
 import { type Credential, readHelperAnswer } from "../../core/oci/docker-config.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { checkWay } from "../fs/trusted-path.ts";
+import type { Environment } from "../process/environment.ts";
 
 /** Bytes of a helper's answer. */
 const MAX_ANSWER = 64 * 1024;
@@ -17,7 +18,7 @@ export interface HelperCall {
   readonly server: string;
   /** Most milliseconds. */
   readonly timeout: number;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
 }
 
 /**

@@ -4,9 +4,8 @@ import { isJsonObject, parseJson } from "../../core/encoding/json.ts";
 import { type Credential, entryFor } from "../../core/oci/docker-config.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Deadline } from "../process/deadline.ts";
+import type { Environment } from "../process/environment.ts";
 import { readOwnFile } from "./own-file.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A credential, and where it was found, for messages. */
 export interface FoundCredential {

@@ -3,6 +3,7 @@ import { type BreakGlassFile, whyNotInForce } from "../../core/policy/break-glas
 import { readBreakGlass } from "../../core/policy/parse-break-glass.ts";
 import { isDenied } from "../fs/denied.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
+import type { Environment } from "../process/environment.ts";
 import { breakGlassPath } from "./break-glass-path.ts";
 
 /**
@@ -11,8 +12,8 @@ import { breakGlassPath } from "./break-glass-path.ts";
  * @param now milliseconds since 1970
  * @returns undefined where there is none
  */
-export function readBreakGlassFile(now: number): BreakGlassFile | undefined {
-  const path = breakGlassPath();
+export function readBreakGlassFile(environment: Environment, now: number): BreakGlassFile | undefined {
+  const path = breakGlassPath(environment);
   try {
     const text = readTrustedFile({ path, code: "config.invalid", what: "the break-glass file" });
     if (text === undefined) return undefined;

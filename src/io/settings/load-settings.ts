@@ -4,6 +4,7 @@ import { type LocatedPolicy, readPolicy } from "../../core/policy/parse-policy.t
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import type { Distrust } from "../fs/local-file.ts";
+import type { Environment } from "../process/environment.ts";
 import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
 /**
@@ -12,8 +13,8 @@ import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./s
  * @param distrust for a file that is named here and that others can change; without it that is refused
  * @throws Rejection config.invalid
  */
-export function loadConfig(named: string | undefined, distrust?: Distrust): Config {
-  const file = configText(named, distrust);
+export function loadConfig(environment: Environment, named: string | undefined, distrust?: Distrust): Config {
+  const file = configText(environment, named, distrust);
   return file === undefined ? DEFAULT_CONFIG : parsedConfig(file);
 }
 

@@ -7,6 +7,7 @@ import type { TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { PROGRAM } from "../../core/version.ts";
 import type { Pieces } from "../fs/file-cache.ts";
+import type { Environment } from "../process/environment.ts";
 import { CACHE_FOLDERS, cacheFolder } from "../store/cache-folders.ts";
 import { cachePlace } from "./cache-place.ts";
 import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
@@ -33,13 +34,16 @@ export interface Reader {
  *
  * @throws Rejection config.invalid, policy.invalid
  */
-export async function settingsForPull({ report, beforeParsing, hasConfig, hasPolicy }: Reader): Promise<Settings> {
-  const folder = cachePlace();
+export async function settingsForPull(
+  environment: Environment,
+  { report, beforeParsing, hasConfig, hasPolicy }: Reader,
+): Promise<Settings> {
+  const folder = cachePlace(environment);
   const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
-  const file = configText(undefined);
+  const file = configText(environment, undefined);
   const parser = async (texts: readonly PolicyText[]) => {
     beforeParsing(texts.reduce((sum, { text }) => sum + text.length, 0));
     return import("./load-settings.ts");

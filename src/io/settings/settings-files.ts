@@ -1,14 +1,15 @@
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { reject } from "../../core/rejection.ts";
 import { type Distrust, readDistrustedFile, readTrustedFile } from "../fs/local-file.ts";
+import type { Environment } from "../process/environment.ts";
 import { readFragments } from "./policy-fragments.ts";
 
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
 
 /** Where the configuration lies: named here, else by ATCR_VERIFY_CONFIG, else in /etc. */
-export function configPath(named: string | undefined): string {
-  return named ?? process.env[CONFIG_VARIABLE] ?? DEFAULT_CONFIG_PATH;
+export function configPath(environment: Environment, named: string | undefined): string {
+  return named ?? environment[CONFIG_VARIABLE] ?? DEFAULT_CONFIG_PATH;
 }
 
 /**
@@ -19,15 +20,19 @@ export function configPath(named: string | undefined): string {
  * @returns undefined where it is: then the defaults hold
  * @throws Rejection config.invalid
  */
-export function configText(named: string | undefined, distrust?: Distrust): PolicyText | undefined {
-  const name = configPath(named);
+export function configText(
+  environment: Environment,
+  named: string | undefined,
+  distrust?: Distrust,
+): PolicyText | undefined {
+  const name = configPath(environment, named);
   // Else it would be the working folder.
   if (name === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
   const file = { path: name, code: "config.invalid", what: "the configuration" } as const;
   const isTolerated = named !== undefined && distrust !== undefined;
   const text = isTolerated ? readDistrustedFile(file, distrust) : readTrustedFile(file);
   if (text !== undefined) return { name, text };
-  if (named === undefined && process.env[CONFIG_VARIABLE] === undefined) return undefined;
+  if (named === undefined && environment[CONFIG_VARIABLE] === undefined) return undefined;
   const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
   return reject("config.invalid", `there is no configuration ${name}, ${from}`);
 }

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
+import type { Environment } from "../../io/process/environment.ts";
 import type { Daemon } from "./daemon.ts";
 
-/** Of the environment: what a pull heeds, and what can still be changed in a process that has begun. */
+/** Of the environment: what a pull heeds, apart from what a process heeds as it starts. */
 const HEEDED =
   /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME|https?_proxy|no_proxy|all_proxy)$/i;
 
@@ -9,14 +10,19 @@ const HEEDED =
 const PATHS = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME)$/;
 
 /**
- * Has this process find the configuration, the break-glass file, credentials and proxies that a pull finds, which
- * the caller's shell may name otherwise. Certificate authorities are chosen when a process starts, so they are not among it.
+ * The environment by which this process finds the configuration, the break-glass file, credentials and proxies that a
+ * pull finds, which the caller's shell may name otherwise. Certificate authorities are not among it.
+ *
+ * @param environment of this process
  */
-export function seeAsContainerd(daemon: Daemon | undefined): void {
-  if (daemon === undefined) return;
-  for (const name of Object.keys(process.env)) if (HEEDED.test(name)) delete process.env[name];
-  for (const [name, value] of daemon.environment) {
-    // A relative path is meant from where containerd, and so a pull, is.
-    if (HEEDED.test(name)) process.env[name] = PATHS.test(name) && value !== "" ? resolve(daemon.folder, value) : value;
-  }
+export function asContainerdSees(environment: Environment, daemon: Daemon | undefined): Environment {
+  if (daemon === undefined) return environment;
+  const own = Object.entries(environment).filter(([name]) => !HEEDED.test(name));
+  const given = [...daemon.environment].filter(([name]) => HEEDED.test(name));
+  // A relative path is meant from where containerd, and so a pull, is.
+  const meant = given.map(([name, value]): readonly [string, string] => [
+    name,
+    PATHS.test(name) && value !== "" ? resolve(daemon.folder, value) : value,
+  ]);
+  return Object.freeze(Object.fromEntries([...own, ...meant]));
 }

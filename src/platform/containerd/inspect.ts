@@ -4,6 +4,7 @@ import { field, isJsonObject, type JsonObject } from "../../core/encoding/json.t
 import { parseToml } from "../../core/encoding/toml.ts";
 import { reject } from "../../core/rejection.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import { findProgram, lookForProgram, runProgram, whyDistrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
 
@@ -48,23 +49,28 @@ export interface Containerd {
 /**
  * Looks at a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
  *
+ * @param environment of this process: PATH says where programs are
  * @param configPath its configuration; absent: the one that the running process was given
  * @throws Rejection where there is no such file
  */
-export async function lookAtContainerd(address: string, configPath?: string): Promise<Containerd> {
+export async function lookAtContainerd(
+  environment: Environment,
+  address: string,
+  configPath?: string,
+): Promise<Containerd> {
   // containerd itself takes its defaults for what is not there.
   if (configPath !== undefined && !isThere(configPath))
     reject("input.malformed", `--containerd-config: there is no file ${configPath}`);
   const daemon = daemonAt(address);
   const near = daemon === undefined ? [] : [dirname(daemon.program)];
-  const { path: found, denied } = lookForProgram("containerd");
+  const { path: found, denied } = lookForProgram(environment, "containerd");
   const program = daemon?.program ?? found;
-  const ctr = findProgram("ctr", ...near);
+  const ctr = findProgram(environment, "ctr", ...near);
   const path = (configPath && resolve(configPath)) ?? daemon?.configPath ?? DEFAULT_CONFIG;
   const unknown: string[] = [];
   const ask = async (what: string, run: string | undefined, args: readonly string[], why = unknown) => {
     if (run === undefined) return undefined;
-    const { code, stdout, stderr } = await runProgram(run, args, PATIENCE);
+    const { code, stdout, stderr } = await runProgram(environment, run, args, PATIENCE);
     if (code === 0) return stdout;
     const said = stderr
       .trim()

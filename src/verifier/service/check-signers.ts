@@ -4,6 +4,7 @@ import { signersOfAll } from "../../core/policy/signer-refs.ts";
 import { isLasting } from "../../core/policy/standing.ts";
 import { lintIdentities } from "../../core/policy-tools/lint-identities.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../../core/policy-tools/policy-finding.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import { askIdentities } from "./ask-identities.ts";
 import { signersContext } from "./network.ts";
 import type { Session } from "./session.ts";
@@ -23,7 +24,7 @@ export async function checkSigners(
   dids: readonly Did[],
   question: PolicyQuestion,
   config: Config,
-  environment: NodeJS.ProcessEnv,
+  environment: Environment,
   session: Session,
 ): Promise<readonly PolicyFinding[]> {
   if (dids.length === 0) return [];

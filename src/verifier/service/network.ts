@@ -11,6 +11,7 @@ import { createHttpClient } from "../../io/net/http.ts";
 import { proxiesOf } from "../../io/net/proxy.ts";
 import { readSystemRoots } from "../../io/net/system-roots.ts";
 import { createTxtLookup, type TxtLookup } from "../../io/net/txt.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import { credentialSource } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
@@ -28,18 +29,18 @@ export interface Network {
   readonly http: HttpClient;
   readonly txt: TxtLookup;
   /** As the process was started with it. */
-  readonly environment: NodeJS.ProcessEnv;
+  readonly environment: Environment;
 }
 
 /**
  * @param warn of certificates that are not used
  * @throws Rejection config.invalid
  */
-export function openNetwork(config: Config, environment: NodeJS.ProcessEnv, warn: (warning: string) => void): Network {
+export function openNetwork(config: Config, environment: Environment, warn: (warning: string) => void): Network {
   return {
     http: createHttpClient(httpOptions(config, environment, warn)),
     txt: createTxtLookup(),
-    environment: { ...environment },
+    environment,
   };
 }
 
@@ -51,7 +52,7 @@ export function openNetwork(config: Config, environment: NodeJS.ProcessEnv, warn
  */
 export function httpOptions(
   config: Config,
-  environment: NodeJS.ProcessEnv,
+  environment: Environment,
   warn: (warning: string) => void,
 ): HttpClientOptions {
   const configured = config.caFiles.map(readAuthorities);
@@ -91,7 +92,7 @@ export function collectContext(
 }
 
 /** As {@link collectContext}, for a caller that asks about signers and not about an image. */
-export function signersContext(config: Config, environment: NodeJS.ProcessEnv, session: Session): DecideContext {
+export function signersContext(config: Config, environment: Environment, session: Session): DecideContext {
   const warn = (warning: string): void => session.warn(warning);
   const network = openNetwork(config, environment, warn);
   const denials = new Denials(config, warn);

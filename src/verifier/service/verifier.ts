@@ -12,6 +12,7 @@ import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
 import { type Question, questionOf } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
+import type { Environment } from "../../io/process/environment.ts";
 import { answerFromCache } from "../cache/fresh.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network, openNetwork } from "./network.ts";
@@ -33,7 +34,7 @@ export interface VerifierOptions {
   /** Saved evidence that is judged in place of the network's answers and the cache. */
   readonly saved?: Bundle;
   /** The environment that the process was started with: proxies, certificate authorities, credentials. */
-  readonly environment: NodeJS.ProcessEnv;
+  readonly environment: Environment;
   /** @param warning about what all questions share */
   readonly warn: (warning: string) => void;
   /** Opens another network than the configuration's: servers of a test. */

@@ -136,7 +136,7 @@ describe("the node", () => {
     expect(await check()).toBe("ok");
     server.close();
     expect((await checkDecisionLog({ kind: "none" }, undefined)).level).toBe("warning");
-    expect([logReader({ kind: "none" }), logReader({ kind: "journald", socket })]).toEqual([
+    expect([logReader({}, { kind: "none" }), logReader({}, { kind: "journald", socket })]).toEqual([
       undefined,
       { unread: expect.stringContaining(socket) },
     ]);

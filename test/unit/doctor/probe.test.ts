@@ -19,6 +19,7 @@ it.each([
   await once(server, "listening");
   try {
     const [, byCri] = await probe({
+      environment: {},
       containerd: { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] },
       build: "b",
     });

@@ -25,7 +25,7 @@ export async function cacheCommand(args: readonly string[], edge: ProcessEdge): 
   const { values, operands } = readCommandLine(args, OPTIONS);
   const [action, about, ...more] = operands;
   if (more.length > 0) reject("input.malformed", `found ${operands.length} operands, expected ${EXPECTED}`);
-  const config = loadConfig(values.get("config"));
+  const config = loadConfig(edge.environment, values.get("config"));
   edge.setDeadline(config.deadline);
   const warnings: string[] = [];
   const report = (warning: string) => {

@@ -5,9 +5,10 @@ import { Rejection, reject } from "../../../core/rejection.ts";
 import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
+import type { Environment } from "../../../io/process/environment.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { entriesOf } from "../../../platform/containerd/bin-dir.ts";
-import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
@@ -38,10 +39,11 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
   const named = values.get("bin-dir");
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   edge.setDeadline(LINK_DEADLINE);
-  const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
-  seeAsContainerd(containerd.daemon);
+  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const environment = asContainerdSees(edge.environment, containerd.daemon);
   const program = ownProgram();
-  const { stateDir, findings } = stateDirOf(values.get("config"));
+  const { stateDir, findings } = stateDirOf(environment, values.get("config"));
   const records = [...new Set([stateDir, PACKAGED_STATE])];
   const known = foldersToSearch(verifierSettings(containerd).binDir, records.flatMap(placedIn));
   const folders = wanted === undefined ? known : [wanted];
@@ -182,9 +184,9 @@ function summaryOf({ removed, standing, others, folders, isKnown, isSure }: Outc
 }
 
 /** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */
-function stateDirOf(path: string | undefined): { stateDir: string; findings: CheckResult[] } {
+function stateDirOf(environment: Environment, path: string | undefined): { stateDir: string; findings: CheckResult[] } {
   try {
-    return { stateDir: loadConfig(path).stateDir, findings: [] };
+    return { stateDir: loadConfig(environment, path).stateDir, findings: [] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     const { stateDir } = DEFAULT_CONFIG;

@@ -23,13 +23,14 @@ import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { probe } from "../../../doctor/probe.ts";
 import type { ShowChain } from "../../../doctor/services.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
+import type { Environment } from "../../../io/process/environment.ts";
 import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import { configPath } from "../../../io/settings/settings-files.ts";
 import { clockService } from "../../../platform/clock.ts";
 import { entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
-import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
@@ -64,11 +65,12 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   const { values, flags, operands } = readCommandLine(args, OPTIONS);
   if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
   edge.setDeadline(WHOLE);
-  const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
-  seeAsContainerd(containerd.daemon);
+  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const environment = asContainerdSees(edge.environment, containerd.daemon);
   const own = ownProgram();
-  const glass = readBreakGlassFile(Date.now());
-  const { config, findings: ofConfig } = readConfig(values.get("config"), glass);
+  const glass = readBreakGlassFile(environment, Date.now());
+  const { config, findings: ofConfig } = readConfig(environment, values.get("config"), glass);
   const findings = [
     ...checkUser(),
     ...checkContainerd(containerd),
@@ -77,11 +79,11 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     ...lookIntoBinDir(containerd, own),
     ...checkCri(containerd),
     ...checkEnvironment(containerd.daemon),
-    ...checkOtherClients(await findOtherClients()),
+    ...checkOtherClients(await findOtherClients(environment)),
     ...ofConfig,
-    ...(config ? await checkNode(config, containerd, edge, { offline: flags.has("offline"), glass }) : []),
+    ...(config ? await checkNode(config, containerd, edge, { offline: flags.has("offline"), glass, environment }) : []),
     checkGlass(glass),
-    ...(flags.has("probe") ? await tryPulls(containerd, config) : [notProbed()]),
+    ...(flags.has("probe") ? await tryPulls(environment, containerd, config) : [notProbed()]),
   ];
   const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
@@ -108,17 +110,18 @@ function textOf(findings: readonly CheckResult[], problems: number, warnings: nu
 }
 
 function readConfig(
+  environment: Environment,
   named: string | undefined,
   glass: BreakGlassFile | undefined,
 ): { config?: Config; findings: readonly CheckResult[] } {
   try {
-    const config = loadConfig(named);
-    const path = configPath(named);
+    const config = loadConfig(environment, named);
+    const path = configPath(environment, named);
     const found = existsSync(path) ? `${path} can be read` : `there is no ${path}, so the defaults hold`;
     return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    if (isDenied(error)) return { findings: [unseen("configuration", "what it says", configPath(named))] };
+    if (isDenied(error)) return { findings: [unseen("configuration", "what it says", configPath(environment, named))] };
     return { findings: [problem("configuration", error.message, whatFollows(glass))] };
   }
 }
@@ -142,6 +145,8 @@ interface Asked {
   /** Whether no service is to be asked. */
   readonly offline: boolean;
   readonly glass: BreakGlassFile | undefined;
+  /** As containerd gives it to this program. */
+  readonly environment: Environment;
 }
 
 async function checkNode(
@@ -156,7 +161,7 @@ async function checkNode(
     ...checkTimeout(containerd, config.deadline),
     ...checkRegistryConfig(containerd, config.registryConfigPath),
     ...(await policyAndServices(config, containerd, edge, asked)),
-    checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService()),
+    checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(asked.environment)),
     checkProc(),
     ...(await authorities(containerd, config)),
     checkFolder({
@@ -210,11 +215,11 @@ async function policyAndServices(
     const { checkServices } = await import("../../../doctor/services.ts");
     const { showChain } = await import("../../../io/net/shown-chain.ts");
     // What cannot be used of the certificate authorities is said by checks of its own.
-    const options = httpOptions(config, process.env, () => {});
+    const options = httpOptions(config, asked.environment, () => {});
     const show: ShowChain = (request) => showChain(request, options);
     return [
       ...findings,
-      ...(await checkServices(source.policy, config, signersContext(config, process.env, sessionOf(edge)), show)),
+      ...(await checkServices(source.policy, config, signersContext(config, asked.environment, sessionOf(edge)), show)),
     ];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
@@ -231,7 +236,11 @@ function notProbed(): CheckResult {
   );
 }
 
-async function tryPulls(containerd: Containerd, config: Config | undefined): Promise<readonly CheckResult[]> {
-  const reader = config && logReader(config.decisionLog);
-  return probe({ containerd, build: BUILD, ...(reader && { reader }) });
+async function tryPulls(
+  environment: Environment,
+  containerd: Containerd,
+  config: Config | undefined,
+): Promise<readonly CheckResult[]> {
+  const reader = config && logReader(environment, config.decisionLog);
+  return probe({ environment, containerd, build: BUILD, ...(reader && { reader }) });
 }

@@ -13,10 +13,11 @@ import { hasCode } from "../../../io/fs/error-code.ts";
 import { NOTHING } from "../../../io/log/metrics.ts";
 import { countDecision } from "../../../io/log/metrics-file.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
+import type { Environment } from "../../../io/process/environment.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
-import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import {
   type Containerd,
   DEFAULT_ADDRESS,
@@ -53,9 +54,10 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   const named = values.get("bin-dir");
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   edge.setDeadline(LINK_DEADLINE);
-  const containerd = await lookAtContainerd(values.get("address") ?? DEFAULT_ADDRESS, values.get("containerd-config"));
-  seeAsContainerd(containerd.daemon);
-  const config = loadConfig(values.get("config"));
+  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const environment = asContainerdSees(edge.environment, containerd.daemon);
+  const config = loadConfig(environment, values.get("config"));
   const source = policySource(undefined, config);
   const binDir = wanted ?? effectiveBinDir(containerd);
   const program = ownProgram();
@@ -93,7 +95,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, args, edge);
   }
 
-  findings.push(...(await checkDids(question, config, edge)));
+  findings.push(...(await checkDids(question, config, environment, edge)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
   const asked = `containerd asks it at each pull ${fromWhen(binDir, containerd, findings)}`;
@@ -106,11 +108,16 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
  * What the directories say of the signers: whom none knows, or who closed their identity, can sign nothing. That is a
  * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
  */
-async function checkDids(question: PolicyQuestion, config: Config, edge: ProcessEdge): Promise<readonly CheckResult[]> {
+async function checkDids(
+  question: PolicyQuestion,
+  config: Config,
+  environment: Environment,
+  edge: ProcessEdge,
+): Promise<readonly CheckResult[]> {
   const { checkSigners, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question).filter(isPlc);
   const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
-  const found = await checkSigners(dids, question, config, process.env, { ...sessionOf(edge), deadline });
+  const found = await checkSigners(dids, question, config, environment, { ...sessionOf(edge), deadline });
   return found
     .filter(({ name }) => CANNOT_SIGN.has(name))
     .map(({ name, message, advice, place }) =>

@@ -25,9 +25,9 @@ export async function identityCommand(args: readonly string[], edge: ProcessEdge
     reject("input.malformed", `--min-key-age is "${minKeyAge}", expected a duration such as 72h or 3d`);
   }
 
-  const config = loadConfig(values.get("config"));
+  const config = loadConfig(edge.environment, values.get("config"));
   edge.setDeadline(config.deadline);
-  const found = await lookUpIdentity(asked, signersContext(config, process.env, sessionOf(edge)));
+  const found = await lookUpIdentity(asked, signersContext(config, edge.environment, sessionOf(edge)));
   const shown = { ...found, minKeyAge, youngest };
   edge.print(form === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
 }

@@ -2,14 +2,13 @@ import { isatty } from "node:tty";
 import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { subjectOf } from "../../../core/evidence/subject.ts";
-import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import { reject } from "../../../core/rejection.ts";
 import { type Answer, failureOf } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
 import { denialOf } from "../../../io/fs/access.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
-import { seeAsContainerd } from "../../../platform/containerd/containerd-environment.ts";
+import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
 import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
@@ -53,8 +52,8 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   edge.setDeadline(WHOLE);
   const address = values.get("address") ?? DEFAULT_ADDRESS;
   // As if containerd pulled it: by its configuration and proxies, not this shell's.
-  seeAsContainerd(daemonAt(address));
-  const config = loadConfig(values.get("config"));
+  const environment = asContainerdSees(edge.environment, daemonAt(address));
+  const config = loadConfig(environment, values.get("config"));
   const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
   const isJson = readOutput(args) === "json";
   const images = await list(address, values.get("namespace")?.split(","), (denied) => {
@@ -71,7 +70,9 @@ export async function imagesCommand(args: readonly string[], edge: ProcessEdge):
   // Object.values leaves out those that are still being judged.
   edge.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
   edge.answerInterrupts();
-  await judgeAll(images, policy, config, edge, judged, (done) => {
+  const verifier = new Verifier({ config, policy, environment, warn: (warning) => edge.warn(warning) });
+  edge.atEnd(() => verifier.close());
+  await judgeAll(images, verifier, config, edge, judged, (done) => {
     if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);
   });
   edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
@@ -99,14 +100,12 @@ async function list(
 
 async function judgeAll(
   images: readonly Image[],
-  policy: TrustPolicy,
+  verifier: Verifier,
   config: Config,
   edge: ProcessEdge,
   judged: Judged[],
   progress: (done: number) => void,
 ): Promise<void> {
-  const verifier = new Verifier({ config, policy, environment: process.env, warn: (warning) => edge.warn(warning) });
-  edge.atEnd(() => verifier.close());
   const waiting = images.entries();
   let done = 0;
   const worker = async (): Promise<void> => {

@@ -39,7 +39,7 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   if (isSummary && flags.has("follow"))
     reject("input.malformed", "--summary ends, and --follow does not: leave out one");
   const count = isSummary && !values.has("lines") ? MAX_LINES : readCount(values.get("lines"));
-  const path = values.get("file") ?? logFile(loadConfig(values.get("config")));
+  const path = values.get("file") ?? logFile(loadConfig(edge.environment, values.get("config")));
   const isJson = readOutput(args) === "json";
   const print = isJson ? asJson : asText;
   const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));

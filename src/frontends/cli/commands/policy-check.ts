@@ -32,7 +32,7 @@ export async function policyCheck(args: readonly string[], edge: ProcessEdge): P
   const [named, ...more] = line.operands;
   if (more.length > 0) reject("input.malformed", `found ${line.operands.length} files, expected one or none`);
   const sandbox = readSandbox(line);
-  const config = loadConfig(line.values.get("config"));
+  const config = loadConfig(edge.environment, line.values.get("config"));
   edge.setDeadline(config.deadline + OWN_WORK);
   const source = policySource(named, config);
 
@@ -78,7 +78,7 @@ async function checkIdentities(
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
   if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);
-  return checkSigners(dids, question, config, process.env, {
+  return checkSigners(dids, question, config, edge.environment, {
     ...sessionOf(edge),
     deadline: new Deadline(config.deadline),
   });

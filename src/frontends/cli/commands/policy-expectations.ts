@@ -24,7 +24,7 @@ export function policyTest(args: readonly string[], edge: ProcessEdge): never {
   // Nothing is decided by it: who else can write to it does not matter.
   const text = readDistrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
   const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
-  const config = loadConfig(values.get("config"));
+  const config = loadConfig(edge.environment, values.get("config"));
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
   const source = policySource(values.get("policy") ?? beside, config);
   for (const { message } of source.distrusted) edge.warn(message);

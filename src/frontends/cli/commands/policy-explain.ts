@@ -24,7 +24,7 @@ export function policyExplain(args: readonly string[], edge: ProcessEdge): never
     reject("input.malformed", `found ${operands.length} image names, expected one`);
   }
   const name = normaliseReference(written);
-  const config = loadConfig(values.get("config"));
+  const config = loadConfig(edge.environment, values.get("config"));
   const { policy, path, distrusted } = policySource(values.get("policy"), config);
   for (const { message } of distrusted) edge.warn(message);
 

@@ -23,7 +23,7 @@ const OPTIONS = { config: "value", output: "value" } as const;
 export async function stateCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
   const { values, operands } = readCommandLine(args, OPTIONS);
   const { action, signer } = readOperands(operands);
-  const config = loadConfig(values.get("config"));
+  const config = loadConfig(edge.environment, values.get("config"));
   edge.setDeadline(config.deadline);
   const warnings: string[] = [];
   const report = (warning: string) => {

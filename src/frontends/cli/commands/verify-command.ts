@@ -49,12 +49,12 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   if (!line.flags.has("allow-audited")) refuseAudited(edge);
 
   const distrust = oncePerPath((why) => warnOfNamed(why, edge));
-  const config = loadConfig(line.values.get("config"), distrust);
+  const config = loadConfig(edge.environment, line.values.get("config"), distrust);
   edge.setDeadline(config.deadline);
   const named = line.values.get("policy");
   const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
   const noCache = line.flags.has("no-cache");
-  const environment = process.env;
+  const { environment } = edge;
   const settings = { config: noCache ? { ...config, cacheEnabled: false } : config, policy, environment };
   const warn = (warning: string): void => edge.warn(warning);
   // containerd may pass one that says neither; a person who does has most likely mistyped it.

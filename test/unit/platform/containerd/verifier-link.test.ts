@@ -220,14 +220,14 @@ describe("entriesOf", () => {
 
 describe("a program of this node", () => {
   it("ends with its code and output, is killed when it takes too long, and may be missing", async () => {
-    expect(await runProgram("/bin/sh", ["-c", "echo a; echo b >&2; exit 3"], 5000)).toEqual({
+    expect(await runProgram(process.env, "/bin/sh", ["-c", "echo a; echo b >&2; exit 3"], 5000)).toEqual({
       code: 3,
       stdout: "a\n",
       stderr: "b\n",
     });
-    expect((await runProgram("/bin/sleep", ["60"], 100)).code).toBeUndefined();
-    expect((await runProgram("/nowhere", [], 100)).code).toBeUndefined();
-    expect([findProgram("sh"), findProgram("no-such-program")]).toEqual([
+    expect((await runProgram(process.env, "/bin/sleep", ["60"], 100)).code).toBeUndefined();
+    expect((await runProgram(process.env, "/nowhere", [], 100)).code).toBeUndefined();
+    expect([findProgram(process.env, "sh"), findProgram(process.env, "no-such-program")]).toEqual([
       expect.stringMatching(/^\/.*\/sh$/),
       undefined,
     ]);
@@ -237,10 +237,13 @@ describe("a program of this node", () => {
     const { folder } = bed();
     const program = join(folder, "nerdctl");
     writeFileSync(program, `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
-    expect([(await runProgram(program, [], 5000)).code, existsSync(join(folder, "ran"))]).toEqual([0, true]);
+    expect([(await runProgram(process.env, program, [], 5000)).code, existsSync(join(folder, "ran"))]).toEqual([
+      0,
+      true,
+    ]);
     rmSync(join(folder, "ran"));
     chmodSync(folder, 0o777);
-    const { code, stderr } = await runProgram(program, [], 5000);
+    const { code, stderr } = await runProgram(process.env, program, [], 5000);
     expect([code, stderr.includes("not run"), existsSync(join(folder, "ran"))]).toEqual([undefined, true, false]);
   });
 });
