@@ -1,12 +1,100 @@
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Did } from "../../src/core/atproto/syntax.ts";
+import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
+import type { Digest } from "../../src/core/oci/digest.ts";
+import type { Sighting, SignerMemory } from "../../src/core/verify/signer-history.ts";
+import type { CacheFolder } from "../../src/io/store/cache-folders.ts";
+import { EvidenceCache } from "../../src/io/store/evidence-cache.ts";
+import type { CachedEvidence } from "../../src/io/store/evidence-files.ts";
+import { Denials, openStores, type Stores } from "../../src/verifier/service/open-stores.ts";
+import { DIGEST } from "./evidence.ts";
 import { makeTemporaryDirectory } from "./process.ts";
+
+/** An operation that is in nobody's log. */
+export const LOST_OPERATION = `bafyrei${"a".repeat(52)}`;
 
 /** The folders of a node, which its processes share: the program's own store works in them, as it does on a node. */
 export class NodeDisk {
   readonly #folder = makeTemporaryDirectory("node");
   readonly stateDir = join(this.#folder, "state");
   readonly cacheDir = join(this.#folder, "cache");
+  readonly warnings: string[] = [];
+  readonly #now: () => number;
+
+  /** @param now milliseconds since 1970 */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** As a process of its own does. */
+  open(): Stores {
+    const warn = (warning: string): void => void this.warnings.push(warning);
+    return openStores(this, { warn, now: this.#now }, new Denials(this, warn));
+  }
+
+  recall(signer: Did): Promise<SignerMemory> {
+    return this.open().recall(signer);
+  }
+
+  remember(sighting: Sighting): Promise<void> {
+    return this.open().remember(sighting);
+  }
+
+  /** Of whom evidence about which image is cached: {@link evidenceOf} for each, sorted. */
+  get cached(): readonly string[] {
+    const bundles = this.#paths("evidence").map((path) => readBundle(readFileSync(path)));
+    return bundles
+      .map(({ digest, evidence }) => evidenceOf(evidence.signatures[0] as SignatureEvidence, digest))
+      .toSorted();
+  }
+
+  find(signer: Did, digest = DIGEST): CachedEvidence | undefined {
+    return this.open().cache.find(signer, digest);
+  }
+
+  findIdentity(signer: Did): Fetched | undefined {
+    return this.open().cache.findIdentity(signer);
+  }
+
+  keepIdentity(signer: Did, identity: Fetched): Promise<void> {
+    return this.open().cache.keepIdentity(DIGEST, signer, identity);
+  }
+
+  keepOwner(owner: OwnerAnswer): Promise<void> {
+    return this.open().cache.keepOwner(DIGEST, owner);
+  }
+
+  /** How many pieces of a kind are cached. */
+  count(folder: CacheFolder): number {
+    return this.#paths(folder).length;
+  }
+
+  /** Changes what lies in the cache behind the program's back. */
+  rewrite(folder: CacheFolder, change: (bundle: Bundle) => Bundle): void {
+    for (const path of this.#paths(folder)) writeFileSync(path, writeBundle(change(readBundle(readFileSync(path)))));
+  }
+
+  /** As {@link rewrite}, of the one signature in each piece. */
+  rewriteSignatures(folder: CacheFolder, change: (signature: SignatureEvidence) => SignatureEvidence): void {
+    this.rewrite(folder, ({ digest, evidence }) => ({
+      digest,
+      evidence: { ...evidence, signatures: evidence.signatures.map(change) },
+    }));
+  }
+
+  /** Loses a folder of the cache, or all that is remembered of signers. */
+  lose(what: CacheFolder | "marks" | "signers"): void {
+    rmSync(what === "signers" ? this.stateDir : join(this.cacheDir, what), { recursive: true, force: true });
+  }
+
+  /** @returns a function that puts back what lies in a folder now */
+  copy(folder: CacheFolder): () => void {
+    const [path, copy] = [join(this.cacheDir, folder), join(this.#folder, "copy")];
+    cpSync(path, copy, { recursive: true });
+    return () => cpSync(copy, path, { recursive: true });
+  }
 
   /** Paths of all files, below the node's folder. */
   files(): readonly string[] {
@@ -20,12 +108,31 @@ export class NodeDisk {
     return existsSync(folder) ? readdirSync(folder).toSorted() : [];
   }
 
-  /** Lets everybody write in a folder: then nothing in it is used. */
-  openToAll(folder: "state" | "cache"): void {
-    chmodSync(join(this.#folder, folder), 0o777);
+  /** Lets everybody write in a folder: then nothing in it is used. @returns a function that takes it back */
+  openToAll(folder: "state" | "cache"): () => void {
+    const path = join(this.#folder, folder);
+    chmodSync(path, 0o777);
+    return () => chmodSync(path, 0o755);
   }
 
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
+
+  #paths(folder: CacheFolder): readonly string[] {
+    const path = join(this.cacheDir, folder);
+    const names = existsSync(path) ? readdirSync(path) : [];
+    return names.filter((name) => name.endsWith(".json")).map((name) => join(path, name));
+  }
+}
+
+/** The same cache, as an object of which a test may replace one function or another. */
+export function replaceable(cache: EvidenceCache): Stores["cache"] {
+  const names = Object.getOwnPropertyNames(EvidenceCache.prototype) as (keyof EvidenceCache)[];
+  return Object.fromEntries(names.map((name) => [name, cache[name].bind(cache)])) as unknown as EvidenceCache;
+}
+
+/** As {@link NodeDisk.cached} names it. */
+export function evidenceOf({ signer }: { readonly signer: Did }, digest: Digest = DIGEST): string {
+  return `${signer} ${digest}`;
 }

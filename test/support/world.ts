@@ -10,8 +10,7 @@ import { Verifier, type VerifierOptions } from "../../src/verifier/service/verif
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
-import { NodeDisk } from "./node-disk.ts";
-import { NodeMemory } from "./node-memory.ts";
+import { NodeDisk, replaceable } from "./node-disk.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
@@ -37,8 +36,9 @@ export class World {
   readonly http: LoopbackHttp;
   /** Milliseconds since 1970. */
   now = NOW;
-  readonly disk = new NodeDisk();
-  readonly memory = new NodeMemory(() => this.now);
+  readonly disk = new NodeDisk(() => this.now);
+  /** Whether cached identities are taken: most tests ask again and again, and want to be answered anew. */
+  remembersIdentities = false;
   /** TXT records by name, or how asking for them ends; another name has none. */
   readonly txt = new Map<string, readonly string[] | Error | "silent">();
   /** Every look-up of TXT records. */
@@ -100,6 +100,7 @@ export class World {
       endpoints: (name: RegistryName) => endpointsOf(name, { ...config, registryConfigPath: [] }, () => {}),
       credentials: async () => ({ problems: [] }),
     };
+    const { cache, ...history } = this.disk.open();
     return {
       http: this.http.get,
       txt: this.#lookUp,
@@ -108,7 +109,13 @@ export class World {
       now: () => this.now,
       registries,
       pauses: { base: 1, random: () => 0.5 },
-      ...this.memory.context(),
+      ...history,
+      cache: replaceable(cache),
+      identities: {
+        find: (signer) => (this.remembersIdentities ? cache.findIdentity(signer) : undefined),
+        keep: (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
+        oneAtATime: async (_, find, ask) => (await find()) ?? ask(),
+      },
     };
   }
 

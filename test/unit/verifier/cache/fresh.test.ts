@@ -24,7 +24,7 @@ import {
   tagRecordOf,
   trusted,
 } from "../../../support/evidence.ts";
-import { keyOf } from "../../../support/node-memory.ts";
+import { evidenceOf, LOST_OPERATION } from "../../../support/node-disk.ts";
 import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
 import { signingKey } from "../../../support/signing-key.ts";
 import { World } from "../../../support/world.ts";
@@ -152,8 +152,10 @@ describe("answerFromCache", () => {
     };
     const changes = { cache: { ...cache, find } };
     expect((await node.cached({ changes }))?.verdict.outcome).toBe("allow");
-    const kept = node.world.memory.evidence.get(keyOf(node.alice.did, DIGEST));
-    kept?.signature.record?.bytes.fill(0, 100, 101);
+    node.world.disk.rewriteSignatures("evidence", (kept) => {
+      kept.record?.bytes.fill(0, 100, 101);
+      return kept;
+    });
     expect(await node.cached({ changes })).toBeUndefined();
   });
 
@@ -177,8 +179,8 @@ describe("answerFromCache", () => {
     const two = { minSignatures: 2 };
     expect(await node.pull({ require: two })).toBe("allow");
     expect((await node.cached({ require: two }))?.signatures()).toHaveLength(2);
-    const bob = [...node.world.memory.evidence.keys()].find((key) => key !== keyOf(node.alice.did, DIGEST)) ?? "";
-    node.world.memory.evidence.delete(bob);
+    node.world.disk.lose("evidence");
+    expect(await node.pull({ signers: [node.alice] })).toBe("allow");
     expect(await node.cached({ require: two })).toBeUndefined();
     expect((await node.cached())?.verdict.outcome).toBe("allow");
   });
@@ -194,11 +196,10 @@ describe("answerFromCache", () => {
 describe("answerFromCache, how old evidence may be", () => {
   it("is none where one part is ahead of the clock, though another is not", async () => {
     await using node = await Node.that();
-    const kept = node.world.memory.evidence.get(keyOf(node.alice.did, DIGEST));
-    if (kept?.signature.record === undefined) throw new Error("nothing was kept");
-    const record = { ...kept.signature.record, fetchedAt: NOW + 1 };
-    const ahead = { ...kept, signature: { ...kept.signature, record } };
-    node.world.memory.evidence.set(keyOf(node.alice.did, DIGEST), ahead);
+    node.world.disk.rewriteSignatures("evidence", ({ record, ...kept }) => ({
+      ...kept,
+      ...(record && { record: { ...record, fetchedAt: NOW + 1 } }),
+    }));
     expect(await node.cached()).toBeUndefined();
     node.world.now++;
     expect(await node.cached()).toBeDefined();
@@ -226,7 +227,7 @@ describe("answerFromCache, how old evidence may be", () => {
   it("counts from its oldest part: the identity may have been had for another image", async () => {
     await using node = await Node.that();
     const { world, alice } = node;
-    world.memory.remembersIdentities = true;
+    world.remembersIdentities = true;
     world.now += MINUTE;
     await alice.repo.put(MANIFEST_COLLECTION, digestHex(OTHER), recordOf(OTHER), NOW - 1000);
     const about = { digest: OTHER };
@@ -278,16 +279,17 @@ describe("answerFromCache, under the policy of now, does not answer where", () =
   });
 
   it("the registry's size disagrees", async () => {
-    const manifestBlob = { $type: "blob", ref: "x", mimeType: "y", size: 500 };
-    await using node = await Node.that({}, { record: recordOf(DIGEST) });
-    const { memory } = node.world;
-    const key = keyOf(node.alice.did, DIGEST);
-    const kept = memory.evidence.get(key);
-    if (kept === undefined) throw new Error("nothing was kept");
-    const claim = { ...kept.proven.facts.claim, blobSize: manifestBlob.size };
-    memory.evidence.set(key, { ...kept, proven: { ...kept.proven, facts: { ...kept.proven.facts, claim } } });
-    expect(await node.cached({ about: { size: 500 } })).toBeDefined();
-    expect(await node.cached({ about: { size: 501 } })).toBeUndefined();
+    await using node = await Node.that();
+    const { cache } = node.world.context();
+    const find: typeof cache.find = (...asked) => {
+      const known = cache.find(...asked);
+      if (known?.proven === undefined) throw new Error("nothing is proven");
+      const { facts: proven } = known.proven;
+      return { ...known, proven: { ...known.proven, facts: { ...proven, claim: { ...proven.claim, blobSize: 500 } } } };
+    };
+    const changes = { cache: { ...cache, find } };
+    expect(await node.cached({ about: { size: 500 }, changes })).toBeDefined();
+    expect(await node.cached({ about: { size: 501 }, changes })).toBeUndefined();
   });
 });
 
@@ -303,12 +305,12 @@ describe("answerFromCache, against what this node has seen since, does not answe
     // As was the deletion of the record, whoever saw it.
     await alice.repo.delete(MANIFEST_COLLECTION, digestHex(DIGEST), NOW - 500);
     expect(await node.pull()).toBe("deny signature.none");
-    expect(world.memory.evidence.has(keyOf(alice.did, DIGEST))).toBe(false);
+    expect(world.disk.cached).toEqual([evidenceOf({ signer: alice.did }, OTHER)]);
   });
 
   it("the log has an operation that the evidence lacks", async () => {
     await using node = await Node.that();
-    node.world.memory.remember({ signer: node.alice.did, revs: [], operations: ["bafyreilost"] });
+    await node.world.disk.remember({ signer: node.alice.did, revs: [], operations: [LOST_OPERATION] });
     expect(await node.cached()).toBeUndefined();
   });
 
@@ -316,16 +318,13 @@ describe("answerFromCache, against what this node has seen since, does not answe
     await using node = await Node.that({}, { method: "web" });
     expect(await node.cached()).toBeDefined();
     node.world.now++;
-    node.world.memory.remember({ signer: node.alice.did, revs: [], key: signingKey("k256", "new").did() });
+    await node.world.disk.remember({ signer: node.alice.did, revs: [], key: signingKey("k256", "new").did() });
     expect(await node.cached()).toBeUndefined();
   });
 
   it("the memory of the signer cannot be used", async () => {
     await using node = await Node.that();
-    const { signers } = node.world.memory;
-    const known = signers.get(node.alice.did);
-    if (known === undefined) throw new Error("nothing is remembered");
-    signers.set(node.alice.did, { ...known, unusable: "why not" });
+    node.world.disk.openToAll("state");
     expect(await node.cached()).toBeUndefined();
   });
 
@@ -335,7 +334,7 @@ describe("answerFromCache, against what this node has seen since, does not answe
     expect(await answer(world, policy([alice.did]))).toBe("deny signature.none");
     const judged = rule([trusted(alice.did)]);
     expect(await answerFromCache(questionOf(subject(), judged, [], NOW), world.context())).toBeUndefined();
-    expect(world.memory.evidence.size).toBe(0);
+    expect(world.disk.count("evidence")).toBe(0);
   });
 
   it("the signer's account was closed, or its repo taken down", async () => {
@@ -354,18 +353,16 @@ describe("answerFromCache, against what this node has seen since, does not answe
 describe("answerFromCache, of whom the handle is", () => {
   it("allows where it was heard, and says when", async () => {
     await using node = await Node.that(HERS);
-    const { world, alice } = node;
+    const { alice } = node;
     expect(await node.cached(HERS)).toMatchObject({ owner: { handle: HANDLE, did: alice.did } });
-    const known = world.memory.owners.get(HANDLE);
-    if (known === undefined) throw new Error("no owner is known");
-    world.memory.owners.set(HANDLE, { ...known, fetchedAt: NOW - 1000 });
+    change(node, { fetchedAt: NOW - 1000 });
     expect((await node.cached(HERS))?.verdict.because).toMatchObject({ verifiedAt: NOW - 1000 });
     const { owner: _, ...rest } = (await node.cached()) ?? {};
     expect(rest).toMatchObject({ verdict: { because: { verifiedAt: NOW } } });
   });
 
   it.each<[string, (node: Node) => void]>([
-    ["nobody was heard", ({ world }) => world.memory.owners.clear()],
+    ["nobody was heard", ({ world }) => world.disk.lose("owners")],
     ["it was too long ago", (node) => change(node, { fetchedAt: NOW - TTL - 1 })],
     ["it is of the future", (node) => change(node, { fetchedAt: NOW + 1 })],
     ["it is somebody else's", (node) => change(node, { did: "did:web:eve.example" as TestSigner["did"] })],
@@ -377,15 +374,16 @@ describe("answerFromCache, of whom the handle is", () => {
   });
 
   function change({ world }: Node, changes: object): void {
-    const known = world.memory.owners.get(HANDLE);
-    if (known === undefined) throw new Error("no owner is known");
-    world.memory.owners.set(HANDLE, { ...known, ...changes });
+    world.disk.rewrite("owners", ({ digest, evidence: { owner, ...evidence } }) => ({
+      digest,
+      evidence: { ...evidence, ...(owner && { owner: { ...owner, ...changes } }) },
+    }));
   }
 
   it("does not answer where the signer gave the handle up, as their identity was when the evidence was had", async () => {
     await using node = await Node.that(HERS, { state: { handle: HANDLE } });
     const about = { name: { host: "registry.example", path: "eve.example.com/app" } };
-    node.world.memory.owners.set("eve.example.com", {
+    await node.world.disk.keepOwner({
       handle: "eve.example.com",
       did: node.alice.did,
       source: "DNS",
@@ -405,7 +403,7 @@ describe("answerFromCache, of what the tag means", () => {
 
   it.each<[string, Asking, (world: World) => void]>([
     ["another tag is pulled", { about: { tag: "v2" } }, () => {}],
-    ["it was forgotten", {}, ({ memory }) => memory.tags.clear()],
+    ["it was forgotten", {}, ({ disk }) => disk.lose("tags")],
     ["it was too long ago", {}, (world) => changeTag(world, { fetchedAt: NOW - TTL - 1 })],
     ["it is of the future", {}, (world) => changeTag(world, { fetchedAt: NOW + 1 })],
     ["it is damaged", {}, (world) => changeTag(world, { bytes: new Uint8Array(10) })],
@@ -420,8 +418,8 @@ describe("answerFromCache, of what the tag means", () => {
     expect(await node.cached({ require: { tag: "match" }, ...TAGGED, ...asking })).toBeUndefined();
   });
 
-  function changeTag({ memory }: World, changes: object): void {
-    for (const [key, tag] of memory.tags) memory.tags.set(key, { ...tag, ...changes });
+  function changeTag({ disk }: World, changes: object): void {
+    disk.rewriteSignatures("tags", ({ tag, ...kept }) => ({ ...kept, ...(tag && { tag: { ...tag, ...changes } }) }));
   }
 
   it("does not answer for the image that it meant before, once it was seen to mean another", async () => {
@@ -433,7 +431,7 @@ describe("answerFromCache, of what the tag means", () => {
     const moved = { ...TAGGED, about: { tag: TAG, digest: OTHER } };
     expect(await node.pull(moved)).toBe("allow");
     // Whatever else this node remembers.
-    node.world.memory.signers.clear();
+    node.world.disk.lose("signers");
     expect(await node.cached(moved)).toBeDefined();
     expect(await node.cached(TAGGED)).toBeUndefined();
   });

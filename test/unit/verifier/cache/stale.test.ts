@@ -85,10 +85,11 @@ describe("decide, by evidence of before", () => {
   it("does not make it younger by using it", async () => {
     await using world = await allowed();
     PDS_DOWN(world);
-    const kept = structuredClone(world.memory.evidence);
+    const kept = world.disk.find(alice.did);
     world.now += DAY;
     expect(await answer(world, policy([alice.did], KEPT))).toBe("allow");
-    expect(world.memory.evidence).toEqual(kept);
+    expect(kept?.times).toEqual([NOW, NOW]);
+    expect(world.disk.find(alice.did)?.times).toEqual(kept?.times);
   });
 
   it.each([
@@ -106,7 +107,10 @@ describe("decide, by evidence of before", () => {
   it("proves it anew", async () => {
     await using world = await allowed();
     PDS_DOWN(world);
-    for (const { signature } of world.memory.evidence.values()) signature.record?.bytes.fill(0, 100, 101);
+    world.disk.rewriteSignatures("evidence", (kept) => {
+      kept.record?.bytes.fill(0, 100, 101);
+      return kept;
+    });
     expect(await answer(world, policy([alice.did], KEPT))).toBe("inconclusive pds.unreachable");
   });
 
@@ -116,7 +120,7 @@ describe("decide, by evidence of before", () => {
     expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
     await carol.repo.put(MANIFEST_COLLECTION, digestHex(OTHER), recordOf(OTHER), NOW - 1000);
     expect(await answer(world, policy([carol.did]), { about: { digest: OTHER } })).toBe("allow");
-    expect(world.memory.signers.get(carol.did)?.rev).toBe(carol.repo.rev);
+    expect((await world.disk.recall(carol.did)).rev).toBe(carol.repo.rev);
     world.http.places.set(carol.pds, "unreachable");
     expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
   });
@@ -202,7 +206,7 @@ describe("decide, by evidence of before", () => {
     const audit = { action: "audit" } as const;
     const signed = await verdictOf(world, policy([alice.did], KEPT, audit));
     expect(signed).toMatchObject({ outcome: "allow", because: { kind: "signed", verifiedAt: NOW } });
-    world.memory.evidence.clear();
+    world.disk.lose("evidence");
     const audited = await verdictOf(world, policy([alice.did], KEPT, audit));
     expect(audited).toMatchObject({ because: { kind: "audited", would: { code: "pds.unreachable" } } });
   });
@@ -272,7 +276,7 @@ describe("decide, by evidence of before, only where nobody answered", () => {
     ["registry.bad_response", (w) => w.registry.override("", { body: "<html>" })],
   ])("is never the case where nobody was asked, as the registry alone leads to a signer: %s", async (code, spoil) => {
     await using world = await crowded();
-    expect(world.memory.evidence.size).toBe(1);
+    expect(world.disk.count("evidence")).toBe(1);
     spoil(world);
     world.now += 1000;
     world.plc.forget();

@@ -23,8 +23,8 @@ beforeAll(async () => {
 /** A world whose node has heard who they are. */
 async function knowing(who = alice): Promise<World> {
   const world = await World.start(who);
-  world.memory.remembersIdentities = true;
-  world.memory.identities.set(who.did, { ...who.identity(), fetchedAt: NOW });
+  world.remembersIdentities = true;
+  await world.disk.keepIdentity(who.did, { ...who.identity(), fetchedAt: NOW });
   return world;
 }
 
@@ -103,8 +103,8 @@ describe("identify, by what was heard", () => {
     expect(await directoryOf(world, asking)).toBe(0);
   });
 
-  function change({ memory }: World, changes: object): void {
-    for (const [did, identity] of memory.identities) memory.identities.set(did, { ...identity, ...changes });
+  function change({ disk }: World, changes: object): void {
+    disk.rewriteSignatures("identities", (kept) => ({ ...kept, identity: { ...kept.identity, ...changes } }));
   }
 
   it("does not take a tombstone, or an identity without a key: that they are over is heard anew", async () => {
@@ -138,28 +138,28 @@ describe("identify, by what was heard", () => {
 describe("identify, by asking", () => {
   it("keeps what it hears, one process at a time", async () => {
     await using world = await World.start(alice);
-    world.memory.remembersIdentities = true;
+    world.remembersIdentities = true;
     const { identities } = world.context();
     const events: string[] = [];
     const oneAtATime: typeof identities.oneAtATime = async (did, _, ask) => {
       events.push(`begin ${did}`);
       const answered = await ask();
-      events.push(`end ${world.plc.count()} ${world.memory.identities.size}`);
+      events.push(`end ${world.plc.count()} ${world.disk.count("identities")}`);
       return answered;
     };
     expect(await directoryOf(world, { changes: { identities: { ...identities, oneAtATime } } })).toBe(0);
     expect(events).toEqual([`begin ${alice.did}`, "end 1 1"]);
-    expect(world.memory.identities.get(alice.did)).toMatchObject({ bytes: alice.log.bytes(), fetchedAt: NOW });
+    expect(world.disk.findIdentity(alice.did)).toMatchObject({ bytes: alice.log.bytes(), fetchedAt: NOW });
     expect(await directoryOf(world)).toBe(-1);
   });
 
   it("takes the answer to another process's question that came meanwhile", async () => {
     await using world = await World.start(alice);
-    world.memory.remembersIdentities = true;
+    world.remembersIdentities = true;
     const { identities } = world.context();
     const oneAtATime: typeof identities.oneAtATime = async (_, find, ask) => {
       expect(await find()).toBeUndefined();
-      world.memory.identities.set(alice.did, alice.identity());
+      await world.disk.keepIdentity(alice.did, alice.identity());
       return (await find()) ?? ask();
     };
     expect(await directoryOf(world, { changes: { identities: { ...identities, oneAtATime } } })).toBe(-1);
@@ -201,7 +201,7 @@ describe("identify, by asking", () => {
     await using world = await World.start(who);
     await spoil(world, who);
     await directoryOf(world, { who });
-    expect(world.memory.identities.size).toBe(0);
+    expect(world.disk.count("identities")).toBe(0);
   });
 
   it("keeps nothing, and takes no turn, where answers are not cached", async () => {
@@ -210,13 +210,13 @@ describe("identify, by asking", () => {
     const oneAtATime = () => expect.fail("a turn is taken");
     const changes = { identities: { ...identities, oneAtATime } };
     expect(await directoryOf(world, { config: { cacheEnabled: false }, changes })).toBe(0);
-    expect(world.memory.identities.size).toBe(0);
+    expect(world.disk.count("identities")).toBe(0);
   });
 
   it("keeps nothing of a log that went back", async () => {
     await using world = await World.start(alice);
     await directoryOf(world, { memory: remembering({ operations: new Set(["bafyreilost"]) }) });
-    expect([world.plc.count(), world.memory.identities.size]).toEqual([2, 0]);
+    expect([world.plc.count(), world.disk.count("identities")]).toEqual([2, 0]);
   });
 });
 
@@ -273,7 +273,7 @@ describe("an identity of before", () => {
     await using world = await knowing(closed);
     await closed.log.tombstone({ at: NOW });
     const operations = closed.log.entries().map(({ cid }) => cid);
-    world.memory.remember({ signer: closed.did, revs: [], operations });
+    await world.disk.remember({ signer: closed.did, revs: [], operations });
     expect(await answer(world, policy([closed.did]))).toBe("deny identity.deactivated");
   });
 });

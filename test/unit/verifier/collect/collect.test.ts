@@ -7,7 +7,11 @@ import { HttpFailure } from "../../../../src/io/net/exchange.ts";
 import { type Collected, Collector } from "../../../../src/verifier/collect/collect.ts";
 import { nobodies } from "../../../support/deciding.ts";
 import { NOW, rule, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import { signingKey } from "../../../support/signing-key.ts";
 import { World } from "../../../support/world.ts";
+
+/** A key that was seen before. */
+const KNOWN = signingKey("k256", "known").did();
 
 const HANDLE = "alice.example.com";
 const ATCR = { atcrHosts: ["registry.example"] };
@@ -72,13 +76,13 @@ describe("Collector, what it knows of signers", () => {
     await using world = await World.start(alice);
     const [stranger] = nobodies(1);
     for (const signer of [alice.did, stranger ?? alice.did]) {
-      world.memory.remember({ signer, revs: [], key: "did:key:known" });
+      await world.disk.remember({ signer, revs: [], key: KNOWN });
     }
     const collector = collecting(world, {});
     expect([collector.memory.size, collector.identityOf(alice.did)]).toEqual([0, undefined]);
     await all(collector);
     expect([...collector.memory.keys()]).toEqual([alice.did]);
-    expect([...(collector.memory.get(alice.did)?.keys.keys() ?? [])]).toEqual(["did:key:known"]);
+    expect([...(collector.memory.get(alice.did)?.keys.keys() ?? [])]).toEqual([KNOWN]);
     expect(collector.identityOf(alice.did)?.current).toMatchObject({ did: alice.did });
     expect(collector.identityOf(stranger ?? alice.did)).toBeUndefined();
   });

@@ -4,9 +4,13 @@ import type { Collected } from "../../../../src/verifier/collect/collect.ts";
 import { SignerSearch } from "../../../../src/verifier/collect/signer-search.ts";
 import { fixedDeadline } from "../../../support/deciding.ts";
 import { DIGEST, NOW, signer, TAG, TAG_KEY, type TestSigner } from "../../../support/evidence.ts";
+import { LOST_OPERATION } from "../../../support/node-disk.ts";
 import { TAG_COLLECTION } from "../../../support/signed-repo.ts";
 import { signingKey } from "../../../support/signing-key.ts";
 import { World } from "../../../support/world.ts";
+
+/** A key that was seen before. */
+const KNOWN = signingKey("k256", "known").did();
 
 const SOUGHT: ProofTarget = { digest: DIGEST };
 const TAGGED: ProofTarget = { digest: DIGEST, tag: TAG };
@@ -33,7 +37,7 @@ const rkeys = (world: World) => world.pds.requests.map(({ query }) => String(que
 describe("SignerSearch.ask", () => {
   it("asks what the node remembers first, then who the signer is, then what the repo says", async () => {
     await using world = await World.start(alice);
-    world.memory.remember({ signer: alice.did, revs: [], key: "did:key:known" });
+    await world.disk.remember({ signer: alice.did, revs: [], key: KNOWN });
     const context = world.context();
     const asked: (readonly string[])[] = [];
     const recall: typeof context.recall = async (did) => {
@@ -45,7 +49,7 @@ describe("SignerSearch.ask", () => {
     expect(told(await search.ask())).toEqual(["record"]);
     expect(asked).toEqual([[], ["this node's memory"]]);
     expect(world.http.origins).toEqual(["https://plc.example", alice.pds]);
-    expect([...(search.memory?.keys.keys() ?? [])]).toEqual(["did:key:known"]);
+    expect([...(search.memory?.keys.keys() ?? [])]).toEqual([KNOWN]);
     expect(search.proof?.current).toMatchObject({ did: alice.did });
   });
 
@@ -53,7 +57,7 @@ describe("SignerSearch.ask", () => {
     await using world = await World.start(alice);
     const search = new SignerSearch(alice.did, SOUGHT, world.context());
     await search.ask();
-    world.memory.remember({ signer: alice.did, revs: [], key: "did:key:later" });
+    await world.disk.remember({ signer: alice.did, revs: [], key: KNOWN });
     await search.again();
     await search.refresh();
     expect(search.memory?.keys.size).toBe(0);
@@ -92,7 +96,7 @@ describe("SignerSearch.ask", () => {
     const closed = await signer({ name: "closed" });
     await closed.log.tombstone({ at: NOW });
     await using world = await World.start(alice, closed);
-    world.memory.remember({ signer: alice.did, revs: [], operations: ["lost"] });
+    await world.disk.remember({ signer: alice.did, revs: [], operations: [LOST_OPERATION] });
     for (const { did } of [alice, closed]) {
       const search = new SignerSearch(did, ON_ATCR, world.context());
       expect(told(await search.ask())).toEqual(["identity"]);
@@ -158,7 +162,7 @@ describe("SignerSearch, asked a second time", () => {
     const moved = await signer({ name: "alice" });
     await moved.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
     await using world = await World.start(moved);
-    world.memory.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    await world.disk.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
     world.plc2.add(alice.log);
     const search = new SignerSearch(alice.did, SOUGHT, world.context(BOTH));
     await search.ask();
@@ -174,7 +178,7 @@ describe("SignerSearch, the most requests for one signer", () => {
     const moved = await signer({ name: "alice" });
     await moved.log.update({ handle: "new.test" }, { at: NOW });
     await using world = await World.start(alice);
-    world.memory.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    await world.disk.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
     const [short, whole] = [{ json: alice.log.entries() }, { json: moved.log.entries() }];
     const once = [busy, busy, short, busy, busy, whole];
     world.plc.override("", ...once, ...once);

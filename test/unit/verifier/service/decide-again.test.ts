@@ -142,8 +142,8 @@ describe("decide, after an earlier key was put in place again", () => {
   it.each(["one more operation", "undoing"] as const)("allows where the identity was cached: by %s", async (how) => {
     const { before, after } = await recovered(how);
     await using world = await World.start(after);
-    world.memory.remembersIdentities = true;
-    world.memory.identities.set(before.did, before.identity());
+    world.remembersIdentities = true;
+    await world.disk.keepIdentity(before.did, before.identity());
     expect(await answer(world, policy([after.did]))).toBe("allow");
     expect([world.plc.count(), world.pds.count()]).toEqual([1, 2]);
   });

@@ -34,7 +34,7 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     world.plc.override("", { json: first });
     world.plc2.override("", { json: second });
     if (knows) {
-      world.memory.remember({
+      await world.disk.remember({
         signer: victim.did,
         revs: [],
         operations: [...cids([genesis, theft, undoing])],
@@ -43,7 +43,7 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     }
     const verdict = await answer(world, policy([victim.did]), { config: BOTH });
     const asked = [world.plc.count(), world.plc2.count(), world.pds.count()];
-    return { world, verdict, asked, operations: world.memory.signers.get(victim.did)?.operations };
+    return { world, verdict, asked, operations: (await world.disk.recall(victim.did)).operations };
   };
 
   it.each([false, true])("counts the key as superseded: a node that knows the log: %s", async (knows) => {
@@ -84,8 +84,8 @@ describe("decide, where a key was undone and a directory lags behind", () => {
 
   it("holds a directory against a cached identity as well", async () => {
     await using world = await World.start(victim);
-    world.memory.remembersIdentities = true;
-    world.memory.identities.set(victim.did, { ...victim.identity(), bytes: entriesOf([genesis, undoing]) });
+    world.remembersIdentities = true;
+    await world.disk.keepIdentity(victim.did, { ...victim.identity(), bytes: entriesOf([genesis, undoing]) });
     world.plc.override("", { json: [genesis, theft] });
     world.plc2.override("", { json: [genesis, theft] });
     expect(await answer(world, policy([victim.did]), { config: BOTH })).toBe("deny commit.bad_signature");
@@ -94,14 +94,14 @@ describe("decide, where a key was undone and a directory lags behind", () => {
 
   it("holds it against a cached identity whose PDS does not serve the signer", async () => {
     await using world = await World.start(victim);
-    world.memory.remembersIdentities = true;
-    world.memory.identities.set(victim.did, { ...victim.identity(), bytes: entriesOf([genesis, undoing]) });
+    world.remembersIdentities = true;
+    await world.disk.keepIdentity(victim.did, { ...victim.identity(), bytes: entriesOf([genesis, undoing]) });
     world.plc.override("", { json: [genesis, theft] });
     world.plc2.override("", { json: [genesis, theft] });
     world.pds.override("", { status: 400, json: { error: "RepoNotFound" } }, "usual");
     expect(await answer(world, policy([victim.did]), { config: BOTH })).not.toBe("allow");
     expect(world.pds.count()).toBe(1);
-    expect(world.memory.signers.get(victim.did)?.operations).toEqual(cids([genesis, undoing]));
+    expect((await world.disk.recall(victim.did)).operations).toEqual(cids([genesis, undoing]));
   });
 });
 
@@ -127,11 +127,18 @@ describe("decide, where a did:web shows two documents within one pull", () => {
     const web = await signer({ name: "web", method: "web" });
     const before = await signer({ name: "web", method: "web", key: OTHER });
     await using world = await World.start(web);
-    world.memory.remembersIdentities = true;
-    world.memory.identities.set(web.did, before.identity());
+    world.remembersIdentities = true;
+    await world.disk.keepIdentity(web.did, before.identity());
+    world.now += 1000;
     expect(await answer(world, policy([web.did]))).toBe("allow");
     expect(world.pds.count("did.json")).toBe(1);
     // The document that was replaced is remembered as the older one.
-    expect([...(world.memory.signers.get(web.did)?.keys.keys() ?? [])]).toEqual([OTHER.did(), web.key.did()]);
+    const { keys } = await world.disk.recall(web.did);
+    expect(keys).toEqual(
+      new Map([
+        [OTHER.did(), NOW],
+        [web.key.did(), world.now],
+      ]),
+    );
   });
 });

@@ -141,7 +141,7 @@ describe("decide, what was kept is ended", () => {
     for (const tag of [TAG, "latest"]) expect(await answer(w, policy([alice.did], TAGGED), by(tag))).toBe("allow");
     w.pds.setStatus(alice.did, "RepoTakendown");
     expect(await answer(w, policy([alice.did], TAGGED), by(TAG))).toBe("inconclusive pds.repo_unavailable");
-    expect(w.memory.evidence.size).toBe(0);
+    expect(w.disk.count("evidence")).toBe(0);
     await expectKept(false, by("latest"));
   });
 

@@ -40,7 +40,7 @@ describe("decide, where the host of a did:web serves a page in place of the docu
     w.http.places.set("https://web.example", w.pds);
     w.pds.override("did.json", { json: { id: web.did } }, "usual");
     expect(await answer(w, judged)).toBe("deny identity.invalid");
-    expect(w.memory.evidence.size).toBe(0);
+    expect(w.disk.count("evidence")).toBe(0);
   });
 });
 
@@ -54,7 +54,7 @@ describe("decide, where another pull saw a newer key of a did:web, and its host 
     expect(await answer(w, policy([web.did], KEPT))).toBe("allow");
     // Remembered alone: what the other pull ended of the cache may have been put there again since.
     w.now += later;
-    w.memory.remember({ signer: web.did, key: signingKey("k256", "other").did(), revs: [] });
+    await w.disk.remember({ signer: web.did, key: signingKey("k256", "other").did(), revs: [] });
     w.now = NOW + 1000;
     w.http.places.set("https://web.example", "unreachable");
     expect(await answer(w, policy([web.did], KEPT))).toBe(expected);
@@ -108,7 +108,7 @@ describe("decide, evidence of before by who the signer is now", () => {
     };
     const cache = { ...context.cache, keep: closing };
     const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, cache });
-    expect([verdict.outcome, w.memory.evidence.size]).toEqual(["allow", 0]);
+    expect([verdict.outcome, w.disk.count("evidence")]).toEqual(["allow", 0]);
     PLC_DOWN(w);
     expect(await answer(w, policy([alice.did], KEPT))).toBe(UNKNOWN);
   });
@@ -129,7 +129,7 @@ describe("decide, evidence of before of one who has a former key again", () => {
       expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
     }
     // What was asked for with the news is not kept; what is asked for after it is.
-    expect(w.memory.evidence.size).toBe(0);
+    expect(w.disk.count("evidence")).toBe(0);
     w.now++;
     expect(await answer(w, policy([alice.did], KEPT))).toBe("allow");
     for (const fail of [PDS_DOWN, PLC_DOWN]) {
@@ -143,17 +143,17 @@ describe("decide, evidence of before of one who has a former key again", () => {
     const after = await signer({ name: "alice", method: "web", key: OTHER });
     await using w = await World.start(before);
     expect(await answer(w, policy([before.did], KEPT))).toBe("allow");
-    const kept = new Map(w.memory.evidence);
+    const putBack = w.disk.copy("evidence");
     w.now += HOUR;
     w.add(after);
     // As where it was kept by a pull that had begun before.
     expect(await answer(w, policy([before.did]))).toBe("allow");
-    for (const [key, evidence] of kept) w.memory.evidence.set(key, evidence);
+    putBack();
     w.http.places.set("https://alice.example", "unreachable");
     expect(await answer(w, policy([before.did], KEPT))).toBe(UNKNOWN);
-    w.memory.signers.clear();
+    w.disk.lose("signers");
     expect(await answer(w, policy([before.did], KEPT))).toBe(UNKNOWN);
-    w.memory.marks.clear();
+    w.disk.lose("marks");
     expect(await answer(w, policy([before.did], KEPT))).toBe("allow");
   });
 });

@@ -5,7 +5,7 @@ import type { Requirement } from "../../../../src/core/policy/policy.ts";
 import { HttpFailure } from "../../../../src/io/net/exchange.ts";
 import { answer, BOTH, decide, fixedDeadline, type Pull, policy, verdictOf } from "../../../support/deciding.ts";
 import { DIGEST, digestOf, NOW, recordOf, signer, subject, type TestSigner } from "../../../support/evidence.ts";
-import { keyOf } from "../../../support/node-memory.ts";
+import { evidenceOf } from "../../../support/node-disk.ts";
 import { MANIFEST_COLLECTION } from "../../../support/signed-repo.ts";
 import { signingKey } from "../../../support/signing-key.ts";
 import { World } from "../../../support/world.ts";
@@ -13,10 +13,10 @@ import { World } from "../../../support/world.ts";
 const DAY = 24 * 3_600_000;
 const KEPT = { maxStaleness: DAY };
 const OTHER = digestOf("another image");
-const keptOf = (world: World) => [...world.memory.evidence.keys()].toSorted();
+const keptOf = (world: World) => world.disk.cached;
 
-/** The key of what is kept of a signer. */
-const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) => keyOf(did, digest);
+/** What stands for the evidence of a signer in it. */
+const keptAs = ({ did }: Pick<TestSigner, "did">, digest = DIGEST) => evidenceOf({ signer: did }, digest);
 
 /** One who signed two images, always the same. */
 async function twice(): Promise<TestSigner> {
@@ -45,7 +45,7 @@ describe("decide, what it keeps", () => {
     await using world = await World.start(alice);
     expect(await answer(world, policy([alice.did], requirement), { config })).toBe("allow");
     expect(keptOf(world)).toEqual(isKept ? [keptAs(alice)] : []);
-    expect(world.memory.identities.size).toBe(config.cacheEnabled === false ? 0 : 1);
+    expect(world.disk.count("identities")).toBe(config.cacheEnabled === false ? 0 : 1);
   });
 
   it("is the proof, whatever this name and this rule make of it: the next judgement is made by them anew", async () => {
@@ -79,9 +79,10 @@ describe("decide, what it keeps", () => {
     const counted = verdict.outcome === "allow" && verdict.because.kind === "signed" ? verdict.because.signatures : [];
     expect(counted).toHaveLength(2);
     expect(keptOf(world)).toEqual([alice, bob, same].map((one) => keptAs(one)).toSorted());
-    for (const { signature, proven } of world.memory.evidence.values()) {
-      expect(signature.record?.bytes.length).toBeGreaterThan(0);
-      expect(proven.facts).toMatchObject({ signer: signature.signer, digest: DIGEST });
+    for (const did of dids) {
+      const kept = world.disk.find(did);
+      expect(kept?.signature().record?.bytes.length).toBeGreaterThan(0);
+      expect(kept?.proven?.facts).toMatchObject({ signer: did, digest: DIGEST });
     }
   });
 
@@ -91,9 +92,9 @@ describe("decide, what it keeps", () => {
     world.now += 1000;
     await alice.repo.resign(world.now);
     expect(await answer(world, policy([alice.did]))).toBe("allow");
-    const kept = world.memory.evidence.get(keptAs(alice));
-    expect(kept?.signature.record?.fetchedAt).toBe(world.now);
-    expect(kept?.proven.facts.rev).toBe(alice.repo.rev);
+    const kept = world.disk.find(alice.did);
+    expect(kept?.signature().record?.fetchedAt).toBe(world.now);
+    expect(kept?.proven?.facts.rev).toBe(alice.repo.rev);
   });
 
   it("is not what a disk that never answers makes a pull wait for", async () => {
@@ -305,7 +306,7 @@ describe("decide, whose the handle was", () => {
     await using w = world;
     const bob = await signer({ name: "bob" });
     w.add(bob);
-    w.memory.owners.set("bob.example.com", { handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW });
+    await w.disk.keepOwner({ handle: "bob.example.com", did: bob.did, source: "DNS", fetchedAt: NOW });
     w.txt.set(TXT, new HttpFailure("unreachable", "DNS"));
     expect(await answer(w, policy([bob.did], KEPT), pull)).toBe("deny image.owner_mismatch");
     expect(await answer(w, policy([bob.did, alice.did], KEPT), pull)).toBe("allow");

@@ -104,7 +104,7 @@ describe("decide, a tag that was proven to mean something else", () => {
     await moveTag(alice);
     const back = w.pds.override(`collection=${MANIFEST_COLLECTION}`, { status: 503 });
     expect(await answer(w, rules, hers(TAG))).toMatch(/^\w+ tag\.mismatch$|^inconclusive pds\.unreachable$/);
-    expect([w.memory.evidence.size, w.memory.tags.size]).toEqual([1, 0]);
+    expect([w.disk.count("evidence"), w.disk.count("tags")]).toEqual([1, 0]);
     back();
     silence(w, alice);
     expect(await answer(w, rules, hers(TAG))).toBe(DOWN);
@@ -181,7 +181,7 @@ describe("decide, where nothing was kept and nothing is silent", () => {
       const { verdict } = await decide(subject(), policy([alice.did, bob.did], KEPT), context);
       outcomes.push(verdict.outcome);
       expect(verdict).not.toMatchObject({ because: { verifiedAt: Number.POSITIVE_INFINITY } });
-      w.memory.evidence.clear();
+      w.disk.lose("evidence");
     }
     expect(outcomes).toContain("allow");
   });
@@ -192,11 +192,9 @@ describe("decide, where nothing was kept and nothing is silent", () => {
     const rules = policy([alice.did], KEPT);
     expect(await answer(w, rules)).toBe("allow");
     silence(w, alice);
-    const known = w.memory.signers.get(alice.did);
-    if (known === undefined) throw new Error("nothing is remembered");
-    w.memory.signers.set(alice.did, { ...known, unusable: "why not" });
+    const close = w.disk.openToAll("state");
     expect(await answer(w, rules)).toBe(DOWN);
-    w.memory.signers.set(alice.did, known);
+    close();
     expect(await verdictOf(w, rules)).toMatchObject({ because: { verifiedAt: NOW } });
   });
 
