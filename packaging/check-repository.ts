@@ -160,6 +160,13 @@ function checkLeftovers(): void {
 function checkSource(): void {
   for (const file of files.filter((name) => /^src\/.*\.ts$/.test(name))) {
     eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bgetBuiltinModule\b/, "builtin", "a module comes by import alone");
+    // It would outlive a question, and settings that are loaded anew.
+    eachMatch(
+      file,
+      /^(?:export )?let\b/,
+      "state",
+      "a module has no state that changes: it belongs to a question, or to a Verifier",
+    );
     eachMatch(file, /^(?!\s*(?:\/\/|\/?\*)).*\bimport\.meta\.env\b/, "environment", "it is read by one file alone");
     const below = file.slice("src/".length);
     // A type's property ends otherwise.

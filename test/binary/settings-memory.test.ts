@@ -229,6 +229,15 @@ describe.concurrent("what is remembered of settings", () => {
   });
 });
 
+/** Empty where the process has ended. */
+function environmentOf(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 describe.concurrent("the program that starts anew", () => {
   const handed = (pid: string, stdin: string) => `${pid}:${Buffer.from(stdin).toString("base64")}`;
   const question = ({ mediaType, digest, size }: Descriptor) => JSON.stringify({ mediaType, digest, size });
@@ -292,8 +301,10 @@ describe.concurrent("the program that starts anew", () => {
         let looking: NodeJS.Timeout | undefined;
         const started: Ask["started"] = ({ pid }) => {
           looking = setInterval(() => {
-            const environment = existsSync(`/proc/${pid}/environ`) ? readFileSync(`/proc/${pid}/environ`, "utf8") : "";
-            last = environment.split("\0").findLast((entry) => entry.startsWith("BUN_JSC_")) ?? last;
+            last =
+              environmentOf(pid)
+                .split("\0")
+                .findLast((entry) => entry.startsWith("BUN_JSC_")) ?? last;
           }, 20);
         };
         const pulled = await world.pull(world.name, image, { ...knowing(world), started });

@@ -323,6 +323,13 @@ const REPOSITORY: readonly Plant[] = [
     'export const a = () => ({ because: {}, outcome: "allow" as const });',
   ),
   ...plants("check-repository", "builtin", HIGH, 'export const a = process.getBuiltinModule("node:fs");'),
+  ...plants(
+    "check-repository",
+    "state",
+    HIGH,
+    "let isSaid = false;\nexport const say = () => (isSaid = true);",
+    "export let isSaid = false;\nexport const say = () => (isSaid = true);",
+  ),
   ...plants("check-repository", "environment", HIGH, "export const a = import.meta.env;"),
   ...plants(
     "check-repository",

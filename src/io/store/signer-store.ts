@@ -55,7 +55,7 @@ export class SignerStore {
 
   /**
    * @param now milliseconds since 1970
-   * @returns what could not be used once is not used by this process, also where what was damaged has been set aside
+   * @returns what could not be used once is not used by this store any more, also where what was damaged has been set aside
    */
   async recall(did: Did, now: number): Promise<SignerMemory> {
     const before = this.#recalled.get(did);
