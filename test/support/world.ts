@@ -147,6 +147,11 @@ export class World {
     return [this.plc, this.plc2, this.pds, this.registry].flatMap(({ requests }) => requests);
   }
 
+  /** Has requests that are made at the same time overlap, however busy machine and disk are in between. */
+  answerLate(): void {
+    for (const server of [this.plc, this.plc2, this.pds, this.registry]) server.delay(300);
+  }
+
   get roundTrips(): number {
     return sequentialRoundTrips(this.requests);
   }

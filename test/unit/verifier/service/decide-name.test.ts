@@ -75,7 +75,7 @@ describe("decide, whose the handle in the name is", () => {
     w.txt.clear();
     w.http.places.set(`https://${HANDLE}`, w.pds);
     w.pds.override("atproto-did", { body: alice.did });
-    for (const server of [w.plc, w.pds, w.registry]) server.delay(60);
+    w.answerLate();
     expect(await answer(w, policy([alice.did]), HERS)).toBe("allow");
     expect([w.roundTrips, w.lookUps.length, w.pds.count("atproto-did")]).toEqual([2, 1, 1]);
   });
@@ -128,14 +128,14 @@ describe("decide, what the tag means", () => {
 
   it("is asked at the same time as the record on the hosts of ATCR", async () => {
     await using w = await world();
-    for (const server of [w.plc, w.pds, w.registry]) server.delay(60);
+    w.answerLate();
     expect(await answer(w, matching(alice), { about: { ...HERS.about, tag: TAG }, config: ATCR })).toBe("allow");
     expect([w.roundTrips, w.pds.count(isOfTag)]).toEqual([2, 1]);
   });
 
   it("is asked after it elsewhere, by the repository that the record names", async () => {
     await using w = await world();
-    for (const server of [w.plc, w.pds, w.registry]) server.delay(60);
+    w.answerLate();
     expect(await answer(w, matching(alice), by(TAG, "mirror/team/app"))).toBe("allow");
     expect(w.roundTrips).toBe(3);
     expect(w.pds.requests.map(({ query }) => query.get("rkey"))).toEqual([DIGEST.slice(7), TAG_KEY]);

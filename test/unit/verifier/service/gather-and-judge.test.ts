@@ -117,7 +117,7 @@ describe("decide, whom it contacts", () => {
 describe("decide, what it waits for", () => {
   it("is two round trips where the rule names few signers", async () => {
     await using world = await World.start(alice, bob);
-    for (const server of [world.plc, world.pds, world.registry]) server.delay(60);
+    world.answerLate();
     expect(await answer(world, policy([alice.did, bob.did], { minSignatures: 2 }))).toBe("allow");
     expect(world.roundTrips).toBe(2);
   });
@@ -131,7 +131,7 @@ describe("decide, what it waits for", () => {
 
   it("is five round trips where the registry has to name the signer", async () => {
     await using world = await World.start(alice);
-    for (const server of [world.plc, world.pds, world.registry]) server.delay(60);
+    world.answerLate();
     world.attach({ payload: payloadOf(alice.did) });
     expect(await answer(world, policy([...nobodies(16), alice.did]))).toBe("allow");
     expect(world.roundTrips).toBe(5);
