@@ -31,7 +31,7 @@ const never: HttpClient = ({ purpose, url }, deadline) =>
 /** The decision where nobody answers in time. */
 async function late(world: World, judged: TrustPolicy, changes: Parameters<World["verifier"]>[1] = {}) {
   const verifier = world.verifier(judged, { http: never, ...changes });
-  return verifier.verify(subject(), new RecordedSession(world, fixedDeadline(100)));
+  return verifier.verify(subject(), new RecordedSession(world, fixedDeadline(1500)));
 }
 
 describe("Verifier, out of time", () => {
