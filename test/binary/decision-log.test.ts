@@ -51,6 +51,7 @@ describe.concurrent("each decision at containerd's door", () => {
         outcome: "allow",
         code: "signed",
         rule: "all",
+        ruleAt: expect.stringMatching(/^\/.*\/policy\.yaml:\d+$/),
         reason: expect.stringMatching(/^allow signed: /),
         signers: [{ did: world.signer.did, key: expect.stringMatching(/^did:key:z/), rev: expect.any(String) }],
         cache: "none",
@@ -67,11 +68,18 @@ describe.concurrent("each decision at containerd's door", () => {
         version: expect.any(String),
         pid: expect.any(Number),
       });
-      expect(again).toMatchObject({ cache: "fresh", requests: {}, code: "signed", evidenceAt: expect.any(String) });
+      expect(again).toMatchObject({
+        cache: "fresh",
+        ruleAt: signed?.["ruleAt"],
+        requests: {},
+        code: "signed",
+        evidenceAt: expect.any(String),
+      });
       expect(refused).toMatchObject({
         outcome: "deny",
         code: "signature.none",
         rule: "all",
+        ruleAt: signed?.["ruleAt"],
         signers: [],
         cache: "none",
       });
@@ -117,7 +125,9 @@ describe.concurrent("each decision at containerd's door", () => {
           started: (child) => setTimeout(() => child.kill("SIGTERM"), 700),
         });
         expect(headline(ended)).toBe("2 inconclusive net.interrupted");
-        expect(linesOf(logOf(world)).map(({ code }) => code)).toEqual(["net.deadline", "net.interrupted"]);
+        const told = linesOf(logOf(world)).map(({ code, rule, ruleAt }) => [code, rule, ruleAt]);
+        const ruleAt = expect.stringMatching(/\/policy\.yaml:\d+$/) as string;
+        expect(told).toEqual(["net.deadline", "net.interrupted"].map((code) => [code, "all", ruleAt]));
       },
       { deadline: "1s", cacheEnabled: false },
     );
@@ -141,22 +151,35 @@ describe.concurrent("each decision at containerd's door", () => {
     });
   });
 
-  it("names the rule also where that asks for no signature", async () => {
+  it("names what of the policy decided and where it stands, also where that asks for no signature", async () => {
     await withLog(async (world, image) => {
-      for (const action of ["allow", "deny"]) {
-        world.policy(
-          JSON.stringify({
-            version: 1,
-            trustedDIDs: [world.signer.did],
-            policies: [{ name: action, scope: `${world.registry.authority}/**`, action }],
-          }),
-        );
-        await world.pull(world.name, image);
+      const version = "version: 1\n";
+      const path = world.policy(`${version}trustedDIDs: [${world.signer.did}]`);
+      const within = (scope: string, action: string) =>
+        `${version}\npolicies:\n  - { name: other, scope: other.example/**, action: deny }\n  - name: ${action}\n    scope: "${scope}"\n    action: ${action}\n`;
+      const everything = `${world.registry.authority}/**`;
+      const texts = [
+        within(everything, "allow"),
+        within(everything, "deny"),
+        `${version}default: allow`,
+        version,
+        `${version}digests:\n  deny:\n    - sha256:${"0".repeat(64)}\n    - ${image.digest}\n`,
+      ];
+      const fragment = join(world.folder, "policy.d", "10-own.yaml");
+      for (const text of texts) {
+        world.write("policy.d/10-own.yaml", text);
+        // Parsed at first, and remembered the second time.
+        for (const _ of [1, 2]) await world.pull(world.name, image);
       }
-      expect(linesOf(logOf(world)).map(({ code, rule }) => [code, rule])).toEqual([
-        ["exempt", "allow"],
-        ["policy.denied", "deny"],
-      ]);
+      const told = linesOf(logOf(world)).map(({ code, rule, ruleAt }) => [code, rule, ruleAt]);
+      const expected = [
+        ["exempt", "allow", `${fragment}:5`],
+        ["policy.denied", "deny", `${fragment}:5`],
+        ["exempt", "default", `${fragment}:2`],
+        ["policy.no_match", "default", `${path}:1`],
+        ["policy.denied", "digests.deny", `${fragment}:5`],
+      ];
+      expect(told).toEqual(expected.flatMap((line) => [line, line]));
     });
   });
 

@@ -44,6 +44,8 @@ interface Report {
   readonly image?: string;
   readonly digest?: string;
   readonly rule?: string;
+  readonly ruleFile?: string;
+  readonly ruleLine?: number;
   readonly would?: { readonly outcome: string; readonly code: string };
   readonly signatures: readonly Record<string, string>[];
   readonly findings: readonly Record<string, string>[];
@@ -205,6 +207,8 @@ describe.concurrent("verify", () => {
       "image",
       "digest",
       "rule",
+      "ruleFile",
+      "ruleLine",
       "signatures",
       "notes",
       "findings",
@@ -232,17 +236,22 @@ describe.concurrent("verify", () => {
       "reason",
       "image",
       "digest",
+      "rule",
+      "ruleFile",
+      "ruleLine",
       "signatures",
       "notes",
       "findings",
     ]);
-    expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", signatures: [] });
+    expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", rule: "all", signatures: [] });
+    expect(refused).toMatchObject({ ruleFile: join(world.folder, "policy.yaml"), ruleLine: expect.any(Number) });
     expect(refused.findings).toEqual([
       { signer: world.signer.did, code: "signature.none", detail: expect.any(String) },
     ]);
     const policy = world.policy(auditing(world.signer.did), "auditing.yaml");
     const audited = report(await world.verify([nameOf(unsigned), "--output=json", "--policy", policy]));
     expect(audited).toMatchObject({ outcome: "allow", code: "audited", rule: "all", signatures: [] });
+    expect(audited).toMatchObject({ ruleFile: policy, ruleLine: refused.ruleLine });
     expect(audited.findings).toHaveLength(1);
   });
 

@@ -90,7 +90,9 @@ describe.concurrent("a policy and a configuration", () => {
   ])("are parsed anew after %s", async (what, change) => {
     await remembered(async (world, image, asking) => {
       const spoil = (text: string) =>
-        what.includes("configuration") ? text.replace("/policy.yaml", "/nowhere.yaml") : denying(text);
+        what.includes("configuration")
+          ? text.replace(/("trustPolicyPath":"[^"]*)\/policy/, "$1/nowhere")
+          : denying(text);
       expect(forge(world, spoil)).toBe(1);
       expect(headline(await world.pull(world.name, image, asking))).not.toBe(SIGNED);
       await change(world);

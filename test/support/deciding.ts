@@ -10,7 +10,7 @@ import { judge } from "../../src/core/verify/judge.ts";
 import { questionOf } from "../../src/core/verify/question.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
 import { type DecideContext, gatherAndJudge } from "../../src/verifier/service/gather-and-judge.ts";
-import { asDid, subject, trusted } from "./evidence.ts";
+import { asDid, PRODUCTION, subject, trusted } from "./evidence.ts";
 import type { World } from "./world.ts";
 
 /** Policies of one rule, and what is decided by them in a world of stand-ins. */
@@ -37,10 +37,12 @@ export function policy(
   const trusts = { inherited: all.length, own: [] };
   const scopes = [parseScope("registry.example/**") as Scope];
   return {
-    deniedDigests: new Set(),
-    allowedDigests: new Set(),
-    rules: [{ name: "production", scopes, action: "enforce", trusts, requirement: required, ...rule }],
+    files: [{ name: PRODUCTION.file, ruleLines: [PRODUCTION.line] }],
+    deniedDigests: new Map(),
+    allowedDigests: new Map(),
+    rules: [{ name: PRODUCTION.name, scopes, action: "enforce", trusts, requirement: required, ...rule }],
     fallback: "deny",
+    fallbackPlace: [0, 1],
     everyone: all,
   };
 }

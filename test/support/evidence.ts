@@ -70,13 +70,16 @@ export function trusted(did: Did, changes: Partial<TrustedSigner> = {}): Trusted
   return { did, revoked: false, ...changes };
 }
 
+/** The rule of a policy that a test makes without a file. */
+export const PRODUCTION = { name: "production", file: "policy.yaml", line: 7 };
+
 export function rule(
   signers: readonly TrustedSigner[],
   changes: Partial<Requirement> = {},
   action: Rule["action"] = "enforce",
 ): Rule {
   return {
-    name: "production",
+    ...PRODUCTION,
     action,
     requirement: { signers, minSignatures: 1, repository: "match", tag: "any", ...changes },
   };

@@ -125,7 +125,7 @@ describe("docs/spec.md", () => {
     const signed = { kind: "signed", rule: "", signatures: [facts], notes: [""], verifiedAt: 0 } as const;
     const place = { file: "", line: 1, column: 1, lineText: "" };
     const json = [
-      jsonReport({ outcome: "allow", because: signed }, subject),
+      jsonReport({ outcome: "allow", because: signed }, subject, { name: "", file: "", line: 1 }),
       jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, subject),
       jsonReport({ outcome: "misconfigured", code: "policy.invalid", detail: "", place }, subject),
     ];

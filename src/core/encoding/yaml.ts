@@ -74,6 +74,11 @@ export class YamlFile {
     return this.#placeAt(this.offsetOf(at));
   }
 
+  /** The line of {@link placeOf}, found without reading that line: a large file may have only one. */
+  lineOf(at: Pick<YamlProblem, "path" | "isKey">): number {
+    return this.#lines.linePos(this.offsetOf(at)).line;
+  }
+
   /** Where a problem is in the file, for choosing the first one: an offset in UTF-16 units. */
   offsetOf({ path, isKey = false }: Pick<YamlProblem, "path" | "isKey">): number {
     return this.#locate(path, isKey).offset;

@@ -1,4 +1,5 @@
 import type { ImageReference } from "../oci/reference.ts";
+import type { PolicyFileRef } from "../policy/policy.ts";
 import { selectByName } from "../policy/select.ts";
 import { lintRequirements } from "./lint-requirements.ts";
 import { lintScopes } from "./lint-scopes.ts";
@@ -21,7 +22,7 @@ export function lintPolicy(
     ...lintSigners(question),
     ...(sandboxImage === undefined ? [] : lintSandbox(question, sandboxImage)),
   ];
-  return findingsInOrder(findings, question);
+  return findingsInOrder(findings, question.policy.files);
 }
 
 /** Without its sandbox image no pod starts, and nobody signs that image in ATProto. */
@@ -31,11 +32,9 @@ function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference):
   if (selection.kind === "exempt" || (selection.kind === "judge" && selection.rule.action === "audit")) return [];
   const because =
     selection.kind === "judge" ? `rule "${selection.rule.name}" requires signatures of it` : selection.because;
-  const rule =
-    selection.kind === "judge" ? selection.rule.name : selection.kind === "denied" ? selection.rule : undefined;
   const message = `the sandbox image ${name}, without which this node starts no pod, would be refused: ${because}`;
   const advice = `put a rule with "action: allow" and the scope ${name} before all others, or name the node's own image by --sandbox-image, or write --no-sandbox for nodes without Kubernetes`;
-  const place = rule === undefined ? places.ofDefault() : places.ofRule(rule);
+  const place = selection.kind === "no_match" ? places.ofDefault() : places.ofRule(selection.rule.name);
   return [{ severity: "warning", name: "sandbox-refused", message, advice, ...at(place) }];
 }
 
@@ -45,12 +44,12 @@ function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference):
  */
 export function findingsInOrder(
   findings: readonly PolicyFinding[],
-  { files }: Pick<PolicyQuestion, "files">,
+  files: readonly Pick<PolicyFileRef, "name">[],
 ): readonly PolicyFinding[] {
   const rank = ({ place }: PolicyFinding) =>
     place === undefined
       ? { file: -1, line: 0, column: 0 }
-      : { file: files.indexOf(place.file), line: place.line, column: place.column };
+      : { file: files.findIndex(({ name }) => name === place.file), line: place.line, column: place.column };
   return findings.toSorted((a, b) => {
     const [x, y] = [rank(a), rank(b)];
     return x.file - y.file || x.line - y.line || x.column - y.column;

@@ -2,8 +2,8 @@ import type { Did } from "../atproto/syntax.ts";
 import type { YamlPath } from "../encoding/yaml.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import type { Place } from "../rejection.ts";
-import type { TrustPolicy } from "./policy.ts";
-import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf } from "./policy-file.ts";
+import type { PolicyLine, TrustPolicy } from "./policy.ts";
+import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf, policyLine } from "./policy-file.ts";
 import { readRules } from "./rules.ts";
 import { Signers } from "./signers.ts";
 
@@ -11,8 +11,6 @@ import { Signers } from "./signers.ts";
 export interface LocatedPolicy {
   readonly policy: TrustPolicy;
   readonly places: PolicyPlaces;
-  /** Names of its files in the order in which they are read. */
-  readonly files: readonly string[];
   /** Whom the policy revokes, also those whom nothing in it trusts. */
   readonly revoked: readonly Did[];
 }
@@ -51,12 +49,15 @@ export function readPolicy(text: string, fileName: string, fragments: readonly P
   const files = openPolicy([{ name: fileName, text }, ...fragments]);
   const signers = new Signers(files);
   const digests = readDigests(files);
-  const { rules, places } = readRules(files, signers);
+  const { rules, places, lines } = readRules(files, signers);
   const everyone = signers.everyone();
-  const { fallback, at: defaultAt } = readDefault(files);
+  const { fallback, fallbackPlace, at: defaultAt } = readDefault(files);
+  const sources = [fileName, ...fragments.map(({ name }) => name)].map((name, i) => ({
+    name,
+    ruleLines: lines[i] ?? [],
+  }));
   return {
-    policy: { ...digests, rules, fallback, everyone },
-    files: [fileName, ...fragments.map(({ name }) => name)],
+    policy: { files: sources, ...digests, rules, fallback, fallbackPlace, everyone },
     revoked: [...signers.revoked.keys()],
     places: {
       ofRule: (name, inside) => place(places.get(name), inside),
@@ -72,12 +73,13 @@ function place(at: At | undefined, inside?: YamlPath): Place | undefined {
 }
 
 function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDigests" | "allowedDigests"> {
-  const listed = { deny: new Map<Digest, At>(), allow: new Map<Digest, At>() };
+  const listed = { deny: new Map<Digest, Listed>(), allow: new Map<Digest, Listed>() };
   const lists = [
     { list: "deny", other: "allow" },
     { list: "allow", other: "deny" },
   ] as const;
-  for (const { file, shape } of files) {
+  for (const from of files) {
+    const { file, shape } = from;
     for (const { list, other } of lists) {
       for (const [i, text] of (shape.digests?.[list] ?? []).entries()) {
         const at = { file, path: ["digests", list, i] };
@@ -85,22 +87,33 @@ function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDig
         const opposite = listed[other].get(digest);
         if (opposite !== undefined) {
           const expected = `a digest that is not under digests.${other} as well`;
-          file.fail({ ...at, expected, advice: `it stands there in ${lineOf(opposite)}` });
+          file.fail({ ...at, expected, advice: `it stands there in ${lineOf(opposite.at)}` });
         }
-        listed[list].set(digest, at);
+        if (!listed[list].has(digest)) listed[list].set(digest, { at, place: policyLine(from, at.path) });
       }
     }
   }
-  return { deniedDigests: new Set(listed.deny.keys()), allowedDigests: new Set(listed.allow.keys()) };
+  return { deniedDigests: placesOf(listed.deny), allowedDigests: placesOf(listed.allow) };
 }
 
-function readDefault(files: readonly PolicyFile[]): {
-  readonly fallback: TrustPolicy["fallback"];
+/** Where a digest is listed first. */
+interface Listed {
+  readonly at: At;
+  readonly place: PolicyLine;
+}
+
+function placesOf(listed: ReadonlyMap<Digest, Listed>): ReadonlyMap<Digest, PolicyLine> {
+  return new Map(Array.from(listed, ([digest, { place: where }]) => [digest, where]));
+}
+
+interface Default extends Pick<TrustPolicy, "fallback" | "fallbackPlace"> {
   readonly at: At | undefined;
-} {
+}
+
+function readDefault(files: readonly [PolicyFile, ...PolicyFile[]]): Default {
   const path = ["default"];
   const [first, second] = files.filter(({ shape }) => shape.default !== undefined);
-  if (first === undefined) return { fallback: "deny", at: undefined };
+  if (first === undefined) return { fallback: "deny", fallbackPlace: policyLine(files[0], path), at: undefined };
   const { file, shape } = first;
   if (second !== undefined) {
     const found = `a second default beside that of ${lineOf({ file, path })}`;
@@ -112,5 +125,5 @@ function readDefault(files: readonly PolicyFile[]): {
       advice: "remove one of the two",
     });
   }
-  return { fallback: shape.default ?? "deny", at: { file, path } };
+  return { fallback: shape.default ?? "deny", fallbackPlace: policyLine(first, path), at: { file, path } };
 }

@@ -1,5 +1,6 @@
 import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
+import type { PolicyLine } from "./policy.ts";
 import { POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
 import { checkShape } from "./shape.ts";
 
@@ -12,6 +13,8 @@ export interface PolicyText {
 
 /** One of the files of a policy, of the right shape. */
 export interface PolicyFile {
+  /** In the order in which the files are read, from 0. */
+  readonly index: number;
   readonly file: YamlFile;
   readonly shape: PolicyShape;
 }
@@ -46,21 +49,28 @@ const HINTS: ReadonlyMap<string, string> = new Map([
  *
  * @throws Rejection policy.invalid
  */
-export function openPolicy(texts: readonly PolicyText[]): readonly PolicyFile[] {
+export function openPolicy(texts: readonly [PolicyText, ...PolicyText[]]): readonly [PolicyFile, ...PolicyFile[]] {
   let total = 0;
-  return texts.map(({ name, text }) => {
+  const open = ({ name, text }: PolicyText, index: number): PolicyFile => {
     const file = new YamlFile(text, name, "policy.invalid");
     total += text.length;
     if (total > MAX_POLICY_TEXT) {
       const found = `${total} characters in the files of the policy up to this one`;
       file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
     }
-    return { file, shape: checkShape(file, POLICY_SHAPE, HINTS) };
-  });
+    return { index, file, shape: checkShape(file, POLICY_SHAPE, HINTS) };
+  };
+  const [own, ...fragments] = texts;
+  return [open(own, 0), ...fragments.map((text, i) => open(text, i + 1))];
 }
 
 export function placeOf({ file, ...at }: At, inside: YamlPath = []): Place {
   return file.placeOf(inside.length === 0 ? at : { path: [...at.path, ...inside] });
+}
+
+/** Where the value at a path stands, for the policy as it is remembered. */
+export function policyLine({ index, file }: PolicyFile, path: YamlPath): PolicyLine {
+  return [index, file.lineOf({ path })];
 }
 
 /** `FILE:LINE`, for a message about another place. */

@@ -10,13 +10,42 @@ export const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
 
 /** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, spans milliseconds. */
 export interface TrustPolicy {
-  readonly deniedDigests: ReadonlySet<Digest>;
-  readonly allowedDigests: ReadonlySet<Digest>;
+  /** In the order in which they are read. */
+  readonly files: readonly PolicyFileRef[];
+  readonly deniedDigests: ReadonlyMap<Digest, PolicyLine>;
+  readonly allowedDigests: ReadonlyMap<Digest, PolicyLine>;
   /** In file order; the first whose scope matches is selected. */
   readonly rules: readonly PolicyRule[];
   readonly fallback: "deny" | "allow" | "audit";
+  /** Where no file has a default: the line at which the first file begins. */
+  readonly fallbackPlace: PolicyLine;
   /** Each signer that the files name, once: those under trustedDIDs first. `default: audit` trusts them all. */
   readonly everyone: readonly TrustedSigner[];
+}
+
+/**
+ * A file of a policy, as what is in it refers to it. The lines of its rules stand here and not with each rule: all of a policy is remembered, and a
+ * thousand rules are to be a few bytes more there.
+ */
+export interface PolicyFileRef {
+  readonly name: string;
+  /** Of its rules, from top to bottom. */
+  readonly ruleLines: readonly number[];
+}
+
+/**
+ * Where a policy says something: the index of the file in {@link TrustPolicy.files}, and the line from 1. Two numbers
+ * and nothing else, as a policy may list ten thousand digests, and all of it is remembered.
+ */
+export type PolicyLine = readonly [file: number, line: number];
+
+/** What of a policy decided about an image, and where it stands. */
+export interface Decider {
+  /** Of the rule; `digests.deny`, `digests.allow` or `default` where none decided. */
+  readonly name: string;
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
 }
 
 /**
@@ -74,8 +103,7 @@ export interface TrustedSigner {
 }
 
 /** A rule that has to be judged against evidence. */
-export interface Rule {
-  readonly name: string;
+export interface Rule extends Decider {
   readonly action: "enforce" | "audit";
   readonly requirement: Requirement;
 }

@@ -16,6 +16,8 @@ const MAX_RULES = 1000;
 export interface Rules {
   readonly rules: readonly PolicyRule[];
   readonly places: ReadonlyMap<string, At>;
+  /** For each file the lines of its rules. */
+  readonly lines: readonly (readonly number[])[];
 }
 
 /**
@@ -26,6 +28,7 @@ export interface Rules {
 export function readRules(files: readonly PolicyFile[], signers: Signers): Rules {
   const places = new Map<string, At>();
   const rules: PolicyRule[] = [];
+  const lines: (readonly number[])[] = [];
   for (const { file, shape } of files) {
     const shapes = shape.policies ?? [];
     const count = rules.length + shapes.length;
@@ -38,8 +41,9 @@ export function readRules(files: readonly PolicyFile[], signers: Signers): Rules
       places.set(rule.name, at);
       rules.push(readRule(at, rule, signers));
     }
+    lines.push(shapes.map((_, i) => file.lineOf({ path: ["policies", i] })));
   }
-  return { rules, places };
+  return { rules, places, lines };
 }
 
 /** What decides where no rule does is called by these in reports, and in the cases of a test. */

@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
-import type { PolicyRule, Rule, TrustPolicy } from "./policy.ts";
+import type { Decider, PolicyLine, PolicyRule, Rule, TrustPolicy } from "./policy.ts";
 import { matchesScope } from "./scope.ts";
 import { signersOf } from "./signer-refs.ts";
 
@@ -10,29 +10,31 @@ export type Selection =
       readonly kind: "exempt" | "denied";
       /** Why, as the middle of a sentence for the reason line: `rule "sandbox" exempts …`. */
       readonly because: string;
-      /** Name of the rule; absent where a list of digests or the default decided. */
-      readonly rule?: string;
+      readonly rule: Decider;
     }
   | { readonly kind: "judge"; readonly rule: Rule }
-  | { readonly kind: "no_match"; readonly because: string };
+  | { readonly kind: "no_match"; readonly because: string; readonly rule: Decider };
 
 /** What decides about an image, and what it says. */
 export type PolicyDecision =
   | {
       readonly by: "digests.deny" | "digests.allow";
       readonly action: "deny" | "allow";
+      readonly place: PolicyLine;
       readonly passedOver: readonly [];
     }
   | {
       readonly by: "rule";
       readonly action: PolicyRule["action"];
       readonly rule: PolicyRule;
+      readonly place: PolicyLine;
       /** The rules before it. */
       readonly passedOver: readonly PolicyRule[];
     }
   | {
       readonly by: "default";
       readonly action: TrustPolicy["fallback"];
+      readonly place: PolicyLine;
       /** All rules. */
       readonly passedOver: readonly PolicyRule[];
     };
@@ -46,30 +48,29 @@ export type PolicyDecision =
  */
 export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Digest | undefined): PolicyDecision {
   const { rules } = policy;
-  if (digest !== undefined && policy.deniedDigests.has(digest)) {
-    return { by: "digests.deny", action: "deny", passedOver: [] };
-  }
-  if (digest !== undefined && policy.allowedDigests.has(digest)) {
-    return { by: "digests.allow", action: "allow", passedOver: [] };
-  }
+  const denied = digest === undefined ? undefined : policy.deniedDigests.get(digest);
+  if (denied !== undefined) return { by: "digests.deny", action: "deny", place: denied, passedOver: [] };
+  const allowed = digest === undefined ? undefined : policy.allowedDigests.get(digest);
+  if (allowed !== undefined) return { by: "digests.allow", action: "allow", place: allowed, passedOver: [] };
   const index = rules.findIndex((rule) => covers(rule, name));
   const rule = rules[index];
   return rule === undefined
-    ? { by: "default", action: policy.fallback, passedOver: rules }
-    : { by: "rule", action: rule.action, rule, passedOver: rules.slice(0, index) };
+    ? { by: "default", action: policy.fallback, place: policy.fallbackPlace, passedOver: rules }
+    : { by: "rule", action: rule.action, rule, place: placeOfRule(policy, index), passedOver: rules.slice(0, index) };
 }
 
 /** What a decision makes of an image. */
 export function selectionOf(decision: PolicyDecision, policy: TrustPolicy, name: ImageReference): Selection {
+  const rule = decider(decision, policy);
   switch (decision.by) {
     case "digests.deny":
-      return { kind: "denied", because: "the policy lists this digest under deny" };
+      return { kind: "denied", rule, because: "the policy lists this digest under deny" };
     case "digests.allow":
-      return { kind: "exempt", because: "the policy lists this digest under allow" };
+      return { kind: "exempt", rule, because: "the policy lists this digest under allow" };
     case "rule":
-      return selectRule(decision.rule, policy, name);
+      return selectRule(decision.rule, rule, policy, name);
     case "default":
-      return selectDefault(policy, name);
+      return selectDefault(rule, policy, name);
   }
 }
 
@@ -88,34 +89,52 @@ function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean
 }
 
 function selectRule(
-  { name: rule, action, trusts, requirement }: PolicyRule,
+  { name, action, trusts, requirement }: PolicyRule,
+  rule: Decider,
   policy: TrustPolicy,
   { host, path }: ImageReference,
 ): Selection {
   switch (action) {
     case "allow":
-      return { kind: "exempt", rule, because: `rule "${rule}" exempts ${host}/${path}` };
+      return { kind: "exempt", rule, because: `rule "${name}" exempts ${host}/${path}` };
     case "deny":
-      return { kind: "denied", rule, because: `rule "${rule}" denies ${host}/${path}` };
+      return { kind: "denied", rule, because: `rule "${name}" denies ${host}/${path}` };
     case "enforce":
     case "audit":
       return {
         kind: "judge",
-        rule: { name: rule, action, requirement: { ...requirement, signers: signersOf(policy, trusts) } },
+        rule: { ...rule, action, requirement: { ...requirement, signers: signersOf(policy, trusts) } },
       };
   }
 }
 
-function selectDefault(policy: TrustPolicy, { host, path }: ImageReference): Selection {
+function selectDefault(rule: Decider, policy: TrustPolicy, { host, path }: ImageReference): Selection {
   const uncovered = `no rule covers ${host}/${path}`;
   switch (policy.fallback) {
     case "allow":
-      return { kind: "exempt", because: `${uncovered} and the default is allow` };
+      return { kind: "exempt", rule, because: `${uncovered} and the default is allow` };
     case "deny":
-      return { kind: "no_match", because: `${uncovered} and the default is deny` };
+      return { kind: "no_match", rule, because: `${uncovered} and the default is deny` };
     case "audit": {
       const requirement = { signers: policy.everyone, minSignatures: 1, repository: "match", tag: "any" } as const;
-      return { kind: "judge", rule: { name: "default", action: "audit", requirement } };
+      return { kind: "judge", rule: { ...rule, action: "audit", requirement } };
     }
   }
+}
+
+function decider(decision: PolicyDecision, { files }: TrustPolicy): Decider {
+  const [file, line] = decision.place;
+  const name = decision.by === "rule" ? decision.rule.name : decision.by;
+  return { name, file: files[file]?.name ?? "", line };
+}
+
+/** Rules stand in the order of the files. */
+function placeOfRule({ files }: TrustPolicy, index: number): PolicyLine {
+  let before = 0;
+  for (const [file, { ruleLines }] of files.entries()) {
+    const line = ruleLines[index - before];
+    if (line !== undefined) return [file, line];
+    before += ruleLines.length;
+  }
+  return [0, 1];
 }

@@ -103,16 +103,11 @@ async function count(
   await countDecision(tallyOf(record, until), where, warn);
 }
 
-function recordOf(
-  answer: Answer,
-  notes: DecisionNotes,
-  { enforcement, running, exchanges }: ProcessEdge,
-): DecisionRecord {
+function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchanges }: ProcessEdge): DecisionRecord {
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
   const signed = because?.kind === "signed" ? because : undefined;
   const { decision } = notes;
-  const named = decision?.rule ?? enforcement.rule?.name;
   const would = because !== undefined && "would" in because ? because.would : undefined;
   const asked = [...exchanges.asked];
   return {
@@ -121,7 +116,7 @@ function recordOf(
     ...(notes.digest !== undefined && { digest: printable(notes.digest.slice(0, MAX_NAME)) }),
     outcome: answer.outcome,
     code: answer.outcome === "allow" ? answer.because.kind : answer.code,
-    ...(named !== undefined && { rule: named }),
+    ...(rule && { rule: rule.name, ruleAt: `${rule.file}:${rule.line}` }),
     reason: reasonLine(answer).trimEnd(),
     signers: (signed?.signatures ?? [])
       .slice(0, MAX_SIGNERS)

@@ -38,6 +38,8 @@ export class ProcessEdge {
   mustBeWritten = false;
   /** What may let an image through whose verification failed or was not done in time. */
   enforcement: Enforcement = {};
+  /** What of the policy decided, as soon as it is selected. */
+  rule: Decision["rule"];
   /** Told of the answer once it is written; what it begins may go on for {@link AFTERWARDS}. */
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
   /** What the network was asked. */
@@ -170,12 +172,9 @@ export class ProcessEdge {
     this.#refuse(failure);
   }
 
-  /**
-   * Writes the answer of a decision and ends the process.
-   *
-   * @throws Ended as {@link answer}
-   */
-  conclude({ answer, error }: Decision): never {
+  /** Writes the answer of a decision and ends the process. @throws Ended as {@link answer} */
+  conclude({ answer, rule, error }: Decision): never {
+    this.rule = rule;
     if (error !== undefined) this.#diagnoseBug(error);
     this.answer(answer);
   }

@@ -14,6 +14,7 @@ export function sessionOf(edge: ProcessEdge, beforeHeavyWork: () => void = () =>
     now: () => Date.now(),
     warn: (warning) => edge.warn(warning),
     ruleSelected: (rule) => {
+      edge.rule = rule;
       edge.enforcement = { ...edge.enforcement, rule };
     },
     beforeHeavyWork,

@@ -8,6 +8,7 @@ import { printable } from "../../core/encoding/printable.ts";
 import { formatDateTime } from "../../core/encoding/time.ts";
 import type { Subject } from "../../core/evidence/evidence.ts";
 import { formatReference } from "../../core/oci/reference.ts";
+import type { Decider } from "../../core/policy/policy.ts";
 import type { Place } from "../../core/rejection.ts";
 import type { Answer, NotEnforced } from "../../core/verify/answer.ts";
 import type { Allow, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
@@ -38,14 +39,19 @@ export function detailLine(text: string): string {
   return line(text, MAX_DETAIL);
 }
 
-/** One JSON object; its keys are part of the public interface (docs/spec.md). */
-export function jsonReport(answer: Answer, subject: Subject | undefined): string {
+/**
+ * One JSON object; its keys are part of the public interface (docs/spec.md).
+ *
+ * @param subject undefined as long as the question could not be read
+ * @param rule undefined as long as nothing of the policy decided
+ */
+export function jsonReport(answer: Answer, subject?: Subject, rule?: Decider): string {
   const report = {
     outcome: answer.outcome,
     code: answer.outcome === "allow" ? answer.because.kind : answer.code,
     reason: printable(reasonOf(answer)),
     ...(subject && { image: formatReference(subject.name), digest: subject.digest }),
-    ...(answer.outcome === "allow" && "rule" in answer.because && { rule: answer.because.rule }),
+    ...(rule && { rule: rule.name, ruleFile: rule.file, ruleLine: rule.line }),
     signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
     notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
     ...verifiedAt(answer),

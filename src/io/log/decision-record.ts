@@ -7,7 +7,10 @@ export interface DecisionRecord {
   readonly outcome: string;
   /** The code of a refusal; of an allow its kind: signed, exempt, audited or break_glass. */
   readonly code: string;
+  /** What of the policy decided: a rule, `default`, `digests.deny` or `digests.allow`. */
   readonly rule?: string;
+  /** Where that stands: `FILE:LINE`. */
+  readonly ruleAt?: string;
   /** The reason line without its end. */
   readonly reason: string;
   readonly signers: readonly { readonly did: string; readonly key: string; readonly rev: string }[];

@@ -5,7 +5,7 @@ import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import { formatReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
-import type { TrustPolicy } from "../../core/policy/policy.ts";
+import type { Decider, TrustPolicy } from "../../core/policy/policy.ts";
 import { select } from "../../core/policy/select.ts";
 import { type Answer, type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import { enforce } from "../../core/verify/enforce.ts";
@@ -45,8 +45,8 @@ export interface VerifierOptions {
 export interface Decision {
   readonly answer: Answer;
   readonly subject: Subject;
-  /** Name of the rule that decided, also one that asks for no signature. */
-  readonly rule?: string;
+  /** What of the policy decided, also where that asks for no signature; absent where the policy was not asked. */
+  readonly rule?: Decider;
   /** Whether the answer rests on cached evidence: within cacheTTL, or older because services were silent. */
   readonly cache: "none" | "fresh" | "stale";
   /**
@@ -90,13 +90,14 @@ export class Verifier {
     const selection = select(policy, image, subject.digest);
     if (selection.kind !== "judge") {
       const answer = enforce(judge(selection), { image, breakGlass });
-      return { answer, subject, ...("rule" in selection && { rule: selection.rule }), ...NOTHING };
+      return { answer, subject, rule: selection.rule, ...NOTHING };
     }
     const { rule } = selection;
+    const { name, file, line } = rule;
     session.ruleSelected(rule);
     const question = questionOf(subject, rule, config.atcrHosts, session.now());
     const { verdict, ...rest } = await this.#inTime(question, session);
-    return { answer: enforce(verdict, { image, rule, breakGlass }), subject, rule: rule.name, ...rest };
+    return { answer: enforce(verdict, { image, rule, breakGlass }), subject, rule: { name, file, line }, ...rest };
   }
 
   /** Gives up the locks that this process still holds. Synchronous, for the end of the process; never throws. */

@@ -44,7 +44,7 @@ export async function policyCheck(args: readonly string[], edge: ProcessEdge): P
     ...(line.flags.has("offline") ? [] : await checkIdentities(question, config, edge)),
   ];
   const strict = line.flags.has("strict");
-  const result = { source, findings: findingsInOrder(findings, question), strict, sandbox };
+  const result = { source, findings: findingsInOrder(findings, question.policy.files), strict, sandbox };
   const { errors, warnings } = counted(findings);
   edge.print(
     readOutput(args) === "json" ? jsonText(toJson(result)) : toText(result),

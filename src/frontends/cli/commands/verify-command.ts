@@ -42,10 +42,10 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   edge.mustBeWritten = true;
   // As long as it is not known which image is asked about, it is not told either.
   const isJson = readOutput(args) === "json";
-  if (isJson) edge.render = (answer) => jsonReport(answer, undefined);
+  if (isJson) edge.render = (answer) => jsonReport(answer);
   const line = readCommandLine(args, OPTIONS);
   const subject = readSubject(line);
-  if (isJson) edge.render = (answer) => jsonReport(answer, subject);
+  if (isJson) edge.render = (answer) => jsonReport(answer, subject, edge.rule);
   if (!line.flags.has("allow-audited")) refuseAudited(edge);
 
   const distrust = oncePerPath((why) => warnOfNamed(why, edge));

@@ -141,6 +141,7 @@ describe("YamlFile.placeOf", () => {
     [{ path: ["last"] }, { line: 4, column: 7, lineText: "last: 1" }],
   ])("is the place of a value or its key, with the line as it stands: %j", (at, place) => {
     expect(file.placeOf(at)).toEqual({ file: "f.yaml", ...place });
+    expect(file.lineOf(at)).toBe(place.line);
   });
 
   it("is told by every rejection, also where there is no value", () => {

@@ -447,7 +447,12 @@ describe("lintPolicy", () => {
       [c, f, a, e, b, d],
       [e, b, f, d, a, c],
     ]) {
-      expect(findingsInOrder(mixed, { files })).toEqual(ordered);
+      expect(
+        findingsInOrder(
+          mixed,
+          files.map((name) => ({ name })),
+        ),
+      ).toEqual(ordered);
     }
   });
 

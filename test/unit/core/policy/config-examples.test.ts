@@ -34,7 +34,7 @@ function selected(policy: TrustPolicy, name: string, digest = ANY): string {
       return "no match";
     case "exempt":
     case "denied":
-      return `${selection.kind} ${selection.rule ?? ""}`.trim();
+      return `${selection.kind} ${selection.rule.name}`;
     case "judge": {
       const { name: rule, action, requirement } = selection.rule;
       return `${action} ${rule} ${requirement.minSignatures} of ${requirement.signers.map(({ did }) => did).join(" ")}`;
@@ -116,7 +116,7 @@ describe("config-examples", () => {
     const production = policy("production.yaml");
     expect(production.everyone.filter(({ revoked }) => revoked).map(({ did }) => did)).toEqual([OLD]);
     const denied = `sha256:${"0".repeat(56)}deadbeef` as Digest;
-    expect(selected(production, "registry.k8s.io/pause", denied)).toBe("denied");
+    expect(selected(production, "registry.k8s.io/pause", denied)).toBe("denied digests.deny");
     const pipeline = { pds: ["https://pds.example.com"], minRev: "3ktn4qjakfk2a" };
     expect(production.everyone.find(({ did }) => did === PIPELINE)).toMatchObject(pipeline);
     const [, , rule] = production.rules;

@@ -37,6 +37,11 @@ describe("a policy in several files", () => {
   it("is one list of rules, in the order of the files", () => {
     const { policy } = read(`${V}trustedDIDs: { ${ALICE}: {} }\n${rule("one")}`, V + rule("two"), V + rule("three"));
     expect(policy.rules.map(({ name }) => name)).toEqual(["one", "two", "three"]);
+    expect(policy.files).toEqual([
+      { name: "policy.yaml", ruleLines: [4] },
+      { name: "policy.d/a.yaml", ruleLines: [3] },
+      { name: "policy.d/b.yaml", ruleLines: [3] },
+    ]);
   });
 
   it("is one set of signers: a rule of any file may name one of any, and without names trusts all", () => {
@@ -62,16 +67,19 @@ describe("a policy in several files", () => {
   it("denies and allows the digests of every file", () => {
     const digests = (text: string) => `${V}digests: ${text}\n`;
     const { policy } = read(digests(`{ deny: ["sha256:${HEX}"] }`), digests(`{ allow: ["sha256:${OTHER}"] }`));
-    expect(policy.deniedDigests).toEqual(new Set([`sha256:${HEX}`]));
-    expect(policy.allowedDigests).toEqual(new Set([`sha256:${OTHER}`]));
+    expect(policy.deniedDigests).toEqual(new Map([[`sha256:${HEX}`, [0, 2]]]));
+    expect(policy.allowedDigests).toEqual(new Map([[`sha256:${OTHER}`, [1, 2]]]));
     const twice = digests(`{ deny: ["sha256:${HEX}"] }`);
-    expect(read(twice, twice).policy.deniedDigests).toEqual(new Set([`sha256:${HEX}`]));
+    // Where it is listed first.
+    expect(read(twice, twice).policy.deniedDigests).toEqual(policy.deniedDigests);
   });
 
   it("has the default of the file that has one", () => {
     expect(read(V, `${V}default: allow`).policy.fallback).toBe("allow");
     expect(read(`${V}default: allow`, V).policy.fallback).toBe("allow");
     expect(read(V, V).policy.fallback).toBe("deny");
+    expect(read(V, `${V}default: allow`).policy.fallbackPlace).toEqual([1, 2]);
+    expect(read(V, V).policy.fallbackPlace).toEqual([0, 1]);
     const trusting = `${V}trustedDIDs: [${ALICE}]`;
     expect(read(`${V}default: audit`, trusting).policy.everyone).toHaveLength(1);
   });

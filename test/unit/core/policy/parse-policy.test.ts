@@ -90,9 +90,11 @@ default: audit
     const nothing = { minSignatures: 1, repository: "match", tag: "any" };
     const nobody = { inherited: 0, own: [] };
     expect(policy).toEqual({
-      deniedDigests: new Set([`sha256:${HEX}`]),
-      allowedDigests: new Set([`sha256:${HEX.replace(/0/g, "1")}`]),
+      files: [{ name: "policy.yaml", ruleLines: [17, 20, 33, 34] }],
+      deniedDigests: new Map([[`sha256:${HEX}`, [0, 14]]]),
+      allowedDigests: new Map([[`sha256:${HEX.replace(/0/g, "1")}`, [0, 15]]]),
       fallback: "audit",
+      fallbackPlace: [0, 35],
       everyone: [alice, bob],
       rules: [
         {
@@ -140,10 +142,12 @@ default: audit
 
   it.each(["1", "1.0", '"1.0"'])("takes version %s", (version) => {
     expect(parse(`version: ${version}`)).toEqual({
-      deniedDigests: new Set(),
-      allowedDigests: new Set(),
+      files: [{ name: "policy.yaml", ruleLines: [] }],
+      deniedDigests: new Map(),
+      allowedDigests: new Map(),
       rules: [],
       fallback: "deny",
+      fallbackPlace: [0, 1],
       everyone: [],
     });
   });

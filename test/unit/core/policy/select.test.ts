@@ -29,11 +29,14 @@ default: ${fallback}
 const selected = (name: string, of: Digest = digest("0"), fallback = "deny"): Selection =>
   select(policy(fallback), parseReference(name), of);
 
+const at = (name: string, line: number) => ({ name, file: "policy.yaml", line });
+
 describe("select", () => {
   it("denies a listed digest before anything else", () => {
     for (const name of ["registry.k8s.io/pause", "atcr.io/alice/app", "other.example/app"]) {
       expect(selected(name, digest("d"), "allow")).toEqual({
         kind: "denied",
+        rule: at("digests.deny", 5),
         because: expect.stringContaining("deny"),
       });
     }
@@ -41,32 +44,36 @@ describe("select", () => {
 
   it("exempts a listed digest before any rule", () => {
     for (const name of ["evil.example/app", "atcr.io/alice/app", "other.example/app"]) {
-      expect(selected(name, digest("a"))).toEqual({ kind: "exempt", because: expect.stringContaining("allow") });
+      expect(selected(name, digest("a"))).toEqual({
+        kind: "exempt",
+        rule: at("digests.allow", 6),
+        because: expect.stringContaining("allow"),
+      });
     }
   });
 
   it("takes the first rule whose scope matches, in file order", () => {
     expect(selected("registry.k8s.io/pause:3.9")).toEqual({
       kind: "exempt",
-      rule: "sandbox",
+      rule: at("sandbox", 8),
       because: 'rule "sandbox" exempts registry.k8s.io/pause',
     });
     expect(selected("evil.example/a/b")).toEqual({
       kind: "denied",
-      rule: "evil",
+      rule: at("evil", 9),
       because: 'rule "evil" denies evil.example/a/b',
     });
     const signers = [{ did: ALICE, revoked: false }];
     expect(selected("atcr.io/alice/trial")).toEqual({
       kind: "judge",
       rule: {
-        name: "trial",
+        ...at("trial", 10),
         action: "audit",
         requirement: { signers, minSignatures: 1, maxAge: 86_400_000, repository: "match", tag: "any" },
       },
     });
     const atcr = {
-      name: "atcr",
+      ...at("atcr", 11),
       action: "enforce",
       requirement: { signers, minSignatures: 1, repository: "match", tag: "any" },
     };
@@ -78,19 +85,37 @@ describe("select", () => {
     const name = "other.example/app:v1";
     expect(selected(name, digest("0"), "deny")).toEqual({
       kind: "no_match",
+      rule: at("default", 13),
       because: "no rule covers other.example/app and the default is deny",
     });
     expect(selected(name, digest("0"), "allow")).toEqual({
       kind: "exempt",
+      rule: at("default", 13),
       because: "no rule covers other.example/app and the default is allow",
     });
     expect(selected(name, digest("0"), "audit")).toEqual({
       kind: "judge",
       rule: {
-        name: "default",
+        ...at("default", 13),
         action: "audit",
         requirement: { signers: [{ did: ALICE, revoked: false }], minSignatures: 1, repository: "match", tag: "any" },
       },
     });
+  });
+
+  it("names the fragment in which a rule stands", () => {
+    const rule = (name: string) =>
+      `version: 1\n\npolicies: [{ name: ${name}, scope: ${name}.example/**, action: deny },\n  { name: ${name}2, scope: ${name}2.example/**, action: deny }]`;
+    const fragments = ["a", "b"].map((name) => ({ name: `policy.d/${name}.yaml`, text: rule(name) }));
+    const of = (name: string) =>
+      select(parsePolicy("version: 1", "policy.yaml", fragments), parseReference(name), digest("0"));
+    expect(of("a.example/app").rule).toEqual({ name: "a", file: "policy.d/a.yaml", line: 3 });
+    expect(of("b.example/app").rule).toEqual({ name: "b", file: "policy.d/b.yaml", line: 3 });
+    expect([of("a2.example/app").rule, of("b2.example/app").rule]).toMatchObject([
+      { name: "a2", file: "policy.d/a.yaml", line: 4 },
+      { name: "b2", file: "policy.d/b.yaml", line: 4 },
+    ]);
+    // A default that is not written stands where it could be.
+    expect(of("c.example/app").rule).toEqual(at("default", 1));
   });
 });

@@ -87,7 +87,15 @@ describe("the report in JSON", () => {
   });
 
   it("has the same keys without an image, and where there are no findings", () => {
-    const said = JSON.parse(jsonReport(refusalOf("input.malformed", "why"), undefined)) as object;
+    const said = JSON.parse(jsonReport(refusalOf("input.malformed", "why"))) as object;
     expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "notes", "findings"]);
+  });
+
+  it("names what of the policy decided and where it stands, whatever the outcome", () => {
+    const answers: readonly Answer[] = [refused("why"), { outcome: "allow", because: { kind: "exempt", because: "" } }];
+    for (const answer of answers) {
+      const said: unknown = JSON.parse(jsonReport(answer, subject, { name: "all", file: "policy.d/a.yaml", line: 3 }));
+      expect(said).toMatchObject({ rule: "all", ruleFile: "policy.d/a.yaml", ruleLine: 3 });
+    }
   });
 });

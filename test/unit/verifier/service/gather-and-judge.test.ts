@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 
 describe("decide, without evidence", () => {
-  const digests = new Set([DIGEST]);
+  const digests = new Map([[DIGEST, [0, 1] as const]]);
   it.each<[string, Partial<TrustPolicy>, string]>([
     ["a digest that is denied", { deniedDigests: digests }, "deny policy.denied"],
     ["a digest that is allowed", { allowedDigests: digests }, "allow"],

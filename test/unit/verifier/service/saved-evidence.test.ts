@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Evidence } from "../../../../src/core/evidence/evidence.ts";
 import type { Requirement, TrustedSigner, TrustPolicy } from "../../../../src/core/policy/policy.ts";
-import { parseScope } from "../../../../src/core/policy/scope.ts";
+import { policy as policyOf } from "../../../support/deciding.ts";
 import {
   BORN,
   DIGEST,
@@ -28,12 +28,7 @@ function policy(
   required: Partial<Requirement> = {},
   about: Partial<TrustedSigner> = {},
 ): TrustPolicy {
-  const scope = parseScope("registry.example/**");
-  if ("expected" in scope) throw new Error(scope.expected);
-  const { name, requirement } = rule([trusted(alice.did, about)], required);
-  const none = new Set<never>();
-  const rules = [{ name, scopes: [scope], action, trusts: { inherited: 1, own: [] }, requirement }];
-  return { deniedDigests: none, allowedDigests: none, rules, fallback: "deny", everyone: requirement.signers };
+  return policyOf([trusted(alice.did, about)], required, { action });
 }
 
 function given(evidence: Partial<Evidence>, changes: Partial<SavedCase> = {}): SavedCase {

@@ -6,7 +6,7 @@ import { reject } from "../../../../src/core/rejection.ts";
 import type { HttpClient } from "../../../../src/io/net/exchange.ts";
 import { Deadline } from "../../../../src/io/process/deadline.ts";
 import { fixedDeadline, HANGS, PATIENT, policy } from "../../../support/deciding.ts";
-import { DIGEST, NOW, signer, subject, type TestSigner } from "../../../support/evidence.ts";
+import { DIGEST, NOW, PRODUCTION, signer, subject, type TestSigner } from "../../../support/evidence.ts";
 import { ask, headline, RecordedSession } from "../../../support/recorded-session.ts";
 import { World } from "../../../support/world.ts";
 
@@ -40,7 +40,7 @@ describe("Verifier, out of time", () => {
     const decision = await late(world, policy([alice.did]));
     expect(decision).toMatchObject({
       answer: { outcome: "inconclusive", code: "net.deadline", findings: [] },
-      rule: "production",
+      rule: PRODUCTION,
       cache: "none",
     });
     expect(decision.answer).toHaveProperty("detail", expect.stringContaining("directory plc.example"));
@@ -99,13 +99,16 @@ describe("Verifier, with a break-glass file", () => {
       outcome: "allow",
       because: { kind: "break_glass", reason: REASON, until: UNTIL, would },
     });
-    expect(headline(await refused(world, glass(), { rules: [] }))).toBe("break_glass");
+    const uncovered = await refused(world, glass(), { rules: [] });
+    expect([headline(uncovered), uncovered.rule]).toEqual(["break_glass", { ...PRODUCTION, name: "default", line: 1 }]);
   });
 
   it("refuses what it does not cover, and what is denied by name", async () => {
     await using world = await World.start(carol);
     expect(headline(await refused(world, glass("other.example/**")))).toBe("deny signature.none");
-    expect(headline(await refused(world, glass(), { deniedDigests: new Set([DIGEST]) }))).toBe("deny policy.denied");
+    expect(headline(await refused(world, glass(), { deniedDigests: new Map([[DIGEST, [0, 1] as const]]) }))).toBe(
+      "deny policy.denied",
+    );
   });
 
   it("refuses where the file does not hold, and says why", async () => {
@@ -132,7 +135,7 @@ describe("Verifier, an error inside", () => {
   ])("is internal.error and is handed to the caller: %s", async (_, thrown) => {
     await using world = await World.start(alice);
     const decision = await late(world, policy([alice.did]), { http: failing(thrown) });
-    expect([headline(decision), decision.rule]).toEqual(["internal internal.error", "production"]);
+    expect([headline(decision), decision.rule]).toEqual(["internal internal.error", PRODUCTION]);
     expect(decision.evidence).toBeUndefined();
     expect(decision.error).toBeInstanceOf(Error);
     expect(decision.error?.message).toBe("a bug");

@@ -1,9 +1,18 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
-import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
+import type { Decision, Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
-import { DIGEST, digestOf, NOW, signer, subject, type TestSigner, trusted } from "../../../support/evidence.ts";
+import {
+  DIGEST,
+  digestOf,
+  NOW,
+  PRODUCTION,
+  signer,
+  subject,
+  type TestSigner,
+  trusted,
+} from "../../../support/evidence.ts";
 import { ask, headline } from "../../../support/recorded-session.ts";
 import { World } from "../../../support/world.ts";
 
@@ -23,7 +32,7 @@ describe("Verifier, an image whose signature is proven", () => {
     await using world = await World.start(alice);
     const { decision, ...told } = await ask(world, policy([alice.did]));
     expect(headline(decision)).toBe("signed");
-    expect(decision).toMatchObject({ subject: subject(), rule: "production", cache: "none" });
+    expect(decision).toMatchObject({ subject: subject(), rule: PRODUCTION, cache: "none" });
     expect(decision.error).toBeUndefined();
     expect(decision.evidence?.().signatures.map(({ signer }) => signer)).toEqual([alice.did]);
     expect(told.events).toEqual(["production after 0", "heavy work after 0"]);
@@ -38,7 +47,7 @@ describe("Verifier, an image whose signature is proven", () => {
     world.now += 1000;
     const { decision, ...told } = await ask(world, policy([alice.did]));
     expect(decision.answer).toMatchObject({ outcome: "allow", because: { kind: "signed", verifiedAt: NOW } });
-    expect(decision.cache).toBe("fresh");
+    expect([decision.cache, decision.rule]).toEqual(["fresh", PRODUCTION]);
     const [kept] = decision.evidence?.().signatures ?? [];
     expect(kept).toMatchObject({ signer: alice.did, identity: { bytes: alice.log.bytes(), fetchedAt: NOW } });
     expect(world.http.asked).toHaveLength(asked);
@@ -105,11 +114,18 @@ describe("Verifier, an image that is refused", () => {
 });
 
 describe("Verifier, an image that needs no signature", () => {
-  it.each<[string, Partial<TrustPolicy>, string, string | undefined]>([
-    ["a digest that is denied", { deniedDigests: new Set([DIGEST]) }, "deny policy.denied", undefined],
-    ["a digest that is allowed", { allowedDigests: new Set([DIGEST]) }, "exempt", undefined],
-    ["no rule", { rules: [] }, "deny policy.no_match", undefined],
-  ])("is answered at once: %s", async (_, changes, expected, rule) => {
+  const fragment = { name: "policy.d/a.yaml", ruleLines: [] };
+  const files = [{ name: PRODUCTION.file, ruleLines: [PRODUCTION.line] }, fragment];
+  const listed = new Map([[DIGEST, [1, 3] as const]]);
+  const inFragment = (name: string) => ({ name, file: fragment.name, line: 3 });
+  const byDefault = { ...PRODUCTION, name: "default", line: 1 };
+
+  it.each<[string, Partial<TrustPolicy>, string, Decision["rule"]]>([
+    ["a digest that is denied", { files, deniedDigests: listed }, "deny policy.denied", inFragment("digests.deny")],
+    ["a digest that is allowed", { files, allowedDigests: listed }, "exempt", inFragment("digests.allow")],
+    ["no rule", { rules: [] }, "deny policy.no_match", byDefault],
+    ["no rule where the default allows", { rules: [], fallback: "allow" }, "exempt", byDefault],
+  ])("is answered at once, with the place of what decided: %s", async (_, changes, expected, rule) => {
     await using world = await World.start(alice);
     const { decision, events } = await ask(world, { ...policy([alice.did]), ...changes });
     expect([headline(decision), decision.rule, events]).toEqual([expected, rule, []]);
@@ -122,7 +138,7 @@ describe("Verifier, an image that needs no signature", () => {
   ] as const)("is answered at once, and the rule named: %s", async (action, expected) => {
     await using world = await World.start(alice);
     const { decision, events } = await ask(world, policy([alice.did], {}, { action }));
-    expect([headline(decision), decision.rule, events]).toEqual([expected, "production", []]);
+    expect([headline(decision), decision.rule, events]).toEqual([expected, PRODUCTION, []]);
   });
 });
 
@@ -150,6 +166,7 @@ describe("Verifier, by saved evidence", () => {
     const verifier = await saved(world, digestOf("another image"));
     const { decision, events } = await ask(world, policy([alice.did]), verifier);
     expect([headline(decision), events]).toEqual(["misconfigured input.digest_mismatch", []]);
+    expect(decision.rule).toBeUndefined();
   });
 });
 
