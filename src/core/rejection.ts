@@ -114,7 +114,7 @@ export interface Place {
  * The one exception that the core throws on bad input. Anything else that is thrown is a bug.
  *
  * `message` is a sentence with the facts: what was found and what was expected. It may contain
- * attacker-controlled text; whoever prints it makes it printable and short (frontends/process/report.ts).
+ * attacker-controlled text; the code that prints it makes it printable and short (frontends/process/report.ts).
  */
 export class Rejection extends Error {
   readonly code: RejectionCode;

@@ -33,7 +33,7 @@ const INDICATOR = /[\n[\]{},"'&*!|>%#]|[-?:](?=\s)/g;
  * nothing else takes the parser 10 s and more, in which nobody is told what is wrong with it.
  */
 const MAX_INDICATORS = 131_072;
-/** Lists and maps that begin inside each other on one line: twice as deep as any file that is read. */
+/** Lists and maps that begin inside each other on one line: twice the nesting that is accepted. */
 const BOTTOMLESS = /(?:[[{][^[\]{}\n"'#]*){33}|(?:[-?][ \t]+){33}/g;
 const COMMENT = /(?:^|\s)#/;
 

@@ -16,9 +16,9 @@ export interface Complaint {
   readonly offset: number;
 }
 
-/** Lists and maps that may be open at once: twice as deep as any file that is read. */
+/** Lists and maps that may be open at once: more than twice the nesting that is accepted (MAX_DEPTH). */
 const MAX_OPEN = 40;
-/** Complaints after which no more are collected: the first by its place is told, and the library finds them almost in order. */
+/** Errors after which parsing stops: only the first by its place is reported, and the library finds them almost in order. */
 const MAX_COMPLAINTS = 16;
 
 const OPTIONS = {

@@ -9,7 +9,7 @@ import { reject } from "../rejection.ts";
 export interface Claim {
   readonly repository: string;
   readonly mediaType: string;
-  /** When the record was written, by its own word. */
+  /** When the record was written, as the signer claims; milliseconds since 1970. */
   readonly createdAt: number;
   /** Bytes of the copy of the manifest that the record links to, where it does. */
   readonly blobSize?: number;

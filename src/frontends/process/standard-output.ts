@@ -16,7 +16,7 @@ export function sayUnwritten(error: unknown): void {
   diagnose(`standard output could not be written: ${why}`);
 }
 
-/** A line for whoever looks for the cause: containerd shows standard error in its debug log only. */
+/** Writes a diagnostic line to standard error, which containerd shows in its debug log only. */
 export function diagnose(text: string): void {
   try {
     writeAll(STDERR, `${text}\n`);

@@ -8,7 +8,7 @@ export interface Unread {
 }
 
 /**
- * Reads a file that the system keeps, whoever owns it, as Latin-1: comments in it may be in any encoding.
+ * Reads a system file, of any owner, as Latin-1: its comments may be in any encoding.
  *
  * @param max bytes; a larger file is not read
  */

@@ -94,7 +94,7 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
   );
 }
 
-/** Files of whoever runs this count as trusted beside root's, so what is said to be well may not be so for containerd. */
+/** Files of the current user are trusted beside root's, so a check that passes here may fail for containerd, which is root. */
 function checkUser(): readonly CheckResult[] {
   const user = process.geteuid?.();
   if (user === 0 || user === undefined) return [];

@@ -105,8 +105,8 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
 }
 
 /**
- * What the directories say of the signers: whom none knows, or who closed their identity, can sign nothing. That is a
- * warning here, as a directory may lag, and one that cannot be asked is none of this command's matters.
+ * Asks the directories for the signers. A signer that no directory knows, or whose identity is closed, can sign nothing.
+ * That is only a warning here, because a directory may lag; a directory that cannot be reached is not reported.
  */
 async function checkDids(
   question: PolicyQuestion,
