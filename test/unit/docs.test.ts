@@ -28,6 +28,9 @@ const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 const code = sources();
 const spec = read("docs/spec.md");
 const readme = read("README.md");
+const policy = read("docs/reference/policy.md");
+const configuration = read("docs/reference/configuration.md");
+const cli = read("docs/reference/cli.md");
 
 /** The text from one heading to the next of the same or a higher level. */
 function section(text: string, heading: string): string {
@@ -66,8 +69,8 @@ function keysOf(shape: unknown): readonly string[] {
 }
 
 /** The last step of each path in the first column: `trustedDIDs.*.name` is `name`. */
-const documentedKeys = (heading: string): ReadonlySet<string> =>
-  new Set(rows(section(spec, heading)).flatMap(([key = ""]) => named(key).map((path) => path.split(".").at(-1) ?? "")));
+const documentedKeys = (text: string): ReadonlySet<string> =>
+  new Set(rows(text).flatMap(([key = ""]) => named(key).map((path) => path.split(".").at(-1) ?? "")));
 
 describe("docs/spec.md", () => {
   it("lists the codes in their order, with kind, exit status and meaning", () => {
@@ -78,16 +81,6 @@ describe("docs/spec.md", () => {
     expect(rows(section(spec, "## Codes"))).toEqual(expected);
   });
 
-  it.each([
-    ["## The policy file", POLICY_SHAPE],
-    ["## The configuration file", CONFIG_SHAPE],
-  ])("names every key of %s", (heading, shape) => {
-    const keys = keysOf(shape);
-    expect(keys.length).toBeGreaterThan(8);
-    const documented = documentedKeys(heading);
-    expect(keys.filter((key) => !documented.has(key))).toEqual([]);
-  });
-
   it("has a section for every number that the code cites", () => {
     const sections = [...spec.matchAll(/^(?:## |\*\*)(\d(?:\.\d)?)(?:\*\*)? /gm)].map(([, number]) => number);
     const cited = [...code.values()].flatMap((text) =>
@@ -96,9 +89,21 @@ describe("docs/spec.md", () => {
     expect(cited.length).toBeGreaterThan(50);
     expect(cited.filter((number) => !sections.includes(number))).toEqual([]);
   });
+});
+
+describe("docs/reference", () => {
+  it.each([
+    ["policy.md", policy, POLICY_SHAPE],
+    ["configuration.md", configuration, CONFIG_SHAPE],
+  ])("names every key of the file in %s", (_, text, shape) => {
+    const keys = keysOf(shape);
+    expect(keys.length).toBeGreaterThan(8);
+    const documented = documentedKeys(text);
+    expect(keys.filter((key) => !documented.has(key))).toEqual([]);
+  });
 
   it("lists the findings of policy check, with their severities, and no others", () => {
-    const listed = rows(section(spec, "#### policy check")).filter(([, severity = ""]) =>
+    const listed = rows(section(policy, "## policy check")).filter(([, severity = ""]) =>
       /^(error|warning)/.test(severity),
     );
     const names = listed.map(([name = ""]) => named(name)[0] ?? "");
@@ -136,12 +141,12 @@ describe("docs/spec.md", () => {
       owner: { handle: "", did: signer, source: "", fetchedAt: 0 },
     } as const;
     const bundle = new TextDecoder().decode(writeBundle({ digest, evidence }));
-    const undocumented = (text: string, heading: string) => {
-      const names = named(section(spec, heading)).map((name) => name.replace("[]", ""));
+    const undocumented = (text: string, documented: string) => {
+      const names = named(documented).map((name) => name.replace("[]", ""));
       return [...text.matchAll(/"(\w+)":/g)].map(([, key]) => key ?? "").filter((key) => !names.includes(key));
     };
-    expect(json.flatMap((text) => undocumented(text, "### JSON output"))).toEqual([]);
-    expect(undocumented(bundle, "## The evidence bundle")).toEqual([]);
+    expect(json.flatMap((text) => undocumented(text, section(cli, "## JSON output")))).toEqual([]);
+    expect(undocumented(bundle, section(spec, "## The evidence bundle"))).toEqual([]);
 
     const state = { rotationKeys: [""], signingKey: "", pds: "", alsoKnownAs: [], services: [{ id: "", type: "" }] };
     const entry = { cid: "", prev: null, createdAt: 0, nullified: false, signedBy: "", state };
@@ -155,7 +160,7 @@ describe("docs/spec.md", () => {
       identityJson({ ...found, proof, handle: { handle: "b", did: signer, source: "", fetchedAt: 0 } }),
       identityJson({ ...found, proof, handle: { handle: "b", missing: "" } }),
     ];
-    expect(identities.flatMap((text) => undocumented(text, "### Identities"))).toEqual([]);
+    expect(identities.flatMap((text) => undocumented(text, section(cli, "## Identities")))).toEqual([]);
   });
 });
 
@@ -198,9 +203,9 @@ describe("what hostile peers bring about", () => {
 describe("README.md", () => {
   it("has a policy that is valid, and enforces and exempts what it says", () => {
     const [, text = ""] = /```yaml\n(version:[\s\S]*?)```/.exec(readme) ?? [];
-    const policy = parsePolicy(text, "README.md");
+    const minimal = parsePolicy(text, "README.md");
     const digest = `sha256:${"0".repeat(64)}` as Digest;
-    const kind = (name: string) => select(policy, parseReference(name), digest).kind;
+    const kind = (name: string) => select(minimal, parseReference(name), digest).kind;
     expect(kind("atcr.io/alice.example.com/app:v1")).toBe("judge");
     expect(kind("registry.k8s.io/pause:3.10")).toBe("exempt");
     expect(kind("docker.io/library/nginx")).toBe("no_match");
@@ -223,6 +228,7 @@ describe("links", () => {
     "docs/assurance.md",
     "docs/spec.md",
     "docs/threat-model.md",
+    ...readdirSync(join(ROOT, "docs/reference")).map((name) => `docs/reference/${name}`),
     ...readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`),
   ];
   it.each(documents)("of %s lead somewhere", (file) => {

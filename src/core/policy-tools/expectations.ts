@@ -7,7 +7,7 @@ import { type Explanation, trustedBy } from "./explain.ts";
 
 const image = "an image name such as atcr.io/alice.example.com/app:v1";
 
-/** The shape of a file of expectations (docs/spec.md, "policy test"). */
+/** The shape of a file of expectations (docs/reference/cli.md). */
 const TEST_SHAPE = shape.keys(
   {
     version: shape.oneOf([1, "1.0"], "1.0"),

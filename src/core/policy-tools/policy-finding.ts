@@ -3,7 +3,7 @@ import type { PolicyRule, TrustedSigner } from "../policy/policy.ts";
 import type { Place } from "../rejection.ts";
 
 /**
- * Something about a valid policy that its author should know (docs/spec.md, "policy check"): an error
+ * Something about a valid policy that its author should know (docs/reference/policy.md): an error
  * where the policy certainly does not do what it says, a warning where that is likely.
  */
 export interface PolicyFinding {

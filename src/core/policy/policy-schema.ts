@@ -5,7 +5,7 @@ import { DIGEST } from "../oci/digest.ts";
 import * as shape from "./shape.ts";
 
 /**
- * The shape of a trust policy file (spec 2 and "The policy file"). What the strings in it mean, and
+ * The shape of a trust policy file (spec 2, docs/reference/policy.md). What the strings in it mean, and
  * how they must fit together, is checked by parse-policy.ts. The words are also those of the JSON Schema.
  */
 const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz", DID);

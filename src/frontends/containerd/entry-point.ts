@@ -75,7 +75,7 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   edge.conclude(decision);
 }
 
-/** What tells the doctor that this very program was asked (spec, "The doctor"): before the policy, whatever that says. */
+/** What tells the doctor that this very program was asked (docs/reference/doctor.md): before the policy, whatever that says. */
 function probeRefusal(digest: string): Answer {
   const detail = `atcr-verify ${BUILD} was asked about ${digest}, and never lets its doctor's own name through`;
   return refusalOf("policy.probe", detail);

@@ -40,7 +40,7 @@ export function detailLine(text: string): string {
 }
 
 /**
- * One JSON object; its keys are part of the public interface (docs/spec.md).
+ * One JSON object; its keys are part of the public interface (docs/reference/cli.md).
  *
  * @param subject undefined as long as the question could not be read
  * @param rule undefined as long as nothing of the policy decided

@@ -1,4 +1,4 @@
-/** One decision as it is logged: a line of JSON (docs/spec.md, "The decision log"). Times are RFC 3339, spans milliseconds. */
+/** One decision as it is logged: a line of JSON (docs/reference/log-and-metrics.md). Times are RFC 3339, spans milliseconds. */
 export interface DecisionRecord {
   readonly time: string;
   /** The name as containerd gave it, attacker-controlled; absent where it could not be read. */

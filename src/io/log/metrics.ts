@@ -15,7 +15,7 @@ export interface Tally {
 
 type Kind = "counter" | "gauge" | "histogram";
 
-/** Every metric, in the order of the text. Names are part of the public interface (docs/spec.md, "Metrics"). */
+/** Every metric, in the order of the text. Names are part of the public interface (docs/reference/log-and-metrics.md). */
 export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly help: string }>> = {
   atcr_verify_decisions_total: {
     kind: "counter",

@@ -30,7 +30,7 @@ export function wrongWith(found: IdentityFound): Wrong | undefined {
   return { code: "image.owner_mismatch", detail: `the handle ${asked} leads to ${did}, which does not claim it` };
 }
 
-/** One JSON object; its keys are part of the public interface (docs/spec.md). */
+/** One JSON object; its keys are part of the public interface (docs/reference/cli.md). */
 export function identityJson(found: ReportedIdentity): string {
   const { asked, fetched, handle, memory, minKeyAge, proof } = found;
   const wrong = wrongWith(found);
