@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { documents, sources, withTables } from "../../packaging/docs-tables.ts";
@@ -164,6 +164,16 @@ describe("docs/reference", () => {
       identityJson({ ...found, proof, handle: { handle: "b", missing: "" } }),
     ];
     expect(identities.flatMap((text) => undocumented(text, section(cli, "## identity")))).toEqual([]);
+  });
+});
+
+describe("docs/decisions", () => {
+  it.each(readdirSync(join(ROOT, "docs/decisions")))("%s begins with what was decided, in one sentence", (name) => {
+    const [title = "", , sentence = "", next] = read(`docs/decisions/${name}`).split("\n");
+    expect(title).toMatch(new RegExp(`^# ${name.slice(0, 4)} `));
+    expect(sentence).toMatch(/^\*\*[^.]+(?:\.(?! )[^.]+)*\.\*\*$/);
+    expect(words(sentence)).toBeLessThanOrEqual(40);
+    expect(next).toBe("");
   });
 });
 
