@@ -1,7 +1,8 @@
 /**
  * Writes into the documents what the code knows better: `node packaging/docs-tables.ts`, a part of `make format`.
  *
- *   - the value and the place of each bound, in the table of docs/spec.md. Its words and its order are the document's.
+ *   - the value and the place of each bound, in the tables of docs/spec.md and docs/reference/bounds.md. Their words and
+ *     their order are the documents'.
  *   - the layers (layers.ts), in CONTRIBUTING.md
  *   - where a source file lies now, wherever a document names one as `src/…`
  *
@@ -61,7 +62,7 @@ export function documents(): readonly string[] {
 /**
  * The document as it has to be.
  *
- * @throws Error where only a person can tell: a bound without a row, a row without a bound, a file that is gone
+ * @throws Error where only a person can tell: a row without a bound, a file that is gone
  */
 export function withTables(text: string, code: Sources): string {
   const tables = text.replaceAll(
@@ -71,6 +72,15 @@ export function withTables(text: string, code: Sources): string {
   );
   return tables.replaceAll(/`(src\/[\w/-]+\.ts)`/g, (_, file: string) => `\`${placeOf(file, code)}\``);
 }
+
+/** Bounds that no table of these documents has, as a row would name them. */
+export function unlistedBounds(texts: readonly string[], code: Sources): readonly string[] {
+  const bounds = [...code].flatMap(([file, text]) => boundsOf(file, text));
+  const names = bounds.filter(({ name }) => name.startsWith("MAX_")).map(placed);
+  return names.filter((name) => !texts.some((text) => text.includes(`| ${name} |`)));
+}
+
+const placed = ({ name, file }: Bound): string => `\`${name}\` in \`${file}\``;
 
 function layersPicture(): string {
   return ["```text", ...picture(), "```\n"].join("\n");
@@ -84,15 +94,10 @@ function boundsTable(table: string, code: Sources): string {
     if (row === undefined) throw new Error(`no row of the table of bounds: ${line}`);
     return row;
   });
-  const written = rows.map((row) => ({ row, bound: boundOf(row, rows, bounds) }));
-  const listed = new Set(written.map(({ bound }) => bound));
-  const missing = bounds.filter((bound) => bound.name.startsWith("MAX_") && !listed.has(bound));
-  if (missing.length > 0)
-    throw new Error(`bounds without a row: ${missing.map(({ name, file }) => `${name} in ${file}`).join(", ")}`);
-  const lines = written.map(
-    ({ row, bound }) =>
-      `| ${row.what} | ${amountOf(bound.value, row.amount)} | \`${bound.name}\` in \`${bound.file}\` |`,
-  );
+  const lines = rows.map((row) => {
+    const bound = boundOf(row, rows, bounds);
+    return `| ${row.what} | ${amountOf(bound.value, row.amount)} | ${placed(bound)} |`;
+  });
   return `${["| what | bound | constant |", "| --- | --- | --- |", ...lines].join("\n")}\n`;
 }
 
@@ -141,4 +146,7 @@ if (import.meta.main) {
     const written = withTables(text, code);
     if (written !== text) writeFileSync(join(ROOT, document), written);
   }
+  const texts = documents().map((document) => readFileSync(join(ROOT, document), "utf8"));
+  const unlisted = unlistedBounds(texts, code);
+  if (unlisted.length > 0) throw new Error(`bounds without a row: ${unlisted.join(", ")}`);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withTables } from "../../packaging/docs-tables.ts";
+import { unlistedBounds, withTables } from "../../packaging/docs-tables.ts";
 
 const CODE = {
   "src/io/net/hop.ts": "const MAX_ADDRESSES = 6;\nconst MAX_SIZE = 64 * 1024;\n",
@@ -42,12 +42,21 @@ describe("the table of bounds", () => {
   });
 
   it.each([
-    ["a bound has no row", ROWS.slice(1)],
     ["a row has no bound", [...ROWS, "| more | 6 | `MAX_MORE` in `src/io/net/hop.ts` |"]],
     ["a line is no row", [...ROWS, "| more | 6 | see below |"]],
     ["a row may be of two files", ROWS.map((row) => row.replace(/src.*ts/, "src/a.ts"))],
   ])("is refused where %s", (_, rows) => {
     expect(() => written(rows)).toThrow();
+  });
+});
+
+describe("bounds that no table has", () => {
+  const code = new Map(Object.entries(CODE));
+
+  it("are those in no row of any document; others than maxima need none", () => {
+    expect(unlistedBounds([ROWS.slice(0, 2).join("\n"), ROWS[2] ?? ""], code)).toEqual([]);
+    expect(unlistedBounds([ROWS.slice(1).join("\n")], code)).toEqual(["`MAX_ADDRESSES` in `src/io/net/hop.ts`"]);
+    expect(unlistedBounds([], code)).toHaveLength(3);
   });
 });
 

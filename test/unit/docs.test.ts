@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { documents, sources, withTables } from "../../packaging/docs-tables.ts";
+import { documents, sources, unlistedBounds, withTables } from "../../packaging/docs-tables.ts";
 import type { VerificationKey } from "../../src/core/atproto/key.ts";
 import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
 import { CONFIG_SHAPE } from "../../src/core/config/config-schema.ts";
@@ -202,6 +202,10 @@ describe("test/mutation/survivors.md", () => {
 });
 
 describe("what documents take from the code", () => {
+  it("has a row for every bound", () => {
+    expect(unlistedBounds(documents().map(read), code)).toEqual([]);
+  });
+
   it.each(documents())("is in %s as `make format` writes it", (document) => {
     expect(withTables(read(document), code)).toBe(read(document));
   });
