@@ -137,3 +137,14 @@ export class Rejection extends Error {
 export function reject(code: RejectionCode, message: string, cause?: unknown): never {
   throw new Rejection(code, message, cause === undefined ? undefined : { cause });
 }
+
+/** The rejection that a check ends with, undefined where it has nothing to say against; other errors pass. */
+export function rejectionOf(check: () => void): Rejection | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Rejection) return error;
+    throw error;
+  }
+}

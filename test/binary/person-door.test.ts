@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -46,9 +47,22 @@ interface Report {
   readonly rule?: string;
   readonly ruleFile?: string;
   readonly ruleLine?: number;
+  readonly policy?: string;
+  readonly ms?: Record<string, number>;
+  readonly requests?: Record<string, number>;
   readonly would?: { readonly outcome: string; readonly code: string };
   readonly signatures: readonly Record<string, string>[];
   readonly findings: readonly Record<string, string>[];
+}
+
+/** What was judged, without how. */
+function judgement({ ms, requests, ...rest }: Report): Partial<Report> {
+  expect([ms, requests]).toEqual([expect.any(Object), expect.any(Object)]);
+  return rest;
+}
+
+function hash(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
 /** One JSON object in printable ASCII, and a newline. */
@@ -209,6 +223,10 @@ describe.concurrent("verify", () => {
       "rule",
       "ruleFile",
       "ruleLine",
+      "policy",
+      "cache",
+      "ms",
+      "requests",
       "signatures",
       "notes",
       "findings",
@@ -223,11 +241,14 @@ describe.concurrent("verify", () => {
     });
     expect(Object.keys(allowed.signatures[0] ?? {})).toEqual([
       "signer",
+      "handles",
       "key",
+      "keySince",
       "pds",
       "rev",
       "repository",
       "createdAt",
+      "checks",
     ]);
     const refused = report(await world.verify([nameOf(unsigned), "--output=json"]));
     expect(Object.keys(refused)).toEqual([
@@ -239,10 +260,20 @@ describe.concurrent("verify", () => {
       "rule",
       "ruleFile",
       "ruleLine",
+      "policy",
+      "cache",
+      "ms",
+      "requests",
       "signatures",
       "notes",
       "findings",
     ]);
+    expect(allowed).toMatchObject({
+      cache: "none",
+      requests: { directory: 1, pds: 1 },
+      ms: { total: expect.any(Number) },
+    });
+    expect([allowed.policy, refused.policy]).toEqual([hash(join(world.folder, "policy.yaml")), allowed.policy]);
     expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", rule: "all", signatures: [] });
     expect(refused).toMatchObject({ ruleFile: join(world.folder, "policy.yaml"), ruleLine: expect.any(Number) });
     expect(refused.findings).toEqual([
@@ -468,7 +499,7 @@ describe.concurrent("saved evidence", () => {
         expect(online.outcome).toBe(outcome);
         const args = [nameOf(descriptor), "--output=json", "--offline", "--bundle", bundle];
         const env = { ...world.env, PATH: "/usr/bin:/bin" };
-        expect(report(await world.verify(args, { through: unshare, env }))).toEqual(online);
+        expect(judgement(report(await world.verify(args, { through: unshare, env })))).toEqual(judgement(online));
       }
     },
   );
@@ -481,7 +512,8 @@ describe.concurrent("saved evidence", () => {
     );
     expect(online).toMatchObject({ outcome: "inconclusive", code: "identity.unreachable" });
     const offline = report(await world.verify([nameOf(image), "--output=json", "--offline", "--bundle", bundle]));
-    expect(offline).toEqual(online);
+    expect(judgement(offline)).toEqual(judgement(online));
+    expect(offline.requests).toEqual({});
   });
 
   it("is judged as of the time that is asked for", async () => {

@@ -37,6 +37,7 @@ export function policy(
   const trusts = { inherited: all.length, own: [] };
   const scopes = [parseScope("registry.example/**") as Scope];
   return {
+    hash: "0".repeat(64),
     files: [{ name: PRODUCTION.file, ruleLines: [PRODUCTION.line] }],
     deniedDigests: new Map(),
     allowedDigests: new Map(),

@@ -1,8 +1,8 @@
 import type { Rule, TrustPolicy } from "../../src/core/policy/policy.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
+import type { Decision } from "../../src/verifier/service/decision.ts";
 import { Exchanges } from "../../src/verifier/service/exchanges.ts";
 import type { Session } from "../../src/verifier/service/session.ts";
-import type { Decision } from "../../src/verifier/service/verifier.ts";
 import { HANGS } from "./deciding.ts";
 import { subject } from "./evidence.ts";
 import type { World } from "./world.ts";

@@ -19,6 +19,7 @@ import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-
 type Differences = Partial<Omit<VerifierOptions, "config" | "policy">> & {
   readonly config?: Partial<Config>;
   readonly http?: HttpClient;
+  readonly openNetwork?: ConstructorParameters<typeof Verifier>[1];
 };
 
 const REPOSITORY = "team/app";
@@ -120,17 +121,20 @@ export class World {
   }
 
   /** What a process of this world's node verifies with. */
-  verifier(policy: TrustPolicy, { config, http = this.http.get, ...changes }: Differences = {}): Verifier {
+  verifier(policy: TrustPolicy, { http, openNetwork, ...changes }: Differences = {}): Verifier {
+    const network =
+      openNetwork ?? ((_, environment) => ({ http: http ?? this.http.get, txt: this.#lookUp, environment }));
+    return new Verifier(this.settings(policy, changes), network);
+  }
+
+  /** How this world's node verifies by a policy. */
+  settings(
+    policy: TrustPolicy,
+    { config, ...changes }: Omit<Differences, "http" | "openNetwork"> = {},
+  ): VerifierOptions {
     const { stateDir, cacheDir } = this.disk;
     const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, registryConfigPath: [] };
-    return new Verifier({
-      config: { ...DEFAULT_CONFIG, ...own, ...config },
-      policy,
-      environment: {},
-      warn: () => {},
-      openNetwork: (_, environment) => ({ http, txt: this.#lookUp, environment }),
-      ...changes,
-    });
+    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment: {}, warn: () => {}, ...changes };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

@@ -129,13 +129,26 @@ describe("docs/reference", () => {
     const finding = { signer, code: "record.absent", detail: "" } as const;
     const would = { outcome: "deny", code: finding.code, detail: "", findings: [finding] } as const;
     const claim = { repository: "app", mediaType: "", createdAt: 0 };
-    const facts = { signer, digest, key: "", pds: "", handles: [], rev: "" as never, revTime: 0, claim };
+    const facts = {
+      signer,
+      signerName: "",
+      digest,
+      key: "",
+      keySince: 0,
+      pds: "",
+      handles: [],
+      checks: [],
+      rev: "" as never,
+      revTime: 0,
+      claim,
+    };
     const signed = { kind: "signed", rule: "", signatures: [facts], notes: [""], verifiedAt: 0 } as const;
     const place = { file: "", line: 1, column: 1, lineText: "" };
+    const decision = { policyHash: "", cache: "none", timings: { total: 0, services: new Map() } } as const;
     const json = [
-      jsonReport({ outcome: "allow", because: signed }, subject, { name: "", file: "", line: 1 }),
-      jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, subject),
-      jsonReport({ outcome: "misconfigured", code: "policy.invalid", detail: "", place }, subject),
+      jsonReport({ outcome: "allow", because: signed }, { subject, rule: { name: "", file: "", line: 1 }, decision }),
+      jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, { subject }),
+      jsonReport({ outcome: "misconfigured", code: "policy.invalid", detail: "", place }, { subject }),
     ];
     const evidence = {
       pointers: [{ signer, url: "", note: "" }],
@@ -155,7 +168,16 @@ describe("docs/reference", () => {
     const entry = { cid: "", prev: null, createdAt: 0, nullified: false, signedBy: "", state };
     const { services } = state;
     const key = { didKey: "" } as VerificationKey;
-    const current = { did: signer, key, keySince: 0, formerKeys: new Set<string>(), pds: "", handles: [], services };
+    const current = {
+      did: signer,
+      key,
+      keySince: 0,
+      formerKeys: new Set<string>(),
+      pds: "",
+      handles: [],
+      checks: [],
+      services,
+    };
     const memory = { ...NOTHING_REMEMBERED, keys: new Map([["", 0]]), rev: "3ktn4qjakfk2a" as Tid };
     const found = { asked: "b", fetched, memory, minKeyAge: "", youngest: 0, now: 0 };
     const proof = { did: signer, history: [entry], current };

@@ -2,7 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { YamlPath } from "../encoding/yaml.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import type { Place } from "../rejection.ts";
-import type { PolicyLine, TrustPolicy } from "./policy.ts";
+import { type PolicyLine, policyHash, type TrustPolicy } from "./policy.ts";
 import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf, policyLine } from "./policy-file.ts";
 import { readRules } from "./rules.ts";
 import { Signers } from "./signers.ts";
@@ -57,7 +57,15 @@ export function readPolicy(text: string, fileName: string, fragments: readonly P
     ruleLines: lines[i] ?? [],
   }));
   return {
-    policy: { files: sources, ...digests, rules, fallback, fallbackPlace, everyone },
+    policy: {
+      hash: policyHash([{ text }, ...fragments]),
+      files: sources,
+      ...digests,
+      rules,
+      fallback,
+      fallbackPlace,
+      everyone,
+    },
     revoked: [...signers.revoked.keys()],
     places: {
       ofRule: (name, inside) => place(places.get(name), inside),

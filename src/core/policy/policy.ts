@@ -1,4 +1,6 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
+import { concatBytes, toUtf8 } from "../encoding/bytes.ts";
+import { sha256Hex } from "../encoding/sha256.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Scope } from "./scope.ts";
 
@@ -10,6 +12,8 @@ export const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
 
 /** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, spans milliseconds. */
 export interface TrustPolicy {
+  /** Which policy this is ({@link policyHash}). */
+  readonly hash: string;
   /** In the order in which they are read. */
   readonly files: readonly PolicyFileRef[];
   readonly deniedDigests: ReadonlyMap<Digest, PolicyLine>;
@@ -21,6 +25,11 @@ export interface TrustPolicy {
   readonly fallbackPlace: PolicyLine;
   /** Each signer that the files name, once: those under trustedDIDs first. `default: audit` trusts them all. */
   readonly everyone: readonly TrustedSigner[];
+}
+
+/** SHA-256 of the files of a policy, one after the other, in hex. */
+export function policyHash(texts: readonly { readonly text: string }[]): string {
+  return sha256Hex(concatBytes(...texts.map(({ text }) => toUtf8(text))));
 }
 
 /**

@@ -5,7 +5,7 @@ import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
 import type { Question } from "./question.ts";
 import { type Memory, NOTHING_REMEMBERED } from "./signer-history.ts";
-import type { SignatureFacts } from "./verdict.ts";
+import type { Check, SignatureFacts } from "./verdict.ts";
 
 type Kind = "manifest" | "index";
 /**
@@ -39,15 +39,18 @@ export interface CheckInput extends Question {
  * Checks proven facts against what the rule and the pull ask for (spec 5.2, 5.6 to 5.8). The signer's
  * own eligibility is checked before.
  *
+ * @returns the checks that had something to compare: a rule without `maxAge` does not look at the age
  * @throws Rejection with the first check that fails
  */
-export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: CheckInput): void {
+export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: CheckInput): readonly Check[] {
   checkSubject(facts, question.subject);
-  checkPins(facts, signer);
-  checkKeyAge(facts, signer, question);
-  checkMediaType(facts, question.subject);
-  checkFreshness(facts, question);
-  checkName(facts, question);
+  return [
+    ...checkPins(facts, signer),
+    ...checkKeyAge(facts, signer, question),
+    ...checkMediaType(facts, question.subject),
+    ...checkFreshness(facts, question),
+    ...checkName(facts, question),
+  ];
 }
 
 /** Facts are made for one digest and used for one; that these are the same costs one comparison. */
@@ -56,16 +59,17 @@ function checkSubject({ digest }: SignatureFacts, subject: Subject): void {
     reject("record.digest_mismatch", `the proof is about ${digest}, not ${subject.digest}`);
 }
 
-function checkPins({ key, pds, signer }: SignatureFacts, pins: TrustedSigner): void {
+function checkPins({ key, pds, signer }: SignatureFacts, pins: TrustedSigner): readonly Check[] {
   if (pins.keys && !pins.keys.includes(key)) {
     reject("identity.key_not_pinned", `the key of ${signer} is ${key}, the policy pins ${pins.keys.join(", ")}`);
   }
   if (pins.pds && !pins.pds.includes(pds)) {
     reject("identity.pds_not_pinned", `the PDS of ${signer} is ${pds}, the policy pins ${pins.pds.join(", ")}`);
   }
+  return pins.keys || pins.pds ? ["pins"] : [];
 }
 
-function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject): void {
+function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject): readonly Check[] {
   const kind = KINDS.get(mediaType ?? "");
   if (kind !== undefined && KINDS.get(claim.mediaType) !== kind) {
     reject("record.media_type_mismatch", `the record says "${claim.mediaType}", the registry ${mediaType}`);
@@ -73,16 +77,21 @@ function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject)
   if (size !== undefined && claim.blobSize !== undefined && claim.blobSize !== size) {
     reject("record.blob_mismatch", `the record's manifest has ${claim.blobSize} bytes, the registry's ${size}`);
   }
+  return kind === undefined ? [] : ["media_type"];
 }
 
 /**
  * A key counts from when the directory took it in, or from when this node first saw it, whichever is
  * later: dates are the directory's word. One that the policy pins was vouched for by a person.
  */
-function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: TrustedSigner, question: CheckInput): void {
+function checkKeyAge(
+  { signer: did, key, keySince }: SignatureFacts,
+  pins: TrustedSigner,
+  question: CheckInput,
+): readonly Check[] {
   const { rule, memory, now } = question;
   const { minKeyAge } = rule.requirement;
-  if (minKeyAge === undefined || pins.keys !== undefined) return;
+  if (minKeyAge === undefined || pins.keys !== undefined) return [];
   const { keys, unusable } = memory?.get(did) ?? NOTHING_REMEMBERED;
   const firstSeen = memory === undefined ? undefined : (keys.get(key) ?? now);
   const times = [keySince, firstSeen].filter((time) => time !== undefined);
@@ -90,17 +99,17 @@ function checkKeyAge({ signer: did, key, keySince }: SignatureFacts, pins: Trust
     reject("identity.key_too_young", `nothing says since when ${key} has been the key of ${did}`);
   }
   const since = Math.max(...times);
-  if (now - since >= minKeyAge) return;
+  if (now - since >= minKeyAge) return ["key_age"];
   if (unusable !== undefined && since === now) {
     const why = `for what it remembers cannot be used: ${unusable}`;
     reject("identity.key_too_young", `this node cannot tell how long ${key} has been the key of ${did}, ${why}`);
   }
   const origin = since === keySince ? "by its log" : keys.has(key) ? "as this node saw first" : "first seen just now";
   const detail = `${key} has been the key of ${did} since ${formatDateTime(since)}, ${origin}`;
-  reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
+  return reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
 }
 
-function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: CheckInput): void {
+function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: CheckInput): readonly Check[] {
   const { maxAge } = rule.requirement;
   if (claim.createdAt > now + CLOCK_SKEW) {
     reject("record.from_future", `the record is dated ${formatDateTime(claim.createdAt)}, which has not come yet`);
@@ -111,4 +120,5 @@ function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: 
   if (revTime > now + CLOCK_SKEW) {
     reject("commit.from_future", `the commit ${rev} is dated ${formatDateTime(revTime)}, which has not come yet`);
   }
+  return maxAge === undefined ? [] : ["max_age"];
 }

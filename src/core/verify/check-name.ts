@@ -1,34 +1,29 @@
 import { claimedHandle, isHandle } from "../atproto/handle.ts";
-import { Rejection, reject } from "../rejection.ts";
+import { reject, rejectionOf } from "../rejection.ts";
 import type { CheckInput } from "./check-facts.ts";
-import type { SignatureFacts } from "./verdict.ts";
+import type { Check, SignatureFacts } from "./verdict.ts";
 
 /**
  * Checks that the signature is about this name of the image (spec 5.6, 5.8): its repository, the
  * handle in it, its tag. Where one says no and of another nothing is known, it is no.
  *
+ * @returns the checks that had something to compare
  * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent,
  * tag.mismatch, or what the handle's or the tag's answer is missing by
  */
-export function checkName(facts: SignatureFacts, question: CheckInput): void {
-  const found = [checkRepository, checkOwner, checkTag].flatMap((check) => rejectionOf(() => check(facts, question)));
+export function checkName(facts: SignatureFacts, question: CheckInput): readonly Check[] {
+  const done: Check[] = [];
+  const found = [checkRepository, checkOwner, checkTag].flatMap(
+    (check) => rejectionOf(() => done.push(...check(facts, question))) ?? [],
+  );
   const first = found.find(({ kind }) => kind === "deny") ?? found[0];
   if (first !== undefined) throw first;
+  return done;
 }
 
-function rejectionOf(check: () => void): readonly Rejection[] {
-  try {
-    check();
-    return [];
-  } catch (error) {
-    if (error instanceof Rejection) return [error];
-    throw error;
-  }
-}
-
-function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, atcr }: CheckInput): void {
+function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, atcr }: CheckInput): readonly Check[] {
   const { repository } = rule.requirement;
-  if (repository === "any") return;
+  if (repository === "any") return [];
   const { host, path } = subject.name;
   if (repository !== "match") {
     if (!repository.includes(claim.repository)) {
@@ -37,20 +32,21 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, 
         `the record is about "${claim.repository}", expected ${repository.join(" or ")}`,
       );
     }
-    return;
+    return ["repository"];
   }
   const matches = atcrHosts.includes(host)
     ? atcr?.repository === claim.repository
     : path === claim.repository || path.endsWith(`/${claim.repository}`);
   if (!matches)
     reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
+  return ["repository"];
 }
 
 /** Both ways: the identity claims the handle, and the handle leads to the identity. */
-function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): void {
+function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): readonly Check[] {
   const { subject, atcr, asksOwner, atcrHosts, owner, gaps } = question;
   const { host, path } = subject.name;
-  if (!asksOwner) return;
+  if (!asksOwner) return [];
   const handle = atcr?.handle;
   if (handle === undefined || !isHandle(handle)) {
     reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
@@ -67,14 +63,15 @@ function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): 
     const leads = owner.did === undefined ? "to nobody" : `to ${owner.did}`;
     reject("image.owner_mismatch", `the handle ${handle} leads ${leads}, not to ${signer} (${owner.source})`);
   }
+  return ["owner"];
 }
 
-function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr, gaps }: CheckInput): void {
-  if (rule.requirement.tag === "any") return;
+function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr, gaps }: CheckInput): readonly Check[] {
+  if (rule.requirement.tag === "any") return [];
   const { name } = subject;
   if (subject.tag === undefined) {
     // A digest in the name was asked for, and cannot have been moved.
-    if (name.digest !== undefined) return;
+    if (name.digest !== undefined) return [];
     reject("tag.absent", `${name.host}/${name.path} has neither a tag nor a digest`);
   }
   if (tag === undefined) {
@@ -88,6 +85,7 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr,
     const found = `"${tag.claim.repository}:${tag.claim.tag}"`;
     reject("tag.mismatch", `the record ${tag.address} is about ${found}, expected "${repository}:${subject.tag}"`);
   }
+  return ["tag"];
 }
 
 /** Evidence without an answer about the tag and without a gap: that of a pull that did not ask for it. */

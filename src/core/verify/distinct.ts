@@ -7,7 +7,7 @@ import type { SignatureFacts } from "./verdict.ts";
  *
  * @param offered for each signer the signatures that count by themselves
  */
-export function distinctSignatures(offered: readonly (readonly SignatureFacts[])[]): readonly SignatureFacts[] {
+export function distinctSignatures<T extends SignatureFacts>(offered: readonly (readonly T[])[]): readonly T[] {
   return chooseDistinct(
     offered.map((all) => [...all].sort(newestFirst)),
     ({ key }) => key,

@@ -2,14 +2,14 @@ import type { Did } from "../atproto/syntax.ts";
 import type { Gap, OwnerAnswer, Pointer } from "../evidence/evidence.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
 import type { Selection } from "../policy/select.ts";
-import { REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
+import { REJECTIONS, type RejectionCode, rejectionOf } from "../rejection.ts";
 import { type CheckInput, checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
 import { asTold, furthest, furthestFirst, untrusted } from "./headline.ts";
 import type { Question } from "./question.ts";
 import { NOTHING_REMEMBERED, rollback } from "./signer-history.ts";
-import type { Allow, Attempt, Finding, SignatureFacts, Verdict } from "./verdict.ts";
+import type { Allow, Attempt, Check, CountedSignature, Finding, Verdict } from "./verdict.ts";
 
 /** All that is known of an image. It has no clock. */
 export interface Known extends Omit<CheckInput, keyof Question> {
@@ -34,7 +34,7 @@ interface Grouped {
 
 /** Where one trusted signer stands. */
 type Standing =
-  | { readonly kind: "counts"; readonly offered: readonly SignatureFacts[] }
+  | { readonly kind: "counts"; readonly offered: readonly CountedSignature[] }
   | { readonly kind: "refused"; readonly finding: Finding } // no, whatever else could still be learned
   | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
 
@@ -133,11 +133,11 @@ function standingOf(signer: TrustedSigner, given: Case, known: Grouped): Standin
 
 /** What of a signer's attempts counts, and why the others do not. */
 function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: CheckInput) {
-  const [findings, offered]: [Finding[], SignatureFacts[]] = [[], []];
+  const [findings, offered]: [Finding[], CountedSignature[]] = [[], []];
   for (const attempt of attempts) {
-    const finding = findingAbout(attempt, signer, given);
-    if (finding !== undefined) findings.push(finding);
-    else if ("facts" in attempt) offered.push(attempt.facts);
+    const checked = heldAgainst(attempt, signer, given);
+    if ("finding" in checked) findings.push(checked.finding);
+    else offered.push(checked.counted);
   }
   return { findings, offered };
 }
@@ -165,9 +165,24 @@ function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: 
   return Map.groupBy(items, of);
 }
 
-/** Why an attempt does not count for a signer; undefined where it does. */
-export function findingAbout(attempt: Attempt, signer: TrustedSigner, given: CheckInput): Finding | undefined {
-  return behind(attempt, signer, given) ?? objection(attempt, signer, given);
+/** What makes an attempt count for a signer, or why it does not. */
+export function heldAgainst(
+  attempt: Attempt,
+  signer: TrustedSigner,
+  given: CheckInput,
+): { readonly counted: CountedSignature } | { readonly finding: Finding } {
+  const finding = behind(attempt, signer, given);
+  if (finding !== undefined) return { finding };
+  if ("finding" in attempt) return attempt;
+  const { facts } = attempt;
+  let checks: readonly Check[] = [];
+  const objection = rejectionOf(() => {
+    checks = checkFacts(facts, signer, given);
+  });
+  if (objection !== undefined) {
+    return { finding: { signer: signer.did, code: objection.code, detail: objection.message } };
+  }
+  return { counted: { ...facts, checks, ...(signer.name !== undefined && { signerName: signer.name }) } };
 }
 
 /** What was proven is old: behind what this node has seen, or behind the policy's minRev (spec 5.7). */
@@ -179,17 +194,6 @@ function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory 
   if (older === undefined) return undefined;
   const detail = `the repo of ${did} is shown as of ${older}, the policy's minRev is ${minRev}`;
   return { signer: did, code: "commit.older_than_pinned", detail };
-}
-
-function objection(attempt: Attempt, signer: TrustedSigner, given: CheckInput): Finding | undefined {
-  if ("finding" in attempt) return attempt.finding;
-  try {
-    checkFacts(attempt.facts, signer, given);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof Rejection)) throw error;
-    return { signer: signer.did, code: error.code, detail: error.message };
-  }
 }
 
 function notesOf({ subject, rule }: Case): readonly string[] {

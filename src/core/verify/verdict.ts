@@ -17,7 +17,7 @@ export interface Allow {
 export interface Signed {
   readonly kind: "signed";
   readonly rule: string;
-  readonly signatures: readonly SignatureFacts[];
+  readonly signatures: readonly CountedSignature[];
   /** What was not looked at, or not now, as sentences: `pulled by digest: no tag was checked`. */
   readonly notes: readonly string[];
   /** When evidence that was judged again was had (spec 6); absent where all of it is of this pull. */
@@ -67,6 +67,20 @@ export interface SignatureFacts {
   /** What the repo says of the tag; absent where no proof of it was gathered. */
   readonly tag?: TagFacts;
 }
+
+/** A signature that counts: what it proves, and what that was held against. */
+export interface CountedSignature extends SignatureFacts {
+  /** What the policy calls the signer. */
+  readonly signerName?: string;
+  /** What the rule, the policy and the pull had to say about it, beside the proof itself; in the order of the checks. */
+  readonly checks: readonly Check[];
+}
+
+/**
+ * What proven facts are held against (check-facts.ts): the DID's pins, the age of its key, the registry's media type
+ * and size, the record's age, the repository, the owner and the tag in the image's name.
+ */
+export type Check = "pins" | "key_age" | "media_type" | "max_age" | "repository" | "owner" | "tag";
 
 /** A proof about a tag: what its record says (undefined: proven that there is none), or why it proves nothing. */
 export type TagFacts =

@@ -2,29 +2,49 @@ import { field, isJsonObject, type JsonObject, parseJson } from "../../core/enco
 import type { Subject } from "../../core/evidence/evidence.ts";
 import { subjectOf } from "../../core/evidence/subject.ts";
 import { parseDigest } from "../../core/oci/digest.ts";
-import { reject } from "../../core/rejection.ts";
+import { type Rejection, reject, rejectionOf } from "../../core/rejection.ts";
 
 const DESCRIPTOR = "application/vnd.oci.descriptor.v1+json";
 const WRAPPER = "application/vnd.containerd.image-verifier.input.v1+json";
 /** Flags that mean something here; `operation` (pull or run) changes nothing about the verdict. */
 const KNOWN = new Set(["name", "digest", "stdin-media-type", "operation"]);
 
-/** What containerd's flags say (spec 1.1). */
-interface Flags {
+/** containerd's flags as they were given (spec 1.1); attacker-controlled in part: the name is what its client passed. */
+export interface Flags {
   readonly name?: string;
   readonly digest?: string;
   readonly mediaType?: string;
+  /** Why they cannot be read. */
+  readonly mistake?: Rejection;
+}
+
+/**
+ * Reads containerd's flags. A mistake among them is returned, as the standard input is read to its end before anything
+ * is answered, and what can be read of the image is logged.
+ *
+ * @returns undefined where there are none: then all of the question is on the standard input
+ */
+export function readFlags(args: readonly string[]): Flags | undefined {
+  if (args.length === 0) return undefined;
+  const values = new Map<string, string>();
+  const mistake = rejectionOf(() => readInto(values, args));
+  const [name, digest, mediaType] = [values.get("name"), values.get("digest"), values.get("stdin-media-type")];
+  return {
+    ...(name !== undefined && { name }),
+    ...(digest !== undefined && { digest }),
+    ...(mediaType !== undefined && { mediaType }),
+    ...(mistake && { mistake }),
+  };
 }
 
 /**
  * Reads containerd's question (spec 1).
  *
- * @param args attacker-controlled in part: the name is whatever the client of containerd passed
  * @param stdin attacker-controlled in part: the media type is the registry's word
  * @throws Rejection input.*, image.malformed_reference
  */
-export function readQuestion(args: readonly string[], stdin: Uint8Array): Subject {
-  const flags = args.length === 0 ? undefined : readFlags(args);
+export function readQuestion(flags: Flags | undefined, stdin: Uint8Array): Subject {
+  if (flags?.mistake !== undefined) throw flags.mistake;
   if (flags === undefined && stdin.length === 0) {
     reject("input.malformed", "found no arguments and nothing on the standard input; see atcr-verify --help");
   }
@@ -39,18 +59,8 @@ export function readQuestion(args: readonly string[], stdin: Uint8Array): Subjec
   return subjectOf(name, parseDigest(digest, "-digest"), readDescriptorOnStdin(json, mediaType));
 }
 
-/** What the flags name, for the log, as it was given; nothing where they cannot be read. */
-export function namedByFlags(args: readonly string[]): { readonly name?: string; readonly digest?: string } {
-  try {
-    return readFlags(args);
-  } catch {
-    return {};
-  }
-}
-
 /** Go's flag syntax: `-x=v` or `-x v`, one dash or two. */
-function readFlags(args: readonly string[]): Flags {
-  const values = new Map<string, string>();
+function readInto(values: Map<string, string>, args: readonly string[]): void {
   for (let i = 0; i < args.length; i++) {
     const [, name, value] = /^--?([A-Za-z][^=]*)(?:=(.*))?$/s.exec(args[i] ?? "") ?? [];
     if (name === undefined) reject("input.malformed", `found the argument "${args[i] ?? ""}", expected a flag`);
@@ -66,12 +76,6 @@ function readFlags(args: readonly string[]): Flags {
     if (value === undefined) i++;
     values.set(name, given);
   }
-  const [name, digest, mediaType] = [values.get("name"), values.get("digest"), values.get("stdin-media-type")];
-  return {
-    ...(name !== undefined && { name }),
-    ...(digest !== undefined && { digest }),
-    ...(mediaType !== undefined && { mediaType }),
-  };
 }
 
 function readDescriptorOnStdin(json: unknown, mediaType: string): JsonObject {

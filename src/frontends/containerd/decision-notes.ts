@@ -7,7 +7,6 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import { appendLine } from "../../io/log/decision-log.ts";
 import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
 import type { Environment } from "../../io/process/environment.ts";
-import type { Decision } from "../../verifier/service/verifier.ts";
 import { isProblem } from "../process/exit-status.ts";
 import type { ProcessEdge } from "../process/process-lifecycle.ts";
 import { reasonLine } from "../process/report.ts";
@@ -27,8 +26,6 @@ export class DecisionNotes {
   /** Once it has been read. */
   config: Config | undefined;
   policyHash: string | undefined;
-  /** Absent where the process had to answer before there was one. */
-  decision: Decision | undefined;
   /** Until when break-glass is active, for any images; milliseconds since 1970, 0: it is not. */
   glassUntil = 0;
 }
@@ -103,11 +100,12 @@ async function count(
   await countDecision(tallyOf(record, until), where, warn);
 }
 
-function recordOf(answer: Answer, notes: DecisionNotes, { rule, running, exchanges }: ProcessEdge): DecisionRecord {
+function recordOf(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): DecisionRecord {
+  const { decision, enforcement, running, exchanges } = edge;
+  const rule = decision?.rule ?? enforcement.rule;
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
   const signed = because?.kind === "signed" ? because : undefined;
-  const { decision } = notes;
   const would = because !== undefined && "would" in because ? because.would : undefined;
   const asked = [...exchanges.asked];
   return {

@@ -15,7 +15,7 @@ import { Verifier } from "../../verifier/service/verifier.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
 import { restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
-import { namedByFlags, readQuestion } from "./containerd-input.ts";
+import { readFlags, readQuestion } from "./containerd-input.ts";
 import { DecisionNotes, tell } from "./decision-notes.ts";
 
 const STDIN = 0;
@@ -43,10 +43,11 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   const notes = new DecisionNotes();
   edge.afterwards = (answer) => tell(answer, notes, edge);
   edge.countFromStart(processAge());
-  ({ name: notes.image, digest: notes.digest } = namedByFlags(args));
+  const flags = readFlags(args);
+  ({ name: notes.image, digest: notes.digest } = flags ?? {});
   // Read to its end first: containerd logs a warning where its pipe breaks.
   const stdin = started.stdin ?? (await edge.deadline.track(awaited(args), readStdin));
-  const subject = readQuestion(args, stdin);
+  const subject = readQuestion(flags, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
@@ -70,9 +71,7 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   });
   const verifier = new Verifier({ config, policy, breakGlass, environment, warn });
   edge.atEnd(() => verifier.close());
-  const decision = await verifier.verify(subject, sessionOf(edge, startAnew));
-  notes.decision = decision;
-  edge.conclude(decision);
+  edge.conclude(await verifier.verify(subject, sessionOf(edge, startAnew)));
 }
 
 /** What tells the doctor that this very program was asked (docs/reference/doctor.md): before the policy, whatever that says. */

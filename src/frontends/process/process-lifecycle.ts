@@ -5,8 +5,8 @@ import type { Refusal } from "../../core/verify/verdict.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { Deadline } from "../../io/process/deadline.ts";
 import type { Environment } from "../../io/process/environment.ts";
+import type { Decision } from "../../verifier/service/decision.ts";
 import { Exchanges } from "../../verifier/service/exchanges.ts";
-import type { Decision } from "../../verifier/service/verifier.ts";
 import { type EXIT_STATUS_DENIED, exitCode } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
@@ -38,8 +38,8 @@ export class ProcessEdge {
   mustBeWritten = false;
   /** What may let an image through whose verification failed or was not done in time. */
   enforcement: Enforcement = {};
-  /** What of the policy decided, as soon as it is selected. */
-  rule: Decision["rule"];
+  /** Absent where the process must answer before there is one. */
+  decision: Decision | undefined;
   /** Told of the answer once it is written; what it begins may go on for {@link AFTERWARDS}. */
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
   /** What the network was asked. */
@@ -173,8 +173,9 @@ export class ProcessEdge {
   }
 
   /** Writes the answer of a decision and ends the process. @throws Ended as {@link answer} */
-  conclude({ answer, rule, error }: Decision): never {
-    this.rule = rule;
+  conclude(decision: Decision): never {
+    const { answer, error } = decision;
+    this.decision = decision;
     if (error !== undefined) this.#diagnoseBug(error);
     this.answer(answer);
   }

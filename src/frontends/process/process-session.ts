@@ -14,7 +14,6 @@ export function sessionOf(edge: ProcessEdge, beforeHeavyWork: () => void = () =>
     now: () => Date.now(),
     warn: (warning) => edge.warn(warning),
     ruleSelected: (rule) => {
-      edge.rule = rule;
       edge.enforcement = { ...edge.enforcement, rule };
     },
     beforeHeavyWork,

@@ -11,7 +11,8 @@ import { formatReference } from "../../core/oci/reference.ts";
 import type { Decider } from "../../core/policy/policy.ts";
 import type { Place } from "../../core/rejection.ts";
 import type { Answer, NotEnforced } from "../../core/verify/answer.ts";
-import type { Allow, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
+import type { Allow, CountedSignature, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
+import type { Decision } from "../../verifier/service/decision.ts";
 
 /** Bytes of the reason line, newline included. */
 const MAX_LINE = 1024;
@@ -39,19 +40,23 @@ export function detailLine(text: string): string {
   return line(text, MAX_DETAIL);
 }
 
-/**
- * One JSON object; its keys are part of the public interface (docs/reference/cli.md).
- *
- * @param subject undefined as long as the question could not be read
- * @param rule undefined as long as nothing of the policy decided
- */
-export function jsonReport(answer: Answer, subject?: Subject, rule?: Decider): string {
+/** What is known of a question where it is answered, which may be before it could be read. */
+export interface ReportInput {
+  readonly subject?: Subject | undefined;
+  /** Absent as long as nothing of the policy decided. */
+  readonly rule?: Decider | undefined;
+  readonly decision?: Pick<Decision, "policyHash" | "cache" | "timings"> | undefined;
+}
+
+/** One JSON object; its keys are part of the public interface (docs/reference/cli.md). */
+export function jsonReport(answer: Answer, { subject, rule, decision }: ReportInput = {}): string {
   const report = {
     outcome: answer.outcome,
     code: answer.outcome === "allow" ? answer.because.kind : answer.code,
     reason: printable(reasonOf(answer)),
     ...(subject && { image: formatReference(subject.name), digest: subject.digest }),
     ...(rule && { rule: rule.name, ruleFile: rule.file, ruleLine: rule.line }),
+    ...(decision && decided(decision)),
     signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
     notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
     ...verifiedAt(answer),
@@ -104,6 +109,19 @@ function allowReason({ because }: Allow | NotEnforced): string {
   }
 }
 
+function decided({ policyHash, cache, timings }: NonNullable<ReportInput["decision"]>) {
+  const services = [...timings.services];
+  return {
+    policy: policyHash,
+    cache,
+    ms: {
+      total: Math.round(timings.total),
+      ...Object.fromEntries(services.map(([name, { ms }]) => [name, Math.round(ms)])),
+    },
+    requests: Object.fromEntries(services.map(([name, { requests }]) => [name, requests])),
+  };
+}
+
 function verifiedAt(answer: Answer): { verifiedAt?: string } {
   if (answer.outcome !== "allow" || answer.because.kind !== "signed") return {};
   const { verifiedAt } = answer.because;
@@ -128,7 +146,7 @@ function audited(answer: Answer): readonly Finding[] {
   return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would.findings : [];
 }
 
-function signaturesOf({ because }: Allow | NotEnforced): readonly SignatureFacts[] {
+function signaturesOf({ because }: Allow | NotEnforced): readonly CountedSignature[] {
   return because.kind === "signed" ? because.signatures : [];
 }
 
@@ -137,8 +155,19 @@ function describeSignature({ signer, key, pds, rev, claim }: SignatureFacts): st
   return `${signer}: repository "${claim.repository}", recorded ${written} by its own word, rev ${rev}, key ${key}, PDS ${pds}`;
 }
 
-function jsonSignature({ signer, key, pds, rev, claim }: SignatureFacts) {
-  return { signer, key, pds, rev, repository: claim.repository, createdAt: formatDateTime(claim.createdAt) };
+function jsonSignature({ signer, signerName, handles, key, keySince, pds, rev, claim, checks }: CountedSignature) {
+  return {
+    signer,
+    ...(signerName !== undefined && { name: signerName }),
+    handles,
+    key,
+    ...(keySince !== undefined && { keySince: formatDateTime(keySince) }),
+    pds,
+    rev,
+    repository: claim.repository,
+    createdAt: formatDateTime(claim.createdAt),
+    checks,
+  };
 }
 
 /** @param max bytes, newline included; all characters are ASCII then */

@@ -1,9 +1,9 @@
 import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
-import { concatBytes, toUtf8 } from "../../core/encoding/bytes.ts";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { seal, unseal } from "../../core/encoding/sealed.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../../core/encoding/typed-json.ts";
-import type { TrustPolicy } from "../../core/policy/policy.ts";
+import { policyHash, type TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { PROGRAM } from "../../core/version.ts";
 import type { Pieces } from "../fs/file-cache.ts";
@@ -55,7 +55,7 @@ export async function settingsForPull(
 
   const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
   const parsePolicy = async () => (await parser(texts)).parsedPolicy(texts);
-  hasPolicy(sha256Hex(concatBytes(...texts.map(({ text }) => toUtf8(text)))));
+  hasPolicy(policyHash(texts));
   const policy = await remembered("policy", texts, isOwn(config) ? pieces : undefined, parsePolicy, () => true);
   return { config, policy };
 }

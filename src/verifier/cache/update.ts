@@ -5,7 +5,7 @@ import { tagRecordPath } from "../../core/evidence/tag.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
 import { ended, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
-import { type Case, findingAbout } from "../../core/verify/judge.ts";
+import { type Case, heldAgainst } from "../../core/verify/judge.ts";
 import { sightingOf } from "../../core/verify/prove.ts";
 import { NOTHING_REMEMBERED, rollback, type Sighting } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
@@ -101,9 +101,7 @@ async function isNewest(attempt: Attempt, { recall }: Lasting): Promise<boolean>
 /** Whether the rule does not take what an attempt proves. */
 function isRefused(attempt: Attempt, given: Case): boolean {
   const { signers } = given.rule.requirement;
-  return !signers.some(
-    (one) => one.did === attempt.sighting?.signer && findingAbout(attempt, one, given) === undefined,
-  );
+  return !signers.some((one) => one.did === attempt.sighting?.signer && "counted" in heldAgainst(attempt, one, given));
 }
 
 function endingAt(now: number, rev: Tid | undefined): Ending {

@@ -5,15 +5,16 @@ import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import { formatReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
-import type { Decider, TrustPolicy } from "../../core/policy/policy.ts";
+import type { TrustPolicy } from "../../core/policy/policy.ts";
 import { select } from "../../core/policy/select.ts";
-import { type Answer, type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
 import { type Question, questionOf } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { answerFromCache } from "../cache/fresh.ts";
+import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { Denials, openStores, type Stores } from "./open-stores.ts";
@@ -37,25 +38,13 @@ export interface VerifierOptions {
   readonly environment: Environment;
   /** @param warning about what all questions share */
   readonly warn: (warning: string) => void;
-  /** Opens another network than the configuration's: servers of a test. */
-  readonly openNetwork?: typeof openNetwork;
 }
 
-/** The answer to one question, and what any caller, log or report may want to say of it. */
-export interface Decision {
-  readonly answer: Answer;
-  readonly subject: Subject;
-  /** What of the policy decided, also where that asks for no signature; absent where the policy was not asked. */
-  readonly rule?: Decider;
-  /** Whether the answer rests on cached evidence: within cacheTTL, or older because services were silent. */
-  readonly cache: "none" | "fresh" | "stale";
-  /**
-   * Read when it is asked for: most callers need the answer alone. Absent where the verification ended before all was
-   * gathered: no evidence at all would prove that nobody has signed.
-   */
-  readonly evidence?: () => Evidence;
-  /** What was thrown, where the answer is internal.error. */
-  readonly error?: Error;
+/** Settings, and what is opened by them once for all questions. */
+interface Opened {
+  readonly settings: VerifierOptions;
+  network?: Network;
+  denials?: Denials;
 }
 
 /** What one way to an answer came to. */
@@ -64,40 +53,57 @@ type Judged = Pick<Decision, "cache" | "evidence" | "error"> & { readonly verdic
 const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
 const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 
+/** What of a decision is not said by the question. */
+type Decided = Pick<Decision, "answer" | "rule" | "cache" | "evidence" | "error">;
+
 /**
  * Verifies images. One object serves one pull, or a process that lives for months: nothing in it outlives a question
- * but the connections.
+ * but the settings and the connections that are made by them.
  */
 export class Verifier {
-  readonly #settings: VerifierOptions;
-  #network: Network | undefined;
-  #denials: Denials | undefined;
+  #opened: Opened;
+  readonly #openNetwork: typeof openNetwork | undefined;
   /** Of the questions under way. */
   readonly #locks = new Set<QuestionLocks>();
 
-  constructor(settings: VerifierOptions) {
-    this.#settings = settings;
+  /** @param network opens another one than the configuration's, as tests do that have servers of their own */
+  constructor(settings: VerifierOptions, network?: typeof openNetwork) {
+    this.#opened = { settings };
+    this.#openNetwork = network;
+  }
+
+  /** Verifies by these settings from the next question on. One that is under way is answered by those that it began with. */
+  reload(settings: VerifierOptions): void {
+    this.#opened = { settings };
   }
 
   /** Verifies one image. Never throws because of what a network, a disk or a peer does. */
   async verify(subject: Subject, session: Session): Promise<Decision> {
-    const { policy, config, breakGlass, saved } = this.#settings;
+    const began = performance.now();
+    const opened = this.#opened;
+    const decided = await this.#decide(subject, session, opened);
+    const timings = { total: performance.now() - began, services: new Map(session.exchanges.asked) };
+    return { subject, policyHash: opened.settings.policy.hash, timings, ...decided };
+  }
+
+  async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {
+    const { policy, config, breakGlass, saved } = opened.settings;
     const image = subject.name;
     if (saved !== undefined && saved.digest !== subject.digest) {
       const detail = `the evidence is about ${saved.digest}, the image asked for is ${subject.digest}`;
-      return { answer: refusalOf("input.digest_mismatch", detail), subject, ...NOTHING };
+      return { answer: refusalOf("input.digest_mismatch", detail), ...NOTHING };
     }
     const selection = select(policy, image, subject.digest);
     if (selection.kind !== "judge") {
       const answer = enforce(judge(selection), { image, breakGlass });
-      return { answer, subject, rule: selection.rule, ...NOTHING };
+      return { answer, rule: selection.rule, ...NOTHING };
     }
     const { rule } = selection;
     const { name, file, line } = rule;
     session.ruleSelected(rule);
     const question = questionOf(subject, rule, config.atcrHosts, session.now());
-    const { verdict, ...rest } = await this.#inTime(question, session);
-    return { answer: enforce(verdict, { image, rule, breakGlass }), subject, rule: { name, file, line }, ...rest };
+    const { verdict, ...rest } = await this.#inTime(question, session, opened);
+    return { answer: enforce(verdict, { image, rule, breakGlass }), rule: { name, file, line }, ...rest };
   }
 
   /** Gives up the locks that this process still holds. Synchronous, for the end of the process; never throws. */
@@ -106,20 +112,20 @@ export class Verifier {
   }
 
   /** The answer, or `net.deadline` where there is none shortly after the deadline. */
-  async #inTime(question: Question, session: Session): Promise<Judged> {
+  async #inTime(question: Question, session: Session, opened: Opened): Promise<Judged> {
     const { deadline } = session;
-    const locks = this.#locksFor(session);
+    const locks = this.#locksFor(session, opened);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeOver = new Promise<Judged>((resolve) => {
       timer = setTimeout(() => {
-        const seconds = (this.#settings.config.deadline / 1000).toFixed(1);
+        const seconds = (opened.settings.config.deadline / 1000).toFixed(1);
         const waitingFor = deadline.waitingFor().join(", ") || "its own work";
         resolve(withoutEvidence(refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${waitingFor}`)));
       }, deadline.remaining() + GRACE);
     });
     try {
       // Ended once more where the work goes on behind an answer that could not wait.
-      const work = this.#judge(question, session, locks).finally(() => locks.end());
+      const work = this.#judge(question, session, opened, locks).finally(() => locks.end());
       return await Promise.race([work, timeOver]);
     } catch (error) {
       const failure = failureOf(error);
@@ -132,8 +138,8 @@ export class Verifier {
     }
   }
 
-  async #judge(question: Question, session: Session, locks: QuestionLocks): Promise<Judged> {
-    const { saved } = this.#settings;
+  async #judge(question: Question, session: Session, opened: Opened, locks: QuestionLocks): Promise<Judged> {
+    const { saved, config } = opened.settings;
     if (saved !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
       return {
@@ -142,61 +148,64 @@ export class Verifier {
         evidence: () => saved.evidence,
       };
     }
-    const stores = openStores(this.#settings.config, session, this.#denied);
-    const cached = await this.#judgeCached(question, session, stores, locks);
+    const stores = openStores(config, session, denialsOf(opened));
+    const cached = await judgeCached(question, config, session, stores, locks);
     if (cached !== undefined) return cached;
     session.beforeHeavyWork();
     const { gatherAndJudge } = await import("./gather-and-judge.ts");
-    const { verdict, evidence, isStale } = await gatherAndJudge(question, await this.#context(session, stores, locks));
+    const { verdict, evidence, isStale } = await gatherAndJudge(
+      question,
+      await this.#context(session, opened, stores, locks),
+    );
     return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
   }
 
-  /** By evidence that is fresh, also by what another question is fetching for the same image. */
-  async #judgeCached(
-    question: Question,
-    session: Session,
-    stores: Stores,
-    locks: QuestionLocks,
-  ): Promise<Judged | undefined> {
-    const { config } = this.#settings;
-    const { deadline } = session;
-    if (!config.cacheEnabled) return undefined;
-    const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
-    return deadline.track(`what lies in ${config.cacheDir}`, async () => {
-      let found = await look();
-      if (found === undefined) {
-        const patience = deadline.remaining() * PATIENCE;
-        const opened = await locks.open();
-        found = await deadline.track("another process that asks about this image", () =>
-          opened.findOrTake(lockOf(question.subject), patience, look),
-        );
-      }
-      if (found === undefined) return undefined;
-      const { verdict, signatures, owner } = found;
-      const evidence = (): Evidence => ({ ...NO_EVIDENCE, signatures: signatures(), ...(owner && { owner }) });
-      return { verdict, cache: "fresh", evidence };
-    });
-  }
-
-  async #context(session: Session, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
+  async #context(session: Session, opened: Opened, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
     const { openNetwork, collectContext } = await import("./network.ts");
-    const { config, environment, warn } = this.#settings;
-    this.#network ??= (this.#settings.openNetwork ?? openNetwork)(config, environment, warn);
-    return collectContext(config, this.#network, session, stores, locks);
+    const { config, environment, warn } = opened.settings;
+    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment, warn);
+    return collectContext(config, opened.network, session, stores, locks);
   }
 
-  #locksFor(session: Session): QuestionLocks {
-    const report = (warning: string): void => (this.#denied.cache ?? session.warn.bind(session))(warning);
-    const locks = new QuestionLocks(this.#settings.config.cacheDir, report);
+  #locksFor(session: Session, opened: Opened): QuestionLocks {
+    const report = (warning: string): void => (denialsOf(opened).cache ?? session.warn.bind(session))(warning);
+    const locks = new QuestionLocks(opened.settings.config.cacheDir, report);
     this.#locks.add(locks);
     return locks;
   }
+}
 
-  get #denied(): Denials {
-    const { config, warn } = this.#settings;
-    this.#denials ??= new Denials(config, warn);
-    return this.#denials;
-  }
+/** By evidence that is fresh, also by what another question is fetching for the same image. */
+async function judgeCached(
+  question: Question,
+  config: Config,
+  session: Session,
+  stores: Stores,
+  locks: QuestionLocks,
+): Promise<Judged | undefined> {
+  const { deadline } = session;
+  if (!config.cacheEnabled) return undefined;
+  const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
+  return deadline.track(`what lies in ${config.cacheDir}`, async () => {
+    let found = await look();
+    if (found === undefined) {
+      const patience = deadline.remaining() * PATIENCE;
+      const opened = await locks.open();
+      found = await deadline.track("another process that asks about this image", () =>
+        opened.findOrTake(lockOf(question.subject), patience, look),
+      );
+    }
+    if (found === undefined) return undefined;
+    const { verdict, signatures, owner } = found;
+    const evidence = (): Evidence => ({ ...NO_EVIDENCE, signatures: signatures(), ...(owner && { owner }) });
+    return { verdict, cache: "fresh", evidence };
+  });
+}
+
+function denialsOf(opened: Opened): Denials {
+  const { config, warn } = opened.settings;
+  opened.denials ??= new Denials(config, warn);
+  return opened.denials;
 }
 
 function withoutEvidence(verdict: Verdict | Failure): Judged {

@@ -12,6 +12,7 @@ import { asContainerdSees } from "../../../platform/containerd/containerd-enviro
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
 import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
+import { Exchanges } from "../../../verifier/service/exchanges.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
@@ -122,7 +123,13 @@ async function judgeImage(image: Image, verifier: Verifier, config: Config, edge
   try {
     const subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
     const deadline = new Deadline(performance.now() + config.deadline);
-    return (await verifier.verify(subject, { ...sessionOf(edge), deadline, ruleSelected: () => {} })).answer;
+    const { answer } = await verifier.verify(subject, {
+      ...sessionOf(edge),
+      deadline,
+      exchanges: new Exchanges(),
+      ruleSelected: () => {},
+    });
+    return answer;
   } catch (error) {
     return failureOf(error);
   }

@@ -11,7 +11,8 @@ import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { readAtMost } from "../../../io/fs/read-at-most.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "../../../io/settings/load-settings.ts";
-import { type Decision, Verifier } from "../../../verifier/service/verifier.ts";
+import type { Decision } from "../../../verifier/service/decision.ts";
+import { Verifier } from "../../../verifier/service/verifier.ts";
 import { exitCode } from "../../process/exit-status.ts";
 import { INTERNAL, type ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
@@ -45,7 +46,12 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   if (isJson) edge.render = (answer) => jsonReport(answer);
   const line = readCommandLine(args, OPTIONS);
   const subject = readSubject(line);
-  if (isJson) edge.render = (answer) => jsonReport(answer, subject, edge.rule);
+  if (isJson) {
+    edge.render = (answer) => {
+      const { decision, enforcement } = edge;
+      return jsonReport(answer, { subject, rule: decision?.rule ?? enforcement.rule, decision });
+    };
+  }
   if (!line.flags.has("allow-audited")) refuseAudited(edge);
 
   const distrust = oncePerPath((why) => warnOfNamed(why, edge));

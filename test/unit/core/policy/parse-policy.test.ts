@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
-import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
+import { policyHash, type TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { signersOf } from "../../../../src/core/policy/signer-refs.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
 
@@ -40,7 +40,7 @@ const dids = (policy: TrustPolicy): string[] => signers(policy).map(({ did }) =>
 
 describe("parsePolicy", () => {
   it("reads everything", () => {
-    const policy = parse(`
+    const text = `
 version: "1.0"
 trustedDIDs:
   ${ALICE}:
@@ -75,7 +75,8 @@ policies:
   - { name: rest, scope: atcr.io/**, action: audit, require: { repository: [app, team/app] } }
   - { name: nothing, scope: "evil.example/**", action: deny, require: { signature: false } }
 default: audit
-`);
+`;
+    const policy = parse(text);
     const alice = {
       did: ALICE,
       name: "Alice (DevOps)",
@@ -90,6 +91,7 @@ default: audit
     const nothing = { minSignatures: 1, repository: "match", tag: "any" };
     const nobody = { inherited: 0, own: [] };
     expect(policy).toEqual({
+      hash: policyHash([{ text }]),
       files: [{ name: "policy.yaml", ruleLines: [17, 20, 33, 34] }],
       deniedDigests: new Map([[`sha256:${HEX}`, [0, 14]]]),
       allowedDigests: new Map([[`sha256:${HEX.replace(/0/g, "1")}`, [0, 15]]]),
@@ -141,7 +143,9 @@ default: audit
   });
 
   it.each(["1", "1.0", '"1.0"'])("takes version %s", (version) => {
-    expect(parse(`version: ${version}`)).toEqual({
+    const text = `version: ${version}`;
+    expect(parse(text)).toEqual({
+      hash: policyHash([{ text }]),
       files: [{ name: "policy.yaml", ruleLines: [] }],
       deniedDigests: new Map(),
       allowedDigests: new Map(),

@@ -35,7 +35,7 @@ interface Changes {
   readonly undated?: boolean;
 }
 
-function raw(changes: Changes): () => void {
+function raw(changes: Changes) {
   const signer = trusted(DID, changes.signer);
   const about = subject(changes.subject);
   const question = {
@@ -50,6 +50,7 @@ function raw(changes: Changes): () => void {
 }
 
 const check = (changes: Changes = {}) => codeOf(raw(changes));
+const done = (changes: Changes = {}) => raw(changes)();
 
 describe("checkFacts", () => {
   it("has nothing against facts that fit", () => {
@@ -75,6 +76,28 @@ describe("checkFacts", () => {
     expect(check({ signer: { pds: ["https://other.example"] } })).toBe("identity.pds_not_pinned");
     expect(check({ signer: { pds: ["https://other.example", "https://pds.example"] } })).toBe("none");
     expect(check({ signer: { pds: ["http://pds.example"] } })).toBe("identity.pds_not_pinned");
+  });
+});
+
+describe("checkFacts tells what it compared", () => {
+  const plain = { subject: { mediaType: "application/octet-stream" } };
+  const anyName = { repository: "any", owner: "any" } as const;
+
+  it("and nothing else", () => {
+    expect(done({ ...plain, requirement: anyName })).toEqual([]);
+    expect(done({ requirement: anyName })).toEqual(["media_type"]);
+    expect(done({ ...plain, requirement: { ...anyName, repository: "match" } })).toEqual(["repository"]);
+    expect(done({ ...plain, requirement: { ...anyName, repository: ["app"] }, claim: { repository: "app" } })).toEqual([
+      "repository",
+    ]);
+    expect(done({ ...plain, requirement: { ...anyName, maxAge: 1e12 } })).toEqual(["max_age"]);
+    expect(done({ ...plain, requirement: { ...anyName, minKeyAge: 1 } })).toEqual(["key_age"]);
+    expect(done({ ...plain, requirement: anyName, signer: { pds: ["https://pds.example"] } })).toEqual(["pins"]);
+  });
+
+  it("no key age where a person vouched for the key", () => {
+    const signer = { keys: [facts(DID).key] };
+    expect(done({ ...plain, requirement: { ...anyName, minKeyAge: 1 }, signer })).toEqual(["pins"]);
   });
 });
 

@@ -37,10 +37,12 @@ const absent = (did: Did) => found(did, "record.absent");
 
 describe("judge, counting", () => {
   it("allows what one trusted signer signed, and says by whom", () => {
-    const verdict = judge(caseOf(rule([trusted(A), trusted(B)]), { attempts: [signed(B)] }));
+    const named = trusted(B, { name: "Bob" });
+    const verdict = judge(caseOf(rule([trusted(A), named]), { attempts: [signed(B)] }));
+    const counted = { ...facts(B), signerName: "Bob", checks: ["media_type", "repository"] };
     expect(verdict).toEqual({
       outcome: "allow",
-      because: { kind: "signed", rule: "production", signatures: [facts(B)], notes: [] },
+      because: { kind: "signed", rule: "production", signatures: [counted], notes: [] },
     });
   });
 

@@ -78,7 +78,7 @@ describe("the report in JSON", () => {
   const subject = { name: parseReference(`registry.example/app:v1@${DIGEST}`), digest: DIGEST };
 
   it("is ASCII, and says what was said", () => {
-    const text = jsonReport(withFindings(HOSTILE), subject);
+    const text = jsonReport(withFindings(HOSTILE), { subject });
     expect(text).toMatch(/^[ -~\n]+\n$/);
     const { findings, reason, image } = JSON.parse(text) as Record<string, unknown>;
     expect(findings).toEqual([{ signer: SIGNER, code: "record.absent", detail: HOSTILE }]);
@@ -94,7 +94,9 @@ describe("the report in JSON", () => {
   it("names what of the policy decided and where it stands, whatever the outcome", () => {
     const answers: readonly Answer[] = [refused("why"), { outcome: "allow", because: { kind: "exempt", because: "" } }];
     for (const answer of answers) {
-      const said: unknown = JSON.parse(jsonReport(answer, subject, { name: "all", file: "policy.d/a.yaml", line: 3 }));
+      const said: unknown = JSON.parse(
+        jsonReport(answer, { subject, rule: { name: "all", file: "policy.d/a.yaml", line: 3 } }),
+      );
       expect(said).toMatchObject({ rule: "all", ruleFile: "policy.d/a.yaml", ruleLine: 3 });
     }
   });

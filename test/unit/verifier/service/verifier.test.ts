@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
-import type { Decision, Verifier } from "../../../../src/verifier/service/verifier.ts";
+import type { Decision } from "../../../../src/verifier/service/decision.ts";
+import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
 import {
   DIGEST,
