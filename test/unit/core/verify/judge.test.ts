@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { parseReference } from "../../../../src/core/oci/reference.ts";
 import type { RejectionCode } from "../../../../src/core/rejection.ts";
 import { type Case, judge } from "../../../../src/core/verify/judge.ts";
+import { questionOf } from "../../../../src/core/verify/question.ts";
 import type { Attempt, SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
   caseOf,
@@ -330,5 +332,29 @@ describe("judge, on a registry that does not matter", () => {
       [A, "registry.unreachable"],
       [B, "signature.none"],
     ]);
+  });
+});
+
+describe("judge, of a signer to whom only the registry could have led, where the owner must have signed", () => {
+  const judged = rule([trusted(A), trusted(B)], { owner: "match" });
+  const named = subject({ name: parseReference("registry.example/alice.example.com/app:v1") });
+  const about = questionOf(named, judged, ["registry.example"], NOW);
+  const codeWith = (owner: Partial<Case>["owner"]) => {
+    const verdict = judge({ ...caseOf(judged, { gaps: [gap("registry.unreachable")] }), ...about, ...(owner && { owner }) });
+    return verdict.outcome === "allow" ? "allow" : verdict.outcome;
+  };
+  const answer = { source: "", fetchedAt: NOW } as const;
+
+  it("could not tell, as long as nothing says who that is", () => {
+    expect(codeWith(undefined)).toBe("inconclusive");
+  });
+
+  it("denies where the handle in the name leads to somebody else", () => {
+    expect(codeWith({ ...answer, handle: "alice.example.com", did: STRANGER })).toBe("deny");
+    expect(codeWith({ ...answer, handle: "alice.example.com", did: A })).toBe("inconclusive");
+  });
+
+  it("takes no answer about another handle for one about this name's", () => {
+    expect(codeWith({ ...answer, handle: "bob.example.com", did: STRANGER })).toBe("inconclusive");
   });
 });
