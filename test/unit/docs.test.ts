@@ -76,12 +76,22 @@ const documentedKeys = (text: string): ReadonlySet<string> =>
   new Set(rows(text).flatMap(([key = ""]) => named(key).map((path) => path.split(".").at(-1) ?? "")));
 
 describe("docs/spec.md", () => {
-  it("lists the codes in their order, with kind, exit status and meaning", () => {
+  it("is short enough to be read: 9,000 words", () => {
+    expect(words(spec)).toBeLessThanOrEqual(9000);
+  });
+
+  it("lists the codes in their order, by kind and exit status, with their meaning", () => {
+    const headings = new Set(
+      REJECTION_CODES.map(
+        (code) => `### Codes of ${REJECTIONS[code].kind}, exit status ${exitCode(refusalOf(code, ""))}`,
+      ),
+    );
+    const listed = [...headings].flatMap((heading) => rows(section(spec, heading)).map((row) => [heading, ...row]));
     const expected = REJECTION_CODES.map((code) => {
       const { kind, summary } = REJECTIONS[code];
-      return [`\`${code}\``, kind, String(exitCode(refusalOf(code, ""))), summary];
+      return [`### Codes of ${kind}, exit status ${exitCode(refusalOf(code, ""))}`, `\`${code}\``, summary];
     });
-    expect(rows(section(spec, "## Codes"))).toEqual(expected);
+    expect(listed).toEqual(expected);
   });
 
   it("has a section for every number that the code cites", () => {
