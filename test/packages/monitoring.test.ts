@@ -173,7 +173,7 @@ describe.runIf(testable)("for Prometheus", () => {
       { [decisions("deny", "signature.none")]: "0+1x2000", [PROBED]: "0+4x2000" },
       [['{code="signature.none"}', 5]],
     ],
-    ["Glass broken", 0, { [GLASS]: "200000x2000" }, [["{}", 1]]],
+    ["Break-glass active", 0, { [GLASS]: "200000x2000" }, [["{}", 1]]],
     [
       "Audit would have refused, 24 h",
       0,
@@ -181,7 +181,7 @@ describe.runIf(testable)("for Prometheus", () => {
       [["{}", 1]],
     ],
     ["Last decision", 0, { [LAST]: "89000x2000" }, [["{}", 1000]]],
-    ["Age of kept evidence", 1, { 'atcr_verify_oldest_evidence_age_seconds{instance="n"}': "7x2000" }, [["{}", 7]]],
+    ["Age of cached evidence", 1, { 'atcr_verify_oldest_evidence_age_seconds{instance="n"}': "7x2000" }, [["{}", 7]]],
   ])("the panel %s says what its title says (%i)", async (title, target, series, expected) => {
     const expr = panels.find((panel) => panel.title === title)?.targets[target]?.expr ?? "";
     const samples = expected.map(([labels, one]) => ({ labels, value: one }));
