@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
-import { documents } from "../../packaging/docs-tables.ts";
+import { documents, sources } from "../../packaging/docs-tables.ts";
 import { commandOptions } from "../support/command-options.ts";
 
 // Whoever follows a link or types a command of a document must arrive.
@@ -97,18 +97,34 @@ describe("links", () => {
   });
 
   it.each([...COMMENTED, ...MANUALS])("documents that %s names are there", (file) => {
-    const named = Array.from(
-      read(file).matchAll(/(?:^|[\s(])(?:\/usr\/share\/doc\/atcr-verify\/)?((?:docs|config-examples)\/[\w./-]*\w)/gm),
-      ([, path = ""]) => path,
-    );
+    const installed = read(file).matchAll(/\/usr\/share\/doc\/atcr-verify\/([\w./-]*\w)/g);
+    const own = read(file).matchAll(/(?<![\w/])((?:docs|config-examples)\/[\w./-]*\w)/g);
+    const named = Array.from([...installed, ...own], ([, path = ""]) => path);
     expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  it("documents that comments of src name are there", () => {
+    const named = [...sources().values()].flatMap((text) =>
+      Array.from(text.matchAll(/(?<![\w/])docs\/[\w./-]+\.md/g), ([path]) => path),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    // containerd's own
+    const ours = named.filter((path) => path !== "docs/hosts.md");
+    expect(ours.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
 
 describe("commands", () => {
-  it.each([...DOCUMENTS, ...COMMENTED])("of %s exist, with their options", (file) => {
+  it.each(DOCUMENTS)("of %s exist, with their options", (file) => {
+    expect(invocations(read(file)).flatMap((line) => mistake(line) ?? [])).toEqual([]);
+  });
+
+  it.each(COMMENTED)("of %s exist, with their options", (file) => {
     const text = read(file);
-    const lines = file.endsWith(".md") ? invocations(text) : invocations(text.replaceAll(/^# {0,3}/gm, ""));
+    const between = Array.from(text.matchAll(/`(atcr-verify [^`]+)`/g), ([, line = ""]) => line);
+    const indented = Array.from(text.matchAll(/^# {2,}(atcr-verify .*)$/gm), ([, line = ""]) => line);
+    const within = Array.from(text.matchAll(/atcr-verify [a-z]+(?: [a-z]+)?(?: --[a-z-]+)+/g), ([line]) => line);
+    const lines = [...between, ...indented, ...within];
     expect(lines.flatMap((line) => mistake(line) ?? [])).toEqual([]);
   });
 
