@@ -6,8 +6,10 @@ import type { VerificationKey } from "../../src/core/atproto/key.ts";
 import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
 import { CONFIG_SHAPE } from "../../src/core/config/config-schema.ts";
 import { writeBundle } from "../../src/core/evidence/bundle.ts";
+import { readClaim } from "../../src/core/evidence/claim.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
 import { parseReference } from "../../src/core/oci/reference.ts";
+import { readBreakGlass } from "../../src/core/policy/parse-break-glass.ts";
 import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
 import { POLICY_SHAPE } from "../../src/core/policy/policy-schema.ts";
 import { select } from "../../src/core/policy/select.ts";
@@ -206,6 +208,37 @@ describe("docs/decisions", () => {
     expect(sentence).toMatch(/^\*\*[^.]+(?:\.(?! )[^.]+)*\.\*\*$/);
     expect(words(sentence)).toBeLessThanOrEqual(40);
     expect(next).toBe("");
+  });
+});
+
+describe("docs/signing.md", () => {
+  it("shows a record that counts", () => {
+    const [, text = ""] = /```json\n([\s\S]*?)```/.exec(read("docs/signing.md")) ?? [];
+    const record = new Map(Object.entries(JSON.parse(text) as Record<string, string | number>));
+    const claim = readClaim(record.get("digest") as Digest, record);
+    expect(claim).toMatchObject({ repository: "app", mediaType: "application/vnd.oci.image.index.v1+json" });
+  });
+});
+
+describe("policies and break-glass files in documents", () => {
+  const shown = documents().flatMap((file) =>
+    Array.from(read(file).matchAll(/^```yaml\n([\s\S]*?)^```$/gm), ([, text = ""]) => [file, text] as const),
+  );
+  const policies = shown.filter(([, text]) => /^version:/m.test(text));
+  const breakGlass = shown.filter(([, text]) => /^until:/m.test(text));
+
+  it.each(policies)("are valid in %s", (file, text) => {
+    expect(parsePolicy(text, file).rules.length).toBeGreaterThan(0);
+  });
+
+  it.each(breakGlass)("are valid in %s: break-glass", (file, text) => {
+    expect(readBreakGlass(text, file).reason).toContain("INC-1234");
+  });
+
+  it("are all that is shown as YAML", () => {
+    const other = shown.filter((one) => !policies.includes(one) && !breakGlass.includes(one));
+    expect(other).toEqual([]);
+    expect([policies.length, breakGlass.length]).toEqual([2, 2]);
   });
 });
 
