@@ -340,7 +340,11 @@ describe("judge, of a signer to whom only the registry could have led, where the
   const named = subject({ name: parseReference("registry.example/alice.example.com/app:v1") });
   const about = questionOf(named, judged, ["registry.example"], NOW);
   const codeWith = (owner: Partial<Case>["owner"]) => {
-    const verdict = judge({ ...caseOf(judged, { gaps: [gap("registry.unreachable")] }), ...about, ...(owner && { owner }) });
+    const verdict = judge({
+      ...caseOf(judged, { gaps: [gap("registry.unreachable")] }),
+      ...about,
+      ...(owner && { owner }),
+    });
     return verdict.outcome === "allow" ? "allow" : verdict.outcome;
   };
   const answer = { source: "", fetchedAt: NOW } as const;
