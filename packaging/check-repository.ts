@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { ALLOW_FILES, DATE_FILE, layerOf, NAMED_FILES, VECTORS_FILE, WRAPPED } from "./layers.ts";
+import { foldersOf, SUITES, type SuiteName } from "./suites.ts";
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -113,15 +114,15 @@ function checkNames(): void {
 /** A file where no check looks, a linter's or a test runner's, would be held to nothing. */
 function checkPlaces(): void {
   const folders = ["src", "test", "packaging", "config-examples", "demo", "docs", ".ci"];
-  // test/support is the unit suite's as well: vitest.config.ts.
-  const suite = /^test\/(?:unit|support|bench|property|vectors|checks|binary|containerd|e2e|packages)\/.*\.test\.ts$/;
+  const suites = (Object.keys(SUITES) as SuiteName[]).flatMap(foldersOf);
+  const isOfSuite = (file: string) => file.endsWith(".test.ts") && suites.some((suite) => file.startsWith(`${suite}/`));
   for (const file of files) {
     const [top = "", ...below] = file.split("/");
     if (below.length > 0 && !folders.includes(top)) report(file, "place", `${top}/ is no folder of this repository`);
     if (top === "src" && (!file.endsWith(".ts") || file.endsWith(".d.ts")))
       report(file, "place", "src/ holds .ts files only");
-    if (/\.(?:test|spec)\.[^/]*$/.test(file) && !suite.test(file))
-      report(file, "place", "no suite of vitest.config.ts runs it: test/SUITE/….test.ts");
+    if (/\.(?:test|spec)\.[^/]*$/.test(file) && !isOfSuite(file))
+      report(file, "place", "no suite of packaging/suites.ts runs it: test/SUITE/….test.ts");
   }
 }
 

@@ -1,0 +1,62 @@
+/** The test suites, as vitest.config.ts, run-suites.ts and check-repository.ts know them. */
+import { globSync, readFileSync } from "node:fs";
+
+interface Suite {
+  /** Below test/; default: the one of its name. */
+  readonly folders?: readonly string[];
+  /** Milliseconds a test may take. */
+  readonly timeout: number;
+  /** Starts servers of its own, so one file runs at a time. */
+  readonly serial?: true;
+  /** Its files share processes, because starting one and loading its modules takes longer than most files do. */
+  readonly shared?: true;
+  /** Its temporary files may lie in memory: it does not test the disk, and syncing each file to one takes time. */
+  readonly inMemory?: true;
+}
+
+export const SUITES = {
+  unit: { folders: ["unit", "support", "bench"], timeout: 10_000, shared: true, inMemory: true },
+  property: { timeout: 30_000, shared: true, inMemory: true },
+  vectors: { timeout: 10_000, shared: true },
+  checks: { timeout: 60_000 },
+  binary: { timeout: 20_000, shared: true },
+  containerd: { timeout: 60_000, serial: true },
+  e2e: { timeout: 120_000, serial: true },
+  packages: { timeout: 120_000, serial: true },
+} as const satisfies Readonly<Record<string, Suite>>;
+
+export type SuiteName = keyof typeof SUITES;
+
+export const suiteOf = (name: SuiteName): Suite => SUITES[name];
+
+/** Paths of the folders that hold a suite. */
+export function foldersOf(name: SuiteName): readonly string[] {
+  return (suiteOf(name).folders ?? [name]).map((folder) => `test/${folder}`);
+}
+
+/** Paths of all of a suite's files. */
+export function filesOf(name: SuiteName): readonly string[] {
+  return globSync(foldersOf(name).map((folder) => `${folder}/**/*.test.ts`)).toSorted();
+}
+
+/** A project of vitest. Each file of a suite is in exactly one. */
+interface Project {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly isolate: boolean;
+}
+
+/**
+ * The projects of a suite. Where files share processes there is a second project for those that use vitest's `vi`: what they
+ * replace (modules, timers, globals) would stay replaced for the files after them, so each of them has its own process.
+ */
+export function projectsOf(name: SuiteName): readonly Project[] {
+  const files = filesOf(name);
+  if (suiteOf(name).shared === undefined) return [{ name, files, isolate: true }];
+  const isReplacing = (path: string) => /\bvi\b[^}]*\} from "vitest"/.test(readFileSync(path, "utf8"));
+  const replacing = files.filter(isReplacing);
+  return [
+    { name, files: files.filter((path) => !replacing.includes(path)), isolate: false },
+    ...(replacing.length === 0 ? [] : [{ name: `${name}-replacing`, files: replacing, isolate: true }]),
+  ];
+}
