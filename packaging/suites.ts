@@ -6,7 +6,7 @@ interface Suite {
   readonly folders?: readonly string[];
   /** Milliseconds a test may take. */
   readonly timeout: number;
-  /** Starts servers of its own, so one file runs at a time. */
+  /** Starts large servers, so one file runs at a time. */
   readonly serial?: true;
   /** Its files share processes, because starting one and loading its modules takes longer than most files do. */
   readonly shared?: true;
@@ -20,7 +20,7 @@ export const SUITES = {
   vectors: { timeout: 10_000, shared: true },
   checks: { timeout: 60_000 },
   binary: { timeout: 20_000, shared: true },
-  containerd: { timeout: 60_000, serial: true },
+  containerd: { timeout: 60_000, shared: true },
   e2e: { timeout: 120_000, serial: true },
   packages: { timeout: 120_000, serial: true },
 } as const satisfies Readonly<Record<string, Suite>>;

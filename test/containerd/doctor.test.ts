@@ -13,7 +13,7 @@ import {
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { probe } from "../../src/doctor/probe.ts";
 import { abortIngest } from "../../src/platform/containerd/content.ts";
 import { ask, BINARY } from "../support/binary.ts";
@@ -134,7 +134,7 @@ describe("on a containerd as it should be", () => {
     const writer = spawn(debianTool("ctr"), args, { stdio: ["pipe", "ignore", "ignore"] });
     try {
       writer.stdin.write("{");
-      await vi.waitFor(async () => expect(await leftBehind(containerd)).toEqual([expect.stringContaining(ref)]), 5000);
+      await expect.poll(() => leftBehind(containerd), { timeout: 5000 }).toEqual([expect.stringContaining(ref)]);
       await abortIngest(containerd.socket, "default", ref, 5000);
       expect(await leftBehind(containerd)).toEqual([]);
       await abortIngest(containerd.socket, "default", ref, 5000);
