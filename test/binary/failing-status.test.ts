@@ -161,7 +161,7 @@ describe.concurrent("words that Go programs answer at once", () => {
       const config = bench.configure({ decisionLog: log }, `logged${word}.yaml`);
       const answered = await ask([word], { stdin: null, env: { ...bench.env, ATCR_VERIFY_CONFIG: config } });
       expect(headline(answered)).toBe("3 misconfigured input.malformed");
-      expect(answered.stdout).toContain(`found the command "${word}"`);
+      expect(answered.stdout).toContain(`found "${word}"`);
       expect(existsSync(log)).toBe(false);
     },
   );

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { COMMAND_NAMES, usageOf } from "../../src/frontends/cli/command-table/command-groups.ts";
 import { type Answered, ask, auditing, BINARY, enforcing, headline, World } from "../support/binary.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
@@ -85,32 +86,28 @@ describe.concurrent("commands", () => {
     };
     const asked = await ask(["--version"], { env: { ATCR_VERIFY_CONFIG: "/nonexistent" } });
     expect(asked).toMatchObject({ code: 0, stdout: `atcr-verify ${version}\n`, stderr: "" });
-    const commands = [
-      "",
-      "verify",
-      "identity",
-      "state",
-      "state show",
-      "state forget",
-      "cache",
-      "cache list",
-      "cache show",
-      "cache clear",
-      "policy",
-    ];
-    const ways = [...commands, ...["check", "explain", "test", "schema"].map((action) => `policy ${action}`)];
-    const asking = ways.flatMap((words) => ["--help", "-h"].map((option) => `${words} ${option}`.trim().split(" ")));
-    for (const help of [["help"], ["-help"], ...asking]) {
+    for (const help of [["help"], ["--help"], ["-h"], ["-help"]]) {
       const { code, stdout, stderr } = await ask(help, { stdin: null });
       expect({ help, code, stderr }).toEqual({ help, code: 0, stderr: "" });
-      expect(stdout).toMatch(/^Options of state and cache: /m);
-      expect(stdout).toMatch(/^ {2}state show: 0 shown /m);
-      for (const option of ["--policy", "--config", "--output", "--save-evidence", "--offline", "--bundle", "--at"]) {
-        expect(stdout).toContain(option);
-      }
-      expect(stdout).toMatch(/^[ -~\n]+$/);
-      expect(stdout.split("\n").every((line) => line.length <= 100)).toBe(true);
+      for (const name of COMMAND_NAMES) expect(stdout).toContain(`\n  ${name} `);
     }
+  });
+
+  it.each(COMMAND_NAMES)("have a page of their own, which reads nothing and fits 80 columns: %s", async (name) => {
+    const words = name.split(" ");
+    const [page, ...others] = await Promise.all(
+      [
+        ["help", ...words],
+        [...words, "--help"],
+        [...words, "-h"],
+        ["--help", ...words],
+      ].map((args) => ask(args, { stdin: null, env: { ATCR_VERIFY_CONFIG: "/nonexistent" } })),
+    );
+    expect(page).toMatchObject({ code: 0, stderr: "" });
+    expect(page?.stdout).toContain(`Usage: atcr-verify ${usageOf(name)}\n`);
+    expect(page?.stdout).toMatch(/^[ -~\n]+$/);
+    expect(page?.stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    for (const { code, stdout } of others) expect({ code, stdout }).toEqual({ code: 0, stdout: page?.stdout });
   });
 
   it.each([
@@ -127,14 +124,14 @@ describe.concurrent("commands", () => {
   ])("are known by name: %j is none", async (...args) => {
     const answered = await ask(args.filter((arg) => typeof arg === "string"));
     expect(headline(answered)).toBe(MALFORMED);
-    expect(answered.stdout).toContain("expected verify, policy, identity, state, cache, log, enable,");
+    expect(answered.stdout).toContain("expected a command: verify, images, policy check, ");
   });
 
   it("are suggested where an image stands in their place, and a digest's source where a tag does", async () => {
     const name = "atcr.io/alice.example.com/app:v1";
     const alone = await ask([name]);
     expect(headline(alone)).toBe(MALFORMED);
-    expect(alone.stdout).toContain(`did you mean: atcr-verify verify ${name}`);
+    expect(alone.stdout).toContain(`(did you mean: atcr-verify verify ${name}?)`);
     const tagged = await world.verify([name]);
     expect(headline(tagged)).toBe(MALFORMED);
     expect(tagged.stdout).toContain("crane digest");
@@ -151,6 +148,27 @@ describe.concurrent("commands", () => {
       }
     }
     expect(headline(await ask(["unknown", "--help"]))).toBe(MALFORMED);
+    expect(headline(await ask(["help", "verify", "a.example/b"]))).toBe(MALFORMED);
+    expect(headline(await ask(["verify", "--config", "c", "--help"]))).toBe(MALFORMED);
+  });
+
+  it("take their options before their name as well", async () => {
+    const args = ["--config", world.env["ATCR_VERIFY_CONFIG"] ?? "", "verify", nameOf(image), "--output=json"];
+    expect(report(await ask(args, { env: world.env }))).toMatchObject({ outcome: "allow", code: "signed" });
+    expect(headline(await ask(["--strict", "verify", nameOf(image)]))).toBe(MALFORMED);
+  });
+
+  it("suggest what was most likely meant", async () => {
+    for (const [args, meant] of [
+      [["verfy"], "did you mean verify?"],
+      [["doctor", "--prob"], "did you mean --probe?"],
+      [["--confg", "c", "verify"], "did you mean --config?"],
+      [["policy", "chek"], "did you mean policy check?"],
+    ] as const) {
+      const answered = await ask(args);
+      expect(headline(answered)).toBe(MALFORMED);
+      expect(answered.stdout).toContain(meant);
+    }
   });
 
   it("point at a mistake in a policy or configuration", async () => {
@@ -191,7 +209,7 @@ describe.concurrent("commands", () => {
       },
     );
     expect(code).toBe(3);
-    expect(stdout).toContain("found no command");
+    expect(stdout).toContain("Usage: atcr-verify COMMAND [options]");
   });
 });
 

@@ -421,13 +421,13 @@ describe.concurrent("policy", () => {
   });
 
   it.each([
-    [[], "nothing"],
-    [["Check"], '"policy Check"'],
-    [["--help", "check"], '"policy --help"'],
-    [["lint", "x"], '"policy lint"'],
+    [[], 'found no command behind "policy"'],
+    [["Check"], 'found "policy Check" (did you mean policy check?)'],
+    [["--strict", "chekc"], 'found "policy chekc" (did you mean policy check?)'],
+    [["lint", "x"], 'found "policy lint"'],
   ])("knows no other command: %j", async (args, found) => {
     const answered = await policy(args);
     expect(headline(answered)).toBe("3 misconfigured input.malformed");
-    expect(answered.stdout).toContain(`found ${found}, expected policy check, explain, test or schema`);
+    expect(answered.stdout).toContain(found);
   });
 });

@@ -180,11 +180,11 @@ describe("state forget", () => {
   it("and show say what they found, before they read anything", async () => {
     const env = { ATCR_VERIFY_CONFIG: "/nonexistent" };
     for (const [args, found] of [
-      [[], "nothing"],
-      [["list"], '"state list"'],
+      [[], 'no command behind "state", expected state show, state forget'],
+      [["list"], '"state list", expected a command: state show, state forget'],
     ] as const) {
       const { stdout } = await ask(["state", ...args], { env });
-      expect(stdout).toContain(`found ${found}, expected state show [DID] or state forget DID`);
+      expect(stdout).toContain(`found ${found}`);
     }
   });
 

@@ -1,16 +1,19 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HELP } from "../../src/frontends/cli/help.ts";
+import { COMMAND_NAMES, entryOf } from "../../src/frontends/cli/command-table/command-groups.ts";
 import { CleanSystem, canTryPackages, packageFile, VERSION } from "../support/packages.ts";
 
 const testable = canTryPackages("what Debian's checkers say of the packages");
 const packaging = join(import.meta.dirname, "../../packaging");
 const read = (file: string) => readFileSync(join(packaging, file), "utf8");
 
-/** What the program's own help names. */
-const COMMANDS = [...new Set(Array.from(HELP.matchAll(/^ {2}atcr-verify ([a-z]+)/gm), ([, command = ""]) => command))];
-const OPTIONS = [...new Set(Array.from(HELP.matchAll(/--[a-z][a-z-]*/g), ([option]) => option))];
+const COMMANDS = [...new Set(COMMAND_NAMES.map((name) => name.split(" ")[0] ?? ""))];
+const OPTIONS = [
+  ...new Set(COMMAND_NAMES.flatMap((name) => Object.keys(entryOf(name).options).map((option) => `--${option}`))),
+  "--help",
+  "--version",
+];
 
 describe("manual pages and completions", () => {
   it.each([

@@ -2,13 +2,16 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { documents, sources } from "../../packaging/docs-tables.ts";
-import { commandOptions } from "../support/command-options.ts";
+import { COMMAND_NAMES, entryOf } from "../../src/frontends/cli/command-table/command-groups.ts";
 
 // Whoever follows a link or types a command of a document must arrive.
 
 const ROOT = join(import.meta.dirname, "../..");
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
-const COMMANDS = commandOptions();
+/** Options of each command, by its name. */
+const COMMANDS: ReadonlyMap<string, readonly string[]> = new Map(
+  COMMAND_NAMES.map((name) => [name, Object.keys(entryOf(name).options)]),
+);
 
 const DOCUMENTS = ["CHANGELOG.md", ...documents()];
 /** Files that are no documents, and whose comments name commands and documents. */
@@ -67,7 +70,7 @@ function invocations(text: string): readonly string[] {
 /** What is wrong with a command line, or nothing. Its values are placeholders. */
 function mistake(line: string): string | undefined {
   const [first = "", second = ""] = line.split(/\s+/).slice(1);
-  if (/^(?:--help|--version|-h)$/.test(first)) return undefined;
+  if (/^(?:--help|--version|-h|-V|help)$/.test(first)) return undefined;
   const name = COMMANDS.has(`${first} ${second}`) ? `${first} ${second}` : first;
   const options = COMMANDS.get(name);
   if (options === undefined) {

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { closest } from "../encoding/closest.ts";
 import type { YamlFile, YamlPath, YamlProblem } from "../encoding/yaml.ts";
 
 /**
@@ -113,28 +114,4 @@ function toProblem({ message, path }: Telling, hints: ReadonlyMap<string, string
   // The likeliest mistake first: the list of keys is long.
   const found = `the unknown key "${key}"${similar === undefined ? "" : ` (did you mean ${similar}?)`}`;
   return { path, isKey: true, found, expected: message, ...(hint !== undefined && { advice: hint }) };
-}
-
-/** Most letters by which a misspelt key differs from the one that is suggested. */
-const MAX_TYPOS = 2;
-
-function closest(word: string, known: readonly string[]): string | undefined {
-  const near = known.map((name) => ({ name, typos: typos(word.toLowerCase(), name.toLowerCase()) }));
-  const best = near.reduce((a, b) => (b.typos < a.typos ? b : a));
-  return best.typos <= Math.min(MAX_TYPOS, word.length - 1) ? best.name : undefined;
-}
-
-/** Levenshtein distance; words that differ much in length are not measured. */
-function typos(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > MAX_TYPOS) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,14 +1,37 @@
-import { reject } from "../../core/rejection.ts";
 import type { StartedWith } from "../../io/process/environment.ts";
+import { EXIT_STATUS_USAGE } from "../process/exit-status.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
-import { readOutput } from "./terminal/command-line.ts";
-import { endingIn } from "./terminal/person-report.ts";
+import { COMMANDS, type CommandName, type LineOf, usageOf } from "./command-table/command-groups.ts";
+import { findCommand, readCommandLine, readOutput } from "./terminal/command-line.ts";
+import { endingIn, endingOfVerify } from "./terminal/person-report.ts";
 
-const EXPECTED =
-  "expected verify, policy, identity, state, cache, log, enable, disable, doctor, selftest, images, --help or --version";
-/** What may stand before `--help`: a command, and what it is to do. */
-const COMMAND =
-  /^(?:|verify|identity|log|enable|disable|doctor|selftest|images|state(?: show| forget)?|cache(?: list| show| clear)?|policy(?: check| explain| test| schema)?)$/;
+type Runs = {
+  readonly [Name in CommandName]: (line: LineOf<Name>, edge: ProcessEdge) => Promise<never>;
+};
+
+/** What runs each command of the table; loaded when it is run. */
+const RUNS: Runs = {
+  verify: async (line, edge) => (await import("./commands/verify-command.ts")).verifyCommand(line, edge),
+  images: async (line, edge) => (await import("./commands/images-command.ts")).imagesCommand(line, edge),
+  "policy check": async (line, edge) => (await import("./commands/policy-check.ts")).policyCheck(line, edge),
+  "policy explain": async (line, edge) => (await import("./commands/policy-explain.ts")).policyExplain(line, edge),
+  "policy test": async (line, edge) => (await import("./commands/policy-expectations.ts")).policyTest(line, edge),
+  "policy schema": async (_, edge) => (await import("./commands/policy-schema-command.ts")).policySchema(edge),
+  identity: async (line, edge) => (await import("./commands/identity-command.ts")).identityCommand(line, edge),
+  "state show": async (line, edge) => (await import("./commands/state-command.ts")).stateShow(line, edge),
+  "state forget": async (line, edge) => (await import("./commands/state-command.ts")).stateForget(line, edge),
+  "cache list": async (line, edge) => (await import("./commands/cache-command.ts")).cacheList(line, edge),
+  "cache show": async (line, edge) => (await import("./commands/cache-command.ts")).cacheShow(line, edge),
+  "cache clear": async (line, edge) => (await import("./commands/cache-command.ts")).cacheClear(line, edge),
+  enable: async (line, edge) => (await import("./commands/enable-command.ts")).enableCommand(line, edge),
+  disable: async (line, edge) => (await import("./commands/disable-command.ts")).disableCommand(line, edge),
+  doctor: async (line, edge) => (await import("./commands/doctor-command.ts")).doctorCommand(line, edge),
+  log: async (line, edge) => (await import("./commands/log-command.ts")).logCommand(line, edge),
+  selftest: async (line, edge) => (await import("./commands/selftest-command.ts")).selftestCommand(line, edge),
+};
+
+/** Words by which a line may ask for help; whether it does, help.ts says. */
+const ASKS_FOR_HELP = /^(?:help|--help|-help|-h|-\?)$/;
 
 /** Opens a person's door. */
 export function openDoor(args: readonly string[], { environment }: StartedWith): void {
@@ -18,79 +41,19 @@ export function openDoor(args: readonly string[], { environment }: StartedWith):
 
 /** A person's door: commands by name. */
 async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const [command, ...rest] = args;
-  if (asksForHelp(args)) {
-    const { HELP } = await import("./help.ts");
-    return edge.print(HELP);
-  }
   // How the end is told is settled first, so that a mistake in the rest is told that way too.
-  edge.render = endingIn(readOutput(rest));
-  switch (command) {
-    case "verify": {
-      const { verifyCommand } = await import("./commands/verify-command.ts");
-      return verifyCommand(rest, edge);
-    }
-    case "identity": {
-      const { identityCommand } = await import("./commands/identity-command.ts");
-      return identityCommand(rest, edge);
-    }
-    case "state": {
-      const { stateCommand } = await import("./commands/state-command.ts");
-      return stateCommand(rest, edge);
-    }
-    case "cache": {
-      const { cacheCommand } = await import("./commands/cache-command.ts");
-      return cacheCommand(rest, edge);
-    }
-    case "doctor": {
-      const { doctorCommand } = await import("./commands/doctor-command.ts");
-      return doctorCommand(rest, edge);
-    }
-    case "enable": {
-      const { enableCommand } = await import("./commands/enable-command.ts");
-      return enableCommand(rest, edge);
-    }
-    case "disable": {
-      const { disableCommand } = await import("./commands/disable-command.ts");
-      return disableCommand(rest, edge);
-    }
-    case "selftest": {
-      const { selftestCommand } = await import("./commands/selftest-command.ts");
-      return selftestCommand(rest, edge);
-    }
-    case "images": {
-      const { imagesCommand } = await import("./commands/images-command.ts");
-      return imagesCommand(rest, edge);
-    }
-    case "log": {
-      const { logCommand } = await import("./commands/log-command.ts");
-      return logCommand(rest, edge);
-    }
-    case "policy": {
-      const { policyCommand } = await import("./commands/policy-command.ts");
-      return policyCommand(rest, edge);
-    }
-    case undefined:
-      return reject("input.malformed", `found no command, ${EXPECTED}`);
-    default:
-      return reject("input.malformed", wrongCommand(command));
+  const form = readOutput(args);
+  edge.render = endingIn(form);
+  if (args.length === 0 || args.some((arg) => ASKS_FOR_HELP.test(arg))) {
+    const [{ helpOf }, { columns }] = await Promise.all([import("./help.ts"), import("./terminal/text-width.ts")]);
+    const page = helpOf(args, columns());
+    if (page !== undefined) return edge.print(page, args.length === 0 ? EXIT_STATUS_USAGE : 0);
   }
+  const { name, rest } = findCommand(args);
+  if (name === "verify") edge.render = endingOfVerify(form);
+  return run(name, rest, edge);
 }
 
-/**
- * Whether a line asks for the help and for nothing else. One that names an image as well must not end with
- * 0, which says that the image may be used.
- */
-function asksForHelp(args: readonly string[]): boolean {
-  const [last, before] = [args.at(-1), args.slice(0, -1).join(" ")];
-  if (last === "help" || last === "-help" || last === "-?") return before === "";
-  return (last === "--help" || last === "-h") && COMMAND.test(before);
-}
-
-/** @param command the first argument, which is no command */
-function wrongCommand(command: string): string {
-  // What only an image's name has.
-  const isImage = /[/@:]/.test(command) && !command.startsWith("-");
-  const meant = isImage ? `; did you mean: atcr-verify verify ${command}` : "";
-  return `found the command "${command}"${meant}; ${EXPECTED}`;
+function run<Name extends CommandName>(name: Name, rest: readonly string[], edge: ProcessEdge): Promise<never> {
+  return RUNS[name](readCommandLine(rest, COMMANDS[name], usageOf(name)), edge);
 }

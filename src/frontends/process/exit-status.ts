@@ -11,6 +11,8 @@ const EXIT_CODES: Readonly<Record<Answer["outcome"], number>> = {
 
 /** Of a command whose user may not read or change what it is about: 1 would say that nothing is there. */
 export const EXIT_STATUS_DENIED = 3;
+/** Of a line without a command, as of every line that cannot be read. */
+export const EXIT_STATUS_USAGE = 3;
 
 export function exitCode({ outcome }: Answer): number {
   return EXIT_CODES[outcome];

@@ -8,7 +8,6 @@ import type { Environment } from "../../io/process/environment.ts";
 import { findProgram, lookForProgram, runProgram, whyDistrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
 
-export const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** Where containerd looks for verifiers unless its configuration says otherwise. */
 export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";

@@ -15,36 +15,29 @@ import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
-const OPTIONS = { config: "value", output: "value" } as const;
-const EXPECTED = "cache list, cache show sha256:DIGEST or cache clear [sha256:DIGEST | DID]";
-
-/** `atcr-verify cache list|show|clear`: what this node would judge again without asking anybody. */
-export async function cacheCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, operands } = readCommandLine(args, OPTIONS);
-  const [action, about, ...more] = operands;
-  if (more.length > 0) reject("input.malformed", `found ${operands.length} operands, expected ${EXPECTED}`);
-  const config = loadConfig(edge.environment, values.get("config"));
-  edge.setDeadline(config.deadline);
-  const warnings: string[] = [];
-  const report = (warning: string) => {
-    warnings.push(warning);
-    edge.warn(warning);
-  };
-  const question: Question = { config, edge, isJson: readOutput(args) === "json", warnings, report };
-  const denied = whyDenied(config.cacheDir, action === "clear" ? "change" : "read");
-  if (denied !== undefined) {
-    const json = { cacheDir: config.cacheDir, pieces: [], warnings: [denied] };
-    return edge.print(question.isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
-  }
-  if (action === "list" && about === undefined) return list(question);
-  if (action === "show" && about !== undefined && isDigest(about)) return show(about, question);
-  if (action === "clear" && (about === undefined || isDigest(about) || isDid(about))) return clear(about, question);
-  return reject("input.malformed", `found "cache ${operands.join(" ")}", expected ${EXPECTED}`);
+/** `atcr-verify cache list`: what this node would judge again without asking anybody. */
+export async function cacheList({ options }: LineOf<"cache list">, edge: ProcessEdge): Promise<never> {
+  return list(openCache(options, "read", edge));
 }
 
-interface Question {
+/** `atcr-verify cache show sha256:DIGEST` */
+export async function cacheShow({ operands, options }: LineOf<"cache show">, edge: ProcessEdge): Promise<never> {
+  const [digest] = operands;
+  if (!isDigest(digest)) reject("input.malformed", `found "${digest}", expected sha256: and 64 hex digits`);
+  return show(digest, openCache(options, "read", edge));
+}
+
+/** `atcr-verify cache clear [sha256:DIGEST|DID]` */
+export async function cacheClear({ operands, options }: LineOf<"cache clear">, edge: ProcessEdge): Promise<never> {
+  const [about] = operands;
+  if (about !== undefined && !isDigest(about) && !isDid(about))
+    reject("input.malformed", `found "${about}", expected sha256: and 64 hex digits, or a DID`);
+  return clear(about, openCache(options, "change", edge));
+}
+
+interface OpenedCache {
   readonly config: Config;
   readonly edge: ProcessEdge;
   readonly isJson: boolean;
@@ -53,8 +46,29 @@ interface Question {
   readonly report: (warning: string) => void;
 }
 
+function openCache(
+  { config: named, output }: LineOf<"cache list">["options"],
+  to: "read" | "change",
+  edge: ProcessEdge,
+): OpenedCache {
+  const config = loadConfig(edge.environment, named);
+  edge.setDeadline(config.deadline);
+  const warnings: string[] = [];
+  const report = (warning: string) => {
+    warnings.push(warning);
+    edge.warn(warning);
+  };
+  const isJson = output === "json";
+  const denied = whyDenied(config.cacheDir, to);
+  if (denied !== undefined) {
+    const json = { cacheDir: config.cacheDir, pieces: [], warnings: [denied] };
+    return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
+  }
+  return { config, edge, isJson, warnings, report };
+}
+
 /** What is cached; one sentence for all that this user may not read, in place of a warning for each. */
-function listed({ config: { cacheDir }, report }: Question): { pieces: readonly CachedPiece[]; denied: number } {
+function listed({ config: { cacheDir }, report }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
   let denied = 0;
   const pieces = listCache(cacheDir, (warning, cause) => {
     if (hasCode(cause, "EACCES")) denied++;
@@ -64,7 +78,7 @@ function listed({ config: { cacheDir }, report }: Question): { pieces: readonly 
   return { pieces, denied };
 }
 
-function list(question: Question): never {
+function list(question: OpenedCache): never {
   const { config, edge, isJson, warnings } = question;
   const { cacheDir } = config;
   const now = Date.now();
@@ -105,7 +119,7 @@ function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: 
 }
 
 /** The evidence about one digest, proven now. */
-function show(digest: Digest, question: Question): never {
+function show(digest: Digest, question: OpenedCache): never {
   const { config, edge, isJson, warnings } = question;
   const { pieces: all, denied } = listed(question);
   const pieces = all.filter(({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest);
@@ -141,7 +155,7 @@ function proof(proven: Attempt) {
 
 async function clear(
   about: Digest | Did | undefined,
-  { config, edge, isJson, warnings, report }: Question,
+  { config, edge, isJson, warnings, report }: OpenedCache,
 ): Promise<never> {
   const { cacheDir } = config;
   const removed = await edge.deadline.track(cacheDir, async () => {

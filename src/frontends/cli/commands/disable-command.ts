@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
-import { Rejection, reject } from "../../../core/rejection.ts";
+import { Rejection } from "../../../core/rejection.ts";
 import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
@@ -11,7 +11,6 @@ import { entriesOf } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import {
   type Containerd,
-  DEFAULT_ADDRESS,
   DEFAULT_BIN_DIR,
   lookAtContainerd,
   verifierSettings,
@@ -25,25 +24,22 @@ import {
   recordPlace,
 } from "../../../platform/containerd/verifier-link.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
-import { readCommandLine } from "../terminal/command-line.ts";
-import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "../terminal/link-report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
 
 /**
  * `atcr-verify disable`: has containerd run this program no more. It is the emergency switch, so it does what it
  * can, says what it could not do, and never says that pulls are not verified while an entry that runs this program
  * stands in a folder where containerd may look.
  */
-export async function disableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, operands } = readCommandLine(args, LINK_OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
-  const named = values.get("bin-dir");
+export async function disableCommand({ options }: LineOf<"disable">, edge: ProcessEdge): Promise<never> {
+  const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   edge.setDeadline(LINK_DEADLINE);
-  const address = values.get("address") ?? DEFAULT_ADDRESS;
-  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(edge.environment, containerd.daemon);
   const program = ownProgram();
-  const { stateDir, findings } = stateDirOf(environment, values.get("config"));
+  const { stateDir, findings } = stateDirOf(environment, options.config);
   const records = [...new Set([stateDir, PACKAGED_STATE])];
   const known = foldersToSearch(verifierSettings(containerd).binDir, records.flatMap(placedIn));
   const folders = wanted === undefined ? known : [wanted];
@@ -69,7 +65,7 @@ export async function disableCommand(args: readonly string[], edge: ProcessEdge)
   const summary = summaryOf({ removed, standing, others, folders, isKnown, isSure });
   return tellOfLink(
     { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
-    args,
+    output,
     edge,
   );
 }

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
-import { Rejection, reject } from "../../../core/rejection.ts";
+import { Rejection } from "../../../core/rejection.ts";
 import { BUILD, VERSION } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
 import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
@@ -31,12 +31,7 @@ import { configPath } from "../../../io/settings/settings-files.ts";
 import { clockService } from "../../../platform/clock.ts";
 import { entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
-import {
-  type Containerd,
-  DEFAULT_ADDRESS,
-  lookAtContainerd,
-  verifierSettings,
-} from "../../../platform/containerd/inspect.ts";
+import { type Containerd, lookAtContainerd, verifierSettings } from "../../../platform/containerd/inspect.ts";
 import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { findOtherClients } from "../../../platform/other-clients.ts";
@@ -45,32 +40,21 @@ import { httpOptions, readAuthorities, signersContext } from "../../../verifier/
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
-const OPTIONS = {
-  probe: "flag",
-  offline: "flag",
-  config: "value",
-  output: "value",
-  address: "value",
-  "containerd-config": "value",
-} as const;
 /** Milliseconds for all of it: pulls that are tried, services that do not answer. */
 const WHOLE = 90_000;
 /** Folders that the program makes, and must be alone with. */
 const OWN = { isMade: true, isWayTrusted: true } as const;
 
 /** `atcr-verify doctor`: do pulls on this node pass through this program, and will they be answered? */
-export async function doctorCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, flags, operands } = readCommandLine(args, OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
+export async function doctorCommand({ options }: LineOf<"doctor">, edge: ProcessEdge): Promise<never> {
   edge.setDeadline(WHOLE);
-  const address = values.get("address") ?? DEFAULT_ADDRESS;
-  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(edge.environment, containerd.daemon);
   const own = ownProgram();
   const glass = readBreakGlassFile(environment, Date.now());
-  const { config, findings: ofConfig } = readConfig(environment, values.get("config"), glass);
+  const { config, findings: ofConfig } = readConfig(environment, options.config, glass);
   const findings = [
     ...checkUser(),
     ...checkContainerd(containerd),
@@ -81,15 +65,15 @@ export async function doctorCommand(args: readonly string[], edge: ProcessEdge):
     ...checkEnvironment(containerd.daemon),
     ...checkOtherClients(await findOtherClients(environment)),
     ...ofConfig,
-    ...(config ? await checkNode(config, containerd, edge, { offline: flags.has("offline"), glass, environment }) : []),
+    ...(config ? await checkNode(config, containerd, edge, { offline: options.offline, glass, environment }) : []),
     checkGlass(glass),
-    ...(flags.has("probe") ? await tryPulls(environment, containerd, config) : [notProbed()]),
+    ...(options.probe ? await tryPulls(environment, containerd, config) : [notProbed()]),
   ];
   const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
   const summary = { version: VERSION, program: own, problems, warnings, findings };
   edge.print(
-    readOutput(args) === "json" ? jsonText(summary) : textOf(findings, problems, warnings),
+    options.output === "json" ? jsonText(summary) : textOf(findings, problems, warnings),
     problems === 0 ? 0 : 1,
   );
 }

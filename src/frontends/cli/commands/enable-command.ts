@@ -18,12 +18,7 @@ import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
-import {
-  type Containerd,
-  DEFAULT_ADDRESS,
-  lookAtContainerd,
-  verifierSettings,
-} from "../../../platform/containerd/inspect.ts";
+import { type Containerd, lookAtContainerd, verifierSettings } from "../../../platform/containerd/inspect.ts";
 import { sandboxOf, usualSandbox } from "../../../platform/containerd/sandbox-image.ts";
 import {
   ENTRY,
@@ -36,10 +31,9 @@ import {
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
-import { readCommandLine } from "../terminal/command-line.ts";
-import { absoluteFolder, LINK_DEADLINE, LINK_OPTIONS, tellOfLink } from "../terminal/link-report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
 
-const OPTIONS = { ...LINK_OPTIONS, force: "flag" } as const;
 /** What would block pulls, or make the link one that containerd does not follow. */
 const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
 /** Findings about a signer, none of whose signatures can count. */
@@ -48,29 +42,26 @@ const CANNOT_SIGN = new Set(["identity-unknown", "identity-closed"]);
 const TIME_FOR_DIRECTORIES = 5_000;
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
-export async function enableCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, flags, operands } = readCommandLine(args, OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
-  const named = values.get("bin-dir");
+export async function enableCommand({ options }: LineOf<"enable">, edge: ProcessEdge): Promise<never> {
+  const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   edge.setDeadline(LINK_DEADLINE);
-  const address = values.get("address") ?? DEFAULT_ADDRESS;
-  const containerd = await lookAtContainerd(edge.environment, address, values.get("containerd-config"));
+  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(edge.environment, containerd.daemon);
-  const config = loadConfig(environment, values.get("config"));
+  const config = loadConfig(environment, options.config);
   const source = policySource(undefined, config);
   const binDir = wanted ?? effectiveBinDir(containerd);
   const program = ownProgram();
   const denied = [binDir, config.stateDir].find(isDenied);
   if (denied !== undefined) {
     const findings = [problem("permission", `this user may not write to ${denied}`, "run this as root")];
-    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, args, edge);
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, edge);
   }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const unreadable = whyUnreadable(binDir);
   if (unreadable !== undefined) {
     const findings = [problem("bin-dir", unreadable, "correct it, or name another folder with --bin-dir")];
-    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, args, edge);
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, edge);
   }
   const isNone = containerd.version === undefined && containerd.daemon === undefined;
   const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
@@ -90,9 +81,9 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
     ),
   ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what the policy does is said at the end
   const stops = findings.filter(({ name, level }) => level === "problem" && STOPS.has(name));
-  if (stops.length > 0 && !flags.has("force")) {
+  if (stops.length > 0 && !options.force) {
     const summary = "nothing was changed; correct this, or say --force";
-    return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, args, edge);
+    return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, edge);
   }
 
   findings.push(...(await checkDids(question, config, environment, edge)));
@@ -101,7 +92,7 @@ export async function enableCommand(args: readonly string[], edge: ProcessEdge):
   const asked = `containerd asks it at each pull ${fromWhen(binDir, containerd, findings)}`;
   const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
   const summary = `${link}: ${asked}. ${ofPolicy[0]?.found ?? ""}. To see it proven run: atcr-verify doctor --probe`;
-  return tellOfLink({ changed, binDir, program, findings, summary }, args, edge);
+  return tellOfLink({ changed, binDir, program, findings, summary }, output, edge);
 }
 
 /**

@@ -7,36 +7,27 @@ import { lookUpIdentity } from "../../../verifier/service/look-up-identity.ts";
 import { signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 import { identityJson, identityText, wrongWith } from "../terminal/identity-report.ts";
 
-const OPTIONS = { config: "value", output: "value", "min-key-age": "value" } as const;
-/** The recovery window of did:plc: how long a key that was put in place by theft can be undone. */
-const RECOMMENDED_KEY_AGE = "72h";
-
 /** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
-export async function identityCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const form = readOutput(args);
-  const { values, operands } = readCommandLine(args, OPTIONS);
-  const asked = readOperand(operands);
-  const minKeyAge = values.get("min-key-age") ?? RECOMMENDED_KEY_AGE;
+export async function identityCommand({ operands, options }: LineOf<"identity">, edge: ProcessEdge): Promise<never> {
+  const [text] = operands;
+  const asked = readOperand(text);
+  const { "min-key-age": minKeyAge, output } = options;
   const youngest = parseDuration(minKeyAge);
   if (youngest === undefined) {
     reject("input.malformed", `--min-key-age is "${minKeyAge}", expected a duration such as 72h or 3d`);
   }
 
-  const config = loadConfig(edge.environment, values.get("config"));
+  const config = loadConfig(edge.environment, options.config);
   edge.setDeadline(config.deadline);
   const found = await lookUpIdentity(asked, signersContext(config, edge.environment, sessionOf(edge)));
   const shown = { ...found, minKeyAge, youngest };
-  edge.print(form === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
+  edge.print(output === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
 }
 
-function readOperand(operands: readonly string[]): Did | Handle {
-  const [text = ""] = operands;
-  if (operands.length !== 1) {
-    reject("input.malformed", `found ${operands.length} identities, expected one DID or handle`);
-  }
+function readOperand(text: string): Did | Handle {
   if (isDid(text)) return text;
   const expected = "a DID such as did:web:example.com or a handle such as alice.example.com";
   return normaliseHandle(text) ?? reject("input.malformed", `found "${text}", expected ${expected}`);

@@ -11,25 +11,14 @@ import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
-import { DEFAULT_ADDRESS } from "../../../platform/containerd/inspect.ts";
 import { Exchanges } from "../../../verifier/service/exchanges.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText, reasonLine } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
-const OPTIONS = {
-  namespace: "value",
-  address: "value",
-  policy: "value",
-  config: "value",
-  output: "value",
-  refused: "flag",
-  audited: "flag",
-  progress: "flag",
-} as const;
 /** Images judged at the same time: services of others must not be hammered. */
 const PARALLEL = 4;
 /** Milliseconds that containerd may take to list them. */
@@ -47,23 +36,20 @@ interface Judged {
 }
 
 /** `atcr-verify images`: what would be refused, were it pulled now. */
-export async function imagesCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, flags, operands } = readCommandLine(args, OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
+export async function imagesCommand({ options }: LineOf<"images">, edge: ProcessEdge): Promise<never> {
   edge.setDeadline(WHOLE);
-  const address = values.get("address") ?? DEFAULT_ADDRESS;
+  const { address, refused, audited } = options;
   // As if containerd pulled it: by its configuration and proxies, not this shell's.
   const environment = asContainerdSees(edge.environment, daemonAt(address));
-  const config = loadConfig(environment, values.get("config"));
-  const policy = loadPolicy(values.get("policy") ?? config.trustPolicyPath);
-  const isJson = readOutput(args) === "json";
-  const images = await list(address, values.get("namespace")?.split(","), (denied) => {
+  const config = loadConfig(environment, options.config);
+  const policy = loadPolicy(options.policy ?? config.trustPolicyPath);
+  const isJson = options.output === "json";
+  const images = await list(address, options.namespace?.split(","), (denied) => {
     const json = { images: [], judged: 0, of: 0, ...counted([]), warnings: [denied] };
     return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   });
-  const isTold = flags.has("progress") || isatty(STDERR);
+  const isTold = options.progress || isatty(STDERR);
   const report = isJson ? toJson : toText;
-  const [refused, audited] = [flags.has("refused"), flags.has("audited")];
   const isShown = ({ answer }: Judged): boolean =>
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];

@@ -9,19 +9,8 @@ import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
-const OPTIONS = {
-  refused: "flag",
-  audited: "flag",
-  summary: "flag",
-  follow: "flag",
-  image: "value",
-  lines: "value",
-  file: "value",
-  config: "value",
-  output: "value",
-} as const;
 const DEFAULT_LINES = 20;
 const MAX_LINES = 100_000;
 /** Milliseconds between two looks at a log that is followed. */
@@ -32,17 +21,14 @@ const PROBE = "policy.probe" satisfies RejectionCode;
 const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 
 /** `atcr-verify log`: what was decided at containerd's door, the latest last. */
-export async function logCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, flags, operands } = readCommandLine(args, OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected options alone`);
-  const isSummary = flags.has("summary");
-  if (isSummary && flags.has("follow"))
-    reject("input.malformed", "--summary ends, and --follow does not: leave out one");
-  const count = isSummary && !values.has("lines") ? MAX_LINES : readCount(values.get("lines"));
-  const path = values.get("file") ?? logFile(loadConfig(edge.environment, values.get("config")));
-  const isJson = readOutput(args) === "json";
+export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge): Promise<never> {
+  const { summary: isSummary, refused, audited, image, file } = options;
+  if (isSummary && options.follow) reject("input.malformed", "--summary ends, and --follow does not: leave out one");
+  const count = isSummary && options.lines === undefined ? MAX_LINES : readCount(options.lines);
+  const path = file ?? logFile(loadConfig(edge.environment, options.config));
+  const isJson = options.output === "json";
   const print = isJson ? asJson : asText;
-  const isMeant = selector(flags.has("refused"), flags.has("audited"), values.get("image"));
+  const isMeant = selector(refused, audited, image);
 
   const refuse = (why: string, cause: unknown): never => {
     const denied = denialOf(cause, "read", path);
@@ -59,16 +45,16 @@ export async function logCommand(args: readonly string[], edge: ProcessEdge): Pr
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
   // What is followed may come, and what was rotated away may be all there is.
-  if (values.has("file") && found === undefined && before === NOTHING && !flags.has("follow"))
+  if (file !== undefined && found === undefined && before === NOTHING && !options.follow)
     reject("input.malformed", `--file: there is no file ${path}`);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
-  const isSearched = flags.has("refused") || flags.has("audited") || values.has("image") || all.length === 0;
+  const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
   const summary = isJson ? summaryJson : summaryText;
   const text = isSummary ? summaryOf(shown).map(summary).join("") : shown.map(print).join("");
-  if (!flags.has("follow")) return edge.print(text, shown.length > 0 ? 0 : 1);
+  if (!options.follow) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
   edge.say(text);
   const show = (more: readonly JsonObject[]): void => edge.say(more.filter(isMeant).map(print).join(""));

@@ -11,28 +11,18 @@ import { type SandboxImage, sandboxImageOf } from "../../../platform/containerd/
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { amount, jsonText, placeText } from "../../process/report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
-import { type CommandLine, readCommandLine, readOutput } from "../terminal/command-line.ts";
 
-const OPTIONS = {
-  config: "value",
-  output: "value",
-  strict: "flag",
-  offline: "flag",
-  "sandbox-image": "value",
-  "no-sandbox": "flag",
-} as const;
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 /** How much later than the network's the whole time ends, in milliseconds, for work that asks nobody. */
 const OWN_WORK = 30_000;
 
 /** `atcr-verify policy check [FILE]`: what is wrong, or likely to be, with a policy that can be read. */
-export async function policyCheck(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const line = readCommandLine(args, OPTIONS);
-  const [named, ...more] = line.operands;
-  if (more.length > 0) reject("input.malformed", `found ${line.operands.length} files, expected one or none`);
-  const sandbox = readSandbox(line);
-  const config = loadConfig(edge.environment, line.values.get("config"));
+export async function policyCheck({ operands, options }: LineOf<"policy check">, edge: ProcessEdge): Promise<never> {
+  const [named] = operands;
+  const sandbox = readSandbox(options);
+  const config = loadConfig(edge.environment, options.config);
   edge.setDeadline(config.deadline + OWN_WORK);
   const source = policySource(named, config);
 
@@ -41,20 +31,20 @@ export async function policyCheck(args: readonly string[], edge: ProcessEdge): P
     ...source.distrusted,
     ...source.unread.map(notRead),
     ...lintPolicy(question, sandbox?.name),
-    ...(line.flags.has("offline") ? [] : await checkIdentities(question, config, edge)),
+    ...(options.offline ? [] : await checkIdentities(question, config, edge)),
   ];
-  const strict = line.flags.has("strict");
+  const { strict } = options;
   const result = { source, findings: findingsInOrder(findings, question.policy.files), strict, sandbox };
   const { errors, warnings } = counted(findings);
   edge.print(
-    readOutput(args) === "json" ? jsonText(toJson(result)) : toText(result),
+    options.output === "json" ? jsonText(toJson(result)) : toText(result),
     errors + (strict ? warnings : 0) === 0 ? 0 : 1,
   );
 }
 
-function readSandbox({ flags, values }: CommandLine<keyof typeof OPTIONS>): SandboxImage | undefined {
-  const named = values.get("sandbox-image");
-  if (flags.has("no-sandbox")) {
+function readSandbox(options: LineOf<"policy check">["options"]): SandboxImage | undefined {
+  const named = options["sandbox-image"];
+  if (options["no-sandbox"]) {
     if (named !== undefined) reject("input.malformed", "--sandbox-image does not go with --no-sandbox");
     return undefined;
   }

@@ -10,30 +10,24 @@ import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
-
-const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
+import type { LineOf } from "../command-table/command-groups.ts";
 
 /** `atcr-verify policy test FILE`: whether a policy does with images what its authors expect. */
-export function policyTest(args: readonly string[], edge: ProcessEdge): never {
-  const { values, operands } = readCommandLine(args, OPTIONS);
-  const [path, ...more] = operands;
-  if (path === undefined || more.length > 0) {
-    reject("input.malformed", `found ${operands.length} files, expected one with cases`);
-  }
+export function policyTest({ operands, options }: LineOf<"policy test">, edge: ProcessEdge): never {
+  const [path] = operands;
   // Nothing is decided by it: who else can write to it does not matter.
   const text = readDistrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
   const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
-  const config = loadConfig(edge.environment, values.get("config"));
+  const config = loadConfig(edge.environment, options.config);
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
-  const source = policySource(values.get("policy") ?? beside, config);
+  const source = policySource(options.policy ?? beside, config);
   for (const { message } of source.distrusted) edge.warn(message);
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
   const failed = results.filter(({ json }) => json.failures.length > 0).length;
   const counts = { policy: source.path, passed: results.length - failed, failed };
   const report =
-    readOutput(args) === "json"
+    options.output === "json"
       ? jsonText({ ...counts, cases: results.map(({ json }) => json) })
       : `${results.map(toText).join("")}${count(counts)}`;
   edge.print(report, failed === 0 ? 0 : 1);

@@ -6,31 +6,24 @@ import type { TrustedSigner } from "../../../core/policy/policy.ts";
 import { decidedBy } from "../../../core/policy-tools/expectations.ts";
 import { type Explanation, explain, type Required } from "../../../core/policy-tools/explain.ts";
 import { called } from "../../../core/policy-tools/policy-finding.ts";
-import { reject } from "../../../core/rejection.ts";
 import { atcrName } from "../../../core/verify/atcr-name.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
-
-const OPTIONS = { policy: "value", config: "value", output: "value" } as const;
+import type { LineOf } from "../command-table/command-groups.ts";
 
 /** `atcr-verify policy explain IMAGE`: which rule applies, why the others do not, what it asks for. */
-export function policyExplain(args: readonly string[], edge: ProcessEdge): never {
-  const { values, operands } = readCommandLine(args, OPTIONS);
-  const [written, ...more] = operands;
-  if (written === undefined || more.length > 0) {
-    reject("input.malformed", `found ${operands.length} image names, expected one`);
-  }
+export function policyExplain({ operands, options }: LineOf<"policy explain">, edge: ProcessEdge): never {
+  const [written] = operands;
   const name = normaliseReference(written);
-  const config = loadConfig(edge.environment, values.get("config"));
-  const { policy, path, distrusted } = policySource(values.get("policy"), config);
+  const config = loadConfig(edge.environment, options.config);
+  const { policy, path, distrusted } = policySource(options.policy, config);
   for (const { message } of distrusted) edge.warn(message);
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };
-  edge.print(readOutput(args) === "json" ? jsonText(toJson(asked)) : toText(asked));
+  edge.print(options.output === "json" ? jsonText(toJson(asked)) : toText(asked));
 }
 
 interface Asked {

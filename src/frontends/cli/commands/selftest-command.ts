@@ -1,19 +1,15 @@
-import { reject } from "../../../core/rejection.ts";
 import { BUILD } from "../../../core/version.ts";
 import { selftest } from "../../../verifier/selftest/selftest.ts";
 import { VECTORS } from "../../../verifier/selftest/vectors.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
-const OPTIONS = { output: "value" } as const;
 /** Milliseconds: it takes a fraction of that, on the slowest of machines. */
 const WHOLE = 60_000;
 
 /** `atcr-verify selftest`: does this program, on this machine, refuse what it must, and allow what it must? */
-export async function selftestCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { operands } = readCommandLine(args, OPTIONS);
-  if (operands.length > 0) reject("input.malformed", `found the operand "${operands[0]}", expected none`);
+export async function selftestCommand({ options }: LineOf<"selftest">, edge: ProcessEdge): Promise<never> {
   edge.setDeadline(WHOLE);
   const { allowed, refused, surprises } = await selftest(VECTORS);
   const isGood = allowed > 0 && refused > 0 && surprises.length === 0;
@@ -25,7 +21,7 @@ export async function selftestCommand(args: readonly string[], edge: ProcessEdge
   );
   const json = { build: BUILD, allowed, refused, surprises };
   return edge.print(
-    readOutput(args) === "json" ? jsonText(json) : `${lines.join("")}${detailLine(summary)}`,
+    options.output === "json" ? jsonText(json) : `${lines.join("")}${detailLine(summary)}`,
     isGood ? 0 : 1,
   );
 }

@@ -10,38 +10,29 @@ import { type Remembered, SignerStore } from "../../../io/store/signer-store.ts"
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
-import { readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
 /** What it means, for whoever has just done it. */
 const FORGOTTEN = `forgotten, with the evidence that was kept of it.
 The next pull takes what the directory and the PDS show for new: that it is older than what was seen
 before is not noticed, and every key counts as seen for the first time (minKeyAge).
 `;
-const OPTIONS = { config: "value", output: "value" } as const;
 
-/** `atcr-verify state show [DID]` and `state forget DID`: what this node remembers of signers. */
-export async function stateCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  const { values, operands } = readCommandLine(args, OPTIONS);
-  const { action, signer } = readOperands(operands);
-  const config = loadConfig(edge.environment, values.get("config"));
-  edge.setDeadline(config.deadline);
-  const warnings: string[] = [];
-  const report = (warning: string) => {
-    warnings.push(warning);
-    edge.warn(warning);
-  };
-  const question: Question = { config, edge, form: readOutput(args), warnings, report };
-  const denied = whyDenied(config.stateDir, action === "show" ? "read" : "change");
-  if (denied !== undefined) {
-    const json = { stateDir: config.stateDir, signers: [], warnings: [denied] };
-    return edge.print(question.form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
-  }
-  return action === "show" ? show(signer, question) : forget(signer, question);
+/** `atcr-verify state show [DID]`: what this node remembers of signers. */
+export async function stateShow({ operands, options }: LineOf<"state show">, edge: ProcessEdge): Promise<never> {
+  const [text] = operands;
+  const signer = text === undefined ? undefined : readDid(text);
+  return show(signer, openState(options, "read", edge));
 }
 
-type Asked = { action: "show"; signer: Did | undefined } | { action: "forget"; signer: Did };
+/** `atcr-verify state forget DID` */
+export async function stateForget({ operands, options }: LineOf<"state forget">, edge: ProcessEdge): Promise<never> {
+  const [text] = operands;
+  const signer = readDid(text);
+  return forget(signer, openState(options, "change", edge));
+}
 
-interface Question {
+interface OpenState {
   readonly config: Config;
   readonly edge: ProcessEdge;
   readonly form: "text" | "json";
@@ -50,21 +41,31 @@ interface Question {
   readonly report: (warning: string) => void;
 }
 
-function readOperands(operands: readonly string[]): Asked {
-  const [action, text, ...more] = operands;
-  if (more.length > 0) reject("input.malformed", `found ${operands.length - 1} DIDs, expected one`);
-  const signer = text === undefined ? undefined : readDid(text);
-  if (action === "show") return { action, signer };
-  if (action === "forget" && signer !== undefined) return { action, signer };
-  const found = action === undefined ? "nothing" : `"state ${operands.join(" ")}"`;
-  return reject("input.malformed", `found ${found}, expected state show [DID] or state forget DID`);
+function openState(
+  { config: named, output: form }: LineOf<"state show">["options"],
+  to: "read" | "change",
+  edge: ProcessEdge,
+): OpenState {
+  const config = loadConfig(edge.environment, named);
+  edge.setDeadline(config.deadline);
+  const warnings: string[] = [];
+  const report = (warning: string) => {
+    warnings.push(warning);
+    edge.warn(warning);
+  };
+  const denied = whyDenied(config.stateDir, to);
+  if (denied !== undefined) {
+    const json = { stateDir: config.stateDir, signers: [], warnings: [denied] };
+    return edge.print(form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
+  }
+  return { config, edge, form, warnings, report };
 }
 
 function readDid(text: string): Did {
   return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
 }
 
-async function show(signer: Did | undefined, { config, edge, form, warnings, report }: Question): Promise<never> {
+async function show(signer: Did | undefined, { config, edge, form, warnings, report }: OpenState): Promise<never> {
   const { stateDir } = config;
   const signers = new SignerStore(stateDir, { report });
   const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
@@ -79,7 +80,7 @@ async function show(signer: Did | undefined, { config, edge, form, warnings, rep
   return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);
 }
 
-async function forget(signer: Did, { config, edge, form, warnings, report }: Question): Promise<never> {
+async function forget(signer: Did, { config, edge, form, warnings, report }: OpenState): Promise<never> {
   const { stateDir, cacheDir } = config;
   const signers = new SignerStore(stateDir, { report });
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));

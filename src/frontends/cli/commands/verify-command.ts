@@ -17,70 +17,51 @@ import { exitCode } from "../../process/exit-status.ts";
 import { INTERNAL, type ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { jsonReport } from "../../process/report.ts";
-import { type CommandLine, readCommandLine, readOutput } from "../terminal/command-line.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
 /** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
 const MAX_BUNDLE = 256 * 1024 * 1024;
-
-const OPTIONS = {
-  policy: "value",
-  config: "value",
-  output: "value",
-  "media-type": "value",
-  "save-evidence": "value",
-  offline: "flag",
-  bundle: "value",
-  at: "value",
-  "no-cache": "flag",
-  "allow-audited": "flag",
-} as const;
 
 /**
  * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that nodes let
  * through only because its rule audits is no success here, unless the caller asks for that.
  */
-export async function verifyCommand(args: readonly string[], edge: ProcessEdge): Promise<never> {
+export async function verifyCommand({ operands, options }: LineOf<"verify">, edge: ProcessEdge): Promise<never> {
   edge.mustBeWritten = true;
-  // As long as it is not known which image is asked about, it is not told either.
-  const isJson = readOutput(args) === "json";
-  if (isJson) edge.render = (answer) => jsonReport(answer);
-  const line = readCommandLine(args, OPTIONS);
-  const subject = readSubject(line);
-  if (isJson) {
+  const [text] = operands;
+  const subject = readSubject(text, options["media-type"]);
+  if (options.output === "json") {
     edge.render = (answer) => {
       const { decision, enforcement } = edge;
       return jsonReport(answer, { subject, rule: decision?.rule ?? enforcement.rule, decision });
     };
   }
-  if (!line.flags.has("allow-audited")) refuseAudited(edge);
+  if (!options["allow-audited"]) refuseAudited(edge);
 
   const distrust = oncePerPath((why) => warnOfNamed(why, edge));
-  const config = loadConfig(edge.environment, line.values.get("config"), distrust);
+  const config = loadConfig(edge.environment, options.config, distrust);
   edge.setDeadline(config.deadline);
-  const named = line.values.get("policy");
+  const { policy: named, bundle: bundlePath, "save-evidence": target } = options;
   const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
-  const noCache = line.flags.has("no-cache");
   const { environment } = edge;
-  const settings = { config: noCache ? { ...config, cacheEnabled: false } : config, policy, environment };
+  const settings = { config: options["no-cache"] ? { ...config, cacheEnabled: false } : config, policy, environment };
   const warn = (warning: string): void => edge.warn(warning);
   // containerd may pass one that says neither; a person who does has most likely mistyped it.
   if (subject.mediaType !== undefined && !isImageType(subject.mediaType))
     warn(
       `--media-type "${subject.mediaType}" is neither a manifest's nor an index's, so the record is not compared with it`,
     );
-  const bundlePath = line.values.get("bundle");
-  if (line.flags.has("offline")) {
+  if (options.offline) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
-    if (line.values.has("save-evidence")) reject("input.malformed", "--save-evidence does not go with --offline");
-    const now = readTime(line.values.get("at"));
+    if (target !== undefined) reject("input.malformed", "--save-evidence does not go with --offline");
+    const now = readTime(options.at);
     const saved = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
     const verifier = new Verifier({ ...settings, saved, warn });
     edge.conclude(await verifier.verify(subject, { ...sessionOf(edge), now: () => now }));
   }
   for (const option of ["bundle", "at"] as const) {
-    if (line.values.has(option)) reject("input.malformed", `--${option} goes with --offline only`);
+    if (options[option] !== undefined) reject("input.malformed", `--${option} goes with --offline only`);
   }
-  const target = line.values.get("save-evidence");
   if (target !== undefined) checkTarget(target);
   const verifier = new Verifier({ ...settings, warn });
   edge.atEnd(() => verifier.close());
@@ -89,11 +70,7 @@ export async function verifyCommand(args: readonly string[], edge: ProcessEdge):
   edge.conclude(decision);
 }
 
-function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): Subject {
-  const [text, ...more] = operands;
-  if (text === undefined || more.length > 0) {
-    reject("input.malformed", `found ${operands.length} image names, expected one NAME@sha256:DIGEST`);
-  }
+function readSubject(text: string, mediaType: string | undefined): Subject {
   const name: ImageReference = normaliseReference(text);
   if (name.digest === undefined) {
     reject(
@@ -101,7 +78,6 @@ function readSubject({ operands, values }: CommandLine<keyof typeof OPTIONS>): S
       `"${text}" has no digest, and a tag is not resolved here; write NAME@sha256:DIGEST, with the digest that "crane digest NAME", "oras resolve NAME" or "skopeo inspect docker://NAME" prints`,
     );
   }
-  const mediaType = values.get("media-type");
   // Here the digest must be written; a tag beside it is that by which containerd would have found it.
   const { tag } = name;
   return {

@@ -1,53 +1,123 @@
+import { closest } from "../../../core/encoding/closest.ts";
 import { reject } from "../../../core/rejection.ts";
+import type { CommandEntry, CommandLine } from "../command-table/command.ts";
+import { COMMAND_NAMES, type CommandName, entryOf, namesBelow } from "../command-table/command-groups.ts";
 
-/** Options that a command knows: with a value, or without. */
-export type Options = Readonly<Record<string, "value" | "flag">>;
+const NAMES_OF_HELP = ["help", "--help", "--version"];
+/** Options that any command knows, and whether a value comes behind them: they may stand before the command. */
+const TAKES_VALUE = new Map(
+  COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)).map(([name, { kind }]) => [
+    `--${name}`,
+    kind !== "flag",
+  ]),
+);
 
-export interface CommandLine<Name extends string> {
-  readonly values: ReadonlyMap<Name, string>;
-  readonly flags: ReadonlySet<Name>;
-  /** What is no option. */
-  readonly operands: readonly string[];
+/** Which command a line is for, and the rest of it. */
+export interface CommandFound {
+  readonly name: CommandName;
+  readonly rest: readonly string[];
 }
 
 /**
- * Reads a person's command line: `--option value`, `--option=value`, `--flag`, operands anywhere, `--`
- * before operands that begin with a dash. Nothing unknown is passed over and nothing may come twice.
+ * Finds the command: the first words of the line, or the first behind options.
  *
  * @throws Rejection input.malformed
  */
-export function readCommandLine<O extends Options>(args: readonly string[], options: O): CommandLine<keyof O & string> {
-  const values = new Map<string, string>();
-  const flags = new Set<string>();
-  const operands: string[] = [];
+export function findCommand(args: readonly string[]): CommandFound {
+  const rest = [...args];
+  let words = "";
+  for (let i = 0; i < rest.length; ) {
+    const arg = rest[i] ?? "";
+    const takesValue = TAKES_VALUE.get(arg.split("=", 1)[0] ?? "");
+    if (takesValue !== undefined) {
+      i += takesValue && !arg.includes("=") ? 2 : 1;
+      continue;
+    }
+    words = `${words} ${arg}`.trimStart();
+    const [name, ...more] = namesBelow(words);
+    if (name === undefined) return reject("input.malformed", wrongCommand(words));
+    rest.splice(i, 1);
+    if (more.length === 0 && name === words) return { name, rest };
+  }
+  const expected = (words === "" ? COMMAND_NAMES : namesBelow(words)).map((name) => name);
+  return reject("input.malformed", `found no command${words && ` behind "${words}"`}, expected ${expected.join(", ")}`);
+}
+
+/** @param words the first of the line that are no command */
+export function wrongCommand(words: string): string {
+  const [group = ""] = words.split(" ");
+  const inGroup = words === group ? [] : namesBelow(group);
+  // Of an unknown command of a group the others of the group are what may be meant.
+  const expected = inGroup.length > 0 ? inGroup : COMMAND_NAMES;
+  return `found "${words}"${suggestion(words, expected)}, expected a command: ${expected.join(", ")}`;
+}
+
+function suggestion(words: string, expected: readonly CommandName[]): string {
+  // What only an image's name has.
+  if (/[/@:]/.test(words) && !words.startsWith("-")) return ` (did you mean: atcr-verify verify ${words}?)`;
+  const known = [...expected, ...new Set(expected.map((name) => name.split(" ")[0] ?? "")), ...NAMES_OF_HELP];
+  const meant = closest(words, words.startsWith("-") ? [...known, ...TAKES_VALUE.keys()] : known);
+  return meant === undefined ? "" : ` (did you mean ${meant}?)`;
+}
+
+/**
+ * Reads what is behind a command: `--option value`, `--option=value`, `--flag`, operands anywhere, `--` before operands
+ * that begin with a dash. Nothing unknown is passed over, nothing may come twice, and no value is empty.
+ *
+ * @throws Rejection input.malformed
+ */
+export function readCommandLine<C extends CommandEntry>(
+  args: readonly string[],
+  { operands, options }: C,
+  usage: string,
+): CommandLine<C> {
+  const values = new Map<string, string | true>();
+  const words: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
     if (arg === "--") {
-      operands.push(...args.slice(i + 1));
+      words.push(...args.slice(i + 1));
       break;
     }
     if (!arg.startsWith("-")) {
-      operands.push(arg);
+      words.push(arg);
       continue;
     }
     const equals = arg.indexOf("=");
     const name = equals === -1 ? arg.slice(2) : arg.slice(2, equals);
-    const kind = arg.startsWith("--") && Object.hasOwn(options, name) ? options[name] : undefined;
-    if (kind === undefined) {
-      const known = Object.keys(options).map((option) => `--${option}`);
-      reject("input.malformed", `found the option "${arg}", expected one of ${known.join(", ")}`);
-    }
-    if (values.has(name) || flags.has(name)) reject("input.malformed", `the option --${name} is given twice`);
-    if (kind === "flag") {
+    const option = arg.startsWith("--") && Object.hasOwn(options, name) ? options[name] : undefined;
+    if (option === undefined) return reject("input.malformed", wrongOption(arg, Object.keys(options)));
+    if (values.has(name)) reject("input.malformed", `the option --${name} is given twice`);
+    if (option.kind === "flag") {
       if (equals !== -1) reject("input.malformed", `the option --${name} takes no value`);
-      flags.add(name);
+      values.set(name, true);
       continue;
     }
     const value = equals === -1 ? args[++i] : arg.slice(equals + 1);
-    if (value === undefined || value === "") reject("input.malformed", `the option --${name} has no value`);
+    if (value === undefined || value === "") return reject("input.malformed", `the option --${name} has no value`);
+    if (typeof option.kind !== "string") readWord(name, value, option.kind);
     values.set(name, value);
   }
-  return { values, flags, operands };
+  const needed = operands.filter(({ optional }) => optional !== true).length;
+  if (words.length < needed || words.length > operands.length) {
+    const found = words.length === 0 ? "nothing" : words.map((word) => `"${word}"`).join(", ");
+    reject("input.malformed", `found ${found} behind the command, expected: atcr-verify ${usage}`);
+  }
+  const named: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(options)) {
+    named[name] = option.kind === "flag" ? values.has(name) : (values.get(name) ?? option.default);
+  }
+  // What the checks above leave is of the types of the entry.
+  return { operands: words, options: named } as unknown as CommandLine<C>;
+}
+
+function wrongOption(arg: string, known: readonly string[]): string {
+  const name = arg.replace(/^-+|=.*$/gs, "");
+  if (name === "help" || arg === "-h")
+    return `found ${arg} beside something else; atcr-verify help COMMAND prints the help`;
+  const meant = known.length === 0 ? undefined : closest(name, known);
+  const expected = known.length === 0 ? "no options" : `one of ${known.map((option) => `--${option}`).join(", ")}`;
+  return `found the option "${arg}"${meant === undefined ? "" : ` (did you mean --${meant}?)`}, expected ${expected}`;
 }
 
 /**
@@ -57,7 +127,12 @@ export function readCommandLine<O extends Options>(args: readonly string[], opti
  */
 export function readOutput(args: readonly string[]): "text" | "json" {
   const at = args.findIndex((arg) => arg === "--output" || arg.startsWith("--output="));
+  if (at === -1) return "text";
   const form = args[at]?.includes("=") ? args[at].slice("--output=".length) : args[at + 1];
-  if (at === -1 || form === "text") return "text";
-  return form === "json" ? "json" : reject("input.malformed", `--output is "${form ?? ""}", expected text or json`);
+  return readWord("output", form ?? "", ["text", "json"]);
+}
+
+function readWord<Word extends string>(option: string, value: string, words: readonly Word[]): Word {
+  const found = words.find((word) => word === value);
+  return found ?? reject("input.malformed", `--${option} is "${value}", expected ${words.join(" or ")}`);
 }

@@ -2,16 +2,7 @@ import { reject } from "../../../core/rejection.ts";
 import type { CheckResult } from "../../../doctor/check.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
-import { readOutput } from "./command-line.ts";
 
-/** Options of enable and disable. */
-export const LINK_OPTIONS = {
-  "bin-dir": "value",
-  config: "value",
-  output: "value",
-  address: "value",
-  "containerd-config": "value",
-} as const;
 /** Milliseconds: containerd's programs are asked. */
 export const LINK_DEADLINE = 30_000;
 
@@ -29,13 +20,13 @@ export interface LinkReport {
 }
 
 /** Exit status 1 where nothing was changed that should have been, or a problem remains. */
-export function tellOfLink(report: LinkReport, args: readonly string[], edge: ProcessEdge): never {
+export function tellOfLink(report: LinkReport, output: "text" | "json", edge: ProcessEdge): never {
   const lines = report.findings.map(({ level, name, found, advice = "" }) =>
     detailLine(`${level} ${name}: ${found}; ${advice}`),
   );
   const text = `${lines.join("")}${detailLine(report.summary)}`;
   const isBad = report.findings.some(({ level }) => level === "problem");
-  return edge.print(readOutput(args) === "json" ? jsonText(report) : text, isBad ? 1 : 0);
+  return edge.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
 }
 
 /** @throws Rejection where it is no absolute path, or one that a list with a path in each line cannot hold */

@@ -1,6 +1,6 @@
 import { printable } from "../../../core/encoding/printable.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
-import { jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
+import { jsonReport, jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
 import { codeFrame } from "./code-frame.ts";
 
 /**
@@ -9,6 +9,11 @@ import { codeFrame } from "./code-frame.ts";
  */
 export function endingIn(form: "text" | "json"): (answer: Answer) => string {
   return form === "text" ? framedReport : jsonEnding;
+}
+
+/** As {@link endingIn}, of `verify`, as long as nothing is known of the image. */
+export function endingOfVerify(form: "text" | "json"): (answer: Answer) => string {
+  return form === "text" ? framedReport : (answer) => jsonReport(answer);
 }
 
 /** The reason and what was found; where a mistake in a file is the reason, its line and a caret below the place. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { staticImports } from "../../../support/static-imports.ts";
 
 // A pull that is answered from the cache pays for every file that is loaded. What only another pull needs is imported
-// when it is needed: the network, what gathers evidence, proofs, the parsers of settings.
+// when it is needed: the network, what gathers evidence, proofs, the parsers of settings; and nothing of a person's commands is.
 
 const ROOT = join(import.meta.dirname, "../../../..");
 const ENTRIES = ["src/frontends/start.ts", "src/frontends/containerd/entry-point.ts"];
@@ -15,6 +15,7 @@ const FORBIDDEN = [
   "node_modules/cborg",
   "node_modules/@noble/curves",
   "node_modules/@atproto/identity",
+  "src/frontends/cli",
   "src/io/net",
   "src/io/registry",
   "src/verifier/collect",
@@ -51,6 +52,7 @@ describe("what containerd's frontend loads for an answer from the cache", () => 
 
   it.each([
     ["src/frontends/start.ts", 'import { createHttpClient } from "../io/net/http.ts";', "src/io/net/http.ts"],
+    ["src/frontends/start.ts", 'import "./cli/commands.ts";', "src/frontends/cli/commands.ts"],
     ["src/verifier/service/verifier.ts", 'import "../collect/retry.ts";', "src/verifier/collect/retry.ts"],
     [
       "src/verifier/service/open-stores.ts",

@@ -1,24 +1,39 @@
 import { describe, expect, it } from "vitest";
-import { readCommandLine } from "../../../../../src/frontends/cli/terminal/command-line.ts";
-import { codeOf } from "../../../../support/rejection.ts";
+import type { CommandEntry } from "../../../../../src/frontends/cli/command-table/command.ts";
+import { findCommand, readCommandLine } from "../../../../../src/frontends/cli/terminal/command-line.ts";
+import { codeOf, rejectionOf } from "../../../../support/rejection.ts";
 
-const OPTIONS = { policy: "value", offline: "flag" } as const;
-const read = (...args: string[]) => readCommandLine(args, OPTIONS);
+const ENTRY = {
+  summary: "",
+  operands: [
+    { name: "A", kind: "text" },
+    { name: "B", kind: "text", optional: true },
+    { name: "C", kind: "text", optional: true },
+  ],
+  options: {
+    policy: { kind: "text", value: "P", summary: "" },
+    output: { kind: ["text", "json"], summary: "", default: "text" },
+    offline: { kind: "flag", summary: "" },
+  },
+  statuses: {},
+  examples: [],
+} as const satisfies CommandEntry;
+const read = (...args: string[]) => readCommandLine(args, ENTRY, "try A [B] [C]");
 
 describe("a command line", () => {
   it("has options with a value, flags and operands in any order", () => {
     for (const line of [read("a", "--policy", "p", "--offline", "b"), read("--offline", "--policy=p", "a", "b")]) {
-      expect([...line.values]).toEqual([["policy", "p"]]);
-      expect([...line.flags]).toEqual(["offline"]);
+      expect(line.options).toEqual({ policy: "p", output: "text", offline: true });
       expect(line.operands).toEqual(["a", "b"]);
     }
-    expect(read().operands).toEqual([]);
+    expect(read("a").options).toEqual({ policy: undefined, output: "text", offline: false });
+    expect(read("a", "--output", "json").options.output).toBe("json");
   });
 
   it("takes what is behind -- for operands, and the word behind an option for its value", () => {
     expect(read("--", "--policy", "-x", "--").operands).toEqual(["--policy", "-x", "--"]);
-    expect(read("--policy", "--offline").values.get("policy")).toBe("--offline");
-    expect(read("--policy=a=b").values.get("policy")).toBe("a=b");
+    expect(read("a", "--policy", "--offline").options.policy).toBe("--offline");
+    expect(read("a", "--policy=a=b").options.policy).toBe("a=b");
   });
 
   it.each([
@@ -40,7 +55,57 @@ describe("a command line", () => {
     ["--__proto__=x"],
     ["--Policy", "p"],
     ["--=x"],
-  ])("is malformed: %s %s", (...args) => {
-    expect(codeOf(() => read(...args.filter((arg) => typeof arg === "string")))).toBe("input.malformed");
+    ["--output", "yaml"],
+    ["--output=toString"],
+    ["--help"],
+    ["-h"],
+    ["b", "c", "d"],
+  ])("is malformed: a %s %s", (...args) => {
+    expect(codeOf(() => read("a", ...args.filter((arg) => typeof arg === "string")))).toBe("input.malformed");
+  });
+
+  it("needs its operands, and says which", () => {
+    expect(rejectionOf(() => read("--offline")).message).toContain("expected: atcr-verify try A [B] [C]");
+  });
+
+  it("suggests the option that was most likely meant", () => {
+    for (const option of ["--polic", "--Policy=x", "-policy", "--plicy"]) {
+      expect(rejectionOf(() => read("a", option)).message).toContain("(did you mean --policy?)");
+    }
+    expect(rejectionOf(() => read("a", "--nothing")).message).not.toContain("did you mean");
+  });
+});
+
+describe("the command of a line", () => {
+  it.each([
+    [["verify", "x", "--offline"], "verify", ["x", "--offline"]],
+    [["--config", "verify", "verify", "x"], "verify", ["--config", "verify", "x"]],
+    [["--config=c", "--offline", "verify", "verify"], "verify", ["--config=c", "--offline", "verify"]],
+    [["policy", "check", "policy"], "policy check", ["policy"]],
+    [["--strict", "policy", "--config", "c", "check", "f"], "policy check", ["--strict", "--config", "c", "f"]],
+    [["state", "forget", "--", "show"], "state forget", ["--", "show"]],
+  ])("is its first words that are no option: %j", (args, name, rest) => {
+    expect(findCommand(args)).toEqual({ name, rest });
+  });
+
+  it.each([
+    [["verfy"], "(did you mean verify?)"],
+    [["Doctor"], "(did you mean doctor?)"],
+    [["polciy", "check"], "(did you mean policy?)"],
+    [["policy", "chek"], "(did you mean policy check?)"],
+    [["state", "list"], "expected a command: state show, state forget"],
+    [["version"], "(did you mean --version?)"],
+    [["--confg", "c", "verify"], "(did you mean --config?)"],
+    [["atcr.io/a/b:v1"], "(did you mean: atcr-verify verify atcr.io/a/b:v1?)"],
+    [["policy"], 'found no command behind "policy", expected policy check, policy explain, policy test, policy schema'],
+    [["--config", "c"], "found no command, expected verify, "],
+    [["--config"], "found no command, expected verify, "],
+    [["--", "verify"], 'found "--", expected a command: verify, '],
+    [[""], 'found "", expected a command: verify, '],
+    [["unheard"], 'found "unheard", expected a command: verify, images, policy check, '],
+    [["-V", "verify"], 'found "-V"'],
+  ])("is suggested where it is none: %j", (args, said) => {
+    expect(codeOf(() => findCommand(args))).toBe("input.malformed");
+    expect(rejectionOf(() => findCommand(args)).message).toContain(said);
   });
 });

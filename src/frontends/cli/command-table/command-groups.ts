@@ -1,0 +1,39 @@
+import type { CommandEntry, CommandLine } from "./command.ts";
+import { IMAGE_COMMANDS } from "./image-commands.ts";
+import { NODE_COMMANDS } from "./node-commands.ts";
+import { POLICY_COMMANDS } from "./policy-commands.ts";
+import { SIGNER_COMMANDS } from "./signer-commands.ts";
+
+export const COMMANDS = { ...IMAGE_COMMANDS, ...POLICY_COMMANDS, ...SIGNER_COMMANDS, ...NODE_COMMANDS };
+export type CommandName = keyof typeof COMMANDS;
+/** What the command of this name gets. */
+export type LineOf<Name extends CommandName> = CommandLine<(typeof COMMANDS)[Name]>;
+
+/** Names by what the commands are about, in the order in which help lists them. */
+export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
+  Images: namesOf(IMAGE_COMMANDS),
+  Policies: namesOf(POLICY_COMMANDS),
+  "Signers and cache": namesOf(SIGNER_COMMANDS),
+  "This node": namesOf(NODE_COMMANDS),
+};
+export const COMMAND_NAMES: readonly CommandName[] = Object.values(GROUPS).flat();
+
+export function entryOf(name: CommandName): CommandEntry {
+  return COMMANDS[name];
+}
+
+/** Commands called by these words: one, all of a group such as `policy`, or none. */
+export function namesBelow(words: string): readonly CommandName[] {
+  return COMMAND_NAMES.filter((name) => name === words || name.startsWith(`${words} `));
+}
+
+/** `verify NAME@sha256:DIGEST [options]` */
+export function usageOf(name: CommandName): string {
+  const { operands, options } = entryOf(name);
+  const words = operands.map((operand) => (operand.optional === true ? `[${operand.name}]` : operand.name));
+  return [name, ...words, ...(Object.keys(options).length === 0 ? [] : ["[options]"])].join(" ");
+}
+
+function namesOf<Entries extends Partial<Record<CommandName, CommandEntry>>>(entries: Entries): readonly CommandName[] {
+  return Object.keys(entries) as CommandName[];
+}

@@ -1,0 +1,99 @@
+import {
+  ADDRESS,
+  CONFIG,
+  CONTAINERD_CONFIG,
+  type CommandEntries,
+  INTERNAL_ERROR,
+  MISCONFIGURED,
+  OUTPUT,
+} from "./command.ts";
+
+const LINK_STATUSES = { 1: "nothing was changed, or a problem remains", 3: MISCONFIGURED, 4: INTERNAL_ERROR } as const;
+
+/** Commands about this node and the program itself. */
+export const NODE_COMMANDS = {
+  enable: {
+    summary: "have containerd ask this program at each pull",
+    details: "It places a link in containerd's bin_dir. Policy and containerd are checked first. Nothing is restarted.",
+    operands: [],
+    options: {
+      "bin-dir": { kind: "folder", value: "DIR", summary: "this folder, instead of containerd's bin_dir" },
+      force: { kind: "flag", summary: "place the link despite the problems found" },
+      address: ADDRESS,
+      "containerd-config": CONTAINERD_CONFIG,
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: { 0: "enabled", ...LINK_STATUSES },
+    examples: [
+      { shows: "put into effect, and prove it", line: "sudo atcr-verify enable && sudo atcr-verify doctor --probe" },
+    ],
+  },
+  disable: {
+    summary: "stop containerd asking this program",
+    details: "It removes every link that leads to this program, and names what else runs it.",
+    operands: [],
+    options: {
+      "bin-dir": { kind: "folder", value: "DIR", summary: "this folder alone" },
+      address: ADDRESS,
+      "containerd-config": CONTAINERD_CONFIG,
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: { 0: "removed, and nothing remains", ...LINK_STATUSES },
+    examples: [{ shows: "as an emergency switch", line: "sudo atcr-verify disable" }],
+  },
+  doctor: {
+    summary: "check whether pulls on this node are verified",
+    operands: [],
+    options: {
+      probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and see it refused" },
+      offline: { kind: "flag", summary: "ask no directory, PDS or registry" },
+      address: ADDRESS,
+      "containerd-config": CONTAINERD_CONFIG,
+      config: { ...CONFIG, summary: "this configuration, instead of the one that containerd's environment names" },
+      output: OUTPUT,
+    },
+    statuses: { 0: "no problem", 1: "a problem", 3: MISCONFIGURED, 4: INTERNAL_ERROR },
+    examples: [{ shows: "with a proof by a real pull", line: "sudo atcr-verify doctor --probe" }],
+  },
+  log: {
+    summary: "read past decisions",
+    details: "The latest decision is the last.",
+    operands: [],
+    options: {
+      lines: { kind: "text", value: "N", summary: "at most so many; 20 unless said otherwise" },
+      refused: { kind: "flag", summary: "only refused pulls, without those of doctor --probe" },
+      audited: { kind: "flag", summary: "only pulls that audit or break-glass let through" },
+      image: { kind: "text", value: "TEXT", summary: "only pulls whose name or digest contains this" },
+      summary: {
+        kind: "flag",
+        summary:
+          "count by image and code, the most frequent first: count, time of the latest, code, image; the pulls of doctor --probe are one line, probes",
+      },
+      follow: { kind: "flag", summary: "continue with new decisions" },
+      file: { kind: "file", value: "FILE", summary: "this log, instead of the configuration's decisionLog" },
+      config: CONFIG,
+      output: {
+        ...OUTPUT,
+        summary:
+          "form of the answer; JSON is the lines of the log as they are, with --summary a line each of image, code, would, count, last",
+      },
+    },
+    statuses: {
+      0: "shown",
+      1: "nothing to show",
+      3: `${MISCONFIGURED}, or this user may not read the log`,
+      4: INTERNAL_ERROR,
+    },
+    examples: [{ shows: "what enforcing would refuse", line: "sudo atcr-verify log --audited --summary" }],
+  },
+  selftest: {
+    summary: "test the program itself, by known evidence",
+    details: "It uses no network and reads no file.",
+    operands: [],
+    options: { output: OUTPUT },
+    statuses: { 0: "all as it must be", 1: "something is not", 3: "the arguments cannot be used", 4: INTERNAL_ERROR },
+    examples: [{ shows: "after an installation", line: "atcr-verify selftest" }],
+  },
+} as const satisfies CommandEntries;

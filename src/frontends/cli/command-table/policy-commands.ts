@@ -1,0 +1,77 @@
+import { CONFIG, type CommandEntries, INTERNAL_ERROR, MISCONFIGURED, OUTPUT, POLICY } from "./command.ts";
+
+/** Commands about policies. */
+export const POLICY_COMMANDS = {
+  "policy check": {
+    summary: "find mistakes in a policy",
+    details:
+      "Without FILE it reads the configuration's trustPolicyPath, with the fragments in policy.d. The signers' identities are looked up.",
+    operands: [{ name: "FILE", kind: "file", optional: true }],
+    options: {
+      strict: { kind: "flag", summary: "warnings count as errors" },
+      offline: { kind: "flag", summary: "look up no identities" },
+      "sandbox-image": {
+        kind: "text",
+        value: "NAME",
+        summary:
+          "the image that pods start with, instead of the one in /etc/containerd/config.toml (its imports are not read), or registry.k8s.io/pause:3.10",
+      },
+      "no-sandbox": { kind: "flag", summary: "this is no Kubernetes node" },
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: {
+      0: "no errors",
+      1: "errors, or warnings under --strict",
+      3: MISCONFIGURED,
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "in a pipeline, without a network",
+        line: "atcr-verify policy check --offline --strict trust-policy.yaml",
+      },
+    ],
+  },
+  "policy explain": {
+    summary: "see which rule applies to an image",
+    details: "It says what the rule requires, and why each earlier rule does not match. It uses no network.",
+    operands: [{ name: "IMAGE", kind: "text" }],
+    options: { policy: POLICY, config: CONFIG, output: OUTPUT },
+    statuses: {
+      0: "explained, whatever the rule says",
+      3: MISCONFIGURED,
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "what a pull of this tag must satisfy",
+        line: "atcr-verify policy explain atcr.io/alice.example.com/app:v1",
+      },
+    ],
+  },
+  "policy test": {
+    summary: "compare a policy with what you expect of it",
+    details: "FILE lists images and what the policy must do with them. It uses no network.",
+    operands: [{ name: "FILE", kind: "file" }],
+    options: {
+      policy: { ...POLICY, summary: "this policy, instead of the file's policy" },
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: { 0: "all cases hold", 1: "one fails", 3: `${MISCONFIGURED}, or FILE`, 4: INTERNAL_ERROR },
+    examples: [
+      {
+        shows: "fail where a change of the policy changes an answer",
+        line: "atcr-verify policy test config-examples/policy-test.yaml",
+      },
+    ],
+  },
+  "policy schema": {
+    summary: "print the JSON Schema of a policy, for editors",
+    operands: [],
+    options: {},
+    statuses: { 0: "printed", 3: "there were operands or options", 4: INTERNAL_ERROR },
+    examples: [],
+  },
+} as const satisfies CommandEntries;

@@ -1,0 +1,19 @@
+import { expect, it } from "vitest";
+import { closest } from "../../../../src/core/encoding/closest.ts";
+
+const KNOWN = ["verify", "images", "log"];
+
+it.each([
+  ["verfy", "verify"],
+  ["evrify", "verify"],
+  ["VERIFY", "verify"],
+  ["imagess", "images"],
+  ["lg", "log"],
+  ["image", "images"],
+])("%s was most likely meant for %s", (word, meant) => {
+  expect(closest(word, KNOWN)).toBe(meant);
+});
+
+it.each([["vrfy2x"], ["x"], ["l"], [""], ["policy"]])("%j is like none of them", (word) => {
+  expect(closest(word, KNOWN)).toBeUndefined();
+});
