@@ -28,7 +28,7 @@ const ROWS: Rows = [
       folder: "core",
       pure: true,
       rows: [
-        ["rejection.ts", "version.ts"],
+        ["rejection.ts", "version.ts", "warning.ts"],
         ["encoding"],
         ["atproto", "oci"],
         ["policy"],

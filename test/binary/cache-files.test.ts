@@ -87,7 +87,7 @@ describe.concurrent.each(Object.keys(DAMAGE))("a file that is %s", (how) => {
       expect(asked.stdout).not.toContain("cacheTTL");
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
       for (const folder of ["evidence", "identities"]) {
-        expect(asked.stderr).toMatch(new RegExp(`^warning: \\S+/${folder}/\\S+\\.json is not used: `, "m"));
+        expect(asked.stderr).toMatch(new RegExp(`^warning cache\\.unusable: \\S+/${folder}/\\S+\\.json `, "m"));
       }
       expect(asked.stderr).toMatch(/^[ -~\n]*$/);
       // And the next finds what was heard now.
@@ -219,8 +219,8 @@ describe.runIf(isRoot).concurrent("a disk", () => {
       ] as const) {
         const answered = await world.pull(world.name, asked, mounted(world, tmpfs, `( ${full} ) 2>/dev/null`));
         expect(headline(answered)).toBe(expected);
-        expect(answered.stderr).toMatch(/^warning: \S+ is not written: ENOSPC/m);
-        expect(answered.stderr).toMatch(/^warning: image-\w+ is not locked: ENOSPC/m);
+        expect(answered.stderr).toMatch(/^warning cache\.not_written: .*ENOSPC/m);
+        expect(answered.stderr).toMatch(/^warning lock\.not_taken: image-.*ENOSPC/m);
         expect(answered.stderr).not.toMatch(unprintable);
         const left = answered.stderr
           .split("\n")
@@ -235,7 +235,7 @@ describe.runIf(isRoot).concurrent("a disk", () => {
       const tmpfs = 'mount -t tmpfs -o nr_inodes=2,mode=755 tmpfs "$CACHE"';
       const answered = await world.pull(world.name, image, mounted(world, tmpfs));
       expect(headline(answered)).toBe(SIGNED);
-      expect(answered.stderr).toMatch(/^warning: /m);
+      expect(answered.stderr).toMatch(/^warning [a-z_]+\.[a-z_]+: /m);
     });
   });
 
@@ -244,7 +244,7 @@ describe.runIf(isRoot).concurrent("a disk", () => {
       const readOnly = 'mount --bind "$CACHE" "$CACHE"; mount -o remount,bind,ro "$CACHE"';
       const asked = await world.pull(world.name, image, mounted(world, readOnly));
       expect(headline(asked)).toBe(SIGNED);
-      expect(asked.stderr).toMatch(/^warning: \S+ is not written: EROFS/m);
+      expect(asked.stderr).toMatch(/^warning cache\.not_written: .*EROFS/m);
       expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
       requestsOf(world);
       const cached = await world.pull(world.name, image, mounted(world, readOnly));
@@ -268,7 +268,7 @@ describe.runIf(isRoot).concurrent("a disk", () => {
         const heard = await world.pull(world.name, image, mounted(world, readOnly));
         expect(headline(heard)).toBe(NONE);
         // Said at the pull whose answer is lost.
-        expect(heard.stderr).toMatch(/^warning: .*EROFS/m);
+        expect(heard.stderr).toMatch(/^warning [a-z_.]+: .*EROFS/m);
         // Neither removed nor renewed: it is as old as it is.
         expect(readFileSync(file)).toEqual(written);
         let restore = silent();
@@ -303,18 +303,26 @@ describe.runIf(isRoot).concurrent("files that another user may not read", () => 
       const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
       const asNobody = (...args: readonly string[]) => ask(["cache", ...args], { env: world.env, through });
       const denied = `${count} files in ${cacheOf(world)} could not be read: run this as root`;
-      expect(await asNobody("list")).toMatchObject({ code: 1, stdout: "", stderr: `warning: ${denied}\n` });
+      expect(await asNobody("list")).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: `warning access.denied: ${denied}\n`,
+      });
       const shown = await asNobody("show", image.digest);
-      expect(shown).toMatchObject({ code: 1, stderr: `warning: ${denied}\n` });
+      expect(shown).toMatchObject({ code: 1, stderr: `warning access.denied: ${denied}\n` });
       expect(shown.stdout).toContain("that could be read");
       const said: unknown = JSON.parse((await asNobody("list", "--output", "json")).stdout);
-      expect(said).toEqual({ cacheDir: cacheOf(world), pieces: [], warnings: [denied] });
+      expect(said).toEqual({
+        cacheDir: cacheOf(world),
+        pieces: [],
+        warnings: [{ code: "access.denied", message: denied }],
+      });
 
       // What can be read is listed beside it.
       for (const file of filesIn(world, "identities")) chmodSync(file, 0o644);
       const some = await asNobody("list");
       expect([some.code, some.stdout]).toEqual([1, expect.stringContaining("1 pieces of ")]);
-      expect(some.stderr).toBe(`warning: ${denied.replace("2 files", "1 file")}\n`);
+      expect(some.stderr).toBe(`warning access.denied: ${denied.replace("2 files", "1 file")}\n`);
     });
   });
 });

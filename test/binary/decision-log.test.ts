@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -15,7 +16,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, auditing, headline, type World } from "../support/binary.ts";
-import { withCache } from "../support/caching-world.ts";
+import { cacheOf, withCache } from "../support/caching-world.ts";
 
 type Logged = Readonly<Record<string, unknown>>;
 
@@ -84,6 +85,23 @@ describe.concurrent("each decision at containerd's door", () => {
         cache: "none",
       });
       expect(refusedAgain).toMatchObject({ code: "signature.none", cache: "none", requests: { pds: 1 } });
+    });
+  });
+
+  it("has the codes of what was warned of, each once, also of what was met before the verification", async () => {
+    await withLog(async (world, image) => {
+      const env = { ...world.env, ATCR_VERIFY_CACHE_DIR: cacheOf(world) };
+      expect(headline(await world.pull(world.name, image, { env }))).toBe("0 allow signed");
+      const damaged = ["settings", "evidence", "identities"].map((folder) => cacheOf(world, folder));
+      for (const folder of damaged) for (const file of readdirSync(folder)) chmodSync(join(folder, file), 0o622);
+      const warned = await world.pull(world.name, image, { env });
+      expect(headline(warned)).toBe("0 allow signed");
+      const lines = warned.stderr.trimEnd().split("\n");
+      expect(lines.length).toBeGreaterThan(2);
+      expect(new Set(lines).size).toBe(lines.length);
+      expect(lines.every((line) => line.startsWith("warning cache.unusable: "))).toBe(true);
+      const logged = linesOf(logOf(world)).map(({ warnings }) => warnings);
+      expect(logged).toEqual([undefined, ["cache.unusable"]]);
     });
   });
 
@@ -220,7 +238,7 @@ describe.concurrent("each decision at containerd's door", () => {
       world.configure({ ...world.settings, decisionLog: path });
       const answer = await world.pull(world.name, image);
       expect(headline(answer)).toBe("0 allow signed");
-      expect(answer.stderr).toMatch(/^warning: the decision is not logged: /);
+      expect(answer.stderr).toMatch(/^warning log\.not_written: /);
       expect(existsSync(join(path, "..", "target"))).toBe(false);
     });
   });
@@ -261,7 +279,7 @@ describe.concurrent("journald", () => {
       world.configure({ ...world.settings, decisionLog: `journald:${socket}` });
       const answer = await world.pull(world.name, image);
       expect(headline(answer)).toBe("0 allow signed");
-      expect(answer.stderr).toMatch(/^warning: the decision is not told: /);
+      expect(answer.stderr).toMatch(/^warning log\.not_written: /);
       rmSync(join(socket, ".."), { recursive: true });
     });
   });
@@ -331,9 +349,7 @@ describe.concurrent("atcr-verify log", () => {
       expect((await log(world, "--lines", "90", "--file", path)).stderr).toBe("");
       rmSync(`${path}.1`);
       mkdirSync(`${path}.1`);
-      expect((await refused())[1]).toMatch(
-        /^warning: the log .*rotated\.log\.1 cannot be read: .*\nsearched from 2026-01-03/,
-      );
+      expect((await refused())[1]).toMatch(/^warning log\.unreadable: .*rotated\.log\.1 .*\nsearched from 2026-01-03/);
     });
   });
 

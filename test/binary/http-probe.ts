@@ -12,6 +12,7 @@ import { createHttpClient } from "../../src/io/net/http.ts";
 import { proxiesOf } from "../../src/io/net/proxy.ts";
 import { readSystemRoots } from "../../src/io/net/system-roots.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
+import { warned } from "../support/warned.ts";
 
 export interface ProbeJob {
   /** One after the other, unless `together`. */
@@ -90,9 +91,9 @@ const get = createHttpClient({
   authorities: new Authorities(
     () => readSystemRoots(process.env),
     (job.ca ?? []).map((text, i) => ({ path: `ca ${i}`, text })),
-    (warning) => warnings.push(warning),
   ),
   skipVerify: job.skipVerify ?? [],
+  warn: warned(warnings),
   ...(job.table && { resolve: fromTable(job.table) }),
 });
 

@@ -206,7 +206,7 @@ describe.concurrent("a key that is young", () => {
   it("is refused by its log's date, however long the node has known it", async () => {
     await withWorld(async (world, image) => {
       requiring(world, { minKeyAge: "72h" }, {});
-      const store = new SignerStore(stateOf(world), { report: (warning) => expect.fail(warning) });
+      const store = new SignerStore(stateOf(world), ({ message }) => expect.fail(message));
       const sighting = { signer: world.signer.did, operations: [], key: world.signer.key.did(), revs: [] };
       await store.remember(sighting, Date.now() - 4 * DAY);
       expect(headline(await world.pull(world.name, image))).toBe("1 deny identity.key_too_young");

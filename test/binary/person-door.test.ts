@@ -248,6 +248,7 @@ describe.concurrent("verify", () => {
       "signatures",
       "notes",
       "findings",
+      "warnings",
     ]);
     expect(allowed).toMatchObject({
       outcome: "allow",
@@ -285,6 +286,7 @@ describe.concurrent("verify", () => {
       "signatures",
       "notes",
       "findings",
+      "warnings",
     ]);
     expect(allowed).toMatchObject({
       cache: "none",
@@ -417,7 +419,13 @@ describe.concurrent("verify", () => {
     const own = await world.verify([nameOf(image), "--media-type", image.mediaType]);
     expect([headline(own), own.stderr]).toEqual(["0 allow signed", ""]);
     const mistyped = await world.verify([nameOf(image), "--media-type", `${image.mediaType}x`]);
-    expect([headline(mistyped), mistyped.stderr]).toEqual(["0 allow signed", expect.stringMatching(/^warning: .*\n$/)]);
+    const options = ["--media-type", `${image.mediaType}x`, "--output", "json"];
+    const { warnings } = JSON.parse((await world.verify([nameOf(image), ...options])).stdout) as { warnings: unknown };
+    expect(warnings).toEqual([{ code: "input.unknown_media_type", message: expect.stringContaining("x") }]);
+    expect([headline(mistyped), mistyped.stderr]).toEqual([
+      "0 allow signed",
+      expect.stringMatching(/^warning input\.unknown_media_type: .*\n$/),
+    ]);
   });
 
   it("does not read the standard input", async () => {
@@ -451,7 +459,9 @@ describe.concurrent("files that a person names", () => {
     const policy = world.write("once/policy.yaml", policyText(), 0o664);
     world.write("once/policy.d/10-more.yaml", "{version: 1, policies: [{name: a, scope: a.example/**, action: deny}]}");
     const warnings = async () => (await world.verify([nameOf(image), "--policy", policy])).stderr.trimEnd().split("\n");
-    expect(await warnings()).toEqual([expect.stringContaining("policy.yaml can be written by others (mode 664)")]);
+    expect(await warnings()).toEqual([
+      expect.stringMatching(/^warning settings\.distrusted: .*policy\.yaml can be written by others \(mode 664\)/),
+    ]); //(" be written by others (mode 664)")]);
     chmodSync(policy, 0o644);
     chmodSync(join(world.folder, "once"), 0o777);
     expect(await warnings()).toEqual([expect.stringContaining("once can be written by others (mode 777)")]);
@@ -491,7 +501,7 @@ describe.concurrent("files that a person names", () => {
       rmSync(folder, { recursive: true });
       expect(headline({ stderr, ...answered })).toBe("0 allow signed");
       expect(stderr).toBe(
-        `warning: not used, as this user may not read and write it: the signer history (${state}) and the cache (${cache}) of this node\n`,
+        `warning access.denied: not used, as this user may not read and write it: the signer history (${state}) and the cache (${cache}) of this node\n`,
       );
     },
   );

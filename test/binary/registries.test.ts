@@ -246,7 +246,7 @@ describe.concurrent("a registry that wants to know who asks", () => {
       chmodSync(join(site.world.folder, "auth/config.json"), 0o666);
       const answered = await site.pull();
       expect(headline(answered)).toBe(UNAUTHORIZED);
-      expect(answered.stderr).toMatch(/^warning: [ -~]*config\.json/m);
+      expect(answered.stderr).toMatch(/^warning credentials\.unusable: [ -~]*config\.json/m);
       expect(new Set(authorizations(registry.requests))).toEqual(new Set([undefined]));
     });
   });
@@ -259,7 +259,7 @@ describe.concurrent("a credential helper", () => {
     "that leaves a child with its output": [`sleep 30 & echo '${ANSWER}'`, SIGNED],
     "that says much on standard error": [`echo ${SECRET} >&2; echo '${ANSWER}'`, SIGNED],
     "that is not given what this program tells itself": [
-      `env | grep -E '^(BUN_|ATCR_VERIFY_(ENGINE|HANDED_OVER))' && exit 1; echo '${ANSWER}'`,
+      `env | grep -E '^(BUN_|ATCR_VERIFY_(ENGINE|HANDED_OVER|WARNED))' && exit 1; echo '${ANSWER}'`,
       SIGNED,
     ],
     "that hangs": ["exec sleep 30", UNAUTHORIZED],
@@ -322,7 +322,7 @@ describe.concurrent("a credential helper", () => {
         site.login({ credHelpers: { [world.registry.authority]: helper } });
         const answered = await site.pull();
         expect(headline(answered)).toBe(UNAUTHORIZED);
-        expect(answered.stderr).toMatch(/^warning: [ -~]+$/m);
+        expect(answered.stderr).toMatch(/^warning credentials\.unusable: [ -~]+$/m);
       }
     });
   });
@@ -571,8 +571,8 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
       const answered = await site.pull();
       expect(answered.code).toBe(2);
       expect(answered.stdout).toMatch(/rewrite/);
-      expect(answered.stderr).toMatch(/^warning: [ -~]* is not asked: hosts\.toml sets rewrite/m);
-      expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml: not used here: dial-timeout of host/m);
+      expect(answered.stderr).toMatch(/^warning hosts_toml\.host_not_asked: [ -~]*rewrite/m);
+      expect(answered.stderr).toMatch(/^warning hosts_toml\.unused: [ -~]*hosts\.toml: [ -~]*dial-timeout/m);
       expect(mirror.requests).toEqual([]);
       await mirror.stop();
     });
@@ -587,7 +587,7 @@ describe.concurrent("mirrors of containerd's hosts.toml", () => {
         chmodSync(join(site.world.folder, "certs.d", site.world.registry.authority, "hosts.toml"), 0o666);
         const answered = await site.pull();
         expect(headline(answered)).toBe(SIGNED);
-        expect(answered.stderr).toMatch(/^warning: [ -~]*hosts\.toml/m);
+        expect(answered.stderr).toMatch(/^warning hosts_toml\.unusable: [ -~]*hosts\.toml/m);
       }
       // What is not used may be why the registry itself was of no help.
       site.world.registry.override("", { status: 500 });

@@ -86,12 +86,12 @@ describe("what a node remembers", () => {
     await node.pull("usable");
     chmodSync(node.folder, 0o777);
     const { stderr } = await node.pull("unusable");
-    expect(stderr).toMatch(/is not used: \S+ can be written by others \(mode 777\); run: chmod go-w/);
+    expect(stderr).toMatch(/^warning history\.unusable: .*can be written by others \(mode 777\); run: chmod go-w/m);
     const shown = await node.state("show");
     expect([shown.code, shown.stdout]).toEqual([1, expect.stringMatching(/^[ -~]+\n$/)]);
     expect(shown.stdout).toContain(`nothing can be shown of ${node.folder}: `);
     expect(shown.stdout).toContain("can be written by others (mode 777); run: chmod go-w");
-    expect(shown.stderr).toMatch(/^warning: what this node remembers is not used: /);
+    expect(shown.stderr).toMatch(/^warning history\.unusable: /);
     const one = await node.state("show", world.signer.did);
     expect([one.code, one.stdout]).toEqual([1, expect.stringContaining("nothing can be shown of ")]);
     const forgotten = await node.state("forget", world.signer.did);
@@ -125,9 +125,9 @@ describe("state show", () => {
     writeFileSync(join(node.signer, "\u{1b}[31m"), "");
     const shown = await node.state("show", "--output", "json");
     expect(shown.code).toBe(1);
-    expect(shown.stderr).toMatch(/^warning: [ -~]+says nothing; it is damaged and now lies at [ -~]+\n$/);
+    expect(shown.stderr).toMatch(/^warning history\.damaged: [ -~]+\n$/);
     expect(shown.stdout).toMatch(/^[ -~\n]+$/);
-    expect(JSON.parse(shown.stdout)).toMatchObject({ stateDir: node.folder, warnings: [expect.stringMatching(/dam/)] });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ stateDir: node.folder, warnings: [{ code: "history.damaged" }] });
     expect((await node.state("show")).code).toBe(0);
   });
 });

@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Warning } from "../../src/core/warning.ts";
 import { type Answered, ask, BINARY } from "../support/binary.ts";
 import { makeTemporaryDirectory } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
@@ -74,8 +75,8 @@ describe.concurrent("what only root may look at", () => {
     await asOrdinaryUser(
       (folder) => [...args(folder), "--output", "json"],
       (_folder, { code, stdout, stderr }) => {
-        const { warnings } = JSON.parse(stdout) as { readonly warnings: readonly string[] };
-        expect([code, warnings, stderr]).toEqual([3, [expect.stringMatching(/; run this as root$/)], ""]);
+        const { warnings } = JSON.parse(stdout) as { readonly warnings: readonly Warning[] };
+        expect([code, warnings.map((one) => one.code), stderr]).toEqual([3, ["access.denied"], ""]);
       },
     );
   });

@@ -8,9 +8,10 @@ import type { Sighting, SignerMemory } from "../../src/core/verify/signer-histor
 import type { CacheFolder } from "../../src/io/store/cache-folders.ts";
 import { EvidenceCache } from "../../src/io/store/evidence-cache.ts";
 import type { CachedEvidence } from "../../src/io/store/evidence-files.ts";
-import { Denials, openStores, type Stores } from "../../src/verifier/service/open-stores.ts";
+import { openStores, type Stores, StoreWarnings } from "../../src/verifier/service/open-stores.ts";
 import { DIGEST } from "./evidence.ts";
 import { makeTemporaryDirectory } from "./process.ts";
+import { warned } from "./warned.ts";
 
 /** An operation that is in nobody's log. */
 export const LOST_OPERATION = `bafyrei${"a".repeat(52)}`;
@@ -30,8 +31,7 @@ export class NodeDisk {
 
   /** As a process of its own does. */
   open(): Stores {
-    const warn = (warning: string): void => void this.warnings.push(warning);
-    return openStores(this, { warn, now: this.#now }, new Denials(this, warn));
+    return openStores(this, { now: this.#now }, new StoreWarnings(this, warned(this.warnings)));
   }
 
   recall(signer: Did): Promise<SignerMemory> {

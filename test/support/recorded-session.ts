@@ -1,4 +1,5 @@
 import type { Rule, TrustPolicy } from "../../src/core/policy/policy.ts";
+import type { Warning } from "../../src/core/warning.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
 import type { Decision } from "../../src/verifier/service/decision.ts";
 import { Exchanges } from "../../src/verifier/service/exchanges.ts";
@@ -24,8 +25,9 @@ export class RecordedSession implements Session {
     return this.#world.now;
   }
 
-  warn(warning: string): void {
-    this.warnings.push(warning);
+  /** Also what it was told before. */
+  warn({ code, message }: Warning): void {
+    this.warnings.push(`${code}: ${message}`);
   }
 
   ruleSelected({ name }: Rule): void {

@@ -12,7 +12,7 @@ import type { Sighting } from "../../src/core/verify/signer-history.ts";
 import { SignerStore } from "../../src/io/store/signer-store.ts";
 
 const [directory = "", file = ""] = process.argv.slice(2);
-const store = new SignerStore(directory, { report: (warning) => process.stderr.write(`${warning}\n`) });
+const store = new SignerStore(directory, ({ message }) => process.stderr.write(`${message}\n`));
 const sightings = JSON.parse(readFileSync(file, "utf8")) as readonly Sighting[];
 for (const [i, sighting] of sightings.entries()) {
   await store.remember(sighting, Date.now());

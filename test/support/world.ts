@@ -123,7 +123,7 @@ export class World {
   /** What a process of this world's node verifies with. */
   verifier(policy: TrustPolicy, { http, openNetwork, ...changes }: Differences = {}): Verifier {
     const network =
-      openNetwork ?? ((_, environment) => ({ http: http ?? this.http.get, txt: this.#lookUp, environment }));
+      openNetwork ?? ((_, environment) => ({ http: () => http ?? this.http.get, txt: this.#lookUp, environment }));
     return new Verifier(this.settings(policy, changes), network);
   }
 
@@ -134,7 +134,7 @@ export class World {
   ): VerifierOptions {
     const { stateDir, cacheDir } = this.disk;
     const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, registryConfigPath: [] };
-    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment: {}, warn: () => {}, ...changes };
+    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment: {}, ...changes };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

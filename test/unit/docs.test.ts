@@ -16,6 +16,7 @@ import { select } from "../../src/core/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
 import { refusalOf } from "../../src/core/verify/answer.ts";
 import { NOTHING_REMEMBERED } from "../../src/core/verify/signer-history.ts";
+import { WARNINGS } from "../../src/core/warning.ts";
 import { identityJson } from "../../src/frontends/cli/terminal/identity-report.ts";
 import { exitCode } from "../../src/frontends/process/exit-status.ts";
 import { jsonReport } from "../../src/frontends/process/report.ts";
@@ -107,6 +108,11 @@ describe("docs/spec.md", () => {
 });
 
 describe("docs/reference", () => {
+  it("lists the codes of warnings in their order, with their meanings", () => {
+    const expected = Object.entries(WARNINGS).map(([name, meaning]) => [`\`${name}\``, meaning]);
+    expect(rows(section(read("docs/reference/log-and-metrics.md"), "## Warnings"))).toEqual(expected);
+  });
+
   it.each([
     ["policy.md", policy, POLICY_SHAPE],
     ["configuration.md", configuration, CONFIG_SHAPE],

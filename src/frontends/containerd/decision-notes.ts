@@ -3,6 +3,7 @@ import { printable } from "../../core/encoding/printable.ts";
 import { formatDateTime } from "../../core/encoding/time.ts";
 import type { Answer } from "../../core/verify/answer.ts";
 import { VERSION } from "../../core/version.ts";
+import type { Warn, WarningCode } from "../../core/warning.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { appendLine } from "../../io/log/decision-log.ts";
 import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
@@ -37,7 +38,7 @@ export class DecisionNotes {
  */
 export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Promise<void> | undefined {
   const record = recordOf(answer, notes, edge);
-  const warn = (warning: string): void => edge.warn(warning);
+  const { warn } = edge.warnings;
   // What cannot be read as a question is answered before the configuration is looked at.
   const told = { answer, record, warn, glassUntil: notes.glassUntil };
   if (notes.config !== undefined) return tellAsConfigured(told, notes.config);
@@ -47,7 +48,7 @@ export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): P
 interface Told {
   readonly answer: Answer;
   readonly record: DecisionRecord;
-  readonly warn: (warning: string) => void;
+  readonly warn: Warn;
   readonly glassUntil: number;
 }
 
@@ -67,17 +68,19 @@ function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Co
       appendLine(decisionLog.path, recordLine(record));
     } catch (error) {
       const isMissing = hasCode(error, "ENOENT") && !decisionLog.isNeeded;
-      if (!isMissing) warn(`the decision is not logged: ${(error as Error).message}`);
+      const message = `the decision is not logged: ${(error as Error).message}`;
+      if (!isMissing) warn({ code: "log.not_written", message });
     }
   }
   const work: Promise<void>[] = [];
-  if (decisionLog.kind === "journald") work.push(sendToJournal(decisionLog.socket, record, answer));
+  const tryTo = (telling: Promise<void>, code: WarningCode): void => {
+    const failed = (error: unknown): void => warn({ code, message: `the decision is not told: ${String(error)}` });
+    work.push(telling.catch(failed));
+  };
+  if (decisionLog.kind === "journald") tryTo(sendToJournal(decisionLog.socket, record, answer), "log.not_written");
   if (metricsFile !== undefined)
-    work.push(count(record, glassUntil, { stateDir, metricsFile, version: VERSION }, warn));
-  if (work.length === 0) return undefined;
-  return Promise.allSettled(work).then((ends) => {
-    for (const end of ends) if (end.status === "rejected") warn(`the decision is not told: ${String(end.reason)}`);
-  });
+    tryTo(count(record, glassUntil, { stateDir, metricsFile, version: VERSION }, warn), "metrics.not_written");
+  return work.length === 0 ? undefined : Promise.all(work).then(() => {});
 }
 
 async function sendToJournal(socket: string, record: DecisionRecord, answer: Answer): Promise<void> {
@@ -91,7 +94,7 @@ async function count(
   record: DecisionRecord,
   until: number,
   where: { stateDir: string; metricsFile: string; version: string },
-  warn: (warning: string) => void,
+  warn: Warn,
 ): Promise<void> {
   const [{ countDecision }, { tallyOf }] = await Promise.all([
     import("../../io/log/metrics-file.ts"),
@@ -101,7 +104,7 @@ async function count(
 }
 
 function recordOf(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): DecisionRecord {
-  const { decision, enforcement, running, exchanges } = edge;
+  const { decision, enforcement, running, exchanges, warnings } = edge;
   const rule = decision?.rule ?? enforcement.rule;
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
@@ -126,6 +129,7 @@ function recordOf(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Deci
     cache: decision?.cache ?? "none",
     ...(signed && { evidenceAt: formatDateTime(signed.verifiedAt ?? now) }),
     ms: { total: Math.round(running), ...Object.fromEntries(asked.map(([name, { ms }]) => [name, Math.round(ms)])) },
+    ...(warnings.codes.length > 0 && { warnings: warnings.codes }),
     requests: Object.fromEntries(asked.map(([name, { requests }]) => [name, requests])),
     ...(notes.policyHash !== undefined && { policy: notes.policyHash }),
     version: VERSION,

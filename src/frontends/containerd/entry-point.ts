@@ -29,7 +29,7 @@ const LARGE = 32 * 1024;
 
 /** Opens containerd's door. */
 export function openDoor(args: readonly string[], started: StartedWith): void {
-  const edge = new ProcessEdge(started.environment);
+  const edge = new ProcessEdge(started.environment, started.warned);
   containerdDoor(args, started, edge).catch((error: unknown) => edge.caught(error));
 }
 
@@ -55,11 +55,12 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   notes.glassUntil = breakGlass?.active?.until ?? 0;
   edge.enforcement = { image: subject.name, breakGlass };
 
-  const startAnew = (): void => restartWithoutJit(started, args, stdin);
-  const beforeParsing = (size: number): void => (size > LARGE ? restartForLongWork(started, args, stdin) : startAnew());
-  const warn = (warning: string): void => edge.warn(warning);
+  const kept = () => ({ stdin, warned: edge.warnings.all });
+  const startAnew = (): void => restartWithoutJit(started, args, kept());
+  const beforeParsing = (size: number): void =>
+    size > LARGE ? restartForLongWork(started, args, kept()) : startAnew();
   const { config, policy } = await settingsForPull(environment, {
-    report: warn,
+    warn: edge.warnings.warn,
     beforeParsing,
     hasConfig: (read) => {
       notes.config = read;
@@ -69,7 +70,7 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
       notes.policyHash = hash;
     },
   });
-  const verifier = new Verifier({ config, policy, breakGlass, environment, warn });
+  const verifier = new Verifier({ config, policy, breakGlass, environment });
   edge.atEnd(() => verifier.close());
   edge.conclude(await verifier.verify(subject, sessionOf(edge, startAnew)));
 }

@@ -2,6 +2,7 @@ import { printable } from "../../core/encoding/printable.ts";
 import { type Answer, type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import { type Enforcement, enforce } from "../../core/verify/enforce.ts";
 import type { Refusal } from "../../core/verify/verdict.ts";
+import { type Warn, type Warning, Warnings } from "../../core/warning.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { Deadline } from "../../io/process/deadline.ts";
 import type { Environment } from "../../io/process/environment.ts";
@@ -44,6 +45,8 @@ export class ProcessEdge {
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
   /** What the network was asked. */
   readonly exchanges = new Exchanges();
+  /** What was warned of: a process answers one question, or runs one command, and tells each warning once. */
+  readonly warnings: Warnings;
 
   /** Whether the answer has been given: the first one stands. */
   #hasAnswered = false;
@@ -53,8 +56,11 @@ export class ProcessEdge {
   readonly #endings: (() => void)[] = [];
   #watchdog: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(environment: Environment) {
+  /** @param warned what was warned of before the program started anew in this process */
+  constructor(environment: Environment, warned: readonly Warning[] = []) {
     this.environment = environment;
+    const print: Warn = ({ code, message }) => this.diagnose(printable(`warning ${code}: ${message}`));
+    this.warnings = new Warnings(print, warned);
     this.setDeadline(DEFAULT_DEADLINE);
     this.#answerWhenEndedBy("SIGTERM");
     process.on("uncaughtException", (error) => this.caught(error));
@@ -188,11 +194,6 @@ export class ProcessEdge {
   /** A line on standard error. */
   diagnose(text: string): void {
     diagnose(text);
-  }
-
-  /** As {@link diagnose}, for what may quote others. */
-  warn(warning: string): void {
-    this.diagnose(printable(`warning: ${warning}`));
   }
 
   /** For what must not keep the process from its end. */

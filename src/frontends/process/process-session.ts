@@ -12,7 +12,7 @@ export function sessionOf(edge: ProcessEdge, beforeHeavyWork: () => void = () =>
     deadline: edge.deadline,
     exchanges: edge.exchanges,
     now: () => Date.now(),
-    warn: (warning) => edge.warn(warning),
+    warn: edge.warnings.warn,
     ruleSelected: (rule) => {
       edge.enforcement = { ...edge.enforcement, rule };
     },

@@ -1,7 +1,11 @@
-import { choosesEngine, type Engine, environmentOfRestart, type StartedWith } from "../../io/process/environment.ts";
-
-/** Bytes of standard input that are handed over; with more the program goes on as it is. Linux takes 128 KiB. */
-const MAX_HANDED_OVER = 64 * 1024;
+import {
+  choosesEngine,
+  type Engine,
+  environmentOfRestart,
+  type Kept,
+  MAX_HANDED_OVER,
+  type StartedWith,
+} from "../../io/process/environment.ts";
 
 /**
  * Starts this program anew in the same process, its engine without just-in-time compilation, unless
@@ -13,28 +17,23 @@ const MAX_HANDED_OVER = 64 * 1024;
  * The same process means: same pid, same arguments. Where it does not work the program goes on as it is.
  *
  * @param args the program's own arguments
- * @param stdin the whole standard input, where it has been read
+ * @param kept what was read and said so far; with a longer standard input the program goes on as it is
  */
-export function restartWithoutJit(started: StartedWith, args: readonly string[], stdin?: Uint8Array): void {
-  if (started.engine === undefined) restart("interpreter", started, args, stdin);
+export function restartWithoutJit(started: StartedWith, args: readonly string[], kept: Kept = {}): void {
+  if (started.engine === undefined) restart("interpreter", started, args, kept);
 }
 
 /** As {@link restartWithoutJit}, for work that takes long enough for compiled code to pay: a large file, a command. */
-export function restartForLongWork(started: StartedWith, args: readonly string[], stdin?: Uint8Array): void {
-  if (started.engine !== "baseline") restart("baseline", started, args, stdin);
+export function restartForLongWork(started: StartedWith, args: readonly string[], kept: Kept = {}): void {
+  if (started.engine !== "baseline") restart("baseline", started, args, kept);
 }
 
-function restart(
-  engine: Engine,
-  { environment }: StartedWith,
-  args: readonly string[],
-  stdin: Uint8Array | undefined,
-): void {
+function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], kept: Kept): void {
   if (choosesEngine(environment)) return;
-  if (stdin !== undefined && stdin.length > MAX_HANDED_OVER) return;
+  if (kept.stdin !== undefined && kept.stdin.length > MAX_HANDED_OVER) return;
   try {
     // Not by name: the file may be renamed away by an upgrade at this moment.
-    const anew = { ...environmentOfRestart(environment, engine, stdin) };
+    const anew = { ...environmentOfRestart(environment, engine, kept) };
     process.execve?.("/proc/self/exe", [process.argv0, ...args], anew);
   } catch {
     // Slower is no reason to refuse.

@@ -12,6 +12,7 @@ import type { Decider } from "../../core/policy/policy.ts";
 import type { Place } from "../../core/rejection.ts";
 import type { Answer, NotEnforced } from "../../core/verify/answer.ts";
 import type { Allow, CountedSignature, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
+import type { Warning } from "../../core/warning.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 
 /** Bytes of the reason line, newline included. */
@@ -46,10 +47,12 @@ export interface ReportInput {
   /** Absent as long as nothing of the policy decided. */
   readonly rule?: Decider | undefined;
   readonly decision?: Pick<Decision, "policyHash" | "cache" | "timings"> | undefined;
+  /** Those that were told until now. */
+  readonly warnings?: readonly Warning[];
 }
 
 /** One JSON object; its keys are part of the public interface (docs/reference/cli.md). */
-export function jsonReport(answer: Answer, { subject, rule, decision }: ReportInput = {}): string {
+export function jsonReport(answer: Answer, { subject, rule, decision, warnings = [] }: ReportInput = {}): string {
   const report = {
     outcome: answer.outcome,
     code: answer.outcome === "allow" ? answer.because.kind : answer.code,
@@ -63,6 +66,7 @@ export function jsonReport(answer: Answer, { subject, rule, decision }: ReportIn
     ...would(answer),
     ...reportedPlace(answer),
     findings: "findings" in answer ? answer.findings : audited(answer),
+    warnings,
   };
   return jsonText(report);
 }

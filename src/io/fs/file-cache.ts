@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "./error-code.ts";
 import { check, checkWay } from "./trusted-path.ts";
 
@@ -20,9 +21,6 @@ export interface Piece {
   readonly writtenAt: number;
 }
 
-/** @param cause the error of the file system, where it is one */
-export type Report = (warning: string, cause?: unknown) => void;
-
 /**
  * A folder of files that may be lost at any time, each of which is there whole or not at all, and never
  * too many. It is used only where nobody but root and the running user has a say in it (spec 2.5).
@@ -35,18 +33,18 @@ export class Pieces {
   readonly #directory: string;
   readonly #name: string;
   readonly #bounds: PieceBounds;
-  readonly #report: Report;
+  readonly #warn: Warn;
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param name of the folder in it
-   * @param report told what is wrong: one sentence, unprintable characters included
+   * @param warn of `access.denied`, `cache.unusable` and `cache.not_written`
    */
-  constructor(directory: string, name: string, bounds: PieceBounds, report: Report) {
+  constructor(directory: string, name: string, bounds: PieceBounds, warn: Warn) {
     this.#directory = directory;
     this.#name = name;
     this.#bounds = bounds;
-    this.#report = report;
+    this.#warn = warn;
   }
 
   /** Absolute path of the folder. */
@@ -68,13 +66,13 @@ export class Pieces {
 
   /** For whoever finds that what a piece says cannot be used. */
   damaged(name: string, why: string, cause?: unknown): void {
-    this.#report(`${this.folder}/${name} is not used: ${why}`, cause);
+    this.#notUsed(`${this.folder}/${name}`, why, cause);
   }
 
   /** Whether a piece of as many bytes may be written; else that it is not is reported. */
   hasRoomFor(name: string, size: number): boolean {
     const isSmall = size <= this.#bounds.bytes;
-    if (!isSmall) this.#report(`${this.folder}/${name} is not written: ${tooLarge(size, this.#bounds)}`);
+    if (!isSmall) this.#notWritten(name, tooLarge(size, this.#bounds));
     return isSmall;
   }
 
@@ -86,7 +84,7 @@ export class Pieces {
       await writePiece(this.#directory, this.#name, name, bytes, this.#bounds);
       return true;
     } catch (error) {
-      this.#report(`${this.folder}/${name} is not written: ${(error as Error).message}`);
+      this.#notWritten(name, (error as Error).message);
       return false;
     }
   }
@@ -98,7 +96,8 @@ export class Pieces {
       return await removePieces(this.folder, isMeant);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {
-        this.#report(`what lies in ${this.folder} is not removed: ${(error as Error).message}`);
+        const message = `what lies in ${this.folder} is not removed: ${(error as Error).message}`;
+        this.#warn({ code: "cache.not_written", message });
       }
       return 0;
     }
@@ -110,9 +109,19 @@ export class Pieces {
       checkWay(this.folder);
       return readdirSync(this.folder).filter((name) => !TEMPORARY.test(name));
     } catch (error) {
-      if (!hasCode(error, "ENOENT")) this.#report(`${this.folder} is not used: ${(error as Error).message}`, error);
+      if (!hasCode(error, "ENOENT")) this.#notUsed(this.folder, (error as Error).message, error);
       return [];
     }
+  }
+
+  /** That this user may not read it is a warning of its own: one who looks at a cache of root's gets it of each file. */
+  #notUsed(path: string, why: string, cause: unknown): void {
+    const code = hasCode(cause, "EACCES") ? "access.denied" : "cache.unusable";
+    this.#warn({ code, message: `${path} is not used: ${why}` });
+  }
+
+  #notWritten(name: string, why: string): void {
+    this.#warn({ code: "cache.not_written", message: `${this.folder}/${name} is not written: ${why}` });
   }
 
   /** @throws Error where it is not there, or not as this program wrote it */

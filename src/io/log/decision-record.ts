@@ -1,3 +1,5 @@
+import type { WarningCode } from "../../core/warning.ts";
+
 /** One decision as it is logged: a line of JSON (docs/reference/log-and-metrics.md). Times are RFC 3339, spans milliseconds. */
 export interface DecisionRecord {
   readonly time: string;
@@ -20,6 +22,8 @@ export interface DecisionRecord {
   readonly cache: CacheUse;
   /** When the oldest evidence that was judged was had. */
   readonly evidenceAt?: string;
+  /** Codes of the warnings until then, each once; absent where there were none. */
+  readonly warnings?: readonly WarningCode[];
   /** From the start of the process to its answer, and what the exchanges with each service took; they run side by side. */
   readonly ms: Readonly<Record<string, number>>;
   readonly requests: Readonly<Record<string, number>>;

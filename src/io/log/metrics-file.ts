@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from "node:path";
 import { fromUtf8, toUtf8 } from "../../core/encoding/bytes.ts";
 import { isJsonObject } from "../../core/encoding/json.ts";
 import { CLOCK_SKEW } from "../../core/encoding/time.ts";
+import type { Warn } from "../../core/warning.ts";
 import { Pieces } from "../fs/file-cache.ts";
 import { replaceFile } from "../fs/replace-file.ts";
 import { Turns } from "../store/process-lock.ts";
@@ -28,17 +29,18 @@ interface Totals {
  *
  * @param stateDir absolute path
  * @param metricsFile absolute path of the text
- * @param report told what is wrong, never with more than a warning's weight
+ * @param warn of `metrics.not_written`
  */
 export async function countDecision(
   tally: Tally,
   { stateDir, metricsFile, version }: { stateDir: string; metricsFile: string; version: string },
-  report: (warning: string) => void,
+  warn: Warn,
 ): Promise<void> {
-  const waiting = new Pieces(stateDir, "metrics-waiting", WAITING, report);
-  const whole = new Pieces(stateDir, "metrics", WHOLE, report);
+  const notWritten: Warn = ({ message }) => warn({ code: "metrics.not_written", message });
+  const waiting = new Pieces(stateDir, "metrics-waiting", WAITING, notWritten);
+  const whole = new Pieces(stateDir, "metrics", WHOLE, notWritten);
   await waiting.write(`${tally.at}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`, toUtf8(JSON.stringify(tally)));
-  const turns = new Turns(stateDir, report);
+  const turns = new Turns(stateDir, notWritten);
   for (let round = 0; round < MAX_ROUNDS && waiting.list().length > 0; round++) {
     if (!(await turns.take(TURN))) return;
     try {
@@ -46,7 +48,7 @@ export async function countDecision(
       if (all === undefined) return;
       writeText(metricsFile, metricsText(all, version));
     } catch (error) {
-      report(`${metricsFile} is not written: ${(error as Error).message}`);
+      warn({ code: "metrics.not_written", message: `${metricsFile} is not written: ${(error as Error).message}` });
       return;
     } finally {
       turns.end(TURN);

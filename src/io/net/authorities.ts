@@ -1,4 +1,5 @@
 import { findCertificates, lineAt } from "../../core/encoding/pem.ts";
+import type { Warn } from "../../core/warning.ts";
 import type { PemFile } from "./exchange.ts";
 import type { SystemRoots } from "./system-roots.ts";
 
@@ -11,6 +12,13 @@ export interface ExaminedPem {
   readonly problems: readonly string[];
 }
 
+/** What is trusted for one host. */
+interface List {
+  readonly certificates: readonly string[];
+  /** Why others are not, as sentences. */
+  readonly problems: readonly string[];
+}
+
 /**
  * The certificate authorities that may vouch for a host (spec 4): the system's, those of the configuration and the
  * host's own. Those that come with the runtime are never among them: they count only where no list is given, so no
@@ -19,40 +27,33 @@ export interface ExaminedPem {
 export class Authorities {
   readonly #readSystem: () => SystemRoots;
   readonly #configured: readonly PemFile[];
-  readonly #report: (warning: string) => void;
   /** By the host's own files, so that requests to one host share a TLS context and its connections. */
-  readonly #lists = new Map<readonly PemFile[], readonly string[]>();
+  readonly #lists = new Map<readonly PemFile[], List>();
+  /** Certificates that cannot be parsed. */
   readonly #unreadable = new Set<string>();
   /** The host's own files of lists that have been parsed. */
   readonly #parsed = new Set<readonly PemFile[]>();
-  readonly #reported = new Set<string>();
-  #system: readonly PemFile[] | undefined;
+  #system: SystemRoots | undefined;
 
   /**
    * @param readSystem called once, at the first request over TLS
    * @param configured network.caFiles
-   * @param report told of certificates and files that are not used
    */
-  constructor(readSystem: () => SystemRoots, configured: readonly PemFile[], report: (warning: string) => void) {
+  constructor(readSystem: () => SystemRoots, configured: readonly PemFile[]) {
     this.#readSystem = readSystem;
     this.#configured = configured;
-    this.#report = report;
   }
 
   /**
+   * @param warn of certificates and files that are not used, at each call: each question is to know of them
    * @param own the host's own authorities, the same array at each request
    * @returns PEM texts of one certificate each, each once; empty where there is none
    */
-  of(own: readonly PemFile[] = NONE): readonly string[] {
-    const known = this.#lists.get(own);
-    if (known !== undefined) return known;
-    const list = new Set(this.#filesOf(own).flatMap((file) => this.#wellFormed(file)));
-    for (const pem of this.#unreadable) list.delete(pem);
-    const all = [...list].slice(0, MAX_AUTHORITIES);
-    if (all.length < list.size)
-      this.#reportOnce(`of ${list.size} certificate authorities only the first ${all.length} are trusted`);
-    this.#lists.set(own, all);
-    return all;
+  of(warn: Warn, own: readonly PemFile[] = NONE): readonly string[] {
+    const list = this.#lists.get(own) ?? this.#listOf(own);
+    this.#lists.set(own, list);
+    for (const message of list.problems) warn({ code: "authority.unusable", message });
+    return list.certificates;
   }
 
   /**
@@ -61,38 +62,36 @@ export class Authorities {
    *
    * @returns those of {@link of} that can be parsed
    */
-  async readable(own: readonly PemFile[] = NONE): Promise<readonly string[]> {
-    const before = this.of(own);
+  async readable(warn: Warn, own: readonly PemFile[] = NONE): Promise<readonly string[]> {
+    const before = this.of(warn, own);
     if (this.#parsed.has(own)) return before;
     this.#parsed.add(own);
-    const { problems, readable } = await examine(this.#filesOf(own));
-    const good = new Set(readable);
+    const good = new Set((await examine(this.#filesOf(own))).readable);
     for (const pem of before) if (!good.has(pem)) this.#unreadable.add(pem);
-    for (const problem of problems) this.#reportOnce(problem);
     this.#lists.delete(own);
-    return this.of(own);
+    return this.of(warn, own);
   }
 
-  #reportOnce(problem: string): void {
-    if (this.#reported.has(problem)) return;
-    this.#reported.add(problem);
-    this.#report(problem);
+  #listOf(own: readonly PemFile[]): List {
+    const files = this.#filesOf(own);
+    const problems = [...(this.#system?.problems ?? [])];
+    const list = new Set<string>();
+    for (const { path, text } of files) {
+      for (const { at, pem } of findCertificates(text)) {
+        if (pem === undefined) problems.push(hasNoEnd(path, lineAt(text, at)));
+        else if (this.#unreadable.has(pem)) problems.push(isNotParsed(path, lineAt(text, at)));
+        else list.add(pem);
+      }
+    }
+    const certificates = [...list].slice(0, MAX_AUTHORITIES);
+    if (certificates.length < list.size)
+      problems.push(`of ${list.size} certificate authorities only the first ${certificates.length} are trusted`);
+    return { certificates, problems };
   }
 
   #filesOf(own: readonly PemFile[]): readonly PemFile[] {
-    if (this.#system === undefined) {
-      const { files, problems } = this.#readSystem();
-      for (const problem of problems) this.#reportOnce(problem);
-      this.#system = files;
-    }
-    return [...this.#system, ...this.#configured, ...own];
-  }
-
-  #wellFormed({ path, text }: PemFile): readonly string[] {
-    return findCertificates(text).flatMap(({ at, pem }) => {
-      if (pem === undefined) this.#reportOnce(hasNoEnd(path, lineAt(text, at)));
-      return pem ?? [];
-    });
+    this.#system ??= this.#readSystem();
+    return [...this.#system.files, ...this.#configured, ...own];
   }
 }
 
@@ -113,7 +112,7 @@ export async function examine(files: readonly PemFile[]): Promise<ExaminedPem> {
         new X509Certificate(pem);
         readable.add(pem);
       } catch {
-        problems.push(`${path}:${lineAt(text, at)}: the certificate that begins here cannot be parsed; it is not used`);
+        problems.push(isNotParsed(path, lineAt(text, at)));
       }
     }
   }
@@ -122,4 +121,8 @@ export async function examine(files: readonly PemFile[]): Promise<ExaminedPem> {
 
 function hasNoEnd(path: string, line: number): string {
   return `${path}:${line}: the certificate that begins here has no end; it is not used`;
+}
+
+function isNotParsed(path: string, line: number): string {
+  return `${path}:${line}: the certificate that begins here cannot be parsed; it is not used`;
 }

@@ -1,4 +1,5 @@
 import type { NetworkAllow } from "../../core/config/network-allow.ts";
+import type { Warn } from "../../core/warning.ts";
 import { checkTarget, hostAndPort, refusedAddress } from "./address-guard.ts";
 import type { Authorities } from "./authorities.ts";
 import { type CheckedRequest, fetchChecked, resolveByBun } from "./bun-fetch.ts";
@@ -14,7 +15,8 @@ import { bare, isIpLiteral, withHost } from "./url-host.ts";
 /** Addresses of one host that are tried: a name with a thousand of them opens no thousand connections. */
 const MAX_ADDRESSES = 6;
 
-export interface HttpClientOptions {
+/** What all questions share. */
+export interface HttpSettings {
   /** This program's version, for the User-Agent. */
   readonly version: string;
   /** The configuration's network.allow. */
@@ -25,6 +27,11 @@ export interface HttpClientOptions {
   readonly skipVerify: readonly string[];
   /** Another source of addresses than the system's; what it says is checked all the same. */
   readonly resolve?: Resolver;
+}
+
+export interface HttpClientOptions extends HttpSettings {
+  /** Of authorities that are not used, again at each request. */
+  readonly warn: Warn;
 }
 
 /** What the hops of one exchange share. */
@@ -90,14 +97,14 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
     const where: Pick<CheckedRequest, "address" | "proxy"> =
       proxy === undefined ? { address } : { proxy: withHost(proxy, address), ...(isLiteral && { address: bare(url) }) };
     const request = { ...base, ...where, signal: attempt };
-    return isVerified ? fetchVerified(request, options.authorities, tls.ca) : fetchUnverified(request);
+    return isVerified ? fetchVerified(request, options, tls.ca) : fetchUnverified(request);
   };
   const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
   if ("answer" in outcome) return outcome.answer;
   const asked = {
     ...base,
     proxy,
-    authorities: () => options.authorities.of(tls.ca),
+    authorities: () => options.authorities.of(options.warn, tls.ca),
     refused: target.refused,
     sent: exchange.sent,
   };
@@ -168,15 +175,15 @@ function mayGoUnverified(url: URL, listed: readonly string[]): boolean {
 /** Bun takes a list of authorities only as a whole: where it refuses it, those that cannot be parsed are left out. */
 async function fetchVerified(
   request: Omit<CheckedRequest, "authorities">,
-  authorities: Authorities,
+  { authorities, warn }: HttpClientOptions,
   own: readonly PemFile[] | undefined,
 ): Promise<Response> {
-  const all = authorities.of(own);
+  const all = authorities.of(warn, own);
   try {
     return await fetchChecked({ ...request, authorities: all });
   } catch (error) {
     if (errorCode(error) !== NO_CONTEXT) throw error;
-    const readable = await authorities.readable(own);
+    const readable = await authorities.readable(warn, own);
     if (readable.length === all.length) throw unusable(error, request);
     return fetchChecked({ ...request, authorities: readable });
   }

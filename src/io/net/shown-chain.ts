@@ -39,7 +39,7 @@ export async function showChain(
     const isOwnDoing = proxy === undefined || isIpLiteral(url);
     const target = isOwnDoing ? await checkedAddresses(url, originMayBePrivate, guard) : undefined;
     const { checked } = (proxy && (await checkedAddresses(proxy, true, guard))) ?? target ?? { checked: [] };
-    const authorities = await options.authorities.readable(tls.ca);
+    const authorities = await options.authorities.readable(options.warn, tls.ca);
     const serverName = isIpLiteral(url) ? {} : { serverName: url.hostname };
     const peer = { port: Number(url.port || 443), ...serverName, authorities, time: PATIENCE };
     let unseen = "it has no address";

@@ -3,6 +3,7 @@ import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { isJsonObject, parseJson } from "../../core/encoding/json.ts";
 import { type Credential, entryFor } from "../../core/oci/docker-config.ts";
 import { Rejection } from "../../core/rejection.ts";
+import type { Warn } from "../../core/warning.ts";
 import type { Deadline } from "../process/deadline.ts";
 import type { Environment } from "../process/environment.ts";
 import { readOwnFile } from "./own-file.ts";
@@ -34,19 +35,19 @@ export type CredentialSource = (wanted: CredentialRequest) => Promise<LookUp>;
  * podman. The first that knows the image counts. Nothing is read before a registry wants credentials.
  *
  * @param deadline cuts the time of a helper, and names it while it is waited for
- * @param report told of files and helpers that cannot be used; nothing secret
+ * @param warn of files and helpers that cannot be used; nothing secret
  */
 export function credentialSource(
   { files }: RegistryCredentials,
   environment: Environment,
   deadline: Deadline,
-  report: (warning: string) => void,
+  warn: Warn,
 ): CredentialSource {
   return async ({ host, path, timeout }) => {
     const problems: string[] = [];
     const note = (problem: string): void => {
       problems.push(problem);
-      report(problem);
+      warn({ code: "credentials.unusable", message: problem });
     };
     for (const file of files ?? usualFiles(environment)) {
       const text = readOwnFile(file, "the file of credentials", note);

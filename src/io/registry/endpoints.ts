@@ -4,6 +4,7 @@ import { plainHttpHost } from "../../core/config/network-allow.ts";
 import { parseHostPort } from "../../core/oci/host.ts";
 import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../../core/oci/hosts-toml.ts";
 import { DOCKER_HUB, type ImageReference } from "../../core/oci/reference.ts";
+import type { Warn, Warning } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
 import type { HostTls, PemFile } from "../net/exchange.ts";
@@ -41,10 +42,10 @@ export type RegistryName = Pick<ImageReference, "host" | "writtenHost">;
 interface Context {
   readonly name: RegistryName;
   readonly config: Config;
-  /** Gets what is not used, which the reason of a refusal repeats. */
-  readonly report: (warning: string) => void;
-  /** Gets the same of a host that is not asked, of which the reason says so by itself. */
-  readonly warn: (warning: string) => void;
+  /** Of what is not used, which the reason of a refusal repeats. */
+  readonly warn: Warn;
+  /** Of a host that is not asked, of which the reason says so by itself. */
+  readonly warnOnly: Warn;
 }
 
 const HUB_ORIGIN = "https://registry-1.docker.io";
@@ -57,15 +58,15 @@ const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], hea
  * registry itself.
  *
  * @param name of the image, attacker-controlled and canonical
- * @param report told of files that are not used
+ * @param warn of codes that begin with `hosts_toml.`
  */
-export function endpointsOf(name: RegistryName, config: Config, report: (warning: string) => void): Endpoints {
+export function endpointsOf(name: RegistryName, config: Config, warn: Warn): Endpoints {
   const problems: string[] = [];
-  const note = (problem: string): void => {
-    problems.push(problem);
-    report(problem);
+  const note: Warn = (warning) => {
+    problems.push(warning.message);
+    warn(warning);
   };
-  const context = { name, config, report: note, warn: report };
+  const context = { name, config, warn: note, warnOnly: warn };
   const folder = folderOf(name, config.registryConfigPath, note);
   const hosts = folder === undefined ? [] : hostsIn(folder, note);
   const last = endpointOf(hosts.at(-1) ?? SERVER, context);
@@ -80,7 +81,7 @@ export function endpointsOf(name: RegistryName, config: Config, report: (warning
 function folderOf(
   { host, writtenHost = host }: RegistryName,
   roots: readonly string[],
-  report: Context["report"],
+  warn: Warn,
 ): string | undefined {
   for (const root of roots) {
     for (const name of hostFolders(writtenHost)) {
@@ -88,7 +89,7 @@ function folderOf(
       try {
         if (isThere(folder)) return folder;
       } catch (error) {
-        report(`${folder} is not used: ${(error as Error).message}`);
+        warn(notUsed(folder, error));
         break; // What is beside it cannot be looked at either, or would be used in the place of it.
       }
     }
@@ -108,22 +109,22 @@ function isThere(path: string): boolean {
 }
 
 /** What a folder says of a host; as for containerd, certificates beside a hosts.toml that cannot be read count. */
-function hostsIn(folder: string, report: Context["report"]): HostsFile["hosts"] {
+function hostsIn(folder: string, warn: Warn): HostsFile["hosts"] {
   const file = `${folder}/${HOSTS_FILE}`;
-  const text = readOwnFile(file, "containerd's configuration of a registry", report);
-  if (text === undefined || text === "") return [certificatesIn(folder, report)];
+  const text = readOwnFile(file, "containerd's configuration of a registry", (problem) => warn(unusable(problem)));
+  if (text === undefined || text === "") return [certificatesIn(folder, warn)];
   const read = readHostsToml(text, folder);
   if ("problem" in read) {
-    report(`${file}:${read.line}: ${read.problem}; it is not used`);
-    return [certificatesIn(folder, report)];
+    warn(unusable(`${file}:${read.line}: ${read.problem}; it is not used`));
+    return [certificatesIn(folder, warn)];
   }
-  if (read.unused.length > 0) report(`${file}: not used here: ${read.unused.join(", ")}`);
+  if (read.unused.length > 0) warn(unused(`${file}: not used here: ${read.unused.join(", ")}`));
   return read.hosts;
 }
 
 /** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */
-function certificatesIn(folder: string, report: (warning: string) => void): RegistryHost {
-  const names = entriesOf(folder, report)
+function certificatesIn(folder: string, warn: Warn): RegistryHost {
+  const names = entriesOf(folder, warn)
     .flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]))
     .toSorted();
   const client = names
@@ -132,25 +133,29 @@ function certificatesIn(folder: string, report: (warning: string) => void): Regi
       const key = name.replace(/cert$/, "key");
       return { cert: `${folder}/${name}`, key: `${folder}/${names.includes(key) ? key : name}` };
     });
-  if (client.length > 1) report(`${folder}: not used here: client certificates after the first of ${client.length}`);
+  if (client.length > 1)
+    warn(unused(`${folder}: not used here: client certificates after the first of ${client.length}`));
   return { ...SERVER, ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`), client };
 }
 
 /** None where it cannot be read: the registry itself is asked then (spec 3.1). */
-function entriesOf(folder: string, report: Context["report"]): readonly Dirent[] {
+function entriesOf(folder: string, warn: Warn): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {
-    report(`${folder} is not used: ${(error as Error).message}`);
+    warn(notUsed(folder, error));
     return [];
   }
 }
 
 function endpointOf(entry: RegistryHost, context: Context): Endpoint {
-  const { name, report, warn } = context;
+  const { name, warn, warnOnly } = context;
   const { host, writtenHost = host } = name;
-  const settings = settingsOf(entry, report);
-  if (settings.unusable !== undefined) warn(`${entry.origin ?? writtenHost} is not asked: ${settings.unusable}`);
+  const settings = settingsOf(entry, warn);
+  if (settings.unusable !== undefined) {
+    const message = `${entry.origin ?? writtenHost} is not asked: ${settings.unusable}`;
+    warnOnly({ code: "hosts_toml.host_not_asked", message });
+  }
   if (entry.origin === undefined) return overTls({ ...originOf(context), ...settings }, entry, context);
   // containerd's own documentation names the Hub so, by a host that serves no images.
   const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
@@ -169,12 +174,13 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
  * As containerd does, a host of an http URL for which something is said of TLS is asked by https first: at another
  * port than http's own it may speak either.
  */
-function overTls(endpoint: Endpoint, entry: RegistryHost, { config, report }: Context): Endpoint {
+function overTls(endpoint: Endpoint, entry: RegistryHost, { config, warn }: Context): Endpoint {
   const url = new URL(endpoint.root);
   const saysTls = entry.ca.length > 0 || entry.client.length > 0 || entry.skipVerify !== undefined;
   if (url.protocol !== "http:" || !saysTls) return endpoint;
   if (url.port === "") {
-    report(`${url.origin} has settings of TLS in hosts.toml and is asked by http; if it speaks TLS, write https://`);
+    const message = `${url.origin} has settings of TLS in hosts.toml and is asked by http; if it speaks TLS, write https://`;
+    warn(unused(message));
     return endpoint;
   }
   const root = endpoint.root.replace(/^http:/, "https:");
@@ -184,12 +190,12 @@ function overTls(endpoint: Endpoint, entry: RegistryHost, { config, report }: Co
 
 function settingsOf(
   { ca, client, skipVerify, headers, dialTimeout, pulls, unsupported }: RegistryHost,
-  report: (warning: string) => void,
+  warn: Warn,
 ): Omit<Endpoint, "root" | "host" | "namespace" | "plain"> {
   if (unsupported !== undefined)
     return { unusable: `hosts.toml sets ${unsupported} for it, which is not supported here` };
   if (!pulls) return { unusable: "hosts.toml does not give it the capability pull" };
-  const read = (path: string) => readOwnFile(path, "the certificate file", report);
+  const read = (path: string) => readOwnFile(path, "the certificate file", (problem) => warn(unusable(problem)));
   const [pair] = client;
   const authorities = ca.map(read);
   const own = pair && { cert: read(pair.cert), key: read(pair.key) };
@@ -219,4 +225,16 @@ function originOf({ name: { host, writtenHost = host }, config: { network } }: C
   const parsed = parseHostPort(writtenHost);
   const plain = typeof parsed !== "string" && network.plainHttp.includes(plainHttpHost(parsed));
   return { root: `${plain ? "http" : "https"}://${host}/v2`, host };
+}
+
+function notUsed(folder: string, error: unknown): Warning {
+  return unusable(`${folder} is not used: ${(error as Error).message}`);
+}
+
+function unusable(message: string): Warning {
+  return { code: "hosts_toml.unusable", message };
+}
+
+function unused(message: string): Warning {
+  return { code: "hosts_toml.unused", message };
 }

@@ -6,15 +6,15 @@ import { readTrustedFile } from "../fs/local-file.ts";
  * else can change it, is reported and not used: a pull need not fail for it.
  *
  * @param path absolute
- * @param what names it in the report
+ * @param what names it in the problem
  * @returns undefined where there is none, or none that can be used
  */
-export function readOwnFile(path: string, what: string, report: (warning: string) => void): string | undefined {
+export function readOwnFile(path: string, what: string, unusable: (problem: string) => void): string | undefined {
   try {
     return readTrustedFile({ path, code: "config.invalid", what });
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    report(`${error.message}; it is not used`);
+    unusable(`${error.message}; it is not used`);
     return undefined;
   }
 }

@@ -6,6 +6,7 @@ import { fromTypedJson, toTypedJson } from "../../core/encoding/typed-json.ts";
 import { policyHash, type TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { PROGRAM } from "../../core/version.ts";
+import type { Warn } from "../../core/warning.ts";
 import type { Pieces } from "../fs/file-cache.ts";
 import type { Environment } from "../process/environment.ts";
 import { CACHE_FOLDERS, cacheFolder } from "../store/cache-folders.ts";
@@ -19,7 +20,7 @@ export interface Settings {
 
 /** Whoever wants to know what is read as it is read, and what lies in the cache and cannot be used. */
 export interface Reader {
-  readonly report: (warning: string) => void;
+  readonly warn: Warn;
   /** Called before texts are parsed, which takes longer than all that comes before it; with how long they are. */
   readonly beforeParsing: (size: number) => void;
   readonly hasConfig: (config: Config) => void;
@@ -36,10 +37,10 @@ export interface Reader {
  */
 export async function settingsForPull(
   environment: Environment,
-  { report, beforeParsing, hasConfig, hasPolicy }: Reader,
+  { warn, beforeParsing, hasConfig, hasPolicy }: Reader,
 ): Promise<Settings> {
   const folder = cachePlace(environment);
-  const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", report) : undefined;
+  const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", warn) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 

@@ -1,4 +1,5 @@
-import { type PieceBounds, Pieces, type Report } from "../fs/file-cache.ts";
+import type { Warn } from "../../core/warning.ts";
+import { type PieceBounds, Pieces } from "../fs/file-cache.ts";
 
 /**
  * Bytes of one piece of evidence: a log and its proofs have tens of KiB. With the number of pieces it bounds
@@ -26,6 +27,6 @@ export const CACHE_FOLDERS = {
 export type CacheFolder = keyof typeof CACHE_FOLDERS;
 
 /** @param directory cacheDir */
-export function cacheFolder(directory: string, name: CacheFolder, report: Report): Pieces {
-  return new Pieces(directory, name, CACHE_FOLDERS[name], report);
+export function cacheFolder(directory: string, name: CacheFolder, warn: Warn): Pieces {
+  return new Pieces(directory, name, CACHE_FOLDERS[name], warn);
 }

@@ -2,7 +2,7 @@ import { isDid } from "../../core/atproto/syntax.ts";
 import { type Bundle, readBundle } from "../../core/evidence/bundle.ts";
 import type { Fetched } from "../../core/evidence/evidence.ts";
 import { Rejection } from "../../core/rejection.ts";
-import type { Report } from "../fs/file-cache.ts";
+import type { Warn } from "../../core/warning.ts";
 import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts";
 import { PROVEN } from "./evidence-files.ts";
 
@@ -24,9 +24,9 @@ export interface CachedPiece {
  *
  * @param directory cacheDir
  */
-export function listCache(directory: string, report: Report): readonly CachedPiece[] {
+export function listCache(directory: string, warn: Warn): readonly CachedPiece[] {
   return (Object.keys(CACHE_FOLDERS) as CacheFolder[]).flatMap((kind) => {
-    const folder = cacheFolder(directory, kind, report);
+    const folder = cacheFolder(directory, kind, warn);
     const names = folder.list().filter((name) => !name.endsWith(PROVEN));
     return names.toSorted().flatMap((name): CachedPiece[] => {
       const piece = folder.read(name);
@@ -52,16 +52,17 @@ export function listCache(directory: string, report: Report): readonly CachedPie
  * @param now milliseconds since 1970
  * @returns how many files they were
  */
-export async function clearCache(directory: string, now: number, report: (warning: string) => void): Promise<number> {
+export async function clearCache(directory: string, now: number, warn: Warn): Promise<number> {
   let count = 0;
   try {
     const { endAll } = await import("./invalidation-writer.ts");
     await endAll(directory, now);
   } catch (error) {
-    report(`that evidence is over is not remembered: ${(error as Error).message}`);
+    const message = `that evidence is over is not remembered: ${(error as Error).message}`;
+    warn({ code: "cache.not_invalidated", message });
   }
   for (const kind of Object.keys(CACHE_FOLDERS) as CacheFolder[]) {
-    count += await cacheFolder(directory, kind, report).remove(() => true);
+    count += await cacheFolder(directory, kind, warn).remove(() => true);
   }
   return count;
 }

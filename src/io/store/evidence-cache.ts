@@ -7,6 +7,7 @@ import { partTimes } from "../../core/verify/freshness.ts";
 import type { Aged } from "../../core/verify/invalidation.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../../core/verify/proof-memo.ts";
 import type { SignatureFacts } from "../../core/verify/verdict.ts";
+import type { Warn } from "../../core/warning.ts";
 import type { Pieces } from "../fs/file-cache.ts";
 import { cacheFolder } from "./cache-folders.ts";
 import {
@@ -49,24 +50,20 @@ export class EvidenceCache {
   readonly #owners: Pieces;
   readonly #marks: Marks;
   readonly #program: string;
-  readonly #report: (warning: string) => void;
+  readonly #warn: Warn;
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param program names the program (version.ts)
-   * @param report told what is wrong, each thing once: one sentence, unprintable characters included
+   * @param warn of what is not used or not written; the same may come again
    */
-  constructor(directory: string, program: string, report: (warning: string) => void) {
-    const reported = new Set<string>();
-    this.#report = (warning) => {
-      if (!reported.has(warning)) report(warning);
-      reported.add(warning);
-    };
-    this.#records = cacheFolder(directory, "evidence", this.#report);
-    this.#identities = cacheFolder(directory, "identities", this.#report);
-    this.#tags = cacheFolder(directory, "tags", this.#report);
-    this.#owners = cacheFolder(directory, "owners", this.#report);
-    this.#marks = new Marks(directory, this.#report);
+  constructor(directory: string, program: string, warn: Warn) {
+    this.#warn = warn;
+    this.#records = cacheFolder(directory, "evidence", this.#warn);
+    this.#identities = cacheFolder(directory, "identities", this.#warn);
+    this.#tags = cacheFolder(directory, "tags", this.#warn);
+    this.#owners = cacheFolder(directory, "owners", this.#warn);
+    this.#marks = new Marks(directory, this.#warn);
     this.#program = program;
   }
 

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Did } from "../../core/atproto/syntax.ts";
 import { type Aged, isOver, type Mark, readMark } from "../../core/verify/invalidation.ts";
+import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { checkWay } from "../fs/trusted-path.ts";
 import { hashOf } from "./evidence-files.ts";
@@ -20,12 +21,12 @@ export const HANDLES = "handles";
  */
 export class Marks {
   readonly #directory: string;
-  readonly #report: (warning: string) => void;
+  readonly #warn: Warn;
 
-  /** @param directory cacheDir. @param report told what is wrong: one sentence, unprintable characters included */
-  constructor(directory: string, report: (warning: string) => void) {
+  /** @param directory cacheDir. @param warn of `cache.unusable` and `cache.not_invalidated` */
+  constructor(directory: string, warn: Warn) {
     this.#directory = directory;
-    this.#report = report;
+    this.#warn = warn;
   }
 
   /** Whether marks end one of these parts; where marks cannot be read, all evidence of the subject is over. */
@@ -34,7 +35,8 @@ export class Marks {
       const marks = this.of(folderOf(subject), ...parts.flatMap(({ address }) => address ?? []));
       return parts.some((part) => isOver(marks, part));
     } catch (error) {
-      this.#report(`nothing cached of ${subject} is used: ${(error as Error).message}`);
+      const message = `nothing cached of ${subject} is used: ${(error as Error).message}`;
+      this.#warn({ code: "cache.unusable", message });
       return true;
     }
   }
@@ -44,7 +46,8 @@ export class Marks {
     try {
       await this.add(folderOf(subject), mark);
     } catch (error) {
-      this.#report(`that evidence is over is not remembered: ${(error as Error).message}`);
+      const message = `that evidence is over is not remembered: ${(error as Error).message}`;
+      this.#warn({ code: "cache.not_invalidated", message });
     }
   }
 

@@ -1,5 +1,6 @@
 import { linkSync, lstatSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder } from "../fs/folders.ts";
 import { checkWay } from "../fs/trusted-path.ts";
@@ -37,16 +38,16 @@ type Lock =
  */
 export class Turns {
   readonly #directory: string;
-  readonly #report: (warning: string) => void;
+  readonly #warn: Warn;
   /** Paths of the locks that all of this process hold. */
   static readonly #held = new Set<string>();
   /** Paths of the locks taken here. */
   readonly #ours = new Set<string>();
 
   /** @param directory absolute path; made where it is missing and its parent is not */
-  constructor(directory: string, report: (warning: string) => void) {
+  constructor(directory: string, warn: Warn) {
     this.#directory = directory;
-    this.#report = report;
+    this.#warn = warn;
   }
 
   /**
@@ -113,7 +114,7 @@ export class Turns {
       const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
       return this.#claim(join(folder, work));
     } catch (error) {
-      this.#report(`${work} is not locked: ${(error as Error).message}`);
+      this.#warn({ code: "lock.not_taken", message: `${work} is not locked: ${(error as Error).message}` });
       return "in doubt";
     }
   }

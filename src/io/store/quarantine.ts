@@ -1,5 +1,6 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder } from "../fs/folders.ts";
 
@@ -11,12 +12,12 @@ const DAMAGED = "damaged";
 export class Damaged {
   readonly #directory: string;
   readonly #folder: string;
-  readonly #report: (warning: string) => void;
+  readonly #warn: Warn;
 
-  constructor(directory: string, report: (warning: string) => void) {
+  constructor(directory: string, warn: Warn) {
     this.#directory = directory;
     this.#folder = join(directory, DAMAGED);
-    this.#report = report;
+    this.#warn = warn;
   }
 
   /** @param why behind the path, in the warning */
@@ -26,10 +27,11 @@ export class Damaged {
       await makeOwnFolder(this.#directory, DAMAGED);
       if ((await readdir(this.#folder)).length >= MAX_DAMAGED) throw new Error(`${this.#folder} is full; empty it`);
       await rename(path, to);
-      this.#report(`${path} ${why}; it is damaged and now lies at ${to}`);
+      this.#warn({ code: "history.damaged", message: `${path} ${why}; it is damaged and now lies at ${to}` });
     } catch (error) {
       if (hasCode(error, "ENOENT")) return; // another process was faster
-      this.#report(`${path} ${why}; it is damaged, not used and cannot be set aside: ${(error as Error).message}`);
+      const message = `${path} ${why}; it is damaged, not used and cannot be set aside: ${(error as Error).message}`;
+      this.#warn({ code: "history.damaged", message });
     }
   }
 }

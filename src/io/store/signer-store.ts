@@ -4,6 +4,7 @@ import { type Did, isDid } from "../../core/atproto/syntax.ts";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
 import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../core/verify/signer-history.ts";
+import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
 import { check, checkWay } from "../fs/trusted-path.ts";
@@ -36,21 +37,17 @@ export interface Remembered {
 export class SignerStore {
   readonly #directory: string;
   readonly #signers: string;
-  readonly #report: (warning: string) => void;
+  readonly #warn: Warn;
   readonly #recalled = new Map<Did, SignerMemory>();
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
-   * @param options.report told each warning once: one sentence, unprintable characters included
+   * @param warn of codes that begin with `history.`; the same may come again
    */
-  constructor(directory: string, { report }: { readonly report: (warning: string) => void }) {
+  constructor(directory: string, warn: Warn) {
     this.#directory = directory;
     this.#signers = join(directory, SIGNERS);
-    const reported = new Set<string>();
-    this.#report = (warning) => {
-      if (!reported.has(warning)) report(warning);
-      reported.add(warning);
-    };
+    this.#warn = warn;
   }
 
   /**
@@ -81,7 +78,8 @@ export class SignerStore {
       const { addTraces } = await import("./signer-writer.ts");
       await addTraces({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
     } catch (error) {
-      this.#report(`what was seen of ${name} is not remembered: ${(error as Error).message}`);
+      const message = `what was seen of ${name} is not remembered: ${(error as Error).message}`;
+      this.#warn({ code: "history.not_written", message });
     }
   }
 
@@ -116,7 +114,8 @@ export class SignerStore {
       return (await this.#read(name, now)).memory;
     } catch (error) {
       const unusable = (error as Error).message;
-      this.#report(`what this node remembers of ${name} is not used: ${unusable}`);
+      const message = `what this node remembers of ${name} is not used: ${unusable}`;
+      this.#warn({ code: "history.unusable", message });
       return { ...NOTHING_REMEMBERED, unusable };
     }
   }
@@ -126,14 +125,17 @@ export class SignerStore {
       checkWay(this.#signers);
       return readdirSync(this.#signers);
     } catch (error) {
-      if (!hasCode(error, "ENOENT")) this.#report(`what this node remembers is not used: ${(error as Error).message}`);
+      if (!hasCode(error, "ENOENT")) {
+        const message = `what this node remembers is not used: ${(error as Error).message}`;
+        this.#warn({ code: "history.unusable", message });
+      }
       return [];
     }
   }
 
   async #setAside(path: string, why: string): Promise<void> {
     const { Damaged } = await import("./quarantine.ts");
-    await new Damaged(this.#directory, this.#report).setAside(path, why);
+    await new Damaged(this.#directory, this.#warn).setAside(path, why);
   }
 
   /** @throws Error where the folder cannot be used */
@@ -149,7 +151,8 @@ export class SignerStore {
     const traces = readTraces(files, now);
     for (const damaged of traces.damaged) await this.#setAside(join(folder, damaged), "says nothing");
     for (const ahead of traces.ahead) {
-      this.#report(`${join(folder, ahead)} is not used: it lies ahead of the clock, which one of them has wrong`);
+      const message = `${join(folder, ahead)} is not used: it lies ahead of the clock, which one of them has wrong`;
+      this.#warn({ code: "history.from_future", message });
     }
     return traces;
   }

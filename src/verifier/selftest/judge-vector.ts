@@ -36,7 +36,6 @@ async function answerTo({ policy, name: text, digest, mediaType, bundle, now: wr
       policy: parsePolicy(policy, "trust-policy.yaml"),
       saved: readBundle(toUtf8(JSON.stringify(bundle))),
       environment: {},
-      warn: () => {},
     });
     const { answer, error } = await verifier.verify(subject, {
       deadline: new Deadline(performance.now() + DEFAULT_CONFIG.deadline),

@@ -1,6 +1,7 @@
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { Decider } from "../../core/policy/policy.ts";
 import type { Answer } from "../../core/verify/answer.ts";
+import type { Warning } from "../../core/warning.ts";
 import type { ExchangeCount } from "./exchanges.ts";
 
 /** The answer to one question, and what any caller, log or report may want to say of it. */
@@ -19,6 +20,8 @@ export interface Decision {
    */
   readonly evidence?: () => Evidence;
   readonly timings: Timings;
+  /** What the session was told of, in order. */
+  readonly warnings: readonly Warning[];
   /** What was thrown, where the answer is internal.error. */
   readonly error?: Error;
 }

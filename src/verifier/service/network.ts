@@ -3,10 +3,11 @@ import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
 import { reject } from "../../core/rejection.ts";
 import { VERSION } from "../../core/version.ts";
+import type { Warn } from "../../core/warning.ts";
 import { readTrustedFile } from "../../io/fs/local-file.ts";
 import { Authorities } from "../../io/net/authorities.ts";
 import type { HttpClient, PemFile } from "../../io/net/exchange.ts";
-import type { HttpClientOptions } from "../../io/net/hop.ts";
+import type { HttpSettings } from "../../io/net/hop.ts";
 import { createHttpClient } from "../../io/net/http.ts";
 import { proxiesOf } from "../../io/net/proxy.ts";
 import { readSystemRoots } from "../../io/net/system-roots.ts";
@@ -15,7 +16,7 @@ import type { Environment } from "../../io/process/environment.ts";
 import { credentialSource } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
-import { Denials, openStores, type Stores } from "./open-stores.ts";
+import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import type { Session } from "./session.ts";
 
@@ -26,19 +27,18 @@ const PATIENCE = 5 / 8;
 
 /** The network, as a configuration allows it; shared by all questions of a verifier. */
 export interface Network {
-  readonly http: HttpClient;
+  /** @param warn of what one question should know, again at each of its requests */
+  readonly http: (warn: Warn) => HttpClient;
   readonly txt: TxtLookup;
   /** As the process was started with it. */
   readonly environment: Environment;
 }
 
-/**
- * @param warn of certificates that are not used
- * @throws Rejection config.invalid
- */
-export function openNetwork(config: Config, environment: Environment, warn: (warning: string) => void): Network {
+/** @throws Rejection config.invalid */
+export function openNetwork(config: Config, environment: Environment): Network {
+  const settings = httpSettings(config, environment);
   return {
-    http: createHttpClient(httpOptions(config, environment, warn)),
+    http: (warn) => createHttpClient({ ...settings, warn }),
     txt: createTxtLookup(),
     environment,
   };
@@ -47,20 +47,15 @@ export function openNetwork(config: Config, environment: Environment, warn: (war
 /**
  * By which way requests go, and which authorities may vouch for a host.
  *
- * @param warn of certificates that are not used
  * @throws Rejection config.invalid
  */
-export function httpOptions(
-  config: Config,
-  environment: Environment,
-  warn: (warning: string) => void,
-): HttpClientOptions {
+export function httpSettings(config: Config, environment: Environment): HttpSettings {
   const configured = config.caFiles.map(readAuthorities);
   return {
     version: VERSION,
     allow: config.network,
     proxies: proxiesOf(config.proxy, environment),
-    authorities: new Authorities(() => readSystemRoots(environment), configured, warn),
+    authorities: new Authorities(() => readSystemRoots(environment), configured),
     skipVerify: config.skipVerify,
   };
 }
@@ -74,10 +69,10 @@ export function collectContext(
   locks: QuestionLocks,
 ): DecideContext {
   const { deadline, exchanges } = session;
-  const warn = (warning: string): void => session.warn(warning);
+  const warn: Warn = (warning) => session.warn(warning);
   return {
     ...stores,
-    http: exchanges.counted(http),
+    http: exchanges.counted(http(warn)),
     txt,
     deadline,
     config,
@@ -93,11 +88,10 @@ export function collectContext(
 
 /** As {@link collectContext}, for a caller that asks about signers and not about an image. */
 export function signersContext(config: Config, environment: Environment, session: Session): DecideContext {
-  const warn = (warning: string): void => session.warn(warning);
-  const network = openNetwork(config, environment, warn);
-  const denials = new Denials(config, warn);
-  const locks = new QuestionLocks(config.cacheDir, denials.cache ?? warn);
-  return collectContext(config, network, session, openStores(config, session, denials), locks);
+  const network = openNetwork(config, environment);
+  const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
+  const locks = new QuestionLocks(config.cacheDir, warnings.cache);
+  return collectContext(config, network, session, openStores(config, session, warnings), locks);
 }
 
 function cachedIdentities({ cache }: Stores, { deadline }: Session, locks: QuestionLocks): DecideContext["identities"] {

@@ -1,3 +1,4 @@
+import type { Warn } from "../../core/warning.ts";
 import type { Turns } from "../../io/store/process-lock.ts";
 
 /**
@@ -6,11 +7,11 @@ import type { Turns } from "../../io/store/process-lock.ts";
  */
 export class QuestionLocks {
   readonly #directory: string;
-  readonly #warn: (warning: string) => void;
+  readonly #warn: Warn;
   #locks: Turns | undefined;
 
   /** @param directory cacheDir */
-  constructor(directory: string, warn: (warning: string) => void) {
+  constructor(directory: string, warn: Warn) {
     this.#directory = directory;
     this.#warn = warn;
   }

@@ -12,14 +12,15 @@ import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
 import { type Question, questionOf } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
+import { Warnings } from "../../core/warning.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { answerFromCache } from "../cache/fresh.ts";
 import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network, openNetwork } from "./network.ts";
-import { Denials, openStores, type Stores } from "./open-stores.ts";
+import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
-import type { Session } from "./session.ts";
+import { type Session, warningTo } from "./session.ts";
 
 /** Time that what ran into the deadline has to be judged, in milliseconds; then the refusal is `net.deadline`. */
 const GRACE = 150;
@@ -36,15 +37,12 @@ export interface VerifierOptions {
   readonly saved?: Bundle;
   /** The environment that the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
-  /** @param warning about what all questions share */
-  readonly warn: (warning: string) => void;
 }
 
 /** Settings, and what is opened by them once for all questions. */
 interface Opened {
   readonly settings: VerifierOptions;
   network?: Network;
-  denials?: Denials;
 }
 
 /** What one way to an answer came to. */
@@ -81,9 +79,10 @@ export class Verifier {
   async verify(subject: Subject, session: Session): Promise<Decision> {
     const began = performance.now();
     const opened = this.#opened;
-    const decided = await this.#decide(subject, session, opened);
+    const warnings = new Warnings((warning) => session.warn(warning));
+    const decided = await this.#decide(subject, warningTo(warnings.warn, session), opened);
     const timings = { total: performance.now() - began, services: new Map(session.exchanges.asked) };
-    return { subject, policyHash: opened.settings.policy.hash, timings, ...decided };
+    return { subject, policyHash: opened.settings.policy.hash, timings, warnings: warnings.all, ...decided };
   }
 
   async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {
@@ -114,18 +113,22 @@ export class Verifier {
   /** The answer, or `net.deadline` where there is none shortly after the deadline. */
   async #inTime(question: Question, session: Session, opened: Opened): Promise<Judged> {
     const { deadline } = session;
-    const locks = this.#locksFor(session, opened);
+    const { config } = opened.settings;
+    const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
+    const locks = new QuestionLocks(config.cacheDir, warnings.cache);
+    this.#locks.add(locks);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeOver = new Promise<Judged>((resolve) => {
       timer = setTimeout(() => {
-        const seconds = (opened.settings.config.deadline / 1000).toFixed(1);
+        const seconds = (config.deadline / 1000).toFixed(1);
         const waitingFor = deadline.waitingFor().join(", ") || "its own work";
         resolve(withoutEvidence(refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${waitingFor}`)));
       }, deadline.remaining() + GRACE);
     });
     try {
       // Ended once more where the work goes on behind an answer that could not wait.
-      const work = this.#judge(question, session, opened, locks).finally(() => locks.end());
+      const stores = openStores(config, session, warnings);
+      const work = this.#judge(question, session, opened, stores, locks).finally(() => locks.end());
       return await Promise.race([work, timeOver]);
     } catch (error) {
       const failure = failureOf(error);
@@ -138,7 +141,13 @@ export class Verifier {
     }
   }
 
-  async #judge(question: Question, session: Session, opened: Opened, locks: QuestionLocks): Promise<Judged> {
+  async #judge(
+    question: Question,
+    session: Session,
+    opened: Opened,
+    stores: Stores,
+    locks: QuestionLocks,
+  ): Promise<Judged> {
     const { saved, config } = opened.settings;
     if (saved !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
@@ -148,7 +157,6 @@ export class Verifier {
         evidence: () => saved.evidence,
       };
     }
-    const stores = openStores(config, session, denialsOf(opened));
     const cached = await judgeCached(question, config, session, stores, locks);
     if (cached !== undefined) return cached;
     session.beforeHeavyWork();
@@ -162,16 +170,9 @@ export class Verifier {
 
   async #context(session: Session, opened: Opened, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
     const { openNetwork, collectContext } = await import("./network.ts");
-    const { config, environment, warn } = opened.settings;
-    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment, warn);
+    const { config, environment } = opened.settings;
+    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment);
     return collectContext(config, opened.network, session, stores, locks);
-  }
-
-  #locksFor(session: Session, opened: Opened): QuestionLocks {
-    const report = (warning: string): void => (denialsOf(opened).cache ?? session.warn.bind(session))(warning);
-    const locks = new QuestionLocks(opened.settings.config.cacheDir, report);
-    this.#locks.add(locks);
-    return locks;
   }
 }
 
@@ -200,12 +201,6 @@ async function judgeCached(
     const evidence = (): Evidence => ({ ...NO_EVIDENCE, signatures: signatures(), ...(owner && { owner }) });
     return { verdict, cache: "fresh", evidence };
   });
-}
-
-function denialsOf(opened: Opened): Denials {
-  const { config, warn } = opened.settings;
-  opened.denials ??= new Denials(config, warn);
-  return opened.denials;
 }
 
 function withoutEvidence(verdict: Verdict | Failure): Judged {

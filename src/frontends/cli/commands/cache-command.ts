@@ -7,8 +7,8 @@ import { isFresh } from "../../../core/verify/freshness.ts";
 import { attempt } from "../../../core/verify/prove.ts";
 import type { Attempt } from "../../../core/verify/verdict.ts";
 import { PROGRAM } from "../../../core/version.ts";
+import type { Warning } from "../../../core/warning.ts";
 import { whyDenied } from "../../../io/fs/access.ts";
-import { hasCode } from "../../../io/fs/error-code.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { type CachedPiece, cachedSubject, clearCache, listCache } from "../../../io/store/cache-listing.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
@@ -41,9 +41,6 @@ interface OpenedCache {
   readonly config: Config;
   readonly edge: ProcessEdge;
   readonly isJson: boolean;
-  /** What was reported so far. */
-  readonly warnings: readonly string[];
-  readonly report: (warning: string) => void;
 }
 
 function openCache(
@@ -53,36 +50,37 @@ function openCache(
 ): OpenedCache {
   const config = loadConfig(edge.environment, named);
   edge.setDeadline(config.deadline);
-  const warnings: string[] = [];
-  const report = (warning: string) => {
-    warnings.push(warning);
-    edge.warn(warning);
-  };
   const isJson = output === "json";
   const denied = whyDenied(config.cacheDir, to);
   if (denied !== undefined) {
-    const json = { cacheDir: config.cacheDir, pieces: [], warnings: [denied] };
+    const json = {
+      cacheDir: config.cacheDir,
+      pieces: [],
+      warnings: [{ code: "access.denied", message: denied } satisfies Warning],
+    };
     return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
-  return { config, edge, isJson, warnings, report };
+  return { config, edge, isJson };
 }
 
 /** What is cached; one sentence for all that this user may not read, in place of a warning for each. */
-function listed({ config: { cacheDir }, report }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
+function listed({ config: { cacheDir }, edge }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
   let denied = 0;
-  const pieces = listCache(cacheDir, (warning, cause) => {
-    if (hasCode(cause, "EACCES")) denied++;
-    else report(warning);
+  const pieces = listCache(cacheDir, (warning) => {
+    if (warning.code === "access.denied") denied++;
+    else edge.warnings.warn(warning);
   });
-  if (denied > 0) report(`${amount(denied, "file")} in ${cacheDir} could not be read: run this as root`);
+  const message = `${amount(denied, "file")} in ${cacheDir} could not be read: run this as root`;
+  if (denied > 0) edge.warnings.warn({ code: "access.denied", message });
   return { pieces, denied };
 }
 
 function list(question: OpenedCache): never {
-  const { config, edge, isJson, warnings } = question;
+  const { config, edge, isJson } = question;
   const { cacheDir } = config;
   const now = Date.now();
   const found = listed(question);
+  const warnings = edge.warnings.all;
   const pieces = found.pieces.map((piece) => described(piece, config, now));
   // That there is nothing is not known.
   if (pieces.length === 0 && found.denied > 0 && !isJson) return edge.print("", 1);
@@ -120,8 +118,9 @@ function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: 
 
 /** The evidence about one digest, proven now. */
 function show(digest: Digest, question: OpenedCache): never {
-  const { config, edge, isJson, warnings } = question;
+  const { config, edge, isJson } = question;
   const { pieces: all, denied } = listed(question);
+  const warnings = edge.warnings.all;
   const pieces = all.filter(({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest);
   const now = Date.now();
   const evidence = pieces.flatMap((piece) =>
@@ -153,15 +152,13 @@ function proof(proven: Attempt) {
   return { rev, key, pds, repository: claim.repository, mediaType: claim.mediaType };
 }
 
-async function clear(
-  about: Digest | Did | undefined,
-  { config, edge, isJson, warnings, report }: OpenedCache,
-): Promise<never> {
+async function clear(about: Digest | Did | undefined, { config, edge, isJson }: OpenedCache): Promise<never> {
   const { cacheDir } = config;
   const removed = await edge.deadline.track(cacheDir, async () => {
-    if (about === undefined) return clearCache(cacheDir, Date.now(), report);
-    return new EvidenceCache(cacheDir, PROGRAM, report).clear(about, Date.now());
+    if (about === undefined) return clearCache(cacheDir, Date.now(), edge.warnings.warn);
+    return new EvidenceCache(cacheDir, PROGRAM, edge.warnings.warn).clear(about, Date.now());
   });
+  const warnings = edge.warnings.all;
   const what = about === undefined ? "" : ` about ${about}`;
   const said = detailLine(
     removed === 0 ? `nothing is cached${what} in ${cacheDir}` : `removed ${removed} files${what}`,

@@ -36,7 +36,7 @@ import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { findOtherClients } from "../../../platform/other-clients.ts";
 import { whyDistrusted } from "../../../platform/program.ts";
-import { httpOptions, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
+import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
@@ -199,7 +199,7 @@ async function policyAndServices(
     const { checkServices } = await import("../../../doctor/services.ts");
     const { showChain } = await import("../../../io/net/shown-chain.ts");
     // What cannot be used of the certificate authorities is said by checks of its own.
-    const options = httpOptions(config, asked.environment, () => {});
+    const options = { ...httpSettings(config, asked.environment), warn: () => {} };
     const show: ShowChain = (request) => showChain(request, options);
     return [
       ...findings,

@@ -179,8 +179,8 @@ function place(binDir: string, program: string, { stateDir }: Config): boolean {
 async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly CheckResult[]> {
   const findings: CheckResult[] = [];
   if (metricsFile === undefined) return findings;
-  await countDecision(NOTHING, { stateDir, metricsFile, version: VERSION }, (found) => {
-    findings.push(warning("metrics", found, "correct it, or monitoring sees nothing of this node"));
+  await countDecision(NOTHING, { stateDir, metricsFile, version: VERSION }, ({ message }) => {
+    findings.push(warning("metrics", message, "correct it, or monitoring sees nothing of this node"));
   });
   return findings;
 }

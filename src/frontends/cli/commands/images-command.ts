@@ -5,6 +5,7 @@ import { subjectOf } from "../../../core/evidence/subject.ts";
 import { reject } from "../../../core/rejection.ts";
 import { type Answer, failureOf } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
+import type { Warning } from "../../../core/warning.ts";
 import { denialOf } from "../../../io/fs/access.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
@@ -45,7 +46,13 @@ export async function imagesCommand({ options }: LineOf<"images">, edge: Process
   const policy = loadPolicy(options.policy ?? config.trustPolicyPath);
   const isJson = options.output === "json";
   const images = await list(address, options.namespace?.split(","), (denied) => {
-    const json = { images: [], judged: 0, of: 0, ...counted([]), warnings: [denied] };
+    const json = {
+      images: [],
+      judged: 0,
+      of: 0,
+      ...counted([]),
+      warnings: [{ code: "access.denied", message: denied } satisfies Warning],
+    };
     return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   });
   const isTold = options.progress || isatty(STDERR);
@@ -57,7 +64,7 @@ export async function imagesCommand({ options }: LineOf<"images">, edge: Process
   // Object.values leaves out those that are still being judged.
   edge.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
   edge.answerInterrupts();
-  const verifier = new Verifier({ config, policy, environment, warn: (warning) => edge.warn(warning) });
+  const verifier = new Verifier({ config, policy, environment });
   edge.atEnd(() => verifier.close());
   await judgeAll(images, verifier, config, edge, judged, (done) => {
     if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);

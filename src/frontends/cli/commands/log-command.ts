@@ -3,6 +3,7 @@ import type { Config } from "../../../core/config/config.ts";
 import { field, isJsonObject, type JsonObject } from "../../../core/encoding/json.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { type RejectionCode, reject } from "../../../core/rejection.ts";
+import type { Warning } from "../../../core/warning.ts";
 import { denialOf } from "../../../io/fs/access.ts";
 import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
@@ -33,14 +34,19 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   const refuse = (why: string, cause: unknown): never => {
     const denied = denialOf(cause, "read", path);
     if (denied === undefined) reject("config.invalid", why, cause);
-    return edge.print(isJson ? jsonText({ warnings: [denied] }) : detailLine(denied), EXIT_STATUS_DENIED);
+    return edge.print(
+      isJson
+        ? jsonText({ warnings: [{ code: "access.denied", message: denied } satisfies Warning] })
+        : detailLine(denied),
+      EXIT_STATUS_DENIED,
+    );
   };
   const found = readOr(resolve(path), refuse);
   const read = found ?? NOTHING;
   // A log that was rotated this night says little of what has been decided.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
-    edge.warn(why);
+    edge.warnings.warn({ code: "log.unreadable", message: why });
     return NOTHING;
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
@@ -49,7 +55,8 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
     reject("input.malformed", `--file: there is no file ${path}`);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
-  if (read.unreadable > 0) edge.diagnose(`warning: ${read.unreadable} lines of ${path} are no decisions`);
+  if (read.unreadable > 0)
+    edge.warnings.warn({ code: "log.unreadable", message: `${read.unreadable} lines of ${path} are no decisions` });
   const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
   const summary = isJson ? summaryJson : summaryText;

@@ -21,7 +21,7 @@ export function policyTest({ operands, options }: LineOf<"policy test">, edge: P
   const config = loadConfig(edge.environment, options.config);
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
   const source = policySource(options.policy ?? beside, config);
-  for (const { message } of source.distrusted) edge.warn(message);
+  for (const { message } of source.distrusted) edge.warnings.warn({ code: "settings.distrusted", message });
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
   const failed = results.filter(({ json }) => json.failures.length > 0).length;

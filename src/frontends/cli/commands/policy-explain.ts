@@ -19,7 +19,7 @@ export function policyExplain({ operands, options }: LineOf<"policy explain">, e
   const name = normaliseReference(written);
   const config = loadConfig(edge.environment, options.config);
   const { policy, path, distrusted } = policySource(options.policy, config);
-  for (const { message } of distrusted) edge.warn(message);
+  for (const { message } of distrusted) edge.warnings.warn({ code: "settings.distrusted", message });
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };

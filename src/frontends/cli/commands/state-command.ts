@@ -3,6 +3,7 @@ import type { Config } from "../../../core/config/config.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { reject } from "../../../core/rejection.ts";
 import { PROGRAM } from "../../../core/version.ts";
+import type { Warning } from "../../../core/warning.ts";
 import { whyDenied } from "../../../io/fs/access.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
@@ -36,9 +37,6 @@ interface OpenState {
   readonly config: Config;
   readonly edge: ProcessEdge;
   readonly form: "text" | "json";
-  /** What was reported so far. */
-  readonly warnings: readonly string[];
-  readonly report: (warning: string) => void;
 }
 
 function openState(
@@ -48,47 +46,53 @@ function openState(
 ): OpenState {
   const config = loadConfig(edge.environment, named);
   edge.setDeadline(config.deadline);
-  const warnings: string[] = [];
-  const report = (warning: string) => {
-    warnings.push(warning);
-    edge.warn(warning);
-  };
   const denied = whyDenied(config.stateDir, to);
   if (denied !== undefined) {
-    const json = { stateDir: config.stateDir, signers: [], warnings: [denied] };
+    const json = {
+      stateDir: config.stateDir,
+      signers: [],
+      warnings: [{ code: "access.denied", message: denied } satisfies Warning],
+    };
     return edge.print(form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
-  return { config, edge, form, warnings, report };
+  return { config, edge, form };
 }
 
 function readDid(text: string): Did {
   return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
 }
 
-async function show(signer: Did | undefined, { config, edge, form, warnings, report }: OpenState): Promise<never> {
+async function show(signer: Did | undefined, { config, edge, form }: OpenState): Promise<never> {
   const { stateDir } = config;
-  const signers = new SignerStore(stateDir, { report });
+  const signers = new SignerStore(stateDir, edge.warnings.warn);
   const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
+  const warnings = edge.warnings.all;
   const whose = signer === undefined ? "" : ` of ${signer}`;
   const nothing =
     warnings.length === 0
       ? `nothing is remembered${whose} in ${stateDir}`
-      : `nothing can be shown of ${stateDir}: ${warnings.join("; ")}`;
+      : `nothing can be shown of ${stateDir}: ${warnings.map(({ message }) => message).join("; ")}`;
   const text = remembered.map(describe).join("") || detailLine(nothing);
   const json = { stateDir, signers: remembered.map(toJson), warnings };
   const isMissing = signer !== undefined && remembered.length === 0;
   return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);
 }
 
-async function forget(signer: Did, { config, edge, form, warnings, report }: OpenState): Promise<never> {
+async function forget(signer: Did, { config, edge, form }: OpenState): Promise<never> {
   const { stateDir, cacheDir } = config;
-  const signers = new SignerStore(stateDir, { report });
+  const signers = new SignerStore(stateDir, edge.warnings.warn);
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
   const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
   await edge.deadline.track(cacheDir, () =>
-    new EvidenceCache(cacheDir, PROGRAM, report).drop(signer, { now: Date.now() }),
+    new EvidenceCache(cacheDir, PROGRAM, edge.warnings.warn).drop(signer, { now: Date.now() }),
   );
-  const json = { stateDir, signer, forgotten, ...(known !== undefined && { was: toJson(known) }), warnings };
+  const json = {
+    stateDir,
+    signer,
+    forgotten,
+    ...(known !== undefined && { was: toJson(known) }),
+    warnings: edge.warnings.all,
+  };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`
     : `nothing is remembered of ${signer}\n`;

@@ -32,8 +32,9 @@ export async function verifyCommand({ operands, options }: LineOf<"verify">, edg
   const subject = readSubject(text, options["media-type"]);
   if (options.output === "json") {
     edge.render = (answer) => {
-      const { decision, enforcement } = edge;
-      return jsonReport(answer, { subject, rule: decision?.rule ?? enforcement.rule, decision });
+      const { decision, enforcement, warnings } = edge;
+      const rule = decision?.rule ?? enforcement.rule;
+      return jsonReport(answer, { subject, rule, decision, warnings: warnings.all });
     };
   }
   if (!options["allow-audited"]) refuseAudited(edge);
@@ -45,25 +46,24 @@ export async function verifyCommand({ operands, options }: LineOf<"verify">, edg
   const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
   const { environment } = edge;
   const settings = { config: options["no-cache"] ? { ...config, cacheEnabled: false } : config, policy, environment };
-  const warn = (warning: string): void => edge.warn(warning);
   // containerd may pass one that says neither; a person who does has most likely mistyped it.
-  if (subject.mediaType !== undefined && !isImageType(subject.mediaType))
-    warn(
-      `--media-type "${subject.mediaType}" is neither a manifest's nor an index's, so the record is not compared with it`,
-    );
+  if (subject.mediaType !== undefined && !isImageType(subject.mediaType)) {
+    const message = `--media-type "${subject.mediaType}" is neither a manifest's nor an index's, so the record is not compared with it`;
+    edge.warnings.warn({ code: "input.unknown_media_type", message });
+  }
   if (options.offline) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (target !== undefined) reject("input.malformed", "--save-evidence does not go with --offline");
     const now = readTime(options.at);
     const saved = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
-    const verifier = new Verifier({ ...settings, saved, warn });
+    const verifier = new Verifier({ ...settings, saved });
     edge.conclude(await verifier.verify(subject, { ...sessionOf(edge), now: () => now }));
   }
   for (const option of ["bundle", "at"] as const) {
     if (options[option] !== undefined) reject("input.malformed", `--${option} goes with --offline only`);
   }
   if (target !== undefined) checkTarget(target);
-  const verifier = new Verifier({ ...settings, warn });
+  const verifier = new Verifier(settings);
   edge.atEnd(() => verifier.close());
   const decision = await verifier.verify(subject, sessionOf(edge));
   if (target !== undefined) save(target, subject, decision, edge);
@@ -119,7 +119,8 @@ function refuseAudited(edge: ProcessEdge): void {
 
 /** A file that the caller names is used although others can change it: a pipeline's checkout often is like that (decision 0038). */
 function warnOfNamed(why: string, edge: ProcessEdge): void {
-  edge.warn(`${why}; it is used because it was named here, a pull would refuse it`);
+  const message = `${why}; it is used because it was named here, a pull would refuse it`;
+  edge.warnings.warn({ code: "settings.distrusted", message });
 }
 
 /**

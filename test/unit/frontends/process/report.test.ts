@@ -78,17 +78,21 @@ describe("the report in JSON", () => {
   const subject = { name: parseReference(`registry.example/app:v1@${DIGEST}`), digest: DIGEST };
 
   it("is ASCII, and says what was said", () => {
-    const text = jsonReport(withFindings(HOSTILE), { subject });
+    const text = jsonReport(withFindings(HOSTILE), {
+      subject,
+      warnings: [{ code: "cache.unusable", message: HOSTILE }],
+    });
     expect(text).toMatch(/^[ -~\n]+\n$/);
-    const { findings, reason, image } = JSON.parse(text) as Record<string, unknown>;
+    const { findings, reason, image, warnings } = JSON.parse(text) as Record<string, unknown>;
     expect(findings).toEqual([{ signer: SIGNER, code: "record.absent", detail: HOSTILE }]);
+    expect(warnings).toEqual([{ code: "cache.unusable", message: HOSTILE }]);
     expect(reason).toBe("deny record.absent: headline");
     expect(image).toBe(`registry.example/app:v1@${DIGEST}`);
   });
 
   it("has the same keys without an image, and where there are no findings", () => {
     const said = JSON.parse(jsonReport(refusalOf("input.malformed", "why"))) as object;
-    expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "notes", "findings"]);
+    expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "notes", "findings", "warnings"]);
   });
 
   it("names what of the policy decided and where it stands, whatever the outcome", () => {

@@ -27,12 +27,9 @@ const options = (changes: Partial<HttpClientOptions> = {}): HttpClientOptions =>
   version: "0",
   allow: { cidrs: [], hosts: [], plainHttp: [] },
   proxies: { noProxy: [], from: "nowhere" },
-  authorities: new Authorities(
-    () => ({ files: [], problems: [] }),
-    [{ path: "/ca", text: root.cert }],
-    () => {},
-  ),
+  authorities: new Authorities(() => ({ files: [], problems: [] }), [{ path: "/ca", text: root.cert }]),
   skipVerify: [],
+  warn: () => {},
   resolve: async () => ["127.0.0.1"],
   ...changes,
 });
@@ -43,11 +40,7 @@ describe("the chain that a host shows", () => {
   it("is shown down to the first authority that is listed", async () => {
     const names = async (...listed: readonly CertificateAuthority[]) => {
       const text = listed.map(({ cert }) => cert).join("\n");
-      const authorities = new Authorities(
-        () => ({ files: [], problems: [] }),
-        [{ path: "/ca", text }],
-        () => {},
-      );
+      const authorities = new Authorities(() => ({ files: [], problems: [] }), [{ path: "/ca", text }]);
       const shown = await show({ authorities });
       return "chain" in shown ? shown.chain.map(({ name }) => name) : shown.unseen;
     };

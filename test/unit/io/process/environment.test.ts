@@ -41,7 +41,7 @@ describe("the environment", () => {
     ["baseline", "{}"],
   ] as const)("is what it was before a restart, which hands over what was read: %s, %j", (engine, text) => {
     const stdin = text === undefined ? undefined : Buffer.from(text);
-    const { left, ...restarted } = read(environmentOfRestart(PROXIES, engine, stdin));
+    const { left, ...restarted } = read(environmentOfRestart(PROXIES, engine, { ...(stdin && { stdin }) }));
     expect(restarted).toEqual({ environment: PROXIES, engine, ...(stdin && { stdin }) });
     expect(left).toEqual({ HTTPS_PROXY: "http://a:1" });
   });
@@ -61,6 +61,23 @@ describe("the environment", () => {
       expect([started, left]).toEqual([{ environment: {} }, {}]);
     },
   );
+
+  it("hands over what was warned of, unless that is too long", () => {
+    const warned = [{ code: "history.damaged", message: "\u00fc \u{1b}" }] as const;
+    expect(read(environmentOfRestart({}, "interpreter", { warned })).warned).toEqual(warned);
+    const long = [{ code: "history.damaged", message: "x".repeat(64 * 1024) }] as const;
+    expect(read(environmentOfRestart({}, "interpreter", { warned: long })).warned).toBeUndefined();
+  });
+
+  it.each([
+    ["1", '[{"code": "log.unreadable", "message": ""}]', undefined],
+    [`${process.pid}`, "[", []],
+    [`${process.pid}`, '{"code": "log.unreadable", "message": ""}', []],
+    [`${process.pid}`, '[null, {"code": "toString", "message": ""}, {"code": "log.unreadable", "message": 1}]', []],
+  ])("is not believed about warnings of another process, or what is none: %s, %s", (pid, text, warned) => {
+    const { environment, ...found } = read({ ATCR_VERIFY_WARNED: `${pid}:${Buffer.from(text).toString("base64")}` });
+    expect([environment, found.warned, found.left]).toEqual([{}, warned, {}]);
+  });
 
   it("may choose the engine, and then the program does not", () => {
     expect([{}, { BUN_JSC_useJIT: "" }, { BUN_JSC_useJIT: "1" }].map(choosesEngine)).toEqual([false, true, true]);

@@ -5,6 +5,7 @@ import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
 import { endpointsOf } from "../../../../src/io/registry/endpoints.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { warned } from "../../../support/warned.ts";
 
 const root = makeTemporaryDirectory("certs");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -25,7 +26,7 @@ function endpoints(host: string, folders: readonly string[], network = DEFAULT_C
   const warnings: string[] = [];
   const name = parseReference(`${host}/team/app`);
   const config = { ...DEFAULT_CONFIG, registryConfigPath: folders, network };
-  const found = endpointsOf(name, config, (warning) => warnings.push(warning));
+  const found = endpointsOf(name, config, warned(warnings));
   return { ...found, warnings, roots: found.all.map((endpoint) => endpoint.root) };
 }
 
@@ -125,7 +126,7 @@ skip_verify = true
     const tls = { ca: [caFile("ca.crt", count + 1)], client: { cert: "C", key: "K" } };
     const { all, warnings } = endpoints("r.example", [certsD(files)]);
     expect(all).toEqual([{ root: "https://r.example/v2", host: "r.example", tls }]);
-    expect(warnings.join()).toMatch(/certificates after the first of 2/);
+    expect(warnings.join()).toMatch(/^hosts_toml\.unused: /);
     const damaged = endpoints("r.example", [certsD({ ...files, "r.example/hosts.toml": "server = [" })]);
     expect(damaged.all).toEqual([{ ...all[0], tls: { ...tls, ca: [caFile("ca.crt")] } }]);
     expect(damaged.problems.join()).toMatch(/hosts\.toml:1: /);
@@ -173,7 +174,7 @@ capabilities = ["push"]
 `;
     const { all, warnings, problems } = endpoints("r.example", [certsD({ "r.example/hosts.toml": toml })]);
     const [a, server] = all;
-    expect(warnings.join()).toMatch(/https:\/\/a\.example is not asked: hosts\.toml sets rewrite/);
+    expect(warnings.join("\n")).toMatch(/^hosts_toml\.host_not_asked: https:\/\/a\.example .*rewrite/m);
     expect(problems).toEqual([]);
     expect(a?.unusable).toMatch(/rewrite/);
     expect(server?.unusable).toMatch(/capability pull/);
@@ -181,7 +182,7 @@ capabilities = ["push"]
 
   it("are warned of where a key is not used", () => {
     const { warnings } = endpoints("r.example", [certsD({ "r.example/hosts.toml": 'sever = "https://a.example"' })]);
-    expect(warnings.join()).toMatch(/r\.example\/hosts\.toml: not used here: sever/);
+    expect(warnings.join()).toMatch(/^hosts_toml\.unused: .*r\.example\/hosts\.toml: .*sever/);
   });
 
   it("are asked once where they stand twice, and the Hub by what serves its images", () => {
@@ -212,15 +213,14 @@ capabilities = ["push"]
       "https://r.example/v2",
     ]);
     expect(all.map(({ plain }) => plain?.root)).toEqual(["http://a.example:5000/v2", ...Array(4).fill(undefined)]);
-    expect(warnings.join()).toMatch(/http:\/\/c\.example [^;]*; [^;]*write https:/);
+    expect(warnings.join()).toMatch(/hosts_toml\.unused: http:\/\/c\.example /);
   });
 
   it("are the registry itself where the file cannot be read, which is said", () => {
     const { roots, problems, warnings } = endpoints("r.example", [certsD({ "r.example/hosts.toml": '\nserver = "' })]);
     expect(roots).toEqual(["https://r.example/v2"]);
     expect(problems.join()).toMatch(/r\.example\/hosts\.toml:2: /);
-    expect(problems).toEqual(warnings);
-    expect(warnings).toHaveLength(1);
+    expect(warnings).toEqual([`hosts_toml.unusable: ${problems[0]}`]);
   });
 
   it.each(["r.example/hosts.toml", "r.example"])(
@@ -230,7 +230,7 @@ capabilities = ["push"]
       chmodSync(join(folder, name), 0o777);
       const { roots, warnings } = endpoints("r.example", [folder]);
       expect(roots).toEqual(["https://r.example/v2"]);
-      expect(warnings.join()).toMatch(/can be written by others/);
+      expect(warnings.join()).toMatch(/^hosts_toml\.unusable: .*can be written/);
     },
   );
 

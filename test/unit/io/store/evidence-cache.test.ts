@@ -20,6 +20,7 @@ import { EvidenceCache } from "../../../../src/io/store/evidence-cache.ts";
 import { Marks } from "../../../../src/io/store/invalidation-marks.ts";
 import { DIGEST, digestOf, NOW, signer, TAG, type TestSigner } from "../../../support/evidence.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { warned } from "../../../support/warned.ts";
 
 const PROGRAM = "1.0 abc";
 const OTHER = digestOf("another image");
@@ -63,7 +64,7 @@ class Bed {
   }
 
   program(name: string): EvidenceCache {
-    return new EvidenceCache(this.directory, name, (warning) => this.warnings.push(warning));
+    return new EvidenceCache(this.directory, name, warned(this.warnings));
   }
 
   /** Alice's evidence is kept. */
@@ -253,7 +254,7 @@ describe("evidence in another's place", () => {
     const [who, digest] = to();
     put(bed, [alice.did, DIGEST], [who, digest], endings);
     expect(bed.cache.find(who, digest)).toBeUndefined();
-    expect(bed.warnings).toEqual([expect.stringMatching(/is not used: it is about something else/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.unusable: .*something else/)]);
   });
 
   it("gives nobody's facts to somebody else", async () => {
@@ -331,7 +332,7 @@ describe("an identity, a tag's answer and an owner", () => {
       expect(await look(bed.cache)).toBeDefined();
       change(bed);
       expect(await look(bed.cache)).toBeUndefined();
-      expect(bed.warnings).toEqual([expect.stringMatching(new RegExp(`/${folder}/\\S+ is not used: `))]);
+      expect(bed.warnings).toEqual([expect.stringMatching(new RegExp(`^cache\\.unusable: \\S+/${folder}/`))]);
     });
   });
 });
@@ -341,18 +342,30 @@ describe("what is damaged", () => {
     writeFileSync(bed.path("evidence"), change(readFileSync(bed.path("evidence"), "utf8")));
 
   it.each<[string, RegExp, (bed: Bed) => unknown]>([
-    ["an empty file", /is not used: /, (bed) => truncateSync(bed.path("evidence"))],
-    ["half a file", /is not used: /, content((text) => text.slice(0, text.length / 2))],
-    ["a later version", /is not used: .*version/, content((text) => text.replace('"version": 1', '"version": 99'))],
-    ["an unknown field", /is not used: /, content((text) => text.replace('"gaps"', '"verdict": "allow", "gaps"'))],
-    ["no signature", /it is about something else/, (bed) => bed.write("evidence", DIGEST, {})],
+    ["an empty file", /^cache\.unusable: /, (bed) => truncateSync(bed.path("evidence"))],
+    ["half a file", /^cache\.unusable: /, content((text) => text.slice(0, text.length / 2))],
+    [
+      "a later version",
+      /^cache\.unusable: .*version/,
+      content((text) => text.replace('"version": 1', '"version": 99')),
+    ],
+    ["an unknown field", /^cache\.unusable: /, content((text) => text.replace('"gaps"', '"verdict": "allow", "gaps"'))],
+    ["no signature", /^cache\.unusable: .*something else/, (bed) => bed.write("evidence", DIGEST, {})],
     [
       "no record",
-      /it is about something else/,
+      /^cache\.unusable: .*something else/,
       (bed) => bed.write("evidence", DIGEST, { signatures: [{ signer: alice.did, identity: hers.identity }] }),
     ],
-    ["another digest", /it is about something else/, (bed) => bed.write("evidence", OTHER, { signatures: [hers] })],
-    ["another signer", /it is about something else/, (bed) => bed.write("evidence", DIGEST, { signatures: [his] })],
+    [
+      "another digest",
+      /^cache\.unusable: .*something else/,
+      (bed) => bed.write("evidence", OTHER, { signatures: [hers] }),
+    ],
+    [
+      "another signer",
+      /^cache\.unusable: .*something else/,
+      (bed) => bed.write("evidence", DIGEST, { signatures: [his] }),
+    ],
   ])("is not used, said, and replaced: %s", async (_, because, damage) => {
     const bed = await Bed.withEvidence();
     damage(bed);
@@ -373,7 +386,7 @@ describe("a bound", () => {
     await bed.cache.keepTag(DIGEST, ADDRESS, { ...hers, tag: { url: "", bytes, fetchedAt: NOW } }, proven.facts.rev);
     await bed.cache.keepOwner(DIGEST, { handle: "x".repeat(384 * 1024), source: "", fetchedAt: NOW });
     expect(bed.warnings).toHaveLength(4);
-    for (const warning of bed.warnings) expect(warning).toMatch(/is not written: it has \d+ bytes, at most 393216 are/);
+    for (const warning of bed.warnings) expect(warning).toMatch(/^cache\.not_written: /);
     expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
   });
 });
@@ -393,9 +406,9 @@ describe("marks that cannot be read", () => {
     expect(cache.findTag(alice.did, ADDRESS)).toBeUndefined();
     expect(cache.isOver(proven.facts)).toBe(true);
     expect(cache.find(bob.did, DIGEST)).toBeDefined();
-    expect(bed.warnings).toEqual([expect.stringMatching(/^nothing cached of did:plc:\w+ is used: ENOTDIR/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.unusable: .*did:plc:\w+ .*ENOTDIR/)]);
     await cache.drop(alice.did, ENDING);
-    expect(bed.warnings[1]).toMatch(/^that evidence is over is not remembered: ENOTDIR/);
+    expect(bed.warnings[1]).toMatch(/^cache\.not_invalidated: .*ENOTDIR/);
     expect(bed.names("evidence")).toHaveLength(2);
   });
 });

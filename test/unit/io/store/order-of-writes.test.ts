@@ -7,6 +7,7 @@ import { Pieces } from "../../../../src/io/fs/file-cache.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { ALICE, tidAt } from "../../../support/traces.ts";
+import { warned } from "../../../support/warned.ts";
 
 const root = makeTemporaryDirectory("order");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -54,7 +55,7 @@ it("a new revision is on the disk before an older one is taken away", async () =
     writeFileSync(join(folder, `rev-${rev}`), "");
     utimesSync(join(folder, `rev-${rev}`), 0, 0);
   }
-  const store = new SignerStore(join(root, "state"), { report: (warning) => calls.push(warning) });
+  const store = new SignerStore(join(root, "state"), warned(calls));
   await store.remember({ signer: ALICE, revs: [newest] }, now);
   const syncs = [`sync ${ALICE}`, "sync signers", "sync state"];
   expect(calls).toEqual([`make rev-${newest}`, ...syncs, `remove rev-${oldest}`]);
@@ -67,7 +68,7 @@ it("a piece is whole before it has its name, and leaves nothing where that fails
   calls.length = 0;
   const warnings: string[] = [];
   const bounds = { bytes: 100, count: 10 };
-  const pieces = new Pieces(join(root, "cache"), "things", bounds, (warning) => warnings.push(warning));
+  const pieces = new Pieces(join(root, "cache"), "things", bounds, warned(warnings));
   await pieces.write("one.json", toUtf8("as it was"));
   const written = ["make piece.temporary", "rename piece.temporary"];
   expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
@@ -75,6 +76,6 @@ it("a piece is whole before it has its name, and leaves nothing where that fails
   await pieces.write("one.json", toUtf8("as it is"));
   expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
   expect(readdirSync(join(root, "cache", "things"))).toEqual(["one.json"]);
-  expect(warnings).toEqual([expect.stringMatching(/one\.json is not written: no space left$/)]);
+  expect(warnings).toEqual([expect.stringMatching(/^cache\.not_written: .*one\.json .*no space left$/)]);
   expect(pieces.read("one.json")?.bytes).toEqual(Buffer.from("as it was"));
 });

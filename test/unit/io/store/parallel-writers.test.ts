@@ -6,6 +6,7 @@ import type { Sighting } from "../../../../src/core/verify/signer-history.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
+import { warned } from "../../../support/warned.ts";
 
 const PROCESSES = 20;
 const ROUNDS = 25;
@@ -54,10 +55,7 @@ describe("processes that remember at the same time, half of them killed", () => 
     expect(done.length).toBeGreaterThan((PROCESSES / 2) * ROUNDS - 1);
 
     const warnings: string[] = [];
-    const memory = await new SignerStore(directory, { report: (text) => warnings.push(text) }).recall(
-      ALICE,
-      Date.now(),
-    );
+    const memory = await new SignerStore(directory, warned(warnings)).recall(ALICE, Date.now());
     expect(warnings).toEqual([]);
     expect(existsSync(join(directory, "damaged"))).toBe(false);
     const newest =

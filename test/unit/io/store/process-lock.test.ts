@@ -16,6 +16,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { isStopped } from "../../../../src/io/process/process-start.ts";
 import { Turns, unlessFound } from "../../../../src/io/store/process-lock.ts";
 import { isRunning, makeTemporaryDirectory, run } from "../../../support/process.ts";
+import { warned } from "../../../support/warned.ts";
 
 /** Longer than any test takes. */
 const LONG = 60_000;
@@ -41,7 +42,7 @@ class Bed {
 
   /** What another program, started anew in this process, would have. */
   process(): Turns {
-    return new Turns(this.directory, (warning) => this.warnings.push(warning));
+    return new Turns(this.directory, warned(this.warnings));
   }
 
   /** A lock of `work`. */
@@ -343,8 +344,8 @@ describe("where there is a doubt, a process works alone", () => {
     change(bed);
     expect(await bed.turns.findOrTake("work", LONG, nothing)).toBeUndefined();
     expect(await bed.turns.take("work")).toBe(false);
-    expect(bed.warnings).toHaveLength(2);
-    expect(bed.warnings[0]).toMatch(/^work is not locked: /);
+    expect(bed.warnings).toHaveLength(1);
+    expect(bed.warnings[0]).toMatch(/^lock\.not_taken: work /);
     expect(bed.warnings[0]).toMatch(because);
     bed.turns.endAll();
   });

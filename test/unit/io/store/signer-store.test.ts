@@ -18,6 +18,7 @@ import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory, run } from "../../../support/process.ts";
 import { requirement } from "../../../support/requirement.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
+import { warned } from "../../../support/warned.ts";
 
 const NOW = Date.now();
 const MINUTE = 60_000;
@@ -47,7 +48,7 @@ class Bed {
 
   /** Another process's, so to speak. */
   get store(): SignerStore {
-    return new SignerStore(this.directory, { report: (warning) => this.warnings.push(warning) });
+    return new SignerStore(this.directory, warned(this.warnings));
   }
 
   path(...names: readonly string[]): string {
@@ -157,7 +158,10 @@ describe("the memory", () => {
     const hourAgo = NOW - 60 * MINUTE;
     const { store } = bed;
     expect(await store.recall(ALICE, hourAgo)).toEqual({ operations: KNOWN.operations, keys: new Map() });
-    expect(bed.warnings).toEqual([expect.stringMatching(/ahead of the clock/), expect.stringMatching(/ahead of the/)]);
+    expect(bed.warnings).toEqual([
+      expect.stringMatching(/^history\.from_future: /),
+      expect.stringMatching(/^history\.from_future: /),
+    ]);
     expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
     expect(bed.damaged).toEqual([]);
   });
@@ -166,7 +170,7 @@ describe("the memory", () => {
     const bed = await Bed.withMemory();
     const operations = Array.from({ length: 998 }, (_, i) => operationCid(String(i)));
     await bed.store.remember({ signer: ALICE, revs: [NEW], operations }, NOW);
-    expect(bed.warnings).toEqual([expect.stringMatching(/not remembered: more than 1000 .* state forget did:plc/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .* state forget did:plc/)]);
     expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
     await bed.store.remember({ signer: ALICE, revs: [NEW], operations: operations.slice(0, 996) }, NOW);
     expect((await bed.store.recall(ALICE, NOW)).operations.size).toBe(998);
@@ -215,7 +219,7 @@ describe("what is damaged", () => {
     await make(join(bed.folder(), `rev-${NEW}`));
     const { store } = bed;
     expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
-    expect(bed.warnings).toEqual([expect.stringMatching(/is no file; it is damaged and now lies at/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
     expect(bed.damaged).toHaveLength(1);
     expect(bed.names()).toHaveLength(4);
     await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
@@ -229,7 +233,7 @@ describe("what is damaged", () => {
       const bed = await Bed.withMemory();
       writeFileSync(join(bed.folder(), name), "content");
       expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
-      expect(bed.warnings).toEqual([expect.stringMatching(/says nothing; it is damaged and now lies at/)]);
+      expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
       expect(bed.damaged).toHaveLength(1);
       expect(bed.names()).toHaveLength(4);
     },
@@ -248,7 +252,7 @@ describe("what is damaged", () => {
     expect(await store.recall(ALICE, NOW)).toEqual({ ...NOTHING_REMEMBERED, unusable });
     // By the same process, though it has been set aside.
     expect(await store.recall(ALICE, NOW)).toMatchObject({ unusable });
-    expect(bed.warnings[0]).toMatch(/is no folder; it is damaged and now lies at/);
+    expect(bed.warnings[0]).toMatch(/^history\.damaged: /);
     await store.remember(SEEN, NOW);
     expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
     expect(bed.damaged).toHaveLength(1);
@@ -276,7 +280,7 @@ describe("what is damaged", () => {
     writeFileSync(join(bed.folder(), "junk"), "");
     const both = await Promise.all([bed.store.recall(ALICE, NOW), bed.store.recall(ALICE, NOW)]);
     expect(both).toEqual([KNOWN, KNOWN]);
-    expect(bed.warnings).toEqual([expect.stringMatching(/says nothing; it is damaged and now lies at/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
   });
 
   it("is left where it lies when too much of it was set aside", async () => {
@@ -288,8 +292,8 @@ describe("what is damaged", () => {
     expect(bed.damaged).toHaveLength(100);
     expect(bed.names()).toHaveLength(5);
     expect(bed.warnings).toEqual([
-      expect.stringMatching(/now lies at/),
-      expect.stringMatching(/not used and cannot be set aside: .* is full; empty it/),
+      expect.stringMatching(/^history\.damaged: /),
+      expect.stringMatching(/^history\.damaged: .*full/),
     ]);
   });
 
@@ -300,7 +304,7 @@ describe("what is damaged", () => {
     writeFileSync(path, "");
     await bed.expectUnused(/is not used: ENOTDIR/);
     await bed.store.remember(SEEN, NOW);
-    expect(bed.warnings.at(-1)).toMatch(/is not remembered: ENOTDIR/);
+    expect(bed.warnings.at(-1)).toMatch(/^history\.not_written: .*ENOTDIR/);
   });
 });
 
@@ -320,7 +324,7 @@ describe("who can write", () => {
       const before = bed.names();
       await bed.store.remember({ signer: ALICE, revs: [NEW] }, NOW);
       expect(bed.names()).toEqual(before);
-      expect(bed.warnings.at(-1)).toMatch(/is not remembered: \S+ can be written by others/);
+      expect(bed.warnings.at(-1)).toMatch(/^history\.not_written: .*can be written/);
     }
     chmodSync(path[what], 0o755);
     expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
@@ -341,7 +345,7 @@ describe("who can write", () => {
     const bed = new Bed();
     chmodSync(dirname(bed.directory), 0o777);
     await bed.store.remember(SEEN, NOW);
-    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
     expect(existsSync(bed.directory)).toBe(false);
   });
 
@@ -351,7 +355,7 @@ describe("who can write", () => {
     mkdirSync(bed.directory, { mode: 0o755 });
     chmodSync(bed.directory, 0o777);
     await bed.store.remember(SEEN, NOW);
-    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
   });
 
   it("decides before anything is made where a link leads", async () => {
@@ -372,14 +376,14 @@ describe("who can write", () => {
     chmodSync(bed.directory, 0o777);
     await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
     expect(bed.names()).toHaveLength(4);
-    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: \S+ can be written by others/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
   });
 
   it("is nobody where the parent is missing", async () => {
     const bed = new Bed();
     rmSync(dirname(bed.directory), { recursive: true });
     await bed.store.remember(SEEN, NOW);
-    expect(bed.warnings).toEqual([expect.stringMatching(/is not remembered: ENOENT/)]);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*ENOENT/)]);
   });
 });
 

@@ -1,46 +1,43 @@
 import { describe, expect, it, vi } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
-import { Denials, openStores } from "../../../../src/verifier/service/open-stores.ts";
+import { Warnings } from "../../../../src/core/warning.ts";
+import { openStores, StoreWarnings } from "../../../../src/verifier/service/open-stores.ts";
 import { asDid, DIGEST, NOW } from "../../../support/evidence.ts";
+import { warned } from "../../../support/warned.ts";
 
 /** Folders that the user of these tests may not use. */
 const denied = vi.hoisted(() => new Set<string>());
 vi.mock("../../../../src/io/fs/access.ts", () => ({ mayUse: (folder: string) => !denied.has(folder) }));
 
-/** What is warned of, once and for each question, where two questions are asked under files as folders. */
+/** What one question is told of files in place of folders, some of which this user may not use. */
 async function warningsOf(...deniedFolders: readonly string[]) {
   denied.clear();
   for (const folder of deniedFolders) denied.add(folder);
-  const [shared, own]: [string[], string[]] = [[], []];
+  const lines: string[] = [];
   const config = { ...DEFAULT_CONFIG, stateDir: "/dev/null/state", cacheDir: "/dev/null/cache" };
-  const denials = new Denials(config, (warning) => shared.push(warning));
+  const warnings = new StoreWarnings(config, new Warnings(warned(lines)).warn);
   const signer = asDid("did:web:alice.example.com");
-  for (let i = 0; i < 2; i++) {
-    const stores = openStores(config, { warn: (warning) => own.push(warning), now: () => NOW }, denials);
-    await stores.recall(signer);
-    stores.cache.find(signer, DIGEST);
-    denials.cache?.();
-  }
-  return { shared, own };
+  const stores = openStores(config, { now: () => NOW }, warnings);
+  await stores.recall(signer);
+  stores.cache.find(signer, DIGEST);
+  warnings.cache({ code: "lock.not_taken", message: config.cacheDir });
+  return lines;
 }
 
 describe("openStores, of folders that this user may not use", () => {
-  it("warns once for all questions, and names both", async () => {
-    const { shared, own } = await warningsOf("/dev/null/state", "/dev/null/cache");
-    expect(own).toEqual([]);
-    expect(shared).toHaveLength(1);
-    expect(shared[0]).toContain("(/dev/null/state) and the cache (/dev/null/cache)");
+  it("warns of both at once, and of nothing in them", async () => {
+    const lines = await warningsOf("/dev/null/state", "/dev/null/cache");
+    expect(lines).toEqual([expect.stringMatching(/^access\.denied: .*\(\/dev\/null\/state\).*\(\/dev\/null\/cache\)/)]);
   });
 
-  it("leaves what is wrong with the other one to each question", async () => {
-    const { shared, own } = await warningsOf("/dev/null/cache");
-    expect(shared).toHaveLength(1);
-    expect(shared[0]).not.toContain("/dev/null/state");
-    expect(own.length).toBeGreaterThan(0);
-    expect(own.filter((warning) => warning.includes("/dev/null/cache"))).toEqual([]);
+  it("warns as ever of the other one", async () => {
+    const lines = await warningsOf("/dev/null/cache");
+    expect(lines.map((line) => line.split(":")[0])).toEqual(["history.unusable", "access.denied"]);
+    expect(lines[1]).not.toContain("/dev/null/state");
   });
 
-  it("warns of nothing shared where both may be used", async () => {
-    expect((await warningsOf()).shared).toEqual([]);
+  it("warns as ever where both may be used", async () => {
+    const codes = (await warningsOf()).map((line) => line.split(":")[0]);
+    expect(new Set(codes)).toEqual(new Set(["history.unusable", "cache.unusable", "lock.not_taken"]));
   });
 });

@@ -27,6 +27,7 @@ import {
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
 import { signingKey } from "../../../support/signing-key.ts";
+import { warned } from "../../../support/warned.ts";
 import { World } from "../../../support/world.ts";
 
 // A pull that has asked and is slow, another that learns meanwhile what ends the evidence, and then no service at
@@ -60,10 +61,10 @@ class Node {
 
   /** What a process of its own works with. @param cacheDir another than the node's, where it is given */
   process(cacheDir = join(this.folder, "cache")): DecideContext {
-    const report = (warning: string) => void this.warnings.push(warning);
+    const warn = warned(this.warnings);
     const now = () => this.world.now;
-    const signers = new SignerStore(join(this.folder, "state"), { report });
-    const cache = new EvidenceCache(cacheDir, "program", report);
+    const signers = new SignerStore(join(this.folder, "state"), warn);
+    const cache = new EvidenceCache(cacheDir, "program", warn);
     return {
       ...this.world.context(CONFIG),
       cache,

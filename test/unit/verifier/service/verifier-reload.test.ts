@@ -38,7 +38,7 @@ describe("a verifier whose settings change", () => {
     const verifier = world.verifier(judged, {
       openNetwork: ({ plcDirectories }, environment) => {
         opened.push(plcDirectories.join());
-        return { http: world.http.get, txt: async () => [], environment };
+        return { http: () => world.http.get, txt: async () => [], environment };
       },
     });
     const asked = { cacheEnabled: false };

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
 import type { Decision } from "../../../../src/verifier/service/decision.ts";
+import type { openNetwork as openNetworkOf } from "../../../../src/verifier/service/network.ts";
 import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
 import {
@@ -174,18 +175,40 @@ describe("Verifier, by saved evidence", () => {
 describe("Verifier, warnings", () => {
   it("belong to each question that causes them, and not to what all questions share", async () => {
     await using world = await World.start(alice);
-    const shared: string[] = [];
     const judged = policy([alice.did]);
-    const verifier = world.verifier(judged, { warn: (warning) => shared.push(warning) });
+    const verifier = world.verifier(judged);
     expect((await ask(world, judged, verifier)).warnings).toEqual([]);
     world.disk.openToAll("cache");
     for (const _ of [1, 2]) {
       const { decision, warnings } = await ask(world, judged, verifier);
       expect(headline(decision)).toBe("signed");
-      expect(warnings.length).toBeGreaterThan(0);
       expect(warnings.every((warning) => warning.includes(world.disk.cacheDir))).toBe(true);
-      expect(warnings.some((warning) => warning.includes("is not locked"))).toBe(true);
+      const codes = new Set(decision.warnings.map(({ code }) => code));
+      expect(codes).toEqual(new Set(["cache.unusable", "lock.not_taken"]));
+      // Told as they come, and each once, however often it is met.
+      expect(decision.warnings.map(({ code, message }) => `${code}: ${message}`)).toEqual(warnings);
+      expect(new Set(warnings).size).toBe(warnings.length);
     }
-    expect(shared).toEqual([]);
+  });
+
+  it("of what all questions share are told to each of them, as often as it is met", async () => {
+    await using world = await World.start(alice);
+    const judged = policy([alice.did]);
+    const message = "/ca.pem:1: no certificate";
+    const openNetwork: typeof openNetworkOf = (_, environment) => ({
+      txt: async () => [],
+      environment,
+      http: (warn) => (request, deadline) => {
+        warn({ code: "authority.unusable", message });
+        return world.http.get(request, deadline);
+      },
+    });
+    const verifier = world.verifier(judged, { openNetwork, config: { cacheEnabled: false } });
+    for (const _ of [1, 2]) {
+      const { decision, warnings, services } = await ask(world, judged, verifier);
+      expect(services.length).toBeGreaterThan(1);
+      expect(warnings).toEqual([`authority.unusable: ${message}`]);
+      expect(decision.warnings).toEqual([{ code: "authority.unusable", message }]);
+    }
   });
 });
