@@ -4,6 +4,8 @@
  *   - the value and the place of each bound, in the tables of docs/spec.md and docs/reference/bounds.md. Their words and
  *     their order are the documents'.
  *   - the layers (layers.ts), in CONTRIBUTING.md
+ *   - of each command the synopsis, options, exit statuses and examples, in docs/reference/cli.md and the manual page, and
+ *     the completions of shells: all of src/frontends/cli/command-table
  *   - where a source file lies now, wherever a document names one as `src/…`
  *
  * test/unit/docs.test.ts fails where a document is not as this writes it. So a source file that is moved needs no
@@ -11,7 +13,9 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { markdownOf, withCommands } from "./command-pages.ts";
 import { picture } from "./layers.ts";
+import { completions } from "./shell-completions.ts";
 
 /** Text of each source file by its path from the root. */
 export type Sources = ReadonlyMap<string, string>;
@@ -31,6 +35,7 @@ interface Row {
 }
 
 const ROOT = join(import.meta.dirname, "..");
+const MANUAL = "packaging/man/atcr-verify.8";
 const ROW = /^\| *(?<what>.+?) *\| *(?<amount>\S+(?: \w+)?) *\| *`(?<name>\w+)` in `(?<file>[^`]+)` *\|$/;
 /** Of a row's unit the whole family: a value is written in the largest one that divides it. */
 const UNITS: readonly (readonly (readonly [unit: string, size: number])[])[] = [
@@ -66,11 +71,22 @@ export function documents(): readonly string[] {
  */
 export function withTables(text: string, code: Sources): string {
   const tables = text.replaceAll(
-    /(<!-- (bounds|layers): begin -->\n)(.*?)(<!-- \2: end -->)/gs,
-    (_, begin: string, name: string, old: string, end: string) =>
-      `${begin}\n${name === "bounds" ? boundsTable(old, code) : layersPicture()}\n${end}`,
+    /(<!-- (bounds|layers|commands|(?:synopsis|options) of [a-z ]+): begin -->\n)(.*?)(<!-- \2: end -->)/gs,
+    (_, begin: string, name: string, old: string, end: string) => `${begin}\n${partOf(name, old, code)}\n${end}`,
   );
   return tables.replaceAll(/`(src\/[\w/-]+\.ts)`/g, (_, file: string) => `\`${placeOf(file, code)}\``);
+}
+
+/** A part between its marks as it has to be. @param old as it is */
+function partOf(name: string, old: string, code: Sources): string {
+  if (name === "bounds") return boundsTable(old, code);
+  return name === "layers" ? layersPicture() : markdownOf(name);
+}
+
+/** Text of each file that a package installs for a shell or as its manual page, as it has to be, by its path from the root. */
+export function commandFiles(): ReadonlyMap<string, string> {
+  const found = new Map([...completions()].map(([name, text]) => [`packaging/completions/${name}`, text]));
+  return found.set(MANUAL, withCommands(readFileSync(join(ROOT, MANUAL), "utf8")));
 }
 
 /** Bounds that no table of these documents has, as a row would name them. */
@@ -146,6 +162,7 @@ if (import.meta.main) {
     const written = withTables(text, code);
     if (written !== text) writeFileSync(join(ROOT, document), written);
   }
+  for (const [file, text] of commandFiles()) writeFileSync(join(ROOT, file), text);
   const texts = documents().map((document) => readFileSync(join(ROOT, document), "utf8"));
   const unlisted = unlistedBounds(texts, code);
   if (unlisted.length > 0) throw new Error(`bounds without a row: ${unlisted.join(", ")}`);

@@ -1,44 +1,49 @@
-# bash completion for atcr-verify
+# bash completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 _atcr_verify() {
 	local cur prev words cword
 	_init_completion -s 2>/dev/null || {
 		cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
 	}
-	local common="--config --output --help" containerd="--address --containerd-config"
-	local options=""
 	case $prev in
 	--output) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
-	--policy | --config | --bundle | --save-evidence | --file | --containerd-config | --address)
-		COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--policy | --save-evidence | --bundle | --config | --address | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--media-type | --at | --sandbox-image | --min-key-age | --namespace | --lines | --image) return ;;
+	--media-type | --at | --namespace | --sandbox-image | --min-key-age | --lines | --image) return ;;
 	esac
-	case ${words[1]} in
-	verify) options="--policy --media-type --save-evidence --no-cache --offline --bundle --at --allow-audited" ;;
-	policy)
-		case ${words[2]} in
-		check) options="--strict --offline --sandbox-image --no-sandbox" ;;
-		explain | test) options="--policy" ;;
-		schema) ;;
-		*) options="check explain test schema" ;;
-		esac ;;
-	identity) options="--min-key-age" ;;
-	state) ((cword == 2)) && options="show forget" ;;
-	cache) ((cword == 2)) && options="list show clear" ;;
-	enable) options="--bin-dir --force $containerd" ;;
-	disable) options="--bin-dir $containerd" ;;
-	doctor) options="--probe --offline $containerd" ;;
-	images) options="--namespace --refused --audited --progress --address --policy" ;;
-	selftest) ;;
-	log) options="--lines --refused --audited --summary --image --follow --file" ;;
-	*)
-		COMPREPLY=($(compgen -W "verify policy identity state cache enable disable doctor images selftest log --help --version" -- "$cur"))
-		return ;;
+	# The words of the command so far; an option and its value may stand before it.
+	local i command="" offered="" files=""
+	for ((i = 1; i < cword; i++)); do
+		case ${words[i]} in
+		--policy | --media-type | --save-evidence | --bundle | --at | --config | --output | --namespace | --address | --sandbox-image | --min-key-age | --bin-dir | --containerd-config | --lines | --image | --file) ((i++)) ;;
+		-*) ;;
+		*) case $command in "") command=${words[i]} ;; help | policy | state | cache) command="$command ${words[i]}" ;; esac ;;
+		esac
+	done
+	case $command in
+	"" | help) offered="verify images policy identity state cache enable disable doctor log selftest" ;;
+	policy | "help policy") offered="check explain test schema" ;;
+	state | "help state") offered="show forget" ;;
+	cache | "help cache") offered="list show clear" ;;
+	"verify") offered="--policy --allow-audited --no-cache --media-type --save-evidence --offline --bundle --at --config --output --help" ;;
+	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
+	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
+	"policy explain") offered="--policy --config --output --help" ;;
+	"policy test") offered="--policy --config --output --help" files=yes ;;
+	"policy schema") offered="--help" ;;
+	"identity") offered="--min-key-age --config --output --help" ;;
+	"state show") offered="--config --output --help" ;;
+	"state forget") offered="--config --output --help" ;;
+	"cache list") offered="--config --output --help" ;;
+	"cache show") offered="--config --output --help" ;;
+	"cache clear") offered="--config --output --help" ;;
+	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
+	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
+	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;
+	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;
+	"selftest") offered="--output --help" ;;
 	esac
-	COMPREPLY=($(compgen -W "$options $common" -- "$cur"))
-	# Files are what check and test take.
-	if [[ $cur != -* && ${words[1]} == policy && ${words[2]} =~ ^(check|test)$ ]]; then
-		COMPREPLY+=($(compgen -f -- "$cur"))
-	fi
+	[[ $command == "" ]] && offered="$offered help --help --version"
+	COMPREPLY=($(compgen -W "$offered" -- "$cur"))
+	if [[ $files && $cur != -* ]]; then COMPREPLY+=($(compgen -f -- "$cur")); fi
 }
 complete -F _atcr_verify atcr-verify

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { documents, sources, unlistedBounds, withTables } from "../../packaging/docs-tables.ts";
+import { commandFiles, documents, sources, unlistedBounds, withTables } from "../../packaging/docs-tables.ts";
 import type { VerificationKey } from "../../src/core/atproto/key.ts";
 import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
 import { CONFIG_SHAPE } from "../../src/core/config/config-schema.ts";
@@ -39,7 +39,9 @@ function section(text: string, heading: string): string {
   const start = text.indexOf(`\n${heading}\n`) + 1;
   expect(start, heading).toBeGreaterThan(0);
   const level = heading.indexOf(" ");
-  const end = new RegExp(`^#{1,${level}} `, "m").exec(text.slice(start + heading.length));
+  // A comment in a block begins as a heading does.
+  const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, (block) => " ".repeat(block.length));
+  const end = new RegExp(`^#{1,${level}} `, "m").exec(prose.slice(start + heading.length));
   return text.slice(start, end === null ? undefined : start + heading.length + end.index);
 }
 
@@ -279,6 +281,12 @@ describe("what documents take from the code", () => {
 
   it.each(documents())("is in %s as `make format` writes it", (document) => {
     expect(withTables(read(document), code)).toBe(read(document));
+  });
+});
+
+describe("what shells and the manual page take from the table of commands", () => {
+  it.each([...commandFiles()])("is in %s as `make format` writes it", (file, text) => {
+    expect(read(file)).toBe(text);
   });
 });
 

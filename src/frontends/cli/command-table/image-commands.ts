@@ -74,6 +74,11 @@ export const IMAGE_COMMANDS = {
       3: `${MISCONFIGURED}, or this user may not reach containerd`,
       4: INTERNAL_ERROR,
     },
-    examples: [{ shows: "before a policy is enforced", line: "sudo atcr-verify images --refused --audited" }],
+    examples: [
+      {
+        shows: "Kubernetes' images that would be refused",
+        line: "sudo atcr-verify images --refused --namespace k8s.io",
+      },
+    ],
   },
 } as const satisfies CommandEntries;

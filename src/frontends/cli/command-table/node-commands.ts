@@ -27,6 +27,10 @@ export const NODE_COMMANDS = {
     statuses: { 0: "enabled", ...LINK_STATUSES },
     examples: [
       { shows: "put into effect, and prove it", line: "sudo atcr-verify enable && sudo atcr-verify doctor --probe" },
+      {
+        shows: "while a node's image is built",
+        line: "sudo atcr-verify enable --bin-dir /opt/containerd/image-verifier/bin",
+      },
     ],
   },
   disable: {

@@ -59,7 +59,12 @@ export const POLICY_COMMANDS = {
       config: CONFIG,
       output: OUTPUT,
     },
-    statuses: { 0: "all cases hold", 1: "one fails", 3: `${MISCONFIGURED}, or FILE`, 4: INTERNAL_ERROR },
+    statuses: {
+      0: "all cases hold",
+      1: "one fails",
+      3: "the arguments, FILE, the policy or the configuration cannot be used",
+      4: INTERNAL_ERROR,
+    },
     examples: [
       {
         shows: "fail where a change of the policy changes an answer",

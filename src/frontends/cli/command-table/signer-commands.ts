@@ -44,7 +44,7 @@ export const SIGNER_COMMANDS = {
     examples: [
       {
         shows: "after a PDS was restored from a backup",
-        line: "sudo atcr-verify state forget did:web:alice.example.com",
+        line: "sudo atcr-verify state forget did:plc:ewvi7nxzyoun6zhxrhs64oiz",
       },
     ],
   },
@@ -68,6 +68,8 @@ export const SIGNER_COMMANDS = {
     operands: [{ name: "sha256:DIGEST|DID", kind: "text", optional: true }],
     options: { config: CONFIG, output: OUTPUT },
     statuses: { 0: "removed", 1: "nothing was there, or a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },
-    examples: [{ shows: "the evidence of one signer", line: "sudo atcr-verify cache clear did:web:alice.example.com" }],
+    examples: [
+      { shows: "the evidence of one signer", line: "sudo atcr-verify cache clear did:plc:ewvi7nxzyoun6zhxrhs64oiz" },
+    ],
   },
 } as const satisfies CommandEntries;
