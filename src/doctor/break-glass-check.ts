@@ -3,16 +3,16 @@ import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Whether break-glass is active. */
 export function checkGlass(glass: BreakGlassFile | undefined): CheckResult {
-  if (glass === undefined) return ok("break-glass", "the glass is not broken");
+  if (glass === undefined) return ok("break-glass", "break-glass is not active");
   const { path, active } = glass;
-  if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether the glass is broken", path);
+  if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether break-glass is active", path);
   if (active === undefined)
-    return warning("break-glass", `${path} does not hold: ${glass.because}`, "correct it, or remove it");
+    return warning("break-glass", `not active: ${path}: ${glass.because}`, "correct it, or remove it");
   const scopes = active.scopes.map(({ text }) => text).join(", ");
   const until = new Date(active.until).toISOString();
   return problem(
     "break-glass",
-    `THE GLASS IS BROKEN until ${until} for ${scopes}: ${active.reason}`,
+    `BREAK-GLASS IS ACTIVE until ${until} for ${scopes}: ${active.reason}`,
     `refused pulls get through; remove ${path} when the emergency is over`,
   );
 }

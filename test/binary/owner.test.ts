@@ -39,7 +39,7 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
   it("is nobody's: a no, unless the rule takes any owner, which asks nobody", async () => {
     const refused = await named.pull(PATH, image);
     expect(headline(refused)).toBe("1 deny image.owner_mismatch");
-    expect(refused.stdout).toContain(`the handle ${HANDLE} leads to nobody`);
+    expect(refused.stdout).toContain(`the handle ${HANDLE} resolves to no DID`);
     expect(headline(await named.pull(PATH, image, "owner: match"))).toBe("1 deny image.owner_mismatch");
     named.names.asked.length = 0;
     named.host.forget();
@@ -71,7 +71,7 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     named.host.override(HANDLE_PATH, { body: did });
     const refused = await named.pull(PATH, image);
     expect(headline(refused)).toBe("1 deny image.owner_mismatch");
-    expect(refused.stdout).toContain(`leads to ${other}, not to ${did} (dns:_atproto.${HANDLE})`);
+    expect(refused.stdout).toContain(`resolves to ${other}, not to ${did} (dns:_atproto.${HANDLE})`);
   });
 
   it("leads to the signer, who does not claim it", async () => {
@@ -80,7 +80,7 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     named.names.answers.set("TXT _atproto.mallory.example.com", [`did=${did}`]);
     const refused = await named.pull(path, theirs);
     expect(headline(refused)).toBe("1 deny image.owner_mismatch");
-    expect(refused.stdout).toContain(`${did} claims ${HANDLE}, the image is of mallory.example.com`);
+    expect(refused.stdout).toContain(`${did} claims ${HANDLE}, but the image's name has mallory.example.com`);
   });
 
   it("is none", async () => {

@@ -27,8 +27,8 @@ export type BreakGlassFile = { readonly path: string } & (
  * @returns a clause; undefined where it holds
  */
 export function whyNotInForce({ until }: BreakGlass, writtenAt: number, now: number): string | undefined {
-  if (until <= now) return "its time is over";
-  if (writtenAt > now + CLOCK_SKEW) return "it was written later than now, by the file's own time";
+  if (until <= now) return "it has expired";
+  if (writtenAt > now + CLOCK_SKEW) return "its modification time is in the future";
   // Not by now alone: a file that was forgotten must not begin to hold when its day comes.
   return until - Math.min(now, writtenAt) > MAX_BROKEN ? "its until is more than 24 h after it was written" : undefined;
 }

@@ -7,7 +7,7 @@ import * as shape from "./shape.ts";
 const scope = shape.text('a scope such as registry.example.com/**, or "**" for all images');
 const BREAK_GLASS_SHAPE = shape.keys(
   {
-    reason: shape.label("why pulls must get through, for whoever reads the log"),
+    reason: shape.label("why pulls must get through, for the log"),
     until: shape.text("a time such as 2026-01-31T12:00:00Z", DATE_TIME),
     scope: shape.either(scope, shape.nonEmptyList(scope, "a list of scopes"), "a scope, or a list of scopes"),
   },

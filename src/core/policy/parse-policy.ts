@@ -95,7 +95,7 @@ function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDig
         const opposite = listed[other].get(digest);
         if (opposite !== undefined) {
           const expected = `a digest that is not under digests.${other} as well`;
-          file.fail({ ...at, expected, advice: `it stands there in ${lineOf(opposite.at)}` });
+          file.fail({ ...at, expected, advice: `it is listed there in ${lineOf(opposite.at)}` });
         }
         if (!listed[list].has(digest)) listed[list].set(digest, { at, place: policyLine(from, at.path) });
       }

@@ -51,14 +51,14 @@ const OTHER_DECIDERS: ReadonlySet<string> = new Set<PolicyDecision["by"]>(["defa
 
 function checkName(name: string, { file, path }: At, places: ReadonlyMap<string, At>): void {
   if (OTHER_DECIDERS.has(name)) {
-    const advice = "by this name reports and tests of a policy call what decides where no rule does; rename the rule";
+    const advice = "reports use this name for what decides where no rule matches; rename the rule";
     file.fail({ path: [...path, "name"], expected: `another name than ${[...OTHER_DECIDERS].join(", ")}`, advice });
   }
   const earlier = places.get(name);
   if (earlier === undefined) return;
   const expected = "a name that no other rule has, as refusals name the rule";
   const first = lineOf({ ...earlier, path: [...earlier.path, "name"] });
-  file.fail({ path: [...path, "name"], expected, advice: `the rule in ${first} has it already` });
+  file.fail({ path: [...path, "name"], expected, advice: `the rule in ${first} has the same name` });
 }
 
 function readRule({ file, path }: At, shape: RuleShape, signers: Signers): PolicyRule {

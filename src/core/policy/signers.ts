@@ -67,7 +67,7 @@ export class Signers {
       if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID, ...ofHandle(did) });
       const earlier = this.at(did);
       if (earlier !== undefined) {
-        const found = `a DID that stands in ${lineOf(earlier)} already`;
+        const found = `a DID that is already in ${lineOf(earlier)}`;
         file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
       }
       this.#add(readSigner(file, did, entry, this.revoked.has(did), at.path), at);

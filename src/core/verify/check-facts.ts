@@ -96,7 +96,7 @@ function checkKeyAge(
   const firstSeen = memory === undefined ? undefined : (keys.get(key) ?? now);
   const times = [keySince, firstSeen].filter((time) => time !== undefined);
   if (times.length === 0) {
-    reject("identity.key_too_young", `nothing says since when ${key} has been the key of ${did}`);
+    reject("identity.key_too_young", `it is not known since when ${key} has been the key of ${did}`);
   }
   const since = Math.max(...times);
   if (now - since >= minKeyAge) return ["key_age"];
@@ -106,19 +106,22 @@ function checkKeyAge(
   }
   const origin = since === keySince ? "by its log" : keys.has(key) ? "as this node saw first" : "first seen just now";
   const detail = `${key} has been the key of ${did} since ${formatDateTime(since)}, ${origin}`;
-  return reject("identity.key_too_young", `${detail}; the rule takes it from ${formatDateTime(since + minKeyAge)} on`);
+  return reject("identity.key_too_young", `${detail}; the rule accepts it from ${formatDateTime(since + minKeyAge)}`);
 }
 
 function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: CheckInput): readonly Check[] {
   const { maxAge } = rule.requirement;
   if (claim.createdAt > now + CLOCK_SKEW) {
-    reject("record.from_future", `the record is dated ${formatDateTime(claim.createdAt)}, which has not come yet`);
+    reject("record.from_future", `the record is dated ${formatDateTime(claim.createdAt)}, which is in the future`);
   }
   if (maxAge !== undefined && now - claim.createdAt > maxAge) {
-    reject("record.too_old", `the record is of ${formatDateTime(claim.createdAt)}, older than the rule's maxAge`);
+    reject(
+      "record.too_old",
+      `the record is dated ${formatDateTime(claim.createdAt)}, which is older than the rule's maxAge`,
+    );
   }
   if (revTime > now + CLOCK_SKEW) {
-    reject("commit.from_future", `the commit ${rev} is dated ${formatDateTime(revTime)}, which has not come yet`);
+    reject("commit.from_future", `the commit ${rev} is dated ${formatDateTime(revTime)}, which is in the future`);
   }
   return maxAge === undefined ? [] : ["max_age"];
 }

@@ -49,19 +49,19 @@ function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): 
   if (!asksOwner) return [];
   const handle = atcr?.handle;
   if (handle === undefined || !isHandle(handle)) {
-    reject("image.owner_mismatch", `${host}/${path} names no handle; those are in names on ${atcrHosts.join(", ")}`);
+    reject("image.owner_mismatch", `${host}/${path} contains no handle; names have one on ${atcrHosts.join(", ")}`);
   }
   const claimed = claimedHandle(handles);
   if (claimed !== handle) {
-    reject("image.owner_mismatch", `${signer} claims ${claimed ?? "no handle"}, the image is of ${handle}`);
+    reject("image.owner_mismatch", `${signer} claims ${claimed ?? "no handle"}, but the image's name has ${handle}`);
   }
   if (owner?.handle !== handle) {
     const gap = gaps.find(({ service }) => service === "handle");
-    reject(gap?.code ?? "handle.unreachable", gap?.detail ?? `nothing says whose the handle ${handle} is`);
+    reject(gap?.code ?? "handle.unreachable", gap?.detail ?? `it is not known to whom the handle ${handle} belongs`);
   }
   if (owner.did !== signer) {
-    const leads = owner.did === undefined ? "to nobody" : `to ${owner.did}`;
-    reject("image.owner_mismatch", `the handle ${handle} leads ${leads}, not to ${signer} (${owner.source})`);
+    const target = owner.did ?? "no DID";
+    reject("image.owner_mismatch", `the handle ${handle} resolves to ${target}, not to ${signer} (${owner.source})`);
   }
   return ["owner"];
 }

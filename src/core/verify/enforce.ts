@@ -32,7 +32,10 @@ export function enforce(answer: Verdict | Failure, { image, rule, breakGlass }: 
   if (breakGlass === undefined) return answer;
   if (breakGlass.active === undefined) {
     // An administrator who counts on the file and is refused all the same must learn why.
-    return { ...answer, detail: `${answer.detail}; ${breakGlass.path} does not hold: ${breakGlass.because}` };
+    return {
+      ...answer,
+      detail: `${answer.detail}; break-glass is not active: ${breakGlass.path}: ${breakGlass.because}`,
+    };
   }
   const { reason, until } = breakGlass.active;
   const mayPass = isRefusal(answer) ? !DENIED_BY_NAME.has(answer.code) : OF_THE_NODE.has(answer.code);

@@ -50,7 +50,7 @@ export function untrusted({ pointers, rule }: Circumstances): readonly Finding[]
   const trusted = new Set(rule.requirement.signers.map(({ did }) => did));
   const strangers = new Set(pointers.map(({ signer }) => signer).filter((did) => !trusted.has(did)));
   return [...strangers].map((signer) => {
-    const detail = `a signature by ${signer} is offered, whom rule "${rule.name}" does not trust`;
+    const detail = `a signature by ${signer} is offered, but rule "${rule.name}" does not trust that signer`;
     return { signer, code: "signer.untrusted", detail };
   });
 }
@@ -72,7 +72,7 @@ export function asTold(
     const { signer, code, detail } = finding;
     const isMinor = code === "record.absent" || (UNASKED.has(code) && !nobodyEligible);
     const demoted = isMinor && !named.has(signer);
-    const what = demoted ? `nobody that rule "${rule.name}" trusts has signed this image: ${detail}` : detail;
+    const what = demoted ? `no signer that rule "${rule.name}" trusts has signed this image: ${detail}` : detail;
     const note = notes.get(signer);
     return {
       ...finding,

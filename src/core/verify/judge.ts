@@ -58,7 +58,7 @@ export function judge(selection: Exclude<Selection, { kind: "judge" }> | Case): 
 function judgeByRule(given: Case): Verdict {
   const { rule } = given;
   if (rule.requirement.signers.length === 0) {
-    const detail = `rule "${rule.name}" trusts nobody yet; put a DID under trustedDIDs of the policy`;
+    const detail = `rule "${rule.name}" names no signer yet; add a DID under trustedDIDs in the policy`;
     return { outcome: "deny", code: "policy.no_signers", detail, findings: [] };
   }
   return granted(given) ?? refusal(given);
@@ -101,7 +101,7 @@ function refusal(given: Case): Verdict {
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
   const denials = asTold([...untrusted(given), ...refused], given, nobodyEligible);
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
-  // That the registry could not be asked may not matter to the outcome; whoever reads it should know.
+  // That the registry could not be reached may not matter to the outcome; whoever reads it should know.
   const details = new Set(open.map(({ detail }) => detail));
   const untold = given.gaps
     .filter(isOfRegistry)
@@ -152,7 +152,7 @@ function unasked(signer: Did, { hidden, owner }: Grouped): Standing {
   }
   return {
     kind: "refused",
-    finding: { signer, code: "signature.none", detail: `nothing names ${signer} as a signer` },
+    finding: { signer, code: "signature.none", detail: `no referrer names ${signer} as a signer` },
   };
 }
 

@@ -108,7 +108,7 @@ function allowReason({ because }: Allow | NotEnforced): string {
     }
     case "break_glass": {
       const until = formatDateTime(because.until);
-      return `allow break_glass: THE GLASS IS BROKEN until ${until} (${because.reason}); without, this would be: ${reasonOf(because.would)}`;
+      return `allow break_glass: BREAK-GLASS IS ACTIVE until ${until} (${because.reason}); without, this would be: ${reasonOf(because.would)}`;
     }
   }
 }

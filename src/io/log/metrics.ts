@@ -32,7 +32,7 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   atcr_verify_decision_duration_seconds: { kind: "histogram", help: "From the start of the process to its answer." },
   atcr_verify_evidence_age_seconds: {
     kind: "histogram",
-    help: "Age of the oldest evidence of a pull that was decided by kept evidence.",
+    help: "Age of the oldest evidence of a pull that was decided by cached evidence.",
   },
   atcr_verify_oldest_evidence_age_seconds: {
     kind: "gauge",
@@ -41,7 +41,7 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When a pull was decided last." },
   atcr_verify_break_glass_until_timestamp_seconds: {
     kind: "gauge",
-    help: "Until when the glass is broken, as of the last decision; 0: it is not.",
+    help: "Until when break-glass is active, as of the last decision; 0: it is not.",
   },
   atcr_verify_build_info: { kind: "gauge", help: "1, by version." },
 };

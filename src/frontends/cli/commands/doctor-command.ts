@@ -182,7 +182,7 @@ async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise
 function whatFollows(glass: BreakGlassFile | undefined): string {
   return glass?.active === undefined
     ? "every pull that this program is asked about is refused until it is corrected"
-    : "correct it: the broken glass lets through what it covers, every other pull is refused";
+    : "correct it: break-glass lets through what it covers, every other pull is refused";
 }
 
 async function policyAndServices(

@@ -40,11 +40,11 @@ describe("a break-glass file", () => {
     [END - 24 * HOUR, END - 1, undefined],
     [END - 24 * HOUR - 1, END - 24 * HOUR - 1, "more than 24 h"],
     [END - 24 * HOUR - 1, END - HOUR, "more than 24 h"],
-    [END - HOUR, END - 25 * HOUR, "later than now"],
-    [END - 23 * HOUR, END - 24 * HOUR - 1, "later than now"],
+    [END - HOUR, END - 25 * HOUR, "in the future"],
+    [END - 23 * HOUR, END - 24 * HOUR - 1, "in the future"],
     [END - 24 * HOUR + 60_000, END - 24 * HOUR - 1, "more than 24 h"],
-    [END - HOUR, END, "over"],
-    [END - HOUR, END + HOUR, "over"],
+    [END - HOUR, END, "expired"],
+    [END - HOUR, END + HOUR, "expired"],
   ])("written at %i, at %i: %s", (writtenAt, now, because) => {
     const found = whyNotInForce(read(), writtenAt, now);
     expect(because === undefined ? found : found?.includes(because)).toBe(because === undefined ? undefined : true);

@@ -201,8 +201,8 @@ describe("checkFacts on the age of the key", () => {
 
   it("says since when it counts, and by whose word", () => {
     const given = { facts: { keySince: NOW - 2 * HOUR }, requirement: { minKeyAge: 3 * HOUR } };
-    const until = "the rule takes it from";
-    expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, by its log; ${until} 2025-06-01T13:00:00Z on`);
+    const until = "the rule accepts it from";
+    expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, by its log; ${until} 2025-06-01T13:00:00Z`);
     expect(raw({ ...given, memory: seen(HOUR) })).toThrow(`11:00:00Z, as this node saw first; ${until} 2025-06-01T14`);
     const fresh = new Map([[DID, NOTHING_REMEMBERED]]);
     expect(raw({ ...given, memory: fresh })).toThrow(`12:00:00Z, first seen just now; ${until} 2025-06-01T15`);

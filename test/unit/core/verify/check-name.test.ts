@@ -132,7 +132,7 @@ describe("checkName on the owner", () => {
       const [handle = ""] = path.split("/");
       const given = { subject: about, requirement, facts: { handles: [handle] }, owner: leadsTo(DID, handle) };
       expect(check(given)).toBe(MISMATCH);
-      expect(raw(given)).toThrow("names no handle");
+      expect(raw(given)).toThrow("contains no handle");
     },
   );
 
@@ -149,11 +149,11 @@ describe("checkName on the owner", () => {
   });
 
   it("says who claims what, and where the handle leads", () => {
-    expect(raw(claiming("a.test", "b.test"))).toThrow(`${DID} claims a.test, the image is of alice.test`);
+    expect(raw(claiming("a.test", "b.test"))).toThrow(`${DID} claims a.test, but the image's name has alice.test`);
     expect(raw(claiming())).toThrow(`${DID} claims no handle`);
     const leading = (owner: OwnerAnswer) => raw({ ...claiming("alice.test"), owner });
-    expect(leading(leadsTo())).toThrow("leads to nobody, not to");
-    expect(leading(leadsTo(OTHER))).toThrow(`leads to ${OTHER}, not to ${DID} (dns:_atproto.alice.test)`);
+    expect(leading(leadsTo())).toThrow("resolves to no DID, not to");
+    expect(leading(leadsTo(OTHER))).toThrow(`resolves to ${OTHER}, not to ${DID} (dns:_atproto.alice.test)`);
   });
 });
 

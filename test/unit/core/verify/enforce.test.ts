@@ -69,11 +69,11 @@ describe("enforce", () => {
   });
 
   it("says why a break-glass file does not count, and refuses", () => {
-    const inactive = { path: "/etc/break-glass.yaml", because: "its time is over" };
+    const inactive = { path: "/etc/break-glass.yaml", because: "it has expired" };
     expect(passed({ image, breakGlass: inactive })).toEqual([]);
     expect(enforce(refusalOf("record.absent", "why"), { image, breakGlass: inactive })).toMatchObject({
       outcome: "deny",
-      detail: "why; /etc/break-glass.yaml does not hold: its time is over",
+      detail: "why; break-glass is not active: /etc/break-glass.yaml: it has expired",
     });
   });
 });

@@ -59,7 +59,7 @@ describe("a finding of a signer whom a referrer points elsewhere for", () => {
       "absent; a referrer points to x",
     );
     expect(noted(pointer(A), { ...pointer(A), note: "points to x" })).toBe("absent; a referrer points to x");
-    const unsigned = `nobody that rule "production" trusts has signed this image: absent`;
+    const unsigned = `no signer that rule "production" trusts has signed this image: absent`;
     expect(noted({ ...pointer(B), note: "points to x" })).toBe(unsigned);
     expect(noted({ ...pointer(B), note: "points to x" }, pointer(A))).toBe("absent");
     expect(noted(pointer(A))).toBe("absent");

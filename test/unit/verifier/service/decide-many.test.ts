@@ -41,7 +41,7 @@ describe("decide, where a rule trusts more than 16 signers and the registry name
     expect(await pull(16, {})).toEqual(none);
   });
 
-  it("says no of all but the owner where the registry could not be asked either", async () => {
+  it("says no of all but the owner where the registry could not be reached either", async () => {
     const stranger = `did:plc:${"z".repeat(24)}` as Did;
     const alice = await signer({ name: "alice", record: null, state: { handle: HANDLE } });
     await using world = await World.start(alice);
