@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -139,10 +140,13 @@ describe.concurrent("each decision at containerd's door", () => {
       async (world, image) => {
         world.pds.delay(10_000);
         expect(headline(await world.pull(world.name, image))).toBe("2 inconclusive net.deadline");
-        const ended = await world.pull(world.name, image, {
-          started: (child) => setTimeout(() => child.kill("SIGTERM"), 700),
-        });
-        expect(headline(ended)).toBe("2 inconclusive net.interrupted");
+        world.configure({ ...world.settings, decisionLog: logOf(world), cacheEnabled: false, deadline: "15s" });
+        const asked = world.pds.requests.length;
+        const { promise: begun, resolve: started } = Promise.withResolvers<ChildProcess>();
+        const ended = world.pull(world.name, image, { started });
+        await expect.poll(() => world.pds.requests.length, { timeout: 10_000 }).toBeGreaterThan(asked);
+        (await begun).kill("SIGTERM");
+        expect(headline(await ended)).toBe("2 inconclusive net.interrupted");
         const told = linesOf(logOf(world)).map(({ code, rule, ruleAt }) => [code, rule, ruleAt]);
         const ruleAt = expect.stringMatching(/\/policy\.yaml:\d+$/) as string;
         expect(told).toEqual(["net.deadline", "net.interrupted"].map((code) => [code, "all", ruleAt]));
