@@ -16,7 +16,7 @@ interface Suite {
 
 export const SUITES = {
   unit: { folders: ["unit", "support", "bench"], timeout: 10_000, shared: true, inMemory: true },
-  property: { timeout: 30_000, shared: true, inMemory: true },
+  property: { timeout: 60_000, shared: true, inMemory: true },
   vectors: { timeout: 10_000, shared: true },
   checks: { timeout: 60_000 },
   binary: { timeout: 20_000, shared: true },
