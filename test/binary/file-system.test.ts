@@ -97,7 +97,7 @@ function isThere([command = "", ...args]: readonly string[]): boolean {
   }
 }
 
-describe.concurrent("what lies where a pull looks", () => {
+describe.concurrent("what lies where a pull looks", { timeout: 60_000 }, () => {
   let world: World;
   let signed: Descriptor;
   let unsigned: Descriptor;
