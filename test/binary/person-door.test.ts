@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { COMMAND_NAMES, usageOf } from "../../src/frontends/cli/command-table/command-groups.ts";
 import { type Answered, ask, auditing, BINARY, enforcing, headline, World } from "../support/binary.ts";
@@ -210,6 +211,26 @@ describe.concurrent("commands", () => {
     );
     expect(code).toBe(3);
     expect(stdout).toContain("Usage: atcr-verify COMMAND [options]");
+  });
+
+  it.each([
+    ["in colour", "", true],
+    ["without colour where NO_COLOR is set", "NO_COLOR=1", false],
+    ["without colour on a terminal that has none", "TERM=dumb", false],
+  ])("fold their text to the terminal: %s", async (_, setting, hasColour) => {
+    const { stdout } = await run("script", [
+      "--quiet",
+      "--command",
+      `stty cols 70; TERM=xterm ${setting} ${BINARY} verfy`,
+      "/dev/null",
+    ]);
+    const lines = stdout.trimEnd().split("\r\n");
+    expect(lines.length).toBeGreaterThan(2);
+    const plain = stripVTControlCharacters(stdout);
+    expect(plain !== stdout).toBe(hasColour);
+    expect(plain.split("\r\n").filter((line) => line.length > 70)).toEqual([]);
+    // A pipe gets one line, without colour.
+    expect((await ask(["verfy"])).stdout).toMatch(/^[ -~]+\n$/);
   });
 });
 

@@ -64,6 +64,16 @@ describe.concurrent("what only root may look at", () => {
     });
   });
 
+  it.runIf(requirement("enabling, as an ordinary user", asOther))("is said in one line: enable", async () => {
+    const args = (folder: string) => ["enable", "--bin-dir", join(folder, "state", "bin"), "--address", "/nonexistent"];
+    await asOrdinaryUser(args, (folder, { code, stdout }) => {
+      expect([code, stdout]).toEqual([
+        1,
+        `this user may not change ${join(folder, "state", "bin")}; run this as root\n`,
+      ]);
+    });
+  });
+
   it
     .runIf(requirement("what is root's, as JSON, as an ordinary user", asOther))
     .each<[string, (folder: string) => readonly string[]]>([

@@ -43,14 +43,14 @@ export function openDoor(args: readonly string[], { environment }: StartedWith):
 async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
   // How the end is told is settled first, so that a mistake in the rest is told that way too.
   const form = readOutput(args);
-  edge.render = endingIn(form);
+  edge.render = endingIn(form, edge.environment);
   if (args.length === 0 || args.some((arg) => ASKS_FOR_HELP.test(arg))) {
-    const [{ helpOf }, { columns }] = await Promise.all([import("./help.ts"), import("./terminal/text-width.ts")]);
-    const page = helpOf(args, columns());
+    const [{ helpOf }, { helpWidth }] = await Promise.all([import("./help.ts"), import("./terminal/screen.ts")]);
+    const page = helpOf(args, helpWidth());
     if (page !== undefined) return edge.print(page, args.length === 0 ? EXIT_STATUS_USAGE : 0);
   }
   const { name, rest } = findCommand(args);
-  if (name === "verify") edge.render = endingOfVerify(form);
+  if (name === "verify") edge.render = endingOfVerify(form, edge.environment);
   return run(name, rest, edge);
 }
 

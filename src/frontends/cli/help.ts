@@ -9,7 +9,7 @@ import {
   usageOf,
 } from "./command-table/command-groups.ts";
 import { wrongCommand } from "./terminal/command-line.ts";
-import { twoColumns, wrapped } from "./terminal/text-width.ts";
+import { twoColumns, wrapped } from "./terminal/screen.ts";
 
 /**
  * The help that a line asks for, if it asks for nothing else. A line that names an image as well must not end with 0,

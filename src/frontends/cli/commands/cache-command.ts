@@ -1,5 +1,6 @@
 import { type Did, isDid } from "../../../core/atproto/syntax.ts";
 import type { Config } from "../../../core/config/config.ts";
+import { printable } from "../../../core/encoding/printable.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { type Digest, isDigest } from "../../../core/oci/digest.ts";
 import { reject } from "../../../core/rejection.ts";
@@ -16,6 +17,7 @@ import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { aligned, folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify cache list`: what this node would judge again without asking anybody. */
 export async function cacheList({ options }: LineOf<"cache list">, edge: ProcessEdge): Promise<never> {
@@ -89,11 +91,13 @@ function list(question: OpenedCache): never {
     config.cacheEnabled ? "" : ", but cacheEnabled is false: nothing of it is used without asking"
   }`;
   const rows = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>
-    detailLine(`${kind}  ${digest}  ${about}  ${at}  ${fresh === undefined ? "-" : stateOf(fresh)}  ${size}`),
+    [kind, digest, about, at, fresh === undefined ? "-" : stateOf(fresh), String(size)].map(printable),
   );
-  const text = rows.length === 0 ? [] : [detailLine("KIND  DIGEST  SIGNER-OR-HANDLE  FETCHED  STATE  BYTES"), ...rows];
+  const head = ["KIND", "DIGEST", "SIGNER-OR-HANDLE", "FETCHED", "STATE", "BYTES"];
+  const screen = screenOf(edge.environment);
+  const text = rows.length === 0 ? [] : aligned([head, ...rows], screen).map(detailLine);
   return edge.print(
-    isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${detailLine(summary)}`,
+    isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${folded(detailLine(summary), screen)}`,
     warnings.length === 0 ? 0 : 1,
   );
 }

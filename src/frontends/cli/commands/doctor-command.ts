@@ -41,9 +41,11 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 /** Milliseconds for all of it: pulls that are tried, services that do not answer. */
 const WHOLE = 90_000;
+const LEVELS = ["problem", "warning", "ok"] as const satisfies readonly CheckResult["level"][];
 /** Folders that the program makes, and must be alone with. */
 const OWN = { isMade: true, isWayTrusted: true } as const;
 
@@ -73,7 +75,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, edge: Process
   const [problems, warnings] = [count("problem"), count("warning")];
   const summary = { version: VERSION, program: own, problems, warnings, findings };
   edge.print(
-    options.output === "json" ? jsonText(summary) : textOf(findings, problems, warnings),
+    options.output === "json" ? jsonText(summary) : textOf(findings, problems, warnings, screenOf(edge.environment)),
     problems === 0 ? 0 : 1,
   );
 }
@@ -86,10 +88,13 @@ function checkUser(): readonly CheckResult[] {
   return [warning("user", found, "run the doctor as root")];
 }
 
-function textOf(findings: readonly CheckResult[], problems: number, warnings: number): string {
-  const lines = findings.map(({ level, name, found, advice }) =>
-    detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`),
-  );
+/** Problems first: there may be twenty checks that found none. */
+function textOf(findings: readonly CheckResult[], problems: number, warnings: number, screen: Screen): string {
+  const ordered = LEVELS.flatMap((level) => findings.filter((finding) => finding.level === level));
+  const lines = ordered.map(({ level, name, found, advice }) => {
+    const line = detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`);
+    return painted(folded(line, screen, "problem  ".length), LEVEL_COLOURS[level], screen);
+  });
   return `${lines.join("")}${printable(`${problems} problems, ${warnings} warnings`)}\n`;
 }
 

@@ -32,7 +32,7 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
+import { absoluteFolder, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
 
 /** What would block pulls, or make the link one that containerd does not follow. */
 const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
@@ -54,7 +54,7 @@ export async function enableCommand({ options }: LineOf<"enable">, edge: Process
   const program = ownProgram();
   const denied = [binDir, config.stateDir].find(isDenied);
   if (denied !== undefined) {
-    const findings = [problem("permission", `this user may not write to ${denied}`, "run this as root")];
+    const findings = [problem(NO_PERMISSION, `this user may not change ${denied}`, "run this as root")];
     return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, edge);
   }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };

@@ -19,6 +19,7 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { detailLine, jsonText, reasonLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { aligned, folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 /** Images judged at the same time: services of others must not be hammered. */
 const PARALLEL = 4;
@@ -56,7 +57,7 @@ export async function imagesCommand({ options }: LineOf<"images">, edge: Process
     return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   });
   const isTold = options.progress || isatty(STDERR);
-  const report = isJson ? toJson : toText;
+  const report = isJson ? toJson : textFor(screenOf(edge.environment));
   const isShown = ({ answer }: Judged): boolean =>
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];
@@ -149,20 +150,49 @@ function wouldBe(answer: Answer): Refusal | undefined {
  */
 type Report = (judged: readonly Judged[], isShown: (one: Judged) => boolean, of: number, end?: Answer) => string;
 
-const toText: Report = (judged, isShown, of, end) => {
-  const lines = judged.filter(isShown).map(({ image, answer }) => {
-    const verdict = answer.outcome !== "allow" ? "refused" : wouldBe(answer) ? "audited" : "allowed";
-    return detailLine(`${verdict}  ${image.name}  ${image.digest}  ${reasonLine(answer).trimEnd()}`);
+const textFor =
+  (screen: Screen): Report =>
+  (judged, isShown, of, end) => {
+    const shown = judged.filter(isShown);
+    const lines = screen.width === Number.POSITIVE_INFINITY ? shown.map(lineOf) : blocks(shown, screen);
+    const list = (counts: Readonly<Record<string, number>>): string =>
+      Object.entries(counts)
+        .map(([what, count]) => `${count} ${what}`)
+        .join(", ");
+    const { counts, would } = counted(judged);
+    const many = end === undefined ? `${of} images` : `${judged.length} of ${of} images judged`;
+    const audited = list(would) && `; would be refused if nothing were audited: ${list(would)}`;
+    const summary = folded(`${printable(`${many}: ${list(counts) || "none"}${audited}`)}\n`, screen);
+    return `${lines.join("")}${summary}${end ? folded(reasonLine(end), screen) : ""}`;
+  };
+
+const COLOURS = { refused: "red", audited: "yellow", allowed: "green" } as const;
+
+function verdictOf(answer: Answer): keyof typeof COLOURS {
+  return answer.outcome !== "allow" ? "refused" : wouldBe(answer) ? "audited" : "allowed";
+}
+
+function lineOf({ image, answer }: Judged): string {
+  return detailLine(`${verdictOf(answer)}  ${image.name}  ${image.digest}  ${reasonLine(answer).trimEnd()}`);
+}
+
+/** A table, and below each row what a reader needs who is not content with it. */
+function blocks(shown: readonly Judged[], screen: Screen): readonly string[] {
+  const rows = aligned(
+    shown.map(({ image, answer }) => [
+      verdictOf(answer),
+      printable(image.name),
+      (wouldBe(answer) ?? { code: codeOf(answer) }).code,
+    ]),
+    screen,
+  );
+  return shown.map(({ image, answer }, i) => {
+    const verdict = verdictOf(answer);
+    const details = verdict === "allowed" ? [] : [image.digest, reasonLine(answer).trimEnd()];
+    const below = details.map((detail) => folded(detailLine(`  ${detail}`), screen, 0));
+    return `${painted(rows[i] ?? "", COLOURS[verdict], screen)}\n${below.join("")}`;
   });
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([what, count]) => `${count} ${what}`)
-      .join(", ");
-  const { counts, would } = counted(judged);
-  const many = end === undefined ? `${of} images` : `${judged.length} of ${of} images judged`;
-  const audited = list(would) && `; would be refused if nothing were audited: ${list(would)}`;
-  return `${lines.join("")}${printable(`${many}: ${list(counts) || "none"}${audited}`)}\n${end ? reasonLine(end) : ""}`;
-};
+}
 
 const toJson: Report = (judged, isShown, of, end) =>
   jsonText({

@@ -11,6 +11,7 @@ import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { aligned, folded, type Screen, screenOf } from "../terminal/screen.ts";
 
 const DEFAULT_LINES = 20;
 const MAX_LINES = 100_000;
@@ -28,7 +29,8 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   const count = isSummary && options.lines === undefined ? MAX_LINES : readCount(options.lines);
   const path = file ?? logFile(loadConfig(edge.environment, options.config));
   const isJson = options.output === "json";
-  const print = isJson ? asJson : asText;
+  const screen = screenOf(edge.environment);
+  const print = isJson ? asJson : (decision: JsonObject) => folded(asText(decision), screen);
   const isMeant = selector(refused, audited, image);
 
   const refuse = (why: string, cause: unknown): never => {
@@ -59,8 +61,7 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
     edge.warnings.warn({ code: "log.unreadable", message: `${read.unreadable} lines of ${path} are no decisions` });
   const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
-  const summary = isJson ? summaryJson : summaryText;
-  const text = isSummary ? summaryOf(shown).map(summary).join("") : shown.map(print).join("");
+  const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
   if (!options.follow) return edge.print(text, shown.length > 0 ? 0 : 1);
   edge.standBy();
   edge.say(text);
@@ -169,9 +170,14 @@ function summaryOf(decisions: readonly JsonObject[]): readonly Summary[] {
   return [...found.values()].toSorted((a, b) => b.count - a.count);
 }
 
-function summaryText({ image, code, would, count, last }: Summary): string {
+function summaryText(summaries: readonly Summary[], isJson: boolean, screen: Screen): string {
+  if (isJson) return summaries.map(summaryJson).join("");
+  return aligned(summaries.map(summaryRow), screen).map(detailLine).join("");
+}
+
+function summaryRow({ image, code, would, count, last }: Summary): readonly string[] {
   const what = would === undefined ? code : `${code} (${would})`;
-  return detailLine(`${String(count).padStart(6)}  ${last}  ${what}  ${image}`);
+  return [String(count).padStart(6), last, what, image].map(printable);
 }
 
 function summaryJson(summary: Summary): string {

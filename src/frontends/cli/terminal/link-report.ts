@@ -2,9 +2,13 @@ import { reject } from "../../../core/rejection.ts";
 import type { CheckResult } from "../../../doctor/check.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
+import { folded, LEVEL_COLOURS, painted, screenOf } from "./screen.ts";
 
 /** Milliseconds: containerd's programs are asked. */
 export const LINK_DEADLINE = 30_000;
+
+/** The one finding where a right is all that is missing; one line says that. */
+export const NO_PERMISSION = "permission";
 
 /** What enable and disable print: what now holds. */
 export interface LinkReport {
@@ -21,10 +25,15 @@ export interface LinkReport {
 
 /** Exit status 1 where nothing was changed that should have been, or a problem remains. */
 export function tellOfLink(report: LinkReport, output: "text" | "json", edge: ProcessEdge): never {
+  const screen = screenOf(edge.environment);
   const lines = report.findings.map(({ level, name, found, advice = "" }) =>
-    detailLine(`${level} ${name}: ${found}; ${advice}`),
+    painted(folded(detailLine(`${level} ${name}: ${found}; ${advice}`), screen), LEVEL_COLOURS[level], screen),
   );
-  const text = `${lines.join("")}${detailLine(report.summary)}`;
+  const [first] = report.findings;
+  const text =
+    first?.name === NO_PERMISSION
+      ? detailLine(`${first.found}; ${first.advice}`)
+      : `${lines.join("")}${folded(detailLine(report.summary), screen)}`;
   const isBad = report.findings.some(({ level }) => level === "problem");
   return edge.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
 }
