@@ -357,7 +357,7 @@ describe.concurrent("policy.d beside the policy", () => {
     const files = new Fragments();
     files.write("etc/policy.d/60.yaml", `# again\n${DENYING}`);
     await files.expectRejected(
-      /policy\.d\/60\.yaml:3:20: policies\[0\]\.name: .* the rule in \S+\/policy\.d\/50-deny\.yaml:2 has it already/,
+      /policy\.d\/60\.yaml:3:20: policies\[0\]\.name: .* the rule in \S+\/policy\.d\/50-deny\.yaml:2 has the same name/,
     );
     files.write("etc/policy.d/60.yaml", "version: 1\ndefault: deny\n");
     await files.expectRejected(/policy\.d\/60\.yaml:2:1: default: .* \S+\/etc\/file\.yaml:3/);

@@ -9,6 +9,7 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { identityJson, identityText, wrongWith } from "../terminal/identity-report.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
 export async function identityCommand({ operands, options }: LineOf<"identity">, edge: ProcessEdge): Promise<never> {
@@ -24,7 +25,8 @@ export async function identityCommand({ operands, options }: LineOf<"identity">,
   edge.setDeadline(config.deadline);
   const found = await lookUpIdentity(asked, signersContext(config, edge.environment, sessionOf(edge)));
   const shown = { ...found, minKeyAge, youngest };
-  edge.print(output === "json" ? identityJson(shown) : identityText(shown), wrongWith(shown) === undefined ? 0 : 1);
+  const report = output === "json" ? identityJson(shown) : folded(identityText(shown), screenOf(edge.environment));
+  edge.print(report, wrongWith(shown) === undefined ? 0 : 1);
 }
 
 function readOperand(text: string): Did | Handle {

@@ -13,6 +13,7 @@ import { sessionOf } from "../../process/process-session.ts";
 import { amount, jsonText, placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
+import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 /** How much later than the network's the whole time ends, in milliseconds, for work that asks nobody. */
@@ -37,7 +38,7 @@ export async function policyCheck({ operands, options }: LineOf<"policy check">,
   const result = { source, findings: findingsInOrder(findings, question.policy.files), strict, sandbox };
   const { errors, warnings } = counted(findings);
   edge.print(
-    options.output === "json" ? jsonText(toJson(result)) : toText(result),
+    options.output === "json" ? jsonText(toJson(result)) : toText(result, screenOf(edge.environment)),
     errors + (strict ? warnings : 0) === 0 ? 0 : 1,
   );
 }
@@ -86,17 +87,23 @@ function counted(findings: readonly PolicyFinding[]) {
   return { errors, warnings: findings.length - errors };
 }
 
-function toText({ source, findings, sandbox }: Result): string {
+const COLOURS = { error: "red", warning: "yellow" } as const;
+
+function toText({ source, findings, sandbox }: Result, screen: Screen): string {
   const { errors, warnings } = counted(findings);
   const blocks = findings.map(({ severity, name, message, advice, place }) => {
     const where = place === undefined ? source.path : placeText(place);
     const frame = place === undefined ? "" : codeFrame(place);
-    return `${printable(`${where}: ${severity}: ${message} [${name}]`)}\n${frame}  ${printable(advice)}\n\n`;
+    const at = printable(where);
+    const text = folded(printable(`${at}: ${severity}: ${message} [${name}]`), screen);
+    const from = text.indexOf(severity, at.length);
+    const coloured = text.slice(0, from) + painted(text.slice(from), COLOURS[severity], screen);
+    return `${coloured}\n${frame}${folded(`  ${printable(advice)}`, screen, 0)}\n\n`;
   });
   const { rules, everyone } = source.policy;
   const about = sandbox === undefined ? "" : `; sandbox image ${formatReference(sandbox.name)} (${sandbox.from})`;
   const summary = `${source.path}: ${amount(errors, "error")}, ${amount(warnings, "warning")}; ${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}${about}`;
-  return `${blocks.join("")}${printable(summary)}\n`;
+  return `${blocks.join("")}${folded(printable(summary), screen)}\n`;
 }
 
 function toJson({ source, findings, strict, sandbox }: Result) {

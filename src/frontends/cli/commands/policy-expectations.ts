@@ -11,6 +11,7 @@ import { policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify policy test FILE`: whether a policy does with images what its authors expect. */
 export function policyTest({ operands, options }: LineOf<"policy test">, edge: ProcessEdge): never {
@@ -26,10 +27,11 @@ export function policyTest({ operands, options }: LineOf<"policy test">, edge: P
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
   const failed = results.filter(({ json }) => json.failures.length > 0).length;
   const counts = { policy: source.path, passed: results.length - failed, failed };
+  const screen = screenOf(edge.environment);
   const report =
     options.output === "json"
       ? jsonText({ ...counts, cases: results.map(({ json }) => json) })
-      : `${results.map(toText).join("")}${count(counts)}`;
+      : `${results.map((result) => toText(result, screen)).join("")}${folded(count(counts), screen)}`;
   edge.print(report, failed === 0 ? 0 : 1);
 }
 
@@ -48,9 +50,12 @@ function resultOf(one: PolicyTestCase, policy: TrustPolicy, { atcrHosts }: Confi
   return { json, by: decidedBy(found) };
 }
 
-function toText({ json: { image, line, action, failures }, by }: ReturnType<typeof resultOf>): string {
-  if (failures.length === 0) return printable(`ok      ${image}: ${action}, by ${by}`).concat("\n");
-  return printable(`FAILED  ${image} (line ${line}): ${failures.join("; ")} (${action}, by ${by})`).concat("\n");
+function toText({ json: { image, line, action, failures }, by }: ReturnType<typeof resultOf>, screen: Screen): string {
+  const isGood = failures.length === 0;
+  const text = isGood
+    ? `ok      ${image}: ${action}, by ${by}`
+    : `FAILED  ${image} (line ${line}): ${failures.join("; ")} (${action}, by ${by})`;
+  return painted(folded(`${printable(text)}\n`, screen, "FAILED  ".length), isGood ? "green" : "red", screen);
 }
 
 function count({ policy, passed, failed }: { policy: string; passed: number; failed: number }): string {

@@ -12,6 +12,7 @@ import { policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify policy explain IMAGE`: which rule applies, why the others do not, what it asks for. */
 export function policyExplain({ operands, options }: LineOf<"policy explain">, edge: ProcessEdge): never {
@@ -23,7 +24,7 @@ export function policyExplain({ operands, options }: LineOf<"policy explain">, e
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };
-  edge.print(options.output === "json" ? jsonText(toJson(asked)) : toText(asked));
+  edge.print(options.output === "json" ? jsonText(toJson(asked)) : folded(toText(asked), screenOf(edge.environment)));
 }
 
 interface Asked {
