@@ -14,7 +14,7 @@ work=$base/rpm-$arch
 rm -rf "$work"
 mkdir -p "$work/stage"
 install_below "$work/stage"
-mkdir -p "$work/stage/var/cache/atcr-verify" "$work/stage/var/lib/atcr-verify" "$work/stage/var/log/atcr-verify"
+mkdir -p "$work/stage/var/cache/atcr-verify" "$work/stage/var/lib/atcr-verify" "$work/stage/var/lib/atcr-verify-node" "$work/stage/var/log/atcr-verify"
 find "$work/stage" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
 install -m 0644 packaging/rpm/atcr-verify.spec "$work/atcr-verify.spec"
 inside=${work#"$jail"}

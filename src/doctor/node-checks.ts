@@ -4,6 +4,8 @@ import { isDenied } from "../io/fs/denied.ts";
 import { hasCode } from "../io/fs/error-code.ts";
 import { check, checkWay } from "../io/fs/trusted-path.ts";
 import { openMetricsFolder } from "../io/log/metrics-file.ts";
+import type { Environment } from "../io/process/environment.ts";
+import { cacheKeyPath, isBelow, readKey } from "../io/store/cache-key.ts";
 import type { ClockService } from "../platform/clock.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
@@ -79,6 +81,41 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
     }
     return warning(name, `${path} is not there: ${without}`, `run: install -d -m 0750 ${path}`);
   }
+}
+
+/**
+ * Of the key by which root's pulls know what this node has cached.
+ *
+ * @param environment containerd's
+ * @param folders stateDir and cacheDir, which it must not lie in
+ */
+export function checkCacheKey(environment: Environment, folders: readonly string[]): CheckResult {
+  const name = "cache-key";
+  const path = cacheKeyPath(environment, 0);
+  const not = (why: string, advice: string): CheckResult => problem(name, `${why}: each pull asks the network`, advice);
+  if (path === undefined) return not("ATCR_VERIFY_CACHE_KEY is no absolute path", "correct it in containerd's unit");
+  const around = folders.find((folder) => isBelow(folder, path));
+  if (around !== undefined)
+    return not(`${path} lies in ${around}, and would be copied along with that`, "name another place");
+  try {
+    if (readKey(path) !== undefined) return ok(name, `${path} can be used`);
+    const above = nearestTo(path);
+    if (isReadOnly(above)) return not(`${path} cannot be made: ${above} is read-only`, "make that writable");
+    return ok(name, `${path} is made when it is needed`);
+  } catch (error) {
+    if (isDenied(error)) return unseen(name, `whether ${path} can be used`, path);
+    return not(
+      `${path} is not used: ${(error as Error).message}`,
+      "correct that, or remove it, and the next pull makes another",
+    );
+  }
+}
+
+/** The folder that is there, in which the others would be made. */
+function nearestTo(path: string): string {
+  let at = dirname(path);
+  while (!existsSync(at)) at = dirname(at);
+  return at;
 }
 
 /** Of the text for Prometheus. */

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { containerdArgs } from "../support/binary.ts";
+import { keyEnvironment } from "../support/cache-key.ts";
 import { MANIFEST_TYPE } from "../support/stand-in-registry.ts";
 import type { GateCase } from "./gate-cases.ts";
 import { type Job, type Measured, measure, measureOne } from "./measured.ts";
@@ -67,6 +68,7 @@ export class BenchNode {
       SSL_CERT_FILE: join(this.#folder, "ca.pem"),
       ATCR_VERIFY_CONFIG: join(this.#folder, "config.yaml"),
       ATCR_VERIFY_CACHE_DIR: this.#cache,
+      ...keyEnvironment(this.#folder),
     };
     const isNamed = this.#case.resolvesHandle === true && names !== undefined;
     return { commands, env, ...(isNamed && { through: names.server.through(this.#folder) }) };

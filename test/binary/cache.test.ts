@@ -2,10 +2,12 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, headline, type World } from "../support/binary.ts";
+import { pieceAt } from "../support/cache-key.ts";
 import {
   cacheOf,
   demand,
   filesIn,
+  keyOf,
   NO_REQUEST,
   type PolicyParts,
   requestsOf,
@@ -17,6 +19,11 @@ import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const SIGNED = "0 allow signed";
 const RECORD = "/xrpc/com.atproto.sync.getRecord";
+const forget = (folder: string, beginning: string) => {
+  const names = readdirSync(folder).filter((name) => name.startsWith(beginning));
+  expect(names).not.toEqual([]);
+  for (const name of names) rmSync(join(folder, name));
+};
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** The image was pulled, and its evidence is there. */
@@ -222,7 +229,9 @@ describe.concurrent("evidence that is fresh", () => {
     await withCache(async (world, image) => {
       await pulled(world, image);
       writeFileSync(join(world.folder, "config.yaml.state", "signers", world.signer.did, "operation-bafy"), "");
-      // A name that says nothing is set aside; the rest is known.
+      // A name that says nothing is set aside; what else was lost with it is not known in this pull.
+      expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
+      expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
       expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
       expect(requestsOf(world)).toEqual(NO_REQUEST);
       rmSync(join(world.folder, "config.yaml.state"), { recursive: true });
@@ -232,6 +241,42 @@ describe.concurrent("evidence that is fresh", () => {
       expect(asked.stderr).toMatch(/^warning history\.unusable: /);
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
     });
+  });
+
+  it.each<[string, (signers: string, did: string) => unknown, boolean]>([
+    ["is gone", (signers) => rmSync(signers, { recursive: true }), false],
+    ["is gone for the signer", (signers, did) => rmSync(join(signers, did), { recursive: true }), false],
+    ["is without a revision", (signers, did) => forget(join(signers, did), "rev-"), false],
+    ["is without an operation", (signers, did) => forget(join(signers, did), "operation-"), false],
+    ["is without a key", (signers, did) => forget(join(signers, did), "key-"), false],
+    [
+      "was set aside by another process",
+      (signers, did) => {
+        rmSync(join(signers, did), { recursive: true });
+        writeFileSync(join(signers, did), "");
+      },
+      true,
+    ],
+  ])("is of no use where the history %s, until the signer was asked again", async (_, lose, isDamaged) => {
+    await withCache(
+      async (world, image) => {
+        const other = await world.image("other");
+        await pulled(world, image);
+        expect(headline(await world.pull(world.name, other))).toBe(SIGNED);
+        lose(join(world.folder, "config.yaml.state", "signers"), world.signer.did);
+        await stopAll(world);
+        // The first finds what is damaged and sets it aside, the second finds nothing.
+        for (const said of [isDamaged, false]) {
+          // Who the signer is counts as heard within cacheTTL, and is remembered again.
+          for (const file of filesIn(world, "identities")) rmSync(file);
+          const asked = await world.pull(world.name, image);
+          expect(headline(asked)).toMatch(/^2 inconclusive (?:pds|identity|registry)\.unreachable$/);
+          expect(asked.stderr.includes("damaged")).toBe(said);
+        }
+      },
+      // Stale evidence would do, too.
+      { cacheTTL: "1h" },
+    );
   });
 });
 
@@ -303,7 +348,8 @@ describe.concurrent("what is kept", () => {
   it("is a bundle that can be judged offline, with what it proves beside it, and nobody's secret", async () => {
     await withCache(async (world, image) => {
       await pulled(world, image);
-      const [bundle = ""] = filesIn(world, "evidence", ".json");
+      const [file = ""] = filesIn(world, "evidence", ".bundle");
+      const bundle = world.write("bundle.json", pieceAt(file, keyOf(world)));
       const offline = await world.verify([`${world.name}@${image.digest}`, "--offline", "--bundle", bundle]);
       expect(headline(offline)).toBe(SIGNED);
       expect(filesIn(world, "evidence").length).toBe(2);

@@ -139,7 +139,7 @@ describe("state forget", () => {
     const other = join(node.folder, "signers", "did:web:other.example");
     mkdirSync(other);
     writeFileSync(join(other, `rev-${world.signer.repo.rev}`), "");
-    expect(readdirSync(join(node.cache, "evidence")).filter((name) => name.endsWith(".json"))).toHaveLength(1);
+    expect(readdirSync(join(node.cache, "evidence")).filter((name) => name.endsWith(".bundle"))).toHaveLength(1);
 
     const forgotten = await node.state("forget", world.signer.did);
     expect(forgotten.code).toBe(0);

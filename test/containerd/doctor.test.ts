@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { probe } from "../../src/doctor/probe.ts";
 import { abortIngest } from "../../src/platform/containerd/content.ts";
 import { ask, BINARY } from "../support/binary.ts";
+import { keyEnvironment } from "../support/cache-key.ts";
 import { type Containerd, installVerifier, startContainerd, uninstallVerifier } from "../support/containerd.ts";
 import { debianTool } from "../support/debian-tools.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
@@ -87,7 +88,9 @@ async function doctor(containerd: Containerd, ...args: readonly string[]) {
 describe("on a containerd as it should be", () => {
   let containerd: Containerd;
   beforeAll(async () => {
-    containerd = await startContainerd({ env: { ATCR_VERIFY_CONFIG: CONFIG, ATCR_VERIFY_BREAK_GLASS: GLASS } });
+    containerd = await startContainerd({
+      env: { ATCR_VERIFY_CONFIG: CONFIG, ...keyEnvironment(folder), ATCR_VERIFY_BREAK_GLASS: GLASS },
+    });
   });
   afterAll(() => containerd.stop());
 
@@ -401,7 +404,7 @@ describe.runIf(canBeRoot)("each setting with which CRI asks nobody", () => {
   ])("is found, and the probe by CRI is let through: %s", async (_, options) => {
     const containerd = await startContainerd({
       ...options,
-      env: { ATCR_VERIFY_CONFIG: CONFIG, LD_AUDIT: "" },
+      env: { ATCR_VERIFY_CONFIG: CONFIG, ...keyEnvironment(folder), LD_AUDIT: "" },
       perVerifierTimeout: "8s",
     });
     try {

@@ -1,9 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, headline } from "../support/binary.ts";
+import { keyEnvironment } from "../support/cache-key.ts";
 import { connectCri } from "../support/cri.ts";
 import { missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
@@ -95,7 +96,11 @@ describe.runIf(testable)("atcr-verify images", () => {
 
   const images = (args: readonly string[] = [], started?: (child: ChildProcess) => void) =>
     ask(["images", "--address", machine.containerd.socket, ...args], {
-      env: { SSL_CERT_FILE: join(folder, "ca.pem"), ATCR_VERIFY_CONFIG: machine.configFile },
+      env: {
+        SSL_CERT_FILE: join(folder, "ca.pem"),
+        ATCR_VERIFY_CONFIG: machine.configFile,
+        ...keyEnvironment(dirname(machine.configFile)),
+      },
       ...(started && { started }),
     });
 
@@ -180,7 +185,7 @@ describe.runIf(testable)("atcr-verify images", () => {
 
   it("says where containerd is not, and why it cannot be reached", async () => {
     const answered = await ask(["images", "--address", join(folder, "none.sock")], {
-      env: { ATCR_VERIFY_CONFIG: machine.configFile },
+      env: { ATCR_VERIFY_CONFIG: machine.configFile, ...keyEnvironment(dirname(machine.configFile)) },
     });
     expect(headline(answered)).toBe("3 misconfigured config.invalid");
     expect(answered.stdout).toContain("cannot be listed: connect ENOENT");

@@ -34,7 +34,7 @@ const LINK = `${BIN_DIR}/atcr-verify`;
 /** In a mount namespace of the command's own. */
 const READ_ONLY = `mount --bind ${BIN_DIR} ${BIN_DIR} && mount -o remount,ro,bind ${BIN_DIR}`;
 const OTHER_DIR = "/srv/my verifiers";
-const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/log/atcr-verify"];
+const OWN = ["/var/cache/atcr-verify", "/var/lib/atcr-verify", "/var/lib/atcr-verify-node", "/var/log/atcr-verify"];
 
 /** What the programs of an arm64 system are linked with. */
 const LIBRARIES = join(import.meta.dirname, "../../build/debian/libc6-arm64-cross/usr/aarch64-linux-gnu");
@@ -82,7 +82,12 @@ describe.runIf(testable)("the .deb", () => {
     expect(await system.must("atcr-verify", "--version")).toBe(`atcr-verify ${VERSION}\n`);
     expect(await system.must("atcr-verify", "selftest")).toContain("all as they must be");
     expect([existsSync(system.path("/opt/containerd")), filesBelow(system.path("/opt"))]).toEqual([false, []]);
-    expect(OWN.map((path) => (statSync(system.path(path)).mode & 0o777).toString(8))).toEqual(["700", "700", "750"]);
+    expect(OWN.map((path) => (statSync(system.path(path)).mode & 0o777).toString(8))).toEqual([
+      "700",
+      "700",
+      "700",
+      "750",
+    ]);
     const image = `docker.io/library/nginx@sha256:${"0".repeat(64)}`;
     const { code, stdout } = await system.run("atcr-verify", "verify", image);
     // Nodes let it through; for a person it is no success.
@@ -236,7 +241,7 @@ describe.runIf(testable)("the .rpm", () => {
     // The runtime needs /proc.
     const version = "mount --bind /proc /tmp/node/proc && exec chroot /tmp/node /usr/bin/atcr-verify --version";
     expect(await system.must("sh", "-c", version)).toBe(`atcr-verify ${VERSION}\n`);
-    expect(OWN.map((path) => (statSync(inside(path)).mode & 0o777).toString(8))).toEqual(["700", "700", "750"]);
+    expect(OWN.map((path) => (statSync(inside(path)).mode & 0o777).toString(8))).toEqual(["700", "700", "700", "750"]);
     expect(existsSync(inside("/opt/containerd"))).toBe(false);
     writeFileSync(inside(POLICY), "version: 1 # mine\n");
     mkdirSync(inside(BIN_DIR), { recursive: true });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { keyEnvironment } from "./cache-key.ts";
 import { CertificateAuthority } from "./certificates.ts";
 import { makeTemporaryDirectory } from "./process.ts";
 import { Signer } from "./signer.ts";
@@ -97,7 +98,7 @@ export class Bench {
   constructor(authority = new CertificateAuthority()) {
     this.authority = authority;
     const SSL_CERT_FILE = this.write("ca.pem", authority.cert);
-    this.env = { SSL_CERT_FILE, ATCR_VERIFY_CONFIG: this.configure({}) };
+    this.env = { SSL_CERT_FILE, ATCR_VERIFY_CONFIG: this.configure({}), ...keyEnvironment(this.folder) };
   }
 
   /** @returns the file's absolute path */

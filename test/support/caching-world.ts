@@ -1,6 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { CacheKey } from "../../src/io/store/cache-key.ts";
 import { World } from "./binary.ts";
+import { keyIn } from "./cache-key.ts";
 import type { Descriptor } from "./stand-in-registry.ts";
 
 /** A world whose node caches answers, for one test; `image` is signed. */
@@ -34,6 +36,11 @@ export async function stopAll(world: World): Promise<void> {
 /** The configured cacheDir, or what lies in it. */
 export function cacheOf(world: World, ...path: readonly string[]): string {
   return join(world.folder, "config.yaml.cache", ...path);
+}
+
+/** The key by which the world's node knows its cache. */
+export function keyOf(world: World): CacheKey {
+  return keyIn(world.folder);
 }
 
 /** Paths of the files in a folder of the cache, with this ending. */

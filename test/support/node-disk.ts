@@ -1,14 +1,16 @@
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Did } from "../../src/core/atproto/syntax.ts";
 import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
 import type { Sighting, SignerMemory } from "../../src/core/verify/signer-history.ts";
+import type { Environment } from "../../src/io/process/environment.ts";
 import type { CacheFolder } from "../../src/io/store/cache-folders.ts";
 import { EvidenceCache } from "../../src/io/store/evidence-cache.ts";
 import type { CachedEvidence } from "../../src/io/store/evidence-files.ts";
 import { openStores, type Stores, StoreWarnings } from "../../src/verifier/service/open-stores.ts";
+import { keyEnvironment, keyIn, pieceAt, putPiece } from "./cache-key.ts";
 import { DIGEST } from "./evidence.ts";
 import { makeTemporaryDirectory } from "./process.ts";
 import { warned } from "./warned.ts";
@@ -29,9 +31,15 @@ export class NodeDisk {
     this.#now = now;
   }
 
+  /** What a process of this node is started with. */
+  get environment(): Environment {
+    return keyEnvironment(this.#folder);
+  }
+
   /** As a process of its own does. */
   open(): Stores {
-    return openStores(this, { now: this.#now }, new StoreWarnings(this, warned(this.warnings)));
+    const warnings = new StoreWarnings(this, warned(this.warnings));
+    return openStores(this, { now: this.#now }, warnings, keyIn(this.#folder));
   }
 
   recall(signer: Did): Promise<SignerMemory> {
@@ -44,7 +52,7 @@ export class NodeDisk {
 
   /** Of whom evidence about which image is cached: {@link evidenceOf} for each, sorted. */
   get cached(): readonly string[] {
-    const bundles = this.#paths("evidence").map((path) => readBundle(readFileSync(path)));
+    const bundles = this.#paths("evidence").map((path) => readBundle(pieceAt(path, keyIn(this.#folder))));
     return bundles
       .map(({ digest, evidence }) => evidenceOf(evidence.signatures[0] as SignatureEvidence, digest))
       .toSorted();
@@ -71,9 +79,10 @@ export class NodeDisk {
     return this.#paths(folder).length;
   }
 
-  /** Changes what lies in the cache behind the program's back. */
+  /** Changes what lies in the cache, as the node itself would. */
   rewrite(folder: CacheFolder, change: (bundle: Bundle) => Bundle): void {
-    for (const path of this.#paths(folder)) writeFileSync(path, writeBundle(change(readBundle(readFileSync(path)))));
+    const key = keyIn(this.#folder);
+    for (const path of this.#paths(folder)) putPiece(path, writeBundle(change(readBundle(pieceAt(path, key)))), key);
   }
 
   /** As {@link rewrite}, of the one signature in each piece. */
@@ -122,7 +131,7 @@ export class NodeDisk {
   #paths(folder: CacheFolder): readonly string[] {
     const path = join(this.cacheDir, folder);
     const names = existsSync(path) ? readdirSync(path) : [];
-    return names.filter((name) => name.endsWith(".json")).map((name) => join(path, name));
+    return names.filter((name) => name.endsWith(".bundle")).map((name) => join(path, name));
   }
 }
 

@@ -1,6 +1,7 @@
 import { accessSync, constants, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY } from "./binary.ts";
+import { keyEnvironment } from "./cache-key.ts";
 import { CertificateAuthority, type TlsIdentity } from "./certificates.ts";
 import type { Containerd, ContainerdOptions } from "./containerd.ts";
 import { installVerifier, startContainerd } from "./containerd.ts";
@@ -62,7 +63,8 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   let containerd: Containerd | undefined;
   try {
-    containerd = await startContainerd({ ...options, env: { ...options.env, ATCR_VERIFY_CONFIG: configFile } });
+    const env = { ...options.env, ATCR_VERIFY_CONFIG: configFile, ...keyEnvironment(directory) };
+    containerd = await startContainerd({ ...options, env });
     installVerifier(containerd.binDir, verifier, "atcr-verify");
   } catch (error) {
     await containerd?.stop();

@@ -134,7 +134,8 @@ export class World {
   ): VerifierOptions {
     const { stateDir, cacheDir } = this.disk;
     const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, registryConfigPath: [] };
-    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment: {}, ...changes };
+    const { environment } = this.disk;
+    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment, ...changes };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

@@ -11,7 +11,7 @@ export interface SignerMemory {
   readonly operations: ReadonlySet<string>;
   /** did:key of each signing key that was in place, and when this node saw it first (milliseconds since 1970). */
   readonly keys: ReadonlyMap<string, number>;
-  /** Why what may be remembered could not be read; absent where it could, also where it was nothing. */
+  /** Why not all that may be remembered could be read; absent where it could, also where it was nothing. */
   readonly unusable?: string;
 }
 
@@ -33,6 +33,16 @@ export type Memory = ReadonlyMap<Did, SignerMemory>;
 
 /** Nothing remembered: what a node knows of somebody it has never asked for. */
 export const NOTHING_REMEMBERED: SignerMemory = { operations: new Set(), keys: new Map() };
+
+/**
+ * Whether a node remembers all that an answer showed. It does of whatever it has cached, so where it does not, something
+ * that it remembered is lost: a damaged history was set aside, or an older one was put back.
+ */
+export function isRemembered({ operations = [], key, revs }: Omit<Sighting, "signer">, memory: SignerMemory): boolean {
+  const { rev: newest = "" } = memory;
+  const knowsKey = key === undefined || memory.keys.has(key);
+  return knowsKey && operations.every((cid) => memory.operations.has(cid)) && revs.every((rev) => rev <= newest);
+}
 
 /** A valid log that lacks an operation this node has seen valid: its CID. */
 export function lostOperation(operations: readonly string[] | undefined, memory: SignerMemory): string | undefined {

@@ -11,6 +11,7 @@ import type { Environment, StartedWith } from "../../io/process/environment.ts";
 import { processAge } from "../../io/process/process-start.ts";
 import { isThereGlass } from "../../io/settings/break-glass-path.ts";
 import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
+import { CacheKey } from "../../io/store/cache-key.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
 import { ProcessEdge } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
@@ -59,7 +60,8 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   const startAnew = (): void => restartWithoutJit(started, args, kept());
   const beforeParsing = (size: number): void =>
     size > LARGE ? restartForLongWork(started, args, kept()) : startAnew();
-  const { config, policy } = await settingsForPull(environment, {
+  const cacheKey = new CacheKey(environment, edge.warnings.warn);
+  const { config, policy } = await settingsForPull(environment, cacheKey, {
     warn: edge.warnings.warn,
     beforeParsing,
     hasConfig: (read) => {
@@ -70,7 +72,7 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
       notes.policyHash = hash;
     },
   });
-  const verifier = new Verifier({ config, policy, breakGlass, environment });
+  const verifier = new Verifier({ config, policy, breakGlass, environment, cacheKey });
   edge.atEnd(() => verifier.close());
   edge.conclude(await verifier.verify(subject, sessionOf(edge, startAnew)));
 }

@@ -14,18 +14,20 @@ const LEAVE_TOGETHER = 1 / 64;
  *
  * @param directory absolute path; made where it is missing and its parent is not
  * @param folder name of the folder in it
+ * @param content made once it can be written; undefined: nothing is
+ * @returns whether it is there now
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */
 export async function writePiece(
   directory: string,
   folder: string,
   name: string,
-  bytes: Uint8Array,
+  content: () => Uint8Array | undefined,
   bounds: PieceBounds,
-): Promise<void> {
+): Promise<boolean> {
   const path = await makeOwnFolder(directory, folder);
   await makeRoom(path, bounds.count);
-  await replace(join(path, name), bytes);
+  return replace(join(path, name), content);
 }
 
 /**
@@ -56,15 +58,21 @@ async function makeRoom(folder: string, count: number): Promise<void> {
 }
 
 /** Not synced: after a power failure a piece may be empty, which is found when it is read. */
-async function replace(path: string, bytes: Uint8Array): Promise<void> {
+async function replace(path: string, content: () => Uint8Array | undefined): Promise<boolean> {
   const temporary = `${path}.${crypto.randomUUID()}`;
   // Settings among the pieces may hold the password of a proxy.
   const file = await open(temporary, "wx", 0o600);
   try {
+    const bytes = content();
+    if (bytes === undefined) {
+      await remove(temporary);
+      return false;
+    }
     await file.writeFile(bytes);
     // A folder in its place would stay for good.
     if (await isFolder(path)) await remove(path);
     await rename(temporary, path);
+    return true;
   } catch (error) {
     await remove(temporary);
     throw error;

@@ -14,12 +14,18 @@ export interface PieceBounds {
   readonly count: number;
 }
 
-/** A piece as it lies on the disk. */
-export interface Piece {
-  readonly bytes: Uint8Array;
-  /** Milliseconds since 1970. */
-  readonly writtenAt: number;
+/** What pieces are written with, so that nothing is read but what was written, in this place. */
+export interface Seal {
+  /** Bytes by which a file is longer than its piece. */
+  readonly length: number;
+  /** @param place folder and name, as in `evidence/NAME`. @returns the file; undefined where none may be written */
+  seal(place: string, piece: Uint8Array): Uint8Array | undefined;
+  /** @returns the piece; undefined where none may be read, or the file is not what was written in this place; it has warned of that */
+  unseal(place: string, file: Uint8Array): Uint8Array | undefined;
 }
+
+/** For pieces that may say anything without anything being decided by it. */
+export const UNSEALED: Seal = { length: 0, seal: (_, piece) => piece, unseal: (_, file) => file };
 
 /**
  * A folder of files that may be lost at any time, each of which is there whole or not at all, and never
@@ -33,6 +39,7 @@ export class Pieces {
   readonly #directory: string;
   readonly #name: string;
   readonly #bounds: PieceBounds;
+  readonly #seal: Seal;
   readonly #warn: Warn;
 
   /**
@@ -40,10 +47,11 @@ export class Pieces {
    * @param name of the folder in it
    * @param warn of `access.denied`, `cache.unusable` and `cache.not_written`
    */
-  constructor(directory: string, name: string, bounds: PieceBounds, warn: Warn) {
+  constructor(directory: string, name: string, bounds: PieceBounds, seal: Seal, warn: Warn) {
     this.#directory = directory;
     this.#name = name;
     this.#bounds = bounds;
+    this.#seal = seal;
     this.#warn = warn;
   }
 
@@ -53,10 +61,10 @@ export class Pieces {
   }
 
   /** @returns undefined where there is none, or none that can be used */
-  read(name: string): Piece | undefined {
+  read(name: string): Uint8Array | undefined {
     try {
       checkWay(this.folder);
-      return this.#readAt(`${this.folder}/${name}`);
+      return this.#seal.unseal(this.#placeOf(name), this.#readAt(`${this.folder}/${name}`));
     } catch (error) {
       // What cannot be read stays until it is replaced: it may be of a later version.
       if (!hasCode(error, "ENOENT")) this.damaged(name, (error as Error).message, error);
@@ -81,8 +89,8 @@ export class Pieces {
     try {
       if (bytes.length > this.#bounds.bytes) throw new Error(tooLarge(bytes.length, this.#bounds));
       const { writePiece } = await import("./file-cache-writer.ts");
-      await writePiece(this.#directory, this.#name, name, bytes, this.#bounds);
-      return true;
+      const file = () => this.#seal.seal(this.#placeOf(name), bytes);
+      return await writePiece(this.#directory, this.#name, name, file, this.#bounds);
     } catch (error) {
       this.#notWritten(name, (error as Error).message);
       return false;
@@ -124,17 +132,21 @@ export class Pieces {
     this.#warn({ code: "cache.not_written", message: `${this.folder}/${name} is not written: ${why}` });
   }
 
-  /** @throws Error where it is not there, or not as this program wrote it */
-  #readAt(path: string): Piece {
+  #placeOf(name: string): string {
+    return `${this.#name}/${name}`;
+  }
+
+  /** @throws Error where it is not there, or nothing that this program writes */
+  #readAt(path: string): Uint8Array {
     // Neither is a link followed, nor waited for the writer of a named pipe.
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(file);
       if (!stats.isFile()) throw new Error("it is not a regular file");
       check(stats, path);
-      const { bytes } = this.#bounds;
-      if (stats.size > bytes) throw new Error(`it has ${stats.size} bytes, at most ${bytes} are read`);
-      return { bytes: readFileSync(file), writtenAt: stats.mtimeMs };
+      const most = this.#bounds.bytes + this.#seal.length;
+      if (stats.size > most) throw new Error(`it has ${stats.size} bytes, at most ${most} are read`);
+      return readFileSync(file);
     } finally {
       closeSync(file);
     }

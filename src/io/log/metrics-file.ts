@@ -4,7 +4,7 @@ import { fromUtf8, toUtf8 } from "../../core/encoding/bytes.ts";
 import { isJsonObject } from "../../core/encoding/json.ts";
 import { CLOCK_SKEW } from "../../core/encoding/time.ts";
 import type { Warn } from "../../core/warning.ts";
-import { Pieces } from "../fs/file-cache.ts";
+import { Pieces, UNSEALED } from "../fs/file-cache.ts";
 import { replaceFile } from "../fs/replace-file.ts";
 import { Turns } from "../store/process-lock.ts";
 import { add, metricsText, NOTHING, type Tally } from "./metrics.ts";
@@ -37,8 +37,8 @@ export async function countDecision(
   warn: Warn,
 ): Promise<void> {
   const notWritten: Warn = ({ message }) => warn({ code: "metrics.not_written", message });
-  const waiting = new Pieces(stateDir, "metrics-waiting", WAITING, notWritten);
-  const whole = new Pieces(stateDir, "metrics", WHOLE, notWritten);
+  const waiting = new Pieces(stateDir, "metrics-waiting", WAITING, UNSEALED, notWritten);
+  const whole = new Pieces(stateDir, "metrics", WHOLE, UNSEALED, notWritten);
   await waiting.write(`${tally.at}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`, toUtf8(JSON.stringify(tally)));
   const turns = new Turns(stateDir, notWritten);
   for (let round = 0; round < MAX_ROUNDS && waiting.list().length > 0; round++) {
@@ -61,7 +61,7 @@ async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined>
   const { tally: before, added } = readTotals(whole);
   const names = waiting.list();
   const fresh = names.filter((name) => !added.includes(name));
-  const tally = fresh.map((name) => asTally(parse(waiting.read(name)?.bytes))).reduce(add, before);
+  const tally = fresh.map((name) => asTally(parse(waiting.read(name)))).reduce(add, before);
   const isKept = await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
   if (!isKept) return undefined;
   await waiting.remove((name) => names.includes(name));
@@ -69,7 +69,7 @@ async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined>
 }
 
 function readTotals(whole: Pieces): Totals {
-  const totals = parse(whole.read(TOTALS)?.bytes);
+  const totals = parse(whole.read(TOTALS));
   if (!isJsonObject(totals) || !Array.isArray(totals["added"])) return { tally: NOTHING, added: [] };
   return { tally: asTally(totals["tally"]), added: totals["added"].filter((name) => typeof name === "string") };
 }

@@ -1,6 +1,5 @@
 import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
-import { toUtf8 } from "../../core/encoding/bytes.ts";
-import { seal, unseal } from "../../core/encoding/sealed.ts";
+import { fromUtf8, toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
 import { fromTypedJson, toTypedJson } from "../../core/encoding/typed-json.ts";
 import { policyHash, type TrustPolicy } from "../../core/policy/policy.ts";
@@ -10,6 +9,7 @@ import type { Warn } from "../../core/warning.ts";
 import type { Pieces } from "../fs/file-cache.ts";
 import type { Environment } from "../process/environment.ts";
 import { CACHE_FOLDERS, cacheFolder } from "../store/cache-folders.ts";
+import type { CacheKey } from "../store/cache-key.ts";
 import { cachePlace } from "./cache-place.ts";
 import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
@@ -37,10 +37,13 @@ export interface Reader {
  */
 export async function settingsForPull(
   environment: Environment,
+  key: CacheKey,
   { warn, beforeParsing, hasConfig, hasPolicy }: Reader,
 ): Promise<Settings> {
   const folder = cachePlace(environment);
-  const pieces = folder.startsWith("/") ? cacheFolder(folder, "settings", warn) : undefined;
+  const isPlace = folder.startsWith("/");
+  if (isPlace) key.keepOutOf(folder);
+  const pieces = isPlace ? cacheFolder(folder, "settings", key, warn) : undefined;
   // A folder that the configuration does not name is not written to.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
@@ -49,10 +52,15 @@ export async function settingsForPull(
     beforeParsing(texts.reduce((sum, { text }) => sum + text.length, 0));
     return import("./load-settings.ts");
   };
-  const parseConfig = async (text: PolicyText) => (await parser([text])).parsedConfig(text);
+  const parseConfig = async (text: PolicyText) => {
+    const parsed = (await parser([text])).parsedConfig(text);
+    key.keepOutOf(parsed.stateDir, parsed.cacheDir);
+    return parsed;
+  };
   const config =
     file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], pieces, () => parseConfig(file), isOwn);
   hasConfig(config);
+  key.keepOutOf(config.stateDir);
 
   const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
   const parsePolicy = async () => (await parser(texts)).parsedPolicy(texts);
@@ -71,10 +79,10 @@ async function remembered<T>(
   if (pieces === undefined) return parse();
   const name = sha256Hex(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])])));
   const piece = pieces.read(name);
-  const known = piece && unseal(piece.bytes);
+  const known = piece && fromUtf8(piece);
   if (known !== undefined) return fromTypedJson(known) as T;
   const value = await parse();
-  const bytes = mayRemember(value) ? seal(toTypedJson(value)) : undefined;
+  const bytes = mayRemember(value) ? toUtf8(toTypedJson(value)) : undefined;
   if (bytes !== undefined && bytes.length <= CACHE_FOLDERS.settings.bytes) await pieces.write(name, bytes);
   return value;
 }

@@ -1,5 +1,6 @@
 import type { Warn } from "../../core/warning.ts";
 import { type PieceBounds, Pieces } from "../fs/file-cache.ts";
+import type { CacheKey } from "./cache-key.ts";
 
 /**
  * Bytes of one piece of evidence: a log and its proofs have tens of KiB. With the number of pieces it bounds
@@ -26,7 +27,11 @@ export const CACHE_FOLDERS = {
 
 export type CacheFolder = keyof typeof CACHE_FOLDERS;
 
-/** @param directory cacheDir */
-export function cacheFolder(directory: string, name: CacheFolder, warn: Warn): Pieces {
-  return new Pieces(directory, name, CACHE_FOLDERS[name], warn);
+/**
+ * The only way to what lies in cacheDir, but for marks, which can only end evidence, and locks, which decide nothing.
+ *
+ * @param directory cacheDir
+ */
+export function cacheFolder(directory: string, name: CacheFolder, key: CacheKey, warn: Warn): Pieces {
+  return new Pieces(directory, name, CACHE_FOLDERS[name], key, warn);
 }

@@ -4,6 +4,7 @@ import type { Fetched } from "../../core/evidence/evidence.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Warn } from "../../core/warning.ts";
 import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts";
+import type { CacheKey } from "./cache-key.ts";
 import { PROVEN } from "./evidence-files.ts";
 
 /** One piece of the cache, for people. */
@@ -24,17 +25,17 @@ export interface CachedPiece {
  *
  * @param directory cacheDir
  */
-export function listCache(directory: string, warn: Warn): readonly CachedPiece[] {
+export function listCache(directory: string, key: CacheKey, warn: Warn): readonly CachedPiece[] {
   return (Object.keys(CACHE_FOLDERS) as CacheFolder[]).flatMap((kind) => {
-    const folder = cacheFolder(directory, kind, warn);
+    const folder = cacheFolder(directory, kind, key, warn);
     const names = folder.list().filter((name) => !name.endsWith(PROVEN));
     return names.toSorted().flatMap((name): CachedPiece[] => {
       const piece = folder.read(name);
       if (piece === undefined) return [];
-      const known = { kind, file: `${folder.folder}/${name}`, bytes: piece.bytes.length };
+      const known = { kind, file: `${folder.folder}/${name}`, bytes: piece.length };
       if (kind === "settings") return [known];
       try {
-        const bundle = readBundle(piece.bytes);
+        const bundle = readBundle(piece);
         const at = oldest(bundle);
         return [{ ...known, bundle, ...(at !== undefined && { at }) }];
       } catch (error) {
@@ -52,7 +53,7 @@ export function listCache(directory: string, warn: Warn): readonly CachedPiece[]
  * @param now milliseconds since 1970
  * @returns how many files they were
  */
-export async function clearCache(directory: string, now: number, warn: Warn): Promise<number> {
+export async function clearCache(directory: string, now: number, key: CacheKey, warn: Warn): Promise<number> {
   let count = 0;
   try {
     const { endAll } = await import("./invalidation-writer.ts");
@@ -62,7 +63,7 @@ export async function clearCache(directory: string, now: number, warn: Warn): Pr
     warn({ code: "cache.not_invalidated", message });
   }
   for (const kind of Object.keys(CACHE_FOLDERS) as CacheFolder[]) {
-    count += await cacheFolder(directory, kind, warn).remove(() => true);
+    count += await cacheFolder(directory, kind, key, warn).remove(() => true);
   }
   return count;
 }

@@ -10,6 +10,7 @@ import type { SignatureFacts } from "../../core/verify/verdict.ts";
 import type { Warn } from "../../core/warning.ts";
 import type { Pieces } from "../fs/file-cache.ts";
 import { cacheFolder } from "./cache-folders.ts";
+import type { CacheKey } from "./cache-key.ts";
 import {
   aboutSomethingElse,
   agedParts,
@@ -55,14 +56,15 @@ export class EvidenceCache {
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param program names the program (version.ts)
+   * @param key of this node
    * @param warn of what is not used or not written; the same may come again
    */
-  constructor(directory: string, program: string, warn: Warn) {
+  constructor(directory: string, program: string, key: CacheKey, warn: Warn) {
     this.#warn = warn;
-    this.#records = cacheFolder(directory, "evidence", this.#warn);
-    this.#identities = cacheFolder(directory, "identities", this.#warn);
-    this.#tags = cacheFolder(directory, "tags", this.#warn);
-    this.#owners = cacheFolder(directory, "owners", this.#warn);
+    this.#records = cacheFolder(directory, "evidence", key, this.#warn);
+    this.#identities = cacheFolder(directory, "identities", key, this.#warn);
+    this.#tags = cacheFolder(directory, "tags", key, this.#warn);
+    this.#owners = cacheFolder(directory, "owners", key, this.#warn);
     this.#marks = new Marks(directory, this.#warn);
     this.#program = program;
   }
@@ -80,8 +82,8 @@ export class EvidenceCache {
     const piece = this.#records.read(name);
     if (piece === undefined) return undefined;
     const beside = this.#records.read(provenName(signer, digest));
-    const known = beside && readProven(beside.bytes, piece.bytes, this.#program, { signer, digest });
-    const read = () => signatureIn(piece.bytes, digest, signer);
+    const known = beside && readProven(beside, piece, this.#program);
+    const read = () => signatureIn(piece, digest, signer);
     const found =
       known === undefined
         ? this.#usable(this.#records, name, () => {
@@ -216,7 +218,7 @@ export class EvidenceCache {
 
   #bundleIn(pieces: Pieces, name: string): Bundle | undefined {
     const piece = pieces.read(name);
-    return piece && this.#usable(pieces, name, () => readBundle(piece.bytes));
+    return piece && this.#usable(pieces, name, () => readBundle(piece));
   }
 
   #signatureOf(

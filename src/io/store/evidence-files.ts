@@ -30,7 +30,7 @@ export interface CachedEvidence {
 
 /** How the names end of what was proven, and of bundles. */
 export const PROVEN = ".proven";
-export const EVIDENCE = ".json";
+export const EVIDENCE = ".bundle";
 /** Hex digits of a digest, with which the name of its evidence begins. */
 export const DIGEST_LENGTH = 64;
 

@@ -52,7 +52,7 @@ export class SignerStore {
 
   /**
    * @param now milliseconds since 1970
-   * @returns what could not be used once is not used by this store any more, also where what was damaged has been set aside
+   * @returns unusable where any of it was damaged, by this store from then on, also where that has been set aside
    */
   async recall(did: Did, now: number): Promise<SignerMemory> {
     const before = this.#recalled.get(did);
@@ -111,7 +111,9 @@ export class SignerStore {
 
   async #recall(name: string, now: number): Promise<SignerMemory> {
     try {
-      return (await this.#read(name, now)).memory;
+      const { memory, damage } = await this.#read(name, now);
+      // What is left still refuses what goes back behind it.
+      return damage === undefined ? memory : { ...memory, unusable: damage };
     } catch (error) {
       const unusable = (error as Error).message;
       const message = `what this node remembers of ${name} is not used: ${unusable}`;
@@ -138,23 +140,31 @@ export class SignerStore {
     await new Damaged(this.#directory, this.#warn).setAside(path, why);
   }
 
-  /** @throws Error where the folder cannot be used */
-  async #read(name: string, now: number): Promise<Traces> {
+  /**
+   * @returns what the names say, and what was wrong with one of them
+   * @throws Error where the folder cannot be used
+   */
+  async #read(name: string, now: number): Promise<Traces & { readonly damage?: string }> {
     const folder = join(this.#signers, name);
     const entries = await this.#entries(folder);
     const files: string[] = [];
+    let damage: string | undefined;
+    const setAside = async (path: string, why: string): Promise<void> => {
+      damage ??= `${path} ${why}`;
+      await this.#setAside(path, why);
+    };
     for (const entry of entries) {
       // Where a file system does not say what an entry is, it is looked at.
       if (entry.isFile() || isFile(join(folder, entry.name))) files.push(entry.name);
-      else await this.#setAside(join(folder, entry.name), "is no file");
+      else await setAside(join(folder, entry.name), "is no file");
     }
     const traces = readTraces(files, now);
-    for (const damaged of traces.damaged) await this.#setAside(join(folder, damaged), "says nothing");
+    for (const damaged of traces.damaged) await setAside(join(folder, damaged), "says nothing");
     for (const ahead of traces.ahead) {
       const message = `${join(folder, ahead)} is not used: it lies ahead of the clock, which one of them has wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    return traces;
+    return { ...traces, ...(damage !== undefined && { damage }) };
   }
 
   async #entries(folder: string): Promise<readonly Dirent[]> {

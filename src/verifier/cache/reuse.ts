@@ -3,7 +3,7 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { isOutdated, isVouched, partTimes } from "../../core/verify/freshness.ts";
 import type { Question } from "../../core/verify/question.ts";
-import type { SignerMemory } from "../../core/verify/signer-history.ts";
+import { isRemembered, type Sighting, type SignerMemory } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
@@ -76,6 +76,7 @@ async function reuseOf(
   const memory = await recall(signer);
   // Whether it was seen to go back, or to change its key, is not known where that cannot be read.
   if (memory.unusable !== undefined || isOutdated(found.attempt, memory)) return undefined;
+  if (!isRemembered(cachedSighting(found.attempt, heard !== undefined), memory)) return undefined;
   return { signer, ...found, ...(holdsRev ? { memory } : withoutRev(found.attempt, memory)) };
 
   async function prove() {
@@ -86,6 +87,12 @@ async function reuseOf(
     const { signature, attempt } = again;
     return { attempt, times: partTimes(signature), signature: () => signature };
   }
+}
+
+/** What evidence showed when it was cached; an identity that was heard since is news, and remembered later. */
+function cachedSighting({ sighting }: Attempt, isIdentityNews: boolean): Omit<Sighting, "signer"> {
+  const { revs = [], operations, key } = sighting ?? {};
+  return isIdentityNews ? { revs } : { revs, ...(operations && { operations }), ...(key !== undefined && { key }) };
 }
 
 function proven({ proven: attempt, times, signature }: CachedEvidence) {

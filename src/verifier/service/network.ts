@@ -15,6 +15,7 @@ import { createTxtLookup, type TxtLookup } from "../../io/net/txt.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { credentialSource } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
+import { CacheKey } from "../../io/store/cache-key.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
@@ -91,14 +92,20 @@ export function signersContext(config: Config, environment: Environment, session
   const network = openNetwork(config, environment);
   const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
   const locks = new QuestionLocks(config.cacheDir, warnings.cache);
-  return collectContext(config, network, session, openStores(config, session, warnings), locks);
+  const key = new CacheKey(environment, warnings.cache);
+  return collectContext(config, network, session, openStores(config, session, warnings, key), locks);
 }
 
-function cachedIdentities({ cache }: Stores, { deadline }: Session, locks: QuestionLocks): DecideContext["identities"] {
+function cachedIdentities(
+  { cache, isCacheShared }: Stores,
+  { deadline }: Session,
+  locks: QuestionLocks,
+): DecideContext["identities"] {
   return {
     find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
     oneAtATime: async (signer, find, ask) => {
+      if (!isCacheShared()) return ask();
       const work = `signer-${sha256Hex(toUtf8(signer))}`;
       const patience = deadline.remaining() * PATIENCE;
       const [turns, { unlessFound }] = await Promise.all([locks.open(), import("../../io/store/process-lock.ts")]);

@@ -2,6 +2,7 @@ import type { Config } from "../../core/config/config.ts";
 import { PROGRAM } from "../../core/version.ts";
 import type { Warn } from "../../core/warning.ts";
 import { mayUse } from "../../io/fs/access.ts";
+import type { CacheKey } from "../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../io/store/evidence-cache.ts";
 import { SignerStore } from "../../io/store/signer-store.ts";
 import type { Lasting } from "../cache/stores.ts";
@@ -10,6 +11,8 @@ import type { Session } from "./session.ts";
 /** What this node remembers between verifications. */
 export interface Stores extends Lasting {
   readonly cache: EvidenceCache;
+  /** Whether what other processes cache can be read here, and what is cached here by them: only then is one waited for. */
+  readonly isCacheShared: () => boolean;
 }
 
 /**
@@ -39,11 +42,14 @@ export function openStores(
   { stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">,
   session: Pick<Session, "now">,
   warnings: StoreWarnings,
+  key: CacheKey,
 ): Stores {
+  key.keepOutOf(stateDir, cacheDir);
   const signers = new SignerStore(stateDir, warnings.history);
   return {
     recall: async (signer) => signers.recall(signer, session.now()),
     remember: async (sighting) => signers.remember(sighting, session.now()),
-    cache: new EvidenceCache(cacheDir, PROGRAM, warnings.cache),
+    cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
+    isCacheShared: () => mayUse(cacheDir) && key.isThere(),
   };
 }

@@ -14,6 +14,7 @@ import { type Question, questionOf } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
 import { Warnings } from "../../core/warning.ts";
 import type { Environment } from "../../io/process/environment.ts";
+import { CacheKey } from "../../io/store/cache-key.ts";
 import { answerFromCache } from "../cache/fresh.ts";
 import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
@@ -37,6 +38,8 @@ export interface VerifierOptions {
   readonly saved?: Bundle;
   /** The environment that the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
+  /** Where the caller has read it already, for the policy; else the environment says where it lies. */
+  readonly cacheKey?: CacheKey;
 }
 
 /** Settings, and what is opened by them once for all questions. */
@@ -113,7 +116,7 @@ export class Verifier {
   /** The answer, or `net.deadline` where there is none shortly after the deadline. */
   async #inTime(question: Question, session: Session, opened: Opened): Promise<Judged> {
     const { deadline } = session;
-    const { config } = opened.settings;
+    const { config, environment, cacheKey } = opened.settings;
     const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
     const locks = new QuestionLocks(config.cacheDir, warnings.cache);
     this.#locks.add(locks);
@@ -127,7 +130,8 @@ export class Verifier {
     });
     try {
       // Ended once more where the work goes on behind an answer that could not wait.
-      const stores = openStores(config, session, warnings);
+      const key = new CacheKey(environment, warnings.cache, cacheKey);
+      const stores = openStores(config, session, warnings, key);
       const work = this.#judge(question, session, opened, stores, locks).finally(() => locks.end());
       return await Promise.race([work, timeOver]);
     } catch (error) {
@@ -189,7 +193,8 @@ async function judgeCached(
   const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
   return deadline.track(`what lies in ${config.cacheDir}`, async () => {
     let found = await look();
-    if (found === undefined) {
+    // Without a key the one that is waited for could not cache what it finds.
+    if (found === undefined && stores.isCacheShared()) {
       const patience = deadline.remaining() * PATIENCE;
       const opened = await locks.open();
       found = await deadline.track("another process that asks about this image", () =>

@@ -11,6 +11,7 @@ import { PROGRAM } from "../../../core/version.ts";
 import type { Warning } from "../../../core/warning.ts";
 import { whyDenied } from "../../../io/fs/access.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { CacheKey } from "../../../io/store/cache-key.ts";
 import { type CachedPiece, cachedSubject, clearCache, listCache } from "../../../io/store/cache-listing.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
@@ -42,6 +43,7 @@ export async function cacheClear({ operands, options }: LineOf<"cache clear">, e
 interface OpenedCache {
   readonly config: Config;
   readonly edge: ProcessEdge;
+  readonly key: CacheKey;
   readonly isJson: boolean;
 }
 
@@ -62,13 +64,15 @@ function openCache(
     };
     return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
-  return { config, edge, isJson };
+  const key = new CacheKey(edge.environment, edge.warnings.warn);
+  key.keepOutOf(config.stateDir, config.cacheDir);
+  return { config, edge, key, isJson };
 }
 
 /** What is cached; one sentence for all that this user may not read, in place of a warning for each. */
-function listed({ config: { cacheDir }, edge }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
+function listed({ config: { cacheDir }, key, edge }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
   let denied = 0;
-  const pieces = listCache(cacheDir, (warning) => {
+  const pieces = listCache(cacheDir, key, (warning) => {
     if (warning.code === "access.denied") denied++;
     else edge.warnings.warn(warning);
   });
@@ -156,11 +160,11 @@ function proof(proven: Attempt) {
   return { rev, key, pds, repository: claim.repository, mediaType: claim.mediaType };
 }
 
-async function clear(about: Digest | Did | undefined, { config, edge, isJson }: OpenedCache): Promise<never> {
+async function clear(about: Digest | Did | undefined, { config, edge, key, isJson }: OpenedCache): Promise<never> {
   const { cacheDir } = config;
   const removed = await edge.deadline.track(cacheDir, async () => {
-    if (about === undefined) return clearCache(cacheDir, Date.now(), edge.warnings.warn);
-    return new EvidenceCache(cacheDir, PROGRAM, edge.warnings.warn).clear(about, Date.now());
+    if (about === undefined) return clearCache(cacheDir, Date.now(), key, edge.warnings.warn);
+    return new EvidenceCache(cacheDir, PROGRAM, key, edge.warnings.warn).clear(about, Date.now());
   });
   const warnings = edge.warnings.all;
   const what = about === undefined ? "" : ` about ${about}`;

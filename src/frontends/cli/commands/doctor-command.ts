@@ -18,7 +18,7 @@ import {
 } from "../../../doctor/containerd-checks.ts";
 import { checkEnvironment, checkOtherClients } from "../../../doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../../../doctor/log-checks.ts";
-import { checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
+import { checkCacheKey, checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { probe } from "../../../doctor/probe.ts";
 import type { ShowChain } from "../../../doctor/services.ts";
@@ -167,6 +167,7 @@ async function checkNode(
       without: "each pull asks the network",
       ...seen,
     }),
+    checkCacheKey(asked.environment, [config.stateDir, config.cacheDir]),
     await checkDecisionLog(config.decisionLog, pid),
     ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile, pid)]),
   ];

@@ -6,6 +6,7 @@ import { PROGRAM } from "../../../core/version.ts";
 import type { Warning } from "../../../core/warning.ts";
 import { whyDenied } from "../../../io/fs/access.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { CacheKey } from "../../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../../../io/store/signer-store.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
@@ -84,7 +85,10 @@ async function forget(signer: Did, { config, edge, form }: OpenState): Promise<n
   const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
   const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
   await edge.deadline.track(cacheDir, () =>
-    new EvidenceCache(cacheDir, PROGRAM, edge.warnings.warn).drop(signer, { now: Date.now() }),
+    new EvidenceCache(cacheDir, PROGRAM, new CacheKey(edge.environment, edge.warnings.warn), edge.warnings.warn).drop(
+      signer,
+      { now: Date.now() },
+    ),
   );
   const json = {
     stateDir,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../../src/core/atproto/syntax.ts";
 import {
+  isRemembered,
   lostOperation,
   NOTHING_REMEMBERED,
   rollback,
@@ -15,6 +16,26 @@ const [OLD, NEW, NEWER] = [0, 1, 2].map((n) => tid(NOW * 1000 + n) as Tid) as [T
 function remembering(changes: Partial<SignerMemory>): SignerMemory {
   return { ...NOTHING_REMEMBERED, ...changes };
 }
+
+describe("isRemembered", () => {
+  const known = remembering({ rev: NEW, operations: new Set(["one", "two"]), keys: new Map([["did:key:a", NOW]]) });
+
+  it.each<[Parameters<typeof isRemembered>[0], boolean]>([
+    [{ operations: ["two"], key: "did:key:a", revs: [OLD, NEW] }, true],
+    [{ revs: [] }, true],
+    [{ operations: ["two", "three"], key: "did:key:a", revs: [OLD] }, false],
+    [{ operations: ["two"], key: "did:key:b", revs: [OLD] }, false],
+    [{ operations: ["two"], key: "did:key:a", revs: [OLD, NEWER] }, false],
+  ])("of %j: %s", (shown, expected) => {
+    expect(isRemembered(shown, known)).toBe(expected);
+  });
+
+  it("is nothing of a signer of whom nothing is remembered", () => {
+    expect(isRemembered({ revs: [OLD] }, NOTHING_REMEMBERED)).toBe(false);
+    expect(isRemembered({ key: "did:key:a", revs: [] }, NOTHING_REMEMBERED)).toBe(false);
+    expect(isRemembered({ operations: ["one"], revs: [] }, NOTHING_REMEMBERED)).toBe(false);
+  });
+});
 
 describe("lostOperation", () => {
   const memory = remembering({ operations: new Set(["one", "two"]) });

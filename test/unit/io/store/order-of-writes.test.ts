@@ -3,7 +3,7 @@ import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
-import { Pieces } from "../../../../src/io/fs/file-cache.ts";
+import { Pieces, UNSEALED } from "../../../../src/io/fs/file-cache.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { ALICE, tidAt } from "../../../support/traces.ts";
@@ -68,7 +68,7 @@ it("a piece is whole before it has its name, and leaves nothing where that fails
   calls.length = 0;
   const warnings: string[] = [];
   const bounds = { bytes: 100, count: 10 };
-  const pieces = new Pieces(join(root, "cache"), "things", bounds, warned(warnings));
+  const pieces = new Pieces(join(root, "cache"), "things", bounds, UNSEALED, warned(warnings));
   await pieces.write("one.json", toUtf8("as it was"));
   const written = ["make piece.temporary", "rename piece.temporary"];
   expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
@@ -77,5 +77,5 @@ it("a piece is whole before it has its name, and leaves nothing where that fails
   expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
   expect(readdirSync(join(root, "cache", "things"))).toEqual(["one.json"]);
   expect(warnings).toEqual([expect.stringMatching(/^cache\.not_written: .*one\.json .*no space left$/)]);
-  expect(pieces.read("one.json")?.bytes).toEqual(Buffer.from("as it was"));
+  expect(pieces.read("one.json")).toEqual(Buffer.from("as it was"));
 });

@@ -218,12 +218,14 @@ describe("what is damaged", () => {
     const bed = await Bed.withMemory();
     await make(join(bed.folder(), `rev-${NEW}`));
     const { store } = bed;
-    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    const unusable = expect.stringMatching(/is no file$/);
+    expect(await store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
     expect(bed.damaged).toHaveLength(1);
     expect(bed.names()).toHaveLength(4);
     await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
-    expect((await store.recall(ALICE, NOW)).rev).toBe(NEW);
+    expect(await store.recall(ALICE, NOW)).toMatchObject({ unusable });
+    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
     expect(bed.warnings).toHaveLength(1);
   });
 
@@ -232,7 +234,8 @@ describe("what is damaged", () => {
     async (name) => {
       const bed = await Bed.withMemory();
       writeFileSync(join(bed.folder(), name), "content");
-      expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+      const unusable = expect.stringMatching(/says nothing$/);
+      expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
       expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
       expect(bed.damaged).toHaveLength(1);
       expect(bed.names()).toHaveLength(4);
@@ -279,7 +282,11 @@ describe("what is damaged", () => {
     const bed = await Bed.withMemory();
     writeFileSync(join(bed.folder(), "junk"), "");
     const both = await Promise.all([bed.store.recall(ALICE, NOW), bed.store.recall(ALICE, NOW)]);
-    expect(both).toEqual([KNOWN, KNOWN]);
+    const unusable = expect.stringMatching(/says nothing$/);
+    expect(both).toEqual([
+      { ...KNOWN, unusable },
+      { ...KNOWN, unusable },
+    ]);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
   });
 
@@ -288,7 +295,8 @@ describe("what is damaged", () => {
     mkdirSync(bed.path("damaged"));
     for (let i = 0; i < 99; i++) writeFileSync(bed.path("damaged", String(i)), "");
     for (const name of ["one", "two"]) writeFileSync(join(bed.folder(), name), "");
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    const unusable = expect.stringMatching(/says nothing$/);
+    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     expect(bed.damaged).toHaveLength(100);
     expect(bed.names()).toHaveLength(5);
     expect(bed.warnings).toEqual([

@@ -430,8 +430,6 @@ describe("answerFromCache, of what the tag means", () => {
     await alice.repo.put(TAG_COLLECTION, TAG_KEY, tagRecordOf(alice.did, { manifest }), NOW - 1000);
     const moved = { ...TAGGED, about: { tag: TAG, digest: OTHER } };
     expect(await node.pull(moved)).toBe("allow");
-    // Whatever else this node remembers.
-    node.world.disk.lose("signers");
     expect(await node.cached(moved)).toBeDefined();
     expect(await node.cached(TAGGED)).toBeUndefined();
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { Warnings } from "../../../../src/core/warning.ts";
+import { CacheKey } from "../../../../src/io/store/cache-key.ts";
 import { openStores, StoreWarnings } from "../../../../src/verifier/service/open-stores.ts";
 import { asDid, DIGEST, NOW } from "../../../support/evidence.ts";
 import { warned } from "../../../support/warned.ts";
@@ -17,7 +18,8 @@ async function warningsOf(...deniedFolders: readonly string[]) {
   const config = { ...DEFAULT_CONFIG, stateDir: "/dev/null/state", cacheDir: "/dev/null/cache" };
   const warnings = new StoreWarnings(config, new Warnings(warned(lines)).warn);
   const signer = asDid("did:web:alice.example.com");
-  const stores = openStores(config, { now: () => NOW }, warnings);
+  const key = new CacheKey({ ATCR_VERIFY_CACHE_KEY: "/dev/null/cache-key" }, warnings.cache);
+  const stores = openStores(config, { now: () => NOW }, warnings, key);
   await stores.recall(signer);
   stores.cache.find(signer, DIGEST);
   warnings.cache({ code: "lock.not_taken", message: config.cacheDir });

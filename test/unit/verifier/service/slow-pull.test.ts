@@ -10,6 +10,7 @@ import { EvidenceCache } from "../../../../src/io/store/evidence-cache.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { answerFromCache } from "../../../../src/verifier/cache/fresh.ts";
 import type { DecideContext } from "../../../../src/verifier/service/gather-and-judge.ts";
+import { keyIn } from "../../../support/cache-key.ts";
 import { decide, policy } from "../../../support/deciding.ts";
 import { didDocument } from "../../../support/did-document.ts";
 import type { TestSigner } from "../../../support/evidence.ts";
@@ -64,7 +65,7 @@ class Node {
     const warn = warned(this.warnings);
     const now = () => this.world.now;
     const signers = new SignerStore(join(this.folder, "state"), warn);
-    const cache = new EvidenceCache(cacheDir, "program", warn);
+    const cache = new EvidenceCache(cacheDir, "program", keyIn(this.folder), warn);
     return {
       ...this.world.context(CONFIG),
       cache,
