@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, headline } from "../support/binary.ts";
 import { keyEnvironment } from "../support/cache-key.ts";
@@ -94,7 +95,7 @@ describe.runIf(testable)("atcr-verify images", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const images = (args: readonly string[] = [], started?: (child: ChildProcess) => void) =>
+  const images = (args: readonly string[] = [], started?: (child: ChildProcess) => void, through?: readonly string[]) =>
     ask(["images", "--address", machine.containerd.socket, ...args], {
       env: {
         SSL_CERT_FILE: join(folder, "ca.pem"),
@@ -102,6 +103,7 @@ describe.runIf(testable)("atcr-verify images", () => {
         ...keyEnvironment(dirname(machine.configFile)),
       },
       ...(started && { started }),
+      ...(through && { through }),
     });
 
   it("judges each image of each namespace as if it were pulled now", async () => {
@@ -123,6 +125,17 @@ describe.runIf(testable)("atcr-verify images", () => {
     expect(rest).toEqual({ judged: 5, of: 5 });
     const [signed] = listed.filter(({ code: one }) => one === "signed");
     expect(signed?.namespaces.toSorted()).toEqual(machine.containerd.root ? ["default", "k8s.io"] : ["default"]);
+  });
+
+  it("shows a table at a terminal, with digest and reason below what is not allowed", async () => {
+    const script = 'script --quiet --return --command "stty cols 100; $0 $*" /dev/null';
+    const { stdout } = await images([], undefined, ["/bin/sh", "-c", script]);
+    const text = stripVTControlCharacters(stdout).replaceAll("\r", "");
+    expect(text).toMatch(/^allowed {2}\S+\/alice\/signed:v1 {2,}signed$/m);
+    expect(text).toMatch(
+      /^refused {2}\S+\/nobody\/x:v1 {2,}policy\.no_match\n {2}sha256:[0-9a-f]{64}\n {2}deny policy\.no_match: /m,
+    );
+    expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
   });
 
   it("shows those alone that would be refused, or of one namespace, and how far it is", async () => {

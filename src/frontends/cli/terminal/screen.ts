@@ -52,9 +52,10 @@ export function wrapped(text: string, width: number, ofFirst = width): readonly 
     const last = lines.at(-1);
     const room = lines.length === 1 ? ofFirst : width;
     if (last !== undefined && last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    else if (last === undefined || word !== "") lines.push(word);
   }
-  return lines;
+  // Two spaces between parts are none at the end of a line.
+  return lines.map((line) => line.trimEnd());
 }
 
 /** Rows of two columns, the second wrapped: `  --option FILE   what it does`. */

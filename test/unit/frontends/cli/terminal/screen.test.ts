@@ -34,6 +34,8 @@ describe("text", () => {
   it("is wrapped between words; a longer word has a line of its own", () => {
     expect(wrapped("aa bb cc", 5)).toEqual(["aa bb", "cc"]);
     expect(wrapped("aa bbbbbbbb cc", 5)).toEqual(["aa", "bbbbbbbb", "cc"]);
+    expect(wrapped("aa  bb  cc", 6)).toEqual(["aa  bb", "cc"]);
+    expect(wrapped("aa  bbbb  cc", 5)).toEqual(["aa", "bbbb", "cc"]);
     expect(wrapped("", 5)).toEqual([""]);
   });
 
