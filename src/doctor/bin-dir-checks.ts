@@ -2,18 +2,18 @@ import type { BinDirEntry } from "../platform/containerd/bin-dir.ts";
 import { ENTRY } from "../platform/containerd/verifier-link.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
-/** Names that editors, package managers and copies leave behind. */
+/** Names of files that editors, package managers and backups leave behind. */
 const LEFTOVER = /^\.|~$|\.(?:dpkg-\w+|rpm(?:new|save|orig)|bak|old|new|orig|swp|tmp)$|^README/i;
 
 export interface BinDir {
   /** Empty: containerd runs no verifier. */
   readonly path: string;
-  /** In the order in which they are run; undefined where there is no folder. */
+  /** In the order in which containerd runs them; undefined if the folder does not exist. */
   readonly entries: readonly BinDirEntry[] | undefined;
   readonly maxVerifiers: number;
-  /** Whether it is containerd's default, as its configuration could not be read. */
+  /** Whether containerd's configuration could not be read, so that its default folder is assumed. */
   readonly isAssumed?: boolean;
-  /** Who else can change which program containerd runs there, as a clause. */
+  /** Why others can change which program containerd runs there, as a clause. */
   readonly distrust?: string;
 }
 
@@ -29,42 +29,44 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
     return [
       problem(
         "bin-dir",
-        "bin_dir is empty: containerd runs no verifier and allows every pull",
-        "set bin_dir in containerd's configuration",
+        "containerd runs no verifier and allows every pull, because bin_dir is empty",
+        "set bin_dir in containerd's configuration, and restart containerd",
       ),
     ];
   }
   if (!path.startsWith("/")) {
-    const found = `bin_dir is ${path}, which containerd looks for in the folder that it was started in`;
-    return [problem("bin-dir", found, "set it to an absolute path in containerd's configuration, and restart it")];
+    const found = `bin_dir is ${path}, a relative path: its meaning depends on the folder that containerd was started in`;
+    return [problem("bin-dir", found, "set an absolute path in containerd's configuration, and restart containerd")];
   }
   if (binDir.isAssumed === true) {
-    const found = `which folder containerd runs verifiers from is not known, so what is said here is of its default, ${path}`;
+    const found = `containerd's bin_dir is not known, so its default, ${path}, was checked`;
     const rest = checkBinDir({ ...binDir, isAssumed: false }, program).map(asAssumed);
-    return [warning("bin-dir", found, "see why its configuration could not be read, above"), ...rest];
+    return [warning("bin-dir", found, "see the containerd findings for the reason"), ...rest];
   }
   if (entries === undefined) {
-    return [problem("bin-dir", `bin_dir is ${path}, which is not there: every pull is allowed`, enable)];
+    return [
+      problem(
+        "bin-dir",
+        `containerd runs no verifier and allows every pull, because bin_dir, ${path}, does not exist`,
+        enable,
+      ),
+    ];
   }
   const own = entries.filter(({ leadsTo, copyOf }) => leadsTo === program || copyOf === program);
   const others = entries.filter((entry) => !own.includes(entry));
   return [
     distrust === undefined
       ? ok("bin-dir", `containerd runs the verifiers in ${path}`)
-      : problem(
-          "bin-dir",
-          `somebody else decides what containerd runs, as root: ${distrust}`,
-          "correct owner and mode",
-        ),
+      : problem("bin-dir", `others can change what containerd runs as root: ${distrust}`, "let only root change it"),
     ...(own.length === 0 ? [missing(binDir, program, enable)] : own.flatMap((entry) => checkOwn(entry, binDir))),
     ...others.flatMap((entry) => checkOther(entry, binDir)),
   ];
 }
 
 /**
- * Whether one entry more makes containerd skip a verifier that it runs now.
+ * Whether adding an entry makes containerd skip a verifier that it runs now.
  *
- * @param after all entries, in their order
+ * @param after all entries, the added one included, in their order
  */
 export function checkAdded(
   { path, entries = [], maxVerifiers }: BinDir,
@@ -77,26 +79,26 @@ export function checkAdded(
     .map(({ name }) =>
       problem(
         "entries",
-        `${path}/${name} would be skipped, as one more than ${maxVerifiers} (max_verifiers): it allows no pull and refuses none then`,
-        "raise max_verifiers, or remove what is not needed",
+        `containerd would skip ${path}/${name}: it runs only the first ${maxVerifiers} entries (max_verifiers)`,
+        "raise max_verifiers, or remove entries that are not needed",
       ),
     );
 }
 
-/** As a statement about a folder that may be another one. */
+/** Makes a finding conditional on containerd's default folder. */
 function asAssumed(finding: CheckResult): CheckResult {
-  return { ...finding, found: `if that is its folder: ${finding.found}` };
+  return { ...finding, found: `if bin_dir is the default: ${finding.found}` };
 }
 
 function missing({ path, entries = [] }: BinDir, program: string, enable: string): CheckResult {
   const named = entries.find(({ name }) => name === ENTRY);
   if (named?.leadsTo !== undefined) {
-    const found = `${path}/${ENTRY} leads to ${named.leadsTo}, and this program is ${program}`;
-    return problem("link", found, `${enable}; or ask the doctor of that program`);
+    const what = named.isLink ? `points to ${named.leadsTo}` : "is another program";
+    return problem("link", `${path}/${ENTRY} ${what}, not ${program}`, `${enable}, or the doctor of that program`);
   }
   const hidden = entries.filter(({ isUnseen }) => isUnseen).map(({ name }) => `${path}/${name}`);
-  if (hidden.length > 0) return unseen("link", "whether this program is asked", hidden.join(", "));
-  return problem("link", `nothing in ${path} leads to ${program}: this program is not asked`, enable);
+  if (hidden.length > 0) return unseen("link", "whether containerd runs this program", hidden.join(", "));
+  return problem("link", `nothing in ${path} points to ${program}: containerd does not run this program`, enable);
 }
 
 function checkOwn(
@@ -105,18 +107,18 @@ function checkOwn(
 ): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
   if (maxVerifiers >= 0 && at >= maxVerifiers) {
-    const found = `${path}/${name} is number ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers): it is skipped`;
+    const found = `containerd skips ${path}/${name}: it is entry ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers)`;
     return [problem("link", found, "remove other entries, or raise max_verifiers")];
   }
   if (copyOf !== undefined) {
-    const found = `${path}/${name} is a copy of this program: it is asked at each pull, and stays as it is when this one is upgraded or disabled`;
+    const found = `${path}/${name} is a copy of this program, not a link: an upgrade or atcr-verify disable does not change it`;
     return [warning("link", found, `move it out of ${path}, and run: atcr-verify enable`)];
   }
   if (!isLink) {
-    const found = `${path}/${name} is the program itself: while it is upgraded, what lies beside it is executed too`;
+    const found = `${path}/${name} is this program itself, not a link: containerd also runs what an upgrade puts beside it for a moment`;
     return [warning("link", found, "install it elsewhere, and run: atcr-verify enable")];
   }
-  return [ok("link", `${path}/${name} leads to this program`)];
+  return [ok("link", `${path}/${name} points to this program`)];
 }
 
 function checkOther(
@@ -128,26 +130,26 @@ function checkOther(
     return [
       warning(
         "entries",
-        `${path}/${name} is number ${at + 1} and is skipped (max_verifiers is ${maxVerifiers})`,
+        `containerd skips ${path}/${name}: it is entry ${at + 1}, and only the first ${maxVerifiers} are run (max_verifiers)`,
         "remove it, or raise max_verifiers",
       ),
     ];
   }
   if (broken !== undefined) {
-    const found = `${path}/${name} cannot be executed (${broken}), which blocks every pull`;
+    const found = `${path}/${name} cannot be executed (${broken}): it blocks every pull`;
     return [problem("entries", found, `move it out of ${path}`)];
   }
   if (LEFTOVER.test(name)) {
     return [
       problem(
         "entries",
-        `${path}/${name} looks like something left behind, and is executed at every pull`,
+        `${path}/${name} looks like a file that an editor or a package manager left behind, and containerd runs it at every pull`,
         `move it out of ${path}`,
       ),
     ];
   }
-  if (isUnseen) return [unseen("entries", `what ${path}/${name} is`, "where it leads")];
+  if (isUnseen) return [unseen("entries", `whether ${path}/${name} is another verifier`, "its target")];
   const what = copyOf === undefined ? "another program" : `a copy of ${copyOf}`;
-  const found = `${path}/${name} is ${what}, which containerd asks as well: every one must allow a pull`;
-  return [warning("entries", found, "see that it is meant to be there")];
+  const found = `${path}/${name} is ${what}, which containerd runs as well: every verifier must allow a pull`;
+  return [warning("entries", found, "check that it belongs there")];
 }

@@ -7,12 +7,12 @@ export function checkGlass(glass: BreakGlassFile | undefined): CheckResult {
   const { path, active } = glass;
   if (active === undefined && glass.isUnseen) return unseen("break-glass", "whether break-glass is active", path);
   if (active === undefined)
-    return warning("break-glass", `not active: ${path}: ${glass.because}`, "correct it, or remove it");
+    return warning("break-glass", `${path} has no effect: ${glass.because}`, "correct it, or remove it");
   const scopes = active.scopes.map(({ text }) => text).join(", ");
   const until = new Date(active.until).toISOString();
   return problem(
     "break-glass",
     `BREAK-GLASS IS ACTIVE until ${until} for ${scopes}: ${active.reason}`,
-    `refused pulls get through; remove ${path} when the emergency is over`,
+    `refused pulls are let through; remove ${path} when the emergency is over`,
   );
 }

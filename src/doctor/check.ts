@@ -3,7 +3,7 @@ export interface CheckResult {
   readonly level: "ok" | "warning" | "problem";
   /** Stable, in kebab-case: scripts may rely on it. */
   readonly name: string;
-  /** One sentence, without a full stop; may repeat what others wrote. */
+  /** One sentence without a full stop; may quote untrusted text. */
   readonly found: string;
   /** What to do about it. */
   readonly advice?: string;
@@ -13,7 +13,7 @@ export function ok(name: string, found: string): CheckResult {
   return { level: "ok", name, found };
 }
 
-/** Enforcement may have a gap, or something will go wrong. */
+/** Enforcement may have a gap, or something may fail later. */
 export function warning(name: string, found: string, advice: string): CheckResult {
   return { level: "warning", name, found, advice };
 }
@@ -24,11 +24,11 @@ export function problem(name: string, found: string, advice: string): CheckResul
 }
 
 /**
- * Could not be seen by this user, so nothing is said of how it is.
+ * A check that this user lacks the permission for. It makes no claim about the result.
  *
  * @param whether a clause: `whether the log can be written`
- * @param path what is denied to this user
+ * @param path what this user has no access to
  */
 export function unseen(name: string, whether: string, path: string): CheckResult {
-  return warning(name, `${whether} is not known: ${path} could not be read without root`, "run the doctor as root");
+  return warning(name, `${whether} is not known: this user has no access to ${path}`, "run this as root");
 }

@@ -13,52 +13,55 @@ import {
 } from "../platform/containerd/inspect.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
-/** What is left of a verifier's time when our deadline is over: for starting, and for writing the reason. */
+/** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
 const MARGIN = 1000;
-/** With any other number of downloads at a time CRI pulls by itself. */
+/** The only max_concurrent_downloads with which CRI pulls through the transfer service, which asks verifiers. */
 const DOWNLOADS = 3;
-/** Settings of CRI's registry table that make it pull by itself. */
+/** Tables under CRI's `registry` that make it pull without the transfer service. */
 const OLD_REGISTRY = ["mirrors", "configs", "auths"];
 
-/** Whether containerd is there, and of a version that asks verifiers. */
+/** Whether containerd answers, in a version that runs verifiers. */
 export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
   const { address, daemon, program, version, installed, unknown, notAsked, isListening, denied } = containerd;
   const name = "containerd";
-  const hidden = `the process that listens at ${address} is not to be seen, so this shell's environment is taken for its own, and with it configuration, policy and break-glass file`;
+  const hidden = `the process that listens at ${address} could not be found, so this shell's environment, not containerd's, decides which configuration, policy and break-glass file were checked`;
   const silent = [...(version !== undefined && daemon === undefined ? [hidden] : []), ...unknown].map((why) =>
-    warning("containerd-unknown", why, "run the doctor as root, where containerd runs"),
+    warning("containerd-unknown", why, "run this as root, on the node itself"),
   );
-  // What could not be seen comes before what was not found.
+  // A missing permission comes first: it may be why nothing was found.
   if (containerd.isForbidden === true)
     return [
       problem(
         name,
-        `whether containerd answers at ${address} is not known: this user may not use it (permission denied)`,
+        `whether containerd answers at ${address} is not known: this user may not connect to it (permission denied)`,
         "run this as root",
       ),
     ];
   if (program === undefined && version === undefined && !isListening) {
     if (denied.length > 0) return [unseen(name, "whether containerd is installed", denied.join(", "))];
     const advice = "install containerd 2.1 or later, or name its socket with --address";
-    return [problem(name, `nobody listens at ${address}, and there is no containerd in PATH`, advice)];
+    return [problem(name, `containerd does not answer at ${address}, and no containerd was found in PATH`, advice)];
   }
   if (version === undefined && isListening && notAsked !== undefined) {
-    const found = `which containerd listens at ${address} is not known: ${notAsked}`;
-    return [warning(name, found, "put the ctr that comes with it into PATH, and run the doctor as root"), ...silent];
+    const found = `the version of containerd at ${address} is not known: ${notAsked}`;
+    return [warning(name, found, "put the ctr of this containerd into PATH, and run this as root"), ...silent];
   }
   if (version === undefined) {
     const advice = "start containerd, or name its socket with --address";
-    const there = installed === undefined ? "" : `; ${program} is ${installed}`;
-    return [problem(name, `no containerd answers at ${address}${there}`, advice), ...silent];
+    const there = installed === undefined ? "" : ` (${program} is version ${installed})`;
+    return [problem(name, `containerd does not answer at ${address}${there}`, advice), ...silent];
   }
   const process = daemon === undefined ? "" : `, process ${daemon.pid}`;
   const [major = 0] = numbersOf(version);
   if (major < 2)
-    return [problem(name, `containerd ${version} knows no verifiers`, "upgrade to containerd 2.1 or later"), ...silent];
+    return [
+      problem(name, `containerd ${version} does not support image verifiers`, "upgrade to containerd 2.1 or later"),
+      ...silent,
+    ];
   const found = `containerd ${version} answers at ${address}${process}`;
   const replaced =
     daemon?.isReplaced === true
-      ? [warning(name, `${daemon.program} was replaced since process ${daemon.pid} began`, "restart containerd")]
+      ? [warning(name, `${daemon.program} was replaced after process ${daemon.pid} was started`, "restart containerd")]
       : [];
   return [ok(name, found), ...replaced, ...silent];
 }
@@ -69,62 +72,70 @@ export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   const status = plugins.get(VERIFIER_PLUGIN);
   if (status === "ok") return [ok("plugin", "the image verifier plugin is loaded")];
   const found =
-    status === undefined ? "the image verifier plugin is not there" : `the image verifier plugin's status is ${status}`;
+    status === undefined
+      ? "the image verifier plugin is not loaded"
+      : `the image verifier plugin failed to load: its status is ${status}`;
   return [
     problem(
       "plugin",
       found,
-      `see that ${VERIFIER_PLUGIN} is not under disabled_plugins, and containerd's log of its start`,
+      `remove ${VERIFIER_PLUGIN} from disabled_plugins if it is there; otherwise see containerd's log of its start`,
     ),
   ];
 }
 
-/** Whether containerd runs with the configuration that is looked at here. */
+/** Whether the configuration that is checked here is the one that containerd runs with. */
 export function checkConfig(containerd: Containerd): readonly CheckResult[] {
   const { config, configPath, daemon } = containerd;
   const name = "config";
   if (config === undefined) {
-    const found = `what ${configPath} says cannot be told, so containerd's defaults are taken for its settings`;
-    return [warning(name, found, "see why not, above; what is said of its settings may be wrong")];
+    const found = `containerd's settings could not be read from ${configPath}, so its defaults are assumed in all checks`;
+    return [warning(name, found, "see the containerd findings for the reason")];
   }
   if (daemon === undefined) {
-    const found = `the configuration is taken to be ${configPath} with what it imports`;
-    const advice = "see that it is the one that containerd was started with";
+    const found = `containerd is assumed to use ${configPath} and its imports`;
+    const advice = "check that containerd was started with this file";
     return [containerd.version === undefined ? ok(name, found) : warning(name, found, advice)];
   }
   if (configPath !== daemon.configPath) {
     const found = `containerd (process ${daemon.pid}) was started with ${daemon.configPath}, not ${configPath}`;
-    return [warning(name, found, "ask about the file that it was started with")];
+    return [warning(name, found, "run this without --containerd-config")];
   }
   const changed = changedSince(daemon, configPath, importsOf(containerd));
   if (changed.length > 0) {
-    const found = `${changed.join(", ")}: changed after containerd started, which may run with other settings`;
+    const found = `containerd may run with other settings: ${changed.join(", ")} changed after it was started`;
     return [warning(name, found, "restart containerd")];
   }
   if (!existsSync(configPath)) {
-    return [ok(name, `containerd was started with ${configPath}, which does not exist: its defaults hold`)];
+    return [ok(name, `containerd was started with ${configPath}, which does not exist, so it uses its defaults`)];
   }
-  return [ok(name, `containerd was started with ${configPath} and what it imports`)];
+  return [ok(name, `containerd was started with ${configPath} and its imports`)];
 }
 
-/** Whether containerd waits for the answer. @param deadline ours, in milliseconds */
+/** Whether containerd waits long enough for our answer. @param deadline ours, in milliseconds */
 export function checkTimeout(containerd: Containerd, deadline: number): readonly CheckResult[] {
   const { timeout } = verifierSettings(containerd);
   const limit = parseDuration(timeout);
-  const [name, ours] = ["timeout", `our deadline of ${deadline / 1000} s`];
+  const [name, ours, least] = ["timeout", `deadline is ${deadline / 1000} s`, `${(deadline + MARGIN) / 1000}s`];
   if (limit === undefined)
-    return [warning(name, `per_verifier_timeout is ${timeout}, which cannot be compared`, `keep it above ${ours}`)];
+    return [
+      warning(
+        name,
+        `per_verifier_timeout is ${timeout}, which cannot be parsed; ${ours}`,
+        `set it to at least ${least}`,
+      ),
+    ];
   if (limit >= deadline + MARGIN) {
-    const found = `containerd waits for ${timeout}, ${ours} is below`;
+    const found = `containerd waits ${timeout} for a verifier, and ${ours}`;
     if (containerd.config !== undefined) return [ok(name, found)];
-    return [warning(name, `${found}, where its default holds`, "see why its configuration cannot be told, above")];
+    return [warning(name, `if containerd's default applies: ${found}`, "see the containerd findings for the reason")];
   }
-  const found = `containerd kills a verifier after ${timeout}, ${ours} does not leave a second of that`;
-  const advice = "raise per_verifier_timeout, or lower deadline: what is killed refuses the pull without a reason";
+  const found = `containerd kills a verifier after ${timeout}, and ${ours}: a killed verifier refuses the pull without a reason`;
+  const advice = `set per_verifier_timeout to at least ${least}, or lower deadline`;
   return [limit <= deadline ? problem(name, found, advice) : warning(name, found, advice)];
 }
 
-/** The settings with which CRI pulls by itself, and asks no verifier. */
+/** Whether CRI pulls through the transfer service, and so asks verifiers. */
 export function checkCri(containerd: Containerd): readonly CheckResult[] {
   const { plugins } = containerd;
   const name = "cri";
@@ -134,7 +145,7 @@ export function checkCri(containerd: Containerd): readonly CheckResult[] {
   const version = containerd.version ?? containerd.installed ?? "";
   const [major = 0, minor = 0] = numbersOf(version);
   if (major === 2 && minor === 0) {
-    const found = `containerd ${version}: CRI of 2.0 never asks verifiers, so pulls of kubelet and crictl are not verified`;
+    const found = `CRI in containerd ${version} never asks verifiers: pulls by kubelet and crictl are not verified`;
     return [problem(name, found, "upgrade to containerd 2.1 or later")];
   }
   if (containerd.config === undefined) return [];
@@ -148,7 +159,7 @@ export function checkCri(containerd: Containerd): readonly CheckResult[] {
 }
 
 /**
- * Whether this program reads the hosts.toml that containerd reads: mirrors, authorities and client certificates.
+ * Whether this program reads the same hosts.toml files as containerd: mirrors, authorities, client certificates.
  *
  * @param own folders of `registryConfigPath`
  */
@@ -168,19 +179,19 @@ export function checkRegistryConfig(containerd: Containerd, own: readonly string
         ? [
             warning(
               name,
-              `config_path under ${where} names several folders, and pulls through verifiers may take them for one`,
-              "name one folder",
+              `config_path under ${where} lists several folders, which verified pulls may take for one path`,
+              "list one folder",
             ),
           ]
         : [];
     if (folders.join(":") === own.map(withoutSlash).join(":")) return several;
-    const found = `config_path under ${where} is ${value}, registryConfigPath is ${own.join(":")}`;
-    const advice = `set registryConfigPath: ${value} in this program's configuration, or mirrors and authorities differ from containerd's`;
+    const found = `config_path under ${where} is ${value}, but registryConfigPath is ${own.join(":")}`;
+    const advice = `set registryConfigPath: ${value} in this program's configuration; until then its mirrors and authorities may differ from containerd's`;
     return [warning(name, found, advice), ...several];
   });
   return findings.length > 0
     ? findings
-    : [ok(name, "containerd names no other folder of hosts.toml than registryConfigPath")];
+    : [ok(name, "containerd reads hosts.toml from no folder other than registryConfigPath")];
 }
 
 function withoutSlash(folder: string): string {
@@ -208,7 +219,7 @@ function bypassesIn(settings: ReturnType<typeof settingsOf>): readonly (readonly
       ? [
           [
             "disable_snapshot_annotations = false",
-            "set it to true; remote snapshotters need it false and cannot be combined with verifiers",
+            "set it to true; remote snapshotters need false, so they cannot be combined with verifiers",
           ] as const,
         ]
       : []),
@@ -216,7 +227,7 @@ function bypassesIn(settings: ReturnType<typeof settingsOf>): readonly (readonly
       ? [
           [
             `max_concurrent_downloads = ${downloads}`,
-            `set it to ${DOWNLOADS}; the transfer service has a limit of its own`,
+            `set it to ${DOWNLOADS}; the transfer service has its own limit`,
           ] as const,
         ]
       : []),

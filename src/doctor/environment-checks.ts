@@ -2,7 +2,7 @@ import type { Daemon } from "../platform/containerd/daemon.ts";
 import type { OtherClients } from "../platform/other-clients.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
-/** Variables of containerd's environment that change what the program is, or does (docs/threat-model.md). */
+/** Variables that run other code in this program (docs/threat-model.md). */
 const CODE = /^(?:BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
 const ENGINE = /^(?:BUN_|NODE_|JSC_)/;
 const TRUST = /^(?:SSL_CERT_FILE|SSL_CERT_DIR)$/;
@@ -10,7 +10,7 @@ const FURTHER_TRUST = "NODE_EXTRA_CA_CERTS";
 const PLACES = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE)$/;
 const PROXY = /^(?:https?_proxy|no_proxy|all_proxy)$/i;
 
-/** What of the daemon's environment the program would heed when containerd runs it. */
+/** Variables of containerd's environment that affect this program when containerd runs it. */
 export function checkEnvironment(daemon: Daemon | undefined): readonly CheckResult[] {
   const name = "environment";
   if (daemon === undefined) return [];
@@ -21,44 +21,45 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly CheckResu
       return [
         problem(
           name,
-          `${variable} in ${where} can run other code in place of this program's`,
+          `${variable} in ${where} can make other code run instead of this program`,
           "remove it, and restart containerd",
         ),
       ];
     }
     if (variable === "BUN_JSC_useJIT") {
-      return [ok(name, `${variable}=${value} in ${where} decides about just-in-time compilation`)];
+      return [ok(name, `${variable}=${value} in ${where} turns this program's just-in-time compilation on or off`)];
     }
     if (variable === FURTHER_TRUST) {
-      const found = `${variable}=${value} in ${where} is not read: containerd does not trust those authorities either`;
-      return [warning(name, found, `name the file in network.caFiles if it is meant, and remove ${variable}`)];
+      const found = `${variable}=${value} in ${where} is ignored: containerd does not trust these authorities either`;
+      return [warning(name, found, `remove ${variable}; if it is intended, list the file in network.caFiles`)];
     }
     if (ENGINE.test(variable)) {
       return [
-        warning(name, `${variable} in ${where} changes the runtime of this program`, "remove it unless it is meant"),
+        warning(name, `${variable} in ${where} changes the runtime of this program`, "remove it unless intended"),
       ];
     }
-    // containerd sets it for its children itself, with a colon at the end: the working directory, which is its own.
+    // containerd also sets it for its children, with a trailing colon: that means its own working directory.
     if (variable === "LD_LIBRARY_PATH") {
       return [
         warning(
           name,
-          `${variable}=${value} in ${where} chooses the libraries of this program`,
-          "remove it unless it is meant",
+          `${variable}=${value} in ${where} changes which shared libraries this program loads`,
+          "remove it unless intended",
         ),
       ];
     }
-    if (TRUST.test(variable)) return [ok(name, `${variable}=${value} in ${where} chooses whom TLS trusts`)];
-    if (PLACES.test(variable)) return [ok(name, `${variable}=${value} in ${where} is heeded`)];
+    if (TRUST.test(variable))
+      return [ok(name, `${variable}=${value} in ${where} sets the trusted certificate authorities`)];
+    if (PLACES.test(variable)) return [ok(name, `${variable}=${value} in ${where} is used by this program`)];
     return [];
   });
   const proxies = [...environment.keys()].filter((variable) => PROXY.test(variable));
   if (proxies.length > 0)
-    findings.push(ok(name, `${proxies.join(", ")} in ${where} choose the proxy, unless the configuration does`));
-  return findings.length > 0 ? findings : [ok(name, `nothing in ${where} changes what this program does`)];
+    findings.push(ok(name, `the proxy is set by ${proxies.join(", ")} in ${where}, unless network.proxy is set`));
+  return findings.length > 0 ? findings : [ok(name, `nothing in ${where} affects this program`)];
 }
 
-/** Clients that are known not to ask verifiers. */
+/** Clients that are known to pull without asking verifiers. */
 export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly CheckResult[] {
   const name = "other-clients";
   const findings: CheckResult[] = [];
@@ -66,19 +67,19 @@ export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly 
     findings.push(
       warning(
         name,
-        `dockerd is there (${dockerd}): pulls of dockerd ask no verifier`,
-        "remove it from nodes that shall enforce",
+        `dockerd is on this node (${dockerd}): its pulls are not verified`,
+        "remove it from nodes that must verify every pull",
       ),
     );
   }
   if (nerdctl !== undefined && (nerdctl.version === undefined || isBefore(nerdctl.version, 2, 3))) {
-    const found = `${nerdctl.path} is ${nerdctl.version ?? "of a version that it does not tell"}: before 2.3 it pulls by itself and asks no verifier`;
-    findings.push(warning(name, found, "upgrade it"));
+    const found = `${nerdctl.path} is version ${nerdctl.version ?? "(unknown)"}: before 2.3 nerdctl pulls without asking verifiers`;
+    findings.push(warning(name, found, "upgrade it to 2.3 or later"));
   }
   findings.push(
     ok(
       name,
-      "ctr images pull --local, ctr images import and whoever else writes to containerd's content ask no verifier: root alone can",
+      "ctr images pull --local, ctr images import and direct writes to containerd's content store are not verified; only root can use them",
     ),
   );
   return findings;

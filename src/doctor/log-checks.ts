@@ -13,14 +13,14 @@ import { checkFolder } from "./node-checks.ts";
 type Log = Config["decisionLog"];
 
 const NAME = "decision-log";
-const WITHOUT = "what was decided cannot be seen afterwards";
+const WITHOUT = "decisions are not logged";
 /** Milliseconds for journald, and for journalctl. */
 const PATIENCE = 3_000;
 
 /**
- * Whether decisions can be told.
+ * Whether decisions can be logged.
  *
- * @param pid of containerd, which may see folders otherwise than we do
+ * @param pid of containerd, whose mount namespace may differ from ours
  */
 export async function checkDecisionLog(log: Log, pid: number | undefined): Promise<CheckResult> {
   switch (log.kind) {
@@ -29,11 +29,15 @@ export async function checkDecisionLog(log: Log, pid: number | undefined): Promi
     case "journald": {
       const why = await whySilent(log.socket, PATIENCE);
       return why === undefined
-        ? ok(NAME, "decisions go to journald: journalctl -t atcr-verify")
-        : problem(NAME, `journald does not listen at ${log.socket}: ${why}; ${WITHOUT}`, "name a file, or its socket");
+        ? ok(NAME, "decisions are logged to journald: journalctl -t atcr-verify")
+        : problem(
+            NAME,
+            `journald does not listen at ${log.socket}: ${why}; ${WITHOUT}`,
+            "set decisionLog to a file, or to journald's socket",
+          );
     }
     case "none":
-      return warning(NAME, `decisionLog is none: ${WITHOUT}`, "name a file, or journald");
+      return warning(NAME, `decisionLog is none: ${WITHOUT}`, "set decisionLog to a file, or to journald");
   }
 }
 
@@ -44,31 +48,31 @@ function checkFile(path: string, pid: number | undefined): CheckResult {
   try {
     checkLog(path);
   } catch (error) {
-    const found = `${path} is not written: ${(error as Error).message}; ${WITHOUT}`;
-    // It is root's, and root's group may read it.
+    const found = `${path} cannot be written: ${(error as Error).message}; ${WITHOUT}`;
+    // The log belongs to root; other users may not write it.
     if (hasCode(error, "EACCES")) return warning(NAME, found, "run the doctor as root");
-    if (!hasCode(error, "ENOENT")) return problem(NAME, found, "move it away, or correct owner and mode");
+    if (!hasCode(error, "ENOENT")) return problem(NAME, found, "move it away, or correct its owner and mode");
   }
   return finding;
 }
 
-/** How to find a decision again. */
+/** Looks up logged decisions. */
 export type LogReader =
-  /** Whether it tells of a digest. @throws Error where it cannot be read */
+  /** Whether a decision about this digest is logged. @throws Error if the log cannot be read */
   | { readonly isLogged: (digest: string) => boolean | Promise<boolean> }
-  /** Why it cannot be looked for although decisions are told, as a clause. */
+  /** Why the log cannot be searched although decisions are logged, as a clause. */
   | { readonly unread: string };
 
-/** @returns undefined where none are to be told */
+/** @returns undefined if decisions are not logged */
 export function logReader(environment: Environment, log: Log): LogReader | undefined {
   switch (log.kind) {
     case "file": {
-      // The default's folder is the administrator's to make: where it is not there nothing is to be logged.
+      // The administrator creates the default's folder; without it nothing is logged.
       if (!log.isNeeded && !existsSync(dirname(log.path))) return undefined;
       return { isLogged: (digest) => readLog(log.path)?.decisions.some((one) => one["digest"] === digest) ?? false };
     }
     case "journald": {
-      if (log.socket !== JOURNAL_SOCKET) return { unread: `${log.socket} is no journal that journalctl reads` };
+      if (log.socket !== JOURNAL_SOCKET) return { unread: `journalctl does not read what is logged to ${log.socket}` };
       const journalctl = findProgram(environment, "journalctl");
       if (journalctl === undefined) return { unread: "journalctl was not found" };
       const args = ["-t", "atcr-verify", "-o", "cat", "--since", "-10min", "--no-pager"];

@@ -11,26 +11,26 @@ import { runProgram } from "../platform/program.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import type { LogReader } from "./log-checks.ts";
 
-/** Milliseconds that one pull may take: a verifier's time, and containerd's own. */
+/** Milliseconds that one pull may take: the verifier's timeout, and containerd's own work. */
 const PATIENCE = 20_000;
 /** Milliseconds in which a decision must be in the log. */
 const LOGGED_WITHIN = 2_000;
 const POLL = 100;
-/** gRPC's status of a service that is not there. */
+/** gRPC status of a service that does not exist. */
 const UNIMPLEMENTED = 12;
 
 export interface ProbeQuestion {
   readonly environment: Environment;
   readonly containerd: Containerd;
-  /** This program's, as its answer gives it. */
+  /** Of this program, as its refusal quotes it. */
   readonly build: string;
-  /** Of the decision log; absent where nothing is to be told. */
+  /** Of the decision log; absent if decisions are not logged. */
   readonly reader?: LogReader;
 }
 
 /**
- * Has containerd pull a name that this program always refuses, by each way in which it pulls. Nobody can have
- * the image: what is served is its digest, and who asks for more has been let through.
+ * Has containerd pull a name that this program always refuses, by ctr and by CRI. Only the digest of that image is
+ * served, so a request for its manifest shows that the pull was let through.
  */
 export async function probe({
   environment,
@@ -40,14 +40,14 @@ export async function probe({
 }: ProbeQuestion): Promise<readonly CheckResult[]> {
   const { address, ctr, plugins } = containerd;
   if (containerd.isForbidden === true)
-    return [warning("probe", `no pull was tried, as this user may not use ${address}`, "run the doctor as root")];
+    return [warning("probe", `no pull was tried: this user may not connect to ${address}`, "run this as root")];
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   if (!isThere)
-    return [warning("probe", "no pull was tried, as no containerd answers", "start containerd, and run this again")];
+    return [warning("probe", "no pull was tried: containerd does not answer", "start containerd, and run this again")];
   const findings: CheckResult[] = [];
   if (ctr === undefined)
     findings.push(
-      warning("probe", "ctr was not found, so no pull could be tried", "install it, it comes with containerd"),
+      warning("probe", "no pull by ctr was tried: ctr was not found", "install ctr, which comes with containerd"),
     );
   else {
     const pull = async (name: string) => {
@@ -57,7 +57,7 @@ export async function probe({
     };
     findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));
   }
-  // Where it cannot be told whether there is CRI, the pull itself tells.
+  // If it is not known whether CRI is loaded, the pull shows it.
   if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || plugins === undefined)
     findings.push(...(await probeCri(address, build, reader)));
   return findings;
@@ -79,18 +79,18 @@ async function probeCri(
     }
   };
   const findings = await probeBy({ way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address }, build, reader);
-  return isAbsent ? [ok("probe", "containerd answers no CRI: no kubelet pulls through it")] : findings;
+  return isAbsent ? [ok("probe", "containerd does not serve CRI: no kubelet pulls through it")] : findings;
 }
 
-/** A way in which containerd pulls. */
+/** One way to have containerd pull. */
 interface Way {
   /** For people. */
   readonly way: string;
-  /** Of containerd, that it pulls into. */
+  /** containerd namespace that it pulls into. */
   readonly namespace: string;
   /** containerd's socket. */
   readonly address: string;
-  /** Answers why it failed; undefined where it did not. */
+  /** Returns why it failed; undefined if it succeeded. */
   readonly pull: (name: string) => Promise<string | undefined>;
 }
 
@@ -104,7 +104,7 @@ async function probeBy(
   try {
     const image = `${registry.host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`;
     const refused = await pull(image);
-    // What was let through was begun, and containerd would keep the beginning for a while.
+    // The pull was let through and began to write, which containerd would keep for a while.
     if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, PATIENCE);
     const { finding, asked } = judge(way, { refused, wanted: registry.wanted(), image, digest, build });
     if (asked === undefined || reader === undefined) return [finding];
@@ -114,7 +114,7 @@ async function probeBy(
   }
 }
 
-/** @returns the digest that this program was asked about, where it was */
+/** @returns the finding, and the digest that this program was asked about, if it was */
 function judge(
   way: string,
   pulled: { refused: string | undefined; wanted: number; image: string; digest: string; build: string },
@@ -123,37 +123,41 @@ function judge(
   const name = "probe";
   if (wanted > 0 || refused === undefined) {
     const found = `a pull by ${way} of a name that this program always refuses was let through`;
-    return { finding: problem(name, found, "pulls are NOT verified: see the problems above") };
+    return { finding: problem(name, found, "pulls are NOT verified: see the other problems for the cause") };
   }
   const said = refused.trim().slice(-300);
   const [, by, asked] =
     /deny policy\.probe: atcr-verify (.{1,100}?) was asked about (sha256:[0-9a-f]{64}),/.exec(refused) ?? [];
   if (asked === undefined || !refused.includes(image)) {
     const found = `a pull by ${way} failed, but not because this program refused it: ${said}`;
-    return { finding: problem(name, found, "see what it says: pulls fail, or another verifier refuses first") };
+    return { finding: problem(name, found, "read that message: pulls fail, or another verifier refused first") };
   }
   if (by !== build) {
     const found = `a pull by ${way} was refused by another build of this program: ${said}`;
     return { finding: problem(name, found, "run: atcr-verify enable") };
   }
-  const found = `a pull by ${way} was refused by this program, as it must be`;
-  // The name is as fresh as the digest, so this program was asked about this pull all the same.
-  const elsewhere = "; a mirror for all registries answered in this one's place (certs.d/_default)";
+  const found = `a pull by ${way} was refused by this program, as expected`;
+  // The name is random too, so this refusal is of this pull.
+  const elsewhere = "; a mirror for all registries (certs.d/_default) answered instead of the doctor's registry";
   return { finding: ok(name, asked === digest ? found : `${found}${elsewhere}`), asked };
 }
 
 async function findLogged(way: string, digest: string, reader: LogReader): Promise<CheckResult> {
   const name = "probe-log";
   if ("unread" in reader)
-    return warning(name, `that pull by ${way} was not looked for: ${reader.unread}`, `look for ${digest} there`);
-  const advice = "see that containerd's environment names the same configuration, and that the log can be written";
+    return warning(
+      name,
+      `the pull by ${way} was not looked up in the decision log: ${reader.unread}`,
+      `search the log for ${digest}`,
+    );
+  const advice = "check that the log can be written, and that containerd's environment names the same configuration";
   try {
     for (let waited = 0; waited <= LOGGED_WITHIN; waited += POLL) {
-      if (await reader.isLogged(digest)) return ok(name, `the decision log tells of that pull by ${way}`);
+      if (await reader.isLogged(digest)) return ok(name, `the pull by ${way} is in the decision log`);
       await new Promise((done) => setTimeout(done, POLL));
     }
   } catch (error) {
     return problem(name, `the decision log cannot be read: ${(error as Error).message}`, advice);
   }
-  return problem(name, `the decision log does not tell of that pull by ${way}`, advice);
+  return problem(name, `the pull by ${way} is not in the decision log`, advice);
 }

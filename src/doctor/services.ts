@@ -11,20 +11,20 @@ import type { DecideContext } from "../verifier/service/gather-and-judge.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkSignatures } from "./signature-checks.ts";
 
-/** Signers, and registries, that are asked: enough to see that the way there is open. */
+/** Signers and registries that are checked: enough to show that the network path is open. */
 const MAX_SIGNERS = 5;
 const MAX_REGISTRIES = 5;
-/** Milliseconds for one of them. */
+/** Milliseconds for one request. */
 const TIMEOUT = 3_000;
-/** HTTP statuses of a service that cannot serve now; 501 is that of one that knows no such question. */
+/** Statuses of a service that cannot serve now. 501 only means that it does not implement this path. */
 const UNABLE = new Set([429, 500, 502, 503, 504]);
 
-/** A service that answers, as far as its TLS is concerned. */
+/** What is needed to look at the certificates of a service. */
 type Service = Pick<HttpRequest, "url" | "originMayBePrivate" | "tls">;
-/** Looks at the certificates by which a service proves its name. */
+/** Fetches the certificate chain of a service. */
 export type ShowChain = (service: Service) => Promise<ShownChain>;
 
-/** Whether the services that the policy makes pulls depend on can be reached from here, as a pull would. */
+/** Whether the services that pulls depend on under this policy can be reached, by the same path as a pull. */
 export async function checkServices(
   policy: TrustPolicy,
   config: Config,
@@ -40,7 +40,10 @@ export async function checkServices(
   ]);
   const verified = [...answering].filter(([origin, { tls }]) => origin.startsWith("https:") && !tls?.skipVerify);
   const shown = await Promise.all(verified.map(async ([origin, service]) => [origin, await show(service)] as const));
-  const none = signers.length === 0 ? [ok("signers", "the policy trusts nobody, so nobody is asked who they are")] : [];
+  const none =
+    signers.length === 0
+      ? [ok("signers", "no rule that verifies has a trusted signer now, so no identity was looked up")]
+      : [];
   const directories = config.plcDirectories.join(", ");
   return [
     ...none,
@@ -54,9 +57,8 @@ export async function checkServices(
 
 function notAsked(name: string, what: string, count: number): readonly CheckResult[] {
   if (count <= 0) return [];
-  const advice =
-    what === "signers" ? "run: atcr-verify policy check, which asks all" : "those were the first in the policy";
-  return [warning(name, `${count} more ${what} were not asked`, advice)];
+  const advice = what === "signers" ? "run: atcr-verify policy check" : "only the first in the policy are checked";
+  return [warning(name, `${count} more ${what} were not checked`, advice)];
 }
 
 function signersOf(policy: TrustPolicy, now: number): readonly TrustedSigner[] {
@@ -65,7 +67,7 @@ function signersOf(policy: TrustPolicy, now: number): readonly TrustedSigner[] {
   return trusted.filter((one) => isLasting(one, now));
 }
 
-/** Hosts that rules with evidence name, in their order; wildcards name none. */
+/** Registry hosts in the scopes of rules that verify, in order; wildcards are skipped. */
 function registriesOf({ rules }: TrustPolicy): readonly string[] {
   const hosts = rules.filter(isJudging).flatMap(({ scopes }) => scopes.map(({ segments }) => segments[0] ?? ""));
   return [...new Set(hosts.filter((host) => host !== "" && !host.includes("*")))];
@@ -83,17 +85,17 @@ async function checkSigners(
   const pdses = new Set<string>();
   const findings = signers.map(({ did }): CheckResult => {
     const identity = identities.get(did);
-    if (identity === undefined) return warning("identity", `${did} was not asked for`, "run the doctor again");
+    if (identity === undefined) return warning("identity", `${did} was not looked up`, "run the doctor again");
     if ("code" in identity)
       return problem(
         "identity",
-        `who ${did} is cannot be told: ${identity.code}: ${identity.detail}`,
-        "pulls of what they signed are refused until it can",
+        `the identity of ${did} could not be verified: ${identity.code}: ${identity.detail}`,
+        "until this is resolved, its signatures cannot be verified",
       );
     pdses.add(identity.pds);
     const asked = isPlc(did) ? context.config.plcDirectories : [`https://${didWebHost(did)}`];
     for (const url of asked) answered({ url, originMayBePrivate: false });
-    return ok("identity", `${did} is proven; key ${identity.key.didKey}, PDS ${identity.pds}`);
+    return ok("identity", `the identity of ${did} is verified; key ${identity.key.didKey}, PDS ${identity.pds}`);
   });
   return [...findings, ...(await Promise.all([...pdses].map((pds) => checkPds(pds, context, answered))))];
 }
@@ -114,8 +116,8 @@ async function checkPds(
   if (found === undefined) return ok("pds", `${pds} answers`);
   return problem(
     "pds",
-    `${pds} cannot be asked: ${found}`,
-    "pulls of what is signed there are refused, unless the rule has maxStaleness",
+    `${pds} is not available: ${found}`,
+    "check the network and the PDS; images signed there are refused meanwhile, unless their rule has maxStaleness",
   );
 }
 
@@ -145,11 +147,11 @@ async function checkRegistry(
   return warning(
     "registry",
     `${host}: ${[...problems, ...failed].join("; ")}`,
-    "referrers may not be seen there; signatures of signers that a rule names are found without",
+    "check the registry; its referrers may be missed, but signers that a rule names are found without them",
   );
 }
 
-/** @returns why it cannot be asked; any answer but that it cannot serve now will do */
+/** @returns why it is not available; undefined for every answer except a status in {@link UNABLE} */
 async function reach(
   request: Pick<HttpRequest, "url" | "purpose" | "originMayBePrivate" | "tls" | "headers">,
   { http, deadline }: DecideContext,

@@ -5,10 +5,10 @@ import { type CheckResult, ok, warning } from "./check.ts";
 const NAME = "certificate-signature";
 
 /**
- * Whether services prove their names by certificates that are signed with SHA-1. The runtime accepts them
- * (docs/decisions/0042), so nothing else says so.
+ * Whether services have certificates that are signed with SHA-1. The runtime accepts them (docs/decisions/0042), so
+ * no other check reports them.
  *
- * @param shown by origin; how each proves its name
+ * @param shown certificate chain by origin
  */
 export function checkSignatures(shown: ReadonlyMap<string, ShownChain>): readonly CheckResult[] {
   const unseen = new Map<string, string[]>();
@@ -19,7 +19,7 @@ export function checkSignatures(shown: ReadonlyMap<string, ShownChain>): readonl
   });
   for (const [why, origins] of unseen) {
     const found = `whether certificates of ${origins.join(", ")} are signed with SHA-1 is not known: ${why}`;
-    findings.push(warning(NAME, found, "look at the chain by: openssl s_client -showcerts"));
+    findings.push(warning(NAME, found, "inspect the chain with: openssl s_client -showcerts"));
   }
   if (findings.length > 0 || shown.size === 0) return findings;
   return [ok(NAME, `no certificate of ${[...shown.keys()].join(", ")} is signed with SHA-1`)];
@@ -29,6 +29,6 @@ function checkChain(origin: string, chain: readonly SignedCertificate[]): readon
   const weak = chain.filter(({ der }) => isSha1(signatureAlgorithm(der) ?? ""));
   if (weak.length === 0) return [];
   const names = weak.map(({ name }) => name).join(", ");
-  const found = `${origin} proves its name by a certificate that is signed with SHA-1 (${names}): it is accepted here and refused by containerd, and whoever can make a collision can have another one`;
-  return [warning(NAME, found, "have it issued anew, signed with SHA-256")];
+  const found = `${origin} has a certificate signed with SHA-1 (${names}), which a collision can forge: this program accepts it, containerd refuses it`;
+  return [warning(NAME, found, "have it reissued with a SHA-256 signature")];
 }

@@ -5,12 +5,15 @@ import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
 const PATIENCE = 3_000;
-/** What systemd-timesyncd makes once it has set the clock. */
+/** File that systemd-timesyncd creates once it has set the clock. */
 const SET = "/run/systemd/timesync/synchronized";
-/** Of services that set the clock and run: chrony, ntpd and its successor. */
+/** Files of running time services: chrony, ntpd and its successor ntpsec. */
 const RUNNING = ["/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/chrony/chronyd.sock", "/run/ntpd.pid"];
 
-/** `unseen`: this user may not look where services leave it. Whether somebody sets this node's clock: by the kernel, as systemd reads it, else by what time services leave. */
+/**
+ * Whether a time service sets this node's clock: as systemd reads it from the kernel, else by the files of time
+ * services. `unseen`: this user has no access to them.
+ */
 export type ClockService = "synchronised" | "not synchronised" | "running" | "none" | "unseen";
 
 export async function clockService(environment: Environment): Promise<ClockService> {

@@ -6,11 +6,11 @@ import { findProgram, runProgram } from "./program.ts";
 const PATIENCE = 3_000;
 const DOCKER_SOCKET = "/run/docker.sock";
 
-/** What else on this node pulls images, and asks nobody. */
+/** Other clients on this node that pull images without asking verifiers. */
 export interface OtherClients {
   /** How dockerd was found: a process, a socket, a program. */
   readonly dockerd?: string;
-  /** Without a version where it does not say which it is. */
+  /** Without a version if it does not report one. */
   readonly nerdctl?: { readonly path: string; readonly version?: string };
 }
 
@@ -35,6 +35,6 @@ function nameOf(pid: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
   } catch {
-    return undefined; // it ended meanwhile
+    return undefined; // the process has ended
   }
 }

@@ -4,19 +4,19 @@ import { isDenied } from "../io/fs/denied.ts";
 import { checkWay } from "../io/fs/trusted-path.ts";
 import type { Environment } from "../io/process/environment.ts";
 
-/** Bytes of output that are read of a program; what it says beyond that is cut off. */
+/** Bytes of a program's output that are read; the rest is cut off. */
 const MAX_OUTPUT = 8 * 1024 * 1024;
 
 export interface Ended {
-  /** undefined where it did not end by itself in time, or could not be started. */
+  /** undefined if it could not be started, was killed or did not end in time. */
   readonly code: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /**
- * Runs a program of this node, with no input and no environment but PATH. Whoever asks is root, so one that
- * somebody else can change is not run.
+ * Runs a program of this node, with no input and no environment but PATH. The caller is usually root, so a program
+ * that others can change is not run.
  *
  * @param program absolute path
  * @param timeout milliseconds, after which it is killed
@@ -39,7 +39,7 @@ export function runProgram(
     const end = (code: number | undefined, problem = ""): void => {
       clearTimeout(timer);
       child.kill("SIGKILL");
-      // Whoever inherited them may keep them open.
+      // Its own children may keep them open.
       child.stdout.destroy();
       child.stderr.destroy();
       resolve({ code, stdout: out.text, stderr: problem === "" ? err.text : problem });
@@ -50,7 +50,7 @@ export function runProgram(
   });
 }
 
-/** Why somebody else can put another in its place. @param program absolute path @returns a clause */
+/** Why others can replace a program. @param program absolute path @returns a clause; undefined if they cannot */
 export function whyDistrusted(program: string): string | undefined {
   try {
     checkWay(program);
@@ -60,12 +60,12 @@ export function whyDistrusted(program: string): string | undefined {
   }
 }
 
-/** Where a program is, in the absolute folders of PATH and these. */
+/** Path of a program in `more`, the absolute folders of PATH, or the usual folders. */
 export function findProgram(environment: Environment, name: string, ...more: readonly string[]): string | undefined {
   return lookForProgram(environment, name, ...more).path;
 }
 
-/** The same, and where it may be, but this user may not look or execute. */
+/** As {@link findProgram}; `denied`: paths that this user may not look at, or may not execute. */
 export function lookForProgram(
   environment: Environment,
   name: string,

@@ -91,7 +91,7 @@ describe.concurrent("the doctor", () => {
         world.configure({ ...world.settings, plcDirectories: [plc.origin, gone] });
         const found = (await doctor(world)).of(NAME);
         expect(found.map(({ level }) => level)).toEqual(["warning", "warning"]);
-        expect(found[0]?.found).toContain(`${plc.origin} proves`);
+        expect(found[0]?.found).toContain(`${plc.origin} has`);
         expect(found[1]?.found).toContain(`whether certificates of ${gone} are signed with SHA-1 is not known`);
       } finally {
         await plc.stop();

@@ -112,7 +112,7 @@ describe.runIf(canChangeUser).concurrent("the doctor of a user who is not root",
     const findings = await node.findings(NOBODY);
     const [first, ...others] = findings.filter(({ name }) => name === "bin-dir" || name === "link");
     expect(first).toMatchObject({ level: "warning", name: "bin-dir" });
-    for (const { found } of others) expect(found).toMatch(/^if that is its folder: /);
+    for (const { found } of others) expect(found).toMatch(/^if bin_dir is the default: /);
   });
 });
 

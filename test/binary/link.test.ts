@@ -117,7 +117,7 @@ describe("disable", () => {
       const { code, said } = await node.run("disable", "--bin-dir", node.path(folder));
       expect([code, said.standing]).toEqual([1, [join(node.binDir, "atcr-verify")]]);
       expect(said.summary).not.toContain("NOT verified");
-      expect(said.summary).not.toContain("does not ask");
+      expect(said.summary).not.toContain("does not run");
       expect(said.summary).toContain(`still run through ${node.binDir}`);
     }
   });
@@ -128,7 +128,7 @@ describe("disable", () => {
     linkSync(node.program, join(node.binDir, "hard"));
     const { code, said } = await node.run("disable");
     expect([code, said.changed, said.standing]).toEqual([1, false, [join(node.binDir, "hard")]]);
-    expect(said.summary).not.toContain("does not ask");
+    expect(said.summary).not.toContain("does not run");
   });
 
   it("names a copy of the program, whatever it is called, and does not say that pulls are not verified", async () => {
@@ -140,7 +140,7 @@ describe("disable", () => {
     for (const removed of [[join(node.binDir, "atcr-verify")], []]) {
       const { code, said } = await node.run("disable");
       expect([code, said.removed, said.standing]).toEqual([1, removed, [copy]]);
-      expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+      expect(said.summary).not.toMatch(/NOT verified|does not run/);
       expect(said.summary).toContain(`still run through ${copy}`);
     }
     const { said } = await node.run("doctor", "--offline");
@@ -160,8 +160,8 @@ describe("disable", () => {
     make(other, node);
     const { code, said } = await node.run("disable");
     expect([code, said.removed, said.standing]).toEqual([1, [join(node.binDir, "atcr-verify")], []]);
-    expect(said.summary).toContain(`containerd still asks these: ${other}`);
-    expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+    expect(said.summary).toContain(`containerd still runs: ${other}`);
+    expect(said.summary).not.toMatch(/NOT verified|does not run/);
     expect(said.findings.map(({ level, name }) => `${level} ${name}`)).toEqual(["problem entries"]);
   });
 
@@ -192,7 +192,7 @@ describe("disable", () => {
           1,
           ["problem link"],
         ]);
-        expect(said.summary).not.toMatch(/NOT verified|does not ask/);
+        expect(said.summary).not.toMatch(/NOT verified|does not run/);
       }
     },
   );

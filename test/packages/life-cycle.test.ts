@@ -114,7 +114,7 @@ describe.runIf(testable)("the .deb", () => {
     writeFileSync(system.path(POLICY), edited);
     expect((await system.run("atcr-verify", "policy", "check", "--offline")).code).toBe(0);
     const enabled = await system.run("atcr-verify", "enable", "--bin-dir", BIN_DIR);
-    expect([enabled.stdout.includes("asks it at each pull"), isLink(system.path(LINK))]).toEqual([true, true]);
+    expect([enabled.stdout.includes("runs it at each pull"), isLink(system.path(LINK))]).toEqual([true, true]);
     expect(readFileSync(system.path("/var/lib/atcr-verify/enabled"), "utf8")).toBe(`${BIN_DIR}\n`);
     const doctor = await system.run("atcr-verify", "doctor", "--offline", "--output", "json");
     const { findings } = JSON.parse(doctor.stdout) as { findings: { level: string; name: string }[] };

@@ -7,18 +7,18 @@ import { copyOf } from "./copies.ts";
 /** An entry of containerd's bin_dir: each is executed at every pull, in the order of the bytes of their names. */
 export interface BinDirEntry {
   readonly name: string;
-  /** Where it leads, all links followed; absent for one that leads nowhere. */
+  /** The file it points to, all links followed; absent for a broken link. */
   readonly leadsTo?: string;
   readonly isLink: boolean;
-  /** Of which program it is a copy, byte by byte; see {@link markCopies}. */
+  /** The program that it is a byte-for-byte copy of; see {@link markCopies}. */
   readonly copyOf?: string;
-  /** Whether this user may not see where it leads, as root may. */
+  /** Whether this user has no access to its target. */
   readonly isUnseen?: true;
   /** Why containerd cannot execute it, which blocks every pull, as a clause. */
   readonly broken?: string;
 }
 
-/** @returns undefined where there is no such folder. @throws Error where it cannot be read */
+/** @returns undefined if the folder does not exist. @throws Error if it cannot be read */
 export function entriesOf(binDir: string): readonly BinDirEntry[] | undefined {
   try {
     return entriesInOrder(readdirSync(binDir).map((name) => entryAt(join(binDir, name), name)));
@@ -28,7 +28,7 @@ export function entriesOf(binDir: string): readonly BinDirEntry[] | undefined {
   }
 }
 
-/** Says which entries are copies of this program, or of an installed one. @param program absolute path of this one */
+/** Marks copies of this program, or of an installed one. @param program absolute path of this one */
 export function markCopies(entries: readonly BinDirEntry[], program: string): readonly BinDirEntry[] {
   return entries.map((entry) => {
     const { leadsTo, broken } = entry;
@@ -47,10 +47,14 @@ function entryAt(path: string, name: string): BinDirEntry {
   const isLink = lstatSync(path).isSymbolicLink();
   try {
     const [leadsTo, stats] = [realpathSync(path), statSync(path)];
-    const broken = !stats.isFile() ? "it is no file" : (stats.mode & 0o111) === 0 ? "it is not executable" : undefined;
+    const broken = !stats.isFile()
+      ? "it is not a regular file"
+      : (stats.mode & 0o111) === 0
+        ? "it is not executable"
+        : undefined;
     return { name, isLink, leadsTo, ...(broken !== undefined && { broken }) };
   } catch (error) {
     if (isDenied(error)) return { name, isLink, isUnseen: true };
-    return { name, isLink, broken: `it leads to ${isLink ? readlinkSync(path) : "nothing"}, which is not there` };
+    return { name, isLink, broken: isLink ? `it is a broken link to ${readlinkSync(path)}` : "it was removed" };
   }
 }

@@ -2,16 +2,16 @@ import { resolve } from "node:path";
 import type { Environment } from "../../io/process/environment.ts";
 import type { Daemon } from "./daemon.ts";
 
-/** Of the environment: what a pull heeds, apart from what a process heeds as it starts. */
+/** Variables that a verification reads, apart from those that the runtime reads as it starts. */
 const HEEDED =
   /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME|https?_proxy|no_proxy|all_proxy)$/i;
 
-/** Of these, which are paths. */
+/** Those of them that are paths. */
 const PATHS = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME)$/;
 
 /**
- * The environment by which this process finds the configuration, the break-glass file, credentials and proxies that a
- * pull finds, which the caller's shell may name otherwise. Certificate authorities are not among it.
+ * Environment in which a command finds the same configuration, break-glass file, credentials and proxies as a pull,
+ * whatever the caller's shell sets. It does not carry over containerd's certificate authorities.
  *
  * @param environment of this process
  */
@@ -19,7 +19,7 @@ export function asContainerdSees(environment: Environment, daemon: Daemon | unde
   if (daemon === undefined) return environment;
   const own = Object.entries(environment).filter(([name]) => !HEEDED.test(name));
   const given = [...daemon.environment].filter(([name]) => HEEDED.test(name));
-  // A relative path is meant from where containerd, and so a pull, is.
+  // Relative paths are resolved against containerd's working directory, as at a pull.
   const meant = given.map(([name, value]): readonly [string, string] => [
     name,
     PATHS.test(name) && value !== "" ? resolve(daemon.folder, value) : value,

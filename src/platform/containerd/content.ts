@@ -1,11 +1,11 @@
 import { call, connectGrpc, encodeField } from "./grpc.ts";
 
 /**
- * Has containerd forget content that it began to write (services.content.v1, Content/Abort). That there is none, or
- * that it does not answer, is no mistake of the caller's: it forgets by itself later.
+ * Aborts an unfinished write to containerd's content store (services.content.v1, Content/Abort). Errors are ignored,
+ * because containerd removes unfinished writes itself later.
  *
  * @param namespace containerd's
- * @param ref name of the writing: `manifest-sha256:…`
+ * @param ref of the write: `manifest-sha256:…`
  * @param timeout milliseconds
  */
 export async function abortIngest(socket: string, namespace: string, ref: string, timeout: number): Promise<void> {
@@ -17,7 +17,7 @@ export async function abortIngest(socket: string, namespace: string, ref: string
       "containerd-namespace": namespace,
     });
   } catch {
-    // It was not there, or is forgotten later.
+    // There was none, or containerd removes it later.
   } finally {
     clearTimeout(timer);
     session.destroy();

@@ -1,25 +1,25 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
-/** This very program, also where its file has been replaced since. */
+/** The running program, even if its file was replaced. */
 const RUNNING = "/proc/self/exe";
-/** And where packages and `make install` place it. */
+/** The running program, and the paths where packages and `make install` install it. */
 const INSTALLED = [RUNNING, "/usr/bin/atcr-verify", "/usr/local/bin/atcr-verify"];
 /** Bytes that are compared at a time. */
 const CHUNK = 1024 * 1024;
 
 /**
- * Of which program a file is a copy, byte by byte: of this one, or of one that is installed. It is read, and never
- * executed.
+ * The program that a file is a byte-for-byte copy of: this one, or an installed one. The file is read, never executed.
  *
- * @param path all links followed
- * @param program this one's
+ * @param path of the file, all links followed
+ * @param program path of this one
+ * @returns its path; undefined if the file is not a copy
  */
 export function copyOf(path: string, program: string): string | undefined {
   const original = [program, ...INSTALLED].find((other) => other !== path && hasSameBytes(path, other));
   return original === RUNNING ? program : original;
 }
 
-/** False where one cannot be read. Sizes are compared first: other verifiers are not read at all. */
+/** False if one cannot be read. Sizes are compared first, so that other verifiers are not read at all. */
 function hasSameBytes(one: string, other: string): boolean {
   const open: number[] = [];
   try {
@@ -41,7 +41,7 @@ function hasSameBytes(one: string, other: string): boolean {
   }
 }
 
-/** @returns how much there was */
+/** Fills the buffer as far as the file goes. @returns bytes read */
 function readWhole(fd: number, buffer: Buffer, at: number): number {
   let length = 0;
   for (;;) {

@@ -5,7 +5,7 @@ import { call, connectGrpc, encodeField, textOf } from "./grpc.ts";
  *
  * @param timeout milliseconds
  * @returns the image's id
- * @throws GrpcError where it is refused, Error where nobody answers in time
+ * @throws GrpcError if containerd refuses, Error if it does not answer in time
  */
 export async function pullByCri(socket: string, name: string, timeout: number): Promise<string> {
   const session = connectGrpc(socket);

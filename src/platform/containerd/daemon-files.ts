@@ -2,12 +2,12 @@ import { readdirSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import type { Daemon } from "./daemon.ts";
 
-/** Milliseconds by which a start may be told too early: clock ticks, and the time of the machine's start. */
+/** Milliseconds by which the start time may be computed too early, from clock ticks and the uptime. */
 const TOLERANCE = 1_000;
 
 /**
- * Files of containerd's configuration that were changed after it began, so that it may run with other settings.
- * By the time of the change of their inode: packages and copies often keep that of the content.
+ * Configuration files that were changed after containerd started, so that it may run with other settings. The inode's
+ * change time counts too, because packages and copies often preserve the modification time.
  *
  * @param imports as the configuration lists them: paths and patterns, also relative to its folder
  */
@@ -20,7 +20,7 @@ export function changedSince(
   return files.filter((path) => changedAt(path) > startedAt + TOLERANCE);
 }
 
-/** A pattern's folder counts as well: something may be gone from it. */
+/** A pattern's folder counts as well: its time shows that a file was removed from it. */
 function matches(path: string): readonly string[] {
   if (!path.includes("*")) return [path];
   const folder = dirname(path);

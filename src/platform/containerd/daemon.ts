@@ -4,12 +4,12 @@ import { basename, dirname, join, resolve } from "node:path";
 /** A process of containerd, as /proc shows it. */
 export interface Daemon {
   readonly pid: number;
-  /** Absolute path of its program, also where that has been replaced since. */
+  /** Absolute path of its program, even if that was replaced. */
   readonly program: string;
   readonly isReplaced: boolean;
-  /** Its working folder. */
+  /** Its working directory. */
   readonly folder: string;
-  /** Of its configuration. */
+  /** Absolute path of its configuration. */
   readonly configPath: string;
   readonly environment: ReadonlyMap<string, string>;
   /** Milliseconds since 1970. */
@@ -19,14 +19,14 @@ export interface Daemon {
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** How many clock ticks are in a second, as user space sees them (proc_pid_stat(5)); the same on every Linux. */
 const TICKS = 100;
-/** How Linux shows the path of a program that is no longer there. */
+/** What Linux appends to the path of a program whose file was deleted. */
 const DELETED = / \(deleted\)$/;
 
 /**
  * The process that listens on a socket.
  *
  * @param socket absolute path
- * @returns undefined where nobody listens, or who does cannot be seen
+ * @returns undefined if no process listens, or this user cannot see which one does
  */
 export function daemonAt(socket: string): Daemon | undefined {
   try {
@@ -36,11 +36,11 @@ export function daemonAt(socket: string): Daemon | undefined {
     const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holds(name, inode));
     return pid === undefined ? undefined : daemonOf(Number(pid));
   } catch {
-    return undefined; // it ended meanwhile
+    return undefined; // the process has ended
   }
 }
 
-/** Whether anybody listens on a socket, as far as the kernel shows it; also whose process cannot be seen. */
+/** Whether a process listens on a socket, even one that this user cannot see. */
 export function isListenedOn(socket: string): boolean {
   try {
     return listenerOf(join(realpathSync(dirname(socket)), basename(socket))) !== undefined;
@@ -49,7 +49,7 @@ export function isListenedOn(socket: string): boolean {
   }
 }
 
-/** Inode of the socket that listens there: one that is only connected to has the same name. */
+/** Inode of the listening socket; sockets of its connections have the same path. */
 function listenerOf(socket: string): string | undefined {
   for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {
     // Num RefCount Protocol Flags Type St Inode Path; flag __SO_ACCEPTCON
@@ -102,7 +102,7 @@ function configOf(args: readonly string[]): string | undefined {
   return at === -1 ? undefined : (value ?? args[at + 1]);
 }
 
-/** @param stat of the process: its start is counted from the start of the machine */
+/** @param stat of the process, whose start is relative to the boot time @returns milliseconds since 1970 */
 function startOf(stat: string): number {
   const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
   const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);

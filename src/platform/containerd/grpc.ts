@@ -5,7 +5,7 @@ import { connect as connectSocket } from "node:net";
 // Enough of gRPC to speak to containerd: its framing over HTTP/2, and messages that consist of strings and
 // messages only.
 
-/** An answer of gRPC other than OK. */
+/** A gRPC status other than OK. */
 export class GrpcError extends Error {
   readonly status: number;
 
@@ -15,10 +15,10 @@ export class GrpcError extends Error {
   }
 }
 
-/** Why a session ended; its calls then know only that they were canceled. */
+/** Why a session ended; its calls themselves only report that they were canceled. */
 const endings = new WeakMap<ClientHttp2Session, Error>();
 
-/** Connects to a socket; each call that cannot be made says why. */
+/** Connects to a Unix socket. If that fails, each call reports why. */
 export function connectGrpc(socket: string): ClientHttp2Session {
   const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(socket) });
   session.on("error", (error: Error) => endings.set(session, error));
@@ -33,7 +33,7 @@ const GRPC_PREFIX = 5;
 /** Bytes of an answer: twice what containerd sends at most. */
 const MAX_ANSWER = 32 * 1024 * 1024;
 
-/** One call, whose answer is read by its last fields. @param method `/SERVICE/METHOD`. @throws as {@link callRaw} */
+/** One call. @param method `/SERVICE/METHOD` @returns the fields of the answer @throws as {@link callRaw} */
 export async function call(
   session: ClientHttp2Session,
   method: string,
@@ -46,9 +46,9 @@ export async function call(
 /**
  * One call.
  *
- * @param headers beside those of gRPC
+ * @param headers in addition to those of gRPC
  * @returns the message of the answer
- * @throws GrpcError where the answer is not OK, Error where there is none
+ * @throws GrpcError if the status is not OK, Error if there is no answer
  */
 export function callRaw(
   session: ClientHttp2Session,
@@ -91,7 +91,7 @@ export function callRaw(
   });
 }
 
-/** gRPC escapes messages as URLs do; one that is not is taken as it is. */
+/** gRPC percent-encodes messages; an invalid encoding is returned as it is. */
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -100,7 +100,7 @@ function unescaped(text: string): string {
   }
 }
 
-/** A field as text; empty where it is absent. */
+/** A field as text; empty if it is absent. */
 export function textOf(fields: Fields, number: number): string {
   return Buffer.from(fields.get(number) ?? "").toString();
 }
@@ -119,7 +119,7 @@ function varint(value: number): Uint8Array {
   return Uint8Array.of(...bytes, rest);
 }
 
-/** Reads a message: the last of each field. @throws Error where it is none of these */
+/** Reads a message: the last value of each field. @throws Error if it is malformed */
 export function readFields(message: Uint8Array): Fields {
   return new Map(readAll(message));
 }
@@ -151,7 +151,7 @@ export function readAll(message: Uint8Array): readonly (readonly [number: number
         break;
       }
       default:
-        throw new Error(`protobuf wire type ${tag & 7} was not expected in these messages`);
+        throw new Error(`unexpected protobuf wire type ${tag & 7}`);
     }
   }
   return fields;

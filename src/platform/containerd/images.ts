@@ -3,7 +3,7 @@ import { callRaw, connectGrpc, readAll, readFields, textOf } from "./grpc.ts";
 /** An image that containerd has, by one of its names. */
 export interface NodeImage {
   readonly namespace: string;
-  /** As it was given by whoever made it: attacker-controlled. */
+  /** As given by its creator: attacker-controlled. */
   readonly name: string;
   /** What verifiers are asked about: the digest of the index, or of the manifest where there is none. */
   readonly digest: string;
@@ -13,7 +13,9 @@ export interface NodeImage {
 /** A namespace was asked for that this containerd does not have. */
 export class NoSuchNamespace extends Error {
   constructor(asked: string, known: readonly string[]) {
-    super(`it has no namespace "${asked}", ${known.length === 0 ? "and no other" : `only ${known.join(", ")}`}`);
+    super(
+      `there is no namespace "${asked}"; ${known.length === 0 ? "containerd has none" : `containerd has: ${known.join(", ")}`}`,
+    );
   }
 }
 
@@ -25,7 +27,7 @@ const IMAGES = "/containerd.services.images.v1.Images/List";
  *
  * @param namespaces undefined: all there are
  * @param timeout milliseconds for each answer
- * @throws Error where it does not answer, or has no such namespace
+ * @throws Error if it does not answer; NoSuchNamespace
  */
 export async function listImages(
   socket: string,
@@ -42,7 +44,7 @@ export async function listImages(
       textOf(readFields(one), 1),
     );
     const asked = namespaces ?? known;
-    // containerd answers with no images for a namespace that it does not have: that must not pass for "none refused".
+    // containerd lists no images for an unknown namespace, which must not be reported as "none refused".
     const unknown = asked.find((namespace) => !known.includes(namespace));
     if (unknown !== undefined) throw new NoSuchNamespace(unknown, known);
     const images: NodeImage[] = [];
@@ -71,12 +73,12 @@ function imageOf(namespace: string, message: Uint8Array): NodeImage {
 
 type Named = Omit<NodeImage, "namespace">;
 
-/** CRI's own names of an image's configuration: no pull has them. */
+/** CRI also names an image by the digest of its configuration; no pull uses that name. */
 const BARE_ID = /^sha256:[0-9a-f]{64}$/;
 
 /**
  * Each image once, by each name that a pull could have: without CRI's bare ids, and without its second name
- * by digest where it has one by tag.
+ * by digest if it has one by tag.
  */
 export function pullable(
   images: readonly NodeImage[],

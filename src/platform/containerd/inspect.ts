@@ -14,50 +14,50 @@ export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";
 /** Milliseconds that one of containerd's programs may take. */
 const PATIENCE = 5_000;
 
-/** What can be known of this node's containerd; what cannot is absent, and `unknown` says why. */
+/** What was found out about this node's containerd. The rest is absent, and `unknown` says why. */
 export interface Containerd {
   /** Path of its socket. */
   readonly address: string;
-  /** Whether there is a socket, and the user who runs this may not connect to it. */
+  /** Whether this user may not connect to the socket. */
   readonly isForbidden?: true;
   readonly daemon?: Daemon;
   /** Absolute paths of programs. */
   readonly program?: string;
   readonly ctr?: string;
-  /** Of the daemon that answers: `2.1.9`. */
+  /** Version of the running daemon: `2.1.9`. */
   readonly version?: string;
-  /** Of the program, where no daemon answers. */
+  /** Version of the program, if no daemon answers. */
   readonly installed?: string;
   /** `TYPE.ID` to its status: `ok`, `skip`, `error`. */
   readonly plugins?: ReadonlyMap<string, string>;
   readonly configPath: string;
-  /** Whether a person named it. */
+  /** Whether `--containerd-config` named it. */
   readonly isConfigNamed?: true;
-  /** The effective configuration, what it imports and defaults included. */
+  /** The effective configuration, imports and defaults included. */
   readonly config?: JsonObject;
-  /** Why it is not known whether one answers; absent where it was asked. */
+  /** Why ctr was not run, as a clause; absent if it was. */
   readonly notAsked?: string;
-  /** Whether somebody listens on the socket. */
+  /** Whether a process listens on the socket. */
   readonly isListening: boolean;
-  /** Paths where its program may be, at which this user may not look. */
+  /** Paths where its program may be, but to which this user has no access. */
   readonly denied: readonly string[];
-  /** Sentences. */
+  /** Sentences: what could not be determined, and why. */
   readonly unknown: readonly string[];
 }
 
 /**
- * Looks at a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
+ * Inspects a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
  *
  * @param environment of this process: PATH says where programs are
- * @param configPath its configuration; absent: the one that the running process was given
- * @throws Rejection where there is no such file
+ * @param configPath its configuration; absent: the file that the running process was given
+ * @throws Rejection if there is no such file
  */
 export async function lookAtContainerd(
   environment: Environment,
   address: string,
   configPath?: string,
 ): Promise<Containerd> {
-  // containerd itself takes its defaults for what is not there.
+  // containerd itself uses its defaults if the file is missing, which would hide a typo.
   if (configPath !== undefined && !isThere(configPath))
     reject("input.malformed", `--containerd-config: there is no file ${configPath}`);
   const daemon = daemonAt(address);
@@ -78,11 +78,11 @@ export async function lookAtContainerd(
     why.push(`${what} could not be determined: ${run} ${args.join(" ")}: ${said}`);
     return undefined;
   };
-  // Of a containerd that does not run nothing is missing: that it does not run is said by itself.
+  // If containerd does not run, no answer is expected: that it does not run is reported by itself.
   const unanswered: string[] = [];
   const [versions, plugins, dump] = await Promise.all([
     ask("the version", ctr, ["--address", address, "version"], unanswered),
-    ask("which plugins are loaded", ctr, ["--address", address, "plugins", "ls"], unanswered),
+    ask("the list of loaded plugins", ctr, ["--address", address, "plugins", "ls"], unanswered),
     ask("the effective configuration", program, ["--config", path, "config", "dump"]),
   ]);
   const version = versions && serverVersion(versions);
@@ -93,7 +93,7 @@ export async function lookAtContainerd(
   const config = dump === undefined ? undefined : parseToml(dump);
   const installed =
     version === undefined
-      ? /\sv?(\d+\.\S+)/.exec((await ask("its version", program, ["--version"])) ?? "")?.[1]
+      ? /\sv?(\d+\.\S+)/.exec((await ask("the installed version", program, ["--version"])) ?? "")?.[1]
       : undefined;
   return {
     address,
@@ -114,7 +114,7 @@ export async function lookAtContainerd(
   };
 }
 
-/** True also where this user may not look: containerd's program says what is wrong then. */
+/** True also if this user may not look: then containerd's program reports what is wrong. */
 function isThere(path: string): boolean {
   try {
     return !statSync(path).isDirectory();
@@ -132,7 +132,7 @@ function isForbidden(socket: string): boolean {
   }
 }
 
-/** What the server says, not ctr. */
+/** The server's version, not ctr's. */
 function serverVersion(text: string): string | undefined {
   return /^Server:\s*\n\s*Version:\s*v?(\S+)/m.exec(text)?.[1];
 }
@@ -164,7 +164,7 @@ export const VERIFIER_PLUGIN = "io.containerd.image-verifier.v1.bindir";
 export const TRANSFER_PLUGIN = "io.containerd.transfer.v1.local";
 export const CRI_IMAGES_PLUGIN = "io.containerd.cri.v1.images";
 
-/** How containerd runs verifiers: its defaults where its configuration cannot be read. */
+/** How containerd runs verifiers; its defaults if its configuration could not be read. */
 export interface VerifierSettings {
   /** Empty: none is run. */
   readonly binDir: string;

@@ -3,20 +3,20 @@ import type { AddressInfo } from "node:net";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-/** A registry for one image that nobody can have, as its content is never served. */
+/** A registry with one image, of which only the digest is served. */
 export interface ProbeRegistry {
   /** `127.0.0.1:PORT` */
   readonly host: string;
-  /** How often somebody wanted the image's content: whoever does has been allowed to pull it. */
+  /** Number of requests for the manifest: each one shows that a pull was let through. */
   readonly wanted: () => number;
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Serves on loopback what tells containerd the digest of an image, and nothing else. containerd asks for that
- * before it asks verifiers, and for the manifest afterwards.
+ * Serves the digest of an image on loopback, and nothing else. containerd requests the digest before it asks
+ * verifiers, and the manifest afterwards.
  *
- * @param digest what every tag leads to
+ * @param digest of every tag
  */
 export async function startProbeRegistry(digest: string): Promise<ProbeRegistry> {
   let wanted = 0;

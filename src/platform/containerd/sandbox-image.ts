@@ -8,10 +8,10 @@ import { type Containerd, CRI_IMAGES_PLUGIN, settingsOf } from "./inspect.ts";
 const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
 
 /**
- * The sandbox image that containerd's configuration names, of version 3 or 2.
+ * The sandbox image in containerd's configuration of version 3 or 2.
  *
- * @param text of config.toml; files that it imports are not looked at
- * @returns undefined where it names none or cannot be read
+ * @param text of config.toml; imports are not read
+ * @returns undefined if it names none or cannot be parsed
  */
 export function sandboxImageIn(text: string): string | undefined {
   const plugins = member(parseToml(text), "plugins");
@@ -20,14 +20,14 @@ export function sandboxImageIn(text: string): string | undefined {
   return typeof image === "string" && image !== "" ? image : undefined;
 }
 
-/** The sandbox image of a node, and how that is known. */
+/** The sandbox image of a node, and where that comes from. */
 export interface SandboxImage {
   readonly name: ImageReference;
   /** For people. */
   readonly from: string;
 }
 
-/** By containerd's configuration at this path. */
+/** The sandbox image by containerd's configuration at this path, else containerd's default. */
 export function sandboxImageOf(path: string): SandboxImage {
   const text = readWhole(path);
   const image = text === undefined ? undefined : sandboxImageIn(text);
@@ -38,9 +38,9 @@ export function sandboxImageOf(path: string): SandboxImage {
 }
 
 /**
- * The sandbox image of a containerd that runs.
+ * The sandbox image of a running containerd.
  *
- * @returns undefined where it runs no pods, or that cannot be told
+ * @returns undefined if it does not serve CRI, or this is not known
  */
 export function sandboxOf(containerd: Containerd): ImageReference | undefined {
   if (containerd.plugins?.get(CRI_IMAGES_PLUGIN) !== "ok") return undefined;
@@ -48,12 +48,12 @@ export function sandboxOf(containerd: Containerd): ImageReference | undefined {
   return (typeof image === "string" ? unlessRejected(() => normaliseReference(image)) : undefined) ?? usualSandbox();
 }
 
-/** What containerd starts pods with unless its configuration says otherwise. */
+/** containerd's default sandbox image. */
 export function usualSandbox(): ImageReference {
   return normaliseReference(DEFAULT_SANDBOX);
 }
 
-/** A file that cannot be read is like one that is not there: this only makes a warning more exact. */
+/** An unreadable file counts as a missing one: the content only makes a warning more exact. */
 function readWhole(path: string): string | undefined {
   const file = { path, code: "config.invalid", what: "containerd's configuration" } as const;
   return unlessRejected(() => readDistrustedFile(file, () => {}));

@@ -21,38 +21,38 @@ import { copyOf } from "./copies.ts";
 
 /** Name of our entry in bin_dir, which containerd's refusals quote. */
 export const ENTRY = "atcr-verify";
-/** In stateDir: the folders that a link was placed in, one in a line; the packages' removal reads it. */
+/** File in stateDir with the folders that a link was placed in, one per line. The packages' removal script reads it. */
 const PLACED = "enabled";
-/** What packages install, and where their removal looks for links to it: it reads no configuration. */
+/** Where packages install the program, and the stateDir that their removal script uses: it reads no configuration. */
 const PACKAGED = "/usr/bin/atcr-verify";
 export const PACKAGED_STATE = "/var/lib/atcr-verify";
 
-/** Absolute path of this very program, all links followed. @throws Error where that cannot be told */
+/** Absolute path of the running program, all links followed. @throws Error if /proc is not mounted */
 export function ownProgram(): string {
   return readlinkSync("/proc/self/exe").replace(/ \(deleted\)$/, "");
 }
 
 /**
- * Places the link by which containerd runs this program. It is made beside bin_dir and renamed in, since
- * whatever stands in that folder is executed at every pull, half made or not.
+ * Places the link by which containerd runs this program. It is created beside bin_dir and renamed into it, since
+ * containerd runs every file in that folder at each pull, finished or not.
  *
- * @param binDir absolute path; made where it is missing
+ * @param binDir absolute path; created if it is missing
  * @param program absolute path
  * @returns whether anything was changed
- * @throws Error where it must not, or cannot be; then nothing was changed
+ * @throws Error if it must not or cannot be placed; then no entry was changed
  */
 export function placeLink(binDir: string, program: string): boolean {
   checkWay(program);
   const above = nearest(binDir);
   checkWay(above);
   if (above === binDir && program.startsWith(`${realpathSync(binDir)}/`)) {
-    throw new Error(`${program} lies in bin_dir itself, where an upgrade would block pulls: install it elsewhere`);
+    throw new Error(`${program} is inside bin_dir, where an upgrade would block pulls: install it elsewhere`);
   }
   mkdirSync(binDir, { recursive: true, mode: 0o755 });
   const link = join(binDir, ENTRY);
   const found = lstatSync(link, { throwIfNoEntry: false });
   if (found !== undefined && !found.isSymbolicLink()) {
-    throw new Error(`${link} is there and no link: move it away, out of ${binDir}`);
+    throw new Error(`${link} exists and is not a link: move it out of ${binDir}`);
   }
   if (found !== undefined && readlinkSync(link) === program) return false;
   const made = join(dirname(binDir), `.${ENTRY}.${process.pid}.new`);
@@ -62,8 +62,10 @@ export function placeLink(binDir: string, program: string): boolean {
     renameSync(made, link);
   } catch (error) {
     rmSync(made, { force: true });
-    const advice = hasCode(error, "EXDEV") ? `; ${binDir} is a file system of its own: place the link by hand` : "";
-    throw new Error(`the link cannot be moved to ${link}: ${(error as Error).message}${advice}`, { cause: error });
+    const advice = hasCode(error, "EXDEV")
+      ? `; ${binDir} is on another file system than ${dirname(binDir)}: create the link by hand`
+      : "";
+    throw new Error(`${link} could not be created: ${(error as Error).message}${advice}`, { cause: error });
   }
   return true;
 }
@@ -76,9 +78,9 @@ export function nearest(path: string): string {
 /** An entry of a bin_dir by which containerd runs this program, or another build of it, or would if its target existed. */
 export interface OwnEntry {
   readonly path: string;
-  /** How it leads here, as a clause without subject. */
+  /** How it runs this program, as a clause without a subject. */
   readonly how: string;
-  /** Whether `disable` takes it out: a link that leads to this program, or one that `enable` placed for another build. */
+  /** Whether `disable` removes it: a link to this program, or one that `enable` placed for another build. */
   readonly isRemovable: boolean;
 }
 
@@ -87,7 +89,7 @@ export interface OwnEntry {
  * the program itself. A link to another build is found by the name of the entry, or by a target named like the program.
  *
  * @param isRecorded whether `enable` recorded this folder
- * @throws Error where the folder cannot be read
+ * @throws Error if the folder cannot be read
  */
 export function ownEntries(binDir: string, program: string, isRecorded: boolean): readonly OwnEntry[] {
   return (entriesOf(binDir) ?? []).flatMap(({ name, isLink, leadsTo }): readonly OwnEntry[] => {
@@ -99,7 +101,7 @@ export function ownEntries(binDir: string, program: string, isRecorded: boolean)
     if (!isHere && !isBuild && original === undefined && name !== ENTRY) return [];
     const isPlaced = name === ENTRY && (isBuild || isRecorded || leadsTo === undefined);
     const copy = original === undefined ? "" : `a copy of ${original === program ? "this program" : original}, `;
-    const how = isLink ? `leads to ${copy}${target}` : `is ${copy}${isHere ? "this program itself, " : ""}not a link`;
+    const how = isLink ? `points to ${copy}${target}` : `is ${copy}${isHere ? "this program itself, " : ""}not a link`;
     return [{ path, how, isRemovable: isLink && (isHere || isPlaced) }];
   });
 }
@@ -109,12 +111,12 @@ function isSameFile(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-/** The folders in which is remembered where links to a program were placed. */
+/** State folders that record where links to a program were placed. */
 export function recordsOf(program: string, stateDir: string): readonly string[] {
   return program === PACKAGED ? [...new Set([stateDir, PACKAGED_STATE])] : [stateDir];
 }
 
-/** The folders that a link was placed in, as far as is remembered. */
+/** Folders that a link was placed in, by the record; none if it cannot be read. */
 export function placedIn(stateDir: string): readonly string[] {
   try {
     return readFileSync(join(stateDir, PLACED), "utf8")
@@ -125,7 +127,7 @@ export function placedIn(stateDir: string): readonly string[] {
   }
 }
 
-/** Whether the user who runs this may not see which folders are remembered. */
+/** Whether this user may not read the record. */
 export function isHiddenRecord(stateDir: string): boolean {
   try {
     accessSync(join(stateDir, PLACED), constants.R_OK);
@@ -135,7 +137,7 @@ export function isHiddenRecord(stateDir: string): boolean {
   }
 }
 
-/** Remembers, or forgets, that a link was placed. @throws Error where that cannot be written */
+/** Adds a folder to the record, or removes it. @throws Error if the record cannot be written */
 export function recordPlace(stateDir: string, binDir: string, isPlaced: boolean): void {
   const others = placedIn(stateDir).filter((folder) => folder !== binDir);
   mkdirSync(stateDir, { recursive: true, mode: 0o755 });

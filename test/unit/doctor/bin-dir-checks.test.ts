@@ -52,7 +52,7 @@ describe("bin_dir", () => {
     for (const entries of [undefined, [], [own]]) {
       const findings = checkBinDir({ path: "/opt/bin", entries, maxVerifiers: 10, isAssumed: true }, PROGRAM);
       expect(findings[0]).toMatchObject({ level: "warning", name: "bin-dir" });
-      for (const { found } of findings.slice(1)) expect(found).toMatch(/^if that is its folder: /);
+      for (const { found } of findings.slice(1)) expect(found).toMatch(/^if bin_dir is the default: /);
     }
   });
 

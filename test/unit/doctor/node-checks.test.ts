@@ -24,15 +24,19 @@ function found(change: (path: string) => unknown, isMade = true): string {
 describe("checkCacheKey", () => {
   it("finds a key, or that one will be made, and makes none", () => {
     expect(found(() => {})).toBe("ok: KEY can be used");
-    expect(found(() => {}, false)).toBe("ok: KEY is made when it is needed");
+    expect(found(() => {}, false)).toBe("ok: KEY does not exist yet and will be created when needed");
   });
 
   it.each<[string, RegExp, (path: string) => unknown]>([
-    ["others may read", /^problem: KEY is not used: others may use it \(mode 644\)/, (path) => chmodSync(path, 0o644)],
+    [
+      "others may read",
+      /^problem: KEY cannot be used: others may use it \(mode 644\)/,
+      (path) => chmodSync(path, 0o644),
+    ],
     ["lies where others can write", /^problem: .*can be written by others/, (path) => chmodSync(dirname(path), 0o777)],
     [
       "is a link",
-      /^problem: KEY is not used: ELOOP/,
+      /^problem: KEY cannot be used: ELOOP/,
       (path) => {
         rmSync(path);
         symlinkSync("/etc/hostname", path);
@@ -40,14 +44,14 @@ describe("checkCacheKey", () => {
     ],
   ])("finds one that %s", (_, expected, change) => {
     expect(found(change)).toMatch(expected);
-    expect(found(change)).toMatch(/: each pull asks the network$/);
+    expect(found(change)).toMatch(/: every pull uses the network$/);
   });
 
   it("finds one that would be copied along, or has no place", () => {
     const environment = { ATCR_VERIFY_CACHE_KEY: "/srv/state/key" };
     expect(checkCacheKey(environment, ["/srv/other", "/srv/state"])).toMatchObject({
       level: "problem",
-      found: expect.stringContaining("lies in /srv/state, and would be copied along with that"),
+      found: expect.stringContaining("is inside /srv/state"),
     });
     expect(checkCacheKey({ ATCR_VERIFY_CACHE_KEY: "key" }, [])).toMatchObject({ level: "problem" });
   });

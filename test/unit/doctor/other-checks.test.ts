@@ -167,14 +167,14 @@ describe("the policy", () => {
     const ends = (end: string) => ({ said: expect.stringMatching(new RegExp(`: ${end}$`)) });
     const both = `${rule("enforce", "a.b/**")}\n${rule("deny", "c.d/**")}`;
     expect(check(rule("enforce", "a.b/**"))).toMatchObject(
-      ends('unsigned images of rule "enforce a.b/\\*\\*", and whatever no rule names are refused'),
+      ends('unsigned images that match rule "enforce a.b/\\*\\*" and images that no rule matches are refused'),
     );
     expect(check(both, "allow")).toMatchObject(
       ends(
-        'unsigned images of rule "enforce .*", and all images of rule "deny .*" are refused, and the default lets .*',
+        'unsigned images that match rule "enforce .*" and all images that match rule "deny .*" are refused, and the default lets .*',
       ),
     );
-    expect(check(rule("audit", "a.b/**"))).toMatchObject(ends("whatever no rule names is refused"));
+    expect(check(rule("audit", "a.b/**"))).toMatchObject(ends("images that no rule matches are refused"));
   });
 
   it("refuses some pulls, and audits the others or lets them through for good", () => {

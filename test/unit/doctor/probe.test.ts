@@ -10,7 +10,7 @@ const root = makeTemporaryDirectory("probe");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 it.each([
-  ["12", "ok", "answers no CRI"],
+  ["12", "ok", "does not serve CRI"],
   ["13", "problem", "failed, but not because this program refused it"],
 ])("a containerd that answers CRI with gRPC status %s", async (status, level, found) => {
   const address = join(root, `${status}.sock`);

@@ -35,7 +35,7 @@ export const NODE_COMMANDS = {
   },
   disable: {
     summary: "stop containerd asking this program",
-    details: "It removes every link that leads to this program, and names what else runs it.",
+    details: "It removes every link that points to this program, and names what else runs it.",
     operands: [],
     options: {
       "bin-dir": { kind: "folder", value: "DIR", summary: "this folder alone" },

@@ -28,9 +28,9 @@ import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
 
 /**
- * `atcr-verify disable`: has containerd run this program no more. It is the emergency switch, so it does what it
- * can, says what it could not do, and never says that pulls are not verified while an entry that runs this program
- * stands in a folder where containerd may look.
+ * `atcr-verify disable`: stops containerd running this program. It is the emergency switch, so it does what it can,
+ * reports what it could not do, and never says that pulls are no longer verified while an entry that runs this program
+ * remains in a folder that containerd may use.
  */
 export async function disableCommand({ options }: LineOf<"disable">, edge: ProcessEdge): Promise<never> {
   const { "bin-dir": named, output } = options;
@@ -45,7 +45,7 @@ export async function disableCommand({ options }: LineOf<"disable">, edge: Proce
   const folders = wanted === undefined ? known : [wanted];
 
   for (const record of records.filter(isHiddenRecord)) {
-    const found = `where links were placed is not known: the record in ${record} could not be read`;
+    const found = `the record of installed links in ${record} could not be read`;
     findings.push(problem("link", found, "run this as root"));
   }
 
@@ -71,7 +71,7 @@ export async function disableCommand({ options }: LineOf<"disable">, edge: Proce
 }
 
 /**
- * Where a link may be that containerd follows, now or after it is restarted.
+ * Folders where containerd may run a link from, now or after a restart.
  *
  * @param binDir of containerd's configuration; empty: it runs no verifier
  */
@@ -87,12 +87,12 @@ interface Taken {
   readonly findings: readonly CheckResult[];
 }
 
-/** @param mayRemove false: what stands there is named, and stays */
+/** @param mayRemove false: entries are reported and left in place */
 function takeOut(folder: string, program: string, records: readonly string[], mayRemove: boolean): Taken {
   const [removed, standing, findings]: [string[], string[], CheckResult[]] = [[], [], []];
   const recordedIn = records.filter((record) => placedIn(record).includes(folder));
   try {
-    // All are found before the first is removed, since one may lead to another.
+    // All are found before the first is removed, since one may point to another.
     for (const { path, how, isRemovable } of ownEntries(folder, program, recordedIn.length > 0)) {
       const why = isRemovable && mayRemove ? remove(path) : undefined;
       if (isRemovable && mayRemove && why === undefined) {
@@ -101,7 +101,7 @@ function takeOut(folder: string, program: string, records: readonly string[], ma
       }
       standing.push(path);
       const advice = isRemovable && !mayRemove ? "run: atcr-verify disable, without --bin-dir" : (why ?? "remove it");
-      findings.push(problem("link", `${path} ${how}, and is run at each pull if containerd looks there`, advice));
+      findings.push(problem("link", `${path} ${how}, and containerd runs it if its bin_dir is ${folder}`, advice));
     }
   } catch (error) {
     findings.push(problem("link", `${folder} cannot be read: ${(error as Error).message}`, adviceFor(error)));
@@ -111,13 +111,13 @@ function takeOut(folder: string, program: string, records: readonly string[], ma
   try {
     for (const record of recordedIn) recordPlace(record, folder, false);
   } catch (error) {
-    const found = `that ${folder} holds no link any more cannot be recorded: ${(error as Error).message}`;
-    findings.push(warning("link", found, "the next enable or disable does"));
+    const found = `no link is left in ${folder}, but the record could not be updated: ${(error as Error).message}`;
+    findings.push(warning("link", found, "the next enable or disable updates it"));
   }
   return { removed, standing, findings };
 }
 
-/** @returns advice, where it could not be removed */
+/** @returns why it could not be removed, and what to do; undefined if it was */
 function remove(path: string): string | undefined {
   try {
     rmSync(path);
@@ -132,13 +132,13 @@ function adviceFor(error: unknown): string {
 }
 
 function unknownBinDir(containerd: Containerd, isProblem: boolean): CheckResult {
-  const advice = `run this as root, where containerd runs${isProblem ? ", or name the folder with --bin-dir" : ""}`;
+  const advice = `run this as root, on the node itself${isProblem ? ", or name the folder with --bin-dir" : ""}`;
   return (isProblem ? problem : warning)("link", binDirUnknown(containerd), advice);
 }
 
 /**
- * Paths of what else containerd asks. Another build's copy has other bytes, and an unknown program is not executed to
- * ask it who it is, so nothing that remains is known not to be this program.
+ * Paths of the other entries that containerd runs. Any of them may be a copy of another build of this program: its bytes
+ * differ, and an unknown program is not executed to find out.
  */
 function otherEntries(containerd: Containerd, standing: readonly string[]): readonly string[] {
   const { binDir, maxVerifiers } = verifierSettings(containerd);
@@ -148,13 +148,13 @@ function otherEntries(containerd: Containerd, standing: readonly string[]): read
     const all = (entriesOf(folder) ?? []).map(({ name }) => join(folder, name));
     return (maxVerifiers < 0 ? all : all.slice(0, maxVerifiers)).filter((path) => !standing.includes(path));
   } catch {
-    return []; // That it cannot be read has been said.
+    return []; // That it cannot be read was reported above.
   }
 }
 
 function remaining(others: readonly string[]): CheckResult {
-  const found = `${others.join(", ")}: still there, and containerd asks every entry; each may be another build of this program`;
-  return problem("entries", found, "see what it is, and remove it if it is one");
+  const found = `containerd runs every entry of its bin_dir, also ${others.join(", ")}, which may be another build of this program`;
+  return problem("entries", found, "check what it is, and remove it if it is another build");
 }
 
 interface Outcome {
@@ -169,24 +169,27 @@ interface Outcome {
 
 function summaryOf({ removed, standing, others, folders, isKnown, isSure }: Outcome): string {
   const done = removed.length > 0 ? `removed ${removed.join(", ")}` : `no link was removed from ${folders.join(", ")}`;
-  const asks = `${isKnown ? "containerd still asks" : "if containerd looks there, it still asks"} these`;
-  const also = others.length === 0 ? "" : `; ${asks}: ${others.join(", ")}`;
+  const runs = isKnown ? "containerd still runs" : "containerd may still run";
+  const also = others.length === 0 ? "" : `; ${runs}: ${others.join(", ")}`;
   if (standing.length > 0) return `${done}; this program is still run through ${standing.join(", ")}${also}`;
   if (others.length > 0) return `${done}${also}`;
   if (!isSure) return `${done}; whether containerd still runs this program is not known`;
   return removed.length > 0
-    ? `${done}: pulls are NOT verified by this program any more`
-    : `there was no link in ${folders.join(", ") || "any known folder"}: containerd does not ask this program`;
+    ? `${done}: pulls are NOT verified by this program from now on`
+    : `there was no link in ${folders.join(", ") || "any known folder"}: containerd does not run this program`;
 }
 
-/** A configuration that cannot be read refuses every pull, and must not keep anybody from ending that. */
+/** An unreadable configuration refuses every pull, so it must not keep `disable` from working. */
 function stateDirOf(environment: Environment, path: string | undefined): { stateDir: string; findings: CheckResult[] } {
   try {
     return { stateDir: loadConfig(environment, path).stateDir, findings: [] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     const { stateDir } = DEFAULT_CONFIG;
-    const found = `the configuration cannot be read, so only ${stateDir} was searched for records: ${error.message}`;
-    return { stateDir, findings: [warning("configuration", found, "links elsewhere are found with --bin-dir")] };
+    const found = `the configuration cannot be read, so only the record in ${stateDir} was used: ${error.message}`;
+    return {
+      stateDir,
+      findings: [warning("configuration", found, "links in other folders are removed with --bin-dir")],
+    };
   }
 }

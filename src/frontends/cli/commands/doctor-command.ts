@@ -43,13 +43,13 @@ import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
-/** Milliseconds for all of it: pulls that are tried, services that do not answer. */
+/** Milliseconds for the whole command: test pulls, services that do not answer. */
 const WHOLE = 90_000;
 const LEVELS = ["problem", "warning", "ok"] as const satisfies readonly CheckResult["level"][];
-/** Folders that the program makes, and must be alone with. */
+/** Folders that the program creates, and that others may not write to. */
 const OWN = { isMade: true, isWayTrusted: true } as const;
 
-/** `atcr-verify doctor`: do pulls on this node pass through this program, and will they be answered? */
+/** `atcr-verify doctor`: whether this program verifies the pulls on this node, and can answer them. */
 export async function doctorCommand({ options }: LineOf<"doctor">, edge: ProcessEdge): Promise<never> {
   edge.setDeadline(WHOLE);
   const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
@@ -84,7 +84,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, edge: Process
 function checkUser(): readonly CheckResult[] {
   const user = process.geteuid?.();
   if (user === 0 || user === undefined) return [];
-  const found = `user ${user} runs this, and containerd runs verifiers as root: what this user cannot read is not known, and what belongs to it may be refused at a pull`;
+  const found = `this runs as user ${user}, but containerd runs verifiers as root: what this user cannot read is not checked, and files of this user may be refused at a pull`;
   return [warning("user", found, "run the doctor as root")];
 }
 
@@ -106,11 +106,12 @@ function readConfig(
   try {
     const config = loadConfig(environment, named);
     const path = configPath(environment, named);
-    const found = existsSync(path) ? `${path} can be read` : `there is no ${path}, so the defaults hold`;
+    const found = existsSync(path) ? `${path} is valid` : `there is no ${path}, so the defaults apply`;
     return { config, findings: [ok("configuration", found)] };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    if (isDenied(error)) return { findings: [unseen("configuration", "what it says", configPath(environment, named))] };
+    if (isDenied(error))
+      return { findings: [unseen("configuration", "whether it is valid", configPath(environment, named))] };
     return { findings: [problem("configuration", error.message, whatFollows(glass))] };
   }
 }
@@ -126,15 +127,21 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
     return checkBinDir(place, own);
   } catch (error) {
     if (isDenied(error)) return [unseen("bin-dir", "whether containerd runs this program", binDir)];
-    return [problem("bin-dir", `${binDir} cannot be read: ${(error as Error).message}`, "correct it")];
+    return [
+      problem(
+        "bin-dir",
+        `${binDir} cannot be read: ${(error as Error).message}`,
+        "make bin_dir a folder that root can read",
+      ),
+    ];
   }
 }
 
 interface Asked {
-  /** Whether no service is to be asked. */
+  /** Whether to contact no service. */
   readonly offline: boolean;
   readonly glass: BreakGlassFile | undefined;
-  /** As containerd gives it to this program. */
+  /** As containerd passes it to this program. */
   readonly environment: Environment;
 }
 
@@ -157,14 +164,14 @@ async function checkNode(
       ...OWN,
       name: "state-folder",
       path: config.stateDir,
-      without: "nothing that was seen is remembered",
+      without: "what was observed of signers is not stored",
       ...seen,
     }),
     checkFolder({
       ...OWN,
       name: "cache-folder",
       path: config.cacheDir,
-      without: "each pull asks the network",
+      without: "every pull uses the network",
       ...seen,
     }),
     checkCacheKey(asked.environment, [config.stateDir, config.cacheDir]),
@@ -179,16 +186,17 @@ async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise
     return [await checkAuthorities(environment, caFiles.map(readAuthorities))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    if (isDenied(error)) return [unseen("certificates", "whom TLS trusts", caFiles.join(", "))];
-    return [problem("certificates", error.message, "correct it, or take the file out of network.caFiles")];
+    if (isDenied(error))
+      return [unseen("certificates", "which certificate authorities are trusted", caFiles.join(", "))];
+    return [problem("certificates", error.message, "correct the file, or remove it from network.caFiles")];
   }
 }
 
-/** Of a configuration or policy that cannot be read. */
+/** Advice for a configuration or policy that cannot be used. */
 function whatFollows(glass: BreakGlassFile | undefined): string {
   return glass?.active === undefined
-    ? "every pull that this program is asked about is refused until it is corrected"
-    : "correct it: break-glass lets through what it covers, every other pull is refused";
+    ? "until this is corrected, this program refuses every pull"
+    : "until this is corrected, this program refuses every pull that break-glass does not cover";
 }
 
 async function policyAndServices(
@@ -204,7 +212,7 @@ async function policyAndServices(
     if (asked.offline) return findings;
     const { checkServices } = await import("../../../doctor/services.ts");
     const { showChain } = await import("../../../io/net/shown-chain.ts");
-    // What cannot be used of the certificate authorities is said by checks of its own.
+    // Unusable certificate authorities are reported by their own check.
     const options = { ...httpSettings(config, asked.environment), warn: () => {} };
     const show: ShowChain = (request) => showChain(request, options);
     return [
@@ -213,7 +221,7 @@ async function policyAndServices(
     ];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    if (isDenied(error)) return [unseen("policy", "what it does", config.trustPolicyPath)];
+    if (isDenied(error)) return [unseen("policy", "what it refuses", config.trustPolicyPath)];
     return [problem("policy", error.message, whatFollows(asked.glass))];
   }
 }
@@ -221,7 +229,7 @@ async function policyAndServices(
 function notProbed(): CheckResult {
   return warning(
     "probe",
-    "no pull was tried, so that pulls pass through this program is not proven",
+    "no pull was tried, so it is not proven that pulls are verified",
     "run: atcr-verify doctor --probe",
   );
 }

@@ -34,11 +34,11 @@ import { placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
 
-/** What would block pulls, or make the link one that containerd does not follow. */
+/** Checks whose problems stop `enable`: pulls would be blocked, or containerd would not run the link. */
 const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
-/** Findings about a signer, none of whose signatures can count. */
+/** Findings about a signer whose signatures cannot be accepted. */
 const CANNOT_SIGN = new Set(["identity-unknown", "identity-closed"]);
-/** Milliseconds for asking about the signers: the image of a node may be made without a network. */
+/** Milliseconds for looking up the signers: a node's image may be built without a network. */
 const TIME_FOR_DIRECTORIES = 5_000;
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
@@ -76,22 +76,22 @@ export async function enableCommand({ options }: LineOf<"enable">, edge: Process
       ? [problem("bin-dir", binDirUnknown(containerd), "name the folder with --bin-dir")]
       : []),
     ...checkFolder(binDir, program, containerd).map((finding) =>
-      // The image of a node is made before its containerd is configured.
+      // A node's image may be built before its containerd is configured.
       isNone && finding.name === "bin-dir" ? lessGrave(finding) : finding,
     ),
-  ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what the policy does is said at the end
+  ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what the policy does is in the summary
   const stops = findings.filter(({ name, level }) => level === "problem" && STOPS.has(name));
   if (stops.length > 0 && !options.force) {
-    const summary = "nothing was changed; correct this, or say --force";
+    const summary = "nothing was changed; correct the problems first, or enable despite them with --force";
     return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, edge);
   }
 
   findings.push(...(await checkDids(question, config, environment, edge)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
-  const asked = `containerd asks it at each pull ${fromWhen(binDir, containerd, findings)}`;
-  const link = `${binDir}/${ENTRY} ${changed ? "leads" : "led already"} to ${program}`;
-  const summary = `${link}: ${asked}. ${ofPolicy[0]?.found ?? ""}. To see it proven run: atcr-verify doctor --probe`;
+  const runs = `containerd runs it at each pull ${fromWhen(binDir, containerd, findings)}`;
+  const link = `${binDir}/${ENTRY} ${changed ? "now" : "already"} points to ${program}`;
+  const summary = `${link}: ${runs}. ${ofPolicy[0]?.found ?? ""}. To prove it, run: atcr-verify doctor --probe`;
   return tellOfLink({ changed, binDir, program, findings, summary }, output, edge);
 }
 
@@ -116,7 +116,7 @@ async function checkDids(
     );
 }
 
-/** Nothing is promised of a containerd that looks elsewhere, or of which it is not known where it looks. */
+/** When containerd runs the link. Nothing is promised if its bin_dir is another folder, or is not known. */
 function fromWhen(binDir: string, containerd: Containerd, findings: readonly CheckResult[]): string {
   if (findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name)))
     return "once the problems above are corrected";
@@ -132,12 +132,12 @@ function effectiveBinDir(containerd: Containerd): string {
   return reject("config.invalid", `bin_dir is ${found} in containerd's configuration; ${advice}`);
 }
 
-/** A node's image is made without a containerd that runs, and its link is right all the same. */
+/** While a node's image is built, no containerd runs; the link is right all the same. */
 function lessGrave(finding: CheckResult): CheckResult {
   return finding.level === "problem" ? warning(finding.name, finding.found, finding.advice ?? "") : finding;
 }
 
-/** How the folder will be once the link is in it. */
+/** Checks the folder as it will be with the link in it. */
 function checkFolder(binDir: string, program: string, containerd: Containerd): readonly CheckResult[] {
   const { binDir: effective, maxVerifiers } = verifierSettings(containerd);
   const own: BinDirEntry = { name: ENTRY, isLink: true, leadsTo: program };
@@ -151,7 +151,7 @@ function checkFolder(binDir: string, program: string, containerd: Containerd): r
   ];
 }
 
-/** As a sentence, why what is in it cannot be seen. */
+/** Why the folder cannot be read, as a sentence; undefined if it can. */
 function whyUnreadable(binDir: string): string | undefined {
   try {
     entriesOf(binDir);
@@ -165,7 +165,7 @@ function withoutSlash(folder: string): string {
   return folder.replace(/(?<=.)\/+$/, "");
 }
 
-/** Remembered first: a link that a package's removal does not find would lead nowhere then, and block every pull. */
+/** Recorded first: a link that the package's removal does not find would be broken then, and block every pull. */
 function place(binDir: string, program: string, { stateDir }: Config): boolean {
   try {
     for (const record of recordsOf(program, stateDir)) recordPlace(record, binDir, true);
@@ -175,17 +175,17 @@ function place(binDir: string, program: string, { stateDir }: Config): boolean {
   }
 }
 
-/** So that monitoring sees this node before its first decision, and that decision as one more than none. */
+/** Writes counters of zero, so that monitoring sees this node, and its first decision as an increase. */
 async function beginMetrics({ stateDir, metricsFile }: Config): Promise<readonly CheckResult[]> {
   const findings: CheckResult[] = [];
   if (metricsFile === undefined) return findings;
   await countDecision(NOTHING, { stateDir, metricsFile, version: VERSION }, ({ message }) => {
-    findings.push(warning("metrics", message, "correct it, or monitoring sees nothing of this node"));
+    findings.push(warning("metrics", message, "correct this: until then there are no metrics of this node"));
   });
   return findings;
 }
 
-/** Whether the user who runs this may not write there, or not make it. */
+/** Whether this user may not write to the folder, or not create it. */
 function isDenied(folder: string): boolean {
   try {
     accessSync(nearest(folder), constants.W_OK);
@@ -196,6 +196,6 @@ function isDenied(folder: string): boolean {
 }
 
 function otherFolder(binDir: string, effective: string): CheckResult {
-  const found = `containerd's bin_dir is ${effective === "" ? "empty" : effective}, not ${binDir}: it does not look there`;
-  return problem("bin-dir", found, "set bin_dir in its configuration and restart it");
+  const found = `containerd's bin_dir is ${effective === "" ? "empty" : effective}, not ${binDir}: it will not run this link`;
+  return problem("bin-dir", found, "set bin_dir in containerd's configuration, and restart containerd");
 }

@@ -4,13 +4,13 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import { folded, LEVEL_COLOURS, painted, screenOf } from "./screen.ts";
 
-/** Milliseconds: containerd's programs are asked. */
+/** Milliseconds for the whole command, which runs containerd's programs. */
 export const LINK_DEADLINE = 30_000;
 
-/** The one finding where a right is all that is missing; one line says that. */
+/** The finding that only a permission is missing; it is printed as the one line. */
 export const NO_PERMISSION = "permission";
 
-/** What enable and disable print: what now holds. */
+/** What enable and disable print: the state afterwards. */
 export interface LinkReport {
   readonly changed: boolean;
   readonly binDir: string;
@@ -23,7 +23,7 @@ export interface LinkReport {
   readonly standing?: readonly string[];
 }
 
-/** Exit status 1 where nothing was changed that should have been, or a problem remains. */
+/** Exit status 1 if nothing was changed that should have been, or a problem remains. */
 export function tellOfLink(report: LinkReport, output: "text" | "json", edge: ProcessEdge): never {
   const screen = screenOf(edge.environment);
   const lines = report.findings.map(({ level, name, found, advice = "" }) =>
@@ -38,7 +38,7 @@ export function tellOfLink(report: LinkReport, output: "text" | "json", edge: Pr
   return edge.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
 }
 
-/** @throws Rejection where it is no absolute path, or one that a list with a path in each line cannot hold */
+/** @throws Rejection if it is not an absolute path, or has a line break: the record has one path per line */
 export function absoluteFolder(path: string): string {
   return path.startsWith("/") && !path.includes("\n")
     ? path.replace(/(?<=.)\/+$/, "")

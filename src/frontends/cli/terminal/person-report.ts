@@ -6,19 +6,19 @@ import { codeFrame } from "./code-frame.ts";
 import { folded, painted, type Screen, screenOf } from "./screen.ts";
 
 /**
- * How a command says to people or machines what ended it. At `verify`'s door the form for machines is that
- * of a verdict (jsonReport), here there is none to tell of.
+ * How a command reports what ended it, as text or JSON. Unlike that of `verify` (jsonReport), this JSON has no fields
+ * of a verdict.
  */
 export function endingIn(form: "text" | "json", environment: Environment): (answer: Answer) => string {
   return form === "text" ? framedReport(screenOf(environment)) : jsonEnding;
 }
 
-/** As {@link endingIn}, of `verify`, as long as nothing is known of the image. */
+/** As {@link endingIn}, for `verify` while nothing is known of the image. */
 export function endingOfVerify(form: "text" | "json", environment: Environment): (answer: Answer) => string {
   return form === "text" ? framedReport(screenOf(environment)) : (answer) => jsonReport(answer);
 }
 
-/** The reason and what was found; where a mistake in a file is the reason, its line and a caret below the place. */
+/** The reason and the findings; for a mistake in a file, also its line with a caret. */
 function framedReport(screen: Screen): (answer: Answer) => string {
   return (answer) => {
     const report = painted(folded(textReport(answer), screen), colourOf(answer), screen);
