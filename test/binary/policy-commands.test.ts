@@ -51,7 +51,7 @@ describe.concurrent("policy check", () => {
     const path = write("fine", enforcing(world.signer.did));
     const answered = await policy(["check", path, "--no-sandbox"]);
     expect(answered).toMatchObject({ code: 0, stdout: `${path}: 0 errors, 0 warnings; 1 rule, 1 signer\n` });
-    expect(answered.stderr).toBe("asking for the identities of 1 signer; with --offline nobody is asked\n");
+    expect(answered.stderr).toBe("looking up the identities of 1 signer; --offline skips this\n");
   });
 
   it("looks at the policy of the configuration where no file is named", async () => {
@@ -107,7 +107,7 @@ policies:
     const text = await policy(args);
     expect(text).toMatchObject({ code: 1, stderr: "" });
     expect(text.stdout).toMatch(/^[ -~\n]+$/);
-    expect(text.stdout).toContain(`${path}:12:5: error: rule "never" is never asked`);
+    expect(text.stdout).toContain(`${path}:12:5: error: rule "never" never applies`);
     expect(text.stdout).toMatch(/\n {4}12 \| {3}- name: never\n {7}\| {5}\^\n/);
     expect(text.stdout).toContain("Al?ce (did:plc:");
     const answered = await policy([...args, "--output", "json"]);
@@ -275,10 +275,10 @@ describe.concurrent("policy explain", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(`r.example/b:v1: enforce, by rule "second" of ${path}\n`);
     expect(stdout).toContain(`  Alice (${world.signer.did}): trusted\n`);
-    expect(stdout).toContain("maxAge: the record is at most 90d old\n");
+    expect(stdout).toContain("maxAge: the record must be at most 90d old\n");
     expect(stdout).toMatch(/^minKeyAge: .* for 72h, and known to this node for as long,/m);
-    expect(stdout).toContain("verified in the last 36h counts\n");
-    expect(stdout).toContain('Rule "first" before it does not apply:\n  r.example/a: a does not fit b\n');
+    expect(stdout).toContain("cached evidence at most 36h old counts\n");
+    expect(stdout).toContain('Earlier rule "first" does not match:\n  r.example/a: a does not match b\n');
   });
 
   it("answers in JSON, and says how a short name is read", async () => {
@@ -303,7 +303,7 @@ describe.concurrent("policy explain", () => {
       const args = ["explain", image, "--policy", path];
       const { stdout } = await policy(args);
       const said = json<{ digestsNotLookedAt?: boolean }>(await policy([...args, "--output=json"]));
-      return [stdout.includes("The lists of digests, which come before all rules, were not"), said.digestsNotLookedAt];
+      return [stdout.includes("The name has no digest, so the policy's lists of digests"), said.digestsNotLookedAt];
     };
     expect(await both("nginx:1.29", listing)).toEqual([true, true]);
     expect(await both(`nginx@sha256:${HEX}`, listing)).toEqual([false, undefined]);
@@ -319,18 +319,18 @@ describe.concurrent("policy explain", () => {
       (await policy(["explain", image, "--policy", file])).stdout.split("\n");
     const line = async (start: string, ...of: readonly [string, string?]) =>
       (await lines(...of)).find((text) => text.startsWith(start));
-    const leads = "a record of the signer must lead from the tag v1 to the digest";
-    expect(await line("tag:", "r.example/a:v1")).toBe(`tag: match, ${leads}`);
+    const leads = "a record of the signer must map the tag v1 to the digest";
+    expect(await line("tag:", "r.example/a:v1")).toBe(`tag: match; ${leads}`);
     expect(await line("tag:", `r.example/a:v1@sha256:${HEX}`)).toBe(
-      `tag: match, for "verify" ${leads}; containerd pulls this name by digest, and no tag is checked then`,
+      `tag: match; for "verify", ${leads}; containerd pulls this name by digest, without checking the tag`,
     );
     expect(await line("tag:", `r.example/a@sha256:${HEX}`)).toBe(
-      `tag: match, ${leads.replace("the tag v1", "the tag, where the pull has one,")}`,
+      `tag: match; ${leads.replace("the tag v1", "the tag, if the pull has one,")}`,
     );
-    expect(await line("owner:", "atcr.io/alice.example.com/a")).toContain("the handle alice.example.com must be");
+    expect(await line("owner:", "atcr.io/alice.example.com/a")).toContain("the handle alice.example.com must resolve");
     for (const image of ["atcr.io/a", "atcr.io/alice/a"]) {
       expect(await line("owner:", image)).toBe(
-        "owner: match, the name has no handle and no signature satisfies that: every pull of it is refused",
+        "owner: match; the image name has no handle, so no signature satisfies this: every pull is refused",
       );
     }
     const audited = write("tagged-audit", enforcing(world.signer.did).replace("action: enforce", "action: audit"));

@@ -6,13 +6,11 @@ const ONE = Symbol("one segment");
 const MORE = Symbol("none or more segments");
 
 /**
- * Whether every name in `later` lies in `earlier` too: a rule with the later scope is then never asked.
+ * Whether `earlier` matches every name that `later` matches, so that a rule with the later scope never applies.
  *
- * The later scope is matched as if it were a name whose wildcards are new symbols, which only a
- * wildcard of the earlier one takes. What is matched so is matched whatever text the symbols stand
- * for, so that nothing is said to be covered that is not. The other way round it is exact as long as
- * every text may stand for a symbol; of scopes that differ only by what no name contains, it may
- * say that the earlier one does not cover the later.
+ * The later scope is matched as if it were a name whose wildcards are fresh symbols, which only
+ * wildcards of the earlier scope match. A match holds for any text in place of the symbols, so there
+ * are no false positives. A cover is missed only where the scopes differ in text that no name contains.
  */
 export function coversScope(earlier: Scope, later: Scope): boolean {
   const pattern = widened(earlier).flatMap((segment): PatternItem<Segment>[] =>
@@ -24,7 +22,7 @@ export function coversScope(earlier: Scope, later: Scope): boolean {
   return matchGlob(pattern, name);
 }
 
-/** Where the first of these rules is that takes every name there is, so that none after it is asked; -1: none does. */
+/** Index of the first rule that matches every name, so that no later rule applies; -1 if there is none. */
 export function findTaker(rules: readonly { readonly scopes: readonly Scope[] }[]): number {
   const everything: Scope = { text: ANYTHING, segments: [ANYTHING] };
   return rules.findIndex(({ scopes }) => scopes.some((scope) => coversScope(scope, everything)));
@@ -32,14 +30,14 @@ export function findTaker(rules: readonly { readonly scopes: readonly Scope[] }[
 
 type Segment = string | typeof ONE | typeof MORE;
 
-/** A `*` of the later segment is its own new symbol: a pattern spells none, and only its wildcards take it. */
+/** A `*` of the later segment is a fresh symbol, which only a wildcard of the pattern matches. */
 function coversSegment(pattern: string, segment: Segment): boolean {
   return typeof segment === "symbol" ? segment === ONE && pattern === "*" : matchSegment(pattern, segment);
 }
 
 /**
- * The same scope in the form that covers most visibly: a segment of any text beside one or more of
- * any text may as well be another one or more. Every name has two segments at least.
+ * The scope in the form that is easiest to compare: beside a `**`, a `*` may as well be a `**`. A lone
+ * `**` becomes two, as every name has at least two segments.
  */
 function widened({ segments }: Scope): readonly string[] {
   if (segments.length === 1) return [...segments, ...segments];

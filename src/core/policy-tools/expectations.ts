@@ -11,7 +11,7 @@ const image = "an image name such as atcr.io/alice.example.com/app:v1";
 const TEST_SHAPE = shape.keys(
   {
     version: shape.oneOf([1, "1.0"], "1.0"),
-    policy: shape.optional(shape.text("the path of a trust policy, seen from this file")),
+    policy: shape.optional(shape.text("the path of a trust policy, relative to this file")),
     cases: shape.nonEmptyList(
       shape.keys(
         {
@@ -30,19 +30,19 @@ const TEST_SHAPE = shape.keys(
 
 /** What an administrator expects of a policy. */
 export interface PolicyTest {
-  /** As it is written: relative to the file's folder. */
+  /** As written: relative to the file's folder. */
   readonly policy?: string;
   readonly cases: readonly PolicyTestCase[];
 }
 
 export interface PolicyTestCase {
-  /** As it is written. */
+  /** As written. */
   readonly image: string;
   readonly name: ImageReference;
   readonly expect: Explanation["action"];
-  /** Name of the rule that is to decide, or what else is to: `default`, `digests.deny`, `digests.allow`. */
+  /** What must decide: the name of a rule, `default`, `digests.deny` or `digests.allow`. */
   readonly rule?: string;
-  /** Exactly these are to be trusted; those that are revoked are not. */
+  /** Exactly these DIDs must be trusted; a revoked signer is not. */
   readonly signers?: readonly Did[];
   readonly place: Place;
 }
@@ -68,7 +68,7 @@ export function readPolicyTest(text: string, fileName: string): PolicyTest {
   };
 }
 
-/** @returns what is otherwise than expected, each as a sentence; none where the case holds */
+/** @returns each difference as a sentence; empty if the case holds */
 export function failuresOf({ expect, rule, signers }: PolicyTestCase, found: Explanation): readonly string[] {
   const failures: string[] = [];
   if (found.action !== expect) failures.push(`found ${found.action}, expected ${expect}`);
@@ -78,13 +78,13 @@ export function failuresOf({ expect, rule, signers }: PolicyTestCase, found: Exp
     const trusted = trustedBy(found);
     const surplus = trusted.filter((did) => !signers.includes(did));
     const absent = signers.filter((did) => !trusted.includes(did));
-    if (surplus.length > 0) failures.push(`trusts ${surplus.join(", ")}, which is not expected`);
-    if (absent.length > 0) failures.push(`does not trust ${absent.join(", ")}`);
+    if (surplus.length > 0) failures.push(`trusted, but not expected: ${surplus.join(", ")}`);
+    if (absent.length > 0) failures.push(`expected, but not trusted: ${absent.join(", ")}`);
   }
   return failures;
 }
 
-/** What decided, in words. */
+/** What decided, as text for people. */
 export function decidedBy({ decidedBy: by, rule }: Explanation): string {
   switch (by) {
     case "rule":

@@ -13,11 +13,11 @@ export interface Explanation {
   readonly decidedBy: PolicyDecision["by"];
   /** Name of the rule that decides. */
   readonly rule?: string;
-  /** The rules before it, or all where none applies. Empty where a list of digests decides. */
+  /** The rules before it, or all rules if none applies; empty if a list of digests decides. */
   readonly passedOver: readonly PassedRule[];
-  /** There where the policy has lists of digests, which come before all rules, and no digest is known. */
+  /** Set if the policy has lists of digests, which come before all rules, but no digest is known. */
   readonly digestsNotLookedAt?: true;
-  /** What a signature must satisfy; absent where none is looked for. */
+  /** What a signature must satisfy; absent if none is required. */
   readonly requires?: Required;
 }
 
@@ -40,10 +40,10 @@ interface Question {
 }
 
 /**
- * Says which part of the policy decides about an image, and what it asks for: by {@link decisionOn}, as
- * pulls do. Asks nobody.
+ * Finds which part of the policy decides about an image and what it requires, by {@link decisionOn}, as a
+ * pull does.
  *
- * @param digest where one is known: lists of digests come before all rules
+ * @param digest if known: lists of digests come before all rules
  */
 export function explain(question: Question, name: ImageReference, digest: Digest | undefined): Explanation {
   const { policy } = question;
@@ -60,7 +60,7 @@ export function explain(question: Question, name: ImageReference, digest: Digest
   };
 }
 
-/** The DIDs whose signatures can count for what an explanation says: those that are not revoked. */
+/** The DIDs whose signatures can count under the explained rule: those that are not revoked. */
 export function trustedBy({ requires }: Explanation): readonly Did[] {
   return (requires?.signers ?? []).filter(({ signer }) => !signer.revoked).map(({ signer }) => signer.did);
 }
@@ -75,15 +75,19 @@ function passedOver({ name: rule, scopes }: PolicyRule, name: ImageReference): P
   return { rule, scopes: scopes.map((scope) => ({ scope: scope.text, because: whyNot(scope, name) })) };
 }
 
-/** Why a name does not lie in a scope: the first thing in which they differ. */
+/** Why a scope does not match a name: the first difference. */
 function whyNot({ segments }: Scope, { host, path }: ImageReference): string {
   const [wantedHost = "", ...wantedPath] = segments;
-  if (wantedHost !== "**" && !matchSegment(wantedHost, host)) return `the host is ${host}`;
+  if (wantedHost !== "**" && !matchSegment(wantedHost, host)) return `the image's host is ${host}`;
   const components = path.split("/");
-  if (segments.includes("**")) return `its path does not fit ${path}`;
+  if (segments.includes("**")) return `the path ${path} does not match`;
   if (wantedPath.length !== components.length) {
-    return `its path has ${wantedPath.length} of what stands between slashes, ${path} has ${components.length}`;
+    return `the scope's path has ${segmentCount(wantedPath)}, ${path} has ${components.length}`;
   }
   const at = wantedPath.findIndex((wanted, i) => !matchSegment(wanted, components[i] ?? ""));
-  return `${wantedPath[at] ?? ""} does not fit ${components[at] ?? ""}`;
+  return `${wantedPath[at] ?? ""} does not match ${components[at] ?? ""}`;
+}
+
+function segmentCount({ length }: readonly string[]): string {
+  return `${length} segment${length === 1 ? "" : "s"}`;
 }

@@ -2,18 +2,18 @@ import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import { POLICY_SHAPE } from "../policy/policy-schema.ts";
 
 /**
- * The shape of a trust policy file as JSON Schema, for editors: what it refuses the parser refuses. The
- * parser refuses more, such as a date that the calendar lacks or a rule's DID that is missing above.
+ * The JSON Schema of a trust policy file, for editors. What it rejects, the parser rejects too; the parser
+ * rejects more, such as a date that does not exist, or a rule's DID that is not under trustedDIDs.
  *
- * Draft 7 is what yaml-language-server reads without being told, and has all that a policy needs. There
- * is no `$id`: the schema is a file of the package, and is fetched from nowhere.
+ * yaml-language-server assumes draft 7 by default, and a policy needs nothing newer. There is no `$id`: the
+ * schema is a file in the package and is never fetched.
  *
- * For editors only, so whoever answers containerd does not import this file.
+ * For editors only: containerd's entry point must not import this file.
  */
 export function policyJsonSchema(): object {
   const { $schema, ...schema } = toJsonSchema(POLICY_SHAPE, {
     target: "draft-07",
-    // Of each pipe the part behind `custom`, which JSON Schema has no word for and needs none.
+    // The part of each pipe after `custom`, which JSON Schema cannot express and does not need.
     typeMode: "output",
     overrideSchema: withWords,
     overrideAction: withUnicodePattern,
@@ -21,7 +21,7 @@ export function policyJsonSchema(): object {
   return { $schema, title: "Trust policy of atcr-verify", ...schema };
 }
 
-/** What was expected, in the words that the parser would use; of what may be null, those of what else it may be. */
+/** What the parser says it expected, as the description; for a nullable value, that of its other type. */
 const withWords: NonNullable<ConversionConfig["overrideSchema"]> = ({ valibotSchema, jsonSchema, errors }) => {
   if (errors !== undefined) return undefined;
   const [alternative] = valibotSchema.type === "nullable" ? (jsonSchema.anyOf ?? []) : [];
@@ -30,7 +30,7 @@ const withWords: NonNullable<ConversionConfig["overrideSchema"]> = ({ valibotSch
   return typeof description === "string" ? { ...jsonSchema, description } : undefined;
 };
 
-/** JSON Schema's patterns are those of ECMAScript with the flag `u`, of which the library complains like of any other. */
+/** Allows the flag `u`, as JSON Schema's patterns are ECMAScript's with `u`; the library rejects any flag. */
 const withUnicodePattern: NonNullable<ConversionConfig["overrideAction"]> = ({ valibotAction, jsonSchema }) => {
   const { requirement } = valibotAction as { requirement?: unknown };
   return requirement instanceof RegExp && requirement.flags === "u" ? jsonSchema : undefined;

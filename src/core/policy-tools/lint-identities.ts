@@ -7,13 +7,13 @@ import { isLasting } from "../policy/standing.ts";
 import type { RejectionCode } from "../rejection.ts";
 import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
-/** What was learned of a signer's identity: who they are now, or why that is not known. */
+/** A signer's current identity, or why it is not known. */
 export type KnownIdentity = Identity | { readonly code: RejectionCode; readonly detail: string };
 
 /**
- * What the signers' identities say about a policy, as they are now.
+ * Mistakes in a policy that show in the signers' current identities.
  *
- * @param identities of the signers that were asked for; text in them is attacker-controlled
+ * @param identities those that were looked up; text in them is attacker-controlled
  */
 export function lintIdentities(
   question: PolicyQuestion,
@@ -47,19 +47,19 @@ function unusable(
   { code, detail }: { readonly code: RejectionCode; readonly detail: string },
   { places }: PolicyQuestion,
 ): PolicyFinding {
-  // A directory holds every did:plc there is; what a host answers may be another tomorrow.
+  // The directory has every did:plc, so this is certain; a did:web host may answer differently tomorrow.
   if (code === "identity.unknown_did" && signer.did.startsWith("did:plc:")) {
-    const message = `there is no identity ${called(signer)}: ${detail}`;
+    const message = `${called(signer)} does not exist: ${detail}`;
     const advice = "correct the DID; atcr-verify identity HANDLE prints it";
     return { severity: "error", name: "identity-unknown", message, advice, ...at(places.ofSigner(signer.did)) };
   }
   const isClosed = code === "identity.deactivated";
   const message = isClosed
-    ? `the identity of ${called(signer)} has been closed by a tombstone`
-    : `the identity of ${called(signer)} could not be looked at: ${code}: ${detail}`;
+    ? `the identity of ${called(signer)} was closed by a tombstone`
+    : `the identity of ${called(signer)} could not be looked up: ${code}: ${detail}`;
   const advice = isClosed
-    ? "remove the DID: it can sign nothing any more"
-    : "see whether the DID is written rightly and its directory or host answers; --offline asks nobody";
+    ? "remove the DID: it can no longer sign"
+    : "check the DID for a typing error, then that its directory or host can be reached; --offline skips the look-up";
   const name = isClosed ? "identity-closed" : "identity-unresolved";
   return { severity: "warning", name, message, advice, ...at(places.ofSigner(signer.did)) };
 }
@@ -79,26 +79,26 @@ function lintIdentity(
       ...at(places.ofSigner(signer.did, key === undefined ? [] : [key])),
     });
   if (signer.keys?.includes(key.didKey) === false) {
-    const message = `the key of ${called(signer)} is ${key.didKey} now, which is not among those pinned: every signature is refused`;
-    add("error", "key-not-pinned", message, "ask the signer whether they changed it, and pin the new one", "keys");
+    const message = `the current key of ${called(signer)} is not pinned, so every signature is rejected: ${key.didKey}`;
+    add("error", "key-not-pinned", message, "ask the signer whether they changed it; if so, pin the new one", "keys");
   }
   if (signer.pds?.includes(pds) === false) {
-    const message = `the PDS of ${called(signer)} is ${pds} now, which is not among those pinned: every signature is refused`;
-    add("error", "pds-not-pinned", message, "ask the signer whether they moved, and pin the new one", "pds");
+    const message = `the current PDS of ${called(signer)} is not pinned, so every signature is rejected: ${pds}`;
+    add("error", "pds-not-pinned", message, "ask the signer whether they moved; if so, pin the new one", "pds");
   }
   const hold = services.find(({ id, type }) => /(?:^|#)atcr_hold$/.test(id) || /hold/i.test(type));
   if (hold !== undefined) {
-    const message = `${called(signer)} declares a hold service ("${hold.id}", ${hold.type}): the repo of a hold has records of images that it only stores`;
-    add("warning", "signer-is-hold", message, "trust the DID of the owner of the images instead");
+    const message = `${called(signer)} declares a hold service ("${hold.id}", ${hold.type}): a hold has records of images that it only stores, and does not speak for their owners`;
+    add("warning", "signer-is-hold", message, "trust the DID of the images' owner instead");
   }
   return findings;
 }
 
 /**
- * What makes two signers one: whoever has the key, or runs the PDS, can sign for both.
+ * Signers that are not independent: they share a key, or a PDS whose operator can write for both.
  *
- * @param looked those of the rule's signers whose identities are known
- * @param unasked how many of the others may sign by keys of their own
+ * @param looked the rule's signers whose identities are known
+ * @param unasked how many other signers can sign, each presumably with a key of its own
  */
 function shared(
   rule: PolicyRule,
@@ -114,22 +114,22 @@ function shared(
   const keyOf = ({ did }: TrustedSigner) => known.get(did)?.key.didKey ?? did;
   const keys = new Set(lasting.map(keyOf)).size + unasked;
   const isReachable = keys >= minSignatures;
-  const asked = `rule "${rule.name}" asks for ${minSignatures} signatures`;
-  const advice = "trust signers who depend on nothing in common";
+  const asked = `rule "${rule.name}" requires ${minSignatures} signatures`;
+  const advice = "trust signers that share neither key nor PDS";
   return [
     ...groups(lasting, keyOf).map((group): PolicyFinding => {
-      const reached = isReachable ? "" : ` and can get ${keys}`;
-      const message = `${asked}${reached}: these signers have one key and count as one: ${listed(group, called)}`;
+      const reached = isReachable ? "" : ` but can get only ${keys}`;
+      const message = `${asked}${reached}: these signers share a key and count as one: ${listed(group, called)}`;
       return { severity: isReachable ? "warning" : "error", name: "shared-key", message, advice, ...at(place) };
     }),
     ...groups(lasting, ({ did }) => known.get(did)?.pds ?? did).map((group): PolicyFinding => {
-      const message = `${asked}: the operator of one PDS can write for ${listed(group, called)}`;
+      const message = `${asked}: these signers share a PDS, whose operator can write for all of them: ${listed(group, called)}`;
       return { severity: "warning", name: "shared-pds", message, advice, ...at(place) };
     }),
   ];
 }
 
-/** Those of whom several have the same. */
+/** Groups of two or more signers with the same value. */
 function groups(
   signers: readonly TrustedSigner[],
   of: (signer: TrustedSigner) => string,
@@ -148,8 +148,8 @@ function youngKeys(
   return asked.flatMap((signer) => {
     const since = known.get(signer.did)?.keySince;
     if (since === undefined || signer.keys !== undefined || now - since >= minKeyAge) return [];
-    const message = `the key of ${called(signer)} is new since ${formatDateTime(since)}: rule "${rule.name}" refuses it until ${formatDateTime(since + minKeyAge)}`;
-    const advice = "ask the signer whether they changed it; pin it under keys if it must count at once";
+    const message = `the key of ${called(signer)} is in place only since ${formatDateTime(since)}: rule "${rule.name}" rejects it until ${formatDateTime(since + minKeyAge)}`;
+    const advice = "ask the signer whether they changed it; if so, and it must count at once, pin it under keys";
     const place = places.ofRule(rule.name, ["require", "minKeyAge"]);
     return [{ severity: "warning", name: "key-too-young", message, advice, ...at(place) } as const];
   });

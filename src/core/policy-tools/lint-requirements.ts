@@ -11,14 +11,14 @@ import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion 
 /** Some of a rule's signers. */
 type Some = (refs: SignerRefs) => readonly TrustedSigner[];
 interface SignersOf {
-  /** Those whose word counts now or will. */
+  /** Neither revoked nor expired: trusted now, or later. */
   readonly lasting: Some;
   readonly trusted: Some;
-  /** Those of the lasting whose keys the policy does not pin. */
+  /** Lasting signers without pinned keys. */
   readonly unpinned: Some;
 }
 
-/** Requirements that nothing can meet, or that protect from less than they seem to. */
+/** Requirements that cannot be met, or that protect less than they seem to. */
 export function lintRequirements(question: PolicyQuestion): readonly PolicyFinding[] {
   const { policy, now } = question;
   const judging = policy.rules.filter((rule) => isJudging(rule) && countOf(rule.trusts) > 0);
@@ -34,7 +34,7 @@ export function lintRequirements(question: PolicyQuestion): readonly PolicyFindi
   ]);
 }
 
-/** @returns undefined where enough signers are there */
+/** @returns undefined if there are enough signers */
 function unmeetable(rule: PolicyRule, of: SignersOf, question: PolicyQuestion): readonly PolicyFinding[] | undefined {
   const { places, policy } = question;
   const { minSignatures } = rule.requirement;
@@ -45,22 +45,22 @@ function unmeetable(rule: PolicyRule, of: SignersOf, question: PolicyQuestion): 
   };
   if (lasting.length === 0) {
     const signers = signersOf(policy, rule.trusts);
-    const message = `trusts nobody any more: ${listed(signers, called)} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
-    return error("rule-without-signers", message, "trust somebody whose time has not ended", "trustedDIDs");
+    const message = `has no valid signer left: ${listed(signers, called)} ${signers.length === 1 ? "is" : "are all"} revoked or expired`;
+    return error("rule-without-signers", message, "add a signer that is neither revoked nor expired", "trustedDIDs");
   }
   if (lasting.length < minSignatures) {
-    const message = `needs ${minSignatures} signatures, and ${lasting.length} of its signers ${lasting.length === 1 ? "is" : "are"} neither revoked nor expired`;
-    return error("signatures-unreachable", message, "trust more signers, or ask for fewer signatures");
+    const message = `requires ${minSignatures} signatures, but only ${lasting.length} of its signers ${lasting.length === 1 ? "is" : "are"} neither revoked nor expired`;
+    return error("signatures-unreachable", message, "add more signers to the rule");
   }
   const keys = minSignatures === 1 ? 1 : differentKeys(lasting, minSignatures);
   if (keys < minSignatures) {
-    const message = `needs ${minSignatures} signatures by different keys, and the keys pinned allow for ${keys}`;
-    return error("signatures-unreachable", message, "pin keys that differ, or ask for fewer signatures");
+    const message = `requires ${minSignatures} signatures with different keys, but the pinned keys allow only ${keys}`;
+    return error("signatures-unreachable", message, "pin a different key for each signer");
   }
   return of.trusted(rule.trusts).length >= minSignatures ? undefined : notYet(rule, lasting, question);
 }
 
-/** How many of them can sign by a key that none of the others uses; without a pin, any of them can. */
+/** How many of them can sign, each with a key that no other uses; a signer without pinned keys always can. */
 function differentKeys(signers: readonly TrustedSigner[], enough: number): number {
   const possible = signers.values().map(({ did, keys }) => keys ?? [did]);
   return chooseDistinct(possible, (key) => key, enough).length;
@@ -74,14 +74,14 @@ function notYet(
   const starts = lasting.map(({ validFrom }) => validFrom ?? Number.NEGATIVE_INFINITY).sort((a, b) => a - b);
   const from = starts[minSignatures - 1] ?? now;
   if (from <= now) return undefined;
-  const message = `rule "${name}" cannot be met before ${formatDateTime(from)}, when enough of its signers are trusted`;
-  const advice = "trust more signers, or set an earlier validFrom";
+  const message = `rule "${name}" cannot be satisfied before ${formatDateTime(from)}: until then, too few of its signers are trusted`;
+  const advice = "add signers that are trusted now, or correct validFrom if it is a mistake";
   const [late] = lasting.filter(({ validFrom }) => validFrom === from);
   const place = late && places.ofSigner(late.did, ["validFrom"]);
   return [{ severity: "error", name: "signatures-unreachable", message, advice, ...at(place) }];
 }
 
-/** A handle belongs to one DID: where the owner must have signed, nobody else's signature counts. */
+/** A handle belongs to one DID: under `owner: match`, only the owner's signature counts. */
 function byOneOwner(rule: PolicyRule, { atcrHosts, places }: PolicyQuestion): readonly PolicyFinding[] {
   const { minSignatures } = rule.requirement;
   if (minSignatures === 1) return [];
@@ -89,22 +89,22 @@ function byOneOwner(rule: PolicyRule, { atcrHosts, places }: PolicyQuestion): re
   if (affected.length === 0) return [];
   const isCertain = rule.scopes.every((scope) => ownerMatters(rule, scope, atcrHosts) === "always");
   const names = listed(affected, ({ text }) => text);
-  const message = `rule "${rule.name}" needs ${minSignatures} signatures, and the owner's alone counts for ${names}`;
-  const advice = `owner: match is the default on ${listed(atcrHosts, (host) => host)}: write "owner: any" for this rule, or ask for one signature`;
+  const message = `rule "${rule.name}" requires ${minSignatures} signatures, but owner: match counts only the owner's for ${names}`;
+  const advice = `owner: match is the default on ${listed(atcrHosts, (host) => host)}; choose between the owner's signature (minSignatures: 1) and those of several signers (owner: any)`;
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   return [
     { severity: isCertain ? "error" : "warning", name: "signatures-by-one-owner", message, advice, ...at(place) },
   ];
 }
 
-/** Of many signers only those count that a referrer or the handle in the name leads to (spec 3.3). */
+/** Of many signers, only those are looked up that a referrer or the handle in the name names (spec 3.3). */
 function byReferrers(rule: PolicyRule, of: SignersOf, { atcrHosts, places }: PolicyQuestion): readonly PolicyFinding[] {
   const count = of.lasting(rule.trusts).length;
   const affected = rule.scopes.filter((scope) => ownerMatters(rule, scope, atcrHosts) !== "always");
   if (count <= MAX_DIRECT || affected.length === 0) return [];
   const names = listed(affected, ({ text }) => text);
-  const message = `rule "${rule.name}" trusts ${count} signers, more than ${MAX_DIRECT}: for ${names} it depends on referrers, and refuses each image of a registry that serves none`;
-  const advice = `trust ${MAX_DIRECT} signers or fewer in a rule: each of them is asked without the registry`;
+  const message = `rule "${rule.name}" trusts ${count} signers, more than ${MAX_DIRECT}: for ${names}, signers are found by referrers only, so every image of a registry without them is refused`;
+  const advice = `trust at most ${MAX_DIRECT} signers in a rule: they are looked up without referrers`;
   const place = places.ofRule(rule.name, ["require", "trustedDIDs"]);
   return [{ severity: "warning", name: "referrers-needed", message, advice, ...at(place) }];
 }
@@ -121,14 +121,14 @@ function keyAge(
   };
   const findings: PolicyFinding[] = [];
   if (minKeyAge < RECOVERY_WINDOW) {
-    const message = `minKeyAge of rule "${rule}" is shorter than 72h, in which the owner of a hijacked account can take it back`;
-    findings.push(warn("key-age-short", message, "write 72h or longer"));
+    const message = `minKeyAge of rule "${rule}" is shorter than 72h, the time within which the owner of a hijacked account can recover it`;
+    findings.push(warn("key-age-short", message, "set it to 72h or more"));
   }
   const unpinned = of.unpinned(trusts);
   if (unpinned.length > 0) {
-    const message = `rule "${rule}" asks for minKeyAge of signers without pinned keys: ${listed(unpinned, called)}`;
+    const message = `rule "${rule}" sets minKeyAge, and these signers have no pinned keys: ${listed(unpinned, called)}`;
     const advice =
-      "a node that has never seen a signer refuses them for that long: pin their keys, or bring the stateDir of a node that knows them along";
+      "a node that has never seen a signer rejects them for that long: pin their keys, or copy the stateDir of a node that has seen them";
     findings.push(warn("key-age-unpinned", message, advice));
   }
   return findings;

@@ -4,16 +4,16 @@ import { countOf, signersOfAll } from "../policy/signer-refs.ts";
 import { standingOf } from "../policy/standing.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
-/** How long before the trust in a signer ends it is said: time enough for a change of every node's policy. */
+/** How long in advance the end of trust is reported: enough time to update the policy on every node. */
 const SOON = 14 * 24 * 60 * 60 * 1000;
 
-/** Signers whose word does not count now, or soon, and those whom nothing asks. */
+/** Signers that are not trusted now, or soon will not be, and signers or revocations without effect. */
 export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] {
   const { policy } = question;
   const judging = policy.rules.filter(isJudging);
   const asked = new Set(signersOfAll(policy, judging));
   const asksAll = policy.fallback === "audit";
-  // A rule that trusts all of the file names nobody.
+  // A rule that trusts every signer of the file does not name any.
   const named = new Set(
     signersOfAll(
       policy,
@@ -27,20 +27,28 @@ export function lintSigners(question: PolicyQuestion): readonly PolicyFinding[] 
   return [...noSigners(question), ...findings, ...strangers(question)];
 }
 
-/** A policy as it is installed, and rules that audit for nobody: each image gets policy.no_signers there. */
+/** A policy as installed, or an audit rule without signers: every image gets policy.no_signers there. */
 function noSigners({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
   const waiting = policy.rules.filter((rule) => isJudging(rule) && countOf(rule.trusts) === 0);
   const [first] = waiting;
   const name = "no-signers";
   if (policy.everyone.length === 0 && (first !== undefined || policy.fallback === "audit")) {
-    const message = "no signer yet: what is audited has nobody who could have signed it";
+    const message = "no signer yet: no audited image can be verified";
     const place = first === undefined ? places.ofDefault() : places.ofRule(first.name);
-    return [{ severity: "warning", name, message, advice: "put a DID under trustedDIDs", ...at(place) }];
+    return [
+      {
+        severity: "warning",
+        name,
+        message,
+        advice: "put a DID under trustedDIDs; atcr-verify identity HANDLE prints it",
+        ...at(place),
+      },
+    ];
   }
   return waiting.map(({ name: rule }) => {
     const message = `rule "${rule}" trusts no signer yet`;
     const place = places.ofRule(rule, ["require", "trustedDIDs"]);
-    return { severity: "warning", name, message, advice: "name a DID there, or leave the key out", ...at(place) };
+    return { severity: "warning", name, message, advice: "list at least one DID there", ...at(place) };
   });
 }
 
@@ -52,21 +60,21 @@ function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: Poli
   };
   switch (standingOf(signer, now)) {
     case "revoked": {
-      const advice = "remove the DID from the rule, or from revokedDIDs if the revocation was a mistake";
-      return isNamed ? warn("signer-revoked", "is revoked, and a rule names them all the same", advice) : [];
+      const advice = "remove the DID from the rule";
+      return isNamed ? warn("signer-revoked", "is revoked, but a rule still names them", advice) : [];
     }
     case "not yet valid":
       return warn(
         "signer-not-yet-valid",
-        `is trusted only from ${formatDateTime(validFrom ?? 0)} on`,
-        "until then their signatures count for nothing",
+        `is not trusted before ${formatDateTime(validFrom ?? 0)}`,
+        "until then their signatures do not count",
         "validFrom",
       );
     case "expired":
       return warn(
         "signer-expired",
-        `has not been trusted since ${formatDateTime(expiresAt ?? 0)}`,
-        "set a later expiresAt, or remove the DID",
+        `expired at ${formatDateTime(expiresAt ?? 0)} and is no longer trusted`,
+        "remove the DID; if you still trust it, set a later expiresAt",
         "expiresAt",
       );
     case "trusted":
@@ -74,8 +82,8 @@ function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: Poli
         ? []
         : warn(
             "signer-expires-soon",
-            `is trusted until ${formatDateTime(expiresAt)} only, which is less than 14 days`,
-            "set a later expiresAt, or have images signed by somebody else",
+            `is trusted only until ${formatDateTime(expiresAt)}, less than 14 days from now`,
+            "have images signed by another signer; if you keep trusting this one, set a later expiresAt",
             "expiresAt",
           );
   }
@@ -83,18 +91,18 @@ function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: Poli
 
 function unused(signer: TrustedSigner, { places }: PolicyQuestion): PolicyFinding {
   const message = `${called(signer)} is trusted by no rule`;
-  const advice = "name the DID in a rule, or remove it";
+  const advice = "add the DID to a rule, or remove it";
   return { severity: "warning", name: "signer-unused", message, advice, ...at(places.ofSigner(signer.did)) };
 }
 
-/** A revocation that takes effect on nobody may be one of somebody else, by a typing error. */
+/** A revoked DID that the policy does not trust anyway may be a typing error. */
 function strangers({ policy, places, revoked }: PolicyQuestion): readonly PolicyFinding[] {
   const known = new Set(policy.everyone.map(({ did }) => did));
   return revoked
     .filter((did) => !known.has(did))
     .map((did) => {
-      const message = `revokedDIDs names ${did}, whom this policy trusts nowhere`;
-      const advice = "see whether the DID is written rightly; if it is, nothing depends on this line";
+      const message = `revokedDIDs lists ${did}, which this policy does not trust anyway`;
+      const advice = "check the DID for a typing error; if it is right, this line has no effect";
       return { severity: "warning", name: "revocation-unused", message, advice, ...at(places.ofRevocation(did)) };
     });
 }

@@ -7,10 +7,10 @@ import { lintSigners } from "./lint-signers.ts";
 import { at, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /**
- * What is wrong, or likely to be, with a policy that is valid. Asks nobody: what the signers'
- * identities say is for {@link lintIdentities}.
+ * Finds certain and likely mistakes in a valid policy; those that show in the signers' identities are found by
+ * {@link lintIdentities}.
  *
- * @param sandboxImage the image that a Kubernetes node starts every pod with; undefined on others
+ * @param sandboxImage the image that a Kubernetes node starts every pod with; undefined without Kubernetes
  */
 export function lintPolicy(
   question: PolicyQuestion,
@@ -25,22 +25,22 @@ export function lintPolicy(
   return findingsInOrder(findings, question.policy.files);
 }
 
-/** Without its sandbox image no pod starts, and nobody signs that image in ATProto. */
+/** Without its sandbox image no pod starts, and that image is not signed in ATProto. */
 function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference): readonly PolicyFinding[] {
   const selection = selectByName(policy, image);
   const name = `${image.host}/${image.path}`;
   if (selection.kind === "exempt" || (selection.kind === "judge" && selection.rule.action === "audit")) return [];
   const because =
-    selection.kind === "judge" ? `rule "${selection.rule.name}" requires signatures of it` : selection.because;
-  const message = `the sandbox image ${name}, without which this node starts no pod, would be refused: ${because}`;
-  const advice = `put a rule with "action: allow" and the scope ${name} before all others, or name the node's own image by --sandbox-image, or write --no-sandbox for nodes without Kubernetes`;
+    selection.kind === "judge" ? `rule "${selection.rule.name}" requires it to be signed` : selection.because;
+  const message = `the sandbox image ${name} would be refused, and without it this node starts no pod: ${because}`;
+  const advice = `put a rule with "action: allow" and the scope ${name} before all others; if the node uses another image, name it with --sandbox-image; without Kubernetes, use --no-sandbox`;
   const place = selection.kind === "no_match" ? places.ofDefault() : places.ofRule(selection.rule.name);
   return [{ severity: "warning", name: "sandbox-refused", message, advice, ...at(place) }];
 }
 
 /**
- * Errors and warnings in the order in which the files are read, and in each as they stand there. What has
- * no place comes first.
+ * Sorts findings by file, in the order in which the files are read, then by line and column. Findings without a
+ * place come first.
  */
 export function findingsInOrder(
   findings: readonly PolicyFinding[],

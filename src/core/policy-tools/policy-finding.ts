@@ -10,15 +10,15 @@ export interface PolicyFinding {
   readonly severity: "error" | "warning";
   /** Stable, in kebab-case: scripts may rely on it. */
   readonly name: string;
-  /** One sentence, without a full stop. May repeat what others wrote, handles of signers say. */
+  /** One sentence, without a full stop. May contain text of others, such as a signer's handle. */
   readonly message: string;
   /** What to do about it. */
   readonly advice: string;
-  /** Absent where no place in a file is at fault. */
+  /** Absent if no place in a file is at fault. */
   readonly place?: Place;
 }
 
-/** A policy, and what it is held against. */
+/** A policy, and what it is checked against. */
 export interface PolicyQuestion extends LocatedPolicy {
   /** Hosts where names are HANDLE/REPOSITORY. */
   readonly atcrHosts: readonly string[];
@@ -26,17 +26,17 @@ export interface PolicyQuestion extends LocatedPolicy {
   readonly now: number;
 }
 
-/** A rule that asks for signatures. */
+/** Whether a rule requires signatures. */
 export function isJudging({ action }: PolicyRule): boolean {
   return action === "enforce" || action === "audit";
 }
 
-/** A signer for people: the name that the policy gives, and the DID. */
+/** A signer as people read it: the name that the policy gives, and the DID. */
 export function called({ did, name }: TrustedSigner): string {
   return name === undefined ? did : `${name} (${did})`;
 }
 
-/** Three at most by name: a message is one sentence, however long the list. */
+/** At most three by name, so that a message stays one sentence. */
 export function listed<T>(all: readonly T[], text: (one: T) => string): string {
   const more = all.length - 3;
   return `${all.slice(0, 3).map(text).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;

@@ -16,10 +16,10 @@ import { codeFrame } from "../terminal/code-frame.ts";
 import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
-/** How much later than the network's the whole time ends, in milliseconds, for work that asks nobody. */
+/** Milliseconds beyond the network's deadline, for local work. */
 const OWN_WORK = 30_000;
 
-/** `atcr-verify policy check [FILE]`: what is wrong, or likely to be, with a policy that can be read. */
+/** `atcr-verify policy check [FILE]`: certain and likely mistakes in a valid policy. */
 export async function policyCheck({ operands, options }: LineOf<"policy check">, edge: ProcessEdge): Promise<never> {
   const [named] = operands;
   const sandbox = readSandbox(options);
@@ -46,7 +46,7 @@ export async function policyCheck({ operands, options }: LineOf<"policy check">,
 function readSandbox(options: LineOf<"policy check">["options"]): SandboxImage | undefined {
   const named = options["sandbox-image"];
   if (options["no-sandbox"]) {
-    if (named !== undefined) reject("input.malformed", "--sandbox-image does not go with --no-sandbox");
+    if (named !== undefined) reject("input.malformed", "--sandbox-image cannot be combined with --no-sandbox");
     return undefined;
   }
   return named === undefined
@@ -55,11 +55,11 @@ function readSandbox(options: LineOf<"policy check">["options"]): SandboxImage |
 }
 
 function notRead(path: string): PolicyFinding {
-  const message = `${path} is not read: only names that end in .yaml and do not begin with a dot are`;
+  const message = `${path} is not read: a fragment's name must end in .yaml and not begin with a dot`;
   return { severity: "warning", name: "fragment-not-read", message, advice: "rename it, or move it elsewhere" };
 }
 
-/** The time for the network is the configuration's deadline; what has not been answered then is a warning. */
+/** Look-ups end at the configuration's deadline; what is unanswered by then becomes a warning. */
 async function checkIdentities(
   question: PolicyQuestion,
   config: Config,
@@ -68,7 +68,7 @@ async function checkIdentities(
   const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
-  if (dids.length > 0) edge.diagnose(`asking for the identities of ${count}; with --offline nobody is asked`);
+  if (dids.length > 0) edge.diagnose(`looking up the identities of ${count}; --offline skips this`);
   return checkSigners(dids, question, config, edge.environment, {
     ...sessionOf(edge),
     deadline: new Deadline(config.deadline),

@@ -13,10 +13,10 @@ import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
-/** `atcr-verify policy test FILE`: whether a policy does with images what its authors expect. */
+/** `atcr-verify policy test FILE`: whether a policy treats images as its authors expect. */
 export function policyTest({ operands, options }: LineOf<"policy test">, edge: ProcessEdge): never {
   const [path] = operands;
-  // Nothing is decided by it: who else can write to it does not matter.
+  // The file decides nothing, so it does not matter who else can write to it.
   const text = readDistrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
   const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
   const config = loadConfig(edge.environment, options.config);

@@ -14,7 +14,7 @@ import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 
-/** `atcr-verify policy explain IMAGE`: which rule applies, why the others do not, what it asks for. */
+/** `atcr-verify policy explain IMAGE`: which rule applies, what it requires, and why earlier rules do not match. */
 export function policyExplain({ operands, options }: LineOf<"policy explain">, edge: ProcessEdge): never {
   const [written] = operands;
   const name = normaliseReference(written);
@@ -32,7 +32,7 @@ interface Asked {
   readonly name: ImageReference;
   readonly path: string;
   readonly explanation: Explanation;
-  /** What stands in the handle's place; undefined where names have none. */
+  /** The component in the handle's place; undefined on hosts whose names have none. */
   readonly handle: string | undefined;
 }
 
@@ -45,19 +45,22 @@ function toText(asked: Asked): string {
     `${full}: ${action}, by ${decidedBy(explanation)} of ${path}`,
     ...(explanation.digestsNotLookedAt === true ? [NO_DIGEST] : []),
     ...(requires === undefined ? [MEANINGS[action]] : requirementLines(requires, asked)),
-    ...(action === "audit" ? ["It only audits: what does not satisfy it is let through, and the reason says so."] : []),
+    ...(action === "audit"
+      ? ["Audit only: an image that does not satisfy this is still allowed, and the reason says so."]
+      : []),
     ...passedOver.flatMap(({ rule, scopes }) => [
-      `Rule "${rule}" before it does not apply:`,
+      `Earlier rule "${rule}" does not match:`,
       ...scopes.map(({ scope, because }) => `  ${scope}: ${because}`),
     ]),
   ];
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
-const NO_DIGEST = "The lists of digests, which come before all rules, were not looked at, as the name has no digest.";
+const NO_DIGEST =
+  "The name has no digest, so the policy's lists of digests, which come before all rules, were skipped.";
 const MEANINGS = {
-  allow: "It is let through without a signature.",
-  deny: "It is refused, whoever has signed it.",
+  allow: "It is allowed without a signature.",
+  deny: "It is refused, even if it is signed.",
   enforce: "",
   audit: "",
 } as const;
@@ -66,30 +69,32 @@ function requirementLines(required: Required, { name, handle, explanation }: Ask
   const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness } = required;
   const names = typeof repository === "string" ? repository : repository.join(", ");
   const lines = [
-    `It needs ${minSignatures === 1 ? "1 signature" : `${minSignatures} signatures, by different DIDs with different keys,`} of:`,
-    ...(signers.length === 0 ? ["  nobody yet: put a DID under trustedDIDs"] : []),
+    minSignatures === 1
+      ? "It requires a signature by one of:"
+      : `It requires ${minSignatures} signatures, by different DIDs with different keys, of:`,
+    ...(signers.length === 0 ? ["  no signer yet: put a DID under trustedDIDs"] : []),
     ...signers.flatMap(({ signer, standing }) => [
       `  ${called(signer)}: ${standing}${until(signer)}`,
-      ...(signer.keys === undefined ? [] : [`    only by the key ${signer.keys.join(" or ")}`]),
+      ...(signer.keys === undefined ? [] : [`    only with the key ${signer.keys.join(" or ")}`]),
       ...(signer.pds === undefined ? [] : [`    only from the PDS ${signer.pds.join(" or ")}`]),
-      ...(signer.minRev === undefined ? [] : [`    only by a commit of rev ${signer.minRev} or newer`]),
+      ...(signer.minRev === undefined ? [] : [`    only in a commit with rev ${signer.minRev} or newer`]),
     ]),
-    owner === "any" ? "owner: any, whose handle stands in the name is not looked at" : ownerLine(handle, explanation),
+    owner === "any" ? "owner: any; the handle in the image name is not checked" : ownerLine(handle, explanation),
     repository === "any"
-      ? "repository: any, the record may name any repository"
+      ? "repository: any; the record may name any repository"
       : repository === "match"
-        ? "repository: match, the record must name the image's own repository"
+        ? "repository: match; the record must name the image's own repository"
         : `repository: the record must name one of ${names}`,
-    tag === "any" ? "tag: any, what the tag leads to is not looked at" : tagLine(name),
+    tag === "any" ? "tag: any; the tag is not checked" : tagLine(name),
   ];
-  if (maxAge !== undefined) lines.push(`maxAge: the record is at most ${span(maxAge)} old`);
+  if (maxAge !== undefined) lines.push(`maxAge: the record must be at most ${span(maxAge)} old`);
   if (minKeyAge !== undefined) {
     const both = `in place for ${span(minKeyAge)}, and known to this node for as long`;
-    lines.push(`minKeyAge: the signer's key has been ${both}, unless it is pinned`);
+    lines.push(`minKeyAge: the signer's key must have been ${both}, unless it is pinned`);
   }
   if (maxStaleness !== undefined) {
     lines.push(
-      `maxStaleness: where services cannot be reached, evidence verified in the last ${span(maxStaleness)} counts`,
+      `maxStaleness: while a service cannot be reached, cached evidence at most ${span(maxStaleness)} old counts`,
     );
   }
   return lines;
@@ -97,17 +102,17 @@ function requirementLines(required: Required, { name, handle, explanation }: Ask
 
 function ownerLine(handle: string | undefined, { action }: Explanation): string {
   if (handle !== undefined && isHandle(handle))
-    return `owner: match, the handle ${handle} must be the signer's, in both directions`;
-  const refused = action === "enforce" ? ": every pull of it is refused" : "";
-  return `owner: match, the name has no handle and no signature satisfies that${refused}`;
+    return `owner: match; the handle ${handle} must resolve to the signer's DID, and the DID must claim the handle`;
+  const refused = action === "enforce" ? ": every pull is refused" : "";
+  return `owner: match; the image name has no handle, so no signature satisfies this${refused}`;
 }
 
-/** containerd hands over no tag where it pulls by digest; people may name both. */
+/** containerd passes no tag for a pull by digest; a person may name both. */
 function tagLine({ tag, digest }: ImageReference): string {
-  const leads = `a record of the signer must lead from ${tag === undefined ? "the tag, where the pull has one," : `the tag ${tag}`} to the digest`;
+  const leads = `a record of the signer must map ${tag === undefined ? "the tag, if the pull has one," : `the tag ${tag}`} to the digest`;
   return tag === undefined || digest === undefined
-    ? `tag: match, ${leads}`
-    : `tag: match, for "verify" ${leads}; containerd pulls this name by digest, and no tag is checked then`;
+    ? `tag: match; ${leads}`
+    : `tag: match; for "verify", ${leads}; containerd pulls this name by digest, without checking the tag`;
 }
 
 function until({ validFrom, expiresAt }: { readonly validFrom?: number; readonly expiresAt?: number }): string {
@@ -116,7 +121,7 @@ function until({ validFrom, expiresAt }: { readonly validFrom?: number; readonly
   return from === "" && to === "" ? "" : `, valid${from}${to}`;
 }
 
-/** A span in the longest unit that measures it exactly; up to three days in hours, as `72h` is written. */
+/** A duration in the largest unit that divides it exactly; up to three days in hours, such as `72h`. */
 function span(milliseconds: number): string {
   const units = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
   const longest = milliseconds > 3 * units.d ? Object.entries(units) : Object.entries(units).slice(1);

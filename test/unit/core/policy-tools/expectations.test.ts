@@ -72,9 +72,9 @@ describe("failuresOf", () => {
   it("names all that is otherwise", () => {
     expect(failures("expect: audit")).toEqual(["found enforce, expected audit"]);
     expect(failures("expect: enforce, rule: x")).toEqual(['found rule "r", expected rule "x"']);
-    expect(failures(`expect: enforce, signers: [${ALICE}]`)).toEqual([`trusts ${BOB}, which is not expected`]);
+    expect(failures(`expect: enforce, signers: [${ALICE}]`)).toEqual([`trusted, but not expected: ${BOB}`]);
     expect(failures(`expect: enforce, signers: [${ALICE}, ${BOB}, did:web:c.example]`)).toEqual([
-      "does not trust did:web:c.example",
+      "expected, but not trusted: did:web:c.example",
     ]);
     expect(failures("expect: deny, rule: x, signers: []")).toHaveLength(3);
   });

@@ -106,11 +106,11 @@ describe("explain", () => {
       const text = `version: 1\npolicies: [{ name: a, scope: "${scope}", action: deny }]\n`;
       return explained(image, text).passedOver[0]?.scopes[0]?.because;
     };
-    expect(because("r.example/app", "s.example/app")).toBe("the host is s.example");
-    expect(because("*.r.example/app", "s.example/app")).toBe("the host is s.example");
-    expect(because("r.example/app/*", "r.example/app")).toMatch(/^its path has 2 .* app has 1$/);
-    expect(because("r.example/prod-*", "r.example/app")).toBe("prod-* does not fit app");
-    expect(because("r.example/a/**/b", "r.example/a/b")).toBe("its path does not fit a/b");
+    expect(because("r.example/app", "s.example/app")).toBe("the image's host is s.example");
+    expect(because("*.r.example/app", "s.example/app")).toBe("the image's host is s.example");
+    expect(because("r.example/app/*", "r.example/app")).toMatch(/^the scope's path has 2 .* app has 1$/);
+    expect(because("r.example/prod-*", "r.example/app")).toBe("prod-* does not match app");
+    expect(because("r.example/a/**/b", "r.example/a/b")).toBe("the path a/b does not match");
     expect(explained("atcr.io/a.example.com/x").passedOver.map(({ rule }) => rule)).toEqual(["open", "closed", "app"]);
     expect(explained("atcr.io/a.example.com/x").passedOver[2]?.scopes).toHaveLength(2);
   });

@@ -122,9 +122,9 @@ describe("lintIdentities", () => {
   it("says how many signatures can be had where signers with one key are too few", () => {
     const looks = { [ALICE]: { pds: "https://a.example" }, [BOB]: { pds: "https://b.example" } };
     const said = (min: number) => findings(looks, { requirement: `{ minSignatures: ${min} }` })[0]?.message;
-    const of = `these signers have one key and count as one: ${ALICE}, ${BOB}`;
-    expect(said(2)).toBe(`rule "a" asks for 2 signatures: ${of}`);
-    expect(said(3)).toBe(`rule "a" asks for 3 signatures and can get 2: ${of}`);
+    const of = `these signers share a key and count as one: ${ALICE}, ${BOB}`;
+    expect(said(2)).toBe(`rule "a" requires 2 signatures: ${of}`);
+    expect(said(3)).toBe(`rule "a" requires 3 signatures but can get only 2: ${of}`);
   });
 
   it("counts neither a revoked signer nor one who is not known as sharing anything", () => {

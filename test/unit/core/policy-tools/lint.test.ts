@@ -127,10 +127,10 @@ describe("lintPolicy", () => {
         const text = rules(rule("open", "a.example.com/**", "action: allow"), rule("strict", scope));
         return lintPolicy({ ...readPolicy(text, "policy.yaml"), atcrHosts: [], now: NOW }, undefined)[0]?.message;
       };
-      const said = 'rule "strict" is never asked: rule "open" (a.example.com/**) takes';
-      expect(message("a.example.com/x")).toBe(`${said} its names`);
+      const said = 'rule "strict" never applies: rule "open" (a.example.com/**) comes first and matches';
+      expect(message("a.example.com/x")).toBe(`${said} all its names`);
       expect(message("[a.example.com/x, a.example.com/y]")).toBe(
-        `${said} those of its first scope, and others are taken likewise`,
+        `${said} all names of its first scope, and its other scopes are hidden too`,
       );
     });
 
@@ -150,7 +150,7 @@ describe("lintPolicy", () => {
       };
       expect(lintPolicy(question, undefined)).toMatchObject([
         {
-          message: 'scope atcr.io/app of rule "a" is likely to match no image: names on atcr.io are HANDLE/REPOSITORY',
+          message: 'scope atcr.io/app of rule "a" probably matches no image: names on atcr.io are HANDLE/REPOSITORY',
         },
       ]);
     });
@@ -301,7 +301,7 @@ describe("lintPolicy", () => {
         return lintPolicy(question, undefined)[0]?.message;
       };
       expect(message(["{}", "{}", "{}"], 4)).toContain("3 of its signers are neither revoked nor expired");
-      expect(message([pinned(K), pinned(K), "{}"], 3)).toContain("the keys pinned allow for 2");
+      expect(message([pinned(K), pinned(K), "{}"], 3)).toContain("the pinned keys allow only 2");
     });
 
     it("finds several signatures where only the owner's counts", () => {
@@ -316,8 +316,8 @@ describe("lintPolicy", () => {
       const question = { ...readPolicy(text, "policy.yaml"), atcrHosts: ["atcr.io"], now: NOW };
       expect(lintPolicy(question, undefined)).toMatchObject([
         {
-          message: expect.stringMatching(/ counts for atcr\.io\/\*\*$/),
-          advice: expect.stringContaining(" on atcr.io: "),
+          message: expect.stringMatching(/ for atcr\.io\/\*\*$/),
+          advice: expect.stringContaining(" on atcr.io;"),
         },
       ]);
       expect(one("r.example/**")).toEqual([]);
@@ -354,7 +354,7 @@ describe("lintPolicy", () => {
           .map(({ severity, message, place }) => `${severity} ${place?.line}:${place?.column} ${message}`);
       };
       const said = (whom: string) => [
-        `warning 11:18 rule "a" asks for minKeyAge of signers without pinned keys: ${whom}`,
+        `warning 11:18 rule "a" sets minKeyAge, and these signers have no pinned keys: ${whom}`,
       ];
       expect(unpinned(["{}", "{}", "{}"], "minSignatures: 1")).toEqual([]);
       expect(unpinned([pinned(K), pinned(P), pinned(K, P)])).toEqual([]);
