@@ -1,4 +1,4 @@
-/** What one check found. */
+/** Result of one check. */
 export interface CheckResult {
   readonly level: "ok" | "warning" | "problem";
   /** Stable, in kebab-case: scripts may rely on it. */
@@ -18,7 +18,7 @@ export function warning(name: string, found: string, advice: string): CheckResul
   return { level: "warning", name, found, advice };
 }
 
-/** Pulls are not verified, or will be refused or fail for no good reason. */
+/** Pulls are not verified, or will fail or be refused without a good reason. */
 export function problem(name: string, found: string, advice: string): CheckResult {
   return { level: "problem", name, found, advice };
 }

@@ -74,7 +74,7 @@ export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   const found =
     status === undefined
       ? "the image verifier plugin is not loaded"
-      : `the image verifier plugin failed to load: its status is ${status}`;
+      : `the image verifier plugin is not loaded: its status is ${status}`;
   return [
     problem(
       "plugin",
@@ -89,7 +89,7 @@ export function checkConfig(containerd: Containerd): readonly CheckResult[] {
   const { config, configPath, daemon } = containerd;
   const name = "config";
   if (config === undefined) {
-    const found = `containerd's settings could not be read from ${configPath}, so its defaults are assumed in all checks`;
+    const found = `containerd's settings could not be read from ${configPath}, so its defaults are assumed`;
     return [warning(name, found, "see the containerd findings for the reason")];
   }
   if (daemon === undefined) {
@@ -179,7 +179,7 @@ export function checkRegistryConfig(containerd: Containerd, own: readonly string
         ? [
             warning(
               name,
-              `config_path under ${where} lists several folders, which verified pulls may take for one path`,
+              `config_path under ${where} lists several folders, which verified pulls may treat as one path`,
               "list one folder",
             ),
           ]

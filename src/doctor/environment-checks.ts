@@ -2,7 +2,7 @@ import type { Daemon } from "../platform/containerd/daemon.ts";
 import type { OtherClients } from "../platform/other-clients.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 
-/** Variables that run other code in this program (docs/threat-model.md). */
+/** Variables that can make other code run in or instead of this program (docs/threat-model.md). */
 const CODE = /^(?:BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
 const ENGINE = /^(?:BUN_|NODE_|JSC_)/;
 const TRUST = /^(?:SSL_CERT_FILE|SSL_CERT_DIR)$/;
@@ -21,7 +21,7 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly CheckResu
       return [
         problem(
           name,
-          `${variable} in ${where} can make other code run instead of this program`,
+          `${variable} in ${where} can make other code run in or instead of this program`,
           "remove it, and restart containerd",
         ),
       ];

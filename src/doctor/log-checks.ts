@@ -29,7 +29,7 @@ export async function checkDecisionLog(log: Log, pid: number | undefined): Promi
     case "journald": {
       const why = await whySilent(log.socket, PATIENCE);
       return why === undefined
-        ? ok(NAME, "decisions are logged to journald: journalctl -t atcr-verify")
+        ? ok(NAME, "decisions are logged to journald; read them with: journalctl -t atcr-verify")
         : problem(
             NAME,
             `journald does not listen at ${log.socket}: ${why}; ${WITHOUT}`,
@@ -50,7 +50,7 @@ function checkFile(path: string, pid: number | undefined): CheckResult {
   } catch (error) {
     const found = `${path} cannot be written: ${(error as Error).message}; ${WITHOUT}`;
     // The log belongs to root; other users may not write it.
-    if (hasCode(error, "EACCES")) return warning(NAME, found, "run the doctor as root");
+    if (hasCode(error, "EACCES")) return warning(NAME, found, "run this as root");
     if (!hasCode(error, "ENOENT")) return problem(NAME, found, "move it away, or correct its owner and mode");
   }
   return finding;

@@ -73,7 +73,7 @@ export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: 
       return problem(
         name,
         `${path} is read-only for containerd: ${without}`,
-        "see ReadWritePaths in containerd's unit",
+        "make it writable, for example by ReadWritePaths in containerd's systemd unit",
       );
     if (isForbidden(path))
       return warning(name, `this user may not write to ${path}`, "run this as root, as containerd runs");
@@ -113,7 +113,7 @@ export function checkCacheKey(environment: Environment, folders: readonly string
   const not = (why: string, advice: string): CheckResult =>
     problem(name, `${why}: every pull uses the network`, advice);
   if (path === undefined)
-    return not("ATCR_VERIFY_CACHE_KEY is not an absolute path", "correct it in containerd's unit");
+    return not("ATCR_VERIFY_CACHE_KEY is not an absolute path", "correct it in containerd's systemd unit");
   const around = folders.find((folder) => isBelow(folder, path));
   if (around !== undefined)
     return not(

@@ -48,7 +48,8 @@ function effect({ policy }: PolicyQuestion, path: string): CheckResult {
   const asked = last === -1 ? rules : rules.slice(0, last + 1);
   const rest = rules[last]?.action ?? fallback;
   const refusing = asked.filter(({ action }) => action === "enforce" || action === "deny");
-  const enforcing = "when the log shows no new refusals, set action: enforce in the rules, and default: deny";
+  const enforcing =
+    "when atcr-verify log --audited shows nothing new, set action: enforce in the rules, and default: deny";
   const advice = policy.everyone.length === 0 ? `add a DID to trustedDIDs; then, ${enforcing}` : enforcing;
   const taker = last === -1 ? "the default" : `rule "${rules[last]?.name}"`;
   if (rest === "enforce" || rest === "deny") {

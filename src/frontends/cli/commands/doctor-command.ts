@@ -39,7 +39,7 @@ import { whyDistrusted } from "../../../platform/program.ts";
 import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { detailLine, jsonText } from "../../process/report.ts";
+import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
@@ -85,7 +85,7 @@ function checkUser(): readonly CheckResult[] {
   const user = process.geteuid?.();
   if (user === 0 || user === undefined) return [];
   const found = `this runs as user ${user}, but containerd runs verifiers as root: what this user cannot read is not checked, and files of this user may be refused at a pull`;
-  return [warning("user", found, "run the doctor as root")];
+  return [warning("user", found, "run this as root")];
 }
 
 /** Problems first: there may be twenty checks that found none. */
@@ -95,7 +95,7 @@ function textOf(findings: readonly CheckResult[], problems: number, warnings: nu
     const line = detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`);
     return painted(folded(line, screen, "problem  ".length), LEVEL_COLOURS[level], screen);
   });
-  return `${lines.join("")}${printable(`${problems} problems, ${warnings} warnings`)}\n`;
+  return `${lines.join("")}${printable(`${amount(problems, "problem")}, ${amount(warnings, "warning")}`)}\n`;
 }
 
 function readConfig(
