@@ -38,7 +38,7 @@ async function pulled(world: World, image: Descriptor, name = world.name): Promi
 async function expectCached(world: World, image: Descriptor, name = world.name): Promise<void> {
   const again = await world.pull(name, image);
   expect([headline(again), again.stderr]).toEqual([SIGNED, ""]);
-  expect(again.stdout).toMatch(/by evidence of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, within cacheTTL/);
+  expect(again.stdout).toMatch(/by cached evidence, fetched at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/);
   expect(requestsOf(world)).toEqual(NO_REQUEST);
 }
 
@@ -288,7 +288,7 @@ describe.concurrent("a person who verifies", () => {
       const asked = `${world.name}@${image.digest}`;
       const cached = await world.verify([asked, "--save-evidence", bundle]);
       expect([headline(cached), requestsOf(world)]).toEqual([SIGNED, NO_REQUEST]);
-      expect(cached.stdout).toContain("within cacheTTL");
+      expect(cached.stdout).toContain("by cached evidence");
       expect(headline(await world.verify([asked, "--offline", "--bundle", bundle]))).toBe(SIGNED);
       const fresh = await world.verify([asked, "--no-cache"]);
       expect([headline(fresh), requestsOf(world)]).toEqual([SIGNED, { plc: 1, pds: 1, registry: expect.any(Number) }]);

@@ -122,7 +122,7 @@ describe.concurrent("a proxy that does not do its work", () => {
     ["never answers", "no answer", "identity.unreachable"],
     ["resets", "reset", "identity.unreachable"],
     [
-      "wants credentials",
+      "requires credentials",
       say("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"),
       "identity.unreachable",
     ],
@@ -139,7 +139,7 @@ describe.concurrent("a proxy that does not do its work", () => {
     const env = { HTTPS_PROXY: `http://user:secret@${server.authority}` };
     const answered = await world.pull(NAME, image, under({ didResolverTimeout: "1s" }, env));
     expect(headline(answered)).toMatch(new RegExp(`^2 inconclusive ${code}$`));
-    expect(answered.stdout).toContain(`by the proxy ${server.authority}`);
+    expect(answered.stdout).toContain(`proxy ${server.authority} at `);
     expect(answered.stdout + answered.stderr).not.toContain("secret");
   });
 
@@ -147,7 +147,7 @@ describe.concurrent("a proxy that does not do its work", () => {
     const env = { HTTPS_PROXY: "socks5://user:secret@127.0.0.1:1" };
     const answered = await world.pull(world.name, image, under({ plcDirectories: [PLC] }, env));
     expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
-    expect(answered.stdout).toContain("the https proxy that the environment names cannot be used");
+    expect(answered.stdout).toContain("the https proxy set by the environment cannot be used");
     expect(answered.stdout + answered.stderr).not.toContain("secret");
   });
 });

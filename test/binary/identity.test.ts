@@ -319,7 +319,7 @@ describe.runIf(canServeNames)("a handle", () => {
   it("leads to nobody where both say so, which is a no", async () => {
     const found = await report([handle], { through });
     expect(found).toMatchObject({ exit: 1, outcome: "deny", code: "image.owner_mismatch" });
-    expect(found.reason).toContain(`the handle ${handle} leads to nobody`);
+    expect(found.reason).toContain(`the handle ${handle} has no owner`);
     expect(await report([did], { through })).toMatchObject({ exit: 0, handle: { leadsTo: null, bothWays: false } });
   });
 
@@ -331,7 +331,7 @@ describe.runIf(canServeNames)("a handle", () => {
       const found = await report([handle, "--config", config], { through });
       expect(found).toMatchObject({ exit: 2, outcome: "inconclusive", code: "handle.bad_response" });
       // The host answered that it knows nobody: half an answer, which is not silence.
-      expect(found.reason).toContain(`the look-up of TXT records of _atproto.${handle} `);
+      expect(found.reason).toContain(`the TXT lookup of _atproto.${handle} `);
       const known = await report([did, "--config", config], { through });
       expect(known).toMatchObject({ exit: 0, handle: { missing: expect.stringMatching(/^handle\.bad_response: /) } });
     },

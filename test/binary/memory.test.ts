@@ -262,7 +262,7 @@ describe.concurrent("evidence of before", () => {
 
       const kept = await world.pull(world.name, image);
       expect(headline(kept)).toBe("0 allow signed");
-      expect(kept.stdout).toMatch(/by evidence verified \d{4}-.*could not be reached/);
+      expect(kept.stdout).toMatch(/by stale evidence, fetched at \d{4}-.*could not be reached/);
       expect(headline(await world.pull(world.name, other))).toMatch(/^2 inconclusive (?:identity|pds)\.unreachable$/);
       requiring(world, { maxStaleness: "1h" }, { expiresAt: new Date(Date.now() - 1000).toISOString() });
       expect(headline(await world.pull(world.name, image))).toBe("1 deny signer.expired");

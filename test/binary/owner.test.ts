@@ -109,7 +109,7 @@ describe.runIf(canServeNames)("the handle in atcr.io/HANDLE/REPOSITORY", () => {
     expect(headline(refused)).toBe("2 inconclusive handle.bad_response");
     named.host.override(HANDLE_PATH, { status: 503 });
     expect(headline(await named.pull(PATH, image))).toBe("2 inconclusive handle.unreachable");
-    expect(refused.stdout).toContain(`the look-up of TXT records of _atproto.${HANDLE} failed`);
+    expect(refused.stdout).toContain(`the TXT lookup of _atproto.${HANDLE} failed`);
   });
 
   it("is not looked up in time where its name server is silent, and the answer comes all the same", async () => {

@@ -522,7 +522,7 @@ describe.concurrent("files that a person names", () => {
       rmSync(folder, { recursive: true });
       expect(headline({ stderr, ...answered })).toBe("0 allow signed");
       expect(stderr).toBe(
-        `warning access.denied: not used, as this user may not read and write it: the signer history (${state}) and the cache (${cache}) of this node\n`,
+        `warning access.denied: this user may not read and write the signer history (${state}) and the cache (${cache}) of this node, so nothing there is used; run this as root\n`,
       );
     },
   );

@@ -204,7 +204,7 @@ describe.concurrent("a registry that wants to know who asks", () => {
       answers.push(await site.pull());
       expect(answers.map(headline)).toEqual([UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED]);
       expect(answers.map(({ stdout }) => stdout)).toEqual([
-        expect.stringContaining("docker-credential-nowhere is in no folder of PATH"),
+        expect.stringContaining("docker-credential-nowhere was not found in PATH"),
         expect.stringContaining("config.json can be written by others"),
         expect.stringContaining("config.json is not JSON"),
       ]);
@@ -668,7 +668,7 @@ describe.concurrent("a registry's list of referrers", () => {
       registry.override("/manifests/sha256-", { status: 403 });
       const answered = await site.pull();
       expect(headline(answered)).toBe("2 inconclusive registry.bad_response");
-      expect(answered.stdout).toContain("could not be asked for");
+      expect(answered.stdout).toContain("fallback tag could not be read");
     });
   });
 

@@ -75,7 +75,7 @@ describe.concurrent("a service that fails for good", () => {
     const report = JSON.parse(answered.stdout) as { code: string; reason: string; findings: { detail: string }[] };
     expect(report.code).toBe(code);
     const often = new RegExp(
-      `${serverOf(world, service).authority.replace(".", "\\.")} answers with status 503 \\(3 attempts in \\d+\\.\\d s\\)`,
+      `${serverOf(world, service).authority.replace(".", "\\.")} answered with status 503 \\(3 attempts in \\d+\\.\\d s\\)`,
     );
     expect(report.reason).toMatch(often);
     expect(report.findings.map(({ detail }) => detail).join("\n")).toMatch(often);
@@ -160,6 +160,6 @@ describe.concurrent("the deadline", () => {
     };
     const answered = await world.pull(world.name, image, { started: (child) => void started(child) });
     expect(headline(answered)).toBe("2 inconclusive net.interrupted");
-    expect(answered.stdout).toContain(`directory ${world.plc.authority}, to be asked again`);
+    expect(answered.stdout).toContain(`a retry of directory ${world.plc.authority}`);
   });
 });

@@ -200,7 +200,7 @@ describe.runIf(testable)("what an earlier pull has seen", () => {
     await pds.stop();
 
     expect(await pull(repository)).toBe("pulled");
-    const noted = /allowed pull.*allow signed: .*by evidence verified .*could not be reached/;
+    const noted = /allowed pull.*allow signed: .*by stale evidence, fetched at .*could not be reached/;
     await expect.poll(machine.containerd.log).toMatch(noted);
     await pushSigned(repository, buildImage("never pulled"), bob);
     expect(await pull(repository)).toBe("2 inconclusive pds.unreachable");
@@ -230,7 +230,7 @@ describe.runIf(testable)("an image that is pulled again", () => {
     await Promise.all([pds.stop(), plc.stop()]);
 
     expect(await pull(repository)).toBe("pulled");
-    const noted = /allowed pull.*allow signed: .*by evidence of .*, within cacheTTL/;
+    const noted = /allowed pull.*allow signed: .*by cached evidence, fetched at /;
     await expect.poll(machine.containerd.log).toMatch(noted);
     expect(await pull(repository, `@${image.manifest.digest}`)).toBe("pulled");
     await pushSigned(repository, buildImage("never pulled either"), carol);

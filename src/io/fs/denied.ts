@@ -3,8 +3,8 @@ import { hasCode } from "./error-code.ts";
 const MAX_CAUSES = 5;
 
 /**
- * Whether something could not be seen only because the user who runs this is not root: containerd runs this program
- * as root, so nothing follows from it for pulls. What is denied to root is denied to pulls too.
+ * Whether something failed only because this user is not root. Pulls run as root, so it says nothing about them; what
+ * is denied to root is denied to pulls too.
  */
 export function isDenied(error: unknown): boolean {
   if (process.geteuid?.() === 0) return false;

@@ -4,8 +4,8 @@ import { hasCode } from "./error-code.ts";
 import { checkWay } from "./trusted-path.ts";
 
 /**
- * Makes a folder that nobody else has a say in, and those between it and `directory`, whose own parent must
- * be there.
+ * Creates a folder that only root and the running user can change, with its parents down from `directory`, whose own
+ * parent must exist.
  *
  * @returns its path
  * @throws Error as checkWay
@@ -13,7 +13,7 @@ import { checkWay } from "./trusted-path.ts";
 export async function makeOwnFolder(directory: string, ...names: readonly string[]): Promise<string> {
   const path = join(directory, ...names);
   const all = [directory, ...names.map((_, i) => join(directory, ...names.slice(0, i + 1)))];
-  // Before, so that nothing is made where others lead us to.
+  // Checked before, so that nothing is created where others could redirect us.
   try {
     checkWay(path);
   } catch (error) {
@@ -22,12 +22,12 @@ export async function makeOwnFolder(directory: string, ...names: readonly string
   for (const folder of all) {
     if ((await makeFolder(folder)) && folder === directory) await syncFolder(dirname(directory));
   }
-  // And after, for others may have been faster.
+  // And after, as others may have changed the path meanwhile.
   checkWay(path);
   return path;
 }
 
-/** Has what was made in a folder survive a power failure. */
+/** Syncs a folder, so that new entries survive a power failure. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {
@@ -37,13 +37,13 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** @returns whether it was not there before */
+/** @returns whether it was created */
 async function makeFolder(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o755 });
     return true;
   } catch (error) {
-    if (hasCode(error, "EEXIST")) return false; // what is no folder is found out below
+    if (hasCode(error, "EEXIST")) return false; // if it is no folder, the check afterwards fails
     throw error;
   }
 }

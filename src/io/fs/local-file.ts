@@ -17,10 +17,10 @@ import { hasCode } from "./error-code.ts";
 import { replaceable, walk } from "./trusted-path.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
-/** Larger files are no policy or configuration. */
+/** Bytes; real policies and configurations are far smaller. */
 const MAX_FILE = 1024 * 1024;
 
-/** Which file, for messages and codes. */
+/** A file, and how messages and codes refer to it. */
 export interface LocalFile {
   readonly path: string;
   readonly code: RejectionCode;
@@ -29,14 +29,14 @@ export interface LocalFile {
 }
 
 /**
- * Told of what somebody other than root and the running user can change, and what to do; may throw. A
- * file may be told of twice: as itself, and as the end of the way to it.
+ * Called with each file, folder or link that someone other than root and the running user can change, and what to do;
+ * may throw. May be called twice for one path.
  *
  * @param path absolute
  */
 export type Distrust = (why: string, path: string) => void;
 
-/** One that tells of each path once, also where it is on the way to several files. */
+/** A {@link Distrust} that reports each path once, even if several files are below it. */
 export function oncePerPath(tell: (why: string) => void): Distrust {
   const told = new Set<string>();
   return (why, path) => {
@@ -47,17 +47,17 @@ export function oncePerPath(tell: (why: string) => void): Distrust {
 }
 
 /**
- * Reads a file that decides about trust. One that somebody other than root and the running user can
- * change or replace is refused (spec 2.5): the file, or a folder or link on the way to it.
+ * Reads a file that decides about trust. It is rejected if anyone other than root and the running user can change the
+ * file or any folder or link of its path (spec 2.5).
  *
- * @returns undefined where there is no such file, nor a link that should lead to one
+ * @returns undefined where there is no such file, and no dangling link either
  * @throws Rejection `code`
  */
 export function readTrustedFile(file: LocalFile): string | undefined {
   return readDistrustedFile(file, (why) => reject(file.code, why));
 }
 
-/** As {@link readTrustedFile}, where whoever reads it decides what to do about a file that others can change. */
+/** Like {@link readTrustedFile}, but the caller decides what to do about a file that others can change. */
 export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Distrust): string | undefined {
   let fd: number | undefined;
   try {
@@ -68,14 +68,14 @@ export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Di
     if (!file.isFile()) reject(code, `${what} ${path} is not a regular file`);
     if (file.size > MAX_FILE) reject(code, `${what} ${path} has ${file.size} bytes, at most ${MAX_FILE} are read`);
     check(file, path, what, distrust);
-    checkWay(absolute, `on the way to ${what},`, distrust);
+    checkWay(absolute, `the path to ${what}:`, distrust);
     const text = fromUtf8(readFileSync(fd));
     return text ?? reject(code, `${what} ${path} is not UTF-8 text`);
   } catch (error) {
     if (error instanceof Rejection) throw error;
     if (fd === undefined && hasCode(error, "ENOENT")) {
       if (isAbsent(resolve(path))) return undefined;
-      reject(code, `${what} ${path} cannot be read: a link on the way to it leads nowhere`);
+      reject(code, `${what} ${path} cannot be read: its path has a dangling symlink`);
     }
     return unreadable({ path, code, what }, error);
   } finally {
@@ -84,23 +84,26 @@ export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Di
 }
 
 /**
- * Lists a folder whose files decide about trust, and says if others can change it (spec 2.5). Other than one on the way to a file it must not be
- * writable by others even if it is sticky: they could add a hard link to a file of root's, which would
- * then be read as if root had put it there.
+ * Lists a folder whose files decide about trust, and reports whether others can change it (spec 2.5). Unlike a folder
+ * in a file's path, it must not be writable by others even if it is sticky: they could add a hard link to one of root's
+ * files, which would then be read as if root had put it there.
  *
- * @returns the names in it, undefined where there is no such folder
+ * @returns the names in it; undefined where there is no such folder
  * @throws Rejection `code`
  */
 export function listFolder({ path, code, what }: LocalFile, distrust: Distrust): readonly string[] | undefined {
   try {
     const absolute = resolve(path);
-    // Not by the error of opening it: a link that leads nowhere is a mistake, not an absence.
+    // Not by the error of opening it: a dangling link is a mistake, not an absence.
     if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return undefined;
     checkWay(absolute, what, distrust);
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
     if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
-      distrust(`${what} ${path} can be written by others, sticky or not; run: chmod go-w ${path}`, absolute);
+      distrust(
+        `${what} ${path} can be written by others (the sticky bit is not enough here); run: chmod go-w ${path}`,
+        absolute,
+      );
     }
     return readdirSync(absolute);
   } catch (error) {
@@ -110,14 +113,13 @@ export function listFolder({ path, code, what }: LocalFile, distrust: Distrust):
 }
 
 /**
- * Whether nothing is meant to lie there. A link that leads nowhere is a mistake, not an absence: at the path itself,
- * and on the way to it.
+ * Whether the path is really absent. A dangling link, at the path itself or above it, is a mistake and not an absence.
  */
 export function isAbsent(absolute: string): boolean {
   try {
     if (lstatSync(absolute, { throwIfNoEntry: false }) !== undefined) return false;
   } catch {
-    return false; // It changes at this moment.
+    return false; // It is changing right now.
   }
   const folder = dirname(absolute);
   return existsSync(folder) || isAbsent(folder);

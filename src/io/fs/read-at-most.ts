@@ -2,7 +2,7 @@
  * Reads a stream to its end.
  *
  * @param max bytes; the cap that stops an endless input from taking all memory
- * @returns undefined where there are more than that
+ * @returns undefined where the stream is longer
  */
 export async function readAtMost(stream: AsyncIterable<Uint8Array>, max: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];

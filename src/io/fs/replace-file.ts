@@ -1,12 +1,12 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 /**
- * Writes a file whole or not at all: a reader finds the old content or the new. It is made beside its place and
- * renamed over what stands there, which is replaced and never followed or written to; what is written to is a
- * new file, since in a folder of others a name could be a link to something else.
+ * Writes a file atomically: a reader sees the old content or the new. The content goes to a new file beside it, which
+ * is then renamed: in a folder that others can write to, the existing name could be a link to something else, so it is
+ * never followed or opened.
  *
  * @param mode before the umask
- * @throws Error of the file system, also where that new name is taken; then nothing is left of it
+ * @throws Error of the file system, also where the temporary name is taken; no temporary file is left then
  */
 export function replaceFile(path: string, content: string | Uint8Array, mode = 0o666): void {
   const temporary = `${path}.${process.pid}.tmp`;

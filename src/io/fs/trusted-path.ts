@@ -4,22 +4,21 @@ import { dirname, join } from "node:path";
 const ROOT = 0;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
-/** Links followed on the way to a file, as many as Linux follows (path_resolution(7)); stops a circle made after opening. */
+/** Links followed in one path, as many as Linux follows (path_resolution(7)); stops a loop created after opening. */
 const MAX_LINKS = 40;
 
 /**
- * Why somebody other than root and the running user can change this file or folder, or put another in
- * the place of this link (spec 2.5).
+ * Why someone other than root and the running user can change this file or folder, or replace this link (spec 2.5).
  *
- * @returns a clause that says how it is and what to do; undefined where nobody can
+ * @returns a clause with the reason and what to do; undefined where no one else can
  */
 export function replaceable(stats: Stats, path: string): string | undefined {
   const { uid, mode } = stats;
   if (uid !== ROOT && uid !== process.geteuid?.()) {
     return `${path} belongs to user ${uid}, expected root or the running user; run: chown root ${path}`;
   }
-  if (stats.isSymbolicLink()) return undefined; // what it points to is looked at by itself
-  // In a sticky folder, others can add entries but not replace one that is not theirs.
+  if (stats.isSymbolicLink()) return undefined; // its target is checked separately
+  // In a sticky folder, others can add entries but not replace those of other users.
   const writable = (mode & GROUP_OR_OTHERS_WRITE) !== 0 && !(stats.isDirectory() && (mode & STICKY) !== 0);
   return writable
     ? `${path} can be written by others (mode ${(mode & 0o7777).toString(8)}); run: chmod go-w ${path}`
@@ -27,18 +26,18 @@ export function replaceable(stats: Stats, path: string): string | undefined {
 }
 
 /**
- * Walks to a file or folder.
+ * Checks every component of a path.
  *
  * @param absolute path
- * @throws Error where somebody else can change something on the way; or of the file system, with its code
+ * @throws Error where someone else can change one of them; or of the file system, with its code
  */
 export function checkWay(absolute: string): void {
   walk(absolute, check);
 }
 
 /**
- * Shows every file, folder and link that has a say in which file a path leads to, the last one included.
- * Links are followed one by one: whoever owns the second of two decides as much as the owner of the first.
+ * Visits every component of a path, the last one included. Symlinks are followed one at a time: the owner of each link
+ * in a chain decides which file is reached.
  *
  * @throws Error where there are more than {@link MAX_LINKS} links; or of the file system, with its code
  */
@@ -47,21 +46,21 @@ export function walk(absolute: string, look: (stats: Stats, path: string) => voi
   let links = 0;
   let at = "/";
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
-    const next = join(at, name); // takes the empty name, `.` and `..` for what they are: `at` is no link
+    const next = join(at, name); // resolves the empty name, `.` and `..`: `at` is not a link
     const stats = lstatSync(next);
     look(stats, next);
     if (!stats.isSymbolicLink()) {
       at = next;
       continue;
     }
-    if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} links lead to it`);
+    if (++links > MAX_LINKS) throw new Error(`its path has more than ${MAX_LINKS} symlinks`);
     const target = readlinkSync(next);
     names.unshift(...target.split("/"));
     at = target.startsWith("/") ? "/" : dirname(next);
   }
 }
 
-/** @returns them. @throws Error as {@link checkWay}, of this one thing */
+/** Checks one component. @returns its stats. @throws Error like {@link checkWay} */
 export function check(stats: Stats, path: string): Stats {
   const reason = replaceable(stats, path);
   if (reason !== undefined) throw new Error(reason);

@@ -2,28 +2,27 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeS
 import { basename, dirname } from "node:path";
 import { check } from "../fs/trusted-path.ts";
 
-/** Neither is a link followed, nor waited for the reader of a named pipe. */
+/** Follows no link, and does not wait for the reader of a named pipe. */
 const FILE_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** What pulls a node makes is nobody's business but root's and its group's. */
+/** Only root and its group may see which images a node pulls. */
 const FILE_MODE = 0o640;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const NEWLINE = 0x0a;
 
 /**
- * Appends one line. It is whole among those of other processes: the kernel puts each write at the end. The
- * file is opened for each line, so that it can be moved away at any time.
+ * Appends one line, atomically with O_APPEND. The file is opened for each line, so that it can be rotated at any time.
  *
- * Folder and file must be root's or the running user's, and nobody else's to write to. The folders above them
- * need not: on some distributions a group may write to /var/log. So neither is the folder a link, nor can
- * another be put in its place once it has been looked at.
+ * Only root and the running user may write to the folder and the file. The folders above are not checked: on some
+ * distributions a group may write to /var/log. Therefore the folder must not be a link, and it is used through its open
+ * descriptor, so that it cannot be replaced after the check.
  *
- * @param path absolute; its folder is not made
- * @throws Error where it cannot be; with the code ENOENT where there is no folder
+ * @param path absolute; its folder is not created
+ * @throws Error where that fails; with the code ENOENT where there is no folder
  */
 export function appendLine(path: string, line: string): void {
   withLog(path, constants.O_CREAT, (file, stats) => {
-    // What a full disk has cut off must not take this line with it.
+    // Start a new line after one that a full disk has cut off.
     const bytes = Buffer.from(endsInLine(file, stats) ? line : `\n${line}`);
     const written = writeSync(file, bytes);
     if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written to ${path}`);
@@ -43,9 +42,9 @@ function withLog(path: string, flags: number, use: (file: number, stats: Stats) 
   const folder = openSync(dirname(path), FOLDER_FLAGS);
   try {
     const { mode } = check(fstatSync(folder), dirname(path));
-    // Sticky or not: others could put a link to a file of root's there.
+    // Even if sticky: others could put a link to one of root's files there.
     if ((mode & GROUP_OR_OTHERS_WRITE) !== 0)
-      throw new Error(`${dirname(path)} can be written by others; name a folder that is root's alone`);
+      throw new Error(`${dirname(path)} can be written by others; use a folder that only root can write to`);
     const file = openSync(`/proc/self/fd/${folder}/${basename(path)}`, FILE_FLAGS | flags, FILE_MODE);
     try {
       const stats = fstatSync(file);

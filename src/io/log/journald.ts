@@ -1,26 +1,26 @@
 import { connect } from "node:net";
 
-/** By this the lines are found: `journalctl -t atcr-verify`. */
+/** Finds the lines: `journalctl -t atcr-verify`. */
 const IDENTIFIER = "atcr-verify";
 
 /** Priorities of syslog(3) that are used. */
 export type Priority = 3 | 4 | 5 | 6;
 
 /**
- * Hands one line to journald, as a service's standard output would be.
+ * Sends one line to journald, like a service's standard output.
  *
  * @param socket path of a stream socket
- * @param patience milliseconds after which it is given up
- * @throws Error where it was not taken in that time
+ * @param patience timeout in milliseconds
+ * @throws Error where it was not accepted in that time
  */
 export async function sendToJournal(socket: string, line: string, priority: Priority, patience: number): Promise<void> {
-  // Identifier, unit, priority, whether lines begin with one of their own, and three places to forward to.
+  // Identifier, unit, priority, whether lines start with their own priority, and three forwarding flags.
   const header = [IDENTIFIER, "", String(priority), "0", "0", "0", "0"].join("\n");
   await new Promise<void>((resolve, reject) => {
     const stream = connect(socket);
     const timer = setTimeout(() => {
       stream.destroy();
-      reject(new Error(`journald did not take it within ${patience} ms`));
+      reject(new Error(`journald did not accept the line within ${patience} ms`));
     }, patience);
     stream.on("error", (error) => {
       clearTimeout(timer);
@@ -33,7 +33,7 @@ export async function sendToJournal(socket: string, line: string, priority: Prio
   });
 }
 
-/** Why nobody takes lines there, as a clause; undefined where somebody does. Sends nothing. @param patience milliseconds */
+/** Why the socket does not accept lines, as a clause; undefined where it does. Sends nothing. @param patience milliseconds */
 export function whySilent(socket: string, patience: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const stream = connect(socket);

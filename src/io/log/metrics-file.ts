@@ -11,24 +11,24 @@ import { add, metricsText, NOTHING, type Tally } from "./metrics.ts";
 
 const TOTALS = "totals";
 const TURN = "metrics";
-/** Most rounds of one process: in a burst, whoever comes next adds up the rest. */
+/** Most rounds per process: in a burst, the next process adds up the rest. */
 const MAX_ROUNDS = 3;
 const WAITING = { bytes: 16 * 1024, count: 4096 };
 const WHOLE = { bytes: 256 * 1024, count: 4 };
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
-/** All decisions so far, and the names of the tallies that were added last: so none counts twice. */
+/** All decisions so far, and the names of the tallies added last, so that none counts twice. */
 interface Totals {
   readonly tally: Tally;
   readonly added: readonly string[];
 }
 
 /**
- * Counts a decision. Each process leaves what it adds in a file of its own; whoever has the turn adds up what
- * lies there and writes the text. So none waits for another, and none is lost.
+ * Counts a decision. Each process writes its tally to a file of its own; the one that gets the lock adds up all tallies
+ * and writes the metrics text. So no process waits for another, and no tally is lost.
  *
  * @param stateDir absolute path
- * @param metricsFile absolute path of the text
+ * @param metricsFile absolute path of the metrics text
  * @param warn of `metrics.not_written`
  */
 export async function countDecision(
@@ -56,7 +56,7 @@ export async function countDecision(
   }
 }
 
-/** @returns undefined where the sum could not be kept: then what waits stays for whoever comes next */
+/** @returns undefined where the sum could not be written: the tallies then stay for the next process */
 async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined> {
   const { tally: before, added } = readTotals(whole);
   const names = waiting.list();
@@ -74,14 +74,14 @@ function readTotals(whole: Pieces): Totals {
   return { tally: asTally(totals["tally"]), added: totals["added"].filter((name) => typeof name === "string") };
 }
 
-/** Written by this program, in a folder of root's: damage is all that can be wrong with it. */
+/** Written by this program in root's folder, so it need only be checked for damage. */
 function asTally(value: unknown): Tally {
   if (!isJsonObject(value)) return NOTHING;
   const { counters, gauges, at } = value;
   const areNumbers = (samples: unknown): samples is Record<string, number> =>
     isJsonObject(samples) && Object.values(samples).every((one) => typeof one === "number");
   if (typeof at !== "number" || !areNumbers(counters) || !areNumbers(gauges)) return NOTHING;
-  // What a clock that was ahead has written must not stand as the latest until that time has come.
+  // A tally from a clock that was ahead must not count as the latest until that time is reached.
   return { counters, gauges, at: at > Date.now() + CLOCK_SKEW ? 0 : at };
 }
 
@@ -94,12 +94,12 @@ function parse(bytes: Uint8Array | undefined): unknown {
 }
 
 /**
- * Opens the folder of the text. It may be the exporter's own, and so may be what it lies in; so there is no link on
- * the way, as the kernel tells it of the open folder: by one somebody else would choose where root writes. In
- * containerd's bin_dir, say, a file that cannot be executed blocks every pull.
+ * Opens the folder of the metrics text. The exporter may own it and its parents, so its path must have no symlink (by
+ * what the kernel reports for the open folder): otherwise someone else could choose where root writes. In containerd's
+ * bin_dir, for example, a file that is not executable blocks every pull.
  *
  * @returns a descriptor
- * @throws Error where it is not there, or where a link leads to it
+ * @throws Error where it does not exist, or is reached through a symlink
  */
 export function openMetricsFolder(metricsFile: string): number {
   const path = dirname(metricsFile);
@@ -107,7 +107,7 @@ export function openMetricsFolder(metricsFile: string): number {
   const real = readlinkSync(`/proc/self/fd/${folder}`);
   if (real === resolve(path)) return folder;
   closeSync(folder);
-  throw new Error(`${path} is reached by a link, which others could change; name the folder itself: ${real}`);
+  throw new Error(`${path} is reached through a symlink, which others could change; use its real path: ${real}`);
 }
 
 /** Mode 0644: the exporter is another user. */

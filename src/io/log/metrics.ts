@@ -1,21 +1,21 @@
 import { REJECTIONS } from "../../core/rejection.ts";
 import type { DecisionRecord } from "./decision-record.ts";
 
-/** Numbers by the name and labels of a sample, as they stand in the text: `NAME{label="value"}`. */
+/** Values by name and labels of a sample, as in the metrics text: `NAME{label="value"}`. */
 export type Samples = Readonly<Record<string, number>>;
 
-/** What one decision adds, or all of them together. */
+/** The metrics of one decision, or of several added up. */
 export interface Tally {
   /** Added up. */
   readonly counters: Samples;
-  /** Those of the latest decision; it was at `at`, milliseconds since 1970. */
+  /** Of the latest decision, made at `at`, in milliseconds since 1970. */
   readonly gauges: Samples;
   readonly at: number;
 }
 
 type Kind = "counter" | "gauge" | "histogram";
 
-/** Every metric, in the order of the text. Names are part of the public interface (docs/reference/log-and-metrics.md). */
+/** Every metric, in output order. Names are part of the public interface (docs/reference/log-and-metrics.md). */
 export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly help: string }>> = {
   atcr_verify_decisions_total: {
     kind: "counter",
@@ -23,25 +23,25 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   },
   atcr_verify_audited_refusals_total: {
     kind: "counter",
-    help: "Pulls that a rule let through because it only audits, by the code they would have got.",
+    help: "Pulls that a rule let through because it only audits, by the code of the refusal.",
   },
   atcr_verify_cache_total: {
     kind: "counter",
-    help: "Pulls decided, by what they rest on: none, fresh, stale.",
+    help: "Pulls decided, by cached evidence used: none, fresh, stale.",
   },
   atcr_verify_decision_duration_seconds: { kind: "histogram", help: "From the start of the process to its answer." },
   atcr_verify_evidence_age_seconds: {
     kind: "histogram",
-    help: "Age of the oldest evidence of a pull that was decided by cached evidence.",
+    help: "Age of the oldest evidence of a pull that used cached evidence.",
   },
   atcr_verify_oldest_evidence_age_seconds: {
     kind: "gauge",
-    help: "How old the oldest evidence of the latest signed pull was when it was used.",
+    help: "Age of the oldest evidence of the latest signed pull, at that time.",
   },
-  atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When a pull was decided last." },
+  atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When the latest pull was decided." },
   atcr_verify_break_glass_until_timestamp_seconds: {
     kind: "gauge",
-    help: "Until when break-glass is active, as of the last decision; 0: it is not.",
+    help: "When break-glass ends, as of the latest decision; 0 if it is not active.",
   },
   atcr_verify_build_info: { kind: "gauge", help: "1, by version." },
 };
@@ -50,10 +50,10 @@ const SECOND = 1000;
 const DURATIONS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const AGES = [60, 300, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
 
-/** Nothing decided yet. */
+/** No decision yet. */
 export const NOTHING: Tally = { counters: {}, gauges: {}, at: 0 };
 
-/** What a decision adds. @param until when the glass that is broken will hold no longer, milliseconds since 1970; 0: none is */
+/** The metrics of one decision. @param until when break-glass ends, milliseconds since 1970; 0 if it is not active */
 export function tallyOf(record: DecisionRecord, until: number): Tally {
   const { outcome, code, would, cache, ms, evidenceAt } = record;
   const at = Date.parse(record.time);
@@ -77,7 +77,7 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
   };
 }
 
-/** Both together. */
+/** Adds two tallies. */
 export function add(a: Tally, b: Tally): Tally {
   const counters: Record<string, number> = { ...a.counters };
   for (const [name, value] of Object.entries(b.counters)) counters[name] = (counters[name] ?? 0) + value;
@@ -86,8 +86,8 @@ export function add(a: Tally, b: Tally): Tally {
 }
 
 /**
- * What has not happened yet, as 0: Prometheus' `increase` sees nothing of a counter that begins at 1, so no
- * alert would tell of what happened for the first time.
+ * Every counter, starting at 0: Prometheus' `increase` does not see a counter that appears with 1, so an alert would miss
+ * the first event.
  */
 const BEGINNING: Samples = Object.fromEntries(
   [
@@ -118,7 +118,7 @@ export function metricsText({ counters, gauges }: Tally, version: string): strin
     .join("");
 }
 
-/** Labels hold codes, words of ours and a version: nothing that would have to be escaped. */
+/** Labels contain only codes, fixed words and a version, so nothing must be escaped. */
 function sample(name: string, labels: Readonly<Record<string, string>>): string {
   const text = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return `${name}{${text.join(",")}}`;

@@ -2,29 +2,29 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { isJsonObject, type JsonObject } from "../../core/encoding/json.ts";
 import { hasCode } from "../fs/error-code.ts";
 
-/** Bytes that are read of a log at most, from its end: some ten thousand decisions. */
+/** Bytes read from the end of a log at most: some ten thousand decisions. */
 const MAX_TAIL = 16 * 1024 * 1024;
 
-/** A place in a log, from which it goes on. */
+/** A position in a log, to continue from. */
 export interface LogPosition {
-  /** Which file it is, whatever its name is by now. */
+  /** Identifies the file even after it was renamed. */
   readonly inode: number;
   readonly offset: number;
 }
 
 export interface Read {
-  /** Lines that are whole, each one decision as it was logged: written by this program, or by whoever may write there. */
+  /** Complete lines, each one logged decision. */
   readonly decisions: readonly JsonObject[];
-  /** How many lines were none. */
+  /** Number of lines that are not decisions. */
   readonly unreadable: number;
   readonly place: LogPosition;
 }
 
 /**
- * Reads the end of a log, or what came after a place; from the beginning where the file is another one, or shorter.
+ * Reads the end of a log, or what follows a position; from the start if the file was replaced or truncated.
  *
  * @param path absolute, of a regular file; links are followed
- * @returns undefined where there is none
+ * @returns undefined where there is no log
  * @throws Error where it cannot be read
  */
 export function readLog(path: string, after?: LogPosition): Read | undefined {
@@ -40,7 +40,7 @@ export function readLog(path: string, after?: LogPosition): Read | undefined {
     const goesOn = after?.inode === ino && after.offset <= size;
     const begin = goesOn ? Math.max(after.offset, size - MAX_TAIL) : Math.max(0, size - MAX_TAIL);
     const bytes = readRange(file, begin, size);
-    // What has no end yet is being written; what has no beginning is not looked at.
+    // A line without its end is still being written; one without its beginning is skipped.
     const end = bytes.lastIndexOf(0x0a) + 1;
     const isCut = begin > 0 && !(goesOn && begin === after.offset);
     const lines = bytes

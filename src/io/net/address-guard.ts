@@ -4,8 +4,8 @@ import { type Cidr, cidrContains, type IpAddress, parseCidr, parseIp } from "../
 import { HttpFailure } from "./exchange.ts";
 
 /**
- * `never`: no service of ours can be there, or answering there gives away credentials; no list
- * allows it. `private`: somebody's own network; needs to be listed. `public`: all the rest.
+ * `never`: no legitimate service is there, or a request could reach a metadata service; no list allows it.
+ * `private`: must be listed. `public`: the rest.
  */
 export type AddressClass = "never" | "private" | "public";
 
@@ -16,9 +16,9 @@ interface Range {
 }
 
 /**
- * The first range that contains the address counts. From the IANA special-purpose address
- * registries (RFC 6890), and from the clouds' documentation of their metadata services, which give
- * credentials of the machine to whoever asks from it.
+ * The first range that contains the address counts. From the IANA special-purpose address registries (RFC 6890),
+ * and from the clouds' documentation of their metadata services, which give the machine's credentials to any process
+ * on it.
  */
 const IPV4: readonly Range[] = [
   range("100.100.100.200/32", "never", "metadata service (Alibaba Cloud)"),
@@ -61,13 +61,13 @@ const IPV6: readonly Range[] = [
 
 function range(cidr: string, is: AddressClass, name: string): Range {
   const parsed = parseCidr(cidr);
-  if (parsed === undefined) throw new Error(`${cidr} is no CIDR`);
+  if (parsed === undefined) throw new Error(`${cidr} is not a CIDR`);
   return { cidr: parsed, is, name };
 }
 
 /**
- * What kind of address this is. An IPv6 address that is translated to an IPv4 one (mapped,
- * compatible, NAT64, 6to4) is judged as that; where several are possible, as the worst of them.
+ * Classifies an address. An IPv6 address that embeds an IPv4 one (mapped, compatible, NAT64, 6to4) is classified as
+ * that; if it embeds several, as the most restricted of them.
  */
 export function classifyAddress(address: IpAddress): { readonly is: AddressClass; readonly name: string } {
   return worst(meantAddresses(address).map((meant) => rangeOf(meant)));
@@ -92,8 +92,7 @@ function worst(ranges: readonly Range[]): Range {
 }
 
 /**
- * Why this address must not be contacted for this URL, as a sentence, or undefined where it may be
- * (spec 4).
+ * Why this address must not be contacted for this URL, as a sentence; undefined where it may be (spec 4).
  *
  * @param address text from a resolver or from the URL; attacker-controlled
  * @param mayBePrivate true only for the registry that the image names
@@ -105,7 +104,7 @@ export function refusedAddress(
   mayBePrivate: boolean,
 ): string | undefined {
   const parsed = parseIp(address);
-  if (parsed === undefined) return `${JSON.stringify(address)} is no IP address`;
+  if (parsed === undefined) return `${JSON.stringify(address)} is not an IP address`;
   const { is, name } = classifyAddress(parsed);
   if (is === "never") return `${address} must never be contacted (${name})`;
   if (is === "public" || mayBePrivate || isListed(url, allow.hosts) || isListed(url, allow.plainHttp)) return undefined;
@@ -115,8 +114,8 @@ export function refusedAddress(
 }
 
 /**
- * Checks what a URL says before anything is looked up: https, or http to a host listed for it; no
- * credentials; a host that can be a server name.
+ * Checks a URL before any lookup: https, or http to a host listed for it; no credentials; a host that can be a server
+ * name.
  *
  * @param url attacker-controlled
  * @throws HttpFailure `forbidden_address`
@@ -125,14 +124,14 @@ export function checkTarget(url: URL, allow: NetworkAllow): void {
   const isPlain = url.protocol === "http:";
   if (url.protocol !== "https:" && !isPlain) forbid(`${url.protocol} is not allowed, only https:`);
   if (isPlain && !allow.plainHttp.includes(hostAndPort(url))) {
-    forbid(`http: is not allowed, only https:; network.allow does not list http://${hostAndPort(url)}`);
+    forbid(`http is not allowed: network.allow does not list http://${hostAndPort(url)}`);
   }
-  if (url.username !== "" || url.password !== "") forbid("the URL carries credentials");
-  // The same host by DNS, but not the name that certificates and lists have.
+  if (url.username !== "" || url.password !== "") forbid("the URL contains credentials");
+  // DNS resolves it to the same host, but it differs from the name in certificates and lists.
   if (url.hostname.endsWith(".")) forbid(`the host name ${url.hostname} ends with a dot`);
 }
 
-/** Host in lower case and port, also where it is the scheme's own: `example.com:443`, `[::1]:5000`. */
+/** Host in lower case, always with a port: `example.com:443`, `[::1]:5000`. */
 export function hostAndPort(url: URL): string {
   return `${url.hostname}:${url.port !== "" ? url.port : url.protocol === "http:" ? "80" : "443"}`;
 }

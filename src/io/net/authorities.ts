@@ -3,35 +3,35 @@ import type { Warn } from "../../core/warning.ts";
 import type { PemFile } from "./exchange.ts";
 import type { SystemRoots } from "./system-roots.ts";
 
-/** Certificates that are trusted for one host at most; each host's TLS context parses all of its own. */
+/** Most certificates trusted for one host: each TLS context parses all of them. */
 const MAX_AUTHORITIES = 2000;
 
-/** Certificates that can be parsed, and where the others are. */
+/** Certificates that can be parsed, and the problems of the others. */
 export interface ExaminedPem {
   readonly readable: readonly string[];
   readonly problems: readonly string[];
 }
 
-/** What is trusted for one host. */
+/** The authorities trusted for one host. */
 interface List {
   readonly certificates: readonly string[];
-  /** Why others are not, as sentences. */
+  /** Why others are not used, as sentences. */
   readonly problems: readonly string[];
 }
 
 /**
- * The certificate authorities that may vouch for a host (spec 4): the system's, those of the configuration and the
- * host's own. Those that come with the runtime are never among them: they count only where no list is given, so no
- * request may go out with an empty one.
+ * The certificate authorities trusted for a host (spec 4): the system's, the configured ones and the host's own. The
+ * runtime's built-in ones never count: the runtime uses them only if no list is given, so no request is sent with an
+ * empty list.
  */
 export class Authorities {
   readonly #readSystem: () => SystemRoots;
   readonly #configured: readonly PemFile[];
-  /** By the host's own files, so that requests to one host share a TLS context and its connections. */
+  /** Keyed by the host's own files, so that requests to one host share a TLS context and its connections. */
   readonly #lists = new Map<readonly PemFile[], List>();
   /** Certificates that cannot be parsed. */
   readonly #unreadable = new Set<string>();
-  /** The host's own files of lists that have been parsed. */
+  /** Keys of the lists whose certificates have been parsed. */
   readonly #parsed = new Set<readonly PemFile[]>();
   #system: SystemRoots | undefined;
 
@@ -45,9 +45,9 @@ export class Authorities {
   }
 
   /**
-   * @param warn of certificates and files that are not used, at each call: each question is to know of them
+   * @param warn receives unused certificates and files at each call, so that each verification reports them
    * @param own the host's own authorities, the same array at each request
-   * @returns PEM texts of one certificate each, each once; empty where there is none
+   * @returns PEM texts, one certificate each, without duplicates; empty where there is none
    */
   of(warn: Warn, own: readonly PemFile[] = NONE): readonly string[] {
     const list = this.#lists.get(own) ?? this.#listOf(own);
@@ -57,8 +57,8 @@ export class Authorities {
   }
 
   /**
-   * Parses the certificates, once for each host. It takes 6 ms for 140 of them, and the runtime parses them itself,
-   * so this is for where the runtime made no TLS context of the list: it takes all or none.
+   * Parses the certificates, once for each host. That takes 6 ms for 140 of them and the runtime parses them anyway, so
+   * it is done only after the runtime has refused the list, which it accepts or refuses as a whole.
    *
    * @returns those of {@link of} that can be parsed
    */
@@ -85,7 +85,7 @@ export class Authorities {
     }
     const certificates = [...list].slice(0, MAX_AUTHORITIES);
     if (certificates.length < list.size)
-      problems.push(`of ${list.size} certificate authorities only the first ${certificates.length} are trusted`);
+      problems.push(`only the first ${certificates.length} of ${list.size} certificate authorities are trusted`);
     return { certificates, problems };
   }
 
@@ -97,7 +97,7 @@ export class Authorities {
 
 const NONE: readonly PemFile[] = [];
 
-/** Parses the certificates of these files; what the doctor counts and what is trusted is one judgement. */
+/** Parses the certificates of these files; the doctor uses the same function as requests do. */
 export async function examine(files: readonly PemFile[]): Promise<ExaminedPem> {
   const { X509Certificate } = await import("node:crypto");
   const readable = new Set<string>();
@@ -120,7 +120,7 @@ export async function examine(files: readonly PemFile[]): Promise<ExaminedPem> {
 }
 
 function hasNoEnd(path: string, line: number): string {
-  return `${path}:${line}: the certificate that begins here has no end; it is not used`;
+  return `${path}:${line}: the certificate that begins here has no END line; it is not used`;
 }
 
 function isNotParsed(path: string, line: number): string {

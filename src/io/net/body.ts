@@ -1,41 +1,41 @@
 import { HttpFailure } from "./exchange.ts";
 import { errorCode } from "./failure.ts";
 
-/** First allocation for a body whose length is not announced, in bytes. */
+/** Initial buffer in bytes for a body without a Content-Length. */
 const FIRST_BUFFER = 16 * 1024;
 
 /**
- * Reads a response's body to its end, but never more than `maxBytes`: neither an endless body nor
- * one that inflates to much more than it is (a zip bomb) can take memory.
+ * Reads a response's body to its end, but never more than `maxBytes`: neither an endless body nor a zip bomb can
+ * exhaust memory.
  *
  * @param response attacker-controlled
- * @param maxBytes cap in bytes, on what is received and on what it inflates to
- * @param signal ends the reading, also of a body that never stops to trickle
- * @returns what it had where the signal aborted: the caller looks at the signal
- * @throws HttpFailure `bad_response` where the body is too large, breaks off, is not as long as
- *   announced or is encoded in a way that was not asked for
+ * @param maxBytes cap in bytes, before and after decompression
+ * @param signal stops reading, also of a body that arrives slowly without end
+ * @returns the bytes so far if the signal aborted: the caller checks the signal
+ * @throws HttpFailure `bad_response` where the body is too large, is cut off, differs from its Content-Length, or has
+ *   an encoding that was not requested
  */
 export async function readBody(response: Response, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
   const announced = announcedLength(response.headers);
   if (announced !== undefined && announced > maxBytes)
-    throw tooLarge(`announces a body of ${announced} bytes,`, maxBytes);
+    throw tooLarge(`announced a body of ${announced} bytes,`, maxBytes);
 
   const received = await readCapped(response.body, maxBytes, announced, signal);
   if (signal.aborted) return received;
   if (announced !== undefined && received.length !== announced) {
-    throw new HttpFailure("bad_response", `announces a body of ${announced} bytes and sends ${received.length}`);
+    throw new HttpFailure("bad_response", `announced a body of ${announced} bytes but sent ${received.length}`);
   }
 
   const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity" || encoding === "" || received.length === 0) return received;
   if (encoding === "gzip" || encoding === "x-gzip") return inflate(received, maxBytes);
-  throw new HttpFailure("bad_response", "encodes the body, though asked not to, and not by gzip");
+  throw new HttpFailure("bad_response", "sent a body in an encoding that was not requested and is not gzip");
 }
 
 /**
- * The Content-Length, where it says how the body ends (RFC 9112, section 6.3). Length and
- * Transfer-Encoding together are how a message is read differently by two parties, and codings
- * other than chunked are not undone by Bun: both are refused.
+ * The Content-Length, where it delimits the body (RFC 9112, section 6.3). A message with both Content-Length and
+ * Transfer-Encoding can be read in two ways (request smuggling), and Bun decodes no coding other than chunked: both are
+ * refused.
  */
 function announcedLength(headers: Headers): number | undefined {
   const length = headers.get("content-length");
@@ -43,7 +43,7 @@ function announcedLength(headers: Headers): number | undefined {
   if (coding !== null && (length !== null || coding.trim().toLowerCase() !== "chunked")) {
     const how =
       length === null ? "a Transfer-Encoding other than chunked" : "both Transfer-Encoding and Content-Length";
-    throw new HttpFailure("bad_response", `frames the body by ${how}`);
+    throw new HttpFailure("bad_response", `delimited the body by ${how}`);
   }
   return length === null ? undefined : Number(length);
 }
@@ -60,20 +60,19 @@ async function readCapped(
   signal.addEventListener("abort", cancel);
   if (signal.aborted) cancel();
 
-  // One buffer that grows, not a list of chunks: a list of a million one-byte chunks takes a
-  // hundred times their size.
+  // One growing buffer, not a list of chunks: a million one-byte chunks would take a hundred times their size.
   let buffer = new Uint8Array(Math.min(announced ?? FIRST_BUFFER, maxBytes));
   let length = 0;
   for (;;) {
     const { done, value } = await reader.read().catch((cause: unknown) => {
       if (signal.aborted) return { done: true, value: undefined } as const;
-      const how = `breaks off after ${length} bytes of the body (${errorCode(cause)})`;
+      const how = `closed the connection after ${length} bytes of the body (${errorCode(cause)})`;
       throw new HttpFailure("bad_response", how, { cause });
     });
     if (done) break;
     if (length + value.length > maxBytes) {
       cancel();
-      throw tooLarge("sends", maxBytes);
+      throw tooLarge("sent", maxBytes);
     }
     if (length + value.length > buffer.length) {
       const larger = new Uint8Array(Math.min(Math.max(2 * buffer.length, length + value.length), maxBytes));
@@ -87,18 +86,18 @@ async function readCapped(
   return buffer.subarray(0, length);
 }
 
-/** gzip came although identity was asked for: some servers store it so and cannot do else. */
+/** Some servers store gzip and send it even though identity was requested. */
 async function inflate(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   const { gunzipSync } = await import("node:zlib"); // 2 ms of start-up for what almost never comes
   try {
     return gunzipSync(bytes, { maxOutputLength: maxBytes });
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
-    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(`sends ${bytes.length} bytes that inflate to`, maxBytes);
-    throw new HttpFailure("bad_response", `sends a body that is not valid gzip (${String(code)})`, { cause });
+    if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(`sent ${bytes.length} bytes that inflate to`, maxBytes);
+    throw new HttpFailure("bad_response", `sent a body that is not valid gzip (${String(code)})`, { cause });
   }
 }
 
 function tooLarge(what: string, maxBytes: number): HttpFailure {
-  return new HttpFailure("bad_response", `${what} more than the ${maxBytes} bytes that are read`);
+  return new HttpFailure("bad_response", `${what} more than the limit of ${maxBytes} bytes`);
 }

@@ -2,7 +2,7 @@ import { HttpFailure } from "./exchange.ts";
 import { lookUpInHostsFile } from "./hosts-file.ts";
 import type { Resolver } from "./resolve.ts";
 
-/** Bun's additions to the fetch of the standard. */
+/** Bun's additions to the standard fetch. */
 interface BunFetchInit extends RequestInit {
   decompress: boolean;
   proxy: false | string;
@@ -19,10 +19,10 @@ interface BunFetchInit extends RequestInit {
   };
 }
 
-/** One request at one address that has been checked. */
+/** A request to one checked address. */
 export interface CheckedRequest {
   readonly url: URL;
-  /** The checked address that stands in for the URL's host; absent where a proxy looks the host up. */
+  /** The checked address that replaces the URL's host; absent where a proxy resolves the host. */
   readonly address?: string;
   /** URL of the proxy, its host a checked address. */
   readonly proxy?: string;
@@ -31,11 +31,11 @@ export interface CheckedRequest {
   readonly body?: string;
   /** The name that the certificate must have; absent where the URL's host is an address. */
   readonly serverName?: string;
-  /** The certificate authorities that count, one PEM text each; none is given only where nothing is verified. */
+  /** The trusted certificate authorities, one PEM text each; empty only where nothing is verified. */
   readonly authorities: readonly string[];
   readonly client?: { readonly cert: string; readonly key: string };
   readonly skipVerify: boolean;
-  /** By the old key exchange that needs no signature of the host; without forward secrecy. */
+  /** Use the old key exchange that needs no signature by the host; it has no forward secrecy. */
   readonly byKeyTransport?: true;
   readonly signal: AbortSignal;
 }
@@ -44,15 +44,15 @@ export interface CheckedRequest {
 const KEY_TRANSPORT = { maxVersion: 0x0303, ciphers: "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA" };
 
 const NO_AUTHORITY =
-  "no certificate authority can be read, so no host can prove its name; install ca-certificates, or name a file in network.caFiles";
+  "there is no readable certificate authority, so no host can be verified; install ca-certificates, or list a file in network.caFiles";
 
-/** The only call of a network client in this program: Bun's own fetch, every property stated. */
+/** The only place in this program that sends requests: Bun's own fetch, every option set explicitly. */
 export async function fetchChecked(request: CheckedRequest): Promise<Response> {
   const { url, address, proxy, headers, body, serverName, authorities, client, skipVerify, signal } = request;
   const host = address === undefined ? url.hostname : address.includes(":") ? `[${address}]` : address;
   const port = url.port === "" ? "" : `:${url.port}`;
   const isVerified = url.protocol === "https:" && !skipVerify;
-  // Without a list Bun takes the authorities that it has built in.
+  // Without a list, Bun uses its built-in authorities.
   if (isVerified && authorities.length === 0) throw new HttpFailure("tls", NO_AUTHORITY);
   const init: BunFetchInit = {
     ...(body !== undefined && { method: "POST", body }),
@@ -61,21 +61,21 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
     redirect: "manual",
     // A compressed body is inflated by body.ts, under the cap.
     decompress: false,
-    // Only `false` makes Bun ignore HTTPS_PROXY and its kin; whether there is a proxy is said by proxy.ts. NO_PROXY, by
-    // which it would go past a proxy that it is given, has been taken out of its sight (environment.ts).
+    // Only `false` makes Bun ignore HTTPS_PROXY and similar variables; proxy.ts decides about proxies. NO_PROXY, which
+    // would make Bun bypass the proxy given here, is removed from its environment (environment.ts).
     proxy: proxy ?? false,
-    // Else BUN_CONFIG_VERBOSE_FETCH writes to the standard output, which belongs to the verdict.
+    // Otherwise BUN_CONFIG_VERBOSE_FETCH writes to standard output, which is reserved for the verdict.
     verbose: false,
-    // Bun keeps connections apart by everything that is said of their TLS, server name and authorities included.
-    // Without TLS nothing keeps two names at one address apart, so there a connection serves one request; and so it
-    // does where it is not verified, shows a certificate of ours or goes through a proxy.
+    // Bun pools connections by all their TLS settings, including server name and authorities. Without TLS nothing
+    // separates two names at one address, so a connection serves one request; likewise where it is unverified, uses a
+    // client certificate or goes through a proxy.
     keepalive: isVerified && client === undefined && proxy === undefined,
-    // Stated, so that NODE_TLS_REJECT_UNAUTHORIZED does not matter. An address is no server name
-    // (RFC 6066, section 3): without one Bun checks the address itself against the certificate.
+    // Set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED has no effect. An address is not a server name (RFC 6066,
+    // section 3): without one, Bun checks the address itself against the certificate.
     tls: {
       rejectUnauthorized: !skipVerify,
       ...(serverName !== undefined && { serverName }),
-      // A listed certificate is trusted though who issued it is not listed, as Go has it.
+      // A listed certificate is trusted even if its issuer is not listed, as in Go.
       ...(authorities.length > 0 && { ca: authorities, allowPartialTrustChain: true }),
       ...client,
       ...(request.byKeyTransport && KEY_TRANSPORT),
@@ -91,20 +91,18 @@ interface BunDns {
 }
 
 /**
- * The resolver of the binary: /etc/hosts by hosts-file.ts, else DNS by c-ares over /etc/resolv.conf, as Bun has it
- * built in.
+ * The resolver of the binary: /etc/hosts by hosts-file.ts, else DNS by Bun's built-in c-ares with /etc/resolv.conf.
  *
- * Not node:dns, whose `lookup` asks libc on Bun's pool of as many threads as there are processors:
- * two names whose servers never answer then hold up every other look-up and every file access of
- * the process for seconds, and anybody who runs a PDS can have such names. c-ares needs no thread.
- * The price: sources of names that only nsswitch.conf knows are not asked.
+ * Not node:dns, whose `lookup` calls libc on a pool with one thread per processor: two names whose servers never answer
+ * would block all other lookups and file accesses of the process for seconds, and any PDS operator can create such
+ * names. c-ares needs no thread. The price: name sources that only nsswitch.conf configures are not used.
  */
 export const resolveByBun: Resolver = async (host) => {
   const listed = lookUpInHostsFile(host);
   if (listed.length > 0) return listed;
   const { dns } = (globalThis as unknown as { Bun: { dns: BunDns } }).Bun;
   const ask = (name: string) => dns.lookup(name, { backend: "c-ares" });
-  // c-ares ends at a search domain whose server fails; glibc and Go go on to the name as it is.
+  // c-ares gives up at a search domain whose server fails; glibc and Go then try the name as it is.
   const found = await ask(host).catch((error: unknown) => {
     if ((error as { code?: unknown }).code !== SERVER_FAILED) throw error;
     return ask(`${host}.`);

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
 
 /**
- * Whether a host takes no connection in time, as where its packets are dropped. Bun's fetch has no limit for that
- * alone, so a connection is tried before, and closed again. An address that refuses is not silent: what asks it then
- * says so.
+ * Whether no connection is established in time, for example because packets are dropped. Bun's fetch has no connect
+ * timeout, so a connection is opened first and closed again. A refused connection counts as an answer: the request that
+ * follows reports it.
  *
  * @param addresses that have been checked
  * @param time milliseconds

@@ -1,9 +1,8 @@
 import type { Deadline } from "../process/deadline.ts";
 
 /**
- * The whole network, as the rest of the program sees it: one function from a request to a response.
- * `io/net/http.ts` is the only file that implements it for real; tests implement it over loopback or
- * in memory.
+ * The rest of the program uses the network through this one function. `io/net/http.ts` is the only real
+ * implementation; tests implement it over loopback or in memory.
  */
 export type HttpClient = (request: HttpRequest, deadline: Deadline) => Promise<HttpResponse>;
 
@@ -16,60 +15,60 @@ export interface HttpRequest {
   readonly maxBytes: number;
   /** Most milliseconds for this exchange, redirects included; cut to what is left of the deadline. */
   readonly timeout: number;
-  /** Redirects to follow at most; 0 for everything but registries, their token servers and the hosts of handles (spec 4). */
+  /** Most redirects to follow; 0 except for registries, their token servers and the hosts of handles (spec 4). */
   readonly maxRedirects: number;
-  /** Only redirects to the same scheme, host and port are followed; all that is sent goes along. */
+  /** Only redirects to the same scheme, host and port are followed, and everything is sent again there. */
   readonly staysAtOrigin?: true;
   /**
-   * True only for the registry that the image names: containerd talked to it already, so it may be
-   * at a private address without being listed. A redirect away from its host loses this.
+   * True only for the registry that the image names: containerd has contacted it already, so it may be at a private
+   * address without being listed. A redirect to another host loses this.
    */
   readonly originMayBePrivate: boolean;
   /**
-   * Further header fields, credentials among them, for this host alone: a redirect carries none of them,
-   * wherever it leads (CVE-2025-27403), unless the request stays at its origin.
+   * Further header fields, including credentials, for this host only: no redirect carries them (CVE-2025-27403),
+   * unless the request stays at its origin.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Sent by POST as application/x-www-form-urlencoded; then no redirect is followed but one at the same origin that
-   * wants the same sent there (307, 308). Absent: GET.
+   * Sent by POST as application/x-www-form-urlencoded; then only redirects with 307 or 308 at the same origin are
+   * followed. Absent: GET.
    */
   readonly form?: Readonly<Record<string, string>>;
-  /** How the URL's host and we prove ourselves to each other; not for where it redirects to. */
+  /** TLS settings for the URL's host; not used for redirects to other hosts. */
   readonly tls?: HostTls;
-  /** Most milliseconds until its own host takes a connection; absent: no limit but the exchange's. */
+  /** Most milliseconds to connect to the URL's host; absent: only the exchange's own limit. */
   readonly dialTimeout?: number;
-  /** What beside the headers no message may repeat: the secret of a form, and what was sent in requests before. */
+  /** What no message may repeat, besides the headers: secrets in a form, and those of earlier requests. */
   readonly secrets?: readonly Sent[];
-  /** A peer named the URL, so that its host is no text of ours. */
+  /** The URL came from a peer, so its host is untrusted text. */
   readonly isNamedByPeer?: true;
-  /** What this exchange is, for messages and for naming what was waited for: `registry`, `PDS`, … */
+  /** Kind of service, for messages: `registry`, `PDS`, … */
   readonly purpose: string;
 }
 
-/** What may be secret of a request. */
+/** The parts of a request that may be secret. */
 export type Sent = Pick<HttpRequest, "headers" | "form">;
 
-/** A file of certificates, read. */
+/** A certificate file and its content. */
 export interface PemFile {
   /** For messages. */
   readonly path: string;
   readonly text: string;
 }
 
-/** What hosts.toml says of one host's TLS. */
+/** One host's TLS settings in hosts.toml. */
 export interface HostTls {
-  /** Certificate authorities that count for this host beside all others; the same array at each request. */
+  /** Additional certificate authorities for this host; the same array at each request. */
   readonly ca?: readonly PemFile[];
-  /** Our certificate and its key, as PEM texts. */
+  /** Client certificate and key, as PEM texts. */
   readonly client?: { readonly cert: string; readonly key: string };
-  /** The host need not prove its name: only where the administrator lists it (`network.skipVerify`). */
+  /** Do not verify the host's certificate: only for hosts in `network.skipVerify`. */
   readonly skipVerify?: true;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** URL of the answer after redirects; equal to the request's when there were none. */
+  /** URL of the answer, after redirects. */
   readonly url: string;
   /** Lower-case names. */
   readonly headers: ReadonlyMap<string, string>;
@@ -78,9 +77,9 @@ export interface HttpResponse {
 
 export type HttpFailureKind =
   | "unreachable" // no connection, reset, name does not resolve
-  | "timeout" // this exchange's time or the deadline was over
+  | "timeout" // this exchange's timeout or the deadline passed
   | "forbidden_address" // scheme, host or address that must not be contacted
-  | "tls" // the peer did not prove its name
+  | "tls" // the peer's certificate could not be verified
   | "bad_response"; // truncated, too large, redirected where none is allowed, undecodable
 
 interface HttpFailureOptions extends ErrorOptions {
@@ -88,12 +87,12 @@ interface HttpFailureOptions extends ErrorOptions {
   readonly noTlsAt?: string | undefined;
 }
 
-/** Thrown by a {@link HttpClient}; nothing else is. An answered status, also 500, is no failure. */
+/** The only error that a {@link HttpClient} throws. An answer with any status, even 500, is not a failure. */
 export class HttpFailure extends Error {
   readonly kind: HttpFailureKind;
-  /** Whether the host that was asked answered with a redirect, and it failed behind that. */
+  /** Whether it failed after a redirect by the requested host. */
   readonly isRedirected: boolean;
-  /** The origin that was asked, where it answers something else than TLS; absent where that is not known. */
+  /** The requested origin, if it is known not to speak TLS. */
   readonly noTlsAt: string | undefined;
 
   constructor(kind: HttpFailureKind, message: string, options?: HttpFailureOptions) {

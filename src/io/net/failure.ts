@@ -1,6 +1,6 @@
 import { HttpFailure, type HttpFailureKind } from "./exchange.ts";
 
-/** What Bun and the kernel call a connection that did not come about or broke. */
+/** Codes of Bun and the kernel for a connection that failed or broke. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -15,16 +15,16 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "EACCES",
   "EPERM",
   "ENOTCONN",
-  "ERR_PROXY_TUNNEL", // the proxy does not connect
+  "ERR_PROXY_TUNNEL", // the proxy could not connect
   "FailedToOpenSocket",
   "EMFILE",
   "ENFILE",
 ]);
 
-/** What Bun's fetch calls every handshake that failed before a certificate was judged. */
+/** Bun's code for every handshake that failed before the certificate was checked. */
 export const HANDSHAKE_FAILED = "EPROTO";
 
-/** BoringSSL's verdicts on a certificate, as Bun names them; others share the prefixes below. */
+/** Bun's names of BoringSSL's certificate errors; others share the prefixes below. */
 const TLS: ReadonlySet<string> = new Set([
   HANDSHAKE_FAILED,
   "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -37,9 +37,9 @@ const TLS: ReadonlySet<string> = new Set([
 const TLS_PREFIXES = ["ERR_TLS_", "ERR_SSL_", "CERT_", "CRL_", "UNABLE_TO_", "ERROR_IN_CERT_", "ERROR_IN_CRL_"];
 
 /**
- * What an error of Bun's fetch means, by its code, for these are stable and the texts are not. A
- * code not known here comes from reading an answer (`Malformed_HTTP_Response`, `InvalidContentLength`,
- * `ResponseHeadersTooLarge`, …): a connection that never was has a name of the kernel's.
+ * Classifies an error of Bun's fetch by its code: codes are stable, texts are not. An unknown code comes from reading
+ * an answer (`Malformed_HTTP_Response`, `InvalidContentLength`, `ResponseHeadersTooLarge`, …): failed connections have
+ * the kernel's codes.
  */
 export function failureKind(error: unknown): HttpFailureKind {
   if (error instanceof HttpFailure) return error.kind;
@@ -49,13 +49,13 @@ export function failureKind(error: unknown): HttpFailureKind {
   return "bad_response";
 }
 
-/** The error's code, else its name: short, and without the URL that Bun's messages repeat. */
+/** The error's code, else its name: short, and without the URL that Bun's messages contain. */
 export function errorCode(error: unknown): string {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
   return typeof code === "string" ? code : String(name ?? error);
 }
 
-/** Which kind names the whole, where addresses failed differently: the most telling one. */
+/** Where addresses failed in different ways, the first kind in this order names the failure. */
 const TELLING: readonly HttpFailureKind[] = ["tls", "bad_response", "timeout", "unreachable"];
 
 export function mostTelling(kinds: readonly HttpFailureKind[]): HttpFailureKind {

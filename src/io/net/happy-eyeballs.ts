@@ -1,13 +1,13 @@
 /**
- * How long an address may be silent before the next one is tried beside it, in milliseconds (the
- * Connection Attempt Delay of RFC 8305, section 5, for answers instead of connections).
+ * Milliseconds without an answer before the next address is tried in parallel (the Connection Attempt Delay of RFC
+ * 8305, section 5, for answers instead of connections).
  */
 const STAGGER = 300;
 
 /** An address that was tried and did not answer. */
 export interface FailedAttempt {
   readonly address: string;
-  /** What it failed by; absent where it was silent until the time was over. */
+  /** Why it failed; absent where there was no answer in time. */
   readonly error?: unknown;
 }
 
@@ -16,15 +16,14 @@ export type AttemptOutcome<T> =
   | { readonly failed: readonly FailedAttempt[] };
 
 /**
- * Asks the addresses of one host in order until one answers. An address that fails hands over to
- * the next at once. One that is silent for a while (300 ms, or its even share of the time where
- * that is less) is not given up: the next is tried beside it, and the first answer wins. So neither
- * does a black hole at the first address eat the time of the exchange, nor is a slow server cut
- * off because it has a second address.
+ * Tries the addresses of one host in order until one answers. If an address fails, the next is tried at once. If it
+ * does not answer for 300 ms (or its even share of the time, if less), the next is tried in parallel, and the first
+ * answer wins. So a black hole at the first address does not use up the time, and a slow server is not cut off because
+ * it has a second address.
  *
- * @param open starts an attempt, and ends it when its signal aborts; rejects with what it failed by
- * @param time milliseconds that `signal` still leaves
- * @param signal ends all attempts, also the winner after it won
+ * @param open starts an attempt, and stops it when its signal aborts; rejects with the cause
+ * @param time milliseconds until `signal` aborts
+ * @param signal stops all attempts, and reading from the winner
  * @returns never rejects; a failure lists the attempts in the order they began
  */
 export function firstAnswer<T>(
@@ -64,7 +63,7 @@ export function firstAnswer<T>(
       open(address, controller.signal).then(
         (answer) => settle({ answer, address }, controller),
         (error: unknown) => {
-          if (done) return; // Ended from here: what it says then is not what it failed by.
+          if (done) return; // Aborted from here: its error is not the cause.
           attempt.error = error;
           failures++;
           if (failures === addresses.length) giveUp();

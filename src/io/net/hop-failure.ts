@@ -3,7 +3,7 @@ import { errorCode, failureKind, HANDSHAKE_FAILED, mostTelling } from "./failure
 import type { FailedAttempt } from "./happy-eyeballs.ts";
 import { bare, withHost } from "./url-host.ts";
 
-/** Who was asked, and how. */
+/** The request that failed. */
 export interface FailedHop {
   readonly url: URL;
   readonly proxy: URL | undefined;
@@ -13,14 +13,14 @@ export interface FailedHop {
   readonly authorities: () => readonly string[];
   /** Addresses that were not tried, and why. */
   readonly refused: readonly string[];
-  /** What no message may repeat of whoever answers. */
+  /** What no message may repeat from the peer's answer. */
   readonly sent: readonly Sent[];
 }
 
 /**
- * What one hop failed by, at all addresses that were tried.
+ * Describes why one hop failed, at all addresses that were tried.
  *
- * @param time milliseconds that are left
+ * @param time milliseconds left
  */
 export async function hopFailure(
   attempts: readonly FailedAttempt[],
@@ -34,11 +34,11 @@ export async function hopFailure(
 
 interface Explained {
   readonly failed: readonly FailedAttempt[];
-  /** As in a HttpFailure. */
+  /** As in an HttpFailure. */
   readonly noTlsAt?: string;
 }
 
-/** The same, with what is wrong at the first address that failed by its TLS: one is enough to say it. */
+/** Adds an explanation for the first address whose TLS failed; one is enough. */
 async function explained(
   failed: readonly FailedAttempt[],
   { url, proxy, serverName, authorities, sent }: FailedHop,
@@ -57,7 +57,7 @@ async function explained(
   const { describeTlsFailure } = await import("./tls-failure.ts");
   const { address, error: cause } = attempt;
   const { kind, text, speaksNoTls } = await describeTlsFailure(errorCode(cause), peer, time, sent);
-  // One of its addresses that shows a certificate speaks TLS.
+  // If any address showed a certificate, the host speaks TLS.
   const isAlike = failed.every((other) => kindOf(other) !== "tls" || errorCode(other.error) === HANDSHAKE_FAILED);
   return {
     failed: failed.with(first, { address, error: new HttpFailure(kind, text, { cause }) }),
@@ -69,10 +69,10 @@ function kindOf(attempt: FailedAttempt): HttpFailureKind {
   return "error" in attempt ? failureKind(attempt.error) : "timeout";
 }
 
-/** A proxy is spoken to without TLS: what fails by its TLS is the host behind it. */
+/** Proxies are contacted without TLS, so a TLS failure is that of the host behind it. */
 function describeAttempt(attempt: FailedAttempt, { url, proxy }: FailedHop): string {
   const { address, error } = attempt;
-  const by = proxy === undefined ? address : `by the proxy ${proxy.host}: ${address}`;
+  const by = proxy === undefined ? address : `proxy ${proxy.host} at ${address}`;
   if (!("error" in attempt)) return `${by}: no answer`;
   const what = error instanceof HttpFailure ? error.message : errorCode(error);
   const isBehind = proxy !== undefined && kindOf(attempt) === "tls";

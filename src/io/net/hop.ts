@@ -12,10 +12,10 @@ import { repeatsSent, WITHHELD } from "./quote-peer.ts";
 import { interleaveFamilies, orAbort, type Resolver } from "./resolve.ts";
 import { bare, isIpLiteral, withHost } from "./url-host.ts";
 
-/** Addresses of one host that are tried: a name with a thousand of them opens no thousand connections. */
+/** Addresses of one host that are tried: a name with a thousand of them must not open a thousand connections. */
 const MAX_ADDRESSES = 6;
 
-/** What all questions share. */
+/** Settings that all verifications share. */
 export interface HttpSettings {
   /** This program's version, for the User-Agent. */
   readonly version: string;
@@ -23,42 +23,42 @@ export interface HttpSettings {
   readonly allow: NetworkAllow;
   readonly proxies: Proxies;
   readonly authorities: Authorities;
-  /** `HOST` or `HOST:PORT` that need not prove their name where a request says so. */
+  /** `HOST` or `HOST:PORT` whose certificate a request may leave unverified. */
   readonly skipVerify: readonly string[];
-  /** Another source of addresses than the system's; what it says is checked all the same. */
+  /** Replaces the system's resolver; its addresses are checked too. */
   readonly resolve?: Resolver;
 }
 
 export interface HttpClientOptions extends HttpSettings {
-  /** Of authorities that are not used, again at each request. */
+  /** Receives unused authorities, at each request. */
   readonly warn: Warn;
 }
 
-/** What the hops of one exchange share. */
+/** What all hops of one exchange share. */
 export interface Exchange {
   readonly request: HttpRequest;
   readonly options: HttpClientOptions;
-  /** What no message may repeat of whoever answers. */
+  /** What no message may repeat from the peer's answer. */
   readonly sent: readonly Sent[];
-  /** Aborts when the time of the whole exchange is over. */
+  /** Aborts when the exchange's time is up. */
   readonly signal: AbortSignal;
   /** performance.now() at that moment. */
   readonly endsAt: number;
 }
 
-/** Where one hop leads, and what it may do there. */
+/** One request of an exchange, and what it may do. */
 export interface Hop {
   readonly url: URL;
   readonly mayBePrivate: boolean;
-  /** Whether it is the request's own host and port: what is said of that host's TLS holds there alone. */
+  /** Whether it is the request's own host and port: only there do the request's TLS settings apply. */
   readonly isOwnHost: boolean;
-  /** Whether it is no redirect, or one within the origin: further headers, and credentials among them, go nowhere else. */
+  /** Whether it is no redirect, or one within the origin: only there are further headers and credentials sent. */
   readonly isFirst: boolean;
-  /** Whether a peer named the URL, so that its host may repeat what was sent. */
+  /** Whether the URL came from a peer, so that its host may repeat what was sent. */
   readonly isNamedByPeer: boolean;
 }
 
-/** One request to one host, at the first of its checked addresses that answers, or through a proxy. */
+/** Sends one request to a host, at the first checked address that answers, or through a proxy. */
 export async function askHop(hop: Hop, exchange: Exchange): Promise<Response> {
   try {
     return await askAddresses(hop, exchange);
@@ -76,7 +76,7 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
   const proxy = proxyFor(url, options.proxies);
   const isLiteral = isIpLiteral(url);
   const isOwnDoing = proxy === undefined || isLiteral;
-  // Through a proxy the proxy looks the name up; an address in the URL is checked all the same.
+  // A proxy resolves names itself; an address in the URL is checked nevertheless.
   const target = isOwnDoing ? await checkedAddresses(url, hop.mayBePrivate, exchange) : NOTHING_REFUSED;
   const via = proxy && (await checkedAddresses(proxy, true, exchange));
   const addresses = (via ?? target).checked;
@@ -111,20 +111,20 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
   throw await hopFailure(outcome.failed, asked, exchange.endsAt - performance.now());
 }
 
-/** @throws HttpFailure where no address takes a connection within the time that the request has for that */
+/** @throws HttpFailure where no address accepts a connection within the request's dialTimeout */
 async function checkDial(addresses: readonly string[], url: URL, { request, signal }: Exchange): Promise<void> {
   const { dialTimeout } = request;
   if (dialTimeout === undefined) return;
   const port = Number(url.port || (url.protocol === "http:" ? 80 : 443));
   const { staysSilent } = await import("./dial.ts");
   if (await staysSilent(addresses, port, dialTimeout, signal)) {
-    throw new HttpFailure("unreachable", `no connection within ${dialTimeout} ms (dial_timeout of hosts.toml)`);
+    throw new HttpFailure("unreachable", `no connection within ${dialTimeout} ms (dial_timeout in hosts.toml)`);
   }
 }
 
 const NOTHING_REFUSED = { checked: [], refused: [] } as const;
 
-/** A host's addresses that may be contacted, and why others may not. */
+/** Resolves a host: the addresses that may be contacted, and why others may not. */
 export async function checkedAddresses(
   url: URL,
   mayBePrivate: boolean,
@@ -148,14 +148,14 @@ async function lookUp(
   try {
     found = await orAbort(resolve(host), signal);
   } catch (cause) {
-    if (signal.aborted) throw new HttpFailure("timeout", `the look-up of ${host} got no answer`, { cause });
+    if (signal.aborted) throw new HttpFailure("timeout", `the DNS lookup of ${host} got no answer`, { cause });
     throw new HttpFailure("unreachable", `${host} does not resolve (${errorCode(cause)})`, { cause });
   }
   if (found.length === 0) throw new HttpFailure("unreachable", `${host} has no address`);
   return found;
 }
 
-/** Ours are set last: what hosts.toml says replaces none of them. */
+/** Our own headers are set last, so that hosts.toml cannot replace them. */
 function headersOf({ url, isFirst }: Hop, { request, options }: Exchange): Headers {
   const headers = new Headers(isFirst ? request.headers : {});
   for (const name of ["connection", "content-length", "transfer-encoding"]) headers.delete(name);
@@ -169,10 +169,10 @@ function headersOf({ url, isFirst }: Hop, { request, options }: Exchange): Heade
 
 function mayGoUnverified(url: URL, listed: readonly string[]): boolean {
   if (listed.includes(url.hostname) || listed.includes(hostAndPort(url))) return true;
-  throw new HttpFailure("tls", `${url.host} is not verified only if network.skipVerify lists it`);
+  throw new HttpFailure("tls", `hosts.toml sets skip_verify for ${url.host}, but network.skipVerify does not list it`);
 }
 
-/** Bun takes a list of authorities only as a whole: where it refuses it, those that cannot be parsed are left out. */
+/** Bun accepts a list of authorities only as a whole; if it refuses, the request is repeated without the unparsable ones. */
 async function fetchVerified(
   request: Omit<CheckedRequest, "authorities">,
   { authorities, warn }: HttpClientOptions,
@@ -190,8 +190,8 @@ async function fetchVerified(
 }
 
 /**
- * Where nothing is verified, a certificate whose key usage forbids signing is no obstacle either. BoringSSL insists on
- * that in every handshake with a signature, so there the one without is tried.
+ * Without verification, a certificate whose key usage forbids signing must not fail either. BoringSSL checks that in
+ * every handshake with a signature, so one without a signature is tried.
  */
 async function fetchUnverified(request: Omit<CheckedRequest, "authorities">): Promise<Response> {
   const unverified = { ...request, authorities: [] };
@@ -199,7 +199,7 @@ async function fetchUnverified(request: Omit<CheckedRequest, "authorities">): Pr
     return await fetchChecked(unverified);
   } catch (error) {
     if (!request.skipVerify || errorCode(error) !== HANDSHAKE_FAILED) throw error;
-    // What it fails by is not worth telling where the first handshake failed by something else.
+    // Report the first error: it is the likelier cause.
     return fetchChecked({ ...unverified, byKeyTransport: true }).catch(() => {
       throw error;
     });
@@ -207,13 +207,12 @@ async function fetchUnverified(request: Omit<CheckedRequest, "authorities">): Pr
 }
 
 /**
- * What Bun says where it can make no TLS context, before it opens a connection (through a proxy: before it says
- * anything to the host), and where it can open no socket.
+ * Bun's code where it cannot create a TLS context (nothing has been sent to the host then), or cannot open a socket.
  */
 const NO_CONTEXT = "FailedToOpenSocket";
 
-/** What else there is to make a TLS context of. */
+/** Without a client certificate the cause is another one. */
 function unusable(error: unknown, { client }: Pick<CheckedRequest, "client">): unknown {
   if (client === undefined) return error;
-  return new HttpFailure("tls", "our client certificate or its key cannot be used", { cause: error });
+  return new HttpFailure("tls", "the client certificate or key that hosts.toml names cannot be used", { cause: error });
 }

@@ -3,15 +3,15 @@ import { readRegularFile } from "../fs/regular-file.ts";
 
 const PATH = "/etc/hosts";
 const SPACE = /[ \t\r\f\v]+/;
-/** Bytes; lists that block advertising have about 1 MiB. A larger file is left to c-ares. */
+/** Bytes; ad-blocking lists have about 1 MiB. A larger file is left to c-ares. */
 const MAX_FILE = 4 * 1024 * 1024;
 
 /**
- * The addresses of a name in /etc/hosts (hosts(5)). c-ares merges lines that share an address or a name and loses
- * some of them; glibc and Go, and so containerd, take every line.
+ * Looks up a name in /etc/hosts (hosts(5)). c-ares merges lines that share an address or a name and loses some of them;
+ * glibc and Go, and so containerd, use every line.
  *
  * @param host may be attacker-controlled
- * @returns empty where the name does not stand there, or the file cannot be read: then DNS is asked
+ * @returns empty where the name is not listed or the file cannot be read: then DNS is asked
  */
 export function lookUpInHostsFile(host: string): readonly string[] {
   const text = readRegularFile(PATH, MAX_FILE);
@@ -19,8 +19,8 @@ export function lookUpInHostsFile(host: string): readonly string[] {
 }
 
 /**
- * The addresses of every line that has exactly this name, each once, in the order of the lines. Case and a dot at the
- * end do not matter; from `#` on a line is a comment; what is no address makes its line none.
+ * The addresses of every line with exactly this name, without duplicates, in the order of the lines. Case and a trailing
+ * dot do not matter; `#` begins a comment; a line without a valid address is ignored.
  *
  * @param text of a hosts file
  * @param host may be attacker-controlled
@@ -30,7 +30,7 @@ export function addressesIn(text: string, host: string): readonly string[] {
   const found = new Set<string>();
   if (name === "") return [];
   const lines = text.toLowerCase();
-  // From one mention of the name to the next, as a file may have 100,000 lines.
+  // Jumps from one occurrence of the name to the next, as a file may have 100,000 lines.
   for (let next = 0, at = lines.indexOf(name); at >= 0; at = lines.indexOf(name, next)) {
     next = at + name.length;
     if (!isField(lines, at, next)) continue;
@@ -44,7 +44,7 @@ export function addressesIn(text: string, host: string): readonly string[] {
   return [...found];
 }
 
-/** A quick look, for a name like `com` is part of every line. */
+/** A cheap check first: a name like `com` occurs in every line. */
 function isField(text: string, begin: number, end: number): boolean {
   return SPACE.test(text[begin - 1] ?? "") && /^[ \t\r\f\v\n.#]?$/.test(text[end] ?? "");
 }

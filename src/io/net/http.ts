@@ -8,36 +8,35 @@ import { sentToProxies } from "./proxy.ts";
 import { nameHost } from "./quote-peer.ts";
 
 /**
- * Names and values of all header fields together, in characters. Bun itself reads at most about
- * 250 fields and 1.5 MB; what goes on from here is far less, so that nobody has to parse a
- * megabyte of Link.
+ * Characters of all header names and values together. Bun itself reads up to about 250 fields and 1.5 MB; this lower
+ * limit avoids parsing a megabyte of Link.
  */
 const MAX_HEADERS = 64 * 1024;
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** Those that want the same method and body (RFC 9110 15.4). */
+/** Redirects that keep method and body (RFC 9110 15.4). */
 const SENDS_AGAIN: ReadonlySet<number> = new Set([307, 308]);
 
 /**
- * The HTTP client (spec 4): Bun's fetch, with our own guard around it. The host's addresses are
- * looked up here, all of them checked, and the connection goes to a checked one, so a name that
- * resolves differently a moment later changes nothing. NODE_TLS_REJECT_UNAUTHORIZED weakens nothing.
- * It keeps no cookies, and what a request says of credentials goes to its own host alone.
+ * The HTTP client (spec 4): Bun's fetch behind our own address guard. The host's addresses are resolved here and
+ * checked, and the connection goes to a checked one, so a name that resolves differently a moment later (DNS rebinding)
+ * has no effect. NODE_TLS_REJECT_UNAUTHORIZED has no effect either. There are no cookies, and credentials are sent only
+ * to the request's own host.
  *
- * @returns a {@link HttpClient}; it throws HttpFailure alone, whose message names the host, each
- *   address tried and how that ended
+ * @returns an {@link HttpClient}; it throws only HttpFailure, whose message names the host, each address tried and its
+ *   error
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   return (request, deadline) =>
     deadline.track(`${request.purpose} ${hostOf(request, options)}`, () => withClock(request, deadline, options));
 }
 
-/** What whoever answers may repeat: all that was sent, to a proxy too, which answers itself where http is plain. */
+/** All that a peer may repeat: what was sent to it, and to the proxy, which may answer plain http itself. */
 function sentBy(request: HttpRequest, { proxies }: Pick<HttpClientOptions, "proxies">): readonly Sent[] {
   return [{ headers: request.headers ?? {} }, ...(request.secrets ?? []), ...sentToProxies(proxies)];
 }
 
-/** One signal ends whatever the exchange is at: look-up, connection, headers or a body that trickles. */
+/** One signal stops the exchange at any stage: lookup, connection, headers or body. */
 async function withClock(request: HttpRequest, deadline: Deadline, options: HttpClientOptions): Promise<HttpResponse> {
   const time = Math.min(request.timeout, deadline.remaining());
   const clock = new AbortController();
@@ -61,7 +60,7 @@ async function withClock(request: HttpRequest, deadline: Deadline, options: Http
     throw new HttpFailure(kind, `${request.purpose} ${hostOf(request, options)}: ${said}${after}`, {
       cause: error,
       isRedirected,
-      // Behind a redirect it is another host, or one that has spoken TLS before.
+      // After a redirect it is another host, or one that has spoken TLS already.
       ...(error instanceof HttpFailure && !isRedirected && { noTlsAt: error.noTlsAt }),
     });
   } finally {
@@ -81,7 +80,7 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
     const isNamedByPeer = hops > 0 || request.isNamedByPeer === true;
     const response = await askHop({ url, mayBePrivate, isOwnHost, isFirst, isNamedByPeer }, exchange);
     if (response.status < 200 || response.status > 599) {
-      throw new HttpFailure("bad_response", `answers with status ${response.status}`);
+      throw new HttpFailure("bad_response", `answered with status ${response.status}`);
     }
     if (response.status < 300 || response.status > 399) {
       const headers = boundedHeaders(response.headers);
@@ -95,19 +94,19 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
     const next = redirectTarget(response, url);
     const allowed = redirectsAllowed(request, response.status);
     if (hops >= allowed) {
-      const why = allowed === 0 ? "no redirect is followed here" : `${hops} redirects were followed`;
-      throw new HttpFailure("bad_response", `redirects to ${nameHost(next, sent)}, but ${why}`);
+      const why = allowed === 0 ? "no redirect is followed here" : `${hops} redirects were followed already`;
+      throw new HttpFailure("bad_response", `redirected to ${nameHost(next, sent)}, but ${why}`);
     }
     if (request.staysAtOrigin && next.origin !== url.origin) {
-      const why = "no redirect to elsewhere is followed here";
-      throw new HttpFailure("bad_response", `redirects to ${next.protocol}//${nameHost(next, sent)}, but ${why}`);
+      const why = "no redirect to another origin is followed here";
+      throw new HttpFailure("bad_response", `redirected to ${next.protocol}//${nameHost(next, sent)}, but ${why}`);
     }
     mayBePrivate &&= hostAndPort(next) === hostAndPort(url);
     url = next;
   }
 }
 
-/** What is sent by POST is for the host that it is sent to, and is sent again only where that host asks for it. */
+/** A POST is repeated only at the same origin, and only if the status asks for that. */
 function redirectsAllowed({ form, staysAtOrigin, maxRedirects }: HttpRequest, status: number): number {
   const sendsAgain = staysAtOrigin === true && SENDS_AGAIN.has(status);
   return form === undefined || sendsAgain ? maxRedirects : 0;
@@ -116,11 +115,11 @@ function redirectsAllowed({ form, staysAtOrigin, maxRedirects }: HttpRequest, st
 function redirectTarget(response: Response, from: URL): URL {
   const location = response.headers.get("location");
   if (!REDIRECTS.has(response.status) || location === null) {
-    const what = location === null ? "no Location" : "a Location that means nothing there";
-    throw new HttpFailure("bad_response", `answers with status ${response.status} and ${what}`);
+    const what = location === null ? "without a Location" : "which is not a redirect that is followed";
+    throw new HttpFailure("bad_response", `answered with status ${response.status}, ${what}`);
   }
   const target = URL.parse(location, from.href);
-  if (target === null) throw new HttpFailure("bad_response", "redirects to what is no URL");
+  if (target === null) throw new HttpFailure("bad_response", "redirected to an invalid URL");
   return target;
 }
 
@@ -132,17 +131,17 @@ function boundedHeaders(received: Headers): ReadonlyMap<string, string> {
     headers.set(name, value);
   }
   if (size > MAX_HEADERS)
-    throw new HttpFailure("bad_response", `sends ${size} characters of headers, more than ${MAX_HEADERS}`);
+    throw new HttpFailure("bad_response", `sent ${size} characters of headers, more than the limit of ${MAX_HEADERS}`);
   return headers;
 }
 
 function parseUrl(text: string): URL {
   const url = URL.parse(text);
-  if (url === null) throw new HttpFailure("forbidden_address", `${JSON.stringify(text)} is no URL`);
+  if (url === null) throw new HttpFailure("forbidden_address", `${JSON.stringify(text)} is not a URL`);
   return url;
 }
 
-/** Who is asked, for messages. */
+/** The host, for messages. */
 function hostOf(request: HttpRequest, options: HttpClientOptions): string {
   const url = URL.parse(request.url);
   if (url === null || url.host === "") return JSON.stringify(request.url);

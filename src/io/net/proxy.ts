@@ -4,21 +4,21 @@ import { percentDecoded } from "../../core/encoding/percent.ts";
 import type { Environment } from "../process/environment.ts";
 import { HttpFailure, type Sent } from "./exchange.ts";
 
-/** Through whom requests go. */
+/** The proxies for requests. */
 export interface Proxies extends ProxySettings {
-  /** Where that was said, for messages. */
+  /** Where they are configured, for messages. */
   readonly from: string;
 }
 
-/** Entries of NO_PROXY that are heeded; each is held against every host that is asked. */
+/** Entries of NO_PROXY that are used; each is compared with every host. */
 const MAX_NO_PROXY = 1000;
 const LOOPBACK: readonly Cidr[] = ["127.0.0.0/8", "::1/128"].flatMap((text) => parseCidr(text) ?? []);
 
 /**
- * The proxies that the configuration names, else those of the environment: HTTPS_PROXY, HTTP_PROXY and
- * NO_PROXY, in upper case before lower case, as Go's net/http and so containerd reads them.
+ * The configured proxies, else those of the environment: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, upper case before lower
+ * case, as in Go's net/http and so in containerd.
  *
- * @param environment the process's
+ * @param environment of the process
  */
 export function proxiesOf(configured: ProxySettings | undefined, environment: Environment): Proxies {
   if (configured !== undefined) return { ...configured, from: "network.proxy" };
@@ -29,29 +29,28 @@ export function proxiesOf(configured: ProxySettings | undefined, environment: En
 }
 
 /**
- * Through which proxy a URL is asked (golang.org/x/net/http/httpproxy).
+ * The proxy for a URL, by the rules of golang.org/x/net/http/httpproxy.
  *
  * @param url may be attacker-controlled
- * @returns undefined where it is asked directly: no proxy is named, or the host is excepted, as this machine
- *   itself always is
- * @throws HttpFailure unreachable where the proxy cannot be used: going past it would be what nobody said
+ * @returns undefined where it is contacted directly: no proxy is set, or the host is excepted, as loopback always is
+ * @throws HttpFailure unreachable where the proxy cannot be used: it is never bypassed
  */
 export function proxyFor(url: URL, proxies: Proxies): URL | undefined {
   const text = url.protocol === "https:" ? proxies.https : proxies.http;
   if (text === undefined || isExcepted(url, proxies.noProxy)) return undefined;
   const proxy = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (proxy === null || proxy.protocol !== "http:" || proxy.hostname === "") {
-    // What stands there may hold a password, and is not repeated.
+    // The setting may contain a password, so it is not repeated.
     const name = url.protocol === "https:" ? "https" : "http";
     throw new HttpFailure(
       "unreachable",
-      `the ${name} proxy that ${proxies.from} names cannot be used, expected http://HOST:PORT`,
+      `the ${name} proxy set by ${proxies.from} cannot be used: expected http://HOST:PORT`,
     );
   }
   return proxy;
 }
 
-/** The credentials that the proxies get, in the form of a request. */
+/** The credentials sent to the proxies, in the form of a request. */
 export function sentToProxies({ https, http }: ProxySettings): readonly Sent[] {
   return [https, http].flatMap((text) => {
     const proxy = URL.parse(text?.includes("://") === false ? `http://${text}` : (text ?? ""));
@@ -75,7 +74,7 @@ interface Target {
   readonly address: IpAddress | undefined;
 }
 
-/** @param entry `*`, an address or a range of them, or a domain, which stands for its subdomains too */
+/** @param entry `*`, an address, a range, or a domain including its subdomains */
 function matches(entry: string, { host, port, address }: Target): boolean {
   if (entry === "*") return true;
   if (entry === "") return false;

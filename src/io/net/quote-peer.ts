@@ -1,25 +1,25 @@
 import { percentDecoded } from "../../core/encoding/percent.ts";
 import type { Sent } from "./exchange.ts";
 
-/** Characters of a peer's words that are printed: enough for an error's name and the beginning of its message. */
+/** Characters of a peer's text that are printed: enough for an error's name and the beginning of its message. */
 const MAX_QUOTED = 120;
-/** Characters in a row that two texts have in common by accident; a peer that repeats more of a secret is not quoted. */
+/** A text that shares this many consecutive characters with a secret is not quoted; shorter matches are accidental. */
 const TELLING = 8;
-/** In the place of what is not quoted. */
+/** Replaces text that is not quoted. */
 export const WITHHELD = "[withheld: it repeats a credential or a header that was sent]";
 
 /**
- * What a peer says about an error, in quotation marks, for the end of a message of ours: at most
- * {@link MAX_QUOTED} characters of printable ASCII, on one line. A peer may repeat what it was sent, so nothing
- * is quoted that has a part of a header or a form field of the request in it, as it is or as it was encoded.
+ * Quotes a peer's error text, to end one of our messages: at most {@link MAX_QUOTED} characters of printable ASCII, on
+ * one line. A peer may repeat what it was sent, so text that contains a part of a header or form field of the request,
+ * plain or encoded, is withheld.
  *
- * @param words attacker-controlled: the name of the error, its message; those that are absent are left out
- * @param sent what the peer was sent: the request that was answered, and those before
- * @returns undefined where the peer says nothing
+ * @param words attacker-controlled: the name of the error and its message, where present
+ * @param sent what the peer was sent, in this request and earlier ones
+ * @returns undefined where the peer sent no text
  */
 export function quotePeer(words: readonly (string | undefined)[], sent: readonly Sent[]): string | undefined {
   const said = words.map((word) => (word ?? "").replace(/\s+/gu, " ").trim()).filter((word) => word !== "");
-  // A little more than is quoted, so that a secret that is cut off at the end is seen all the same.
+  // Longer than what is quoted, so that a secret at the cut is still recognised.
   const text = said.join(": ").slice(0, 2 * MAX_QUOTED);
   if (text === "") return undefined;
   if (repeatsSent(text, sent)) return WITHHELD;
@@ -28,21 +28,21 @@ export function quotePeer(words: readonly (string | undefined)[], sent: readonly
 }
 
 /**
- * The host of a URL that a peer named, for a message of ours.
+ * The host of a URL that a peer sent, for one of our messages.
  *
- * @param url attacker-controlled; of it no more than the host is named
+ * @param url attacker-controlled; only its host is shown
  */
 export function nameHost(url: URL, sent: readonly Sent[]): string {
   return repeatsSent(url.host, sent) ? WITHHELD : url.host;
 }
 
-/** Whether a peer's text has a part of what it was sent in it, as it is or as it was encoded. */
+/** Whether a peer's text contains a part of what it was sent, plain or encoded. */
 export function repeatsSent(text: string, sent: readonly Sent[]): boolean {
   const forms = [...new Set([text, percentDecoded(text)])];
   return sent.flatMap(secretsOf).some((secret) => forms.some((form) => repeats(form, secret)));
 }
 
-/** Values of all headers and form fields, credentials taken apart, each in the forms in which it may come back. */
+/** Values of all headers and form fields, with credentials split, in each encoding in which they may come back. */
 function secretsOf({ headers = {}, form = {} }: Sent): readonly string[] {
   const values = [...Object.values(headers).flatMap(partsOf), ...Object.values(form)];
   return values.flatMap((value) => {
@@ -52,7 +52,7 @@ function secretsOf({ headers = {}, form = {} }: Sent): readonly string[] {
   });
 }
 
-/** `Basic dXNlcjpwYXNz` is also `dXNlcjpwYXNz` and `pass`. The user's name alone is no secret. */
+/** `Basic dXNlcjpwYXNz` is also `dXNlcjpwYXNz` and `pass`. The user name alone is not a secret. */
 function partsOf(value: string): readonly string[] {
   const [, scheme = "", credential = ""] = /^(\S+) +(\S+)$/.exec(value) ?? [];
   if (credential === "") return [value];

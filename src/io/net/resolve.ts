@@ -3,7 +3,7 @@
  *
  * @param host a name, not an IP literal; may be attacker-controlled (a PDS's host)
  * @returns addresses as text, in the order the system prefers; attacker-controlled
- * @throws an error with a `code` where the name has no address or nobody answers
+ * @throws an error with a `code` where the name has no address or no server answers
  */
 export type Resolver = (host: string) => Promise<readonly string[]>;
 
@@ -18,8 +18,8 @@ export function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /**
- * Alternates the families, beginning with that of the first address (RFC 8305, section 4): where
- * one family leads nowhere, the second address tried is of the other.
+ * Alternates the address families, beginning with that of the first address (RFC 8305, section 4): if one family is
+ * broken, the second address tried is of the other.
  */
 export function interleaveFamilies(addresses: readonly string[]): readonly string[] {
   const isV6 = (address: string): boolean => address.includes(":");

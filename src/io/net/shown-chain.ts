@@ -7,24 +7,23 @@ import { describeName } from "./tls-failure.ts";
 import { type HandshakeResult, shakeHands } from "./tls-handshake.ts";
 import { bare, isIpLiteral, withHost } from "./url-host.ts";
 
-/** A certificate whose signature counts, as it is one of a chain and no listed authority. */
+/** A certificate of a chain whose signature matters: it is not itself a listed authority. */
 export interface SignedCertificate {
-  /** Its subject, quoted; chosen by whoever made it. */
+  /** Its subject, quoted; attacker-controlled. */
   readonly name: string;
   /** Attacker-controlled. */
   readonly der: Uint8Array;
 }
 
-/** The chain of a host, its own certificate first, or why it was not to be seen, as a clause. */
+/** A host's certificate chain, leaf first, or why it could not be seen, as a clause. */
 export type ShownChain = { readonly chain: readonly SignedCertificate[] } | { readonly unseen: string };
 
 /** Milliseconds for the handshake. */
 const PATIENCE = 3_000;
 
 /**
- * By which chain a host proves its name, as fetch shows no certificate: for the doctor, and nothing follows from it.
- * Addresses pass the same guard as
- * those of a request, and a proxy is used where a request uses it.
+ * Gets a host's certificate chain, for the doctor only: fetch does not expose certificates. Addresses pass the same
+ * guard as in a request, and the same proxy is used.
  */
 export async function showChain(
   { url: text, originMayBePrivate, tls = {} }: Pick<HttpRequest, "url" | "originMayBePrivate" | "tls">,
@@ -35,7 +34,7 @@ export async function showChain(
     checkTarget(url, options.allow);
     const proxy = proxyFor(url, options.proxies);
     const guard = { options, signal: AbortSignal.timeout(PATIENCE) };
-    // Through a proxy the proxy looks the name up, as for a request.
+    // A proxy resolves the name itself, as for a request.
     const isOwnDoing = proxy === undefined || isIpLiteral(url);
     const target = isOwnDoing ? await checkedAddresses(url, originMayBePrivate, guard) : undefined;
     const { checked } = (proxy && (await checkedAddresses(proxy, true, guard))) ?? target ?? { checked: [] };
@@ -56,8 +55,8 @@ export async function showChain(
 }
 
 /**
- * Up to the first that is trusted as it is: a listed authority, of which the key counts and not its signature, as for
- * Go; the runtime shows a chain to its end.
+ * The chain up to the first listed authority, whose key counts and not its signature, as in Go; the runtime returns the
+ * whole chain.
  */
 function signedPart(chain: HandshakeResult["chain"], authorities: readonly string[]): readonly SignedCertificate[] {
   const listed = new Set(authorities.map(derOf));
@@ -68,7 +67,7 @@ function signedPart(chain: HandshakeResult["chain"], authorities: readonly strin
   }));
 }
 
-/** As base64 in one form. */
+/** As base64 in canonical form. */
 function derOf(pem: string): string {
   const body = findCertificates(pem)[0]?.pem?.replace(/-----[^-]*-----/g, "") ?? "";
   return Buffer.from(body, "base64").toString("base64");

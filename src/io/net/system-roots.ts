@@ -4,7 +4,7 @@ import { readRegularFile } from "../fs/regular-file.ts";
 import type { Environment } from "../process/environment.ts";
 import type { PemFile } from "./exchange.ts";
 
-/** Where Go's crypto/x509 looks on Linux (root_linux.go), and so containerd: the first of these files that can be read, */
+/** Where Go's crypto/x509, and so containerd, looks on Linux (root_linux.go): the first of these files that can be read, */
 const FILES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -16,7 +16,7 @@ const FILES = [
 /** and all files of these directories. */
 const DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
-/** Bytes of one file of certificates; the bundles of distributions have less than 1 MiB. */
+/** Bytes of one certificate file; bundles of distributions have less than 1 MiB. */
 const MAX_FILE = 8 * 1024 * 1024;
 /** Files of one directory that are read; distributions have about 300, links included. */
 const MAX_ENTRIES = 2000;
@@ -24,16 +24,16 @@ const MAX_ENTRIES = 2000;
 /** The certificate authorities that the system trusts, by file. */
 export interface SystemRoots {
   readonly files: readonly PemFile[];
-  /** What should have been read and could not be, for messages. */
+  /** Files that could not be read, for messages. */
   readonly problems: readonly string[];
 }
 
 /**
- * Reads the system's certificate authorities by the rules of Go's crypto/x509 (root_unix.go), so that whoever
- * containerd trusts is trusted here, and nobody else: SSL_CERT_FILE stands for the list of files and SSL_CERT_DIR,
- * separated by colons, for the list of directories; each replaces only its own list.
+ * Reads the system's certificate authorities by the rules of Go's crypto/x509 (root_unix.go), so that exactly those are
+ * trusted that containerd trusts: SSL_CERT_FILE replaces the list of files, and SSL_CERT_DIR, separated by colons, the
+ * list of directories.
  *
- * @param environment the process's
+ * @param environment of the process
  */
 export function readSystemRoots(environment: Environment): SystemRoots {
   const files: PemFile[] = [];
@@ -48,7 +48,7 @@ export function readSystemRoots(environment: Environment): SystemRoots {
   };
   const { SSL_CERT_FILE: file, SSL_CERT_DIR: directories } = environment;
   if (file) {
-    if (!read(file) && problems.length === 0) problems.push(`${file}, which SSL_CERT_FILE names, is not there`);
+    if (!read(file) && problems.length === 0) problems.push(`${file}, named by SSL_CERT_FILE, does not exist`);
   } else {
     FILES.some(read);
   }
@@ -61,12 +61,12 @@ export function readSystemRoots(environment: Environment): SystemRoots {
   return { files, problems };
 }
 
-/** As Go does, without links to another entry of the same directory: those are the names by hash. */
+/** As in Go, without links to another entry of the same directory: those are hash names. */
 function entriesOf(directory: string, problems: string[]): readonly string[] {
   try {
     const entries = readdirSync(directory, { withFileTypes: true });
     if (entries.length > MAX_ENTRIES)
-      problems.push(`${directory} has ${entries.length} files, of which ${MAX_ENTRIES} are read`);
+      problems.push(`${directory} has ${entries.length} files; only ${MAX_ENTRIES} are read`);
     return entries
       .slice(0, MAX_ENTRIES)
       .filter((entry) => !entry.isDirectory())

@@ -5,16 +5,16 @@ import { type Handshake, type HandshakeResult, shakeHands } from "./tls-handshak
 
 type PeerCertificate = HandshakeResult["chain"][number];
 
-/** Why a host was not trusted, or no connection to it was secured, and what to do. */
+/** Why TLS with a host failed, and what to do. */
 export interface TlsFailure {
   readonly kind: HttpFailureKind;
-  /** About the host, as the rest of a sentence. */
+  /** The rest of a sentence about the host. */
   readonly text: string;
-  /** Whether it answers something else than TLS. */
+  /** Whether it does not speak TLS at all. */
   readonly speaksNoTls: boolean;
 }
 
-/** Most milliseconds that are spent on finding out what to say. */
+/** Most milliseconds for the diagnostic handshake. */
 const MOST = 1_000;
 const UNTRUSTED: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -26,22 +26,22 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
 
 /** Alerts of RFC 8446, section 6, and what they mean here. */
 const ALERTS: Readonly<Record<string, string>> = {
-  protocol_version: "TLS 1.2 and 1.3 are spoken here",
-  handshake_failure: "it accepts none of the ciphers or signatures that are spoken here",
-  insufficient_security: "it accepts none of the ciphers that are spoken here",
+  protocol_version: "atcr-verify speaks TLS 1.2 and 1.3",
+  handshake_failure: "it accepts none of the cipher suites or signature algorithms that atcr-verify offers",
+  insufficient_security: "it accepts none of the cipher suites that atcr-verify offers",
   unrecognized_name: "it does not know this name",
-  certificate_required: "it wants a client certificate: see client in hosts.toml",
-  bad_certificate: "it wants another client certificate: see client in hosts.toml",
-  unknown_ca: "it does not trust who issued our client certificate: see client in hosts.toml",
+  certificate_required: "it requires a client certificate: set client in hosts.toml",
+  bad_certificate: "it does not accept the client certificate: check client in hosts.toml",
+  unknown_ca: "it does not trust the issuer of the client certificate: check client in hosts.toml",
 };
 
 /**
- * Says what is wrong with a host's TLS. Bun's fetch has one code for all handshakes that fail and shows no
- * certificate, so the host is asked for another handshake. What follows from that is no more than the text, and that a
- * host which speaks no TLS may be asked by http where that is listed.
+ * Diagnoses a TLS failure. Bun's fetch has one code for all failed handshakes and exposes no certificate, so another
+ * handshake is made. Its result is used only for the message, and to try plain http where hosts.toml and network.allow
+ * permit that.
  *
  * @param code of fetch's error
- * @param time milliseconds that are left
+ * @param time milliseconds left
  * @param sent what the peer was sent before, which its certificate may repeat
  */
 export async function describeTlsFailure(
@@ -60,7 +60,7 @@ export async function describeTlsFailure(
   return { kind, text: `${inner} (${reason})`, speaksNoTls: isNoTls(reason) };
 }
 
-/** What the host shows, and what of it is not quoted. */
+/** The host's certificate, and what must not be quoted from it. */
 interface Shown {
   readonly leaf: PeerCertificate | undefined;
   readonly sent: readonly Sent[];
@@ -69,23 +69,23 @@ interface Shown {
 function explain(reason: string, named: string, { leaf, sent }: Shown, authorities: number): string {
   if (UNTRUSTED.has(reason)) {
     const issuer = leaf === undefined ? "" : `, issued by ${describeName(leaf.issuer, sent)},`;
-    return `${named}${issuer} leads to none of the ${authorities} authorities that are trusted for it: name its authority in network.caFiles or as ca in hosts.toml, or have it send its intermediate certificates`;
+    return `${named}${issuer} does not chain to any of the ${authorities} trusted certificate authorities: add its CA to network.caFiles or to ca in hosts.toml, or make the server send its intermediate certificates`;
   }
   if (reason === "ERR_TLS_CERT_ALTNAME_INVALID" || reason === "HOSTNAME_MISMATCH") {
     const names = leaf?.subjectaltname === undefined ? "other names" : quoted(leaf.subjectaltname, sent);
-    return `${named} is for ${names} and not for this name`;
+    return `${named} is for ${names}, not for this host`;
   }
-  if (reason === "CERT_HAS_EXPIRED") return `${named}, or who issued it, has expired${dateOf(leaf?.valid_to, sent)}`;
+  if (reason === "CERT_HAS_EXPIRED") return `${named} or its issuer's has expired${dateOf(leaf?.valid_to, sent)}`;
   if (reason === "CERT_NOT_YET_VALID")
-    return `${named}, or who issued it, is not valid yet${dateOf(leaf?.valid_from, sent)}: is the clock right?`;
+    return `${named} or its issuer's is not valid yet${dateOf(leaf?.valid_from, sent)}: is this node's clock right?`;
   if (reason.endsWith("KEY_USAGE_BIT_INCORRECT"))
-    return "its certificate's key usage forbids signing, which TLS needs: have it issued with digitalSignature";
-  if (isNoTls(reason)) return "it does not speak TLS at this port";
-  if (isOtherProtocol(reason)) return "it speaks no HTTP/1.1, perhaps HTTP/2 alone";
+    return "its certificate's key usage forbids signing, which TLS requires: reissue it with digitalSignature";
+  if (isNoTls(reason)) return "it does not speak TLS on this port";
+  if (isOtherProtocol(reason)) return "it does not speak HTTP/1.1, perhaps only HTTP/2";
   const alert = /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3)(?:_ALERT)?_([A-Z_]+)$/.exec(reason)?.[1]?.toLowerCase();
-  if (alert === undefined) return `${named} is refused`;
+  if (alert === undefined) return `${named} was rejected`;
   const meaning = ALERTS[alert];
-  return `it ended the handshake by the alert ${alert}${meaning === undefined ? "" : `: ${meaning}`}`;
+  return `it ended the handshake with the alert ${alert}${meaning === undefined ? "" : `: ${meaning}`}`;
 }
 
 function isNoTls(reason: string): boolean {

@@ -1,12 +1,12 @@
 import type { DetailedPeerCertificate } from "node:tls";
 import { openTunnel } from "./tunnel.ts";
 
-/** With whom, and who may vouch for it. */
+/** The peer, and the authorities trusted for it. */
 export interface Handshake {
   /** An address, or a name that the system resolves. */
   readonly host: string;
   readonly port: number;
-  /** URL of the proxy that leads there and looks the host up; its own host is a checked address. */
+  /** URL of the proxy, which also resolves the host; the proxy's own host is a checked address. */
   readonly proxy?: string;
   readonly serverName?: string;
   /** PEM texts. */
@@ -15,28 +15,28 @@ export interface Handshake {
   readonly time: number;
 }
 
-/** What came of it. */
+/** The result. */
 export interface HandshakeResult {
-  /** Attacker-controlled: the host's own first, then who issued the one before it; empty where none came. */
+  /** Attacker-controlled: leaf first, each followed by its issuer; empty where none was received. */
   readonly chain: readonly DetailedPeerCertificate[];
-  /** By BoringSSL: why the chain is not trusted, or why the handshake failed; absent where neither is so. */
+  /** BoringSSL's code: why the chain is not trusted, or why the handshake failed; absent where it succeeded. */
   readonly error?: string;
 }
 
-/** Certificates of a chain that are looked at. */
+/** Certificates of a chain that are examined. */
 const MAX_CHAIN = 10;
-/** Milliseconds in which a host that the handshake satisfies may still refuse us: in TLS 1.3 it does so afterwards. */
+/** Milliseconds to wait for a late alert: in TLS 1.3 a host rejects a client only after the handshake. */
 const AFTERTHOUGHT = 200;
 
 /**
- * Shakes hands and hangs up: to see what Bun's fetch does not tell, for messages and for the doctor. Nothing is sent,
- * no certificate of ours is shown, and whether a host is trusted is fetch's own judgement.
+ * Makes a TLS handshake and closes the connection, to see what Bun's fetch does not report; for messages and the doctor.
+ * It sends no data and no client certificate; whether a host is trusted is decided by fetch alone.
  *
- * @returns never rejects; undefined where nothing was to be seen in time
+ * @returns never rejects; undefined where there was no result in time
  */
 export async function shakeHands(handshake: Handshake): Promise<HandshakeResult | undefined> {
   const { host, port, proxy, serverName, authorities, time } = handshake;
-  const { connect } = await import("node:tls"); // 7 ms of start-up that only a failure pays
+  const { connect } = await import("node:tls"); // takes 7 ms to load, so only on a failure
   const endsAt = performance.now() + time;
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const tunnel = proxy === undefined ? undefined : await openTunnel(proxy, authority, time);
@@ -48,7 +48,7 @@ export async function shakeHands(handshake: Handshake): Promise<HandshakeResult 
       ca: [...authorities],
       allowPartialTrustChain: true,
       ALPNProtocols: ["http/1.1"],
-      // An untrusted chain is to be seen, not to be used.
+      // An untrusted chain is inspected here, never used.
       rejectUnauthorized: false,
     });
     const end = (result?: HandshakeResult): void => {

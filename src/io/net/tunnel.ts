@@ -5,9 +5,9 @@ import { percentDecoded } from "../../core/encoding/percent.ts";
 const MAX_HEAD = 8 * 1024;
 
 /**
- * Has a proxy connect to a host (RFC 9110, 9.3.6), for a handshake with whom it leads to.
+ * Opens a tunnel to a host through a proxy by CONNECT (RFC 9110, 9.3.6), for a TLS handshake.
  *
- * @param proxy URL of a proxy that is spoken to in plain http, its host a checked address
+ * @param proxy URL of a plain http proxy, its host a checked address
  * @param authority `HOST:PORT`
  * @param time most milliseconds
  * @returns never rejects; undefined where the proxy does not connect in time
@@ -33,7 +33,7 @@ export async function openTunnel(proxy: string, authority: string, time: number)
     let head = "";
     socket.on("data", (chunk: Buffer) => {
       head += chunk.toString("latin1");
-      // In TLS the host says nothing before we do, so nothing comes behind the head.
+      // In TLS the client speaks first, so no data follows the head.
       if (head.endsWith("\r\n\r\n")) end(/^HTTP\/1\.[01] 2\d\d[ \r]/.test(head) ? socket : undefined);
       else if (head.length > MAX_HEAD) end();
     });

@@ -3,12 +3,12 @@ import { HttpFailure } from "./exchange.ts";
 import { errorCode } from "./failure.ts";
 import { orAbort } from "./resolve.ts";
 
-/** Texts taken from one answer: a name may have TXT records for many purposes, but not without end. */
+/** TXT records read from one answer: a name may have many, for other purposes. */
 const MAX_TEXTS = 256;
-/** Characters of them together; an answer over TCP may have 64 KiB, all of which would be looked at. */
+/** Characters of all of them; an answer over TCP may have 64 KiB. */
 const MAX_TEXT = 16 * 1024;
 
-/** What c-ares calls an answer that says there is none; Bun has one code for both kinds. */
+/** Codes of c-ares for an answer without records; Bun uses one code for both kinds. */
 const NONE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
 export interface TxtRequest {
@@ -21,15 +21,15 @@ export interface TxtRequest {
 /**
  * Looks up TXT records.
  *
- * @returns the texts, attacker-controlled; none where DNS says that there is none
- * @throws HttpFailure alone, also here, so that a failed look-up is told like every other exchange
+ * @returns the texts, attacker-controlled; empty where DNS answers that there are none
+ * @throws only HttpFailure, so that a failed lookup is reported like every other exchange
  */
 export type TxtLookup = (request: TxtRequest, deadline: Deadline) => Promise<readonly string[]>;
 
-/** The strings of each record, as node:dns has them. */
+/** The strings of each record, as in node:dns. */
 type ResolveTxt = (name: string) => Promise<readonly (readonly string[])[]>;
 
-/** @param resolve another source of records than the system's name servers */
+/** @param resolve replaces the system's name servers */
 export function createTxtLookup(resolve: ResolveTxt = resolveByCares): TxtLookup {
   return (request, deadline) =>
     deadline.track(`DNS ${request.name}`, async () => {
@@ -54,22 +54,25 @@ function bounded(records: readonly (readonly string[])[], name: string): readonl
   const texts = records.map((strings) => strings.join(""));
   const size = texts.reduce((sum, text) => sum + text.length, 0);
   if (texts.length > MAX_TEXTS || size > MAX_TEXT) {
-    const found = `${texts.length} texts of ${size} characters`;
-    throw failure("bad_response", `${name} has ${found}; at most ${MAX_TEXTS} of ${MAX_TEXT} are looked at`);
+    const found = `${texts.length} records with ${size} characters`;
+    throw failure(
+      "bad_response",
+      `${name} returned ${found}, more than the limit of ${MAX_TEXTS} records or ${MAX_TEXT} characters`,
+    );
   }
   return texts;
 }
 
 function failure(kind: HttpFailure["kind"], what: string, cause?: unknown): HttpFailure {
-  return new HttpFailure(kind, `the look-up of TXT records of ${what}`, { cause });
+  return new HttpFailure(kind, `the TXT lookup of ${what}`, { cause });
 }
 
 /**
- * c-ares over /etc/resolv.conf, as Bun has it built in: it needs no thread, so a name server that is
- * silent holds up nothing else, and it adds no search domain to a name.
+ * Bun's built-in c-ares with /etc/resolv.conf: it needs no thread, so a silent name server blocks nothing else, and it
+ * adds no search domain.
  *
- * Bun gives each string of a record as a record of its own. What is longer than the 255 characters of
- * a string, which the DID of a very long did:web can be, is therefore not put together again.
+ * Bun returns each string of a record as a separate record, so a text longer than 255 characters, such as the DID of a
+ * very long did:web, is not joined.
  */
 const resolveByCares: ResolveTxt = async (name) => {
   const { resolveTxt } = await import("node:dns/promises");

@@ -1,4 +1,4 @@
-/** Whether the host is an address: the URL parser has brought every notation of one to these forms. */
+/** Whether the host is an address: the URL parser normalises every notation to these forms. */
 export function isIpLiteral(url: URL): boolean {
   return url.hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(url.hostname);
 }
@@ -8,7 +8,7 @@ export function bare(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, "");
 }
 
-/** The same with an address in place of its host. */
+/** The URL with its host replaced by an address. */
 export function withHost(url: URL, address: string): string {
   const pinned = new URL(url.href);
   pinned.hostname = address.includes(":") ? `[${address}]` : address;

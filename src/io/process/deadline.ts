@@ -1,20 +1,20 @@
 /**
- * The total time a verification may take, and what it is waiting for right now.
+ * The time limit of a verification, and what it is waiting for.
  *
- * Times are milliseconds on the monotonic clock since the process started (`performance.now()`),
- * so that the start-up of the runtime counts and a change of the wall clock does not.
+ * Times are milliseconds on the monotonic clock since the process started (`performance.now()`), so that the start of
+ * the runtime counts, and changes of the wall clock do not.
  */
 export class Deadline {
   readonly at: number;
   readonly #waiting: Map<symbol, string>;
 
-  /** @param at milliseconds since process start at which the time is over */
+  /** @param at milliseconds since process start */
   constructor(at: number, waiting = new Map<symbol, string>()) {
     this.at = at;
     this.#waiting = waiting;
   }
 
-  /** An earlier one for what must leave time for something else; what it waits for, this one waits for too. */
+  /** An earlier deadline, to leave time for something else; both share {@link waitingFor}. */
   earlier(by: number): Deadline {
     return new Deadline(this.at - by, this.#waiting);
   }
@@ -24,12 +24,12 @@ export class Deadline {
     return Math.max(0, this.at - performance.now());
   }
 
-  /** What has been started and not ended, oldest first, for the reason line of `net.deadline`. */
+  /** The unfinished work, oldest first, for the reason of `net.deadline`. */
   waitingFor(): readonly string[] {
     return [...new Set(this.#waiting.values())];
   }
 
-  /** Runs `work`, which is named in {@link waitingFor} until it settles. */
+  /** Runs `work`, listed in {@link waitingFor} as `what` until it settles. */
   async track<T>(what: string, work: () => Promise<T>): Promise<T> {
     const key = Symbol(what);
     this.#waiting.set(key, what);

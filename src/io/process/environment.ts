@@ -3,11 +3,11 @@ import { WARNINGS, type Warning } from "../../core/warning.ts";
 /** The variables of an environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How Bun is told about an option of its engine; there is no flag that could be compiled in. */
+/** Sets an option of Bun's engine; there is no compile-time flag for it. */
 const OPTION = "BUN_JSC_useJIT";
 /**
- * How the engine runs: without just-in-time compilation; or with its first stage alone, which takes a third of the time
- * where a file of thousands of lines is parsed (docs/decisions/0046-large-files.md).
+ * Engine modes: without just-in-time compilation, or with its first tier only, which takes a third of the time to parse
+ * a file of thousands of lines (docs/decisions/0046-large-files.md).
  */
 const ENGINES = {
   interpreter: { [OPTION]: "0" },
@@ -15,38 +15,37 @@ const ENGINES = {
 } as const;
 export type Engine = keyof typeof ENGINES;
 
-/** Which of them the program has chosen for itself: pid and name. */
+/** The mode that the program chose for its re-execution: pid and name. */
 const CHOSEN = "ATCR_VERIFY_ENGINE";
-/** How the program tells itself what it has read, over a start in the same process. */
+/** Passes the standard input already read to the re-executed program. */
 const HANDED_OVER = "ATCR_VERIFY_HANDED_OVER";
-/** Likewise what it has warned of. */
+/** Passes the warnings already given. */
 const WARNED = "ATCR_VERIFY_WARNED";
-/** Pid, and what is handed over as base64. */
+/** Pid, and the value as base64. */
 const FORM = /^([0-9]{1,10}):([A-Za-z0-9+/=]*)$/;
-/** Bytes of one thing that is handed over. Linux takes 128 KiB. */
+/** Bytes of one value that is passed on. Linux allows 128 KiB. */
 export const MAX_HANDED_OVER = 64 * 1024;
-/** Variables by which Bun would go past a proxy that it is told to use, to a host that it looks up itself. */
+/** Variables that would make Bun bypass the proxy it is given, and resolve the host itself. */
 const BYPASSES = ["NO_PROXY", "no_proxy"];
 
 /** What this process was started with. */
 export interface StartedWith {
-  /** As whoever started the program gave it, without what the program tells itself; it never changes. */
+  /** The original environment, without the variables that the program passes to itself; it never changes. */
   readonly environment: Environment;
-  /** Chosen by the program itself when it started anew in this process. */
+  /** The mode chosen before the re-execution; absent in the first run. */
   readonly engine?: Engine;
-  /** The whole standard input, where it was read before that. */
+  /** The whole standard input, where it was read before the re-execution. */
   readonly stdin?: Uint8Array;
-  /** What was warned of before that. */
+  /** Warnings given before the re-execution. */
   readonly warned?: readonly Warning[];
 }
 
-/** What is handed over a start in the same process. */
+/** What is passed to the re-executed program. */
 export type Kept = Pick<StartedWith, "stdin" | "warned">;
 
 /**
- * Reads the environment, and takes out of the process's what neither the runtime nor the programs that are run from
- * here may find there. To be called once, before anything else: everybody is handed what it returns, and nobody else
- * reads or changes the process's environment.
+ * Reads the environment, and removes from process.env what neither the runtime nor child processes may see. Call it
+ * once, before anything else; everything else uses its result and never touches process.env.
  */
 export function readEnvironment(): StartedWith {
   const environment = { ...process.env };
@@ -64,19 +63,19 @@ export function readEnvironment(): StartedWith {
   };
 }
 
-/** What another process chose is none. */
+/** Ignores the choice of another process. */
 function chosenEngine(text = ""): Engine | undefined {
   const [pid, name] = text.split(":");
   return Number(pid) === process.pid && (name === "interpreter" || name === "baseline") ? name : undefined;
 }
 
-/** What another process was given is not believed. */
+/** Ignores what was passed to another process. */
 function handedOver(text = ""): Uint8Array | undefined {
   const [, pid, bytes = ""] = FORM.exec(text) ?? [];
   return Number(pid) === process.pid ? Buffer.from(bytes, "base64") : undefined;
 }
 
-/** Whether the environment has chosen how the engine runs, which is the administrator's to say. */
+/** Whether the administrator set the engine mode in the environment. */
 export function choosesEngine(environment: Environment): boolean {
   return environment[OPTION] !== undefined;
 }

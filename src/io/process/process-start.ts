@@ -1,31 +1,30 @@
 import { readFileSync } from "node:fs";
 
-/** States of a process that is over: a zombie, and dead (proc_pid_stat(5), field 3). */
+/** States of a process that has ended: zombie and dead (proc_pid_stat(5), field 3). */
 const OVER: ReadonlySet<string> = new Set(["Z", "X"]);
-/** That of one that a signal has stopped; one that a debugger looks at is in another. */
+/** State of a process stopped by a signal; one stopped by a debugger has another. */
 const STOPPED = "T";
-/** Clock ticks of `/proc` in a second: the same on every Linux that this program is built for. */
+/** Clock ticks of `/proc` per second: the same on every Linux that this program is built for. */
 const TICKS = 100;
-/** Milliseconds that no process takes to start: an older one was a shell, say, that has become this program. */
+/** Milliseconds; no process takes this long to start, so an older one was, for example, a shell that exec'd this program. */
 const TOO_OLD = 60_000;
 
 /**
- * When a process started, in clock ticks since the machine did; with its pid no two processes of one boot have the
- * same (proc_pid_stat(5), field 22).
+ * When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); unique together with its pid.
  *
- * @returns digits; undefined where there is no such process, or one that is over and whose parent has not looked yet
+ * @returns digits; undefined where there is no such process, or only a zombie
  */
 export function startOf(pid: number): string | undefined {
   const [state = "", ...rest] = statOf(pid);
   return OVER.has(state) ? undefined : rest[18];
 }
 
-/** Whether a process has been stopped, by Ctrl-Z in a terminal, say: it may go on after days, or never. */
+/** Whether a process is stopped, for example by Ctrl-Z: it may continue after days, or never. */
 export function isStopped(pid: number): boolean {
   return statOf(pid)[0] === STOPPED;
 }
 
-/** The fields behind the name, which stands in parentheses and may hold anything; none where there is no such process. */
+/** The fields after the name, which is in parentheses and may contain anything; empty where there is no such process. */
 function statOf(pid: number): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -36,19 +35,19 @@ function statOf(pid: number): readonly string[] {
 }
 
 /**
- * How long this process has been running, by the kernel's clock: on a machine with too much to do, seconds may go by
- * until a program's own clock begins, and containerd counts them.
+ * How long this process has been running, by the kernel's clock: on an overloaded machine, seconds may pass before the
+ * program's own clock starts, and containerd counts them.
  *
- * @returns milliseconds; those of the program's own clock where the kernel does not say, or nothing that can be true
+ * @returns milliseconds; by the program's own clock where the kernel's value is missing or implausible
  */
 export function processAge(): number {
   return ageBy(startOf(process.pid), uptime(), performance.now());
 }
 
 /**
- * @param start of the process, in ticks since the machine started
- * @param up for how long the machine has been running, in seconds
- * @param own what the program's own clock says, in milliseconds
+ * @param start of the process, in ticks since boot
+ * @param up seconds since boot
+ * @param own milliseconds by the program's own clock
  */
 export function ageBy(start: string | undefined, up: number, own: number): number {
   const age = up * 1000 - (Number(start) * 1000) / TICKS;

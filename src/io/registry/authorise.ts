@@ -10,39 +10,39 @@ import type { Endpoint } from "./endpoints.ts";
 
 /** Bytes of a token server's answer: a token has some kilobytes. */
 const MAX_TOKEN_ANSWER = 64 * 1024;
-/** A token goes into a header as it is. */
+/** A token is put into a header unchanged. */
 const TOKEN = /^[\x21-\x7e]+$/;
 const CLIENT_ID = "atcr-verify";
-/** Redirects of a token server that are followed, all on its own scheme, host and port. */
+/** Redirects of a token server that are followed, all within its origin. */
 const MAX_REDIRECTS = 3;
 
 export interface AuthoriseContext {
-  /** Asks once; throws where there is no answer. */
+  /** Sends a request once; throws where there is no answer. */
   readonly ask: (request: HttpRequest) => Promise<HttpResponse>;
   readonly credentials: CredentialSource;
-  /** The registry host to the other hosts that may be sent its password. */
+  /** By registry host: other hosts that may receive its password. */
   readonly realms: ReadonlyMap<string, readonly string[]>;
-  /** Most milliseconds for the next question. */
+  /** Most milliseconds for the next request. */
   readonly timeout: () => number;
 }
 
-/** What to send as Authorization; and what was tried, for the reason of a refusal, without any secret. */
+/** The Authorization header, and what was tried, for the reason of a refusal, without secrets. */
 export interface Authorisation {
   readonly header?: string;
   readonly tried: string;
-  /** The token server was busy: that is no refusal. */
+  /** The token server was busy, so access was not denied. */
   readonly isBusy?: true;
-  /** What else no message may repeat: the credential, whoever it was sent to. */
+  /** What no message may repeat: the credential. */
   readonly sent?: readonly Sent[];
 }
 
 /**
- * Answers a registry's challenge (spec 4): with a token for pulling this repository alone, whatever the
- * challenge asks for, or with user and password. A password goes to the registry's own host and port, and
- * to those that the administrator lists for it.
+ * Answers a registry's challenge (spec 4): with a token for pulling only this repository, whatever the challenge asks
+ * for, or with user and password. A password is sent only to the registry's own host and port, and to hosts that the
+ * administrator lists for it.
  *
  * @param header WWW-Authenticate, attacker-controlled
- * @param repository as the endpoint has it, behind `/v2/`
+ * @param repository the path after `/v2/` at this endpoint
  */
 export async function authorise(
   header: string | undefined,
@@ -54,7 +54,7 @@ export async function authorise(
   const bearer = challenges.find(({ scheme }) => scheme === "bearer");
   const basic = challenges.find(({ scheme }) => scheme === "basic");
   if (bearer === undefined && basic === undefined)
-    return { tried: "it names no way to authenticate that is known here" };
+    return { tried: "it offers neither Bearer nor Basic authentication" };
   const { host } = endpoint;
   const { found, problems } = await context.credentials({ host, path: repository, timeout: context.timeout() });
   const answer = await answerTo({ bearer, found, endpoint, repository, context });
@@ -62,7 +62,7 @@ export async function authorise(
 }
 
 interface Asked {
-  /** Absent where the registry wants a password itself. */
+  /** Absent where the registry itself takes a password. */
   readonly bearer: Challenge | undefined;
   readonly found: FoundCredential | undefined;
   readonly endpoint: Endpoint;
@@ -72,11 +72,11 @@ interface Asked {
 
 async function answerTo({ bearer, found, endpoint, repository, context }: Asked): Promise<Authorisation> {
   if (found?.credential.kind === "registry token") {
-    return { header: `Bearer ${found.credential.token}`, tried: `with the registry token of ${found.from}` };
+    return { header: `Bearer ${found.credential.token}`, tried: `with the registry token from ${found.from}` };
   }
   if (bearer !== undefined) return tokenFor(bearer, found, endpoint, repository, context);
-  if (found?.credential.kind !== "password") return { tried: "no password for it is known here" };
-  return { header: basicHeader(found.credential), tried: `with the password of ${found.from}` };
+  if (found?.credential.kind !== "password") return { tried: "no password for it was found" };
+  return { header: basicHeader(found.credential), tried: `with the password from ${found.from}` };
 }
 
 async function tokenFor(
@@ -87,9 +87,9 @@ async function tokenFor(
   context: AuthoriseContext,
 ): Promise<Authorisation> {
   const named = URL.parse(parameters.get("realm") ?? "");
-  if (named === null) return { tried: "it names no token server" };
+  if (named === null) return { tried: "its challenge names no token server" };
   const { headers } = endpoint;
-  // A registry that was sent the credential at another pull may repeat it now.
+  // A registry that received the credential in another pull may repeat it now.
   const sent = [...(headers ? [{ headers }] : []), ...(found ? [asSent(found.credential)] : [])];
   const realm = overTls(named, endpoint);
   const isOwn = realm.protocol === new URL(endpoint.root).protocol && isSameHost(realm, endpoint);
@@ -101,14 +101,14 @@ async function tokenFor(
   const host = isOwn ? realm.host : nameHost(realm, sent);
   const withheld =
     found !== undefined && given === undefined
-      ? `; the credential of ${found.from} is not sent to ${host}: list that host under registryCredentials.realms for ${endpoint.host}`
+      ? `; the credential from ${found.from} is not sent to ${host}: to send it, list that host under registryCredentials.realms for ${endpoint.host}`
       : "";
-  const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} of ${given.from}`;
+  const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} from ${given.from}`;
   const scope = `repository:${repository}:pull`;
   const service = parameters.get("service");
   const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,
-    // The registry may be private, and so may its own token server.
+    // The registry may be at a private address, and so may its own token server.
     mayBePrivate: isOwn,
     tls: isOwn ? endpoint.tls : undefined,
     secrets: sent,
@@ -116,12 +116,12 @@ async function tokenFor(
   });
   const token = response.status === 200 ? readToken(response.body) : undefined;
   if (token !== undefined) {
-    return { header: `Bearer ${token}`, tried: `with a token of ${host}, got ${who}`, sent };
+    return { header: `Bearer ${token}`, tried: `with a token from ${host}, requested ${who}`, sent };
   }
   const isBusy = response.status === 429 || response.status >= 500;
   const quoted = response.status === 200 ? undefined : quotePeer(errorWords(response.body), sent);
   const said = quoted === undefined ? "" : `: it says ${quoted}`;
-  const tried = `the token server ${host} gives none (status ${response.status}), asked ${who}${said}`;
+  const tried = `the token server ${host} issued no token (status ${response.status}), requested ${who}${said}`;
   return { tried, sent, ...(isBusy && { isBusy }) };
 }
 
@@ -159,7 +159,7 @@ async function askForToken(
   return ask({ ...base, url: url.href, ...(credential?.kind === "password" && asSent(credential)) });
 }
 
-/** The secrets of a credential; what else is in a form is none. */
+/** The secret of a credential; other form fields are not secret. */
 function asSent(credential: Credential): Sent {
   if (credential.kind === "password") return { headers: { Authorization: basicHeader(credential) } };
   return { form: { token: credential.token } };
@@ -179,8 +179,8 @@ function readToken(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * A registry behind a proxy that ends TLS may name itself by http. What speaks https is asked by https: at its own
- * port, or where the name has none.
+ * A registry behind a TLS-terminating proxy may name its own token server with http. It is asked by https, if the realm
+ * has the registry's port or none.
  */
 function overTls(realm: URL, { root }: Endpoint): URL {
   const own = new URL(root);

@@ -6,30 +6,30 @@ import type { Endpoint } from "./endpoints.ts";
 
 const API = "/v2/";
 
-/** An answer, and how we said who we are, where we were asked. */
+/** An answer, and how the request was authorised. */
 export interface RegistryAnswer {
   readonly response: HttpResponse;
-  /** What was tried to be let in, without any secret; absent where nothing was wanted. */
+  /** What was tried to authenticate, without secrets; absent where there was no challenge. */
   readonly tried?: string;
   /** As {@link Authorisation.isBusy}. */
   readonly isBusy?: true;
-  /** `: it says "CODE: SENTENCE"`, for the end of a message about a status that is not 200; or nothing. */
+  /** `: it says "CODE: SENTENCE"`, to end a message about a status other than 200; or empty. */
   readonly said: string;
-  /** Who answered, for messages. */
+  /** The host that answered, for messages. */
   readonly host: string;
 }
 
 export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects">;
 
-/** One repository at one endpoint. A token that was given for it serves all requests to it. */
+/** One repository at one endpoint. Its token is used for all requests. */
 export class RegistryClient {
   readonly endpoint: Endpoint;
   readonly #repository: string;
-  /** What the endpoint itself calls it: the path behind `/v2/`, for tokens and credentials. */
+  /** The path after `/v2/` at this endpoint, for tokens and credentials. */
   readonly #ownName: string;
   readonly #context: AuthoriseContext;
   #authorisation: Promise<Authorisation> | undefined;
-  /** The same when it is known. */
+  /** Its result, once available. */
   #known: Authorisation | undefined;
 
   /** @param repository path of the repository, as in an ImageReference */
@@ -40,7 +40,7 @@ export class RegistryClient {
     this.#context = context;
   }
 
-  /** Absolute URL of what lies below the repository. */
+  /** Absolute URL of a path below the repository. */
   urlOf(target: string): string {
     const url = new URL(target, `${this.endpoint.root}/${this.#repository}/`);
     if (this.endpoint.namespace !== undefined) url.searchParams.set("ns", this.endpoint.namespace);
@@ -48,7 +48,7 @@ export class RegistryClient {
   }
 
   /**
-   * Asks for a URL of this endpoint; where it wants to know who asks, once more.
+   * Requests a URL of this endpoint; after a challenge, once more with credentials.
    *
    * @throws what the context's `ask` throws
    */
@@ -56,7 +56,7 @@ export class RegistryClient {
     const known = await this.#authorisation;
     const first = await this.#ask(url, request, known);
     if (first.status !== 401 || known !== undefined) return this.#answer(first, known);
-    // Requests side by side share one token.
+    // Parallel requests share one token.
     this.#authorisation ??= authorise(
       first.headers.get("www-authenticate"),
       this.endpoint,
@@ -81,18 +81,18 @@ export class RegistryClient {
     };
   }
 
-  /** The host of a URL that this registry led to, for messages. */
+  /** The host of a URL that this registry named, for messages. */
   nameHost(url: string): string {
     const parsed = new URL(url);
     return parsed.host === new URL(this.endpoint.root).host ? parsed.host : nameHost(parsed, this.#sent);
   }
 
-  /** Whether a text of this registry has a part of what it was sent in it. */
+  /** Whether a text of this registry contains a part of what it was sent. */
   repeatsSent(text: string): boolean {
     return repeatsSent(text, this.#sent);
   }
 
-  /** All that this registry and its token server were sent. */
+  /** Everything that was sent to this registry and its token server. */
   get #sent(): readonly Sent[] {
     const { headers } = this.endpoint;
     const own: Sent = { headers: this.#headers(this.#known) };
@@ -122,14 +122,14 @@ export class RegistryClient {
   }
 }
 
-/** `proxy-hub/` for a registry that override_path puts at `/v2/proxy-hub`. */
+/** `proxy-hub/` for an endpoint at `/v2/proxy-hub` (override_path in hosts.toml). */
 function prefixOf({ root }: Endpoint): string {
   const path = `${new URL(root).pathname.replace(/\/$/, "")}/`;
   const at = path.indexOf(API);
   return at < 0 ? "" : path.slice(at + API.length);
 }
 
-/** Names of fields have no case (RFC 9110 5.1). */
+/** Field names are case-insensitive (RFC 9110 5.1). */
 function withoutAuthorization(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"));
 }

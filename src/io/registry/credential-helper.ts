@@ -8,13 +8,13 @@ import type { Environment } from "../process/environment.ts";
 
 /** Bytes of a helper's answer. */
 const MAX_ANSWER = 64 * 1024;
-/** What helpers say where they know nothing (docker-credential-helpers). */
+/** Output of helpers that have no credential (docker-credential-helpers). */
 const NOT_FOUND = /credentials not found/i;
 
 export interface HelperCall {
   /** `ecr-login`: the program is docker-credential-ecr-login. */
   readonly helper: string;
-  /** Which registry is asked about, in docker's words. */
+  /** The registry, as Docker's configuration names it. */
   readonly server: string;
   /** Most milliseconds. */
   readonly timeout: number;
@@ -22,16 +22,15 @@ export interface HelperCall {
 }
 
 /**
- * Asks a credential helper. It has no output of ours: what it prints is read here, up to a bound, and a child
- * that keeps its output open holds nothing up.
+ * Runs a credential helper. It inherits none of our streams: its output is read here, up to a limit, and a helper that
+ * keeps its output open does not delay us.
  *
- * @returns the credential; undefined where it has none; a text that says why it cannot be asked, without
- *   anything that it printed
+ * @returns the credential; undefined where it has none; or why the helper failed, without anything that it printed
  */
 export async function askHelper(call: HelperCall): Promise<Credential | string | undefined> {
   const name = `docker-credential-${call.helper}`;
   const program = findProgram(name, call.environment["PATH"] ?? "");
-  if (program === undefined) return `${name} is in no folder of PATH`;
+  if (program === undefined) return `${name} was not found in PATH`;
   try {
     checkWay(program);
   } catch (error) {
@@ -40,7 +39,7 @@ export async function askHelper(call: HelperCall): Promise<Credential | string |
   const ended = await run(program, call);
   if ("problem" in ended) return `${name} ${ended.problem}`;
   if (ended.code !== 0) {
-    return NOT_FOUND.test(ended.output.toString("latin1")) ? undefined : `${name} ended with status ${ended.code}`;
+    return NOT_FOUND.test(ended.output.toString("latin1")) ? undefined : `${name} exited with status ${ended.code}`;
   }
   try {
     const answer = parseJson(ended.output, "registry.bad_response", name);
@@ -51,7 +50,7 @@ export async function askHelper(call: HelperCall): Promise<Credential | string |
   }
 }
 
-/** In absolute folders alone: `.` and an empty one would be where containerd happens to run. */
+/** Only in absolute folders: `.` and an empty one would mean containerd's working directory. */
 function findProgram(name: string, path: string): string | undefined {
   return path
     .split(":")
@@ -77,7 +76,7 @@ function run(program: string, { server, timeout, environment }: HelperCall): Pro
     const end = (ended: Ended): void => {
       clearTimeout(timer);
       child.kill("SIGKILL");
-      // Whoever inherited it may keep it open.
+      // A grandchild may keep it open.
       child.stdout.destroy();
       child.stdin.destroy();
       resolve(ended);
@@ -85,7 +84,7 @@ function run(program: string, { server, timeout, environment }: HelperCall): Pro
     const timer = setTimeout(() => end({ problem: `did not answer within ${(timeout / 1000).toFixed(1)} s` }), timeout);
     child.on("error", (error: NodeJS.ErrnoException) => end({ problem: `cannot be run (${error.code})` }));
     child.on("exit", (code) => {
-      // What it has written is in the pipe by now; its end may never come.
+      // All its output is in the pipe by now; the end of the stream may never come.
       setImmediate(() => end({ code, output: Buffer.concat(chunks) }));
     });
     child.stdin.on("error", () => {}); // it may end without reading

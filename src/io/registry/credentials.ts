@@ -8,13 +8,13 @@ import type { Deadline } from "../process/deadline.ts";
 import type { Environment } from "../process/environment.ts";
 import { readOwnFile } from "./own-file.ts";
 
-/** A credential, and where it was found, for messages. */
+/** A credential, and its source, for messages. */
 export interface FoundCredential {
   readonly credential: Credential;
   readonly from: string;
 }
 
-/** What is looked for: for the images of which path on which host. */
+/** The host and path of the image that needs credentials. */
 export interface CredentialRequest {
   readonly host: string;
   readonly path: string;
@@ -22,7 +22,7 @@ export interface CredentialRequest {
   readonly timeout: number;
 }
 
-/** What was found, and which files and helpers could not be used before that, as sentences without any secret. */
+/** The credential found, and the files and helpers that could not be used, as sentences without secrets. */
 export interface LookUp {
   readonly found?: FoundCredential;
   readonly problems: readonly string[];
@@ -31,11 +31,11 @@ export interface LookUp {
 export type CredentialSource = (wanted: CredentialRequest) => Promise<LookUp>;
 
 /**
- * Where credentials are looked for: the files that the configuration names, else the usual ones of docker and
- * podman. The first that knows the image counts. Nothing is read before a registry wants credentials.
+ * Looks up credentials in the configured files, else in the usual ones of docker and podman; the first that matches the
+ * image counts. Nothing is read before a registry asks for credentials.
  *
- * @param deadline cuts the time of a helper, and names it while it is waited for
- * @param warn of files and helpers that cannot be used; nothing secret
+ * @param deadline limits a helper, and lists it while it runs
+ * @param warn receives files and helpers that cannot be used, without secrets
  */
 export function credentialSource(
   { files }: RegistryCredentials,
@@ -72,7 +72,7 @@ export function credentialSource(
 function entryIn(text: string, host: string, path: string): ReturnType<typeof entryFor> {
   try {
     const json = parseJson(toUtf8(text), "config.invalid", "it");
-    return isJsonObject(json) ? entryFor(json, host, path) : "is no JSON object";
+    return isJsonObject(json) ? entryFor(json, host, path) : "is not a JSON object";
   } catch (error) {
     if (error instanceof Rejection) return "is not JSON";
     throw error;

@@ -10,55 +10,55 @@ import { isAbsent } from "../fs/local-file.ts";
 import type { HostTls, PemFile } from "../net/exchange.ts";
 import { readOwnFile } from "./own-file.ts";
 
-/** One place where the images of a registry are asked for. */
+/** A host that serves a registry's images. */
 export interface Endpoint {
-  /** `https://HOST[:PORT]/v2`: what stands before `/REPOSITORY/…`. */
+  /** `https://HOST[:PORT]/v2`: the URL before `/REPOSITORY/…`. */
   readonly root: string;
-  /** Whose credentials are sent there: a host as in an ImageReference, Docker Hub by its one name. */
+  /** Selects the credentials: a host as in an ImageReference; Docker Hub has one name. */
   readonly host: string;
-  /** Sent to a mirror as `ns`: the registry whose images are meant, as the image's name has it. */
+  /** Sent to a mirror as `ns`: the registry host in the image's name. */
   readonly namespace?: string;
   readonly tls?: HostTls;
-  /** Most milliseconds for a connection to be established; absent: no limit of its own. */
+  /** Most milliseconds to connect; absent: no separate limit. */
   readonly dialTimeout?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The same by http, for a host that does not speak TLS. */
+  /** The same endpoint by http, if the host turns out not to speak TLS. */
   readonly plain?: Endpoint;
-  /** Why it is not asked; absent where it is. */
+  /** Why it is not contacted; absent where it is. */
   readonly unusable?: string;
 }
 
 /** Mirrors and server of a registry. */
 export interface Endpoints {
-  /** In the order in which they are asked; the last is the registry itself. */
+  /** In the order of requests; the last is the registry itself. */
   readonly all: readonly [Endpoint, ...Endpoint[]];
-  /** What of containerd's configuration is not used, and why, for the reason of a refusal. */
+  /** Unused parts of containerd's configuration, and why, for the reason of a refusal. */
   readonly problems: readonly string[];
 }
 
-/** The part of an image's name that says where it is. */
+/** The registry host in an image's name. */
 export type RegistryName = Pick<ImageReference, "host" | "writtenHost">;
 
 interface Context {
   readonly name: RegistryName;
   readonly config: Config;
-  /** Of what is not used, which the reason of a refusal repeats. */
+  /** For unused settings, which the reason of a refusal repeats. */
   readonly warn: Warn;
-  /** Of a host that is not asked, of which the reason says so by itself. */
+  /** For hosts that are not contacted, which the reason names anyway. */
   readonly warnOnly: Warn;
 }
 
 const HUB_ORIGIN = "https://registry-1.docker.io";
 const HOSTS_FILE = "hosts.toml";
-/** Where nothing is said of the registry itself. */
+/** The registry itself, without settings. */
 const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], headers: {} };
 
 /**
- * Where containerd would ask for a registry's images (spec 3.1): by the hosts.toml of its certs.d, else the
- * registry itself.
+ * The endpoints from which containerd would pull a registry's images (spec 3.1): those of its hosts.toml in certs.d,
+ * else the registry itself.
  *
  * @param name of the image, attacker-controlled and canonical
- * @param warn of codes that begin with `hosts_toml.`
+ * @param warn receives warnings with codes `hosts_toml.*`
  */
 export function endpointsOf(name: RegistryName, config: Config, warn: Warn): Endpoints {
   const problems: string[] = [];
@@ -77,7 +77,7 @@ export function endpointsOf(name: RegistryName, config: Config, warn: Warn): End
   return { all, problems };
 }
 
-/** The first folder that there is; its host's own before that of all others. What cannot be looked at is not used. */
+/** The first folder that exists; the host's own before `_default`. An inaccessible one is not used. */
 function folderOf(
   { host, writtenHost = host }: RegistryName,
   roots: readonly string[],
@@ -90,14 +90,14 @@ function folderOf(
         if (isThere(folder)) return folder;
       } catch (error) {
         warn(notUsed(folder, error));
-        break; // What is beside it cannot be looked at either, or would be used in the place of it.
+        break; // The folders beside it are inaccessible too, or would wrongly replace it.
       }
     }
   }
   return undefined;
 }
 
-/** @throws Error of the file system where that cannot be told, and where it is a link that leads nowhere */
+/** @throws Error of the file system, also for a dangling link */
 function isThere(path: string): boolean {
   try {
     statSync(path);
@@ -108,7 +108,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** What a folder says of a host; as for containerd, certificates beside a hosts.toml that cannot be read count. */
+/** A folder's settings for a host. As in containerd, certificates beside an unreadable hosts.toml count. */
 function hostsIn(folder: string, warn: Warn): HostsFile["hosts"] {
   const file = `${folder}/${HOSTS_FILE}`;
   const text = readOwnFile(file, "containerd's configuration of a registry", (problem) => warn(unusable(problem)));
@@ -122,7 +122,7 @@ function hostsIn(folder: string, warn: Warn): HostsFile["hosts"] {
   return read.hosts;
 }
 
-/** Docker's older form: certificates beside no hosts.toml, by the endings of their names. */
+/** Docker's older form: certificates without a hosts.toml, recognised by file extension. */
 function certificatesIn(folder: string, warn: Warn): RegistryHost {
   const names = entriesOf(folder, warn)
     .flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]))
@@ -134,11 +134,11 @@ function certificatesIn(folder: string, warn: Warn): RegistryHost {
       return { cert: `${folder}/${name}`, key: `${folder}/${names.includes(key) ? key : name}` };
     });
   if (client.length > 1)
-    warn(unused(`${folder}: not used here: client certificates after the first of ${client.length}`));
+    warn(unused(`${folder}: not used here: all ${client.length} client certificates but the first`));
   return { ...SERVER, ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`), client };
 }
 
-/** None where it cannot be read: the registry itself is asked then (spec 3.1). */
+/** Empty where it cannot be read: then only the registry itself is asked (spec 3.1). */
 function entriesOf(folder: string, warn: Warn): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
@@ -153,11 +153,11 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
   const { host, writtenHost = host } = name;
   const settings = settingsOf(entry, warn);
   if (settings.unusable !== undefined) {
-    const message = `${entry.origin ?? writtenHost} is not asked: ${settings.unusable}`;
+    const message = `${entry.origin ?? writtenHost} is not contacted: ${settings.unusable}`;
     warnOnly({ code: "hosts_toml.host_not_asked", message });
   }
   if (entry.origin === undefined) return overTls({ ...originOf(context), ...settings }, entry, context);
-  // containerd's own documentation names the Hub so, by a host that serves no images.
+  // containerd's documentation uses this name for the Hub, though that host serves no images.
   const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
   const origin = isHub ? HUB_ORIGIN : entry.origin;
   const isMirror = host === DOCKER_HUB ? !isHub : entry.authority !== writtenHost;
@@ -171,15 +171,15 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
 }
 
 /**
- * As containerd does, a host of an http URL for which something is said of TLS is asked by https first: at another
- * port than http's own it may speak either.
+ * As in containerd, a host with an http URL and TLS settings is asked by https first: on a port other than 80 it may
+ * speak either.
  */
 function overTls(endpoint: Endpoint, entry: RegistryHost, { config, warn }: Context): Endpoint {
   const url = new URL(endpoint.root);
   const saysTls = entry.ca.length > 0 || entry.client.length > 0 || entry.skipVerify !== undefined;
   if (url.protocol !== "http:" || !saysTls) return endpoint;
   if (url.port === "") {
-    const message = `${url.origin} has settings of TLS in hosts.toml and is asked by http; if it speaks TLS, write https://`;
+    const message = `${url.origin} has TLS settings in hosts.toml but is contacted by http; if it speaks TLS, write https://`;
     warn(unused(message));
     return endpoint;
   }
@@ -193,7 +193,7 @@ function settingsOf(
   warn: Warn,
 ): Omit<Endpoint, "root" | "host" | "namespace" | "plain"> {
   if (unsupported !== undefined)
-    return { unusable: `hosts.toml sets ${unsupported} for it, which is not supported here` };
+    return { unusable: `hosts.toml sets ${unsupported} for it, which atcr-verify does not support` };
   if (!pulls) return { unusable: "hosts.toml does not give it the capability pull" };
   const read = (path: string) => readOwnFile(path, "the certificate file", (problem) => warn(unusable(problem)));
   const [pair] = client;

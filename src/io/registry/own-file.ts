@@ -2,12 +2,12 @@ import { Rejection } from "../../core/rejection.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
 
 /**
- * Reads a file that decides where a registry is asked and with what. One that cannot be used, as somebody
- * else can change it, is reported and not used: a pull need not fail for it.
+ * Reads a file with endpoints or credentials of a registry. An unusable one, for example because others can change it,
+ * is reported and ignored: a pull need not fail because of it.
  *
  * @param path absolute
  * @param what names it in the problem
- * @returns undefined where there is none, or none that can be used
+ * @returns undefined where there is no usable file
  */
 export function readOwnFile(path: string, what: string, unusable: (problem: string) => void): string | undefined {
   try {

@@ -7,10 +7,10 @@ import type { Environment } from "../process/environment.ts";
 import { breakGlassPath } from "./break-glass-path.ts";
 
 /**
- * Reads the break-glass file of this node. With any mistake in it, break-glass is not active.
+ * Reads this node's break-glass file. With any mistake in it, break-glass is not active.
  *
  * @param now milliseconds since 1970
- * @returns undefined where there is none
+ * @returns undefined where there is no such file
  */
 export function readBreakGlassFile(environment: Environment, now: number): BreakGlassFile | undefined {
   const path = breakGlassPath(environment);

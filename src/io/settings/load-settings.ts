@@ -8,9 +8,9 @@ import type { Environment } from "../process/environment.ts";
 import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./settings-files.ts";
 
 /**
- * Reads the configuration (settings-files.ts says which).
+ * Reads the configuration (settings-files.ts decides which file).
  *
- * @param distrust for a file that is named here and that others can change; without it that is refused
+ * @param distrust called if `named` is a file that others can change; without it, such a file is rejected
  * @throws Rejection config.invalid
  */
 export function loadConfig(environment: Environment, named: string | undefined, distrust?: Distrust): Config {
@@ -28,14 +28,14 @@ export function parsedPolicy([own, ...fragments]: PolicyTexts["texts"]): TrustPo
   return readPolicy(own.text, own.name, fragments).policy;
 }
 
-/** As {@link loadPolicyFiles}, of a policy that nobody else can change, for whoever needs no places (spec 2.5). */
+/** Like {@link loadPolicyFiles}, but rejects a policy that others can change (spec 2.5), and returns no locations. */
 export function loadPolicy(path: string): TrustPolicy {
   return loadPolicyFiles(path, refuseDistrusted).policy;
 }
 
-/** A policy, its places, and the files that were not read for it. */
+/** A policy, its locations, and the files that were not read. */
 export interface PolicyFiles extends LocatedPolicy {
-  /** Paths of what lies in policy.d and is no fragment. */
+  /** Paths in policy.d that are not fragments. */
   readonly unread: readonly string[];
 }
 

@@ -4,16 +4,16 @@ import { oncePerPath } from "../fs/local-file.ts";
 import { loadPolicyFiles, type PolicyFiles } from "./load-settings.ts";
 import { refuseDistrusted } from "./settings-files.ts";
 
-/** A policy that a person asks about. */
+/** The policy that a command works on. */
 export interface PolicySource extends PolicyFiles {
   readonly path: string;
-  /** What a pull would refuse it for, on this machine. */
+  /** Why a pull on this machine would reject it. */
   readonly distrusted: readonly PolicyFinding[];
 }
 
 /**
- * Reads the policy that a person names, else that of the configuration. One that is named may be
- * writable by others, as it is where a pipeline has checked it out: it is looked at here, not relied on.
+ * Reads the policy named on the command line, else the configured one. A named one may be writable by others, as after
+ * a checkout in a pipeline: it is only examined, not enforced.
  *
  * @throws Rejection policy.invalid
  */
@@ -26,7 +26,7 @@ export function policySource(named: string | undefined, config: Config): PolicyS
 }
 
 function distrusted(why: string): PolicyFinding {
-  const message = `a pull would refuse this policy: ${why}`;
-  const advice = "nothing is wrong with it as long as no pull reads it from here";
+  const message = `a pull would reject this policy: ${why}`;
+  const advice = "this matters only if pulls read the policy from this path";
   return { severity: "warning", name: "policy-distrusted", message, advice };
 }

@@ -7,17 +7,16 @@ import { readFragments } from "./policy-fragments.ts";
 const DEFAULT_CONFIG_PATH = "/etc/atcr-verify/config.yaml";
 const CONFIG_VARIABLE = "ATCR_VERIFY_CONFIG";
 
-/** Where the configuration lies: named here, else by ATCR_VERIFY_CONFIG, else in /etc. */
+/** Path of the configuration: `named`, else ATCR_VERIFY_CONFIG, else the one in /etc. */
 export function configPath(environment: Environment, named: string | undefined): string {
   return named ?? environment[CONFIG_VARIABLE] ?? DEFAULT_CONFIG_PATH;
 }
 
 /**
- * Reads the text of the configuration: the file named here, else by ATCR_VERIFY_CONFIG, else the one in
- * /etc. Only that last one may be absent.
+ * Reads the configuration file: `named`, else ATCR_VERIFY_CONFIG, else the one in /etc. Only the last may be absent.
  *
- * @param distrust for a file that is named here and that others can change; without it that is refused
- * @returns undefined where it is: then the defaults hold
+ * @param distrust called if `named` is a file that others can change; without it, such a file is rejected
+ * @returns undefined where the file in /etc is absent: then the defaults apply
  * @throws Rejection config.invalid
  */
 export function configText(
@@ -26,7 +25,7 @@ export function configText(
   distrust?: Distrust,
 ): PolicyText | undefined {
   const name = configPath(environment, named);
-  // Else it would be the working folder.
+  // An empty path would mean the working directory.
   if (name === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
   const file = { path: name, code: "config.invalid", what: "the configuration" } as const;
   const isTolerated = named !== undefined && distrust !== undefined;
@@ -34,22 +33,22 @@ export function configText(
   if (text !== undefined) return { name, text };
   if (named === undefined && environment[CONFIG_VARIABLE] === undefined) return undefined;
   const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
-  return reject("config.invalid", `there is no configuration ${name}, ${from}`);
+  return reject("config.invalid", `the configuration ${name}, ${from}, does not exist`);
 }
 
-/** For pulls, and wherever a policy is not named by whoever asks: what others can change is not used. */
+/** Rejects files that others can change: for pulls, and for a policy that was not named on the command line. */
 export const refuseDistrusted: Distrust = (why) => reject("policy.invalid", why);
 
-/** The texts of a policy: its own and its fragments', in their order. */
+/** The texts of a policy: the main file, then its fragments in order. */
 export interface PolicyTexts {
   readonly texts: readonly [PolicyText, ...PolicyText[]];
-  /** Paths of what lies in policy.d and is no fragment. */
+  /** Paths in policy.d that are not fragments. */
   readonly unread: readonly string[];
 }
 
 /**
- * Reads the texts of the trust policy and its fragments. Without a policy nothing is trusted and every pull
- * is refused, whatever fragments there are.
+ * Reads the texts of the trust policy and its fragments. Without the main file every pull is rejected, even if there
+ * are fragments.
  *
  * @throws Rejection policy.invalid
  */
@@ -58,7 +57,7 @@ export function policyTexts(path: string, distrust: Distrust): PolicyTexts {
   if (text === undefined) {
     reject(
       "policy.invalid",
-      `there is no trust policy ${path}; create one: see atcr-verify-policy(5), and /usr/share/doc/atcr-verify/config-examples`,
+      `the trust policy ${path} does not exist; create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
     );
   }
   const { fragments, unread } = readFragments(path, distrust);

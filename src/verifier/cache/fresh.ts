@@ -11,34 +11,34 @@ import type { Deadline } from "../../io/process/deadline.ts";
 import { reuseEvidence, reuseOwner } from "./reuse.ts";
 import type { Lasting } from "./stores.ts";
 
-/** What an answer without a network works with. */
+/** What judging from the cache needs. */
 export interface CacheContext {
   readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "plcDirectories">;
   readonly cache: Pick<Lasting["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
-  /** What this node remembers of a signer (spec 5.7). */
+  /** Loads the signer history (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly deadline: Deadline;
 }
 
-/** An allow, and what it rests on. */
+/** An allow, and the cached evidence for it. */
 export interface CachedAnswer {
   readonly verdict: Allow;
-  /** Read when they are asked for: the judgement needs what they prove alone. */
+  /** Read lazily: the judgement needs only what they prove. */
   readonly signatures: () => readonly SignatureEvidence[];
   readonly owner?: OwnerAnswer;
 }
 
-/** Which part of the time that is left cached evidence may be proven in: the network needs the rest. */
+/** Fraction of the remaining time for proving cached evidence; the network needs the rest. */
 const SHARE = 0.25;
 
 /**
- * Judges an image by evidence that was had within `cacheTTL`, without asking anybody (spec 6). The judgement
- * is made as of now: by the policy as it is, at this time, against what this node has seen of the signers
- * since. A refusal is never taken from here.
+ * Judges an image by evidence fetched within `cacheTTL`, without the network (spec 6). The judgement itself is
+ * new: it uses the current policy, the current time and the current signer history. Only an allow is ever taken
+ * from the cache.
  *
- * @returns undefined where that does not allow the image: then the network has the word
+ * @returns undefined where the cached evidence does not allow the image: the network decides then
  */
 export async function answerFromCache(question: Question, context: CacheContext): Promise<CachedAnswer | undefined> {
   const { config, cache } = context;
@@ -67,7 +67,7 @@ export async function answerFromCache(question: Question, context: CacheContext)
     ...(owner && { owner }),
     memory: new Map(found.map(({ signer, memory }) => [signer, memory])),
     now,
-    cached: { at, note: `by evidence of ${formatDateTime(at)}, within cacheTTL` },
+    cached: { at, note: `by cached evidence, fetched at ${formatDateTime(at)}` },
   });
   if (verdict.outcome !== "allow") return undefined;
   return {

@@ -14,10 +14,11 @@ import type { Lasting } from "./stores.ts";
 type Cache = Pick<Lasting["cache"], "findTag" | "isOver">;
 
 /**
- * Proves cached evidence, with what is cached of the tag, where one is sought: each is the newest answer by itself.
+ * Proves cached evidence, together with the cached tag record where the target has a tag. The two are cached
+ * separately, each the newest answer.
  *
- * @param proof who the signer is by now, where that is known; else their cached log is replayed, in steps
- * @returns undefined where something that was learned since ends it, or where the time is over before it is proven
+ * @param proof the signer's identity as fetched in this pull; without it the cached log is replayed, in steps
+ * @returns undefined where a later answer invalidated it, or where the time runs out first
  */
 export async function proveCached(
   known: CachedEvidence,
@@ -35,7 +36,7 @@ export async function proveCached(
   return "facts" in proven && cache.isOver(proven.facts) ? undefined : { signature, attempt: proven };
 }
 
-/** @returns undefined where the time is over before it is known who the signer is */
+/** @returns undefined where the time runs out before the log is replayed */
 async function replayed(
   signer: Did,
   bytes: Uint8Array,

@@ -11,45 +11,45 @@ import type { Lasting } from "./stores.ts";
 
 type Cache = Pick<Lasting["cache"], "find" | "isOver" | "findTag" | "findOwner">;
 
-/** Which cached evidence may be used again, and how. */
+/** Which cached evidence may be reused, and how. */
 export interface Reuse {
-  /** Whose evidence is looked for. */
+  /** Signers whose evidence is looked up. */
   readonly signers: readonly Did[];
-  /** Whether what was asked for at these times, milliseconds since 1970, is young enough. */
+  /** Whether evidence fetched at these times, in milliseconds since 1970, is recent enough. */
   readonly isInTime: (times: readonly number[]) => boolean;
-  /** What this node remembers of a signer by now (spec 5.7). */
+  /** Loads the current signer history (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
-  /** Whether a repo that lies behind what was seen of it since is refused. */
+  /** Whether a repo older than the newest revision in the history is rejected. */
   readonly holdsRev: boolean;
-  /** Who a signer is, where the network has answered that in this pull: then that is what counts. */
+  /** A signer's identity as fetched in this pull; it takes precedence over the cached one. */
   readonly identityOf?: (signer: Did) => IdentityProof | undefined;
-  /** The directories that are configured: what another one said does not count any more. */
+  /** The configured directories: answers of other ones no longer count. */
   readonly plcDirectories: readonly string[];
   readonly deadline: Deadline;
 }
 
-/** The evidence of one signer, proven, and what it is held against. */
+/** One signer's cached evidence, proven, and the history to compare it with. */
 export interface Reused {
   readonly signer: Did;
   readonly attempt: Attempt;
   readonly memory: SignerMemory;
-  /** When each part of it was asked for; milliseconds since 1970. */
+  /** When each part was fetched; milliseconds since 1970. */
   readonly times: readonly number[];
-  /** Read when it is asked for: the judgement needs what it proves alone. */
+  /** Read lazily: the judgement needs only what it proves. */
   readonly signature: () => SignatureEvidence;
 }
 
 /**
- * Finds and proves cached evidence about an image. What was proven before by this program is not proven again, unless
- * the signer's identity was heard in this pull or a tag is asked for.
+ * Finds and proves cached evidence about an image. Evidence that this build of the program has already proven is not
+ * proven again, unless the signer's identity was fetched in this pull or a tag must be checked.
  */
 export async function reuseEvidence(question: Question, reuse: Reuse, cache: Cache): Promise<readonly Reused[]> {
-  // All at once, so that a signer with a costly log leaves the others their share of the time.
+  // In parallel, so that a signer with a costly log does not use up the time of the others.
   const found = await Promise.all(reuse.signers.map((signer) => reuseOf(signer, question, reuse, cache)));
   return found.filter((one) => one !== undefined);
 }
 
-/** Where the handle in the image's name leads, as it was cached. */
+/** The cached owner of the handle in the image's name. */
 export function reuseOwner(
   { atcr, asksOwner }: Question,
   isInTime: Reuse["isInTime"],
@@ -74,13 +74,13 @@ async function reuseOf(
   const found = (isProven ? proven(known) : undefined) ?? (await prove());
   if (found === undefined || !isInTime(found.times)) return undefined;
   const memory = await recall(signer);
-  // Whether it was seen to go back, or to change its key, is not known where that cannot be read.
+  // Without a readable history, a rollback or a changed key cannot be ruled out.
   if (memory.unusable !== undefined || isOutdated(found.attempt, memory)) return undefined;
   if (!isRemembered(cachedSighting(found.attempt, heard !== undefined), memory)) return undefined;
   return { signer, ...found, ...(holdsRev ? { memory } : withoutRev(found.attempt, memory)) };
 
   async function prove() {
-    // Not imported for a pull that is answered by what was proven before.
+    // Imported only where something must be proven: most pulls skip it.
     const { proveCached } = await import("./prove-cached.ts");
     const again = known && (await proveCached(known, signer, target, cache, deadline, heard));
     if (again === undefined) return undefined;
@@ -100,8 +100,8 @@ function proven({ proven: attempt, times, signature }: CachedEvidence) {
 }
 
 /**
- * Proven before, a repo may well lie behind what was seen since of another image; and the proofs of record and tag were
- * fetched at different times: which of them is the older says nothing.
+ * A cached proof may be older than what has since been seen for another image, and the proofs of record and tag were
+ * fetched at different times: neither is a rollback.
  */
 function withoutRev(attempt: Attempt, { operations, keys }: SignerMemory): Pick<Reused, "attempt" | "memory"> {
   const { sighting } = attempt;

@@ -6,15 +6,14 @@ import type { Allow } from "../../core/verify/verdict.ts";
 import { type Reuse, reuseEvidence, reuseOwner } from "./reuse.ts";
 import type { Lasting } from "./stores.ts";
 
-/** Who was asked, and what is known of them by now. */
+/** The signers that were contacted, and what is known about them now. */
 export type StaleQuestion = Omit<Reuse, "isInTime" | "holdsRev">;
 
 /**
- * Judges once more with evidence verified before, of signers who were asked and of whom nothing was heard:
- * their services could not be reached, or not in time (spec 6). Policy, times, memory of logs and what is
- * known of their identity are those of now.
+ * Judges again, adding stale evidence of those signers whose services could not be reached, or not in time
+ * (spec 6). Policy, time, signer history and identities are the current ones.
  *
- * @returns undefined where that changes nothing
+ * @returns undefined where stale evidence does not allow the image either
  */
 export async function judgeKept(
   given: Case,
@@ -37,15 +36,18 @@ export async function judgeKept(
     ...given,
     ...(owner && { owner }),
     attempts: [...given.attempts, ...found.map(({ attempt }) => attempt)],
-    // What was heard now is held against what was known before it was asked for.
+    // Answers of this pull are compared with the history as it was before the requests.
     memory: new Map([...(given.memory ?? []), ...found.map(({ signer, memory }) => [signer, memory] as const)]),
     cached: cachedSince(Math.min(...times), given.gaps),
   });
   return verdict.outcome === "allow" ? verdict : undefined;
 }
 
-/** The allow says that, and why, it does not rest on what the services say now. */
+/** The reason of the allow says that stale evidence was used, and why. */
 function cachedSince(at: number, gaps: readonly Gap[]): NonNullable<Case["cached"]> {
   const reasons = [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
-  return { at, note: `by evidence verified ${formatDateTime(at)}, as services could not be reached: ${reasons}` };
+  return {
+    at,
+    note: `by stale evidence, fetched at ${formatDateTime(at)}, because a service could not be reached: ${reasons}`,
+  };
 }

@@ -2,13 +2,13 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
 import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 
-/** What outlasts a pull. Nothing of it throws. */
+/** Persistent stores used by a verification. Implementations never throw. */
 export interface Lasting {
-  /** What this node remembers of a signer by now (spec 5.7). */
+  /** Loads the current signer history (spec 5.7). */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
-  /** Remembers what was seen of a signer. */
+  /** Adds an observation to the signer history. */
   readonly remember: (sighting: Sighting) => Promise<void>;
-  /** The newest answers of before. */
+  /** The newest answers of earlier pulls. */
   readonly cache: Pick<
     EvidenceCache,
     | "holders"

@@ -15,11 +15,10 @@ import type { GatheredEvidence } from "../collect/gathered-evidence.ts";
 import type { Lasting } from "./stores.ts";
 
 /**
- * What was heard outlasts this pull: what was seen of signers is remembered (spec 5.7), and each newer answer
- * takes the place of what was kept of the one before, or ends it (spec 6). What lies behind what was known
- * before is not believed.
+ * Persists what this pull learned: observations go into the signer history (spec 5.7), and each answer replaces or
+ * invalidates the cached evidence of an earlier one (spec 6). Answers that are behind the history are ignored.
  *
- * @param keeps whether evidence is kept where none was; what was is replaced or forgotten all the same
+ * @param keeps whether new evidence is cached; existing entries are replaced or invalidated either way
  */
 export async function settle(
   given: Case,
@@ -32,7 +31,7 @@ export async function settle(
   const { now, subject } = given;
   const { digest } = subject;
   const trusted = new Set(given.rule.requirement.signers.map(({ did }) => did));
-  // In the order of the answers: of two keys the one remembered first counts as the older one.
+  // In the order of the answers: the history takes the key recorded first as the older one.
   for (const { proof, fetched } of collector.identities) {
     const sighting = { ...sightingOf(proof, fetched.fetchedAt), revs: [] };
     if (found.examined.some(({ attempt }) => shows(attempt, sighting))) continue;
@@ -50,19 +49,19 @@ export async function settle(
     const behind = rollback(sighting, known)?.code ?? codeOf(attempt);
     if (behind === "identity.log_rolled_back") continue;
     if (behind === "commit.rolled_back") {
-      // The identity is as good as any, and the commit is proven: both are remembered, and nothing is cached.
+      // Identity and commit are proven, so both are recorded; the record is old, so nothing is cached.
       if (isOtherKey(sighting, known)) await cache.drop(signer, { now });
       await context.remember(sighting);
       continue;
     }
-    // First what is over, so that a crash between the two forgets too much and not too little.
+    // Invalidate first: a crash between the two steps then removes too much, never too little.
     const end = ended(attempt, known);
     if (end === "signer") await cache.drop(signer, { now });
     if (end === "digest") await cache.drop(signer, endingAt(now, sighting.revs[0]), digest);
-    // What ends all of a signer ends what was asked for with it: the next pull asks anew.
+    // What invalidates all evidence of a signer invalidates this answer too: the next pull fetches again.
     const mayKeep = end === "nothing" && (await isNewest(attempt, context));
     await settleTag(given, examined, cache, keeps && mayKeep);
-    // An older answer is never left in the place of this one.
+    // Even where nothing new is cached, an older entry must not survive this answer.
     const isKept = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
     if (isKept) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
     await context.remember(sighting);
@@ -77,7 +76,7 @@ export async function settle(
   await settleOwner(given, cache, keeps);
 }
 
-/** Whether an attempt rests on this identity, so that what it shows is remembered with the attempt. */
+/** Whether an attempt used this identity, so that it is recorded together with the attempt. */
 function shows({ sighting }: Attempt, { signer, key, operations }: Omit<Sighting, "revs">): boolean {
   const isSame = sighting?.signer === signer && sighting.key === key;
   return isSame && sighting.operations?.length === operations?.length;
@@ -88,8 +87,8 @@ function codeOf(attempt: Attempt): RejectionCode | undefined {
 }
 
 /**
- * Whether an answer is still the newest that this node has seen of the signer: another pull may have seen a later
- * revision, operation or key while this one was under way, and has settled it.
+ * Whether an answer is still the newest that this node has seen of the signer: a parallel pull may have recorded a
+ * later revision, operation or key.
  */
 async function isNewest(attempt: Attempt, { recall }: Lasting): Promise<boolean> {
   const { sighting } = attempt;
@@ -98,7 +97,7 @@ async function isNewest(attempt: Attempt, { recall }: Lasting): Promise<boolean>
   return memory.unusable === undefined && rollback(sighting, memory) === undefined && !isOutdated(attempt, memory);
 }
 
-/** Whether the rule does not take what an attempt proves. */
+/** Whether the rule rejects what an attempt proves. */
 function isRefused(attempt: Attempt, given: Case): boolean {
   const { signers } = given.rule.requirement;
   return !signers.some((one) => one.did === attempt.sighting?.signer && "counted" in heldAgainst(attempt, one, given));
@@ -108,14 +107,14 @@ function endingAt(now: number, rev: Tid | undefined): Ending {
   return { now, ...(rev && { rev }) };
 }
 
-/** A repo that its PDS does not serve; a did:web whose document its host has no more. */
+/** A repo that its PDS does not serve, or a did:web whose host no longer has the document. */
 function isWithdrawn(signer: Did, code: RejectionCode): boolean {
   return code === "pds.repo_unavailable" || (code === "identity.unknown_did" && !isPlc(signer));
 }
 
 /**
- * What a tag was proven to mean, this image or another, which is then the answer for both; of a tag that means
- * none it is forgotten what it meant.
+ * Caches the image that a tag was proven to name, this one or another. If it names none, the cached tag record is
+ * invalidated.
  */
 async function settleTag(
   { subject, now, target }: Case,
@@ -133,16 +132,16 @@ async function settleTag(
   else if (meaning !== subject.digest) await cache.dropTag(signer, address, endingAt(now, rev));
 }
 
-/** What comes of a tag's proof where it means no image, or where a server shows no more than that it has no record. */
+/** Codes of a tag proof where the tag names no image, or where the server sends an incomplete proof of absence. */
 const NO_TAG: ReadonlySet<RejectionCode> = new Set(["tag.absent", "tag.mismatch", "mst.incomplete_proof"]);
 
-/** The image that a tag was proven to mean, undefined where it means none; and the revision that shows it. */
+/** The image that a tag was proven to name, undefined where it names none; and the revision of that proof. */
 function meaningOf(
   attempt: Attempt,
   digest: Digest,
 ): { readonly meaning: Digest | undefined | "unknown"; readonly rev?: Tid | undefined } {
   if ("finding" in attempt) {
-    // With the tag's record alone it is not known which image it means.
+    // A proof of the tag alone does not say which image it names.
     const isNone = NO_TAG.has(attempt.finding.code);
     return { meaning: isNone ? undefined : "unknown", rev: attempt.sighting?.revs.at(-1) };
   }
@@ -154,8 +153,8 @@ function meaningOf(
 }
 
 /**
- * Whom the handle leads to, where that was answered: of use where the rule trusts them. Where it is another than was
- * cached, the two may have been asked for at the same time: neither is cached, and the next pull asks anew.
+ * Caches the owner of the handle, if the rule trusts that signer. If a different owner is cached, the two lookups may
+ * have overlapped: neither is cached, and the next pull looks it up again.
  */
 async function settleOwner(
   { owner, subject, now, rule }: Case,

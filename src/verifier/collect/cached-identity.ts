@@ -8,15 +8,15 @@ import type { CollectContext } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
 import { replayIdentity } from "./replay.ts";
 
-/** The identity was cached. Asking for a newer one begins with the directory after this index: the first one. */
+/** Marks a cached identity; a refresh starts with the directory after this index, the first one. */
 export const NO_DIRECTORY = -1;
 
 /**
- * Who a signer is: by what was heard within cacheTTL, also by another process of this node and about another
- * image; else by asking, one process at a time (spec 3.4).
+ * A signer's identity: cached within cacheTTL, also by another process and for another image; otherwise fetched, by
+ * one process at a time (spec 3.4).
  *
- * @param digest about which they are asked
- * @param memory what this node remembered of the signer before it asked
+ * @param digest of the image being verified
+ * @param memory the signer history before the request
  * @throws Missing
  */
 export async function identify(
@@ -30,7 +30,7 @@ export async function identify(
   let looked: number | undefined;
   const find = async (): Promise<FetchedIdentity | undefined> => {
     const fetched = identities.find(signer);
-    // One that cannot be used is not replayed at each look.
+    // An unusable identity is not replayed at every poll.
     if (fetched === undefined || fetched.fetchedAt === looked) return undefined;
     looked = fetched.fetchedAt;
     return freshIdentity(signer, fetched, context, memory);
@@ -45,7 +45,7 @@ export async function identify(
   });
 }
 
-/** @returns undefined where it is too old, or lies behind what this node has seen of the signer since */
+/** @returns undefined where it is too old, or behind the signer history */
 async function freshIdentity(
   signer: Did,
   fetched: Fetched,

@@ -1,6 +1,6 @@
 /**
- * What several tasks find, in the order of finding, for one receiver. It ends when no task is running
- * and everything has been received; a task started later, from what was received, keeps it going.
+ * Passes items from several tasks to one receiver, in the order they are found. It ends when no task is running
+ * and every item has been received; the receiver may start more tasks until then.
  */
 export class Channel<T> {
   readonly #items: T[] = [];
@@ -13,7 +13,7 @@ export class Channel<T> {
     this.#wake();
   }
 
-  /** Runs a task. One that throws has the receiver throw: a bug must not look like no evidence. */
+  /** Runs a task. If it throws, {@link receive} throws: a bug must not look like missing evidence. */
   run(task: () => Promise<void>): void {
     this.#running++;
     const settled = task().catch((error: unknown) => {
@@ -25,7 +25,7 @@ export class Channel<T> {
     });
   }
 
-  /** The next item, as soon as there is one; undefined at the end. */
+  /** Waits for the next item; undefined at the end. */
   async receive(): Promise<T | undefined> {
     while (this.#items.length === 0 && this.#running > 0 && this.#failure === undefined) {
       await new Promise<void>((resolve) => {

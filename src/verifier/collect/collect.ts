@@ -11,14 +11,14 @@ import { type CollectContext, gapOf } from "./context.ts";
 import { searchRegistry } from "./discover-referrers.ts";
 import { SignerSearch } from "./signer-search.ts";
 
-/** A PDS says that the signer's repo holds no such record, and does not prove it. */
+/** A PDS claims, without proof, that the signer's repo has no such record. */
 export interface UnprovenAbsence {
   readonly signer: Did;
-  /** Of the record, as a path of the repo. */
+  /** Path of the record in the repo. */
   readonly path: string;
 }
 
-/** Who a signer is, and the answer that proves it. */
+/** A signer's identity, and the answer that proves it. */
 export interface ProvenIdentity {
   readonly proof: IdentityProof;
   readonly fetched: Fetched;
@@ -29,25 +29,25 @@ export type Collected =
   | { readonly kind: "pointer"; readonly pointer: Pointer }
   | { readonly kind: "gap"; readonly gap: Gap; readonly absent?: UnprovenAbsence }
   | { readonly kind: "owner"; readonly owner: OwnerAnswer }
-  /** With what the identity proved on the way to the record, so that it is proven once. */
+  /** With the identity as already proven, so that it is proven only once. */
   | { readonly kind: "signature"; readonly signature: SignatureEvidence; readonly proof?: IdentityProof | Rejection };
 
 /**
- * Gathers the evidence for one image, everything at the same time (spec 3). Only signers whom the
- * rule trusts now are ever contacted; a registry's bytes choose among them and choose no host.
+ * Gathers the evidence for one image, all in parallel (spec 3). Only signers that the rule trusts now are contacted:
+ * a registry's answer selects among them and never names a host.
  */
 export class Collector {
   readonly #question: Question;
   readonly #context: CollectContext;
   readonly #channel = new Channel<Collected>();
-  /** Whom we have asked or are asking; each signer is asked once. */
+  /** Signers contacted so far; each one is contacted once. */
   readonly #asked = new Map<Did, SignerSearch>();
 
   constructor(question: Question, context: CollectContext) {
     this.#question = question;
     this.#context = context;
     const { subject, rule, atcr, asksOwner, eligible } = question;
-    // Where nobody could meet the rule, nothing the network says matters.
+    // Without an eligible signer no answer could meet the rule.
     if (eligible.size === 0) return;
     if (eligible.size <= MAX_DIRECT) for (const signer of eligible) this.#askSigner(signer);
     if (atcr !== undefined && asksOwner) this.#askOwner(atcr.handle);
@@ -60,7 +60,7 @@ export class Collector {
     return this.#channel.receive();
   }
 
-  /** What was remembered of each signer before they were asked. */
+  /** The history of each contacted signer before the requests. */
   get memory(): Memory {
     const known = [...this.#asked].flatMap(([did, { memory }]): [Did, SignerMemory][] =>
       memory === undefined ? [] : [[did, memory]],
@@ -68,27 +68,27 @@ export class Collector {
     return new Map(known);
   }
 
-  /** What was proven of the identities of signers by now, answers that a newer one replaced included. */
+  /** All identities proven so far, including those that a newer answer replaced. */
   get identities(): readonly ProvenIdentity[] {
     return [...this.#asked.values()].flatMap(({ identities }) => identities);
   }
 
-  /** What is known of a signer's identity by now, from the network. */
+  /** A signer's identity as fetched in this pull, so far. */
   identityOf(signer: Did): IdentityProof | undefined {
     return this.#asked.get(signer)?.proof;
   }
 
   /**
-   * Asks again who a signer is, because a signature did not verify under the key first learned: keys
-   * are replaced, and former ones put back (spec 3.4). Once for each signer; what comes of it arrives like all other evidence.
+   * Fetches a signer's identity again, because a signature did not verify with the key fetched first: keys are
+   * rotated, and former ones restored (spec 3.4). At most once per signer; the result arrives like all other evidence.
    */
   refresh(signer: Did): void {
     this.#run(async () => (await this.#asked.get(signer)?.refresh()) ?? []);
   }
 
   /**
-   * Asks a signer's PDS again, because what it showed lies behind what this node has seen: it may have
-   * been a replica that lags (spec 5.7). Once for each signer.
+   * Asks a signer's PDS again, because its answer is behind the signer history: it may come from a lagging replica
+   * (spec 5.7). At most once per signer.
    *
    * @returns whether it is asked again
    */
@@ -114,14 +114,14 @@ export class Collector {
     this.#run(() => search.ask());
   }
 
-  /** The handle comes from the image's name, as the registry does; a name without one is for the core to refuse. */
+  /** The handle comes from the image's name. A name without one is rejected by the core (spec 5.8). */
   #askOwner(handle: string): void {
     if (!isHandle(handle)) return;
     this.#run(async () => {
       try {
         const { fetchOwner } = await import("./resolve-handle.ts");
         const owner = await fetchOwner(handle, this.#context);
-        // A pointer like a registry's: it chooses among the signers that the rule trusts, and proves nothing.
+        // Like a registry's pointer, it selects among the signers that the rule trusts and proves nothing.
         if (owner.did !== undefined && this.#question.eligible.has(owner.did)) this.#askSigner(owner.did);
         return [{ kind: "owner", owner }];
       } catch (error) {

@@ -14,42 +14,42 @@ import { askUntilAnswered, describeTries, type Pauses, RetryingRequest, type Tri
 /** Cap on an operation log or a DID document in bytes (spec 4). */
 export const MAX_IDENTITY = 512 * 1024;
 
-/** What everything that gathers evidence works with. */
+/** What the code that gathers evidence needs. */
 export interface CollectContext {
   readonly http: HttpClient;
   readonly txt: TxtLookup;
   readonly deadline: Deadline;
   readonly config: Config;
-  /** Identities that were had within cacheTTL, which need not be asked for again (spec 3.4). */
+  /** Identities fetched within cacheTTL, which are not fetched again (spec 3.4). */
   readonly identities: FreshIdentities;
-  /** Where registries are asked, and what they may be given. */
+  /** Endpoints of registries, and their credentials. */
   readonly registries: RegistryAccess;
-  /** What this node remembers of a signer (spec 5.7). Asked for before the signer's services are. */
+  /** Loads the signer history (spec 5.7), before the signer's services are contacted. */
   readonly recall: (signer: Did) => Promise<SignerMemory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Between attempts. */
+  /** Pauses between attempts. */
   readonly pauses: Pauses;
 }
 
-/** Registries as containerd sees them. */
+/** Registries, as containerd's configuration describes them. */
 export interface RegistryAccess {
   readonly endpoints: (name: RegistryName) => Endpoints;
   readonly credentials: CredentialSource;
 }
 
-/** Identities of before. Nothing of it throws. */
+/** Cached identities. Implementations never throw. */
 export interface FreshIdentities {
   readonly find: (signer: Did) => Fetched | undefined;
-  /** @param digest about which the signer was asked when this was heard */
+  /** @param digest of the image for which the identity was fetched */
   readonly keep: (digest: Digest, signer: Did, identity: Fetched) => Promise<void>;
-  /** While another process of this node asks for the same signer waits until `find` finds its answer; else runs `ask`. */
+  /** Runs `ask`, unless another process is fetching the same signer's identity: then waits until `find` returns it. */
   readonly oneAtATime: <T>(signer: Did, find: () => Promise<T | undefined>, ask: () => Promise<T>) => Promise<T>;
 }
 
 type Service = Gap["service"];
 
-/** What a failed exchange of each service is called; the two that say more have codes of their own. */
+/** Codes of a failed exchange by service; `net.tls` and `net.forbidden_address` are more specific and come first. */
 const UNREACHABLE: Readonly<Record<Service, RejectionCode>> = {
   registry: "registry.unreachable",
   identity: "identity.unreachable",
@@ -63,12 +63,12 @@ const BAD_RESPONSE: Readonly<Record<Service, RejectionCode>> = {
   handle: "handle.bad_response",
 };
 
-/** An answer was not had, or cannot be used: thrown while gathering and turned into a {@link Gap}. */
+/** An answer is missing or unusable: thrown while gathering, and turned into a {@link Gap}. */
 export class Missing extends Error {
   readonly code: RejectionCode;
   /** As {@link Gap.answered}. */
   readonly answered: boolean;
-  /** Whether a PDS says that there is no such record, without proving it. */
+  /** Whether a PDS claims, without proof, that there is no such record. */
   readonly saysAbsent: boolean;
 
   constructor(
@@ -84,7 +84,7 @@ export class Missing extends Error {
   }
 }
 
-/** An answer, how often and how long was asked for it, and when the attempt that it answers began. */
+/** An answer, the number and duration of the attempts, and when the successful attempt began. */
 export interface PeerAnswer extends HttpResponse {
   readonly tries: Tries;
   /** Milliseconds since 1970. */
@@ -92,15 +92,15 @@ export interface PeerAnswer extends HttpResponse {
 }
 
 /**
- * Statuses that say that nobody answered: too many requests, and a gateway that got no answer from the server
- * behind it; 520 to 524 are Cloudflare's words for that. Every other status is the server's answer (spec 4).
+ * Statuses that count as unreachable: too many requests, and a gateway without an answer from its upstream (520 to
+ * 524 are Cloudflare's codes for that). Every other status is an answer (spec 4).
  */
 const SILENT: ReadonlySet<number> = new Set([429, 502, 503, 504, 520, 521, 522, 523, 524]);
 
 /**
- * Asks, and asks again where nobody could be reached or whoever was is busy (retry.ts).
+ * Sends a request, and repeats it where the host could not be reached or is busy (retry.ts).
  *
- * @param attempts at most; absent: as many as there are anywhere
+ * @param attempts at most; absent: the general maximum
  * @throws Missing where there is no answer; any status is an answer
  */
 export async function ask(
@@ -114,7 +114,7 @@ export async function ask(
 }
 
 /**
- * What a question came to so far.
+ * The result of a request so far.
  *
  * @throws Missing where there is no answer; any status is an answer
  */
@@ -125,7 +125,7 @@ export function answerTo(
 ): PeerAnswer {
   if ("response" in outcome) return { ...outcome.response, tries, askedAt };
   const { failure } = outcome;
-  // How long a silence lasted is said already.
+  // The message of a timeout already says how long it took.
   const often = failure.kind === "timeout" && tries.attempts === 1 ? "" : ` (${describeTries(tries)})`;
   const detail = `${failure.message}${often}`;
   throw new Missing(codeOf(service, failure, isCutByDeadline), detail, { cause: failure });
@@ -134,7 +134,7 @@ export function answerTo(
 /**
  * Asks DNS once.
  *
- * @throws Missing where there is no answer; that there are no records is an answer
+ * @throws Missing where there is no answer; an empty list is an answer
  */
 export async function askTxt(
   service: Service,
@@ -151,9 +151,9 @@ export async function askTxt(
 }
 
 /**
- * @param said what the peer says about it, as it ends a message (peer-error.ts)
- * @param host who answered, for the message
- * @throws Missing for a status that is not the answer hoped for
+ * @param said the peer's own error text, to be appended to the message (peer-error.ts)
+ * @param host that answered, for the message
+ * @throws Missing always: the status is not the expected one
  */
 export function badStatus(
   service: Service,
@@ -163,33 +163,33 @@ export function badStatus(
 ): never {
   const { status, tries } = response;
   const isBusy = status === 429 || status >= 500;
-  // No evidence of before takes the place of what a registry says, so that it need not be told apart there.
+  // Stale evidence never replaces a registry's answer, so there the finer distinction does not matter.
   const isSilent = service === "registry" ? isBusy : SILENT.has(status);
   const code = (isSilent ? UNREACHABLE : BAD_RESPONSE)[service];
   const often = tries === undefined || !isBusy ? "" : ` (${describeTries(tries)})`;
-  throw new Missing(code, `${host} answers with status ${status}${often}${said}`);
+  throw new Missing(code, `${host} answered with status ${status}${often}${said}`);
 }
 
 /**
- * Called before bytes are looked at, which takes time that nothing can interrupt: what arrived when the
- * time was over is a gap. So the answer is late by one such step at most, however many answers came.
+ * Call before processing bytes, which cannot be interrupted: an answer that arrived after the deadline is a gap. So
+ * the verdict is late by at most one such step, however many answers arrived.
  *
  * @throws Missing
  */
 export function stillInTime(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
   if (deadline.remaining() <= 0) {
-    throw new Missing("net.deadline", `the time was over before ${what} was looked at`, { answered: true });
+    throw new Missing("net.deadline", `the deadline passed before ${what} was checked`, { answered: true });
   }
 }
 
-/** The gap that an error leaves; errors that are neither Missing nor Rejection are bugs and go on. */
+/** Turns an error into a gap; anything but Missing and Rejection is a bug and is rethrown. */
 export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
   if (!(error instanceof Missing || error instanceof Rejection)) throw error;
   const answered = error instanceof Missing && error.answered ? ({ answered: true } as const) : {};
   return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message, ...answered };
 }
 
-/** An answer as evidence. It counts as of when it was asked for: what happened after that it need not show. */
+/** An answer as evidence. Its time is that of the request: it need not show what happened later. */
 export function fetched({ url, body, askedAt }: PeerAnswer): Fetched {
   return { url, bytes: body, fetchedAt: askedAt };
 }
@@ -207,7 +207,7 @@ function codeOf(service: Service, failure: HttpFailure, cutByDeadline: boolean):
     case "bad_response":
       return BAD_RESPONSE[service];
     case "timeout":
-      // The whole time is over, or only what one service may take of it.
+      // Either the deadline passed, or only this service's own timeout.
       return cutByDeadline ? "net.deadline" : UNREACHABLE[service];
     case "unreachable":
       return UNREACHABLE[service];

@@ -4,9 +4,8 @@ import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } f
 import { itSays, readError } from "./peer-error.ts";
 
 /**
- * Fetches the document of a did:web over our guarded client, at the URL of the reference resolver (spec 3.4), which is
- * loaded while the host is asked. What the document proves is for the core to say, from the bytes as they came: this
- * returns whatever was answered with status 200.
+ * Fetches the document of a did:web with our guarded client, at the URL that the reference resolver uses (spec 3.4);
+ * the resolver is loaded meanwhile. Returns any answer with status 200: the core reads the document from these bytes.
  *
  * @throws Missing
  */
@@ -14,10 +13,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   const host = didWebHost(did);
   const { hosts } = context.config.network;
   if (host.includes(":") && !hosts.includes(host) && !hosts.includes(host.slice(0, host.indexOf(":")))) {
-    throw new Missing(
-      "net.forbidden_address",
-      `${did} names a port, which only hosts listed in network.allow may have`,
-    );
+    throw new Missing("net.forbidden_address", `${did} has a port, and network.allow does not list ${host}`);
   }
 
   const { didResolverTimeout } = context.config;
@@ -46,8 +42,8 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
       return new Response(response.body.slice(), { status: response.status });
     });
   } catch {
-    // Only the status and the bytes count: that they are no JSON is found again in the core, and that a
-    // Response of status 204 has no body matters to the resolver alone.
+    // Only the status and the bytes count: the core finds invalid JSON itself, and a missing body (status 204)
+    // matters only to the resolver.
   }
   if (wanted !== url) throw new Error(`the reference resolver asks ${wanted}, and ${url} was asked`);
   if (response.status === 404 || response.status === 410) {
@@ -60,7 +56,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   return fetched(response);
 }
 
-/** Plain http for localhost alone, as the reference resolver has it. */
+/** Plain http only for localhost, like the reference resolver. */
 function documentUrl(host: string): string {
   const url = new URL(`https://${host}/.well-known/did.json`);
   if (url.hostname === "localhost") url.protocol = "http";

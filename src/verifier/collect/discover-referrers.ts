@@ -10,26 +10,26 @@ import type { Endpoint } from "../../io/registry/endpoints.ts";
 import { ask, type CollectContext, gapOf, hostOf, Missing } from "./context.ts";
 import { type Listing, Repository } from "./referrers-client.ts";
 
-/** Candidates that are looked at (spec 3.1); stops many referrers from costing two requests each. */
+/** Candidates that are examined (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;
-/** Candidates that are fetched at the same time. */
+/** Candidates that are fetched in parallel. */
 const PARALLEL = 8;
-/** Mirrors that are asked before the registry itself; each may have a list of its own. */
+/** Mirrors that are asked before the registry itself; each may list other referrers. */
 const MAX_MIRRORS = 4;
 
-/** Whose signatures could help, and how many of them. */
+/** Signers whose signatures count, and how many are needed. */
 export interface ReferrerSearch {
   readonly signers: ReadonlySet<Did>;
-  /** So many signers must be named for the rule to be met; then no further host is asked. */
+  /** Number of signers the rule needs; once they are named, no further host is asked. */
   readonly enough: number;
 }
 
 /**
- * Looks for signatures in the registry that the image names, where containerd would ask for the image: at
- * its mirrors in their order, and at last at the registry itself (spec 3.1, 3.2). The next is asked until as many
- * signers have been named as are wanted: whatever else somebody has attached at a mirror ends nothing.
+ * Looks for signatures where containerd would pull the image from: at the mirrors in their order, then at the
+ * registry itself (spec 3.1, 3.2). Hosts are asked until enough trusted signers are named: other referrers at a mirror
+ * do not end the search.
  *
- * @param found is told each pointer and each gap as it turns up
+ * @param found called with each pointer and each gap as it is found
  */
 export async function searchRegistry(
   subject: Subject,
@@ -43,7 +43,7 @@ export async function searchRegistry(
   const search = new Search(subject, wanted, found);
   const missed: GapError[] = [];
   for (const [i, mirror] of mirrors.entries()) {
-    // Instead of being asked again it hands over, and leaves those behind it their share of the time.
+    // No retries at a mirror: the next host follows, and each one gets its share of the time.
     const left = context.deadline.remaining();
     const share = context.deadline.earlier(left - left / (mirrors.length - i + 1));
     const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, share });
@@ -58,7 +58,7 @@ export async function searchRegistry(
   }
   const { place, listing } = await listAt(server, subject, context);
   const isRead = listing.gaps.length === 0;
-  // What failed before is of interest only where the last one did not help either.
+  // Failures of mirrors are reported only where the registry itself failed too.
   const before = missed.map(({ message }) => message);
   for (const gap of listing.gaps) found(gapOf("registry", withDetails(before, gap, problems)));
   const gaps = await search.lookAt({ ...listing, gaps: [] }, place, isRead ? search.left : []);
@@ -71,14 +71,14 @@ export async function searchRegistry(
 
 type GapError = Listing["gaps"][number];
 
-/** A repository, or why it is not asked. */
+/** A repository, or why it is not contacted. */
 type Place = Repository | { readonly unusable: string };
 
-/** What a mirror may take. */
+/** Limits for a mirror. */
 interface Limits {
-  /** Of each question. */
+  /** Of each request. */
   readonly attempts: number;
-  /** When all that it is asked must be answered. */
+  /** By when all requests to it must be answered. */
   readonly share: Deadline;
 }
 
@@ -88,7 +88,7 @@ function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectCont
   const client = new RegistryClient(endpoint, subject.name.path, {
     ask: async (request) => {
       if (limits?.share.remaining() !== 0) return ask("registry", request, context, limits?.attempts);
-      const what = "has taken its share of the time and is asked nothing more";
+      const what = "used up its share of the time and was not asked again";
       throw new Missing("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
     },
     credentials: registries.credentials,
@@ -98,7 +98,7 @@ function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectCont
   return new Repository(client, subject, context);
 }
 
-/** What an endpoint lists, and where that was; one that does not speak TLS is asked by http, where that may be. */
+/** What an endpoint lists, and its repository; an endpoint without TLS is asked by http, if that is allowed. */
 async function listAt(
   endpoint: Endpoint,
   subject: Subject,
@@ -107,11 +107,11 @@ async function listAt(
 ): Promise<{ readonly place: Place; readonly listing: Listing }> {
   const place = repositoryAt(endpoint, subject, context, limits);
   if (!(place instanceof Repository)) {
-    const gap = new Missing("registry.unreachable", `${endpoint.root} is not asked: ${place.unusable}`);
+    const gap = new Missing("registry.unreachable", `${endpoint.root} is not contacted: ${place.unusable}`);
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
   }
   const listing = await place.referrers();
-  // Not whatever fails by its TLS: one that is not trusted must not be asked in the clear, nor a token server's failure count.
+  // Not after other TLS failures: an untrusted host must not be asked in the clear, and a token server's failure is not the registry's.
   const { origin } = new URL(endpoint.root);
   const speaksNoTls = listing.gaps.some(({ cause }) => cause instanceof HttpFailure && cause.noTlsAt === origin);
   return endpoint.plain === undefined || !speaksNoTls
@@ -119,23 +119,23 @@ async function listAt(
     : listAt(endpoint.plain, subject, context, limits);
 }
 
-/** A gap whose message says as well what came before it, and what may have to do with it. */
+/** The same gap, its message extended by earlier failures and by related problems. */
 function withDetails(before: readonly string[], gap: GapError, behind: readonly string[]): GapError {
   if (before.length + behind.length === 0) return gap;
   const answered = gap instanceof Missing && gap.answered;
   return new Missing(gap.code, [...before, gap.message, ...behind].join("; "), { cause: gap, answered });
 }
 
-/** What one search has come to, over all the hosts that it asks. */
+/** State of one search over several hosts. */
 class Search {
   readonly #subject: Subject;
   readonly #wanted: ReferrerSearch;
   readonly #found: (item: Pointer | Gap) => void;
-  /** Of those who are wanted. */
+  /** Wanted signers that have been named. */
   readonly #named = new Set<Did>();
-  /** Candidates that were looked into: the same bytes say the same everywhere. */
+  /** Candidates already examined; the same digest has the same content everywhere. */
   readonly #known = new Set<Digest>();
-  /** Candidates that were listed and could not be fetched so far, and why. */
+  /** Candidates that could not be fetched so far, and why. */
   readonly #left = new Map<Digest, { readonly referrer: Descriptor; readonly gap: GapError }>();
 
   constructor(subject: Subject, wanted: ReferrerSearch, found: (item: Pointer | Gap) => void) {
@@ -144,12 +144,12 @@ class Search {
     this.#found = found;
   }
 
-  /** Whether as many signers are named as are wanted. */
+  /** Whether enough signers are named. */
   get isOver(): boolean {
     return this.#named.size >= this.#wanted.enough;
   }
 
-  /** Candidates that were listed and could not be fetched so far; the registry itself may hold what its mirrors lack. */
+  /** Candidates that could not be fetched so far; the registry itself may have what a mirror lacks. */
   get left(): readonly Descriptor[] {
     return [...this.#left.values()].map(({ referrer }) => referrer);
   }
@@ -160,10 +160,10 @@ class Search {
   }
 
   /**
-   * Looks at what one host lists.
+   * Examines the candidates that one host lists.
    *
    * @param others candidates that other hosts list
-   * @returns what is missing of the list
+   * @returns gaps of the list itself
    */
   async lookAt(listing: Listing, place: Place, others: readonly Descriptor[] = []): Promise<readonly GapError[]> {
     if (!(place instanceof Repository)) return listing.gaps;
@@ -180,14 +180,14 @@ class Search {
     for (const { pointer } of candidates) if (pointer !== undefined) this.#point(pointer);
     const unfetched = candidates.flatMap(({ pointer, referrer }) => (pointer === undefined ? [referrer] : []));
     await this.examine(unfetched, place);
-    // With a trusted name in the list, what strangers put behind it hides nothing.
+    // Once a trusted signer is listed, untrusted entries that were cut off hide nothing.
     const most = helpful.length === 0 ? ordered.length : helpful.length + unnamed.length;
     if (listing.complete && most <= MAX_CANDIDATES) return listing.gaps;
-    const detail = `${this.#subject.name.host} lists more than the ${candidates.length} referrers that were looked at`;
+    const detail = `${this.#subject.name.host} lists more referrers than the ${candidates.length} that were checked`;
     return [...listing.gaps, new Missing("registry.too_many_candidates", detail)];
   }
 
-  /** Fetches candidates, some at a time and not more than one host's. One that cannot be used stops no other. */
+  /** Fetches candidates in parallel, at most {@link MAX_CANDIDATES} per host. A failure does not affect the others. */
   async examine(candidates: readonly Descriptor[], place: Place): Promise<void> {
     if (!(place instanceof Repository)) return;
     const waiting = candidates.slice(0, MAX_CANDIDATES);
@@ -214,13 +214,13 @@ class Search {
   }
 }
 
-/** A referrer's descriptor and whom it names by itself. */
+/** A referrer's descriptor, and the signer that it names. */
 interface Candidate {
   readonly referrer: Descriptor;
   readonly pointer: Pointer | undefined;
 }
 
-/** One candidate for each signer: many that name one signer must not hide another's. */
+/** One candidate per signer: many for one signer must not hide another's. */
 function firstOfEach(candidates: readonly Candidate[]): readonly Candidate[] {
   const bySigner = new Map<Did | undefined, Candidate>();
   for (const candidate of candidates) {

@@ -11,21 +11,21 @@ import { inTurn, RetryingRequest } from "./retry.ts";
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
   readonly fetched: Fetched;
-  /** What the bytes prove, or why they prove nothing; so that nobody replays them a second time. */
+  /** What the bytes prove, or why they prove nothing; passed on so that the log is replayed once. */
   readonly proven: IdentityProof | Rejection;
-  /** The same where it is acted upon. Absent where the log does not prove itself, and where it was rolled back. */
+  /** The same where it is used. Absent where the log is invalid or was rolled back. */
   readonly proof?: IdentityProof;
-  /** The log proves itself, and lacks an operation that is known. */
+  /** The log is valid but lacks a known operation. */
   readonly isBehind?: true;
-  /** Which directory answered, as an index of plcDirectories; -1 where none was asked. */
+  /** Index in plcDirectories of the directory that answered; -1 for a cached identity. */
   readonly directory: number;
 }
 
 /**
  * Fetches and proves a signer's identity (spec 3.4).
  *
- * @param memory what this node remembered of the signer before it asked
- * @param from the directory to begin with; the others follow in turn
+ * @param memory the signer history before the request
+ * @param from index of the directory to start with; the others follow in order
  * @throws Missing
  */
 export async function fetchIdentity(
@@ -41,7 +41,7 @@ export async function fetchIdentity(
   return { fetched: answer, proven: proof, proof, directory: 0 };
 }
 
-/** One directory, asked for the log of one signer. */
+/** A request to one directory for one signer's log. */
 interface Directory {
   /** Of plcDirectories. */
   readonly index: number;
@@ -49,9 +49,9 @@ interface Directory {
 }
 
 /**
- * A directory that fails, does not know the DID, serves an invalid log or one that lost an operation only
- * makes the next be asked. Those who could not be reached or were busy are asked again when all have been asked
- * once; where there is one alone, it is asked once more for a log that lost an operation.
+ * Asks the next directory after one that fails, does not know the DID, or serves a log that is invalid or lacks a
+ * known operation. Unreachable and busy ones are retried after all have been asked once; a single directory is asked
+ * once more for a log that lacks a known operation.
  */
 async function fetchPlc(
   did: Did,
@@ -70,14 +70,14 @@ async function fetchPlc(
       if (found.proof !== undefined && lostOperation(operations, memory) === undefined) return found;
       const isAlone = found.proof !== undefined && directories.length === 1;
       if (isAlone) directories.push(directoryAt(directory.index, did, context));
-      // One that is valid and old says more than one that is invalid.
+      // A valid old log is better evidence than an invalid one.
       if (doubtful?.proof === undefined) doubtful = found;
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       failures.set(directory.index, error);
     }
   }
-  // Judged from the bytes, which are the evidence; there is nobody whose PDS could be asked.
+  // Returned as evidence for the judgement, but not used to find a PDS.
   if (doubtful !== undefined) {
     const { proof, ...rest } = doubtful;
     return { ...rest, ...(proof && { isBehind: true }) };
@@ -85,7 +85,7 @@ async function fetchPlc(
   throw worstOf([...failures.values()]);
 }
 
-/** A directory that answered is told before one that did not: only silence may be made up for by memory. */
+/** Reports a directory that answered before one that did not: stale evidence may only replace silence. */
 function worstOf(failures: readonly Missing[]): Missing {
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
@@ -124,7 +124,7 @@ async function askDirectory(
   return { fetched: log, proven, ...(proven instanceof Rejection ? {} : { proof: proven }), directory: index };
 }
 
-/** @returns why not, where the log does not prove itself */
+/** @returns the Rejection where the log is invalid */
 async function proofOf(did: Did, bytes: Uint8Array, context: CollectContext): Promise<IdentityProof | Rejection> {
   try {
     return await replayIdentity(did, bytes, context);

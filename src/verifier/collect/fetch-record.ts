@@ -7,22 +7,22 @@ import { itSays, readError } from "./peer-error.ts";
 
 /** Cap on a proof (spec 4): real ones have a few kilobytes. */
 const MAX_PROOF = 2 * 1024 * 1024;
-/** Errors by which a PDS says that it does not serve this repo (com.atproto.sync.getRecord). */
+/** Errors of com.atproto.sync.getRecord: the PDS does not serve this repo. */
 const UNAVAILABLE: ReadonlySet<string> = new Set(["RepoNotFound", "RepoDeactivated", "RepoTakendown", "RepoSuspended"]);
-/** Errors by which one says that the repo holds no such record, which a PDS should prove instead. */
+/** Errors that claim there is no such record; a PDS should prove that instead. */
 const ABSENT: ReadonlySet<string> = new Set(["RecordNotFound", "NotFound"]);
 /** First byte of a map of two entries in CBOR. */
 const HEADER_MAP = 0xa2;
 const TEXT = /^\s*(?:text\/html|application\/json)\b/i;
 
-/** Where a record stands in a repo. */
+/** Where a record is in a repo. */
 export interface RecordAddress {
   readonly collection: string;
   readonly rkey: string;
 }
 
 /**
- * Fetches the proof of what the signer's repo holds at an address (spec 3.5).
+ * Fetches the proof of the record, or of its absence, at an address in the signer's repo (spec 3.5).
  *
  * @throws Missing
  */
@@ -53,19 +53,19 @@ export async function fetchRecord(
     throw new Missing("pds.repo_unavailable", `${host} does not serve ${identity.did}${itSays(error)}`);
   }
   if (ABSENT.has(error.name ?? "")) {
-    const unproven = "without the proof that com.atproto.sync.getRecord asks for";
-    const detail = `${host} answers with status ${response.status}${itSays(error)}, ${unproven}`;
+    const unproven = "without the proof that com.atproto.sync.getRecord requires";
+    const detail = `${host} answered with status ${response.status}${itSays(error)}, ${unproven}`;
     throw new Missing("pds.bad_response", detail, { saysAbsent: true });
   }
   if (response.status !== 200) badStatus("pds", response, itSays(error));
   const type = response.headers.get("content-type") ?? "of no type";
-  const detail = `${host} answers with text where a proof (CAR) is expected${itSays(error) || quoteType(type)}`;
+  const detail = `${host} answered with text instead of a proof (CAR)${itSays(error) || quoteType(type)}`;
   throw new Missing("pds.bad_response", detail);
 }
 
 /**
- * Whether an answer is a page or a JSON text: by its first byte or by its type, unless there is the map in which a
- * CAR's header is, behind a length of one byte or two.
+ * Whether an answer is an HTML page or JSON, by its first byte or its type; not if it starts like a CAR: a length of
+ * one or two bytes, then the header's map.
  */
 function isText({ body, headers }: HttpResponse): boolean {
   const [first, second, third] = body;

@@ -11,14 +11,14 @@ export interface ProvedSignature {
   readonly attempt: Attempt;
 }
 
-/** What has arrived about one image, and what it proves. */
+/** The evidence that has arrived for one image, and what it proves. */
 export class GatheredEvidence {
   readonly examined: ProvedSignature[] = [];
   readonly unprovenAbsences: UnprovenAbsence[] = [];
   readonly sought: ProofTarget;
   readonly #pointers: Pointer[] = [];
   readonly #gaps: Gap[] = [];
-  /** What the answers of each signer have shown in this pull. */
+  /** What each signer's answers have proven in this pull. */
   readonly #shown = new Map<Did, SignerMemory>();
   #owner: OwnerAnswer | undefined;
 
@@ -26,7 +26,7 @@ export class GatheredEvidence {
     this.sought = sought;
   }
 
-  /** @returns what a signature came to */
+  /** @returns the result of proving it, for a signature */
   add(collected: Collected): Attempt | undefined {
     switch (collected.kind) {
       case "pointer":
@@ -49,8 +49,8 @@ export class GatheredEvidence {
   }
 
   /**
-   * Holds an answer against the earlier ones of the same signer: what one proved in this pull, a later one must
-   * not lie behind (spec 5.7).
+   * Compares an answer with the earlier ones of the same signer: a later answer of this pull must not be older
+   * (spec 5.7).
    */
   #inOrder(proven: Attempt): Attempt {
     const { sighting } = proven;
@@ -62,7 +62,7 @@ export class GatheredEvidence {
     return behind === undefined ? proven : { signer, finding: { signer, ...behind }, sighting };
   }
 
-  /** As a judgement wants it. */
+  /** In the form that a judgement takes. */
   known() {
     return {
       attempts: this.examined.map(({ attempt }) => attempt),

@@ -3,10 +3,10 @@ import { Rejection } from "../../core/rejection.ts";
 import type { HttpResponse } from "../../io/net/exchange.ts";
 import { quotePeer } from "../../io/net/quote-peer.ts";
 
-/** Bytes of an answer that says why there is none: a larger one is not read. */
+/** Bytes of an error answer; a larger one is ignored. */
 const MAX_ERROR = 4 * 1024;
 
-/** An error as XRPC servers and directories name it: `{"error": NAME, "message": SENTENCE}`; attacker-controlled. */
+/** An error as XRPC servers and directories send it: `{"error": NAME, "message": SENTENCE}`; attacker-controlled. */
 export interface PeerError {
   readonly name?: string;
   readonly message?: string;
@@ -20,12 +20,12 @@ export function readError({ body }: HttpResponse): PeerError {
     const [name, message] = isJsonObject(json) ? [field(json, "error"), field(json, "message")] : [];
     return { ...(typeof name === "string" && { name }), ...(typeof message === "string" && { message }) };
   } catch (error) {
-    if (error instanceof Rejection) return {}; // the status alone says it then
+    if (error instanceof Rejection) return {}; // only the status is reported then
     throw error;
   }
 }
 
-/** `: it says "NAME: SENTENCE"`, for the end of a message about a service that was sent nothing secret; or nothing. */
+/** `: it says "NAME: SENTENCE"`, to end a message about a service that was sent no secret; empty where it says nothing. */
 export function itSays({ name, message }: PeerError): string {
   const quoted = quotePeer([name, message], []);
   return quoted === undefined ? "" : `: it says ${quoted}`;

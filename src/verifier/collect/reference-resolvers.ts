@@ -1,32 +1,32 @@
 /**
- * The reference resolvers of did:web and of handles, which say what is asked and how an answer is read; asking is for
- * those who call. Imported only when such an identity is asked for, at the same time: what they bring with them takes as
- * long to load as a near host to answer.
+ * The reference resolvers of did:web and of handles: they define the URLs and how answers are read; the caller sends
+ * the requests. Imported on demand, while the request is under way: loading them takes as long as a nearby host takes to
+ * answer.
  */
 import { DidWebResolver, HandleResolver } from "@atproto/identity";
 import type { Handle } from "../../core/atproto/handle.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 
-/** Answers a request of a resolver. */
+/** Answers a resolver's request. */
 type Fetch = (url: string) => Promise<Response>;
 
-/** Where the two places that may name a handle's owner are asked. */
+/** The two sources that may name a handle's owner. */
 export interface HandleSources {
   /** @param didIn the DID that TXT records name; undefined where it is none or several */
   readonly dns: (didIn: (texts: readonly string[]) => string | undefined) => Promise<string | undefined>;
   readonly https: Fetch;
 }
 
-/** Has the document of a did:web fetched; what is made of it is for the core. @param timeout in milliseconds */
+/** Fetches a did:web's document; the core reads it. @param timeout in milliseconds */
 export async function resolveDidWeb(did: Did, timeout: number, fetch: Fetch): Promise<void> {
   await new DidWebResolver(timeout, undefined, (input) => fetch(urlOf(input))).resolveNoCheck(did);
 }
 
 /**
- * What DNS says has precedence, and where it says nothing the host is heard.
+ * DNS takes precedence; without a DID there, the host's answer counts.
  *
  * @param timeout in milliseconds
- * @returns what it says: perhaps no DID
+ * @returns the text found, which may not be a DID
  */
 export async function resolveHandle(
   handle: Handle,

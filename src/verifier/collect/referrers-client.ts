@@ -23,22 +23,22 @@ import { badStatus, type CollectContext, Missing, stillInTime } from "./context.
 const MAX_PAGE = 1024 * 1024;
 /** Cap on a signature's manifest and payload in bytes: real ones have about a kilobyte, and anybody may attach one. */
 const MAX_ARTIFACT = 64 * 1024;
-/** Pages of referrers that are read at one endpoint; stops a list without end. */
+/** Pages of referrers read at one endpoint; stops an endless list. */
 const MAX_PAGES = 8;
 const MAX_REDIRECTS = 5;
 /**
- * Statuses by which a registry says that it has no Referrers API (spec 3.1): 404, 405 and 501; Artifactory
- * says 406, and Quay 400 of a digest for which it has none.
+ * Statuses of registries without a Referrers API (spec 3.1): 404, 405 and 501; Artifactory answers 406, and Quay 400
+ * for a digest without referrers.
  */
 const NO_REFERRERS_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 501]);
 const ACCEPT_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
-/** What a registry lists, as far as it could be read. */
+/** The referrers that a registry lists, as far as the list could be read. */
 export interface Listing {
   readonly referrers: readonly Descriptor[];
-  /** Whether there were no more pages than are read. */
+  /** Whether all pages were read. */
   readonly complete: boolean;
-  /** Why a page could not be had, or a descriptor not be read; the others stand. */
+  /** Why a page could not be fetched or a descriptor not read; the others count. */
   readonly gaps: readonly (Missing | Rejection)[];
 }
 
@@ -46,7 +46,7 @@ type Gaps = (Missing | Rejection)[];
 
 interface PagedListing extends Listing {
   readonly pages: number;
-  /** Whether it is of the Referrers API. */
+  /** Whether it comes from the Referrers API, not from the fallback tag. */
   readonly isApi: boolean;
   readonly hasOthers: boolean;
 }
@@ -57,7 +57,7 @@ interface Page extends ReferrersPage {
   readonly from: string;
   /** Its host, for messages. */
   readonly host: string;
-  /** Where the list goes on, as the registry has it; attacker-controlled. */
+  /** The link to the next page; attacker-controlled. */
   readonly next: string | undefined;
 }
 
@@ -74,9 +74,9 @@ export class Repository {
   }
 
   /**
-   * The referrers that may be signatures. A page that cannot be fetched leaves a gap, and those before it are looked
-   * at all the same. Where the list of signatures has no candidate, the list of all referrers is asked for as
-   * well: some registries filter by another type than the manifest's own.
+   * The referrers that may be signatures. A page that cannot be fetched leaves a gap; the pages before it count. Where
+   * the filtered list has no candidate, the full list is fetched too: some registries filter by another type than the
+   * manifest's own.
    */
   async referrers(): Promise<Listing> {
     const filtered = await this.#list((gaps) => this.#firstPage(gaps), MAX_PAGES);
@@ -84,7 +84,7 @@ export class Repository {
     const isRead = filtered.complete && !filtered.gaps.some((gap) => gap instanceof Missing);
     if (filtered.referrers.length > 0 || !isFiltered || !isRead) return filtered;
     const url = this.#client.urlOf(allReferrersPath(this.#subject.digest));
-    // Both questions together read no more pages than one may.
+    // The page limit applies to both lists together.
     const all = await this.#list((gaps) => this.#fromApi(url, gaps), MAX_PAGES - filtered.pages);
     return { ...all, gaps: [...filtered.gaps, ...all.gaps] };
   }
@@ -113,58 +113,56 @@ export class Repository {
     return { referrers, complete, gaps, ...seen };
   }
 
-  /** By the Referrers API, else the fallback tag; undefined where there is neither. */
+  /** From the Referrers API, else from the fallback tag; undefined where there is neither. */
   async #firstPage(gaps: Gaps): Promise<Page | undefined> {
     return (await this.#fromApi(this.#client.urlOf(referrersPath(this.#subject.digest)), gaps)) ?? this.#fromTag();
   }
 
   /**
-   * By the Referrers API; undefined where the registry has none (spec 3.1).
+   * From the Referrers API; undefined where the registry has none (spec 3.1).
    *
-   * @param gaps gets what must be reported all the same
+   * @param gaps receives what must be reported even then
    */
   async #fromApi(url: string, gaps: Gaps): Promise<Page | undefined> {
     let answer: RegistryAnswer;
     try {
       answer = await this.#get(url, ACCEPT_INDEX);
     } catch (error) {
-      // A registry that does not know the path may lead to a page for people, which a node need not reach.
+      // A registry without the API may redirect to a web page, which a node need not reach.
       if (!(error instanceof Missing && error.cause instanceof HttpFailure && error.cause.isRedirected)) throw error;
-      // One that leads to where nobody may be asked may mean harm.
+      // A redirect to a forbidden address may be an attack, so it is reported.
       if (error.code === "net.forbidden_address") gaps.push(error);
       return undefined;
     }
     const { status, headers, url: from } = answer.response;
-    // Harbor before 2.8 answers 401 for an API that it does not have, and says not how to authenticate.
+    // Harbor before 2.8 answers 401 without a challenge for an API that it does not have.
     const isUnknown = status === 401 && !headers.has("www-authenticate");
     const isElsewhere = status !== 200 && new URL(from).host !== new URL(url).host;
     if (NO_REFERRERS_API.has(status) || isUnknown || isElsewhere) return undefined;
     return this.#page(answer, true);
   }
 
-  /** What stands at the tag in place of the Referrers API; undefined where nothing does. */
+  /** From the fallback tag of the Referrers API; undefined where the tag does not exist. */
   async #fromTag(): Promise<Page | undefined> {
     const { digest } = this.#subject;
     const answer = await this.#get(this.#client.urlOf(fallbackTagPath(digest)), ACCEPT_INDEX);
     const { status, body } = answer.response;
-    // GitLab takes the tag for the digest, and answers with the image.
+    // GitLab resolves the tag as the digest and answers with the image.
     if (status === 404 || isSubjectItself(body, digest)) return undefined;
-    const tag = `the tag in place of the Referrers API, which ${answer.host} lacks,`;
+    const tag = `${answer.host} has no Referrers API, and its fallback tag`;
     if (status === 403) {
       const how = answer.tried === undefined ? "" : `, ${answer.tried}`;
-      badResponse(`${tag} could not be asked for (status 403${how})${answer.said}`);
+      badResponse(`${tag} could not be read (status 403${how})${answer.said}`);
     }
-    return this.#page(answer, false) ?? badResponse(`${tag} is no OCI index`);
+    return this.#page(answer, false) ?? badResponse(`${tag} is not an OCI index`);
   }
 
   async #nextPage(link: string, { from, isApi, host }: Page): Promise<Page> {
     const answer = await this.#get(this.#sameHost(link, from), ACCEPT_INDEX);
-    return (
-      this.#page(answer, isApi) ?? badResponse(`the list of referrers of ${host} goes on with what is no OCI index`)
-    );
+    return this.#page(answer, isApi) ?? badResponse(`a later page of ${host}'s list of referrers is not an OCI index`);
   }
 
-  /** @returns undefined where it is no OCI index */
+  /** @returns undefined where it is not an OCI index */
   #page(answer: RegistryAnswer, isApi: boolean): Page | undefined {
     const { body, url, headers } = this.#accepted(answer);
     stillInTime("the list of referrers", this.#context);
@@ -172,20 +170,20 @@ export class Repository {
     return page && { ...page, isApi, from: url, host: answer.host, next: nextPage(headers.get("link")) };
   }
 
-  /** What a referrer's descriptor says by itself, so that its manifest need not be fetched. */
+  /** The signer that a referrer's descriptor names, so that its manifest need not be fetched. */
   pointerOf(referrer: Descriptor): Pointer | undefined {
     if (!isSignatureType(referrer.artifactType)) return undefined;
     return this.#shown(pointerFromAnnotations(referrer.annotations, this.#manifestUrl(referrer), this.#subject.digest));
   }
 
-  /** A pointer whose note is printed: the record's URI in it is the registry's own text. */
+  /** The pointer with its note withheld if that repeats something secret: the note quotes the registry's own text. */
   #shown(pointer: Pointer | undefined): Pointer | undefined {
     if (pointer?.note === undefined || !this.#client.repeatsSent(pointer.note)) return pointer;
-    return { ...pointer, note: `points elsewhere ${WITHHELD}` };
+    return { ...pointer, note: `points to another record ${WITHHELD}` };
   }
 
   /**
-   * Looks into a candidate whose descriptor names nobody.
+   * Fetches a candidate whose descriptor names no signer.
    *
    * @throws Missing, Rejection where it cannot be used
    */
@@ -220,19 +218,22 @@ export class Repository {
   #accepted({ response, tried, isBusy, said, host }: RegistryAnswer): HttpResponse {
     if (response.status === 200) return response;
     if (response.status === 401 || response.status === 403) {
-      const detail = `${host} wants credentials (status ${response.status})`;
+      const detail = `${host} requires credentials (status ${response.status})`;
       const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
       throw new Missing(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
     }
     badStatus("registry", response, said, host);
   }
 
-  /** The next page must be where the one before it was (spec 3.1). */
+  /** The next page must be within the same origin (spec 3.1). */
   #sameHost(link: string, from: string): string {
     const next = URL.parse(link, from);
     if (next === null || next.origin !== new URL(this.#client.endpoint.root).origin) {
-      const where = next === null ? "what is no URL" : `${next.protocol}//${this.#client.nameHost(next.href)}`;
-      throw new Missing("registry.bad_response", `the list of referrers goes on at ${where}, on another host`);
+      const where =
+        next === null
+          ? "is not a valid URL"
+          : `is at another host: ${next.protocol}//${this.#client.nameHost(next.href)}`;
+      throw new Missing("registry.bad_response", `the next page of the list of referrers ${where}`);
     }
     return next.href;
   }

@@ -4,17 +4,16 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import { type CollectContext, stillInTime } from "./context.ts";
 
 /**
- * Milliseconds for which one log is replayed before everything else gets its share: the logs of other signers, and
- * answers that arrive. So a signer with a costly log delays the others by a multiple of this, and not by its own cost.
+ * Milliseconds for which one log is replayed before other work runs: other signers' logs, and answers that arrive. So
+ * a signer with a costly log delays the others by a multiple of this, not by its own cost.
  */
 const SLICE = 10;
 
 /**
- * Replays an identity as `readIdentity` does, with a look at the clock before each step: nothing is worked on after
- * the deadline.
+ * Like `readIdentity`, but checks the clock before each step: no work is done after the deadline.
  *
  * @param bytes attacker-controlled: the audit log or the DID document
- * @throws Missing net.deadline where the time is over; Rejection identity.log_invalid
+ * @throws Missing net.deadline after the deadline; Rejection identity.log_invalid
  */
 export async function replayIdentity(
   did: Did,
@@ -25,10 +24,10 @@ export async function replayIdentity(
 }
 
 /**
- * Does such work to its end, with a look at the clock before each step.
+ * Runs all steps, checking the clock before each one.
  *
- * @param what is worked on
- * @throws Missing net.deadline where the time is over; what the steps throw
+ * @param what the steps process, for the message
+ * @throws Missing net.deadline after the deadline; whatever the steps throw
  */
 export async function inSteps<T>(
   steps: Steps<T>,

@@ -5,27 +5,26 @@ import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.
 import { itSays, readError } from "./peer-error.ts";
 import type { HandleSources } from "./reference-resolvers.ts";
 
-/** An answer is a DID and perhaps a newline: a host that never stops sending is cut off here. */
+/** Bytes of an answer, which is a DID and perhaps a newline; stops an endless one. */
 const MAX_ANSWER = 2 * 1024;
 /**
- * ATProto allows redirects here, and people have them, from `example.com` to `www.example.com`. A host
- * that leads round in circles is left here.
+ * ATProto allows redirects here, and they are common, from `example.com` to `www.example.com`. The bound stops a
+ * redirect loop.
  */
 const MAX_REDIRECTS = 3;
 
 /**
- * Asks whom a handle belongs to (spec 5.8): DNS and its https host at the same time, and meanwhile the reference resolver
- * is loaded, which says what counts. A DID in DNS has precedence over one from the host.
- * It is for the core to say what that proves; the DID must lead back to the handle.
+ * Looks up the owner of a handle (spec 5.8): DNS and the https host in parallel, while the reference resolver, which
+ * decides between them, is loaded. A DID in DNS takes precedence. The core checks that the DID claims the handle too.
  *
- * Unlike the reference, "names nobody" and "could not be asked" are told apart.
+ * Unlike the reference, it distinguishes "names no DID" from "could not be reached".
  *
- * @param handle attacker-controlled: it stands in the image's name
- * @throws Missing where no DID was named and at least one of the two could not be asked
+ * @param handle attacker-controlled: it is part of the image's name
+ * @throws Missing where no DID was found and at least one of the two could not be reached
  */
 export async function fetchOwner(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
   if (isReserved(handle) && !context.config.network.hosts.includes(handle)) {
-    const why = "names like it belong to nobody; only a host listed in network.allow may have one";
+    const why = "its top-level domain is reserved, and network.allow does not list the handle";
     throw new Missing("net.forbidden_address", `the handle ${handle} is not looked up: ${why}`);
   }
 
@@ -40,19 +39,19 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
   const failures = [asked.failed.dns, asked.failed.https].filter((failure) => failure !== undefined);
   const [first, second] = failures;
   if (first === undefined) return answer;
-  // What answered is told before what did not: only silence may be made up for by memory.
+  // Report an unusable answer before a missing one: stale evidence may only replace silence.
   const answered = failures.find((failure) => !isUnanswered(failure))?.code;
   const code = answered ?? (second === undefined ? "handle.bad_response" : first.code);
   throw new Missing(code, failures.map(({ message }) => message).join("; "), { cause: first });
 }
 
 const DNS = "dns:";
-/** What stands before the DID in a TXT record. */
+/** Prefix of the DID in a TXT record. */
 const PREFIX = "did=";
 
 /**
- * DNS and the host of one handle, asked when this is made. The reference resolver takes a failure for an answer that
- * names nobody; here failures are kept.
+ * The lookups of one handle by DNS and https, started by the constructor. The reference resolver treats a failure as
+ * "no DID"; this records it.
  */
 class AskedSources implements HandleSources {
   readonly failed: { dns?: Missing; https?: Missing } = {};
@@ -60,7 +59,7 @@ class AskedSources implements HandleSources {
   /** Where the answer came from. */
   source: string;
   readonly dnsSource: string;
-  /** DNS names several, or one that is no DID: then the handle has no owner, whatever the host says. */
+  /** DNS has several DIDs, or an invalid one: then the handle has no owner, whatever the host says. */
   isAmbiguous = false;
   readonly #context: CollectContext;
   readonly #url: string;
@@ -75,7 +74,7 @@ class AskedSources implements HandleSources {
     const name = this.dnsSource.slice(DNS.length);
     this.#texts = askTxt("handle", { name, timeout: context.config.didResolverTimeout }, context);
     this.#response = this.#askHost();
-    // A failure counts when the resolver asks for the answer. It does not where the handle is no host of a URL.
+    // A failure counts when the resolver reads the answer; it does not where the handle is no valid host of a URL.
     for (const asked of [this.#texts, this.#response]) asked.catch(() => {});
   }
 
@@ -120,7 +119,7 @@ class AskedSources implements HandleSources {
       },
       this.#context,
     );
-    // The resolver reads the body of any status; of these two none is an answer.
+    // The resolver reads the body of any status; with these two it is not an answer.
     if (response.status === 404 || response.status === 410) return new Response("");
     if (response.status < 200 || response.status > 299) badStatus("handle", response, itSays(readError(response)));
     return new Response(response.body.slice());

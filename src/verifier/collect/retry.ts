@@ -2,35 +2,35 @@ import { HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/e
 import { nameHost } from "../../io/net/quote-peer.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 
-/** How often one question is asked at most; stops a peer that is always busy from being hammered (spec 4). */
+/** Attempts per request; stops hammering a busy peer (spec 4). */
 const MAX_ATTEMPTS = 3;
-/** What must be left after a pause for another attempt, in milliseconds. */
+/** Milliseconds that must be left after the pause for another attempt. */
 const LEFT_FOR_ATTEMPT = 100;
-/** Statuses that may be others a moment later. */
+/** Statuses that are worth a retry. */
 const BUSY: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
-/** Retry-After in seconds; with more digits nobody waits either. */
+/** Retry-After in seconds; a longer number exceeds every deadline. */
 const SECONDS = /^\d{1,9}$/;
-/** The one form of a date that is written today (RFC 9110, section 5.6.7). */
+/** The preferred date format (RFC 9110, section 5.6.7). */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
-/** How the pauses between attempts are. */
+/** Pauses between attempts. */
 export interface Pauses {
   /** Milliseconds before the second attempt; doubled for each further one. */
   readonly base: number;
-  /** From 0 to 1: half a pause less, or more, so that nodes do not come back all at once. */
+  /** From 0 to 1: varies a pause by up to half, so that nodes do not retry all at once. */
   readonly random: () => number;
 }
 
-/** How an answer came about. */
+/** The attempts behind an answer. */
 export interface Tries {
   readonly attempts: number;
-  /** Milliseconds that all of them and their pauses took. */
+  /** Milliseconds, pauses included. */
   readonly took: number;
-  /** Milliseconds for which the last answer asked to be left alone, attacker-controlled; 0: it did not. */
+  /** Milliseconds of the last answer's Retry-After, attacker-controlled; 0 without one. */
   readonly retryAfter: number;
 }
 
-/** What one attempt came to: an answer, whatever its status, or why there is none. */
+/** The result of one attempt: an answer, whatever its status, or why there is none. */
 export type TryOutcome = { readonly response: HttpResponse } | { readonly failure: HttpFailure };
 
 export interface Asking {
@@ -42,9 +42,8 @@ export interface Asking {
 }
 
 /**
- * One question to one host, which may be asked more than once: where nobody could be reached, or whoever was is
- * busy, and while there is time. The request's timeout is that of all attempts and pauses together. What was
- * silent until its time was over, or answered something else, is not asked again.
+ * A request to one host that is repeated where the host could not be reached or is busy, while there is time. The
+ * request's timeout covers all attempts and pauses together. Timeouts and other answers are not retried.
  */
 export class RetryingRequest {
   readonly #request: HttpRequest;
@@ -57,14 +56,14 @@ export class RetryingRequest {
   #retryAfter = 0;
   #isPassing = false;
   #isCut = false;
-  /** Milliseconds for all of it; known when it is asked first. */
+  /** Milliseconds for all attempts; set by the first one. */
   #budget = 0;
-  /** Before the next attempt, from the end of the last one. */
+  /** Milliseconds between the end of the last attempt and the next one. */
   #pause = 0;
-  /** What was left of the deadline when the last attempt ended. */
+  /** Milliseconds left until the deadline when the last attempt ended. */
   #leftThen = 0;
 
-  /** @param most attempts */
+  /** @param most maximum number of attempts */
   constructor(request: HttpRequest, asking: Asking, most = MAX_ATTEMPTS) {
     this.#request = request;
     this.#asking = asking;
@@ -75,12 +74,12 @@ export class RetryingRequest {
     return { attempts: this.#attempts, took: this.#took, retryAfter: this.#retryAfter };
   }
 
-  /** Whether it is the deadline that ends it, and not the request's own timeout. */
+  /** Whether the deadline ends it, not the request's own timeout. */
   get isCutByDeadline(): boolean {
     return this.#isCut;
   }
 
-  /** Who is asked, for messages. */
+  /** Purpose and host, for messages. */
   get name(): string {
     const { purpose, url, isNamedByPeer, headers = {}, secrets = [] } = this.#request;
     const parsed = URL.parse(url);
@@ -94,7 +93,7 @@ export class RetryingRequest {
     const began = deadline.remaining();
     if (this.#attempts === 0) {
       this.#budget = Math.min(this.#request.timeout, began);
-      // Known before: a timer may go off a moment before the time that it was set for.
+      // Decided beforehand: a timer may fire slightly early.
       this.#isCut = began <= this.#request.timeout;
     } else this.#took += this.#pause;
     const timeout = this.#attempts === 0 ? this.#request.timeout : Math.max(0, this.#budget - this.#took);
@@ -109,7 +108,7 @@ export class RetryingRequest {
     return outcome;
   }
 
-  /** Milliseconds from now until it is worth asking again; undefined where it is not, or there is no time for it. */
+  /** Milliseconds until the next attempt; undefined where a retry is pointless or there is no time for it. */
   untilAgain(): number | undefined {
     if (!this.#isPassing || this.#attempts >= this.#most) return undefined;
     const left = this.#asking.deadline.remaining();
@@ -124,7 +123,7 @@ export class RetryingRequest {
   }
 }
 
-/** Asks until there is an answer that asking again would not change. */
+/** Repeats the request until there is an answer, or no retry is left. */
 export async function askUntilAnswered(
   question: RetryingRequest,
   { deadline }: Pick<Asking, "deadline">,
@@ -138,10 +137,10 @@ export async function askUntilAnswered(
 }
 
 /**
- * Of several who may know the same, each is named once before one is named again; then whoever's pause is over
- * first, after that pause. Ends when none is worth asking.
+ * Yields several interchangeable peers: each once, then the one whose pause ends first, after that pause. Ends when
+ * no peer has a retry left.
  *
- * @param peers each is to be asked by the receiver when it is named; may become more meanwhile
+ * @param peers the receiver sends a peer's request when it is yielded; the list may grow meanwhile
  */
 export async function* inTurn<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
@@ -154,7 +153,7 @@ export async function* inTurn<T extends { readonly question: RetryingRequest }>(
   }
 }
 
-/** Who may be asked again first, when they may; undefined where nobody is worth it. */
+/** Waits for the peer whose pause ends first; undefined where no peer has a retry left. */
 async function soonest<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
   deadline: Deadline,
@@ -186,7 +185,7 @@ function isPassing(outcome: TryOutcome): boolean {
   return "response" in outcome ? BUSY.has(outcome.response.status) : outcome.failure.kind === "unreachable";
 }
 
-/** @returns milliseconds that a busy server asks for, attacker-controlled: held against the time that is left */
+/** @returns milliseconds that a busy server asks for, attacker-controlled: the caller compares it with the time left */
 function retryAfter(outcome: TryOutcome, now: number): number {
   const text = "response" in outcome ? (outcome.response.headers.get("retry-after")?.trim() ?? "") : "";
   if (SECONDS.test(text)) return Number(text) * 1000;
@@ -196,5 +195,5 @@ function retryAfter(outcome: TryOutcome, now: number): number {
 
 async function rest(pause: number, question: RetryingRequest, deadline: Deadline): Promise<void> {
   const wait = () => new Promise<void>((done) => setTimeout(done, pause));
-  await deadline.track(`${question.name}, to be asked again`, wait);
+  await deadline.track(`a retry of ${question.name}`, wait);
 }

@@ -13,20 +13,20 @@ import { type CollectContext, gapOf, Missing } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
 import { fetchRecord } from "./fetch-record.ts";
 
-/** Milliseconds that a replica which lags is given to catch up. */
+/** Milliseconds to let a lagging replica catch up. */
 const PAUSE = 250;
 
-/** One signer, asked about one image: who they are, and what their repo says. */
+/** Fetches one signer's identity and records for one image. */
 export class SignerSearch {
-  /** What this node remembered before it asked; undefined until then. */
+  /** The signer history before the requests; undefined until it is loaded. */
   memory: SignerMemory | undefined;
   readonly #signer: Did;
   readonly #sought: ProofTarget;
   readonly #context: CollectContext;
   #identity: FetchedIdentity | undefined;
-  /** What each identity proved that was acted upon, the newest last. */
+  /** The identities that were used, newest last. */
   readonly identities: ProvenIdentity[] = [];
-  /** Each of the two ways to ask a second time is open once. */
+  /** Retries left: each of the two kinds is available once. */
   readonly #open = new Set(["refresh", "again"]);
 
   constructor(signer: Did, sought: ProofTarget, context: CollectContext) {
@@ -39,12 +39,12 @@ export class SignerSearch {
     return this.#identity?.proof;
   }
 
-  /** Identity, then record: the record is asked for where the identity says. */
+  /** Fetches the identity, then the records from the PDS that it names. */
   async ask(): Promise<readonly Collected[]> {
-    this.memory = await this.#context.deadline.track("this node's memory", () => this.#context.recall(this.#signer));
+    this.memory = await this.#context.deadline.track("the signer history", () => this.#context.recall(this.#signer));
     const { memory } = this;
     const first = await this.#identified(() => identify(this.#signer, this.#sought.digest, this.#context, memory));
-    // The signer may have moved to another PDS since the identity was cached. A PDS that proved anything is theirs.
+    // The signer may have moved to another PDS since the identity was cached. A PDS that proved anything is the right one.
     const isServed = first.some(({ kind }) => kind === "signature");
     if (!this.#isCached() || isServed || this.#context.deadline.remaining() <= 0) return first;
     const second = await this.refresh();
@@ -52,10 +52,10 @@ export class SignerSearch {
   }
 
   /**
-   * Asks for the identity once more, beginning with the next directory, which may be ahead of the first one. A
-   * log is acted upon only where it holds every operation of the first: else a directory that lags behind would
-   * bring an undone key back to life. The host of a did:web has no history to tell which of two documents is the
-   * newer one, so it is asked again only where the first document was cached.
+   * Fetches the identity once more, starting with the next directory, which may be ahead of the first. A log is used
+   * only if it has every operation of the first one: otherwise a lagging directory could restore a revoked key. A
+   * did:web has no history that shows which of two documents is newer, so it is fetched again only if the first
+   * document was cached.
    */
   async refresh(): Promise<readonly Collected[]> {
     const first = this.#identity;
@@ -68,7 +68,7 @@ export class SignerSearch {
     return this.#identified(() => fetchIdentity(this.#signer, this.#context, known, first.directory + 1));
   }
 
-  /** The PDS alone, once more, a moment later; undefined where it has been asked again already. */
+  /** Asks only the PDS once more, after a pause; undefined where that was already done. */
   again(): Promise<readonly Collected[]> | undefined {
     const identity = this.#identity;
     if (identity?.proof === undefined || !this.#open.delete("again")) return undefined;
@@ -78,7 +78,7 @@ export class SignerSearch {
   async #afterPause(identity: FetchedIdentity): Promise<readonly Collected[]> {
     const pause = Math.min(PAUSE, this.#context.deadline.remaining());
     await this.#context.deadline.track(
-      "another answer of the PDS",
+      "a second answer of the PDS",
       async () => new Promise((done) => setTimeout(done, pause)),
     );
     return this.#records(identity, "one by one");
@@ -97,13 +97,13 @@ export class SignerSearch {
     }
     const first = this.#identity;
     if (first !== undefined && (found.isBehind || equalBytes(found.fetched.bytes, first.fetched.bytes))) return [];
-    // A log that does not prove itself is evidence, and replaces nothing.
+    // An invalid log is evidence, but does not replace an identity.
     if (first === undefined || found.proof !== undefined) this.#identity = found;
     if (found.proof !== undefined) this.identities.push({ proof: found.proof, fetched: found.fetched });
     return this.#records(found);
   }
 
-  /** The record of the digest, and that of the tag at the same time where its address is known. */
+  /** Fetches the record of the digest, and in parallel that of the tag where its address is known. */
   async #records({ fetched, proven, proof }: FetchedIdentity, order?: "one by one"): Promise<readonly Collected[]> {
     const identity = proof?.current;
     const known = { signer: this.#signer, identity: fetched };
@@ -130,7 +130,7 @@ export class SignerSearch {
     const early = isEarly ? fetch(tagRecordAddress(repository, tag)) : undefined;
     const record = await fetch(recordAddress(digest));
     if (record === undefined) {
-      // What was heard of the tag alone is an answer all the same, whose place no evidence of before may take.
+      // The tag's record alone is an answer too: stale evidence must not replace it.
       const tagAlone = await early;
       return tagAlone === undefined ? gaps : [...gaps, found({ ...known, tag: tagAlone })];
     }
@@ -139,7 +139,7 @@ export class SignerSearch {
     return [...gaps, found({ ...signature, ...(tagProof && { tag: tagProof }) })];
   }
 
-  /** Where the image's name does not say which repository of the signer it is, the record does. */
+  /** The tag's record. Its repository is in the image's name, or else in the digest's record. */
   async #tagOf(
     signature: SignatureEvidence,
     proof: IdentityProof | undefined,

@@ -11,7 +11,7 @@ import { Exchanges } from "../service/exchanges.ts";
 import { Verifier } from "../service/verifier.ts";
 import type { Expected, Vector } from "./vector.ts";
 
-/** What this program makes of a vector, as of a pull but without the network. @throws what is no Rejection: a bug */
+/** Judges a vector as a pull would be judged, without the network. @throws anything but a Rejection: a bug */
 export async function judgeVector(vector: Vector): Promise<Expected> {
   const answer = await answerTo(vector);
   if (answer.outcome !== "allow") return { outcome: answer.outcome, code: answer.code };
@@ -22,7 +22,7 @@ export async function judgeVector(vector: Vector): Promise<Expected> {
 
 async function answerTo({ policy, name: text, digest, mediaType, bundle, now: written }: Vector): Promise<Answer> {
   const now = parseDateTime(written);
-  if (now === undefined) throw new Error(`${written} is no date and time`);
+  if (now === undefined) throw new Error(`${written} is not a date and time`);
   try {
     const name = parseReference(text);
     const subject = {

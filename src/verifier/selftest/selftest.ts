@@ -1,7 +1,7 @@
 import { judgeVector } from "./judge-vector.ts";
 import type { Expected, Vector } from "./vector.ts";
 
-/** A vector that was not judged as it must be. */
+/** A vector whose result differs from the expected one. */
 export interface Surprise {
   readonly vector: string;
   readonly expected: string;
@@ -16,7 +16,7 @@ export interface Tested {
 
 type Judge = (vector: Vector) => Promise<Expected>;
 
-/** Judges known good and known bad evidence, each as of the time in it. @param judge what is tested */
+/** Judges known good and known bad evidence, each at the time it states. @param judge the implementation under test */
 export async function selftest(vectors: readonly Vector[], judge: Judge = judgeVector): Promise<Tested> {
   const surprises: Surprise[] = [];
   for (const vector of vectors) {

@@ -2,18 +2,18 @@ import type { RejectionCode, RejectionKind } from "../../core/rejection.ts";
 import type { NotEnforced } from "../../core/verify/answer.ts";
 import type { Allow } from "../../core/verify/verdict.ts";
 
-/** One question with all that is known about it, and the one right answer. */
+/** A verification request with all its evidence, and the only correct result. */
 export interface Vector {
-  /** Its name: the answer, and what is special about it. */
+  /** File name: the result, and what the case is about. */
   readonly file: string;
-  /** What is special about it, as a sentence. */
+  /** What the case is about, as a sentence. */
   readonly description: string;
   /** Text of the policy file. */
   readonly policy: string;
   /** Full image name without digest. */
   readonly name: string;
   readonly digest: string;
-  /** As the registry served it; absent where the caller did not know. */
+  /** As the registry served it; absent where the caller did not know it. */
   readonly mediaType?: string;
   /** RFC 3339 */
   readonly now: string;
@@ -23,10 +23,10 @@ export interface Vector {
 }
 
 export interface Expected {
-  /** An outcome, or the kind of rejection that there is instead. */
+  /** `allow`, or the kind of the rejection. */
   readonly outcome: "allow" | RejectionKind;
-  /** The headline; under `because: audited` that of the refusal which was not enforced. */
+  /** The headline code; with `because: audited`, the code of the refusal that was not enforced. */
   readonly code?: RejectionCode;
-  /** For `allow` alone. */
+  /** Only with `allow`. */
   readonly because?: (Allow | NotEnforced)["because"]["kind"];
 }

@@ -1,4 +1,4 @@
 import type { Vector } from "./vector.ts";
 
-/** All of test/vectors, which packaging/build.ts puts here; none where the sources run as they are. */
+/** All of test/vectors, inserted by packaging/build.ts; empty when running from source. */
 export const VECTORS: readonly Vector[] = [];

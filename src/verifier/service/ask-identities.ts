@@ -4,12 +4,12 @@ import { Rejection } from "../../core/rejection.ts";
 import { type CollectContext, Missing } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/fetch-identity.ts";
 
-/** Identities asked for at the same time: a list of thousands must not open thousands of connections. */
+/** Identities fetched in parallel: a list of thousands must not open thousands of connections. */
 const MAX_PARALLEL = 16;
 
 /**
- * Fetches and proves identities, as pulls do. Whatever cannot be had says why; what is not begun when
- * the time is over is not asked for.
+ * Fetches and proves identities, as pulls do. Failures are returned with their reason; after the deadline no request is
+ * started.
  */
 export async function askIdentities(
   dids: readonly Did[],
@@ -28,11 +28,10 @@ export async function askIdentities(
 
 async function askIdentity(did: Did, context: CollectContext): Promise<KnownIdentity> {
   if (context.deadline.remaining() === 0)
-    return { code: "net.deadline", detail: "the time was over before it was asked for" };
+    return { code: "net.deadline", detail: "the deadline passed before it was fetched" };
   try {
     const { proof } = await fetchIdentity(did, context);
-    if (proof === undefined)
-      return { code: "identity.log_invalid", detail: "the directory's log does not prove itself" };
+    if (proof === undefined) return { code: "identity.log_invalid", detail: "the directory's log is invalid" };
     const { current } = proof;
     return current instanceof Rejection ? { code: current.code, detail: current.message } : current;
   } catch (error) {

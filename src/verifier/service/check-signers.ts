@@ -9,17 +9,17 @@ import { askIdentities } from "./ask-identities.ts";
 import { signersContext } from "./network.ts";
 import type { Session } from "./session.ts";
 
-/** Most identities that are asked for: a policy may name 10,000. */
+/** Most identities that are fetched: a policy may name 10,000. */
 export const MAX_IDENTITIES = 500;
 
-/** Those whose identities matter to some image, each once. */
+/** DIDs of signers that count for some image, without duplicates. */
 export function trustedNow({ policy, now }: PolicyQuestion): readonly Did[] {
   const { rules, everyone, fallback } = policy;
   const signers = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
   return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
 }
 
-/** What is wrong with a policy as far as the identities of its signers say. */
+/** Problems of a policy that the identities of its signers show. */
 export async function checkSigners(
   dids: readonly Did[],
   question: PolicyQuestion,
@@ -35,6 +35,11 @@ export async function checkSigners(
 }
 
 function notAsked(count: number): PolicyFinding {
-  const message = `the identities of ${count} signer${count === 1 ? "" : "s"} were not asked for: ${MAX_IDENTITIES} are at most`;
-  return { severity: "warning", name: "identities-not-asked", message, advice: "look at them by atcr-verify identity" };
+  const message = `the identities of ${count} signer${count === 1 ? "" : "s"} were not checked: at most ${MAX_IDENTITIES} are fetched`;
+  return {
+    severity: "warning",
+    name: "identities-not-asked",
+    message,
+    advice: "check them with: atcr-verify identity DID",
+  };
 }

@@ -4,29 +4,29 @@ import type { Answer } from "../../core/verify/answer.ts";
 import type { Warning } from "../../core/warning.ts";
 import type { ExchangeCount } from "./exchanges.ts";
 
-/** The answer to one question, and what any caller, log or report may want to say of it. */
+/** The result of one verification, with all that callers, logs and reports need. */
 export interface Decision {
   readonly answer: Answer;
   readonly subject: Subject;
-  /** What of the policy decided, also where that asks for no signature; absent where the policy was not asked. */
+  /** The part of the policy that decided, also one that requires no signature; absent where the policy was not consulted. */
   readonly rule?: Decider;
-  /** Of the policy that was asked, or would have been ({@link TrustPolicy.hash}). */
+  /** Of the loaded policy, whether or not it was consulted ({@link TrustPolicy.hash}). */
   readonly policyHash: string;
-  /** Whether the answer rests on cached evidence: within cacheTTL, or older because services were silent. */
+  /** Cached evidence used: none, fresh (within cacheTTL), or stale because a service could not be reached. */
   readonly cache: "none" | "fresh" | "stale";
   /**
-   * Read when it is asked for: most callers need the answer alone. Absent where the verification ended before all was
-   * gathered: no evidence at all would prove that nobody has signed.
+   * Read lazily: most callers need only the answer. Absent where the verification ended before all was gathered: an
+   * empty list would look like proof that nobody signed.
    */
   readonly evidence?: () => Evidence;
   readonly timings: Timings;
-  /** What the session was told of, in order. */
+  /** All warnings, in order. */
   readonly warnings: readonly Warning[];
-  /** What was thrown, where the answer is internal.error. */
+  /** The error behind internal.error. */
   readonly error?: Error;
 }
 
-/** How long a question took, and what each service was asked meanwhile, side by side; milliseconds. */
+/** Milliseconds that a verification took, and the requests to each service, which run in parallel. */
 export interface Timings {
   readonly total: number;
   readonly services: ReadonlyMap<string, ExchangeCount>;

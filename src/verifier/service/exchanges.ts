@@ -1,16 +1,16 @@
 import type { HttpClient } from "../../io/net/exchange.ts";
 
-/** How often one service was asked, and the milliseconds that all of it took; exchanges may run side by side. */
+/** Requests to one service, and their total time in milliseconds; exchanges may run in parallel. */
 export interface ExchangeCount {
   readonly requests: number;
   readonly ms: number;
 }
 
-/** Counts what the network is asked, by the purpose of each exchange. */
+/** Counts requests by purpose. */
 export class Exchanges {
   readonly #asked = new Map<string, ExchangeCount>();
 
-  /** The same client, counted; what is under way when somebody looks counts until then as asked, not as time. */
+  /** Wraps a client so that its requests are counted; one still under way counts as a request, but not yet as time. */
   counted(http: HttpClient): HttpClient {
     return async (request, deadline) => {
       const began = performance.now();
@@ -23,7 +23,7 @@ export class Exchanges {
     };
   }
 
-  /** By service: the purpose in lower case with underscores. */
+  /** By service: the purpose, in lower case with underscores. */
   get asked(): ReadonlyMap<string, ExchangeCount> {
     return this.#asked;
   }

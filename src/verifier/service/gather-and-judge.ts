@@ -11,27 +11,27 @@ import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
 import { GatheredEvidence } from "../collect/gathered-evidence.ts";
 
-/** What a decision works with: what gathers evidence, and what outlasts this pull. */
+/** What a decision needs: the means to gather evidence, and the persistent stores. */
 export interface DecideContext extends CollectContext, Lasting {}
 
-/** What the network's answers come to, and all that was gathered. */
+/** The verdict, and all evidence that was gathered. */
 export interface Gathered {
   readonly verdict: Verdict;
   readonly evidence: Evidence;
-  /** Whether services were silent, and the verdict rests on cached evidence in their place. */
+  /** Whether the verdict uses stale evidence because a service could not be reached. */
   readonly isStale: boolean;
 }
 
-/** Milliseconds that are left for evidence kept before, where the rule would take it. */
+/** Milliseconds reserved for judging stale evidence, where the rule accepts it. */
 const TIME_FOR_KEPT = 500;
-/** Most milliseconds that the disk may take at the end: a verdict that stands waits no longer. */
+/** Most milliseconds that writing to disk may delay a verdict. */
 const TIME_TO_SETTLE = 500;
-/** As much it may take where the time is over: twice that is less than the watchdog waits. */
+/** The same after the deadline; twice this is less than the watchdog's grace period. */
 const LAST_MOMENT = 50;
 
 /**
- * Asks the network: evidence is gathered, and each piece is proven and judged as it arrives. The first time the
- * rule is met is the verdict; a refusal waits for all of it.
+ * Gathers evidence from the network, and proves and judges it as it arrives. The image is allowed as soon as the rule
+ * is met; a refusal waits for everything.
  */
 export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
   const takesKept = question.rule.requirement.maxStaleness !== undefined;
@@ -49,7 +49,7 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   return { verdict: stale ?? fresh, evidence: found.evidence(), isStale: stale !== undefined };
 }
 
-/** By cached evidence, held against what this node knows of the signers by now: others may have seen more. */
+/** Judges cached evidence against the current signer history: parallel pulls may have added to it. */
 async function judgeCached(given: Case, collector: Collector, { cache, recall, config, deadline }: DecideContext) {
   const { plcDirectories } = config;
   const signers = [...collector.memory.keys()];
@@ -60,7 +60,7 @@ async function judgeCached(given: Case, collector: Collector, { cache, recall, c
   );
 }
 
-/** All that is known by now, for a judgement. */
+/** All evidence so far, for a judgement. */
 function caseOf(question: Question, context: CollectContext, collector: Collector, found: GatheredEvidence): Case {
   return { ...question, memory: collector.memory, now: context.now(), ...found.known() };
 }
@@ -74,7 +74,7 @@ async function gather(
   for (;;) {
     const collected = await collector.next();
     const attempt = collected && found.add(stillOf(collected, context));
-    // Pointers and gaps turn no refusal into an allow.
+    // Pointers and gaps never turn a refusal into an allow.
     if (collected?.kind === "pointer" || collected?.kind === "gap") continue;
     const given = caseOf(question, context, collector, found);
     if (collected === undefined) return judge(given);
@@ -85,12 +85,12 @@ async function gather(
 }
 
 /**
- * What a newer identity can cure. A former key is among them, as it can become the key again: an owner who recovers
- * an identity, or takes a rotation back, puts the earlier key in place.
+ * Failures that a newer identity can resolve. A former key is among them, as it can become current again: an owner who
+ * recovers an identity or undoes a rotation restores the earlier key.
  */
 const CURED_BY_NEWER_IDENTITY: ReadonlySet<RejectionCode> = new Set(["commit.bad_signature", "commit.superseded_key"]);
 
-/** A key may have been replaced since the identity was learned; a PDS may have shown an old state. */
+/** The key may have been rotated since the identity was fetched; the PDS may have answered from a lagging replica. */
 function askOnceMore(attempt: Attempt, collector: Collector): void {
   const { sighting } = attempt;
   if ("finding" in attempt && CURED_BY_NEWER_IDENTITY.has(attempt.finding.code)) collector.refresh(attempt.signer);
@@ -99,15 +99,15 @@ function askOnceMore(attempt: Attempt, collector: Collector): void {
   if (rollback(sighting, memory)?.code === "commit.rolled_back") collector.askAgain(sighting.signer);
 }
 
-/** A signature that waited until the time was over is not proven any more: that takes time too. */
+/** After the deadline a signature is no longer proven, as that takes time too: it becomes a gap. */
 function stillOf(collected: Collected, { deadline }: CollectContext): Collected {
   if (collected.kind !== "signature" || deadline.remaining() > 0) return collected;
   const { signer } = collected.signature;
-  const detail = `the time was over before the proof of ${signer} was looked at`;
+  const detail = `the deadline passed before the proof of ${signer} was checked`;
   return { kind: "gap", gap: { service: "pds", signer, code: "net.deadline", detail, answered: true } };
 }
 
-/** The verdict stands by now, whatever the disk does; what was begun on it is harmless half done. */
+/** Waits for the disk, within bounds: the verdict is already decided, and unfinished writes are harmless. */
 async function inTime(work: Promise<void>, { deadline }: CollectContext): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@ import { Missing } from "../collect/context.ts";
 import { inSteps } from "../collect/replay.ts";
 import type { Session } from "./session.ts";
 
-/** Judges saved evidence until the time is over, as a pull does: it may hold costly logs. */
+/** Judges saved evidence within the deadline, like a pull: it may contain costly logs. */
 export async function judgeSaved(question: Question, saved: Evidence, session: Session): Promise<Verdict> {
   const { deadline } = session;
   try {

@@ -7,26 +7,27 @@ import { type Rollback, rollback, type SignerMemory } from "../../core/verify/si
 import { type CollectContext, Missing } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/fetch-identity.ts";
 
-/** Where a handle leads, or why that is not known. */
+/** The owner of a handle, or why it is not known. */
 export type HandleFound = OwnerAnswer | { readonly handle: string; readonly missing: string };
 
-/** All that was found out about an identity. */
+/** The result of an identity lookup. */
 export interface IdentityFound {
-  /** What a person wrote: a DID or a handle. */
+  /** What the user typed: a DID or a handle. */
   readonly asked: string;
   readonly fetched: Fetched;
   readonly proof: IdentityProof;
   readonly handle?: HandleFound;
   readonly memory: SignerMemory;
-  /** How it lies behind what this node has seen, where it does. */
+  /** Set where the identity is behind the signer history. */
   readonly rolledBack?: Rollback;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 /**
- * Asks who a DID or the DID of a handle is, afresh: by the directories or the host, and by the handle that it claims.
+ * Looks up a DID, or the DID of a handle, without the cache: at the directories or the host, and by the handle that it
+ * claims.
  *
- * @throws Rejection with what could not be had, or proves nothing
+ * @throws Rejection where something could not be fetched, or is invalid
  */
 export async function lookUpIdentity(asked: Did | Handle, context: CollectContext): Promise<IdentityFound> {
   const owner = isDid(asked) ? undefined : await answered(ownerOf(asked, context));
@@ -34,7 +35,7 @@ export async function lookUpIdentity(asked: Did | Handle, context: CollectContex
   if (did === undefined) {
     return reject(
       "image.owner_mismatch",
-      `the handle ${asked} leads to nobody: neither DNS nor ${owner?.source} names a DID`,
+      `the handle ${asked} has no owner: neither DNS nor ${owner?.source} names a DID`,
     );
   }
 
@@ -55,7 +56,7 @@ export async function lookUpIdentity(asked: Did | Handle, context: CollectContex
   };
 }
 
-/** Where the handle that an identity claims leads; that it leads nowhere is shown, and no failure. */
+/** The owner of the handle that an identity claims; a failed lookup is shown, but is not an error. */
 async function handleOf(
   { handles }: { readonly handles: readonly string[] },
   context: CollectContext,
@@ -75,7 +76,7 @@ async function ownerOf(handle: Handle, context: CollectContext): Promise<OwnerAn
   return fetchOwner(handle, context);
 }
 
-/** What could not be had is the answer here. */
+/** Turns a missing answer into a Rejection: here it is the result. */
 async function answered<T>(asking: Promise<T>): Promise<T> {
   try {
     return await asking;

@@ -21,17 +21,17 @@ import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import type { Session } from "./session.ts";
 
-/** Milliseconds before a request that got no answer is repeated; doubled each time. */
+/** Milliseconds before the first retry of a request; doubled each time. */
 const PAUSE = 200;
-/** Share of the time left that a question waits for another one that asks for the same signer. */
+/** Fraction of the remaining time to wait for another process that fetches the same identity. */
 const PATIENCE = 5 / 8;
 
-/** The network, as a configuration allows it; shared by all questions of a verifier. */
+/** Network access as configured; shared by all verifications of a verifier. */
 export interface Network {
-  /** @param warn of what one question should know, again at each of its requests */
+  /** @param warn receives the warnings of one verification, repeated at each request */
   readonly http: (warn: Warn) => HttpClient;
   readonly txt: TxtLookup;
-  /** As the process was started with it. */
+  /** The environment the process was started with. */
   readonly environment: Environment;
 }
 
@@ -46,7 +46,7 @@ export function openNetwork(config: Config, environment: Environment): Network {
 }
 
 /**
- * By which way requests go, and which authorities may vouch for a host.
+ * Proxies, and the certificate authorities that are trusted for a host.
  *
  * @throws Rejection config.invalid
  */
@@ -61,7 +61,7 @@ export function httpSettings(config: Config, environment: Environment): HttpSett
   };
 }
 
-/** What one question works with that asks the network. */
+/** The context of one verification that uses the network. */
 export function collectContext(
   config: Config,
   { http, txt, environment }: Network,
@@ -87,7 +87,7 @@ export function collectContext(
   };
 }
 
-/** As {@link collectContext}, for a caller that asks about signers and not about an image. */
+/** Like {@link collectContext}, for a caller that looks up signers and verifies no image. */
 export function signersContext(config: Config, environment: Environment, session: Session): DecideContext {
   const network = openNetwork(config, environment);
   const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
@@ -110,7 +110,7 @@ function cachedIdentities(
       const patience = deadline.remaining() * PATIENCE;
       const [turns, { unlessFound }] = await Promise.all([locks.open(), import("../../io/store/process-lock.ts")]);
       try {
-        const found = await deadline.track(`another process that asks for ${signer}`, () =>
+        const found = await deadline.track(`another process that fetches the identity of ${signer}`, () =>
           turns.findOrTake(work, patience, find),
         );
         return found ?? (await unlessFound(ask(), find));
@@ -129,6 +129,6 @@ function cachedIdentities(
 export function readAuthorities(path: string): PemFile {
   const text = readTrustedFile({ path, code: "config.invalid", what: "the file of certificate authorities" });
   if (text?.includes("-----BEGIN CERTIFICATE-----") === true) return { path, text };
-  const found = text === undefined ? "there is no file" : "there is no certificate in PEM in";
-  return reject("config.invalid", `${found} ${path}, which network.caFiles lists`);
+  const problem = text === undefined ? "does not exist" : "contains no PEM certificate";
+  return reject("config.invalid", `the file ${path}, listed in network.caFiles, ${problem}`);
 }

@@ -8,7 +8,7 @@ import { SignerStore } from "../../io/store/signer-store.ts";
 import type { Lasting } from "../cache/stores.ts";
 import type { Session } from "./session.ts";
 
-/** What this node remembers between verifications. */
+/** The signer history and cache of this node. */
 export interface Stores extends Lasting {
   readonly cache: EvidenceCache;
   /** Whether what other processes cache can be read here, and what is cached here by them: only then is one waited for. */
@@ -16,28 +16,28 @@ export interface Stores extends Lasting {
 }
 
 /**
- * Where what goes wrong with the folders of this node is told. Where this user may not use a folder, one warning says
- * so in place of one for each file, lock and image.
+ * Reports problems with stateDir and cacheDir. Where this user may not use a folder, one warning says so instead of one
+ * for each file, lock and image.
  */
 export class StoreWarnings {
   readonly history: Warn;
   readonly cache: Warn;
 
-  /** @param warn told the same more than once */
+  /** @param warn may receive the same warning more than once */
   constructor({ stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">, warn: Warn) {
     const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
     const denied = [
       ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
       ...(isCacheOurs ? [] : [`the cache (${cacheDir})`]),
     ].join(" and ");
-    const message = `not used, as this user may not read and write it: ${denied} of this node`;
+    const message = `this user may not read and write ${denied} of this node, so nothing there is used; run this as root`;
     const warnOfDenied = (): void => warn({ code: "access.denied", message });
     this.history = isHistoryOurs ? warn : warnOfDenied;
     this.cache = isCacheOurs ? warn : warnOfDenied;
   }
 }
 
-/** Opens what lies in the configuration's stateDir and cacheDir for one question; nothing is read yet. */
+/** Opens the stores in stateDir and cacheDir for one verification; reads nothing yet. */
 export function openStores(
   { stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">,
   session: Pick<Session, "now">,

@@ -2,8 +2,8 @@ import type { Warn } from "../../core/warning.ts";
 import type { Turns } from "../../io/store/process-lock.ts";
 
 /**
- * The locks of one question. They are its own: two questions in one process wait for each other as two processes do,
- * and neither gives up what the other one holds.
+ * The locks of one verification. Two verifications in one process wait for each other like two processes, and neither
+ * releases the other's locks.
  */
 export class QuestionLocks {
   readonly #directory: string;
@@ -16,14 +16,14 @@ export class QuestionLocks {
     this.#warn = warn;
   }
 
-  /** A question that is answered from the cache takes no lock, and does not load what locks. */
+  /** Loaded on demand: a verification answered from the cache takes no lock. */
   async open(): Promise<Turns> {
     const { Turns } = await import("../../io/store/process-lock.ts");
     this.#locks ??= new Turns(this.#directory, this.#warn);
     return this.#locks;
   }
 
-  /** Gives up those that are still held. Synchronous, for the end of the process; never throws. */
+  /** Releases all held locks. Synchronous, for the end of the process; never throws. */
   end(): void {
     this.#locks?.endAll();
   }

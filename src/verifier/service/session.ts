@@ -3,22 +3,22 @@ import type { Warn, Warning } from "../../core/warning.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { Exchanges } from "./exchanges.ts";
 
-/** What one verification is given by its caller, and tells it on the way. */
+/** What the caller provides to one verification, and how it is notified. */
 export interface Session {
   readonly deadline: Deadline;
-  /** Counts what the network is asked. */
+  /** Counts requests. */
   readonly exchanges: Exchanges;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Told each warning once. */
+  /** Called once for each warning. */
   warn(warning: Warning): void;
-  /** Called as soon as a rule is selected, so that a watchdog outside can enforce it where this process is blocked. */
+  /** Called as soon as a rule is selected, so that an outside watchdog can enforce it if this process blocks. */
   ruleSelected(rule: Rule): void;
-  /** Called before the network is used, which takes far longer than all that comes before it. */
+  /** Called before the network is used, which takes far longer than everything before. */
   beforeHeavyWork(): void;
 }
 
-/** The same session, with warnings going elsewhere. */
+/** The same session with another receiver of warnings. */
 export function warningTo(warn: Warn, session: Session): Session {
   return {
     deadline: session.deadline,

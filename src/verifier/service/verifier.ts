@@ -23,62 +23,62 @@ import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import { type Session, warningTo } from "./session.ts";
 
-/** Time that what ran into the deadline has to be judged, in milliseconds; then the refusal is `net.deadline`. */
+/** Grace period in milliseconds after the deadline to judge what timed out; then the refusal is `net.deadline`. */
 const GRACE = 150;
-/** Share of the time left that a question waits for another one about the same image; then it gathers by itself. */
+/** Fraction of the remaining time to wait for another verification of the same image. */
 const PATIENCE = 5 / 8;
 
-/** How a verifier works: this node's configuration, and whom it trusts. */
+/** This node's configuration, trust policy and environment. */
 export interface VerifierOptions {
   readonly config: Config;
   readonly policy: TrustPolicy;
-  /** Absent: refusals are enforced whatever this node's break-glass file says. */
+  /** Absent: break-glass is ignored, and refusals are enforced. */
   readonly breakGlass?: BreakGlassFile | undefined;
-  /** Saved evidence that is judged in place of the network's answers and the cache. */
+  /** Saved evidence to judge instead of the network's answers and the cache. */
   readonly saved?: Bundle;
-  /** The environment that the process was started with: proxies, certificate authorities, credentials. */
+  /** The environment the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
   /** Where the caller has read it already, for the policy; else the environment says where it lies. */
   readonly cacheKey?: CacheKey;
 }
 
-/** Settings, and what is opened by them once for all questions. */
+/** Settings, and what is opened once for all verifications. */
 interface Opened {
   readonly settings: VerifierOptions;
   network?: Network;
 }
 
-/** What one way to an answer came to. */
+/** A judgement, and the evidence for it. */
 type Judged = Pick<Decision, "cache" | "evidence" | "error"> & { readonly verdict: Verdict | Failure };
 
 const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
 const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 
-/** What of a decision is not said by the question. */
+/** The part of a decision that the request does not determine. */
 type Decided = Pick<Decision, "answer" | "rule" | "cache" | "evidence" | "error">;
 
 /**
- * Verifies images. One object serves one pull, or a process that lives for months: nothing in it outlives a question
- * but the settings and the connections that are made by them.
+ * Verifies images. One object serves a single pull, or a process that runs for months: only settings and connections
+ * outlive a verification.
  */
 export class Verifier {
   #opened: Opened;
   readonly #openNetwork: typeof openNetwork | undefined;
-  /** Of the questions under way. */
+  /** Locks of the verifications under way. */
   readonly #locks = new Set<QuestionLocks>();
 
-  /** @param network opens another one than the configuration's, as tests do that have servers of their own */
+  /** @param network replaces the configured network, in tests */
   constructor(settings: VerifierOptions, network?: typeof openNetwork) {
     this.#opened = { settings };
     this.#openNetwork = network;
   }
 
-  /** Verifies by these settings from the next question on. One that is under way is answered by those that it began with. */
+  /** Uses these settings from the next verification on; those under way keep the old ones. */
   reload(settings: VerifierOptions): void {
     this.#opened = { settings };
   }
 
-  /** Verifies one image. Never throws because of what a network, a disk or a peer does. */
+  /** Verifies one image. Never throws because of a network, a disk or a peer. */
   async verify(subject: Subject, session: Session): Promise<Decision> {
     const began = performance.now();
     const opened = this.#opened;
@@ -92,7 +92,7 @@ export class Verifier {
     const { policy, config, breakGlass, saved } = opened.settings;
     const image = subject.name;
     if (saved !== undefined && saved.digest !== subject.digest) {
-      const detail = `the evidence is about ${saved.digest}, the image asked for is ${subject.digest}`;
+      const detail = `the saved evidence is for ${saved.digest}, but the image is ${subject.digest}`;
       return { answer: refusalOf("input.digest_mismatch", detail), ...NOTHING };
     }
     const selection = select(policy, image, subject.digest);
@@ -108,7 +108,7 @@ export class Verifier {
     return { answer: enforce(verdict, { image, rule, breakGlass }), rule: { name, file, line }, ...rest };
   }
 
-  /** Gives up the locks that this process still holds. Synchronous, for the end of the process; never throws. */
+  /** Releases the locks that this process still holds. Synchronous, for the end of the process; never throws. */
   close(): void {
     for (const locks of this.#locks) locks.end();
   }
@@ -129,7 +129,7 @@ export class Verifier {
       }, deadline.remaining() + GRACE);
     });
     try {
-      // Ended once more where the work goes on behind an answer that could not wait.
+      // Released again when the work ends: it may go on after the deadline's answer.
       const key = new CacheKey(environment, warnings.cache, cacheKey);
       const stores = openStores(config, session, warnings, key);
       const work = this.#judge(question, session, opened, stores, locks).finally(() => locks.end());
@@ -180,7 +180,7 @@ export class Verifier {
   }
 }
 
-/** By evidence that is fresh, also by what another question is fetching for the same image. */
+/** Judges fresh cached evidence, waiting for another verification that fetches it for the same image. */
 async function judgeCached(
   question: Question,
   config: Config,
@@ -191,13 +191,13 @@ async function judgeCached(
   const { deadline } = session;
   if (!config.cacheEnabled) return undefined;
   const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
-  return deadline.track(`what lies in ${config.cacheDir}`, async () => {
+  return deadline.track(`the cache in ${config.cacheDir}`, async () => {
     let found = await look();
     // Without a key the one that is waited for could not cache what it finds.
     if (found === undefined && stores.isCacheShared()) {
       const patience = deadline.remaining() * PATIENCE;
       const opened = await locks.open();
-      found = await deadline.track("another process that asks about this image", () =>
+      found = await deadline.track("another process that verifies this image", () =>
         opened.findOrTake(lockOf(question.subject), patience, look),
       );
     }
@@ -213,8 +213,8 @@ function withoutEvidence(verdict: Verdict | Failure): Judged {
 }
 
 /**
- * Names the lock of an image: by its name as well, not by the digest alone, because a pull of the same digest
- * from a slow registry would make all others wait.
+ * Name of an image's lock. It covers the image's name too: with the digest alone, a pull of the same digest from a slow
+ * registry would make all others wait.
  */
 function lockOf({ name, digest }: Subject): string {
   return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;

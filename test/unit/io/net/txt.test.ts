@@ -38,13 +38,13 @@ describe("createTxtLookup", () => {
       const { kind, message } = await failureOf(lookUp(failing(code)));
       expect({ kind, message }).toEqual({
         kind: "unreachable",
-        message: `the look-up of TXT records of _atproto.a.example failed (${code})`,
+        message: `the TXT lookup of _atproto.a.example failed (${code})`,
       });
     },
   );
 
-  it("is over when its time is, or all the time", async () => {
-    const message = expect.stringMatching(/^the look-up .* of _atproto\.a\.example got no answer \(after 0\.0 s\)$/);
+  it("times out by its own timeout or by the deadline", async () => {
+    const message = expect.stringMatching(/^the TXT lookup of _atproto\.a\.example got no answer \(after 0\.0 s\)$/);
     expect(await failureOf(lookUp(never, { timeout: 5 }))).toMatchObject({ kind: "timeout", message });
     expect(await failureOf(lookUp(never, {}, 5))).toMatchObject({ kind: "timeout", message });
     expect(await failureOf(lookUp(never, {}, 0))).toMatchObject({ kind: "timeout", message });
@@ -64,7 +64,7 @@ describe("createTxtLookup", () => {
     const failed = await failureOf(lookUp(answering([...many, ["a"]])));
     expect(failed).toMatchObject({
       kind: "bad_response",
-      message: expect.stringContaining("257 texts of 257 characters"),
+      message: expect.stringContaining("257 records with 257 characters"),
     });
     const long = "a".repeat(8192);
     expect(await lookUp(answering([[long, long]]))).toHaveLength(1);

@@ -113,8 +113,8 @@ describe("authorise", () => {
   });
 
   it("says which files and helpers could not be used", async () => {
-    const problems = ["docker-credential-x is in no folder of PATH"];
-    expect((await authorised("Basic", { problems })).tried).toBe(`no password for it is known here; ${problems[0]}`);
+    const problems = ["docker-credential-x was not found in PATH"];
+    expect((await authorised("Basic", { problems })).tried).toBe(`no password for it was found; ${problems[0]}`);
     expect((await authorised(realm("https://registry.example/token"), { problems, status: 401 })).tried).toContain(
       problems[0],
     );
@@ -175,7 +175,7 @@ describe("authorise", () => {
   ])("takes none from %s", async (_, answer, status) => {
     const found = await authorised(realm("https://registry.example/token"), { answer, status, credential: PASSWORD });
     expect(found).not.toHaveProperty("header");
-    expect(found.tried).toContain("with the password of /auth.json");
+    expect(found.tried).toContain("with the password from /auth.json");
   });
 });
 
@@ -221,7 +221,7 @@ describe("RegistryClient", () => {
     );
     const client = new RegistryClient(ENDPOINT, "team/app", context);
     const { response, tried } = await client.get(client.urlOf("a"), request);
-    expect([response.status, tried]).toEqual([401, "with a token of registry.example, got anonymously"]);
+    expect([response.status, tried]).toEqual([401, "with a token from registry.example, requested anonymously"]);
     expect(asked).toHaveLength(3);
     await client.get(client.urlOf("b"), request);
     expect(asked).toHaveLength(4);

@@ -58,7 +58,7 @@ describe("decide, by evidence of before", () => {
     PDS_DOWN(world);
     world.now += 1000;
     const note = expect.stringMatching(
-      /^by evidence verified 2025-06-01T12:00:00Z, as services could not be reached: pds\.alice\.example: unreachable \(3 attempts in /,
+      /^by stale evidence, fetched at 2025-06-01T12:00:00Z, because a service could not be reached: pds\.alice\.example: unreachable \(3 attempts in /,
     );
     expect(await verdictOf(world, policy([alice.did], KEPT))).toMatchObject({
       outcome: "allow",
@@ -167,7 +167,9 @@ describe("decide, by evidence of before", () => {
     await using world = await allowed(tagged, { pull: { about } });
     PDS_DOWN(world);
     expect(await verdictOf(world, policy([alice.did], tagged), { about })).toMatchObject({
-      because: { notes: ["pulled by digest: no tag was checked", expect.stringContaining("by evidence verified")] },
+      because: {
+        notes: ["pulled by digest: no tag was checked", expect.stringContaining("by stale evidence, fetched at")],
+      },
     });
   });
 

@@ -145,7 +145,7 @@ describe("searchRegistry, the list of referrers", () => {
     const [gap] = await searchFully(world);
     expect(gap).toMatchObject({
       code: BAD,
-      detail: expect.stringMatching(/the tag .* could not be asked for/) as string,
+      detail: expect.stringMatching(/fallback tag could not be read/) as string,
     });
   });
 

@@ -123,7 +123,7 @@ describe("fetchIdentity, where directories are busy", () => {
     world.plc.override("", { status: 404, json: { message: "DID not registered" } });
     world.plc2.override("", { status: 400, json: { error: "Bad\u202e", message: 'no "DID"' } });
     await expect(fetchIdentity(alice.did, world.context(BOTH))).rejects.toThrow(
-      /does not know \S+: it says "DID not registered"; plc2\.example answers with status 400: it says "Bad\?: no 'DID'"$/,
+      /does not know \S+: it says "DID not registered"; plc2\.example answered with status 400: it says "Bad\?: no 'DID'"$/,
     );
   });
 
@@ -137,7 +137,7 @@ describe("fetchIdentity, where directories are busy", () => {
     expect(failed).toMatchObject({ code: "identity.unreachable" });
     const often = String.raw`\(3 attempts in \d\.\d s\)`;
     expect((failed as Missing).message).toMatch(
-      new RegExp(`^plc\\.example answers with status 503 ${often}; plc2\\.example answers with status 429 ${often}$`),
+      new RegExp(`^plc\\.example answered with status 503 ${often}; plc2\\.example answered with status 429 ${often}$`),
     );
   });
 

@@ -102,12 +102,12 @@ describe("fetchRecord", () => {
     [
       "a record that is not there",
       { status: 404, json: { error: "RecordNotFound", message: "Record not found" } },
-      /answers with status 404: it says "RecordNotFound: Record not found", without the proof/,
+      /answered with status 404: it says "RecordNotFound: Record not found", without the proof/,
     ],
     [
       "an account that is gone",
       { status: 400, json: { error: "InvalidRequest", message: "account is deactivated\n\u001b[1m" } },
-      /answers with status 400: it says "InvalidRequest: account is deactivated \?\[1m"$/,
+      /answered with status 400: it says "InvalidRequest: account is deactivated \?\[1m"$/,
     ],
     ["a repo", { status: 400, json: { error: "RepoNotFound" } }, /does not serve \S+: it says "RepoNotFound"$/],
     [
@@ -115,15 +115,11 @@ describe("fetchRecord", () => {
       { status: 501, json: { error: "MethodNotImplemented" } },
       /501.*"MethodNotImplemented"$/,
     ],
-    [
-      "an error with status 200",
-      { json: { error: "Oops" } },
-      /text where a proof \(CAR\) is expected: it says "Oops"$/,
-    ],
+    ["an error with status 200", { json: { error: "Oops" } }, /text instead of a proof \(CAR\): it says "Oops"$/],
     [
       "a page",
       { body: "<!doctype html>", headers: { "content-type": "text/html" } },
-      /text where a proof \(CAR\) is expected: its type is "text\/html"$/,
+      /text instead of a proof \(CAR\): its type is "text\/html"$/,
     ],
   ])("says what the PDS says of %s", async (_, answer, expected) => {
     await using world = await World.start(alice);

@@ -107,7 +107,9 @@ describe("searchRegistry, through mirrors", () => {
 
   it("that are not asked are such a gap as well, with the reason", async () => {
     await using site = await Mirrored.start(1);
-    const [gap] = await site.search(1, { unusable: "hosts.toml sets rewrite for it, which is not supported here" });
+    const [gap] = await site.search(1, {
+      unusable: "hosts.toml sets rewrite for it, which atcr-verify does not support",
+    });
     expect(gap).toMatchObject({ code: "registry.unreachable", detail: expect.stringContaining("rewrite") as string });
     expect(site.mirrors[0]?.requests).toEqual([]);
   });

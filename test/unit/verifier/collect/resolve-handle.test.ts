@@ -142,7 +142,7 @@ describe("fetchOwner", () => {
   ])("is not told anything by status %i: %s", async (status, code) => {
     expect(await owner([], { status, body: ALICE })).toMatchObject({
       code,
-      message: `alice.example.com answers with status ${status}`,
+      message: `alice.example.com answered with status ${status}`,
     });
   });
 
@@ -167,14 +167,14 @@ describe("fetchOwner", () => {
       failed("unreachable"),
       { status: 503 },
       "handle.unreachable",
-      "DNS: unreachable; alice.example.com answers with status 503",
+      "DNS: unreachable; alice.example.com answered with status 503",
     ],
     [failed("timeout"), "unreachable", "handle.unreachable", "DNS: timeout; alice.example.com: unreachable"],
   ])("does not take silence for nobody: DNS %s, host %j", async (dns, https, code, message) => {
     expect(await owner(dns, https)).toEqual({ code, message });
   });
 
-  it("says that all the time was over where nobody answered", async () => {
+  it("is a timeout where nobody answered in time", async () => {
     expect(await owner("silent", "unreachable", {}, 50)).toMatchObject({ code: "net.deadline" });
     expect(await owner("silent", NOT_FOUND, {}, 50)).toMatchObject({ code: "handle.bad_response" });
   });

@@ -116,7 +116,7 @@ describe("askUntilAnswered", () => {
     const peer = new Peer([503, 200]);
     const asking = askUntilAnswered(peer.question(), peer.asking);
     await vi.advanceTimersByTimeAsync(1);
-    expect(peer.deadline.waitingFor()).toEqual(["PDS a.example, to be asked again"]);
+    expect(peer.deadline.waitingFor()).toEqual(["a retry of PDS a.example"]);
     await inFakeTime(asking);
     expect(peer.deadline.waitingFor()).toEqual([]);
   });

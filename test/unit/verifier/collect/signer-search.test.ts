@@ -47,7 +47,7 @@ describe("SignerSearch.ask", () => {
     const search = new SignerSearch(alice.did, SOUGHT, { ...context, recall });
     expect([search.memory, search.proof]).toEqual([undefined, undefined]);
     expect(told(await search.ask())).toEqual(["record"]);
-    expect(asked).toEqual([[], ["this node's memory"]]);
+    expect(asked).toEqual([[], ["the signer history"]]);
     expect(world.http.origins).toEqual(["https://plc.example", alice.pds]);
     expect([...(search.memory?.keys.keys() ?? [])]).toEqual([KNOWN]);
     expect(search.proof?.current).toMatchObject({ did: alice.did });
@@ -131,7 +131,7 @@ describe("SignerSearch, asked a second time", () => {
     const again = search.again();
     expect(timers.mock.calls.map(([, delay]) => delay)).toEqual([isWhole ? 250 : left]);
     timers.mockRestore();
-    expect([deadline.waitingFor(), world.pds.count()]).toEqual([["another answer of the PDS"], 1]);
+    expect([deadline.waitingFor(), world.pds.count()]).toEqual([["a second answer of the PDS"], 1]);
     expect(told(await again)).toEqual(["record"]);
     expect([deadline.waitingFor(), world.pds.count()]).toEqual([[], 2]);
   });
