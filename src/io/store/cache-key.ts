@@ -29,6 +29,8 @@ const OF_USER = "atcr-verify-node/cache-key";
 const LENGTH = 32;
 const OTHERS = 0o077;
 const MACHINE_ID = "/etc/machine-id";
+/** What {@link makeKey} appends to the name of the key, where an error message quotes it. */
+const TEMPORARY_NAME = /\.[0-9a-f-]{36}(?=')/;
 
 /**
  * Where the key of the cache lies: named by ATCR_VERIFY_CACHE_KEY, else root's in /var/lib, and any other user's among what
@@ -118,7 +120,9 @@ export function isBelow(folder: string, path: string | undefined): boolean {
 
 /** Why no cache is used, and what to do. */
 function unusable(path: string | undefined, error: Error): string {
-  const what = `the cache is not used without its key ${path ?? "(there is no place for one)"}: ${error.message}`;
+  // The temporary name differs at each try; without it the same warning is told once.
+  const why = error.message.replace(TEMPORARY_NAME, "");
+  const what = `the cache is not used without its key ${path ?? "(there is no place for one)"}: ${why}`;
   if (path === undefined) return `${what}; set ${VARIABLE} to an absolute path`;
   if (isDenied(error)) return `${what}; run this as root, or name a place of your own by ${VARIABLE}`;
   return `${what}; correct that, or remove the file, and the next pull makes another, or name another place by ${VARIABLE}`;

@@ -263,6 +263,14 @@ describe("a key", () => {
       expect.stringMatching(/^cache\.no_key: the cache is not used without its key \/proc\/nowhere\/cache-key: ENOENT/),
     ]);
   });
+
+  it("that cannot be made is said once, however often it is tried, and by whomever", async () => {
+    const node = new Node();
+    const make = () => new CacheKey({ ATCR_VERIFY_CACHE_KEY: "/proc/cache-key" }, node.warn);
+    const [one, other] = [make(), make()];
+    expect([one.isThere(), one.isThere(), other.isThere()]).toEqual([false, false, false]);
+    expect(node.warnings).toEqual([expect.stringMatching(/^cache\.no_key: [^;]*, open '\/proc\/cache-key'; /)]);
+  });
 });
 
 describe("cacheKeyPath", () => {
