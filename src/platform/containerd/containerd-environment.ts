@@ -6,8 +6,8 @@ import type { Daemon } from "./daemon.ts";
 const HEEDED =
   /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME|https?_proxy|no_proxy|all_proxy)$/i;
 
-/** Those of them that are paths. */
-const PATHS = /^(?:ATCR_VERIFY_.*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME)$/;
+/** Those of them that are paths. The key of the cache is not among them: a pull does not use a relative path of it. */
+const PATHS = /^(?:ATCR_VERIFY_(?!CACHE_KEY$).*|DOCKER_CONFIG|REGISTRY_AUTH_FILE|XDG_RUNTIME_DIR|HOME)$/;
 
 /**
  * Environment in which a command finds the same configuration, break-glass file, credentials and proxies as a pull,

@@ -37,6 +37,11 @@ it("takes relative paths for what they are to containerd", () => {
   expect(asContainerdSees({}, daemon(given))).toEqual(expected);
 });
 
+it("leaves a relative path of the cache's key, which no pull uses, as it is", () => {
+  const given = { ATCR_VERIFY_CACHE_KEY: "a/key" };
+  expect(asContainerdSees({}, daemon(given))).toEqual(given);
+});
+
 it("leaves all as it is where no containerd was found", () => {
   expect(asContainerdSees(SHELL, undefined)).toEqual(SHELL);
 });
