@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -54,6 +55,22 @@ describe.concurrent("a policy and a configuration", () => {
       expect(headline(await world.pull(world.name, image, asking))).toBe("1 deny policy.denied");
       // A person's are read.
       expect(headline(await world.verify([`${world.name}@${image.digest}`], asking))).toBe(SIGNED);
+    });
+  });
+
+  it.each([
+    ["the cache", (world: World) => cacheOf(world)],
+    ["the history", (world: World) => join(world.folder, "config.yaml.state")],
+  ])("are not believed by a key that lies in %s", async (_, folderOf) => {
+    await remembered(async (world, image, asking) => {
+      expect(forge(world, denying)).toBe(1);
+      const path = join(folderOf(world), "key");
+      copyFileSync(keyOf(world).path ?? "", path);
+      const asked = await world.pull(world.name, image, { env: { ...asking.env, ATCR_VERIFY_CACHE_KEY: path } });
+      expect([headline(asked), asked.stderr]).toEqual([
+        SIGNED,
+        expect.stringMatching(/^warning cache\.no_key: [^\n]*: it lies in [^\n]*\n$/),
+      ]);
     });
   });
 
