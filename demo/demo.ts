@@ -1,9 +1,9 @@
 /**
- * Shows a stranger what atcr-verify does: a real containerd pulls a signed image, refuses an unsigned
+ * Shows what atcr-verify does: a real containerd pulls a signed image, refuses an unsigned
  * one, and refuses the signed one too once its record is deleted. `make demo` builds and fetches what
  * this needs, and runs it; `node demo/demo.ts PROGRAM` has another verifier decide.
  *
- * Exit code 0 only if everything turned out as told, else 1; 130 and 143 when interrupted.
+ * Exit code 0 if everything happened as described, else 1; 130 and 143 when interrupted.
  */
 import { join, resolve } from "node:path";
 import { debianTool, missingTool } from "../test/support/debian-tools.ts";
@@ -24,7 +24,7 @@ import {
 const VERIFIER = resolve(process.argv[2] ?? BINARY);
 const REPOSITORY = "alice.example.com/app";
 
-/** What has to end with the demo. */
+/** Servers to stop when the demo ends. */
 const started: { stop(): Promise<void> }[] = [];
 let asTold = true;
 
@@ -45,26 +45,26 @@ function show(text: string): void {
   for (const line of text.trimEnd().split("\n")) say(`   | ${line}`);
 }
 
-/** Holds what was found against what is told about it. */
+/** Compares what happened with what was announced. */
 function tell(text: string, found: string, expected: string): void {
   asTold &&= found === expected;
-  say(`   => ${found === expected ? text : `NOT AS TOLD: expected ${expected}, found ${found}`}`);
+  say(`   => ${found === expected ? text : `UNEXPECTED: expected ${expected}, found ${found}`}`);
 }
 
 async function demo(): Promise<void> {
-  say("atcr-verify: before containerd pulls an image, has somebody whom this machine trusts signed it?");
+  say("atcr-verify: before containerd pulls an image, check that a signer this machine trusts has signed it.");
   say("Everything here runs on 127.0.0.1, takes a few seconds and is removed at the end.");
   say();
   say("Starting a registry, the signer's servers, and a containerd:");
   const registry = keep(await startDockerRegistry());
   say(`   registry     ${registry.url}   ${await versionOf("docker-registry")}`);
   const side = keep(await startSigningSide("http"));
-  say(`   directory    ${side.plc.origin}   stands in for plc.directory: which key is whose`);
+  say(`   directory    ${side.plc.origin}   stands in for plc.directory: maps each DID to its key`);
   say(`   PDS          ${side.pds.origin}   stands in for the server that holds Alice's repo`);
   const machine = keep(await startMachine({ registries: [{ host: registry.host }] }, VERIFIER));
   say(`   containerd   ${machine.containerd.socket}   ${await versionOf("containerd")}`);
   say();
-  say("Whatever lies in containerd's bin_dir is asked at every pull. There it has one link:");
+  say("At every pull containerd runs the programs in its bin_dir. Here that is one link:");
   show(`${join(machine.containerd.binDir, "atcr-verify")} -> ${VERIFIER}`);
 
   const alice = await side.createSigner("alice", { handle: "alice.example.com" });
@@ -93,9 +93,9 @@ network:
 `;
   machine.trust(policy);
   machine.configure(config);
-  say(`Whom the machine trusts, ${machine.policyFile}:`);
+  say(`The trust policy, ${machine.policyFile}:`);
   show(policy);
-  say(`How it asks, ${machine.configFile}:`);
+  say(`The configuration, ${machine.configFile}:`);
   show(config);
 
   const name = `${registry.host}/${REPOSITORY}`;
@@ -106,30 +106,23 @@ network:
   await recordImage(alice, signed, REPOSITORY);
   await attachSignature(registry.url, REPOSITORY, signed, alice.did);
   await pull(machine, `${name}:signed`, "pulled", "ALLOWED: her repo proves that she recorded this digest.");
-  say("   The same question, asked by hand:");
+  say("   The same check, by hand:");
   await askByHand(machine, `${name}@${signed.manifest.digest}`);
   say();
-  say("2. Somebody who may write to the registry pushes another image, which Alice has not signed.");
+  say("2. Someone with write access to the registry pushes another image, which Alice has not signed.");
   await pushImage(registry.url, REPOSITORY, unsigned, "unsigned");
-  await pull(machine, `${name}:unsigned`, "1 deny signature.none", "REFUSED, and the machine has no such image.");
+  await pull(machine, `${name}:unsigned`, "1 deny signature.none", "REFUSED, and the image is not on the machine.");
   say();
-  say("3. Alice deletes her record. Image and signature are at the registry as in step 1.");
+  say("3. Alice deletes her record. The image and the signature are still in the registry.");
   await alice.unsign(signed.manifest.digest, Date.now());
-  await pull(
-    machine,
-    `${name}:signed`,
-    "1 deny record.absent",
-    "REFUSED: her repo proves that it holds no record now.",
-  );
+  await pull(machine, `${name}:signed`, "1 deny record.absent", "REFUSED: her repo proves that the record is gone.");
   say();
-  say(asTold ? "Everything turned out as told." : "NOT everything turned out as told: see above.");
+  say(asTold ? "Everything happened as described." : "NOT everything happened as described: see above.");
   if (asTold)
-    say(
-      "Next: docs/install.md installs it on a node; atcr-verify verify NAME@sha256:DIGEST asks about your own image.",
-    );
+    say("Next: docs/install.md installs it on a node; atcr-verify verify NAME@sha256:DIGEST verifies your own image.");
 }
 
-/** Pulls as a user would, and forgets the image again. */
+/** Pulls as a user would, and removes the image again. */
 async function pull({ containerd }: Machine, name: string, expected: string, told: string): Promise<void> {
   say(`   $ ctr images pull ${name}`);
   const finished = await containerd.pull(name);
@@ -142,7 +135,7 @@ async function pull({ containerd }: Machine, name: string, expected: string, tol
   if (isThere) await containerd.removeImage(name);
 }
 
-/** ctr draws its progress again and again; how far it got at last is one line of the last drawing. */
+/** ctr redraws its progress; the final state is one line of the last drawing. */
 function lastProgress(stdout: string): string {
   const line = stdout.split("\n").findLast((text) => /^\w+ pull|^Pulling/.test(text)) ?? stdout;
   return line.replaceAll(/\s+/g, " ");
@@ -157,7 +150,7 @@ async function askByHand({ configFile }: Machine, name: string): Promise<void> {
 
 async function versionOf(program: string): Promise<string> {
   const { stdout } = await run(debianTool(program), ["--version"]);
-  return `${program} ${/\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? "of an unknown version"}`;
+  return `${program} ${/\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? "(unknown version)"}`;
 }
 
 for (const [signal, code] of [
@@ -170,7 +163,7 @@ for (const [signal, code] of [
 const missing = [...["containerd", "ctr", "docker-registry"].map(missingTool), missingBinary()];
 const reasons = missing.filter((reason) => reason !== undefined);
 if (reasons.length > 0) {
-  say(`The demo cannot run; make demo brings what it needs:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}`);
+  say(`The demo cannot run; make demo fetches what it needs:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}`);
   asTold = false;
 } else {
   try {

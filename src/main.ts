@@ -1,14 +1,13 @@
 /**
- * The entry point. Its first statement makes the process fail unless a verdict, or a command that finished, says
- * otherwise: the engine may end the script at any moment (its own watchdog, memory, a part that cannot be loaded),
- * and the status 0 would let an image through that nobody has verified (spec 1.1). So nothing is imported before
- * it, and the rest is loaded after it.
+ * The entry point. Its first statement sets a failing exit status, which only a verdict or a finished command
+ * replaces: the engine may end the script at any moment (its own watchdog, out of memory, a module that cannot be loaded),
+ * and status 0 would allow an unverified image (spec 1.1). So nothing is imported before it, and the rest is loaded after.
  */
 process.exitCode = 4;
 
 try {
   const { start } = await import("./frontends/start.ts");
-  // The runtime puts its own name and the program's before the arguments.
+  // The first two are the runtime's and the program's names.
   await start(process.argv.slice(2));
 } catch (error) {
   console.error(error);

@@ -5,7 +5,7 @@ import { mayBeKept } from "../io/settings/cache-place.ts";
 import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
 
-/** One of containerd's flags, alone or with its value. Its plugin contract has them with one dash. */
+/** One of containerd's flags, alone or with its value; containerd writes them with one dash. */
 const CONTAINERD_FLAG = /^-(?:name|digest|stdin-media-type|operation)(?:=|$)/s;
 const STDIN = 0;
 
@@ -13,8 +13,8 @@ const STDIN = 0;
 export type Invocation = "containerd" | "command" | "version";
 
 /**
- * What the arguments ask for (spec 1.1). Words that Go programs answer by version or help never become
- * a question about an image, which would wait for standard input and be logged as a refused pull.
+ * Decides what the arguments ask for (spec 1.1). Go's `-version`, `-help` and the like are never taken for a pull,
+ * which would wait for standard input and be logged as refused.
  */
 export async function invocationOf(
   args: readonly string[],
@@ -26,7 +26,7 @@ export async function invocationOf(
   return more.length === 0 && /^(?:--?version|-V)$/.test(first) ? "version" : "command";
 }
 
-/** Imports what the arguments ask for, and nothing else: start-up is paid at every pull. */
+/** Imports only what the arguments need: every pull pays for start-up. */
 export async function start(args: readonly string[]): Promise<void> {
   const started = readEnvironment();
   const invocation = await invocationOf(args, async () => (await import("node:tty")).isatty(STDIN));
@@ -34,14 +34,14 @@ export async function start(args: readonly string[]): Promise<void> {
     process.exit(printVersion());
   }
   const isContainerds = invocation === "containerd";
-  // An answer from the cache is done before the restart pays; without one, containerd's entry point restarts later.
+  // An answer from the cache takes less time than a restart; without one, containerd's entry point restarts later.
   if (!isContainerds) restartForLongWork(started, args);
   else if (!mayBeKept(started.environment, args)) restartWithoutJit(started, args);
   const { openDoor } = isContainerds ? await import("./containerd/entry-point.ts") : await import("./cli/commands.ts");
   openDoor(args, started);
 }
 
-/** @returns the exit status: 4 where the version could not be written; a reader that has gone away is no failure */
+/** @returns the exit status: 4 where the version could not be written; a closed pipe is no failure */
 function printVersion(): number {
   try {
     writeOutput(`atcr-verify ${VERSION}\n`);

@@ -344,7 +344,7 @@ describe.concurrent("atcr-verify log", () => {
         const { stdout, stderr } = await log(world, "--refused", "--output", "json", "--file", path, ...args);
         return [stdout.match(/first|second|signed/g), stderr];
       };
-      const from = "searched from 2026-01-01T00:00:00Z on\n";
+      const from = "searched decisions since 2026-01-01T00:00:00Z\n";
       expect(await refused()).toEqual([["first", "second"], from]);
       expect(await refused("--lines", "2")).toEqual([["first", "second"], ""]);
       expect(await refused("--lines", "1")).toEqual([["second"], ""]);
@@ -353,7 +353,9 @@ describe.concurrent("atcr-verify log", () => {
       expect((await log(world, "--lines", "90", "--file", path)).stderr).toBe("");
       rmSync(`${path}.1`);
       mkdirSync(`${path}.1`);
-      expect((await refused())[1]).toMatch(/^warning log\.unreadable: .*rotated\.log\.1 .*\nsearched from 2026-01-03/);
+      expect((await refused())[1]).toMatch(
+        /^warning log\.unreadable: .*rotated\.log\.1 .*\nsearched decisions since 2026-01-03/,
+      );
     });
   });
 
@@ -365,7 +367,7 @@ describe.concurrent("atcr-verify log", () => {
       );
       const { stdout, stderr, code } = await log(world, "--file", path);
       expect([stdout, code]).toEqual(["-  a?[2Jb  x?y\n", 0]);
-      expect(stderr).toContain("1 lines");
+      expect(stderr).toContain("1 line of");
     });
   });
 

@@ -132,7 +132,7 @@ describe("an audited image", () => {
     expect(headline(await world.pull(world.name, unsigned))).toBe("0 allow audited");
     const asked = await world.verify([nameOf(unsigned)]);
     expect(headline(asked)).toBe("1 allow audited");
-    expect(asked.stderr).toContain("exit status 1: nodes let this image through only because its rule audits");
+    expect(asked.stderr).toContain("exit status 1: nodes allow this image only because its rule audits");
     const allowed = await world.verify([nameOf(unsigned), "--allow-audited"]);
     expect(headline(allowed)).toBe("0 allow audited");
     expect(allowed.stderr).toBe("");

@@ -90,7 +90,10 @@ describe("identity of a did:plc", () => {
       asked: log.did,
       did: log.did,
       source: `${world.plc.origin}/${log.did}/log/audit`,
-      verified: [expect.stringContaining("log's 1 operation replayed"), expect.stringContaining("directory's word")],
+      verified: [
+        expect.stringContaining("log's 1 operation replayed"),
+        expect.stringContaining("claimed by the directory"),
+      ],
       handles: ["nobody.example"],
       handle: { handle: "nobody.example", missing: expect.stringMatching(/^net\.forbidden_address: /) },
       pds: PDS,
@@ -181,8 +184,8 @@ describe("identity of a did:plc", () => {
     expect(Date.parse(String(key?.["firstSeen"]))).toBeGreaterThanOrEqual(now - 1000);
     expect(key).toMatchObject({ since: iso(world.begun), younger: true });
     const text = (await identity([did])).stdout;
-    expect(text).toContain("first seen here");
-    expect(text).toContain(`  rev:            ${rev}, of `);
+    expect(text).toContain("first seen by this node");
+    expect(text).toContain(`  rev:            ${rev} (`);
     expect((await report([did, "--min-key-age", "1ms"])).key).toMatchObject({ younger: false });
   });
 
@@ -223,7 +226,7 @@ describe("identity of a did:plc", () => {
     const lines = stdout.split("\n");
     expect(lines[0]).toBe(`proven: ${log.did}`);
     for (const line of [
-      `  answered by:    ${world.plc.origin}/${log.did}/log/audit, ${/\S+Z$/m.exec(lines[2] ?? "")?.[0]}`,
+      `  fetched from:   ${world.plc.origin}/${log.did}/log/audit, ${/\S+Z$/m.exec(lines[2] ?? "")?.[0]}`,
       "  claims:         evil?[31m.example",
       `  PDS:            ${PDS}`,
       `  key:            ${NEW.did()}`,
@@ -231,7 +234,7 @@ describe("identity of a did:plc", () => {
       "                  younger than 72h",
       `  rotation keys:  ${MAIN.did()}`,
       "  services:       atproto_pds (AtprotoPersonalDataServer)",
-      `                  ${iso(now - DAY)} update, stands: ${log.entries()[1]?.cid}`,
+      `                  ${iso(now - DAY)} update, valid: ${log.entries()[1]?.cid}`,
       `                    signed by rotation key 1, ${SPARE.did()}`,
       `                    signingKey: ${NEW.did()}`,
     ]) {
@@ -242,8 +245,8 @@ describe("identity of a did:plc", () => {
 
 describe("the command line of identity", () => {
   it.each([
-    [[], "found nothing behind the command"],
-    [["did:web:a.example", "did:web:b.example"], '"did:web:b.example" behind the command'],
+    [[], "found nothing after the command"],
+    [["did:web:a.example", "did:web:b.example"], '"did:web:b.example" after the command'],
     [["alice"], 'found "alice", expected a DID'],
     [["did:key:z"], 'found "did:key:z", expected a DID'],
     [["did:web:a.example", "--min-key-age", "3 days"], '--min-key-age is "3 days"'],
@@ -289,7 +292,7 @@ describe.runIf(canServeNames)("a handle", () => {
     expect(await report([`@${handle.toUpperCase()}`], { through })).toMatchObject({ ...expected, asked: handle });
     const { stdout } = await identity([handle], { through });
     expect(stdout).toContain(
-      `  handle:         ${handle} leads to ${did} (dns:_atproto.${handle}), which claims it: it is theirs\n`,
+      `  handle:         ${handle} resolves to ${did} (dns:_atproto.${handle}), which claims it: verified\n`,
     );
     // Nobody is asked about names with a search domain behind them.
     expect(names.asked.filter((question) => question.includes("search"))).toEqual([]);
@@ -350,7 +353,7 @@ describe.runIf(canServeNames)("a handle", () => {
     names.answers.set("TXT _atproto.stranger.example.com", [`did=${did}`]);
     const found = await report(["stranger.example.com"], { through });
     expect(found).toMatchObject({ exit: 1, code: "image.owner_mismatch", did, handle: { bothWays: false } });
-    expect(found.reason).toBe(`the handle stranger.example.com leads to ${did}, which does not claim it`);
+    expect(found.reason).toBe(`the handle stranger.example.com resolves to ${did}, which does not claim it`);
   });
 
   it("at a private address is asked only where that is listed", async () => {

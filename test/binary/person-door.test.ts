@@ -242,7 +242,7 @@ describe.concurrent("verify", () => {
     expect(first).toContain(`${image.digest} is signed by ${world.signer.did} (rule "all")`);
     expect(second).toMatch(
       new RegExp(
-        `^ {2}${world.signer.did}: repository "app", recorded \\S+Z by its own word, rev \\w+, key did:key:z\\w+, PDS ${world.pds.origin}$`,
+        `^ {2}${world.signer.did}: repository "app", createdAt \\S+Z \\(claimed by the signer\\), rev \\w+, key did:key:z\\w+, PDS ${world.pds.origin}$`,
       ),
     );
     expect(rest).toEqual([""]);

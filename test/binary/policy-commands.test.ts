@@ -421,7 +421,7 @@ describe.concurrent("policy", () => {
   });
 
   it.each([
-    [[], 'found no command behind "policy"'],
+    [[], 'found no command after "policy"'],
     [["Check"], 'found "policy Check" (did you mean policy check?)'],
     [["--strict", "chekc"], 'found "policy chekc" (did you mean policy check?)'],
     [["lint", "x"], 'found "policy lint"'],

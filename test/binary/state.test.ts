@@ -89,11 +89,11 @@ describe("what a node remembers", () => {
     expect(stderr).toMatch(/^warning history\.unusable: .*can be written by others \(mode 777\); run: chmod go-w/m);
     const shown = await node.state("show");
     expect([shown.code, shown.stdout]).toEqual([1, expect.stringMatching(/^[ -~]+\n$/)]);
-    expect(shown.stdout).toContain(`nothing can be shown of ${node.folder}: `);
+    expect(shown.stdout).toContain(`the signer history in ${node.folder} cannot be read: `);
     expect(shown.stdout).toContain("can be written by others (mode 777); run: chmod go-w");
     expect(shown.stderr).toMatch(/^warning history\.unusable: /);
     const one = await node.state("show", world.signer.did);
-    expect([one.code, one.stdout]).toEqual([1, expect.stringContaining("nothing can be shown of ")]);
+    expect([one.code, one.stdout]).toEqual([1, expect.stringContaining("cannot be read: ")]);
     const forgotten = await node.state("forget", world.signer.did);
     expect(headline(forgotten)).toBe("3 misconfigured config.invalid");
     rmSync(node.folder, { recursive: true });
@@ -109,13 +109,13 @@ describe("state show", () => {
     const all = await node.state("show");
     expect(all.code).toBe(0);
     expect(all.stdout).toMatch(
-      /^did:plc:\w{24}\n {2}newest rev \w{13}, of \S+Z\n {2}operations of the log: 1\n {2}key did:key:z\w+, seen first \S+Z\n$/,
+      /^did:plc:\w{24}\n {2}newest rev \w{13} \(\S+Z\)\n {2}log operations: 1\n {2}key did:key:z\w+, first seen \S+Z\n$/,
     );
     expect((await node.state("show", world.signer.did)).stdout).toBe(all.stdout);
     const other = await node.state("show", "did:web:other.example");
     expect([other.code, other.stdout]).toEqual([
       1,
-      `nothing is remembered of did:web:other.example in ${node.folder}\n`,
+      `nothing is recorded about did:web:other.example in ${node.folder}\n`,
     ]);
   });
 
@@ -144,7 +144,7 @@ describe("state forget", () => {
     const forgotten = await node.state("forget", world.signer.did);
     expect(forgotten.code).toBe(0);
     expect(forgotten.stdout).toMatch(
-      /^did:plc:\w{24}\n {2}newest rev [\s\S]+\nforgotten, with the evidence [\s\S]+minKeyAge/,
+      /^did:plc:\w{24}\n {2}newest rev [\s\S]+\nforgotten, together with its cached evidence[\s\S]+minKeyAge/,
     );
     expect(readdirSync(join(node.folder, "signers"))).toEqual(["did:web:other.example"]);
     expect(readdirSync(join(node.cache, "evidence"))).toEqual([]);
@@ -180,7 +180,7 @@ describe("state forget", () => {
   it("and show say what they found, before they read anything", async () => {
     const env = { ATCR_VERIFY_CONFIG: "/nonexistent" };
     for (const [args, found] of [
-      [[], 'no command behind "state", expected state show, state forget'],
+      [[], 'no command after "state", expected state show, state forget'],
       [["list"], '"state list", expected a command: state show, state forget'],
     ] as const) {
       const { stdout } = await ask(["state", ...args], { env });

@@ -17,7 +17,7 @@ describe.runIf(testable)("the demo", () => {
   it("shows a pull that is allowed, two that are refused and why", async () => {
     const { code, stdout, stderr } = await demo();
     expect(stderr).toBe("");
-    const told = stdout.split("\n").filter((line) => /^(\d\.|\s+(\$ ctr|\||=>)|\w.* as told)/.test(line));
+    const told = stdout.split("\n").filter((line) => /^(\d\.|\s+(\$ ctr|\||=>)|\w.* as described)/.test(line));
     expect(told.slice(told.findIndex((line) => line.startsWith("1. ")))).toEqual([
       expect.stringMatching(/^1\. /),
       expect.stringMatching(/ctr images pull .*:signed$/),
@@ -34,14 +34,14 @@ describe.runIf(testable)("the demo", () => {
       expect.stringMatching(/ctr images pull .*:signed$/),
       expect.stringMatching(/deny record\.absent: /),
       expect.stringMatching(/=> REFUSED/),
-      "Everything turned out as told.",
+      "Everything happened as described.",
     ]);
     expect(code).toBe(0);
   });
 
   it("fails when something turns out differently, as with a verifier that allows everything", async () => {
     const { code, stdout } = await demo("/bin/true");
-    expect(stdout).toContain("NOT AS TOLD: expected 1 deny signature.none, found pulled");
+    expect(stdout).toContain("UNEXPECTED: expected 1 deny signature.none, found pulled");
     expect(code).toBe(1);
   });
 });

@@ -148,8 +148,8 @@ describe.runIf(testable)("atcr-verify images", () => {
         .map((line) => line.split(" ")[0] ?? "")
         .toSorted(),
     ).toEqual(["", "5", "audited", "refused", "refused"]);
-    expect(refused.stdout).toContain("would be refused if nothing were audited: 1 signature.none");
-    expect(refused.stderr).toContain("5 of 5 images judged");
+    expect(refused.stdout).toContain("would be refused under enforce: 1 signature.none");
+    expect(refused.stderr).toContain("5 of 5 images verified");
     // A name that was mistyped is no node without refused images.
     const unknown = await images(["--namespace", "k8s-io"]);
     expect([headline(unknown), unknown.stdout]).toEqual([
@@ -184,7 +184,7 @@ describe.runIf(testable)("atcr-verify images", () => {
     side.pds.delay(60_000);
     try {
       const { code, stdout } = await images(["--output", "json", "--progress"], (child) => {
-        child.stderr?.on("data", (told: Buffer) => told.includes("2 of 5 images judged") && child.kill(signal));
+        child.stderr?.on("data", (told: Buffer) => told.includes("2 of 5 images verified") && child.kill(signal));
       });
       const { images: listed, ended, ...rest } = JSON.parse(stdout) as Listed;
       expect([code, ended?.code, rest.judged, rest.of]).toEqual([2, "net.interrupted", 2, 5]);

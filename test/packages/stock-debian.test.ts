@@ -68,7 +68,7 @@ describe.runIf(testable)("on a stock Debian 12, as a stranger has it", { timeout
 
   it("make demo installs what it needs, and shows pulls by a real containerd", async () => {
     const [code, output] = await make("demo");
-    expect(output).toContain("Everything turned out as told.");
+    expect(output).toContain("Everything happened as described.");
     expect(code).toBe(0);
     expect(await system.must(`${SOURCES}/node_modules/.bin/node`, "--version")).toMatch(/^v24\./);
   });

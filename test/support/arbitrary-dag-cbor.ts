@@ -6,7 +6,7 @@ const bytes = fc.uint8Array({ maxLength: 40 });
 /** Well-formed text; DAG-CBOR holds no other. */
 const text = fc.string({ unit: "binary", maxLength: 30 });
 
-/** Any CID: ones that can be followed, and ones that merely stand in a block. */
+/** Any CID: some can be followed, others only occur in a block. */
 export const arbitraryCid: fc.Arbitrary<Cid> = fc.oneof(
   bytes.map((content) => cidOf("dag-cbor", content)),
   bytes.map((content) => cidOf("raw", content)),
@@ -30,7 +30,7 @@ export const arbitraryDagCbor: fc.Arbitrary<DagCbor> = fc.letrec<{ value: DagCbo
   ),
 })).value;
 
-/** The same bytes with one bit turned over; bit 0 is the lowest of the first byte. */
+/** The same bytes with one bit flipped; bit 0 is the lowest of the first byte. */
 export function flipBit(original: Uint8Array, bit: number): Uint8Array {
   const changed = Uint8Array.from(original);
   changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));

@@ -11,7 +11,7 @@ import { StandInPlc } from "./stand-in-plc.ts";
 import { type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** ATCR_VERIFY_BINARY names another build, one with a check taken out, say. */
+/** ATCR_VERIFY_BINARY names another build, for example one with a check removed. */
 export const BINARY = resolve(ROOT, process.env["ATCR_VERIFY_BINARY"] ?? "dist/atcr-verify");
 /** A run that ends neither by itself nor by its deadline is killed after this: `code` is null then. */
 const KILL_AFTER = 15_000;
@@ -34,7 +34,7 @@ export interface Ask {
   readonly killAfter?: number;
   /** The program to run; default {@link BINARY}. */
   readonly binary?: string;
-  /** Told the process as soon as it runs. */
+  /** Called with the process as soon as it runs. */
   readonly started?: (child: ChildProcess) => void;
 }
 
@@ -89,7 +89,7 @@ export function containerdArgs(name: string, digest: string): string[] {
   return ["-name", name, "-digest", digest, "-stdin-media-type", DESCRIPTOR_TYPE];
 }
 
-/** A folder with a policy and a configuration, and the binary to be asked under them. */
+/** A folder with a policy and a configuration, and the binary that runs with them. */
 export class Bench {
   readonly folder = makeTemporaryDirectory("binary");
   readonly authority: CertificateAuthority;
@@ -111,13 +111,12 @@ export class Bench {
   }
 
   /**
-   * Writes a configuration and answers its path; values as in JSON, which is YAML too. Unless told otherwise
-   * each remembers for itself, so that no test refuses what another one has rolled back, and answers are not
-   * cached, so that whoever is asked again answers.
+   * Writes a configuration and returns its path; values as in JSON, which is YAML too. By default each has its own
+   * stateDir, so that tests do not see each other's rollbacks, and no cache, so that every request reaches a server.
    */
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
     const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };
-    // Most tests ask about one image again and again, and want it to be asked for.
+    // Most tests verify one image repeatedly and expect requests each time.
     const fresh = { cacheEnabled: false, registryConfigPath: join(this.folder, "certs.d"), decisionLog: "none" };
     const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...own, ...fresh, ...values };
     return this.write(name, JSON.stringify(config, null, 2));
@@ -127,13 +126,13 @@ export class Bench {
     return this.write(name, text);
   }
 
-  /** At containerd's door. */
+  /** Runs it as containerd does. */
   pull(name: string, { mediaType, digest, size }: Descriptor, options: Ask = {}): Promise<Answered> {
     const stdin = JSON.stringify({ mediaType, digest, size });
     return ask(containerdArgs(name, digest), { env: this.env, stdin, ...options });
   }
 
-  /** At a person's door: `verify` and these arguments. */
+  /** Runs `verify` with these arguments, as a person would. */
   verify(args: readonly string[], options: Ask = {}): Promise<Answered> {
     return ask(["verify", ...args], { env: this.env, ...options });
   }
@@ -143,12 +142,12 @@ export class Bench {
   }
 }
 
-/** The rule that most tests need: everything must be signed by one of these. */
+/** The rule that most tests need: every image must be signed by one of these. */
 export function enforcing(...dids: readonly string[]): string {
   return policyOf("enforce", dids);
 }
 
-/** Everything is judged, and nothing refused. */
+/** Every image is verified, and none is refused. */
 export function auditing(...dids: readonly string[]): string {
   return policyOf("audit", dids);
 }
@@ -160,7 +159,7 @@ function policyOf(action: string, dids: readonly string[]): string {
 
 const HOUR = 3_600_000;
 
-/** All that a pull asks, each a server of its own with TLS on loopback, and a signer whom all of them know. */
+/** All servers that a pull contacts, each with TLS on loopback, and a signer known to all of them. */
 export class World extends Bench {
   readonly plc: StandInPlc;
   readonly pds: StandInPds;
@@ -209,12 +208,12 @@ export class World extends Bench {
     return new World(authority, { plc, pds, registry, signer, begun });
   }
 
-  /** What {@link configure} is given at first. */
+  /** The initial settings of {@link configure}. */
   get settings(): Readonly<Record<string, unknown>> {
     return { plcDirectories: [this.plc.origin], network: { allow: ["127.0.0.0/8", "::1"] } };
   }
 
-  /** Pushes an image to `alice/app`, signed unless told otherwise; answers its descriptor. */
+  /** Pushes an image to `alice/app`, signed by default; returns its descriptor. */
   async image(salt: string, options: { signed?: boolean } = {}): Promise<Descriptor> {
     const image = this.registry.pushImage("alice/app", salt);
     const { signed = true } = options;

@@ -2,19 +2,19 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CacheKey } from "../../src/io/store/cache-key.ts";
 
-/** What a process is started with whose key lies below this folder, beside its cache and state. */
+/** The environment of a process whose key lies below this folder, next to its cache and state. */
 export function keyEnvironment(folder: string): { readonly ATCR_VERIFY_CACHE_KEY: string } {
   return { ATCR_VERIFY_CACHE_KEY: join(folder, "node", "cache-key") };
 }
 
-/** The key of a node whose key lies below this folder; that it cannot be used fails the test. */
+/** The cache key of a node with this folder; an unusable key fails the test. */
 export function keyIn(folder: string): CacheKey {
   return new CacheKey(keyEnvironment(folder), ({ message }) => {
     throw new Error(message);
   });
 }
 
-/** What a file of a cache says, as its node finds it. */
+/** The content of a cache file, as its node reads it. */
 export function pieceAt(path: string, key: CacheKey): Uint8Array {
   const piece = key.unseal(placeOf(path), readFileSync(path));
   if (piece === undefined) throw new Error(`${path} is not this node's`);

@@ -19,7 +19,7 @@ export async function withCache(
   }
 }
 
-/** How many requests each service has got since the last call. */
+/** Number of requests to each service since the last call. */
 export function requestsOf(world: World): { readonly plc: number; readonly pds: number; readonly registry: number } {
   const services = [world.plc, world.pds, world.registry] as const;
   const [plc, pds, registry] = services.map((service) => service.count()) as [number, number, number];
@@ -38,7 +38,7 @@ export function cacheOf(world: World, ...path: readonly string[]): string {
   return join(world.folder, "config.yaml.cache", ...path);
 }
 
-/** The key by which the world's node knows its cache. */
+/** The key of the node's cache. */
 export function keyOf(world: World): CacheKey {
   return keyIn(world.folder);
 }
@@ -57,7 +57,7 @@ export interface PolicyParts {
   readonly top?: object;
 }
 
-/** Replaces the policy: everything must be signed by the world's signer, and this besides. */
+/** Replaces the policy: every image must be signed by the world's signer, plus what is given here. */
 export function demand(world: World, { about = {}, require = {}, rule = {}, top = {} }: PolicyParts = {}): void {
   const one = { name: "all", scope: "**/*", action: "enforce", require, ...rule };
   const policy = { version: 1, trustedDIDs: { [world.signer.did]: about }, policies: [one], ...top };

@@ -8,7 +8,7 @@ export interface TlsIdentity {
 }
 
 export interface CertificateOptions {
-  /** DNS names and IP addresses, told apart by their form. */
+  /** DNS names and IP addresses, distinguished by their form. */
   readonly names: readonly string[];
   /** Milliseconds since 1970; default an hour ago. */
   readonly notBefore?: number;
@@ -20,7 +20,7 @@ export interface CertificateOptions {
   readonly key?: "P-256" | "RSA";
   /** Bits of the first byte of keyUsage; default digitalSignature. */
   readonly keyUsage?: number;
-  /** Without the identifiers of its own and its issuer's key: then the issuer is looked for by name alone. */
+  /** Omits the subject and authority key identifiers: the issuer is then found by name only. */
   readonly withoutKeyIdentifiers?: true;
 }
 
@@ -90,7 +90,7 @@ export class CertificateAuthority {
   }
 }
 
-/** An address as it stands in a URL: IPv6 in brackets. */
+/** An address as in a URL: IPv6 in brackets. */
 export function addressInUrl(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }

@@ -11,13 +11,13 @@ type Settings = Readonly<Record<string, string | number | boolean>>;
 export interface ContainerdOptions {
   /** Go duration; containerd's default of 10s when absent. */
   readonly perVerifierTimeout?: string;
-  /** Where images come from; more can be added later with `serve`. */
+  /** Registries; more can be added later with `serve`. */
   readonly registries?: readonly RegistryRoute[];
   /** Settings of `io.containerd.cri.v1.images` (spelled as in TOML), for the fallbacks that bypass verifiers. */
   readonly cri?: Settings;
   /** A line of TOML for its `registry` section, instead of the `config_path` that routes hosts for CRI. */
   readonly criRegistry?: string;
-  /** Added to containerd's environment, which verifiers inherit; otherwise that is PATH alone. */
+  /** Added to containerd's environment, which verifiers inherit; by default only PATH. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ export interface RegistryRoute {
 export interface PullOptions {
   /** `linux/arm64`, as root only; the host's when absent, or, for an ordinary user, all and not unpacked. */
   readonly platform?: string;
-  /** Let ctr pull by itself, as root only, instead of containerd, which asks no verifier. */
+  /** Let ctr itself pull instead of containerd (root only); no verifier is run then. */
   readonly local?: boolean;
 }
 

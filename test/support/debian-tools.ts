@@ -8,7 +8,7 @@ export function debianTool(program: string): string {
   return join(BIN, program);
 }
 
-/** What to tell `requirement` about a program of packaging/fetch-debian-tools.sh. */
+/** What to pass to `requirement` for a program of packaging/fetch-debian-tools.sh. */
 export function missingTool(program: string): string | undefined {
   try {
     accessSync(debianTool(program), constants.X_OK);

@@ -13,11 +13,11 @@ import { type DecideContext, gatherAndJudge } from "../../src/verifier/service/g
 import { asDid, PRODUCTION, subject, trusted } from "./evidence.ts";
 import type { World } from "./world.ts";
 
-/** Policies of one rule, and what is decided by them in a world of stand-ins. */
+/** Policies with one rule, and decisions by them in a world of stand-ins. */
 
 /** Longer than any test may take. */
 export const HANGS = 60_000;
-/** So that who waits for what hangs is not rescued by a timeout. */
+/** So long that waiting for something that hangs is not hidden by a timeout. */
 export const PATIENT = { registryTimeout: HANGS, pdsTimeout: HANGS, didResolverTimeout: HANGS };
 export const BOTH = { plcDirectories: ["https://plc.example", "https://plc2.example"] };
 
@@ -55,7 +55,7 @@ export interface Pull {
   readonly time?: number;
 }
 
-/** By the network alone, without the cache that is fresh: Verifier looks there first. */
+/** Decides by the network only, without the fresh cache that Verifier tries first. */
 export async function decide(
   about: Subject,
   judged: TrustPolicy,
@@ -79,12 +79,12 @@ export async function verdictOf(
   return (await decide(subject(about), judged, world.context(config, time))).verdict;
 }
 
-/** A deadline of which this much is left, in milliseconds, however long it takes. */
+/** A deadline that always has this many milliseconds left. */
 export function fixedDeadline(left: number): Deadline {
   return Object.assign(new Deadline(performance.now() + left), { remaining: () => left });
 }
 
-/** A deadline on a clock that goes on by a millisecond whenever it is looked at, whatever the machine does. */
+/** A deadline on a clock that advances by a millisecond at each reading, independent of the machine. */
 export class Counted extends Deadline {
   #left: number;
 

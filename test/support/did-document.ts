@@ -1,7 +1,7 @@
 import type { SigningKey } from "./signing-key.ts";
 
 /**
- * The forms in which a verification method is met in the wild:
+ * The forms of verification methods found in the wild:
  *   multikey         `did#atproto`, Multikey
  *   fragment         `#atproto`, Multikey
  *   legacy           `#atproto`, Ecdsa…VerificationKey2019, 65 bytes without multicodec

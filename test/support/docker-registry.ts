@@ -4,7 +4,7 @@ import { debianTool } from "./debian-tools.ts";
 import { makeTemporaryDirectory, startServer } from "./process.ts";
 
 export interface Registry {
-  /** `127.0.0.1:PORT`, as it stands in image names. */
+  /** `127.0.0.1:PORT`, as in image names. */
   readonly host: string;
   /** `http://127.0.0.1:PORT` */
   readonly url: string;

@@ -9,7 +9,7 @@ export interface Finding {
 }
 
 /**
- * @param programs scripts of the shell that it finds in its PATH, by their names
+ * @param programs shell scripts to find in its PATH, by name
  * @param environment beside the world's
  */
 export async function doctor(
@@ -25,7 +25,7 @@ export async function doctor(
   return { findings, of, levels: (name: string) => of(name).map(({ level }) => level) };
 }
 
-/** A node as it should be, but for containerd. */
+/** A correct node, except for containerd. */
 export const healthy = (test: (world: World) => Promise<void>) =>
   withCache(async (world) => {
     world.configure({

@@ -21,8 +21,8 @@ import {
 import { type Curve, type SigningKey, signingKey } from "./signing-key.ts";
 
 /**
- * Builders for what the verifier looks at: whole signers whose evidence is real, and single facts for
- * tests of the judgement alone. Everything is the same in every run.
+ * Builders for the verifier's input: whole signers with real evidence, and single facts for
+ * tests of the judgement only. All are deterministic.
  */
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -148,7 +148,7 @@ export interface SignerOptions {
   readonly state?: Partial<PlcState>;
 }
 
-/** Somebody with an identity and a repo, and what a node would fetch of both. */
+/** A signer with an identity and a repo, and what a node would fetch of both. */
 export interface TestSigner {
   readonly did: Did;
   readonly key: SigningKey;
@@ -171,7 +171,7 @@ export function recordOf(digest: Digest = DIGEST, changes: RecordValue = {}): Re
   return { ...manifestRecord(digest, "app"), createdAt: new Date(SIGNED).toISOString(), ...changes };
 }
 
-/** The record that maps TAG of `app` to DIGEST in this signer's repo. */
+/** The record in this signer's repo that maps TAG of `app` to DIGEST. */
 export function tagRecordOf(signer: string, changes: RecordValue = {}): RecordValue {
   const manifest = `at://${signer}/${MANIFEST_COLLECTION}/${digestHex(DIGEST)}`;
   const createdAt = new Date(SIGNED).toISOString();

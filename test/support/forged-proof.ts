@@ -4,8 +4,8 @@ import type { Cid } from "./signed-repo.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 /**
- * Tools to turn a true proof into one with a given fault whose hashes and signature are right all the
- * same, so that nothing but the rule under test can refuse it.
+ * Turns a valid proof into one with a given fault but correct hashes and signature, so that only
+ * the rule under test can reject it.
  */
 
 export type Lex = Parameters<BlockMap["add"]>[0];
@@ -109,7 +109,7 @@ export async function forgeCommit(car: Uint8Array, forgery: CommitForgery): Prom
 
 /**
  * The proof with its blocks changed from the leaves up, every link above corrected, and the commit
- * signed anew by `key`. The record's edit is called before those of the nodes above it.
+ * signed again by `key`. The record is edited before the nodes above it.
  */
 export async function forgeTree(car: Uint8Array, key: SigningKey, edit: BlockEdit): Promise<Uint8Array> {
   const { root, blocks } = await readProof(car);

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { constants, deflateRawSync, gzipSync } from "node:zlib";
 import { carFile, cidOfBytes, encodeBlock, rawCar } from "./forged-proof.ts";
 
-/** One request of a victim, and what a behaviour needs to be nasty to it. */
+/** One request of a victim, and what a behaviour needs to misbehave. */
 export interface Victim {
   readonly socket: Socket;
   readonly method: string;
@@ -27,7 +27,7 @@ const MIB = 1024 * 1024;
 /** What the endless behaviours send at most, should the victim never hang up. */
 const ENOUGH = 256 * MIB;
 
-/** Requests are read, then met like this. The names say what the victim sees. */
+/** Behaviours after a request was read. The names say what the victim sees. */
 export const HOSTILE_BEHAVIOURS = {
   // --- silence and slowness ---
   "no answer": () => {},
@@ -263,7 +263,7 @@ function gzipped(headers: Record<string, string>): Record<string, string> {
   return { "content-type": "application/json", "content-encoding": "gzip", ...headers };
 }
 
-/** Writes the piece again and again, as fast as the victim reads. */
+/** Writes the chunk repeatedly, as fast as the victim reads. */
 function pour(socket: Socket, piece: Uint8Array, limit: number = ENOUGH): void {
   let sent = 0;
   const more = (): void => {

@@ -1,8 +1,8 @@
 import type { RejectionCode } from "../../src/core/rejection.ts";
 
 /**
- * What comes of it where one service of a pull is hostile: every service by every behaviour. The binary is held
- * against this table by test/binary/hostile-peers.test.ts, and docs/assurance.md shows it.
+ * The expected result of a pull with one hostile service: every service with every behaviour.
+ * test/binary/hostile-peers.test.ts checks the binary against this table, and docs/assurance.md shows it.
  */
 
 export const SERVICES = ["registry", "token server", "directory", "did:web host", "PDS", "proxy"] as const;
@@ -55,15 +55,15 @@ export type Cell = Met | { readonly notApplicable: string };
 type Row = Readonly<Record<Service, Cell>>;
 
 /**
- * Milliseconds that a pull has: little where it must wait until the time is over; else as much as it has unless
- * configured, so that a busy machine does not turn another code into that of the deadline.
+ * Deadline of a pull in milliseconds: short where it must expire; otherwise the default, so that a busy machine does not
+ * replace another code by that of the deadline.
  */
 export function deadlineOf({ code }: Met): number {
   return code === "net.deadline" ? 3000 : 8000;
 }
-/** Peak resident memory of the process in each cell that names no other, in bytes. */
+/** Maximum peak resident memory in bytes, unless a cell names another. */
 export const MOST_MEMORY = 96 * 1024 * 1024;
-/** Where 16 answers of 2 MiB are there at the same time. */
+/** With 16 answers of 2 MiB in memory at the same time. */
 const MOST_MEMORY_OF_16 = 160 * 1024 * 1024;
 
 const no = (why: string): Cell => ({ notApplicable: why });

@@ -7,7 +7,7 @@ import { RawSockets } from "./raw-sockets.ts";
 
 /** Faults below HTTP, which are in place before a request can be read. */
 export type ConnectionFault =
-  /** Nobody listens at the port. */
+  /** Nothing listens on the port. */
   | "refuse"
   /** Connections are accepted and nothing ever comes, no TLS handshake either. */
   | "accept and be silent"

@@ -56,8 +56,8 @@ export interface Exchange {
 }
 
 /**
- * What an override answers: an answer, what the server would have answered by itself (`usual`), or a
- * function; one that returns undefined has taken the exchange over and answers, or not, by itself.
+ * What an override returns: an answer, the server's own answer (`usual`), or a function. A function that returns
+ * undefined has taken over the exchange.
  */
 export type Override = Answer | "usual" | ((exchange: Exchange) => Promise<Answer | undefined> | Answer | undefined);
 
@@ -65,8 +65,8 @@ export type Override = Answer | "usual" | ((exchange: Exchange) => Promise<Answe
 export type Match = string | RegExp | ((request: RecordedRequest) => boolean);
 
 /**
- * The common part of the stand-ins: an HTTP server on loopback that records requests and can be told
- * to answer late or differently.
+ * The common part of the stand-ins: an HTTP server on loopback that records requests, and whose answers can be delayed or
+ * replaced.
  */
 export abstract class StandInServer {
   /** All requests since the start or the last {@link forget}, in order of arrival. */

@@ -165,8 +165,8 @@ export async function pushImage(registry: string, repository: string, image: Con
 }
 
 /**
- * Pushes a referrer; where the registry does not say that it understood the subject, the fallback tag
- * is updated as well, as the distribution specification asks clients to.
+ * Pushes a referrer. If the registry does not confirm the subject, the fallback tag is updated as well, as the
+ * distribution specification requires of clients.
  */
 export async function attachReferrer(registry: string, repository: string, referrer: Referrer): Promise<void> {
   await Promise.all(referrer.blobs.map((part) => pushBlob(registry, repository, part)));

@@ -20,7 +20,7 @@ export interface Said {
 const POLICY =
   'version: 1\ntrustedDIDs: ["did:web:a.example"]\npolicies: [{name: a, scope: "a.example/**", action: enforce}]\n';
 
-/** A node whose containerd is stopped, or can only be asked for its configuration. */
+/** A node whose containerd is stopped, or only answers `config dump`. */
 export class LinkedNode {
   readonly bench = new Bench();
   readonly binDir = join(this.bench.folder, "configured");
@@ -70,7 +70,7 @@ export class LinkedNode {
   }
 }
 
-/** A hard link where that can be: the program is large. */
+/** A hard link if possible: the program is large. */
 function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);

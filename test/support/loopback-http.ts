@@ -9,14 +9,14 @@ import {
 import type { Deadline } from "../../src/io/process/deadline.ts";
 import type { StandInServer } from "./http-server.ts";
 
-/** Where an origin really is: a stand-in (plain http, 127.0.0.1), or how asking it fails. */
+/** Where an origin really is: a stand-in (plain http, 127.0.0.1), or how requests to it fail. */
 export type Place = StandInServer | HttpFailureKind | "no TLS";
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
  * An HttpClient over stand-ins on loopback. A table says where each origin is, so that DIDs and image
- * names can be real ones; an origin that is not in it cannot be reached. Heeds timeout, deadline,
+ * names can be real ones; an origin that is not in it cannot be reached. Respects timeout, deadline,
  * maxBytes and maxRedirects; it has no address guard and no TLS, which are net/http.ts's own.
  */
 export class LoopbackHttp {
@@ -47,7 +47,7 @@ export class LoopbackHttp {
     }
   };
 
-  /** Origins that were asked, each once, in order. */
+  /** Origins that got a request, each once, in order. */
   get origins(): readonly string[] {
     return [...new Set(this.asked.map(({ url }) => new URL(url).origin))];
   }

@@ -1,8 +1,7 @@
 /**
- * Runs a command in its place, and writes to a file what the kernel counted as its peak of resident memory, in
- * bytes: `bun measured-run.ts FILE COMMAND ARGUMENTS…`. Bun, because it reports that of its children (getrusage),
- * which Node does not. What is counted begins with this process's own memory at the time of the start, which is
- * less than the program takes.
+ * Runs a command and writes its peak resident memory in bytes, as counted by the kernel, to a file:
+ * `bun measured-run.ts FILE COMMAND ARGUMENTS…`. Bun, because it reports this for children (getrusage) and Node does not.
+ * The count starts at this process's own memory, which is less than the program takes.
  */
 declare const Bun: {
   spawn(
@@ -17,7 +16,7 @@ declare const Bun: {
 
 import { writeFileSync } from "node:fs";
 
-/** Sooner than whoever runs this loses patience, and would end this process alone. */
+/** Shorter than the caller's timeout, which would end only this process. */
 const TIMEOUT = 12_000;
 
 const [file = "", ...command] = process.argv.slice(2);

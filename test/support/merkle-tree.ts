@@ -8,7 +8,7 @@ import type { SigningKey } from "./signing-key.ts";
  * that one makes no wrong ones.
  */
 
-/** Height of a key: leading zeros of its SHA-256 in pairs of bits. Written apart from the program's own. */
+/** Height of a key: leading zeros of its SHA-256 in pairs of bits. Independent of the program's own. */
 export function heightOf(key: string | Uint8Array): number {
   const bits = Array.from(createHash("sha256").update(key).digest(), (byte) => byte.toString(2).padStart(8, "0"));
   return Math.floor(bits.join("").indexOf("1") / 2);

@@ -12,12 +12,12 @@ const HEADER = 12;
 
 /**
  * A name server over UDP (RFC 1035) at port 53 of a loopback address of its own, for which it needs root.
- * A name that it was told nothing of does not exist.
+ * Unknown names do not exist.
  */
 export class NameServer {
   /** By type and name: `TXT _atproto.a.example`, `A a.example`, `AAAA a.example`. May be changed at any time. */
   readonly answers = new Map<string, Answer>();
-  /** Every question that was asked. */
+  /** Every query received. */
   readonly asked: string[] = [];
   readonly #address: string;
   readonly #socket: Socket = createSocket("udp4");
@@ -81,7 +81,7 @@ export class NameServer {
   }
 }
 
-/** A loopback address of this process's own, for another run of the tests may be under way. */
+/** A loopback address of this process's own, because another test run may be in progress. */
 export function ownAddress(net: number): string {
   return `127.${net}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
 }

@@ -9,8 +9,8 @@ export const HANDLE_TXT = `TXT _atproto.${HANDLE}`;
 export const HANDLE_PATH = "/.well-known/atproto-did";
 
 /**
- * A world where names are asked for as they are out there: a name server says where `atcr.io` and the
- * host of a handle are, and both are at port 443. Needs root.
+ * A world with real name resolution: a name server resolves `atcr.io` and the host of a handle, and both listen on port
+ * 443. Needs root.
  */
 export class NamedWorld {
   readonly world: World;
@@ -44,7 +44,7 @@ export class NamedWorld {
     );
   }
 
-  /** The handle belongs to nobody, by DNS and by its host. */
+  /** Makes the handle resolve to no DID, by DNS and by its host. */
   reset(): void {
     const { answers, asked } = this.names;
     answers.clear();
@@ -66,7 +66,7 @@ export class NamedWorld {
     return image;
   }
 
-  /** @param requirement what the rule demands beside a signature: `owner: any` */
+  /** @param requirement what the rule requires besides a signature: `owner: any` */
   async pull(path: string, image: Descriptor, requirement = "", options: Ask = {}): Promise<Answered> {
     const { world } = this;
     const require = `{signature: true${requirement === "" ? "" : `, ${requirement}`}}`;

@@ -15,7 +15,7 @@ import { DIGEST } from "./evidence.ts";
 import { makeTemporaryDirectory } from "./process.ts";
 import { warned } from "./warned.ts";
 
-/** An operation that is in nobody's log. */
+/** An operation that is in no log. */
 export const LOST_OPERATION = `bafyrei${"a".repeat(52)}`;
 
 /** The folders of a node, which its processes share: the program's own store works in them, as it does on a node. */
@@ -50,7 +50,7 @@ export class NodeDisk {
     return this.open().remember(sighting);
   }
 
-  /** Of whom evidence about which image is cached: {@link evidenceOf} for each, sorted. */
+  /** Which signers' evidence is cached for which images: {@link evidenceOf} for each, sorted. */
   get cached(): readonly string[] {
     const bundles = this.#paths("evidence").map((path) => readBundle(pieceAt(path, keyIn(this.#folder))));
     return bundles
@@ -74,18 +74,18 @@ export class NodeDisk {
     return this.open().cache.keepOwner(DIGEST, owner);
   }
 
-  /** How many pieces of a kind are cached. */
+  /** Number of cached files of a kind. */
   count(folder: CacheFolder): number {
     return this.#paths(folder).length;
   }
 
-  /** Changes what lies in the cache, as the node itself would. */
+  /** Changes cached files as the node itself would. */
   rewrite(folder: CacheFolder, change: (bundle: Bundle) => Bundle): void {
     const key = keyIn(this.#folder);
     for (const path of this.#paths(folder)) putPiece(path, writeBundle(change(readBundle(pieceAt(path, key)))), key);
   }
 
-  /** As {@link rewrite}, of the one signature in each piece. */
+  /** As {@link rewrite}, for the one signature in each file. */
   rewriteSignatures(folder: CacheFolder, change: (signature: SignatureEvidence) => SignatureEvidence): void {
     this.rewrite(folder, ({ digest, evidence }) => ({
       digest,
@@ -93,12 +93,12 @@ export class NodeDisk {
     }));
   }
 
-  /** Loses a folder of the cache, or all that is remembered of signers. */
+  /** Deletes a folder of the cache, or the whole signer history. */
   lose(what: CacheFolder | "marks" | "signers"): void {
     rmSync(what === "signers" ? this.stateDir : join(this.cacheDir, what), { recursive: true, force: true });
   }
 
-  /** @returns a function that puts back what lies in a folder now */
+  /** @returns a function that restores the folder's present content */
   copy(folder: CacheFolder): () => void {
     const [path, copy] = [join(this.cacheDir, folder), join(this.#folder, "copy")];
     cpSync(path, copy, { recursive: true });
@@ -111,13 +111,13 @@ export class NodeDisk {
     return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   }
 
-  /** Names of the locks that are held. */
+  /** Names of held locks. */
   locks(): readonly string[] {
     const folder = join(this.cacheDir, "turns");
     return existsSync(folder) ? readdirSync(folder).toSorted() : [];
   }
 
-  /** Lets everybody write in a folder: then nothing in it is used. @returns a function that takes it back */
+  /** Makes a folder world-writable, so that nothing in it is used. @returns a function that undoes it */
   openToAll(folder: "state" | "cache"): () => void {
     const path = join(this.#folder, folder);
     chmodSync(path, 0o777);

@@ -14,7 +14,7 @@ export const RPM = packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`);
 export type SystemName = "checkers" | "clean" | "developer";
 export const systemRoot = (name: SystemName): string => join(ROOT, "build/roots", name);
 
-/** Whether packages can be tried: they, and the roots, are there, and this is root. */
+/** Whether packages can be tested: they and the roots exist, and this is root. */
 export function canTryPackages(suite: string): boolean {
   const missing = [DEB, RPM, systemRoot("checkers"), systemRoot("clean")].filter((path) => !existsSync(path));
   const advice =
@@ -22,7 +22,7 @@ export function canTryPackages(suite: string): boolean {
   return requirement(suite, missingRoot("packages are installed in a root of their own"), advice);
 }
 
-/** A Debian of its own, as nobody has used it. */
+/** A fresh Debian of its own. */
 export class CleanSystem {
   readonly root: string;
 
@@ -69,7 +69,7 @@ export class CleanSystem {
     return run(inside.command, inside.args, { env: { ...inside.env, ...env }, timeout });
   }
 
-  /** As {@link run}, where anything but success is a mistake of the test. */
+  /** As {@link run}, but throws unless it succeeds. */
   async must(command: string, ...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(command, ...args);
     if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}: ${stdout}${stderr}`);
@@ -81,7 +81,7 @@ export class CleanSystem {
   }
 }
 
-/** A package of a later version, whose policy says something else than this one's. */
+/** A package of a later version with a different policy. */
 export async function laterDeb(folder: string, later: string, isPolicyChanged: boolean): Promise<string> {
   const tree = join(folder, `tree-${later}`);
   const deb = join(folder, `atcr-verify_${later}_amd64.deb`);

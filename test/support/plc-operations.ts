@@ -13,7 +13,7 @@ export interface AuditEntry {
   readonly operation: SignedOperation;
   readonly cid: string;
   readonly nullified: boolean;
-  /** ISO 8601; the directory's word. */
+  /** ISO 8601; claimed by the directory. */
   readonly createdAt: string;
 }
 
@@ -105,7 +105,7 @@ export interface AppendOptions {
   readonly at: number;
   /** Default: the first rotation key of the operation named by `prev`. */
   readonly signer?: SigningKey;
-  /** Index of the operation to stand on; default: the newest that stands. An older one makes a fork. */
+  /** Index of the previous operation; default: the newest valid one. An older one makes a fork. */
   readonly after?: number;
   readonly form?: SignatureForm;
   /** Changes the operation before it is signed: other `prev`, unknown fields, missing fields. */
@@ -114,7 +114,7 @@ export interface AppendOptions {
 
 /**
  * A directory's log for one DID. Nothing is checked: what a directory would refuse is appended all
- * the same, and marked as a directory would mark it (a fork nullifies all that stood after its `prev`).
+ * the same, and marked as a directory would mark it (a fork nullifies all operations after its `prev`).
  */
 export class PlcLog {
   readonly did: string;
@@ -130,7 +130,7 @@ export class PlcLog {
     return PlcLog.#begin(plcOperation(state, null), state, options);
   }
 
-  /** A log that begins with a legacy `create`, signed by its signing key unless told otherwise. */
+  /** A log that begins with a legacy `create`, signed by its signing key by default. */
   static async createLegacy(state: PlcState, options: AppendOptions): Promise<PlcLog> {
     const [recovery] = state.rotationKeys;
     const rotationKeys = recovery === undefined ? [] : [recovery, state.signingKey];
@@ -144,7 +144,7 @@ export class PlcLog {
     return new PlcLog(did, await auditEntry(did, operation, options.at), state);
   }
 
-  /** What holds now; undefined under a tombstone. */
+  /** The current state; undefined under a tombstone. */
   get state(): PlcState | undefined {
     return this.#entries[this.#newest()]?.state;
   }

@@ -38,7 +38,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   const stderr: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-  // A program may end without reading its input: that is its right, and no error of the test.
+  // A program may end without reading its input, which is not an error.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   return new Promise((resolve, reject) => {
@@ -65,7 +65,7 @@ export interface ServerOptions {
   readonly cwd?: string;
   /** Receives stdout and stderr. */
   readonly logFile: string;
-  /** Asked every few milliseconds with all that was logged so far. */
+  /** Called every few milliseconds with the whole log so far. */
   readonly ready: (log: string) => boolean | Promise<boolean>;
   /** Milliseconds; 20 s when absent. */
   readonly readyTimeout?: number;
@@ -86,7 +86,7 @@ process.on("exit", () => {
   }
 });
 
-// With it the kernel ends a server whose test process was killed and could clean up nothing.
+// With it the kernel ends a server whose test process was killed and could not clean up.
 const SETPRIV = "/usr/bin/setpriv";
 
 /** Starts a server and waits until it is ready; throws with its log when it ends or is late. */
@@ -155,12 +155,11 @@ function pause(milliseconds: number): Promise<void> {
 }
 
 /**
- * Makes a directory of its own. The path is short, because a Unix socket's may have 107 bytes: a
- * longer TMPDIR is passed over.
+ * Makes a directory of its own. The path is short, because a Unix socket's may have 107 bytes: a longer TMPDIR is ignored.
  */
 export function makeTemporaryDirectory(name: string): string {
   const base = tmpdir().length <= 40 ? tmpdir() : "/tmp";
-  // Without links on the way: some of what is tested refuses them.
+  // Without symbolic links in the path: some of the tested code refuses them.
   return mkdtempSync(join(realpathSync(base), `${name}-`));
 }
 
@@ -168,6 +167,6 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended by itself in the meantime.
+    // It has ended in the meantime.
   }
 }

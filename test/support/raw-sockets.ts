@@ -9,15 +9,15 @@ export class RawSockets {
       const key = keyOf(socket);
       this.#sockets.set(key, socket);
       socket.once("close", () => {
-        // The port may be another connection's by now.
+        // Another connection may have the port by now.
         if (this.#sockets.get(key) === socket) this.#sockets.delete(key);
       });
     });
   }
 
   /**
-   * Ends the connection that a socket of this server belongs to, so that the peer is told it was reset. One that
-   * has hung up by itself is told nothing.
+   * Ends the connection that a socket of this server belongs to, so that the peer sees a reset, unless
+   * it has closed the connection itself.
    */
   reset(socket: Socket): void {
     this.#sockets.get(keyOf(socket))?.resetAndDestroy();

@@ -8,7 +8,7 @@ import { HANGS } from "./deciding.ts";
 import { subject } from "./evidence.ts";
 import type { World } from "./world.ts";
 
-/** A session in a world of stand-ins that notes what it is told, each with the number of requests until then. */
+/** A session in a world of stand-ins that records its callbacks, each with the number of requests until then. */
 export class RecordedSession implements Session {
   readonly deadline: Deadline;
   readonly exchanges = new Exchanges();
@@ -25,7 +25,7 @@ export class RecordedSession implements Session {
     return this.#world.now;
   }
 
-  /** Also what it was told before. */
+  /** Including earlier calls. */
   warn({ code, message }: Warning): void {
     this.warnings.push(`${code}: ${message}`);
   }
@@ -39,7 +39,7 @@ export class RecordedSession implements Session {
   }
 }
 
-/** What a process of the world's node answers to one question, and what its caller is told. */
+/** The answer of a process of the world's node to one request, and the callbacks to its caller. */
 export async function ask(world: World, judged: TrustPolicy, verifier = world.verifier(judged), about = subject()) {
   const session = new RecordedSession(world);
   const decision = await verifier.verify(about, session);

@@ -34,7 +34,7 @@ export function installRecorder(containerd: Containerd, body: string): Recording
 }
 let scripts = 0;
 
-/** What a call was given for a flag: `-name`. */
+/** The value of a call's flag, such as `-name`. */
 export function flagOf({ argv }: Call, flag: string): string | undefined {
   return argv[argv.indexOf(flag) + 1];
 }

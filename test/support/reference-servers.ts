@@ -18,7 +18,7 @@ export interface Written {
   /** `at://DID/COLLECTION/RKEY` */
   readonly uri: string;
   readonly cid: string;
-  /** The commit that made it part of the tree; absent when the record stood there already. */
+  /** The commit that added it to the tree; absent if the record existed already. */
   readonly commit?: Commit;
 }
 
@@ -50,7 +50,7 @@ interface HttpAnswer {
   readonly bytes: Uint8Array;
 }
 
-/** A server that answered something else than was hoped for: its status and its XRPC error name. */
+/** An unexpected answer of a server: its status and its XRPC error name. */
 export class ReferenceServerError extends Error {
   readonly status: number;
   /** `RepoNotFound`, `InvalidRequest`; empty when the body named none. */
@@ -139,7 +139,7 @@ export class ReferenceServers {
     return (await this.#xrpc("com.atproto.server.createAccount", body)) as Account;
   }
 
-  /** Writes a record, over the one of that key if there is one; no lexicon is asked about it. */
+  /** Writes a record, replacing the one of that key if there is one; it is not checked against a lexicon. */
   async putRecord(
     account: Account,
     collection: string,
@@ -154,7 +154,7 @@ export class ReferenceServers {
     await this.#xrpc("com.atproto.repo.deleteRecord", { repo: account.did, collection, rkey }, account);
   }
 
-  /** The blob is kept only once a record refers to it. At most 5 MiB. */
+  /** The server keeps a blob only once a record refers to it. At most 5 MiB. */
   async uploadBlob(account: Account, bytes: Uint8Array, mimeType: string): Promise<BlobRef> {
     const url = `${this.pdsUrl}/xrpc/com.atproto.repo.uploadBlob`;
     const headers = { "content-type": mimeType, authorization: `Bearer ${account.accessJwt}` };
@@ -194,7 +194,7 @@ export class ReferenceServers {
   /**
    * Gives the account a new signing key, in the directory and in the PDS; the latest commit stays
    * signed by the old one until the next write ({@link resign}). With `publish: false` the directory
-   * is not told, so that the next commit is signed by a key that nobody authorised. Returns the key,
+   * is not updated, so that the next commit is signed by an unauthorised key. Returns the key,
    * `did:key:z…`.
    */
   async rotateSigningKey(did: string, options: { curve?: Curve; publish?: boolean } = {}): Promise<string> {
@@ -218,12 +218,12 @@ export class ReferenceServers {
     await this.#setStatus(did, { takedown: { applied } });
   }
 
-  /** Takes a server off its port, where connections are refused then, and puts it back with everything it knew. */
+  /** Closes a server's port, so that connections are refused, and later reopens it with all its data. */
   async setListening(server: "plc" | "pds", on: boolean): Promise<void> {
     await this.#control("/listening", { server, on });
   }
 
-  /** What the servers tried to reach outside loopback, in vain: empty unless a test made them. */
+  /** Blocked attempts of the servers to reach hosts outside loopback: empty unless a test caused them. */
   async refusedConnections(): Promise<string[]> {
     return json(await expectOk(`${this.#controlUrl}/refused`)) as string[];
   }

@@ -3,14 +3,14 @@ import { type Answered, enforcing, World } from "./binary.ts";
 import type { Override, RecordedRequest } from "./http-server.ts";
 import { type Descriptor, SIGNATURE_TYPE, StandInRegistry } from "./stand-in-registry.ts";
 
-/** So many that the registry must name the signer: what is not found there is not found at all. */
+/** So many that signers are found only through the registry. */
 export const crowd = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
 export const [USER, SECRET] = ["user", "s3cret-of-the-registry"];
 export const BASIC = `Basic ${Buffer.from(`${USER}:${SECRET}`).toString("base64")}`;
 export const SIGNED = "0 allow signed";
 export const UNAUTHORIZED = "2 inconclusive registry.unauthorized";
 
-/** A world whose image is signed, and known to be so by the registry alone. */
+/** A world with a signed image, whose signature is found only through the registry. */
 export class Site {
   readonly world: World;
   readonly image: Descriptor;
@@ -47,7 +47,7 @@ export class Site {
     this.settings = { ...this.settings, registryCredentials: { files: [file], ...(realms && { realms }) } };
   }
 
-  /** Knows the registry by user and password. */
+  /** Makes the registry require user and password. */
   loginToRegistry(realms?: object): void {
     const auth = Buffer.from(`${USER}:${SECRET}`).toString("base64");
     this.login({ auths: { [this.world.registry.authority]: { auth } } }, realms);
@@ -75,7 +75,7 @@ export async function onSite(test: (site: Site) => Promise<void>): Promise<void>
 
 export const authorizations = (requests: readonly RecordedRequest[]) =>
   requests.map(({ headers }) => headers.authorization);
-/** Gives a token to whoever has the password. */
+/** Gives a token in return for the password. */
 export const tokenFor =
   (token: object): Override =>
   ({ request }) =>
@@ -84,7 +84,7 @@ export const challenge = (realm: string): Override => ({
   status: 401,
   headers: { "www-authenticate": `Bearer realm="${realm}",service="test",scope="repository:alice/app:pull,push"` },
 });
-/** Meets each request without this Authorization with the challenge. */
+/** Answers each request without this Authorization with the challenge. */
 export function guard(registry: StandInRegistry, authorization: string, otherwise: Override): void {
   registry.override(
     (request) => request.path.startsWith("/v2/") && request.headers.authorization !== authorization,

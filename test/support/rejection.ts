@@ -1,6 +1,6 @@
 import { Rejection, type RejectionCode } from "../../src/core/rejection.ts";
 
-/** The code of the rejection that the call ends with, `none` where it returns; other errors pass. */
+/** The code of the rejection that the call throws, `none` if it returns; other errors propagate. */
 export function codeOf(call: () => unknown): RejectionCode | "none" {
   try {
     call();
@@ -11,7 +11,7 @@ export function codeOf(call: () => unknown): RejectionCode | "none" {
   }
 }
 
-/** The rejection that the call ends with. */
+/** The rejection that the call throws. */
 export function rejectionOf(call: () => unknown): Rejection {
   try {
     call();

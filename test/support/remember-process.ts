@@ -1,10 +1,10 @@
 /**
- * One of several processes that remember at the same time:
+ * One of several processes that record observations at the same time:
  *
  *   node remember-process.ts DIRECTORY FILE
  *
- * FILE holds sightings as JSON. Each is remembered in turn, and its index printed once it is. Revisions are
- * then made to look old, so that all the others sweep while they write.
+ * FILE holds observations as JSON. Each is recorded in order, and its index printed afterwards. Revisions are
+ * then made to look old, so that the other processes sweep while they write.
  */
 import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ for (const [i, sighting] of sightings.entries()) {
     try {
       utimesSync(join(directory, "signers", sighting.signer, `rev-${rev}`), 0, 0);
     } catch {
-      // Another one has swept it.
+      // Another process has swept it.
     }
   }
 }

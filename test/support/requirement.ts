@@ -1,14 +1,13 @@
 import { readFileSync } from "node:fs";
 
 /**
- * The one rule for suites that need something which not every machine has: such a suite is skipped,
- * loudly, on a developer's machine; with CI=true what is missing is a failure, so that no pipeline is
- * green because nothing ran.
+ * For suites that need something that not every machine has: on a developer's machine such a suite is
+ * skipped with a message; with CI=true it fails, so that no pipeline is green because nothing ran.
  *
  *   describe.runIf(requirement("pulls through containerd", missingTool("containerd")))("…", () => {…});
  *
  * @param suite what cannot be tested, for the message
- * @param missing one sentence for each thing that is missing, saying how to get it; undefined where it is there
+ * @param missing one sentence for each missing thing that says how to get it; undefined if it is there
  * @returns whether to run the suite
  */
 export function requirement(suite: string, ...missing: readonly (string | undefined)[]): boolean {
@@ -32,7 +31,7 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0 && (BigInt(`0x${effective}`) & CAP_SYS_ADMIN) !== 0n;
 }
 
-/** What to tell `requirement` where only root will do. */
+/** What to pass to `requirement` if root is needed. */
 export function missingRoot(why: string): string | undefined {
   return isRoot() ? undefined : `run as root, in a container with CAP_SYS_ADMIN: ${why}`;
 }

@@ -10,7 +10,7 @@ import { Verifier } from "../../src/verifier/service/verifier.ts";
 import { HANGS } from "./deciding.ts";
 import { NOW } from "./evidence.ts";
 
-/** A question, and the saved evidence that it is answered by. */
+/** A request, and the saved evidence for it. */
 export interface SavedCase extends Subject {
   readonly policy: TrustPolicy;
   readonly bundle: Bundle;
@@ -18,7 +18,7 @@ export interface SavedCase extends Subject {
   readonly now: number;
 }
 
-/** A session that is not in a hurry, at NOW. */
+/** A session with plenty of time, at NOW. */
 export function session(changes: Partial<Session> = {}): Session {
   return {
     deadline: new Deadline(performance.now() + HANGS),
@@ -31,7 +31,7 @@ export function session(changes: Partial<Session> = {}): Session {
   };
 }
 
-/** What a verifier answers by saved evidence. */
+/** A verifier's answer from saved evidence. */
 export async function judgeSavedCase(
   { policy, bundle, atcrHosts, now, ...subject }: SavedCase,
   deadline = session().deadline,

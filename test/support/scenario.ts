@@ -12,10 +12,10 @@ import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { SIGNATURE_TYPE } from "./stand-in-registry.ts";
 
-/** What `make build` makes, or another build. */
+/** The binary of `make build`, or another build. */
 export { BINARY };
 
-/** What to tell `requirement` about the built binary. */
+/** What to pass to `requirement` for the built binary. */
 export function missingBinary(): string | undefined {
   try {
     accessSync(BINARY, constants.X_OK);
@@ -32,11 +32,11 @@ interface MachineDefaults {
   readonly cacheDir: string;
   /** containerd's own. */
   readonly registryConfigPath: string;
-  /** Off: most tests pull one image again and again, and want it to be asked for. */
+  /** Off: most tests pull one image repeatedly and expect requests each time. */
   readonly cacheEnabled: false;
 }
 
-/** A machine with a containerd of its own that asks the built binary, through a link, at every pull. */
+/** A machine with a containerd of its own that runs the built binary, through a link, at every pull. */
 export interface Machine {
   readonly containerd: Containerd;
   /** The verifier's configuration, named by ATCR_VERIFY_CONFIG; it names the policy. Both are read at every pull. */
@@ -52,9 +52,9 @@ export interface Machine {
 }
 
 /**
- * Starts a machine. Until it is told whom to trust, there is no policy and it pulls nothing.
+ * Starts a machine. It has no policy, and pulls nothing, until {@link Machine.trust} is called.
  *
- * @param verifier absolute path, where another than the built binary shall decide
+ * @param verifier absolute path of a verifier to use instead of the built binary
  */
 export async function startMachine(options: ContainerdOptions = {}, verifier = BINARY): Promise<Machine> {
   const directory = makeTemporaryDirectory("atcr-verify");
@@ -102,13 +102,13 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
   return machine;
 }
 
-/** A PLC directory and a PDS, with whoever signs. */
+/** A PLC directory and a PDS, with their signers. */
 export interface SigningSide {
   readonly plc: StandInPlc;
   readonly pds: StandInPds;
   /** PEM of the authority that both serve https with; undefined where they speak plain http. */
   readonly ca: string | undefined;
-  /** A did:plc that both know, whose PDS is this one unless told otherwise. */
+  /** A did:plc known to both; its PDS is this one by default. */
   createSigner(seed: string, options?: Partial<SignerOptions>): Promise<Signer>;
   stop(): Promise<void>;
 }
@@ -156,7 +156,7 @@ export async function attachSignature(registry: string, repository: string, imag
 
 /**
  * How a pull through ctr ended: `pulled`, or the verifier's exit code, outcome and code as ctr shows
- * them (`1 deny signature.none`), or else all that ctr said.
+ * them (`1 deny signature.none`), or else ctr's whole output.
  */
 export function outcomeOf({ code, stderr }: Finished): string {
   if (code === 0) return "pulled";

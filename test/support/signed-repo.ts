@@ -23,7 +23,7 @@ export interface RepoOptions {
  */
 export class SignedRepo {
   readonly did: string;
-  /** Signs the next commits. Changing it signs nothing anew: see {@link resign}. */
+  /** Signs the next commits. Changing it does not sign existing ones again: see {@link resign}. */
   key: SigningKey;
   readonly #storage: MemoryBlockstore;
   #repo: Repo;
@@ -107,7 +107,7 @@ export class SignedRepo {
   }
 }
 
-/** Stands where the reference wants a key for a commit that is signed later. */
+/** Placeholder key for a commit that is signed later. */
 const UNSIGNED = { jwtAlg: "none", did: () => "did:key:none", sign: async () => new Uint8Array(64) };
 
 /** A record as ATCR writes it for this digest; tests spread and change it. */

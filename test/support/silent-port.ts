@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
 
-/** A port on loopback whose packets are dropped: nobody takes connections from its queue, which is full. */
+/** A port on loopback that drops packets: its queue of connections is full and never emptied. */
 export class SilentPort {
   readonly port: number;
   readonly #child: ChildProcess;

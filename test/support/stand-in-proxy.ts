@@ -1,15 +1,15 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 export interface ProxyOptions {
-  /** `user:password` that it wants. */
+  /** Required `user:password`. */
   readonly credentials?: string;
-  /** Loopback ports that stand for names: `plc.example:443` to 40001. */
+  /** Loopback ports by name: `plc.example:443` to 40001. */
   readonly ports?: Readonly<Record<string, number>>;
 }
 
-/** An HTTP proxy on loopback: CONNECT, and requests in absolute form. Names lead where its table says. */
+/** An HTTP proxy on loopback: CONNECT, and requests in absolute form. Names are resolved by its table. */
 export class StandInProxy {
-  /** Heads of what it was asked, in order. */
+  /** Heads of the requests, in order. */
   readonly asked: string[] = [];
   readonly ports = new Map<string, number>();
   readonly #server: Server;
@@ -37,7 +37,7 @@ export class StandInProxy {
     return `http://${this.authority}`;
   }
 
-  /** What it was asked to connect to, or the URLs. */
+  /** CONNECT targets, or URLs. */
   get targets(): readonly string[] {
     return this.asked.map((head) => head.split(" ")[1] ?? "");
   }

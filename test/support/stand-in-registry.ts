@@ -14,7 +14,7 @@ export interface Descriptor {
   annotations?: Record<string, string>;
 }
 
-/** How requests without credentials are met: `denied` never gives a token, `token` gives one to anybody. */
+/** How requests without credentials are answered: `denied` never gives a token, `token` always does. */
 export type RegistryAccess = "anonymous" | "denied" | "token";
 
 interface Manifest {
@@ -44,9 +44,9 @@ export interface ArtifactOptions {
 export class StandInRegistry extends StandInServer {
   /** `on`, or the status with which a registry without the Referrers API answers. */
   referrersApi: "on" | 400 | 404 | 405 | 406 | 501 = "on";
-  /** Whether `artifactType` is applied here (and said so in OCI-Filters-Applied) or left to the client. */
+  /** Whether `artifactType` is applied here (as OCI-Filters-Applied then says) or left to the client. */
   filters = true;
-  /** Referrers in an answer; the rest is behind a Link. */
+  /** Referrers per answer; the rest follow by a Link. */
   pageSize = Number.POSITIVE_INFINITY;
   access: RegistryAccess = "anonymous";
   readonly #repositories = new Map<string, Repository>();

@@ -1,10 +1,10 @@
 import { posix } from "node:path";
 
-/** Imports and re-exports that stay when types are taken away, as the formatter writes them: what they name. */
+/** The modules of imports and re-exports that remain without types, as the formatter writes them. */
 const STATIC = /^(?:import|export)\s+(?!type\b)(?:[^;"]*?\bfrom\s+)?"(?<name>[^"]+)";$/gm;
 
 /**
- * All that is loaded with a file before any of it runs: what it imports statically, what that imports, and so on.
+ * Everything that is loaded before a file runs: its static imports, their static imports, and so on.
  *
  * @param files paths
  * @param read a file's source by its path
@@ -15,7 +15,7 @@ export function staticImports(
   read: (path: string) => string,
 ): ReadonlyMap<string, string | undefined> {
   const found = new Map<string, string | undefined>(files.map((file) => [file, undefined]));
-  // What is added on the way is gone through as well.
+  // The loop also visits what is added during it.
   for (const file of found.keys()) {
     if (!file.endsWith(".ts")) continue;
     for (const { groups } of read(file).matchAll(STATIC)) {

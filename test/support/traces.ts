@@ -11,12 +11,12 @@ export function tidAt(time: number): Tid {
   return tid(time * 1000) as Tid;
 }
 
-/** The text of a CID as operations have it, one for each salt. */
+/** The text of an operation's CID, one for each salt. */
 export function operationCid(salt: string): string {
   return cidOf("dag-cbor", toUtf8(salt)).toString();
 }
 
-/** A did:key as it is written, one for each salt; that it lies on the curve is not looked at here. */
+/** A well-formed did:key, one for each salt; it need not be on the curve. */
 export function writtenKey(salt: string): string {
   return `did:key:${toBase58btc(concatBytes(Uint8Array.of(0xe7, 0x01, 0x02), sha256(toUtf8(salt))))}`;
 }

@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { StandInServer } from "./http-server.ts";
 
-/** What the first byte of a connection is under TLS (RFC 8446, 5.1). */
+/** The first byte of a TLS connection (RFC 8446, 5.1). */
 const HANDSHAKE = 0x16;
 
 /** A port on loopback at which one server speaks TLS and another speaks http. */

@@ -15,7 +15,7 @@ import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
 
-/** How a verifier differs from the one of a world; `http` stands before its servers. */
+/** Changes to a world's verifier; `http` wraps the client for its servers. */
 type Differences = Partial<Omit<VerifierOptions, "config" | "policy">> & {
   readonly config?: Partial<Config>;
   readonly http?: HttpClient;
@@ -26,7 +26,7 @@ const REPOSITORY = "team/app";
 const IMAGE: Descriptor = { mediaType: MANIFEST, digest: DIGEST, size: 500 };
 
 /**
- * Two directories, one PDS for everybody, and a registry, at the hosts that evidence.ts names:
+ * Two directories, one PDS for all signers, and a registry, at the hosts that evidence.ts names:
  * `https://plc.example`, `https://plc2.example`, `https://registry.example`, and each signer's own.
  */
 export class World {
@@ -38,9 +38,9 @@ export class World {
   /** Milliseconds since 1970. */
   now = NOW;
   readonly disk = new NodeDisk(() => this.now);
-  /** Whether cached identities are taken: most tests ask again and again, and want to be answered anew. */
+  /** Whether cached identities are used: most tests repeat requests and expect fresh answers. */
   remembersIdentities = false;
-  /** TXT records by name, or how asking for them ends; another name has none. */
+  /** TXT records by name, or how the look-up fails; other names have none. */
   readonly txt = new Map<string, readonly string[] | Error | "silent">();
   /** Every look-up of TXT records. */
   readonly lookUps: TxtRequest[] = [];
@@ -68,7 +68,7 @@ export class World {
     return world;
   }
 
-  /** Serves what this signer has: the log at both directories, or the document; and the repo. */
+  /** Serves this signer: the log at both directories, or the document; and the repo. */
   add(signer: TestSigner): void {
     this.http.places.set(signer.pds, this.pds);
     this.pds.add(signer.repo);
@@ -152,7 +152,7 @@ export class World {
     return [this.plc, this.plc2, this.pds, this.registry].flatMap(({ requests }) => requests);
   }
 
-  /** Has requests that are made at the same time overlap, however busy machine and disk are in between. */
+  /** Makes simultaneous requests overlap, however busy the machine is. */
   answerLate(): void {
     for (const server of [this.plc, this.plc2, this.pds, this.registry]) server.delay(300);
   }
@@ -161,7 +161,7 @@ export class World {
     return sequentialRoundTrips(this.requests);
   }
 
-  /** Whose identity or record was asked for, each once. */
+  /** DIDs whose identity or record was requested, each once. */
   get contacted(): readonly Did[] {
     const dids = this.requests.flatMap(({ path, query }) => [/did:plc:[^/]*/.exec(path)?.[0], query.get("did")]);
     return [...new Set(dids)].filter((did) => typeof did === "string") as Did[];

@@ -1,4 +1,4 @@
-/** Writes what hostile peers bring about into docs/assurance.md: `node test/support/write-hostile-table.ts`. */
+/** Writes the table of hostile peers into docs/assurance.md: `node test/support/write-hostile-table.ts`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withHostileTable } from "./hostile-peers.ts";

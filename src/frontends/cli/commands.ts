@@ -9,7 +9,7 @@ type Runs = {
   readonly [Name in CommandName]: (line: LineOf<Name>, edge: ProcessEdge) => Promise<never>;
 };
 
-/** What runs each command of the table; loaded when it is run. */
+/** The implementation of each command, loaded only when it is run. */
 const RUNS: Runs = {
   verify: async (line, edge) => (await import("./commands/verify-command.ts")).verifyCommand(line, edge),
   images: async (line, edge) => (await import("./commands/images-command.ts")).imagesCommand(line, edge),
@@ -30,18 +30,17 @@ const RUNS: Runs = {
   selftest: async (line, edge) => (await import("./commands/selftest-command.ts")).selftestCommand(line, edge),
 };
 
-/** Words by which a line may ask for help; whether it does, help.ts says. */
+/** Words that may ask for help; help.ts decides whether they do. */
 const ASKS_FOR_HELP = /^(?:help|--help|-help|-h|-\?)$/;
 
-/** Opens a person's door. */
+/** The command line's entry point. */
 export function openDoor(args: readonly string[], { environment }: StartedWith): void {
   const edge = new ProcessEdge(environment);
   commandDoor(args, edge).catch((error: unknown) => edge.caught(error));
 }
 
-/** A person's door: commands by name. */
 async function commandDoor(args: readonly string[], edge: ProcessEdge): Promise<never> {
-  // How the end is told is settled first, so that a mistake in the rest is told that way too.
+  // The output format comes first, so that a mistake in the rest is printed in it.
   const form = readOutput(args);
   edge.render = endingIn(form, edge.environment);
   if (args.length === 0 || args.some((arg) => ASKS_FOR_HELP.test(arg))) {

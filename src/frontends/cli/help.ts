@@ -12,10 +12,10 @@ import { wrongCommand } from "./terminal/command-line.ts";
 import { twoColumns, wrapped } from "./terminal/screen.ts";
 
 /**
- * The help that a line asks for, if it asks for nothing else. A line that names an image as well must not end with 0,
- * which says that the image may be used: so `--help` stands beside words of a command only.
+ * The help that a command line asks for, if it asks for nothing else. A line that also names an image must not end with 0,
+ * which means that the image may be used; so `--help` is accepted only next to the words of a command.
  *
- * @throws Rejection input.malformed for help about what is no command
+ * @throws Rejection input.malformed for help on an unknown command
  */
 export function helpOf(args: readonly string[], width: number): string | undefined {
   const [first, ...rest] = args;
@@ -42,7 +42,7 @@ function overview(width: number): string {
     ),
   ]);
   return lines([
-    "atcr-verify: has somebody this node trusts signed exactly this image?",
+    "atcr-verify: check that a signer this node trusts has signed exactly this image",
     "",
     "Usage: atcr-verify COMMAND [options]",
     "       atcr-verify help COMMAND",
@@ -94,12 +94,12 @@ export function optionText(name: string, { kind, value }: OptionEntry): string {
   return `--${name} ${typeof kind === "string" ? value : kind.join("|")}`;
 }
 
-/** What it does, and what it is where it is not given. */
+/** What it does, with its default. */
 export function optionMeaning(entry: OptionEntry): string {
   return entry.default === undefined ? entry.summary : `${entry.summary} (default: ${entry.default})`;
 }
 
-/** A phrase of the table as a sentence. */
+/** A phrase of the command table as a sentence. */
 export function sentence(phrase: string): string {
   return `${phrase.slice(0, 1).toUpperCase()}${phrase.slice(1)}.`;
 }

@@ -6,10 +6,10 @@ import { type Rejection, reject, rejectionOf } from "../../core/rejection.ts";
 
 const DESCRIPTOR = "application/vnd.oci.descriptor.v1+json";
 const WRAPPER = "application/vnd.containerd.image-verifier.input.v1+json";
-/** Flags that mean something here; `operation` (pull or run) changes nothing about the verdict. */
+/** Known flags; `operation` (pull or run) does not affect the verdict. */
 const KNOWN = new Set(["name", "digest", "stdin-media-type", "operation"]);
 
-/** containerd's flags as they were given (spec 1.1); attacker-controlled in part: the name is what its client passed. */
+/** containerd's flags as given (spec 1.1); attacker-controlled in part: the name comes from containerd's client. */
 export interface Flags {
   readonly name?: string;
   readonly digest?: string;
@@ -19,10 +19,10 @@ export interface Flags {
 }
 
 /**
- * Reads containerd's flags. A mistake among them is returned, as the standard input is read to its end before anything
- * is answered, and what can be read of the image is logged.
+ * Reads containerd's flags. A mistake is returned and not thrown, because standard input must be read to its end before any
+ * answer, and whatever is known of the image is logged.
  *
- * @returns undefined where there are none: then all of the question is on the standard input
+ * @returns undefined if there are none: then standard input holds the whole request
  */
 export function readFlags(args: readonly string[]): Flags | undefined {
   if (args.length === 0) return undefined;
@@ -38,9 +38,9 @@ export function readFlags(args: readonly string[]): Flags | undefined {
 }
 
 /**
- * Reads containerd's question (spec 1).
+ * Reads containerd's request (spec 1).
  *
- * @param stdin attacker-controlled in part: the media type is the registry's word
+ * @param stdin attacker-controlled in part: the registry chooses the media type
  * @throws Rejection input.*, image.malformed_reference
  */
 export function readQuestion(flags: Flags | undefined, stdin: Uint8Array): Subject {
@@ -66,7 +66,7 @@ function readInto(values: Map<string, string>, args: readonly string[]): void {
     if (name === undefined) reject("input.malformed", `found the argument "${args[i] ?? ""}", expected a flag`);
     const next = args[i + 1];
     if (!KNOWN.has(name)) {
-      // A flag of a later containerd: it may bring a value, which does not look like a flag.
+      // An unknown flag of a later containerd; it may have a value, which does not look like a flag.
       if (value === undefined && next !== undefined && !next.startsWith("-")) i++;
       continue;
     }
@@ -92,7 +92,7 @@ function readDescriptorOnStdin(json: unknown, mediaType: string): JsonObject {
   }
 }
 
-/** The form that the documents of ATCR describe: no flags, and the name beside the descriptor. */
+/** The form in ATCR's documentation: no flags, and the name next to the descriptor. */
 function readPiped(json: unknown): Subject {
   const question = object(json, "the standard input");
   const name = field(question, "reference");

@@ -12,34 +12,34 @@ import { isProblem } from "../process/exit-status.ts";
 import type { ProcessEdge } from "../process/process-lifecycle.ts";
 import { reasonLine } from "../process/report.ts";
 
-/** Characters of a name or digest that are logged: enough for any that is canonical. */
+/** Maximum characters of a name or digest in the log: enough for any canonical one. */
 const MAX_NAME = 1024;
-/** Signers that are logged: a rule may ask for more, a line that nobody can read helps nobody. */
+/** Maximum signers in the log: a rule may require more, but the line must stay readable. */
 const MAX_SIGNERS = 16;
-/** Milliseconds that journald may take. */
+/** Milliseconds to wait for journald. */
 const PATIENCE = 150;
 
-/** What is noted of a decision on its way, so that it can be told afterwards however it ends. */
+/** Facts collected while deciding, so that the decision can be logged however the process ends. */
 export class DecisionNotes {
-  /** As containerd gave them, attacker-controlled. */
+  /** As containerd passed them; attacker-controlled. */
   image: string | undefined;
   digest: string | undefined;
-  /** Once it has been read. */
+  /** Set once it has been read. */
   config: Config | undefined;
   policyHash: string | undefined;
-  /** Until when break-glass is active, for any images; milliseconds since 1970, 0: it is not. */
+  /** End of the active break-glass, whatever its images; milliseconds since 1970, 0 if it is not active. */
   glassUntil = 0;
 }
 
 /**
- * Tells of a decision where the configuration wants it told. What cannot be told changes nothing about it.
+ * Writes a decision to the configured log and metrics. A failure to write never changes the decision.
  *
- * @returns undefined where that is done
+ * @returns undefined if all is written already
  */
 export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Promise<void> | undefined {
   const record = recordOf(answer, notes, edge);
   const { warn } = edge.warnings;
-  // What cannot be read as a question is answered before the configuration is looked at.
+  // A request that cannot be read is answered before the configuration is.
   const told = { answer, record, warn, glassUntil: notes.glassUntil };
   if (notes.config !== undefined) return tellAsConfigured(told, notes.config);
   return configOrDefault(edge.environment).then((config) => tellAsConfigured(told, config));
@@ -57,7 +57,7 @@ async function configOrDefault(environment: Environment): Promise<Config> {
   try {
     return loadConfig(environment, undefined);
   } catch {
-    return DEFAULT_CONFIG; // that it cannot be read is, or will be, told by the answer
+    return DEFAULT_CONFIG; // the answer reports that it cannot be read
   }
 }
 
@@ -68,13 +68,15 @@ function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Co
       appendLine(decisionLog.path, recordLine(record));
     } catch (error) {
       const isMissing = hasCode(error, "ENOENT") && !decisionLog.isNeeded;
-      const message = `the decision is not logged: ${(error as Error).message}`;
+      const message = `the decision could not be logged: ${(error as Error).message}`;
       if (!isMissing) warn({ code: "log.not_written", message });
     }
   }
   const work: Promise<void>[] = [];
   const tryTo = (telling: Promise<void>, code: WarningCode): void => {
-    const failed = (error: unknown): void => warn({ code, message: `the decision is not told: ${String(error)}` });
+    const done = code === "metrics.not_written" ? "counted" : "logged";
+    const failed = (error: unknown): void =>
+      warn({ code, message: `the decision could not be ${done}: ${String(error)}` });
     work.push(telling.catch(failed));
   };
   if (decisionLog.kind === "journald") tryTo(sendToJournal(decisionLog.socket, record, answer), "log.not_written");

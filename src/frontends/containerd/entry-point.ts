@@ -21,23 +21,23 @@ import { DecisionNotes, tell } from "./decision-notes.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
-/** Milliseconds until another look where nothing has come yet. */
+/** Milliseconds until the next attempt to read, if there is no input yet. */
 const PAUSE = 5;
 /** Cap on the standard input (spec 1.1). */
 const MAX_STDIN = 4 * 1024 * 1024;
-/** UTF-16 units of files that take longer to parse than another start of the program. */
+/** UTF-16 units above which a file takes longer to parse than a restart of the program takes. */
 const LARGE = 32 * 1024;
 
-/** Opens containerd's door. */
+/** containerd's entry point. */
 export function openDoor(args: readonly string[], started: StartedWith): void {
   const edge = new ProcessEdge(started.environment, started.warned);
   containerdDoor(args, started, edge).catch((error: unknown) => edge.caught(error));
 }
 
 /**
- * containerd's door: one question by flags and standard input, one reason line and exit code as the answer.
- * What can be answered by what is remembered is, by the program as it started; else it starts anew for the
- * work (reexec.ts), and comes to the same place again.
+ * Answers one request, given by flags and standard input, with a reason line and an exit code. If cached settings and
+ * evidence suffice, the program answers as it was started; otherwise it restarts for the work (reexec.ts) and runs through
+ * here again.
  */
 async function containerdDoor(args: readonly string[], started: StartedWith, edge: ProcessEdge): Promise<never> {
   const { environment } = started;
@@ -46,7 +46,7 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   edge.countFromStart(processAge());
   const flags = readFlags(args);
   ({ name: notes.image, digest: notes.digest } = flags ?? {});
-  // Read to its end first: containerd logs a warning where its pipe breaks.
+  // Read to its end first: containerd logs a warning if its pipe breaks.
   const stdin = started.stdin ?? (await edge.deadline.track(awaited(args), readStdin));
   const subject = readQuestion(flags, stdin);
   notes.image ??= formatReference(subject.name);
@@ -77,24 +77,24 @@ async function containerdDoor(args: readonly string[], started: StartedWith, edg
   edge.conclude(await verifier.verify(subject, sessionOf(edge, startAnew)));
 }
 
-/** What tells the doctor that this very program was asked (docs/reference/doctor.md): before the policy, whatever that says. */
+/** Proves to the doctor that containerd ran this very program (docs/reference/doctor.md); independent of the policy. */
 function probeRefusal(digest: string): Answer {
-  const detail = `atcr-verify ${BUILD} was asked about ${digest}, and never lets its doctor's own name through`;
+  const detail = `atcr-verify ${BUILD} was asked about ${digest}, and always refuses the name that doctor --probe pulls`;
   return refusalOf("policy.probe", detail);
 }
 
-/** Where there is no such file, what reads it is not loaded. */
+/** The module that reads the file is loaded only if there is one. */
 async function breakGlassFile(environment: Environment): Promise<BreakGlassFile | undefined> {
   if (!isThereGlass(environment)) return undefined;
   const { readBreakGlassFile } = await import("../../io/settings/break-glass-file.ts");
   return readBreakGlassFile(environment, Date.now());
 }
 
-/** What is waited for, as a reason names it: without arguments it is the question, which a person may not have meant to ask. */
+/** What it waits for, as named in the reason. A run without arguments may be a person's mistake, so it points to the help. */
 function awaited(args: readonly string[]): string {
   return args.length > 0
     ? "the standard input"
-    : "a question on the standard input (no arguments; see atcr-verify --help)";
+    : "an image on the standard input (no arguments were given; see atcr-verify --help)";
 }
 
 async function readStdin(): Promise<Uint8Array> {
@@ -108,9 +108,9 @@ async function readStdin(): Promise<Uint8Array> {
 }
 
 /**
- * Reads the standard input without blocking: the watchdog must be able to bark while nothing comes. Not
- * through process.stdin, which costs three times the start of the whole runtime; nor by asynchronous reads,
- * which start threads, where what containerd wrote is there already.
+ * Reads standard input without blocking, so that the watchdog can answer while there is no input. Not through process.stdin,
+ * which takes three times as long as starting the runtime; nor by asynchronous reads, which start threads although
+ * containerd's input is usually there already.
  */
 async function* stdinChunks(): AsyncGenerator<Uint8Array> {
   const pipe = openNonBlocking();
@@ -122,7 +122,7 @@ async function* stdinChunks(): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** The pipe once more, as one that does not wait; a file never does; undefined for what is neither. */
+/** Opens the pipe again as non-blocking; a regular file never blocks; undefined for anything else. */
 function openNonBlocking(): number | undefined {
   try {
     const stats = fstatSync(STDIN);
@@ -134,7 +134,7 @@ function openNonBlocking(): number | undefined {
   }
 }
 
-/** @returns undefined where nothing has come yet */
+/** @returns undefined if there is no input yet */
 function readNow(pipe: number): Uint8Array | undefined {
   const buffer = Buffer.allocUnsafe(CHUNK);
   try {
@@ -145,7 +145,7 @@ function readNow(pipe: number): Uint8Array | undefined {
   }
 }
 
-/** @returns undefined where the input has been made non-blocking and is empty */
+/** @returns undefined if the input is non-blocking and empty */
 function readLater(): Promise<Uint8Array | undefined> {
   return new Promise((resolve, fail) => {
     read(STDIN, Buffer.allocUnsafe(CHUNK), 0, CHUNK, null, (error, size, buffer) => {

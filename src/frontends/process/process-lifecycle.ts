@@ -14,49 +14,48 @@ import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
 /** Time from the start of the process to its answer, until a configuration says otherwise (spec 4). */
 const DEFAULT_DEADLINE = 8000;
-/** How much later the watchdog answers, in milliseconds: a verification that ran into the deadline answers by itself. */
+/** Milliseconds after the deadline until the watchdog answers, so that a verification that timed out can answer itself. */
 const GRACE = 200;
-/** Most milliseconds that go by between the answer and the end of the process. */
+/** Maximum milliseconds between the answer and the end of the process. */
 const AFTERWARDS = 250;
-/** What shells report of a process that SIGPIPE ended. */
+/** What shells report for a process ended by SIGPIPE. */
 const CLOSED_PIPE = 141;
-/** Exit status where a verdict stands and something else that was asked for failed (spec 6). */
+/** Exit status if there is a verdict, but something else that was requested failed (spec 6). */
 export const INTERNAL = 4;
 
 /**
- * The edge between the program and its process: the one way to end it, and everything that may end
- * it at a time not of its choosing. Whatever happens, one answer is written and the exit code
- * follows that answer alone.
+ * The life of the process: the only way to end it, and everything that may end it from outside
+ * (deadline, signals, uncaught errors). In every case exactly one answer is written, and the exit code follows from it.
  */
 export class ProcessEdge {
   /** What the process was started with. */
   readonly environment: Environment;
-  /** How the answer is printed; a door may set another form. */
+  /** How the answer is printed; an entry point may replace it. */
   render: (answer: Answer) => string = reasonLine;
-  /** The exit status that stands for an answer; an entry point may read an answer differently. */
+  /** The exit status for an answer; an entry point may replace it. */
   status: (answer: Answer) => number = exitCode;
-  /** Whether an allow that could not be written is a failure: not at a pull, where the status alone is the answer. */
+  /** Whether an allow that could not be written is a failure. Not at a pull, where only the status counts. */
   mustBeWritten = false;
-  /** What may let an image through whose verification failed or was not done in time. */
+  /** What may allow an image whose verification failed or did not finish in time (audit, break-glass). */
   enforcement: Enforcement = {};
-  /** Absent where the process must answer before there is one. */
+  /** Absent until there is one: the process may have to answer earlier. */
   decision: Decision | undefined;
-  /** Told of the answer once it is written; what it begins may go on for {@link AFTERWARDS}. */
+  /** Called once the answer is written; its work may take up to {@link AFTERWARDS}. */
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
-  /** What the network was asked. */
+  /** Statistics of the network requests. */
   readonly exchanges = new Exchanges();
-  /** What was warned of: a process answers one question, or runs one command, and tells each warning once. */
+  /** Warnings of this pull or command; each is printed once. */
   readonly warnings: Warnings;
 
-  /** Whether the answer has been given: the first one stands. */
+  /** Whether there is an answer already: only the first counts. */
   #hasAnswered = false;
   #deadline = new Deadline(DEFAULT_DEADLINE);
-  /** Milliseconds that this process had been running when the program's own clock began. */
+  /** Milliseconds that this process had been running when `performance.now()` was 0. */
   #elapsed = 0;
   readonly #endings: (() => void)[] = [];
   #watchdog: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param warned what was warned of before the program started anew in this process */
+  /** @param warned warnings printed before the program restarted in this process */
   constructor(environment: Environment, warned: readonly Warning[] = []) {
     this.environment = environment;
     const print: Warn = ({ code, message }) => this.diagnose(printable(`warning ${code}: ${message}`));
@@ -71,7 +70,7 @@ export class ProcessEdge {
     return this.#deadline;
   }
 
-  /** Has what comes at the end of the process, however it ends but by being killed; it must not throw. */
+  /** Registers work for the end of the process, however it ends short of SIGKILL; it must not throw. */
   atEnd(ending: () => void): void {
     this.#endings.push(ending);
   }
@@ -98,21 +97,21 @@ export class ProcessEdge {
     this.#watchdog = setTimeout(() => unlessEnded(() => this.#timeOver()), this.#deadline.remaining() + GRACE);
   }
 
-  /** Has an answer given also where a person ends it with Ctrl-C. */
+  /** Answers on Ctrl-C, too. */
   answerInterrupts(): void {
     this.#answerWhenEndedBy("SIGINT");
   }
 
   /**
-   * Writes the answer and ends the process, which may take a moment for what comes afterwards.
+   * Writes the answer and ends the process, after {@link afterwards} has finished or timed out.
    *
-   * @throws Ended where it does
+   * @throws Ended unless it ends at once
    */
   answer(answer: Answer): never {
     if (this.#hasAnswered) throw new Ended();
     this.#hasAnswered = true;
     let code = this.status(answer);
-    // The answer stands from here on, also where the engine ends the script or nobody could be told why.
+    // The status is final from here on, even if the engine ends the script or the reason cannot be written.
     process.exitCode = code;
     try {
       writeOutput(this.render(answer));
@@ -122,7 +121,7 @@ export class ProcessEdge {
         sayUnwritten(error);
       }
     }
-    const work = this.#try(() => this.afterwards(answer), "the decision was not told");
+    const work = this.#try(() => this.afterwards(answer), "the decision could not be logged");
     if (work === undefined) this.#end(code);
     setTimeout(() => this.#end(code), AFTERWARDS);
     work.finally(() => this.#end(code)).catch(() => {});
@@ -130,8 +129,8 @@ export class ProcessEdge {
   }
 
   /**
-   * Writes a part of what a person asked to see. The process ends where the reader has closed the pipe, without a
-   * word and as shells have it for SIGPIPE: an incomplete list says nothing of what it lacks.
+   * Writes part of a command's output. If the reader has closed the pipe, the process ends silently with
+   * the status for SIGPIPE, because an incomplete list does not show what is missing.
    */
   say(text: string): void {
     try {
@@ -143,7 +142,7 @@ export class ProcessEdge {
     }
   }
 
-  /** Goes on until it is ended from outside, which is no mistake then. */
+  /** Runs until a signal ends it, which is then a success. */
   standBy(): void {
     clearTimeout(this.#watchdog);
     process.removeAllListeners("SIGTERM");
@@ -151,8 +150,8 @@ export class ProcessEdge {
   }
 
   /**
-   * Writes what a person asked to see and ends the process with this code, or 4 where it could not be written. A
-   * reader that has closed the pipe wanted no more of it, which is no failure.
+   * Writes a command's output and ends the process with this code, or 4 if it could not be written. A closed
+   * pipe is no failure: the reader has seen enough.
    */
   print(text: string, code: 0 | 1 | typeof EXIT_STATUS_DENIED = 0): never {
     try {
@@ -186,7 +185,7 @@ export class ProcessEdge {
     this.answer(answer);
   }
 
-  /** As {@link fail}, for the last one to catch anything. */
+  /** As {@link fail}, for top-level handlers. */
   caught(error: unknown): void {
     unlessEnded(() => this.fail(error));
   }
@@ -196,7 +195,7 @@ export class ProcessEdge {
     diagnose(text);
   }
 
-  /** For what must not keep the process from its end. */
+  /** For work that must not keep the process from ending. */
   #try<T>(work: () => T, otherwise: string): T | undefined {
     try {
       return work();
@@ -208,14 +207,14 @@ export class ProcessEdge {
 
   #answerWhenEndedBy(signal: "SIGTERM" | "SIGINT"): void {
     process.on(signal, () => {
-      const waiting = this.#waitingFor();
-      unlessEnded(() => this.#refuse(refusalOf("net.interrupted", `ended by ${signal} while waiting for ${waiting}`)));
+      const activity = this.#activity();
+      unlessEnded(() => this.#refuse(refusalOf("net.interrupted", `interrupted by ${signal}, ${activity}`)));
     });
   }
 
   #timeOver(): never {
     const seconds = ((this.#elapsed + this.#deadline.at) / 1000).toFixed(1);
-    this.#refuse(refusalOf("net.deadline", `no answer within ${seconds} s, waiting for ${this.#waitingFor()}`));
+    this.#refuse(refusalOf("net.deadline", `no answer within ${seconds} s, ${this.#activity()}`));
   }
 
   #refuse(refusal: Refusal | Failure): never {
@@ -231,15 +230,17 @@ export class ProcessEdge {
     process.exit(code);
   }
 
-  #waitingFor(): string {
-    return this.#deadline.waitingFor().join(", ") || "its own work";
+  /** What it was doing, for the reason. */
+  #activity(): string {
+    const waiting = this.#deadline.waitingFor();
+    return waiting.length === 0 ? "while working locally" : `waiting for ${waiting.join(", ")}`;
   }
 }
 
-/** Thrown where the process is about to end, so that nothing more is done on the way. */
+/** Thrown when the process is about to end, so that nothing more is done. */
 class Ended extends Error {}
 
-/** For where nobody is left to catch {@link Ended}. */
+/** For callbacks, whose caller does not catch {@link Ended}. */
 function unlessEnded(work: () => never): void {
   try {
     work();

@@ -2,8 +2,8 @@ import type { Session } from "../../verifier/service/session.ts";
 import type { ProcessEdge } from "./process-lifecycle.ts";
 
 /**
- * A verification that has the time of this process, and whose rule is enforced where the process must answer before
- * the verification does.
+ * A verification within this process's deadline. Its rule still decides between enforce and audit if the process must answer
+ * before the verification does.
  *
  * @param beforeHeavyWork as in a {@link Session}
  */

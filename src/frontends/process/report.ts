@@ -1,8 +1,8 @@
 /**
- * What is printed follows these rules, because containerd passes it on to terminals and logs:
- * - printable ASCII only; every other character, also in names and messages of others, becomes `?`;
- * - at containerd's door one line of at most 1 KiB, newline included: `<outcome> <code>: <sentence>`;
- * - nothing secret: no credential ever reaches a message.
+ * Rules for everything printed, because containerd passes it on to terminals and logs:
+ * - printable ASCII only: any other character, including those in foreign names and messages, becomes `?`;
+ * - for containerd, one line of at most 1 KiB, newline included: `<outcome> <code>: <sentence>`;
+ * - no secrets: no credential ever reaches a message.
  */
 import { printable } from "../../core/encoding/printable.ts";
 import { formatDateTime } from "../../core/encoding/time.ts";
@@ -15,17 +15,17 @@ import type { Allow, CountedSignature, Finding, Refusal, SignatureFacts } from "
 import type { Warning } from "../../core/warning.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 
-/** Bytes of the reason line, newline included. */
+/** Maximum bytes of the reason line, newline included. */
 const MAX_LINE = 1024;
-/** Bytes of each further line for people. */
+/** Maximum bytes of each further line for people. */
 const MAX_DETAIL = 4096;
 
-/** The reason as containerd gets it. */
+/** The reason line, as containerd gets it. */
 export function reasonLine(answer: Answer): string {
   return line(reasonOf(answer), MAX_LINE);
 }
 
-/** The reason, and below it everything that was found. */
+/** The reason, and below it all signatures and findings. */
 export function textReport(answer: Answer): string {
   const findings = "findings" in answer ? answer.findings : audited(answer);
   const signatures = answer.outcome === "allow" ? signaturesOf(answer) : [];
@@ -41,13 +41,13 @@ export function detailLine(text: string): string {
   return line(text, MAX_DETAIL);
 }
 
-/** What is known of a question where it is answered, which may be before it could be read. */
+/** What is known about a request when it is answered, which may be before it could be read. */
 export interface ReportInput {
   readonly subject?: Subject | undefined;
-  /** Absent as long as nothing of the policy decided. */
+  /** Absent if the policy was not consulted. */
   readonly rule?: Decider | undefined;
   readonly decision?: Pick<Decision, "policyHash" | "cache" | "timings"> | undefined;
-  /** Those that were told until now. */
+  /** Those printed so far. */
   readonly warnings?: readonly Warning[];
 }
 
@@ -71,23 +71,23 @@ export function jsonReport(answer: Answer, { subject, rule, decision, warnings =
   return jsonText(report);
 }
 
-/** A count and what is counted. */
+/** A count with its noun, in the plural where needed. */
 export function amount(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** A place as editors and terminals take it. */
+/** A place in the form that editors and terminals recognise. */
 export function placeText({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;
 }
 
-/** A value as JSON for machines: ASCII alone. */
+/** A value as JSON, in ASCII only. */
 export function jsonText(value: unknown): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return `${JSON.stringify(value, null, 2).replace(/[^\x20-\x7e\n]/g, escaped)}\n`;
 }
 
-/** The reason, of any length and with any characters. */
+/** The reason, neither shortened nor restricted to ASCII. */
 export function reasonOf(answer: Answer): string {
   return answer.outcome === "allow" ? allowReason(answer) : `${answer.outcome} ${answer.code}: ${answer.detail}`;
 }
@@ -104,11 +104,11 @@ function allowReason({ because }: Allow | NotEnforced): string {
       return `allow exempt: ${because.because}`;
     case "audited": {
       const { outcome, code, detail } = because.would;
-      return `allow audited: rule "${because.rule}" only audits; enforced, this would be: ${outcome} ${code}: ${detail}`;
+      return `allow audited: rule "${because.rule}" only audits; if enforced, this would be: ${outcome} ${code}: ${detail}`;
     }
     case "break_glass": {
       const until = formatDateTime(because.until);
-      return `allow break_glass: BREAK-GLASS IS ACTIVE until ${until} (${because.reason}); without, this would be: ${reasonOf(because.would)}`;
+      return `allow break_glass: BREAK-GLASS IS ACTIVE until ${until} (${because.reason}); without it, this would be: ${reasonOf(because.would)}`;
     }
   }
 }
@@ -132,14 +132,14 @@ function verifiedAt(answer: Answer): { verifiedAt?: string } {
   return verifiedAt === undefined ? {} : { verifiedAt: formatDateTime(verifiedAt) };
 }
 
-/** What the outcome would have been, had the rule been enforced. */
+/** The outcome and code that enforcing the rule would have given. */
 function would(answer: Answer): { would?: Pick<Refusal, "outcome" | "code"> } {
   if (answer.outcome !== "allow" || answer.because.kind !== "audited") return {};
   const { outcome, code } = answer.because.would;
   return { would: { outcome, code } };
 }
 
-/** Where the mistake is, where one in a file ended the run. */
+/** Where the mistake is, if one in a file caused the answer. */
 export function reportedPlace(answer: Answer): Partial<Pick<Place, "file" | "line" | "column">> {
   if (!("place" in answer)) return {};
   const { file, line, column } = answer.place;
@@ -156,7 +156,7 @@ function signaturesOf({ because }: Allow | NotEnforced): readonly CountedSignatu
 
 function describeSignature({ signer, key, pds, rev, claim }: SignatureFacts): string {
   const written = formatDateTime(claim.createdAt);
-  return `${signer}: repository "${claim.repository}", recorded ${written} by its own word, rev ${rev}, key ${key}, PDS ${pds}`;
+  return `${signer}: repository "${claim.repository}", createdAt ${written} (claimed by the signer), rev ${rev}, key ${key}, PDS ${pds}`;
 }
 
 function jsonSignature({ signer, signerName, handles, key, keySince, pds, rev, claim, checks }: CountedSignature) {
@@ -174,7 +174,7 @@ function jsonSignature({ signer, signerName, handles, key, keySince, pds, rev, c
   };
 }
 
-/** @param max bytes, newline included; all characters are ASCII then */
+/** @param max bytes, newline included; the text is ASCII by then */
 function line(text: string, max: number): string {
   const safe = printable(text);
   return safe.length < max ? `${safe}\n` : `${safe.slice(0, max - 4)}...\n`;

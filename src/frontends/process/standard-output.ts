@@ -3,12 +3,12 @@ import { writeSync } from "node:fs";
 const STDOUT = 1;
 const STDERR = 2;
 
-/** Writes what was asked for. @throws an error of the file system, EPIPE where the reader has gone away */
+/** Writes to standard output. @throws a file system error; EPIPE if the reader has closed the pipe */
 export function writeOutput(text: string): void {
   writeAll(STDOUT, text);
 }
 
-/** Says why that failed, in one line: a full disk is no bug that needs a stack. */
+/** Reports why writing failed, in one line: a full disk is not a bug that needs a stack trace. */
 export function sayUnwritten(error: unknown): void {
   const said = error instanceof Error ? error.message : String(error);
   // As Node and Bun word it: `ENOSPC: no space left on device, write`.
@@ -16,16 +16,16 @@ export function sayUnwritten(error: unknown): void {
   diagnose(`standard output could not be written: ${why}`);
 }
 
-/** Writes a diagnostic line to standard error, which containerd shows in its debug log only. */
+/** Writes a line to standard error, which containerd shows only in its debug log. */
 export function diagnose(text: string): void {
   try {
     writeAll(STDERR, `${text}\n`);
   } catch {
-    // Nobody is listening.
+    // Standard error is closed: there is nowhere to report it.
   }
 }
 
-/** All of it: a pipe may take only a part at a time. */
+/** Writes all of it: a pipe may accept only part at a time. */
 function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);

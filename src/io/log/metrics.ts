@@ -1,14 +1,14 @@
 import { REJECTIONS } from "../../core/rejection.ts";
 import type { DecisionRecord } from "./decision-record.ts";
 
-/** Values by name and labels of a sample, as in the metrics text: `NAME{label="value"}`. */
+/** Values by sample name and labels, as in the text format: `NAME{label="value"}`. */
 export type Samples = Readonly<Record<string, number>>;
 
-/** The metrics of one decision, or of several added up. */
+/** The samples of one decision, or the sum of several. */
 export interface Tally {
-  /** Added up. */
+  /** Summed over decisions. */
   readonly counters: Samples;
-  /** Of the latest decision, made at `at`, in milliseconds since 1970. */
+  /** Those of the latest decision, made at `at`, milliseconds since 1970. */
   readonly gauges: Samples;
   readonly at: number;
 }
@@ -19,29 +19,32 @@ type Kind = "counter" | "gauge" | "histogram";
 export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly help: string }>> = {
   atcr_verify_decisions_total: {
     kind: "counter",
-    help: "Pulls decided, by outcome and code; of an allow: signed, exempt, audited, break_glass.",
+    help: "Decisions on pulls, by outcome and code; the code of an allow is signed, exempt, audited or break_glass.",
   },
   atcr_verify_audited_refusals_total: {
     kind: "counter",
-    help: "Pulls that a rule let through because it only audits, by the code of the refusal.",
+    help: "Pulls allowed only because their rule audits, by the code under enforce.",
   },
   atcr_verify_cache_total: {
     kind: "counter",
-    help: "Pulls decided, by cached evidence used: none, fresh, stale.",
+    help: "Decisions on pulls, by use of cached evidence: none, fresh or stale.",
   },
-  atcr_verify_decision_duration_seconds: { kind: "histogram", help: "From the start of the process to its answer." },
+  atcr_verify_decision_duration_seconds: {
+    kind: "histogram",
+    help: "Time from the start of the process to its answer.",
+  },
   atcr_verify_evidence_age_seconds: {
     kind: "histogram",
-    help: "Age of the oldest evidence of a pull that used cached evidence.",
+    help: "Age of the oldest evidence, for decisions from cached evidence.",
   },
   atcr_verify_oldest_evidence_age_seconds: {
     kind: "gauge",
-    help: "Age of the oldest evidence of the latest signed pull, at that time.",
+    help: "Age of the oldest evidence used for the latest signed pull.",
   },
-  atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "When the latest pull was decided." },
+  atcr_verify_last_decision_timestamp_seconds: { kind: "gauge", help: "Time of the latest decision." },
   atcr_verify_break_glass_until_timestamp_seconds: {
     kind: "gauge",
-    help: "When break-glass ends, as of the latest decision; 0 if it is not active.",
+    help: "End of the active break-glass, as of the latest decision; 0 if it is not active.",
   },
   atcr_verify_build_info: { kind: "gauge", help: "1, by version." },
 };
@@ -50,10 +53,10 @@ const SECOND = 1000;
 const DURATIONS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const AGES = [60, 300, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
 
-/** No decision yet. */
+/** No decisions yet. */
 export const NOTHING: Tally = { counters: {}, gauges: {}, at: 0 };
 
-/** The metrics of one decision. @param until when break-glass ends, milliseconds since 1970; 0 if it is not active */
+/** The samples of one decision. @param until end of the active break-glass, milliseconds since 1970; 0 if it is not active */
 export function tallyOf(record: DecisionRecord, until: number): Tally {
   const { outcome, code, would, cache, ms, evidenceAt } = record;
   const at = Date.parse(record.time);
@@ -63,7 +66,7 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
     counters: {
       [decisions(outcome, code)]: 1,
       ...(code === "audited" && would && { [sample("atcr_verify_audited_refusals_total", { code: would.code })]: 1 }),
-      [sample("atcr_verify_cache_total", { use: cache })]: 1,
+      [sample("atcr_verify_cache_total", { cache })]: 1,
       ...histogram("atcr_verify_decision_duration_seconds", DURATIONS, (ms["total"] ?? 0) / SECOND),
       ...(evidence !== undefined &&
         (cache === "fresh" || cache === "stale") &&
@@ -77,7 +80,7 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
   };
 }
 
-/** Adds two tallies. */
+/** The sum of both; gauges are those of the later. */
 export function add(a: Tally, b: Tally): Tally {
   const counters: Record<string, number> = { ...a.counters };
   for (const [name, value] of Object.entries(b.counters)) counters[name] = (counters[name] ?? 0) + value;
@@ -86,8 +89,8 @@ export function add(a: Tally, b: Tally): Tally {
 }
 
 /**
- * Every counter, starting at 0: Prometheus' `increase` does not see a counter that appears with 1, so an alert would miss
- * the first event.
+ * Every counter starts at 0: Prometheus' `increase` does not see a counter that first appears as 1, so no
+ * alert would fire for the first event.
  */
 const BEGINNING: Samples = Object.fromEntries(
   [
@@ -96,7 +99,7 @@ const BEGINNING: Samples = Object.fromEntries(
     ...Object.entries(REJECTIONS).flatMap(([code, { kind }]) =>
       kind === "deny" || kind === "inconclusive" ? [sample("atcr_verify_audited_refusals_total", { code })] : [],
     ),
-    ...["none", "fresh", "stale"].map((use) => sample("atcr_verify_cache_total", { use })),
+    ...["none", "fresh", "stale"].map((cache) => sample("atcr_verify_cache_total", { cache })),
   ].map((key) => [key, 0]),
 );
 
@@ -118,7 +121,7 @@ export function metricsText({ counters, gauges }: Tally, version: string): strin
     .join("");
 }
 
-/** Labels contain only codes, fixed words and a version, so nothing must be escaped. */
+/** Label values are codes, fixed words and a version, so nothing needs escaping. */
 function sample(name: string, labels: Readonly<Record<string, string>>): string {
   const text = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return `${name}{${text.join(",")}}`;

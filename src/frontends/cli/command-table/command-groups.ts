@@ -6,10 +6,10 @@ import { SIGNER_COMMANDS } from "./signer-commands.ts";
 
 export const COMMANDS = { ...IMAGE_COMMANDS, ...POLICY_COMMANDS, ...SIGNER_COMMANDS, ...NODE_COMMANDS };
 export type CommandName = keyof typeof COMMANDS;
-/** What the command of this name gets. */
+/** The parsed command line of the command with this name. */
 export type LineOf<Name extends CommandName> = CommandLine<(typeof COMMANDS)[Name]>;
 
-/** Names by what the commands are about, in the order in which help lists them. */
+/** Command names by subject, in the order of the help. */
 export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
   Images: namesOf(IMAGE_COMMANDS),
   Policies: namesOf(POLICY_COMMANDS),
@@ -22,7 +22,7 @@ export function entryOf(name: CommandName): CommandEntry {
   return COMMANDS[name];
 }
 
-/** Commands called by these words: one, all of a group such as `policy`, or none. */
+/** Commands whose name starts with these words: one, all of a group such as `policy`, or none. */
 export function namesBelow(words: string): readonly CommandName[] {
   return COMMAND_NAMES.filter((name) => name === words || name.startsWith(`${words} `));
 }

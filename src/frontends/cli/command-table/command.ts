@@ -1,22 +1,21 @@
 /**
- * What a command of a person looks like. The table is data alone: from it come the reading of a command line, the help,
- * docs/reference/cli.md, the manual page and the completions of shells. What runs a command is found by its name in
- * commands.ts.
+ * The shape of a command's entry. The table is pure data: argument parsing, help, docs/reference/cli.md, the manual page and
+ * shell completions are derived from it. commands.ts maps each name to its implementation.
  */
 
 /** An option, `--name`. */
 export interface OptionEntry {
-  /** What its value is, or the words it may be; a flag has none. */
+  /** The type of its value, or the allowed words; a flag has no value. */
   readonly kind: "flag" | "file" | "folder" | "text" | readonly string[];
-  /** Stands for the value in help: `FILE`. */
+  /** Placeholder for the value in help: `FILE`. */
   readonly value?: string;
   /** What it does, as a phrase. */
   readonly summary: string;
-  /** The value that it has where it is not given. */
+  /** The value if the option is not given. */
   readonly default?: string;
 }
 
-/** What stands on the line and is no option. */
+/** A positional argument. */
 export interface OperandEntry {
   readonly name: string;
   readonly kind: "file" | "text";
@@ -30,9 +29,9 @@ export interface CommandExample {
 }
 
 export interface CommandEntry {
-  /** What it is for, as a phrase that follows "to": `verify an image as a pull would`. */
+  /** What it does, as a phrase that follows "to": `verify an image as a pull would`. */
   readonly summary: string;
-  /** Sentences that a reader of its help needs beside the options. */
+  /** Further sentences for its help. */
   readonly details?: string;
   readonly operands: readonly OperandEntry[];
   readonly options: Readonly<Record<string, OptionEntry>>;
@@ -41,10 +40,10 @@ export interface CommandEntry {
   readonly examples: readonly CommandExample[];
 }
 
-/** Commands by their names: one word, or that of a group and one more. */
+/** Commands by name: one word, or a group's name and one more. */
 export type CommandEntries = Readonly<Record<string, CommandEntry>>;
 
-/** A command line as it was read: each operand and option in its place, with its type. */
+/** A parsed command line: operands and options with their types. */
 export interface CommandLine<C extends CommandEntry = CommandEntry> {
   readonly operands: OperandValues<C["operands"]>;
   readonly options: { readonly [Name in keyof C["options"]]: OptionValue<C["options"][Name]> };
@@ -57,7 +56,7 @@ type OptionValue<O> = O extends { readonly kind: "flag" }
   : (O extends { readonly kind: readonly (infer Word)[] } ? Word : string) | Absent<O>;
 type Absent<O> = O extends { readonly default: string } ? never : undefined;
 
-/** What all statuses of 4 mean, and those of 3 where nothing more is to be said. */
+/** The meaning of status 4, and of status 3 in most commands. */
 export const INTERNAL_ERROR = "internal error, or output that could not be written";
 export const MISCONFIGURED = "the arguments, the policy or the configuration cannot be used";
 
@@ -69,7 +68,7 @@ export const CONFIG = {
 } as const satisfies OptionEntry;
 export const OUTPUT = {
   kind: ["text", "json"],
-  summary: "form of the answer",
+  summary: "output format",
   default: "text",
 } as const satisfies OptionEntry;
 export const POLICY = {

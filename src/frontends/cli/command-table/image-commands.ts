@@ -5,28 +5,31 @@ export const IMAGE_COMMANDS = {
   verify: {
     summary: "verify an image as a pull would",
     details:
-      "The name needs a digest; crane digest NAME, oras resolve NAME and skopeo inspect docker://NAME print it. An image that is let through only because its rule audits has 1 or 2, the status it would have under enforce.",
+      "The name needs a digest; crane digest NAME, oras resolve NAME and skopeo inspect docker://NAME print it. For an image that is allowed only because its rule audits, the exit status is 1 or 2, as under enforce.",
     operands: [{ name: "NAME@sha256:DIGEST", kind: "text" }],
     options: {
       policy: POLICY,
-      "allow-audited": { kind: "flag", summary: "exit with 0 also where the image is only audited" },
+      "allow-audited": {
+        kind: "flag",
+        summary: "exit with 0 even if the image is allowed only because its rule audits",
+      },
       "no-cache": {
         kind: "flag",
-        summary: "ask the network even where cached evidence is fresh; the answers are cached",
+        summary: "use the network even if cached evidence is fresh; the answers are cached",
       },
       "media-type": {
         kind: "text",
         value: "TYPE",
         summary:
-          "media type of the manifest, to compare with the record; a type that is no manifest or index is not compared, and a warning says so",
+          "media type of the manifest, to compare with the record; the type of anything but a manifest or an index is not compared, with a warning",
       },
       "save-evidence": { kind: "file", value: "FILE", summary: "save the evidence as a bundle" },
       offline: { kind: "flag", summary: "use no network; needs --bundle" },
-      bundle: { kind: "file", value: "FILE", summary: "with --offline: the evidence to judge" },
+      bundle: { kind: "file", value: "FILE", summary: "with --offline: the evidence to verify" },
       at: {
         kind: "text",
         value: "TIME",
-        summary: "with --offline: judge as of this time (RFC 3339) instead of now",
+        summary: "with --offline: verify as of this time (RFC 3339) instead of now",
       },
       config: CONFIG,
       output: OUTPUT,
@@ -44,24 +47,27 @@ export const IMAGE_COMMANDS = {
         line: 'atcr-verify verify --policy trust-policy.yaml "$IMAGE" && deploy',
       },
       {
-        shows: "judge saved evidence without a network",
+        shows: "verify saved evidence without a network",
         line: 'atcr-verify verify "$IMAGE" --offline --bundle evidence.json',
       },
     ],
   },
   images: {
-    summary: "see which images of this node would be refused",
-    details: "Each image that containerd has is verified as if it were pulled now.",
+    summary: "see which images on this node would be refused",
+    details: "Each image in containerd is verified as if it were pulled now.",
     operands: [],
     options: {
       refused: { kind: "flag", summary: "only images that would be refused" },
-      audited: { kind: "flag", summary: "only images that audit alone lets through; with --refused, both" },
+      audited: {
+        kind: "flag",
+        summary: "only images that are allowed only because their rule audits; with --refused, both",
+      },
       namespace: {
         kind: "text",
         value: "NS[,NS]",
-        summary: "these namespaces of containerd, instead of all; Kubernetes' is k8s.io",
+        summary: "only these namespaces of containerd; Kubernetes uses k8s.io",
       },
-      progress: { kind: "flag", summary: "report progress also where standard error is no terminal" },
+      progress: { kind: "flag", summary: "report progress even if standard error is not a terminal" },
       address: ADDRESS,
       policy: POLICY,
       config: CONFIG,
@@ -69,14 +75,14 @@ export const IMAGE_COMMANDS = {
     },
     statuses: {
       0: "all would be allowed",
-      1: "one would be refused, or is let through by audit alone",
-      2: "interrupted (SIGINT, SIGTERM, or an hour has passed): what was verified by then is printed",
-      3: `${MISCONFIGURED}, or this user may not reach containerd`,
+      1: "at least one would be refused, or is allowed only because its rule audits",
+      2: "interrupted (SIGINT, SIGTERM, or after an hour): prints what was verified by then",
+      3: `${MISCONFIGURED}, or this user may not connect to containerd`,
       4: INTERNAL_ERROR,
     },
     examples: [
       {
-        shows: "Kubernetes' images that would be refused",
+        shows: "images of Kubernetes that would be refused",
         line: "sudo atcr-verify images --refused --namespace k8s.io",
       },
     ],

@@ -13,7 +13,7 @@ const LINK_STATUSES = { 1: "nothing was changed, or a problem remains", 3: MISCO
 /** Commands about this node and the program itself. */
 export const NODE_COMMANDS = {
   enable: {
-    summary: "have containerd ask this program at each pull",
+    summary: "have containerd run this program at each pull",
     details: "It places a link in containerd's bin_dir. Policy and containerd are checked first. Nothing is restarted.",
     operands: [],
     options: {
@@ -26,54 +26,57 @@ export const NODE_COMMANDS = {
     },
     statuses: { 0: "enabled", ...LINK_STATUSES },
     examples: [
-      { shows: "put into effect, and prove it", line: "sudo atcr-verify enable && sudo atcr-verify doctor --probe" },
       {
-        shows: "while a node's image is built",
+        shows: "enable, then prove it by a real pull",
+        line: "sudo atcr-verify enable && sudo atcr-verify doctor --probe",
+      },
+      {
+        shows: "while building a node image",
         line: "sudo atcr-verify enable --bin-dir /opt/containerd/image-verifier/bin",
       },
     ],
   },
   disable: {
-    summary: "stop containerd asking this program",
+    summary: "stop containerd running this program",
     details: "It removes every link that points to this program, and names what else runs it.",
     operands: [],
     options: {
-      "bin-dir": { kind: "folder", value: "DIR", summary: "this folder alone" },
+      "bin-dir": { kind: "folder", value: "DIR", summary: "only this folder" },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: CONFIG,
       output: OUTPUT,
     },
-    statuses: { 0: "removed, and nothing remains", ...LINK_STATUSES },
+    statuses: { 0: "removed, and nothing else runs it", ...LINK_STATUSES },
     examples: [{ shows: "as an emergency switch", line: "sudo atcr-verify disable" }],
   },
   doctor: {
     summary: "check whether pulls on this node are verified",
     operands: [],
     options: {
-      probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and see it refused" },
-      offline: { kind: "flag", summary: "ask no directory, PDS or registry" },
+      probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and check that it is" },
+      offline: { kind: "flag", summary: "contact no directory, PDS or registry" },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: { ...CONFIG, summary: "this configuration, instead of the one that containerd's environment names" },
       output: OUTPUT,
     },
     statuses: { 0: "no problem", 1: "a problem", 3: MISCONFIGURED, 4: INTERNAL_ERROR },
-    examples: [{ shows: "with a proof by a real pull", line: "sudo atcr-verify doctor --probe" }],
+    examples: [{ shows: "prove it by a real pull", line: "sudo atcr-verify doctor --probe" }],
   },
   log: {
     summary: "read past decisions",
-    details: "The latest decision is the last.",
+    details: "The latest decision comes last.",
     operands: [],
     options: {
-      lines: { kind: "text", value: "N", summary: "at most so many; 20 unless said otherwise" },
+      lines: { kind: "text", value: "N", summary: "at most N decisions; 20 if not given" },
       refused: { kind: "flag", summary: "only refused pulls, without those of doctor --probe" },
-      audited: { kind: "flag", summary: "only pulls that audit or break-glass let through" },
+      audited: { kind: "flag", summary: "only pulls allowed because of audit or break-glass" },
       image: { kind: "text", value: "TEXT", summary: "only pulls whose name or digest contains this" },
       summary: {
         kind: "flag",
         summary:
-          "count by image and code, the most frequent first: count, time of the latest, code, image; the pulls of doctor --probe are one line, probes",
+          "count by image and code, the most frequent first: count, time of the latest, code, image; pulls of doctor --probe are counted in one line, probes",
       },
       follow: { kind: "flag", summary: "continue with new decisions" },
       file: { kind: "file", value: "FILE", summary: "this log, instead of the configuration's decisionLog" },
@@ -81,7 +84,7 @@ export const NODE_COMMANDS = {
       output: {
         ...OUTPUT,
         summary:
-          "form of the answer; JSON is the lines of the log as they are, with --summary a line each of image, code, would, count, last",
+          "output format; JSON is the log's own lines, or with --summary one line each of image, code, would, count, last",
       },
     },
     statuses: {
@@ -93,11 +96,16 @@ export const NODE_COMMANDS = {
     examples: [{ shows: "what enforcing would refuse", line: "sudo atcr-verify log --audited --summary" }],
   },
   selftest: {
-    summary: "test the program itself, by known evidence",
+    summary: "test this program with known evidence",
     details: "It uses no network and reads no file.",
     operands: [],
     options: { output: OUTPUT },
-    statuses: { 0: "all as it must be", 1: "something is not", 3: "the arguments cannot be used", 4: INTERNAL_ERROR },
+    statuses: {
+      0: "all results are as expected",
+      1: "at least one is not",
+      3: "the arguments cannot be used",
+      4: INTERNAL_ERROR,
+    },
     examples: [{ shows: "after an installation", line: "atcr-verify selftest" }],
   },
 } as const satisfies CommandEntries;

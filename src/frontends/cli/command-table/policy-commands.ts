@@ -8,7 +8,7 @@ export const POLICY_COMMANDS = {
       "Without FILE it reads the configuration's trustPolicyPath, with the fragments in policy.d. The signers' identities are looked up.",
     operands: [{ name: "FILE", kind: "file", optional: true }],
     options: {
-      strict: { kind: "flag", summary: "warnings count as errors" },
+      strict: { kind: "flag", summary: "treat warnings as errors" },
       offline: { kind: "flag", summary: "look up no identities" },
       "sandbox-image": {
         kind: "text",
@@ -39,7 +39,7 @@ export const POLICY_COMMANDS = {
     operands: [{ name: "IMAGE", kind: "text" }],
     options: { policy: POLICY, config: CONFIG, output: OUTPUT },
     statuses: {
-      0: "explained, whatever the rule says",
+      0: "explained",
       3: MISCONFIGURED,
       4: INTERNAL_ERROR,
     },
@@ -61,13 +61,13 @@ export const POLICY_COMMANDS = {
     },
     statuses: {
       0: "all cases hold",
-      1: "one fails",
+      1: "at least one fails",
       3: "the arguments, FILE, the policy or the configuration cannot be used",
       4: INTERNAL_ERROR,
     },
     examples: [
       {
-        shows: "fail where a change of the policy changes an answer",
+        shows: "fail if a change to the policy changes a result",
         line: "atcr-verify policy test config-examples/policy-test.yaml",
       },
     ],
@@ -76,7 +76,7 @@ export const POLICY_COMMANDS = {
     summary: "print the JSON Schema of a policy, for editors",
     operands: [],
     options: {},
-    statuses: { 0: "printed", 3: "there were operands or options", 4: INTERNAL_ERROR },
+    statuses: { 0: "printed", 3: "operands or options were given", 4: INTERNAL_ERROR },
     examples: [],
   },
 } as const satisfies CommandEntries;

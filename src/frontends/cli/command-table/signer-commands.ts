@@ -1,19 +1,19 @@
 import { CONFIG, type CommandEntries, INTERNAL_ERROR, MISCONFIGURED, OUTPUT } from "./command.ts";
 
-const UNUSABLE = "the arguments, the configuration or the folder cannot be used, or not by this user";
+const UNUSABLE = "the arguments, the configuration or the folder cannot be used, or this user lacks permission";
 
-/** Commands about signers, and about what this node has seen and cached of them. */
+/** Commands about signers, and about what this node has recorded and cached of them. */
 export const SIGNER_COMMANDS = {
   identity: {
     summary: "look up a signer",
-    details: "It says what was verified, and what only the directory claims.",
+    details: "It shows what was verified, and what only the directory claims.",
     operands: [{ name: "DID-or-HANDLE", kind: "text" }],
     options: {
       "min-key-age": {
         kind: "text",
         value: "AGE",
-        summary: "say whether the key is younger than this, counted as a rule's minKeyAge would",
-        // The recovery window of did:plc: how long a key that was put in place by theft can be undone.
+        summary: "report whether the key is younger than this, as a rule's minKeyAge counts",
+        // The recovery window of did:plc: how long a malicious key change can be reverted.
         default: "72h",
       },
       config: CONFIG,
@@ -21,7 +21,7 @@ export const SIGNER_COMMANDS = {
     },
     statuses: {
       0: "proven",
-      1: "the identity cannot sign (a tombstone, a document or a key that cannot be used, a log that lacks an operation this node has seen), or the handle leads to no DID, or to one that does not claim it",
+      1: "the identity cannot sign (a tombstone, an unusable document or key, a log that lacks an operation this node has seen), or the handle resolves to no DID, or to one that does not claim it",
       2: "it could not be verified",
       3: MISCONFIGURED,
       4: INTERNAL_ERROR,
@@ -29,18 +29,18 @@ export const SIGNER_COMMANDS = {
     examples: [{ shows: "find the DID to trust", line: "atcr-verify identity alice.example.com" }],
   },
   "state show": {
-    summary: "see what this node has seen of signers",
+    summary: "see what this node has recorded about signers",
     operands: [{ name: "DID", kind: "text", optional: true }],
     options: { config: CONFIG, output: OUTPUT },
-    statuses: { 0: "shown", 1: "nothing about that DID, or a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },
+    statuses: { 0: "shown", 1: "nothing recorded about that DID, or a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },
     examples: [{ shows: "all signers", line: "sudo atcr-verify state show" }],
   },
   "state forget": {
-    summary: "forget what this node has seen of a signer",
-    details: "From then on whatever is shown of that signer counts as new, however old it is.",
+    summary: "forget what this node has recorded about a signer",
+    details: "After that, a rollback of that signer to an older state is not detected, and minKeyAge counts anew.",
     operands: [{ name: "DID", kind: "text" }],
     options: { config: CONFIG, output: OUTPUT },
-    statuses: { 0: "forgotten", 1: "there was nothing about that DID", 3: UNUSABLE, 4: INTERNAL_ERROR },
+    statuses: { 0: "forgotten", 1: "nothing was recorded about that DID", 3: UNUSABLE, 4: INTERNAL_ERROR },
     examples: [
       {
         shows: "after a PDS was restored from a backup",
@@ -53,10 +53,10 @@ export const SIGNER_COMMANDS = {
     operands: [],
     options: { config: CONFIG, output: OUTPUT },
     statuses: { 0: "listed", 1: "there was a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },
-    examples: [{ shows: "all of it", line: "sudo atcr-verify cache list" }],
+    examples: [{ shows: "everything", line: "sudo atcr-verify cache list" }],
   },
   "cache show": {
-    summary: "prove again what is cached about an image",
+    summary: "verify again what is cached for an image",
     operands: [{ name: "sha256:DIGEST", kind: "text" }],
     options: { config: CONFIG, output: OUTPUT },
     statuses: { 0: "shown", 1: "nothing was found, or a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },
@@ -64,7 +64,7 @@ export const SIGNER_COMMANDS = {
   },
   "cache clear": {
     summary: "remove cached evidence",
-    details: "Without an operand all of it is removed. The next pull asks the network.",
+    details: "Without an operand it removes everything. The next pull uses the network.",
     operands: [{ name: "sha256:DIGEST|DID", kind: "text", optional: true }],
     options: { config: CONFIG, output: OUTPUT },
     statuses: { 0: "removed", 1: "nothing was there, or a warning", 3: UNUSABLE, 4: INTERNAL_ERROR },

@@ -20,7 +20,7 @@ import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { aligned, folded, screenOf } from "../terminal/screen.ts";
 
-/** `atcr-verify cache list`: what this node would judge again without asking anybody. */
+/** `atcr-verify cache list`: the cached evidence, fresh and expired. */
 export async function cacheList({ options }: LineOf<"cache list">, edge: ProcessEdge): Promise<never> {
   return list(openCache(options, "read", edge));
 }
@@ -69,7 +69,7 @@ function openCache(
   return { config, edge, key, isJson };
 }
 
-/** What is cached; one sentence for all that this user may not read, in place of a warning for each. */
+/** The cached files; one warning for all files that this user may not read. */
 function listed({ config: { cacheDir }, key, edge }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
   let denied = 0;
   const pieces = listCache(cacheDir, key, (warning) => {
@@ -88,11 +88,11 @@ function list(question: OpenedCache): never {
   const found = listed(question);
   const warnings = edge.warnings.all;
   const pieces = found.pieces.map((piece) => described(piece, config, now));
-  // That there is nothing is not known.
+  // Whether the cache is empty is unknown.
   if (pieces.length === 0 && found.denied > 0 && !isJson) return edge.print("", 1);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-  const summary = `${pieces.length} pieces of ${bytes} bytes in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
-    config.cacheEnabled ? "" : ", but cacheEnabled is false: nothing of it is used without asking"
+  const summary = `${amount(pieces.length, "file")} of ${amount(bytes, "byte")} in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
+    config.cacheEnabled ? "" : "; cacheEnabled is false, so every pull uses the network"
   }`;
   const rows = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>
     [kind, digest, about, at, fresh === undefined ? "-" : stateOf(fresh), String(size)].map(printable),
@@ -106,7 +106,7 @@ function list(question: OpenedCache): never {
   );
 }
 
-/** Expired evidence is used under a rule's `maxStaleness` alone, while a service cannot be reached. */
+/** Expired evidence is used only under a rule's `maxStaleness`, while a service cannot be reached. */
 function stateOf(fresh: boolean): string {
   return fresh ? "fresh" : "expired";
 }
@@ -124,7 +124,7 @@ function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: 
   };
 }
 
-/** The evidence about one digest, proven now. */
+/** The evidence for one digest, verified again now. */
 function show(digest: Digest, question: OpenedCache): never {
   const { config, edge, isJson } = question;
   const { pieces: all, denied } = listed(question);
@@ -142,14 +142,14 @@ function show(digest: Digest, question: OpenedCache): never {
     [
       `${signer}: fetched at ${at}, ${stateOf(fresh === true)}`,
       `  ${"code" in proven ? `${proven.code}: ${proven.detail}` : `repository "${proven.repository}", rev ${proven.rev}, key ${proven.key}, PDS ${proven.pds}`}`,
-      ...Object.entries(sources).map(([part, url]) => `  ${part} by ${url}`),
+      ...Object.entries(sources).map(([part, url]) => `  ${part} from ${url}`),
       `  ${file}`,
     ]
       .map(detailLine)
       .join(""),
   );
   const readable = denied > 0 ? " that could be read" : "";
-  const nothing = detailLine(`nothing is cached about ${digest} in ${config.cacheDir}${readable}`);
+  const nothing = detailLine(`nothing is cached for ${digest} in ${config.cacheDir}${readable}`);
   const found = evidence.length > 0 && warnings.length === 0;
   return edge.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
 }
@@ -167,9 +167,9 @@ async function clear(about: Digest | Did | undefined, { config, edge, key, isJso
     return new EvidenceCache(cacheDir, PROGRAM, key, edge.warnings.warn).clear(about, Date.now());
   });
   const warnings = edge.warnings.all;
-  const what = about === undefined ? "" : ` about ${about}`;
+  const what = about === undefined ? "" : ` for ${about}`;
   const said = detailLine(
-    removed === 0 ? `nothing is cached${what} in ${cacheDir}` : `removed ${removed} files${what}`,
+    removed === 0 ? `nothing is cached${what} in ${cacheDir}` : `removed ${amount(removed, "file")}${what}`,
   );
   return edge.print(
     isJson ? jsonText({ cacheDir, removed, warnings }) : said,

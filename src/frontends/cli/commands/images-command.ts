@@ -17,31 +17,31 @@ import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { detailLine, jsonText, reasonLine } from "../../process/report.ts";
+import { amount, detailLine, jsonText, reasonLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { aligned, folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
-/** Images judged at the same time: services of others must not be hammered. */
+/** Images verified at the same time: foreign services must not be flooded. */
 const PARALLEL = 4;
-/** Milliseconds that containerd may take to list them. */
+/** Milliseconds to wait for containerd's list. */
 const PATIENCE = 30_000;
-/** Milliseconds for all of it: a node has some hundred images, each may take as long as a pull's deadline. */
+/** Milliseconds for the whole command: a node has some hundred images, and each may take a pull's deadline. */
 const WHOLE = 3_600_000;
 const STDERR = 2;
 
 type Image = ReturnType<typeof pullable>[number];
 
-/** What would become of an image. */
+/** An image, and the answer that a pull would get now. */
 interface Judged {
   readonly image: Image;
   readonly answer: Answer;
 }
 
-/** `atcr-verify images`: what would be refused, were it pulled now. */
+/** `atcr-verify images`: which images would be refused if they were pulled now. */
 export async function imagesCommand({ options }: LineOf<"images">, edge: ProcessEdge): Promise<never> {
   edge.setDeadline(WHOLE);
   const { address, refused, audited } = options;
-  // As if containerd pulled it: by its configuration and proxies, not this shell's.
+  // As containerd would: with its configuration and proxies, not this shell's.
   const environment = asContainerdSees(edge.environment, daemonAt(address));
   const config = loadConfig(environment, options.config);
   const policy = loadPolicy(options.policy ?? config.trustPolicyPath);
@@ -61,19 +61,19 @@ export async function imagesCommand({ options }: LineOf<"images">, edge: Process
   const isShown = ({ answer }: Judged): boolean =>
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];
-  // Ended before its time it tells what it has found by then: it may have worked for long.
-  // Object.values leaves out those that are still being judged.
+  // If interrupted, it prints what it has found by then: it may have worked for long.
+  // Object.values leaves out images that are still in progress.
   edge.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
   edge.answerInterrupts();
   const verifier = new Verifier({ config, policy, environment });
   edge.atEnd(() => verifier.close());
   await judgeAll(images, verifier, config, edge, judged, (done) => {
-    if (isTold) edge.diagnose(`${done} of ${images.length} images judged`);
+    if (isTold) edge.diagnose(`${done} of ${images.length} images verified`);
   });
   edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
 }
 
-/** @param deny where it is a matter of permission */
+/** @param deny called if this user lacks permission */
 async function list(
   address: string,
   namespaces: readonly string[] | undefined,
@@ -84,7 +84,10 @@ async function list(
   } catch (error) {
     const denied = denialOf(error, "read", address);
     if (denied !== undefined) deny(denied);
-    const advice = error instanceof NoSuchNamespace ? "name one that is there" : "name its socket with --address";
+    const advice =
+      error instanceof NoSuchNamespace
+        ? "name an existing one"
+        : "if it runs with another socket, name that with --address";
     return reject(
       "config.invalid",
       `the images of containerd at ${address} cannot be listed: ${(error as Error).message}; ${advice}`,
@@ -112,7 +115,7 @@ async function judgeAll(
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** As at a pull, each with a deadline of its own: that of the whole command is an hour. */
+/** As at a pull, with a pull's deadline: the whole command may take an hour. */
 async function judgeImage(image: Image, verifier: Verifier, config: Config, edge: ProcessEdge): Promise<Answer> {
   try {
     const subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
@@ -129,7 +132,7 @@ async function judgeImage(image: Image, verifier: Verifier, config: Config, edge
   }
 }
 
-/** Also what audit alone lets through: it would be, once the rule enforces. */
+/** Includes images allowed only by audit: they will be refused once the rule enforces. */
 function isRefused({ answer }: Judged): boolean {
   return answer.outcome !== "allow" || answer.because.kind === "audited";
 }
@@ -138,15 +141,15 @@ function codeOf(answer: Answer): string {
   return answer.outcome === "allow" ? answer.because.kind : answer.code;
 }
 
-/** What it would get, were its rule to enforce. */
+/** The refusal that it would get under enforce. */
 function wouldBe(answer: Answer): Refusal | undefined {
   return answer.outcome === "allow" && answer.because.kind === "audited" ? answer.because.would : undefined;
 }
 
 /**
  * @param judged in the order of their names
- * @param of how many there are
- * @param end why not all of them were judged
+ * @param of the number of images
+ * @param end why the command ended early
  */
 type Report = (judged: readonly Judged[], isShown: (one: Judged) => boolean, of: number, end?: Answer) => string;
 
@@ -160,8 +163,8 @@ const textFor =
         .map(([what, count]) => `${count} ${what}`)
         .join(", ");
     const { counts, would } = counted(judged);
-    const many = end === undefined ? `${of} images` : `${judged.length} of ${of} images judged`;
-    const audited = list(would) && `; would be refused if nothing were audited: ${list(would)}`;
+    const many = end === undefined ? amount(of, "image") : `${judged.length} of ${amount(of, "image")} verified`;
+    const audited = list(would) && `; would be refused under enforce: ${list(would)}`;
     const summary = folded(`${printable(`${many}: ${list(counts) || "none"}${audited}`)}\n`, screen);
     return `${lines.join("")}${summary}${end ? folded(reasonLine(end), screen) : ""}`;
   };
@@ -176,7 +179,7 @@ function lineOf({ image, answer }: Judged): string {
   return detailLine(`${verdictOf(answer)}  ${image.name}  ${image.digest}  ${reasonLine(answer).trimEnd()}`);
 }
 
-/** A table, and below each row what a reader needs who is not content with it. */
+/** A table; below each row that is not allowed, the digest and the reason. */
 function blocks(shown: readonly Judged[], screen: Screen): readonly string[] {
   const rows = aligned(
     shown.map(({ image, answer }) => [
@@ -214,7 +217,7 @@ const toJson: Report = (judged, isShown, of, end) =>
     ...(end && { ended: { code: codeOf(end), reason: reasonLine(end).trimEnd() } }),
   });
 
-/** By what they would get; of those that are audited, also by what they would get without. */
+/** Counts by code; for audited images also by the code under enforce. */
 function counted(judged: readonly Judged[]) {
   const counts: Record<string, number> = {};
   const would: Record<string, number> = {};

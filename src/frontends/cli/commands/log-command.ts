@@ -9,23 +9,23 @@ import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.t
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessEdge } from "../../process/process-lifecycle.ts";
-import { detailLine, jsonText } from "../../process/report.ts";
+import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { aligned, folded, type Screen, screenOf } from "../terminal/screen.ts";
 
 const DEFAULT_LINES = 20;
 const MAX_LINES = 100_000;
-/** Milliseconds between two looks at a log that is followed. */
+/** Milliseconds between reads of a followed log. */
 const POLL = 500;
-/** Of the doctor's own pulls. */
+/** Code of the doctor's own pulls. */
 const PROBE = "policy.probe" satisfies RejectionCode;
-/** Let through, and would not have been. */
+/** Allowed, although they failed verification. */
 const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 
-/** `atcr-verify log`: what was decided at containerd's door, the latest last. */
+/** `atcr-verify log`: decisions on pulls, the latest last. */
 export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge): Promise<never> {
   const { summary: isSummary, refused, audited, image, file } = options;
-  if (isSummary && options.follow) reject("input.malformed", "--summary ends, and --follow does not: leave out one");
+  if (isSummary && options.follow) reject("input.malformed", "--summary cannot be combined with --follow");
   const count = isSummary && options.lines === undefined ? MAX_LINES : readCount(options.lines);
   const path = file ?? logFile(loadConfig(edge.environment, options.config));
   const isJson = options.output === "json";
@@ -45,20 +45,23 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   };
   const found = readOr(resolve(path), refuse);
   const read = found ?? NOTHING;
-  // A log that was rotated this night says little of what has been decided.
+  // A log that was rotated recently has few decisions.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
     edge.warnings.warn({ code: "log.unreadable", message: why });
     return NOTHING;
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
-  // What is followed may come, and what was rotated away may be all there is.
+  // A followed log may appear later, and only the rotated file may exist.
   if (file !== undefined && found === undefined && before === NOTHING && !options.follow)
     reject("input.malformed", `--file: there is no file ${path}`);
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0)
-    edge.warnings.warn({ code: "log.unreadable", message: `${read.unreadable} lines of ${path} are no decisions` });
+    edge.warnings.warn({
+      code: "log.unreadable",
+      message: `${amount(read.unreadable, "line")} of ${path} could not be read as decisions`,
+    });
   const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
   const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
@@ -69,12 +72,13 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   return follow(path, read.place, show, refuse, unread);
 }
 
-/** Of how far back what is not shown was looked for. */
+/** How far back the search went. */
 function searched(path: string, all: readonly JsonObject[]): string {
   const [first] = all;
-  if (first === undefined) return `no decision is in ${path}: nothing was pulled yet, or it is logged elsewhere`;
+  if (first === undefined)
+    return `there are no decisions in ${path}: nothing was pulled yet, or decisions are logged elsewhere`;
   const time = field(first, "time");
-  return `searched from ${typeof time === "string" ? time : "an unknown time"} on`;
+  return `searched decisions since ${typeof time === "string" ? time : "an unknown time"}`;
 }
 
 function readCount(text: string | undefined): number {
@@ -96,7 +100,7 @@ function logFile({ decisionLog }: Config): string {
 
 const NOTHING: Read = { decisions: [], unreadable: 0, place: { inode: 0, offset: 0 } };
 
-/** As {@link readLog}. @param otherwise where it is there and cannot be read */
+/** As {@link readLog}. @param otherwise called if it exists but cannot be read */
 function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, after?: LogPosition): Read | undefined {
   try {
     return readLog(path, after);
@@ -107,7 +111,7 @@ function readOr(path: string, otherwise: (why: string, cause: unknown) => Read, 
 
 function selector(refused: boolean, audited: boolean, image: string | undefined): (decision: JsonObject) => boolean {
   return (decision) => {
-    // The doctor's own pulls must be refused: that is no news.
+    // The doctor's own pulls are always refused, so they are left out.
     const isRefused = field(decision, "outcome") !== "allow" && field(decision, "code") !== PROBE;
     const isAudited = WATCHED.has(field(decision, "code"));
     if ((refused || audited) && !(refused && isRefused) && !(audited && isAudited)) return false;
@@ -139,11 +143,11 @@ function asText(decision: JsonObject): string {
   return detailLine(`${text("time")}${took}  ${which}  ${reason}`);
 }
 
-/** Decisions about one name that ended alike. */
+/** Decisions on one image with the same code. */
 interface Summary {
   readonly image: string;
   readonly code: string;
-  /** What an audited pull, or one let through by break-glass, would have got. */
+  /** The code without audit or break-glass. */
   readonly would?: string;
   readonly count: number;
   /** Time of the latest. */
@@ -159,7 +163,7 @@ function summaryOf(decisions: readonly JsonObject[]): readonly Summary[] {
       string,
       string,
     ];
-    // The doctor pulls another name each time.
+    // The doctor pulls a new name each time.
     const image = code === PROBE ? "probes" : name;
     const instead = field(decision, "would");
     const would = isJsonObject(instead) ? textIn(instead, "code") : undefined;
@@ -184,7 +188,7 @@ function summaryJson(summary: Summary): string {
   return `${printable(JSON.stringify(summary))}\n`;
 }
 
-/** Looks again until the process is ended; a log that is rotated away is read to its end first. */
+/** Polls until the process ends; a rotated log is read to its end first. */
 async function follow(
   path: string,
   from: LogPosition,

@@ -14,13 +14,13 @@ import type { ProcessEdge } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 
-/** What it means, for whoever has just done it. */
-const FORGOTTEN = `forgotten, with the evidence that was kept of it.
-The next pull takes what the directory and the PDS show for new: that it is older than what was seen
-before is not noticed, and every key counts as seen for the first time (minKeyAge).
+/** The consequences, printed after `state forget`. */
+const FORGOTTEN = `forgotten, together with its cached evidence.
+From now on a rollback of this signer to an older state is not detected, and minKeyAge counts every key
+from the next pull.
 `;
 
-/** `atcr-verify state show [DID]`: what this node remembers of signers. */
+/** `atcr-verify state show [DID]`: what this node has recorded about signers. */
 export async function stateShow({ operands, options }: LineOf<"state show">, edge: ProcessEdge): Promise<never> {
   const [text] = operands;
   const signer = text === undefined ? undefined : readDid(text);
@@ -68,11 +68,11 @@ async function show(signer: Did | undefined, { config, edge, form }: OpenState):
   const signers = new SignerStore(stateDir, edge.warnings.warn);
   const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
   const warnings = edge.warnings.all;
-  const whose = signer === undefined ? "" : ` of ${signer}`;
+  const whose = signer === undefined ? "" : ` about ${signer}`;
   const nothing =
     warnings.length === 0
-      ? `nothing is remembered${whose} in ${stateDir}`
-      : `nothing can be shown of ${stateDir}: ${warnings.map(({ message }) => message).join("; ")}`;
+      ? `nothing is recorded${whose} in ${stateDir}`
+      : `the signer history in ${stateDir} cannot be read: ${warnings.map(({ message }) => message).join("; ")}`;
   const text = remembered.map(describe).join("") || detailLine(nothing);
   const json = { stateDir, signers: remembered.map(toJson), warnings };
   const isMissing = signer !== undefined && remembered.length === 0;
@@ -99,7 +99,7 @@ async function forget(signer: Did, { config, edge, form }: OpenState): Promise<n
   };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`
-    : `nothing is remembered of ${signer}\n`;
+    : `nothing is recorded about ${signer}\n`;
   return edge.print(form === "json" ? jsonText(json) : said, forgotten ? 0 : 1);
 }
 
@@ -115,14 +115,18 @@ async function forgetSigner(signers: SignerStore, signer: Did, stateDir: string)
     return await signers.forget(signer);
   } catch (error) {
     const { message } = error as Error;
-    return reject("config.invalid", `${signer} cannot be forgotten in the stateDir ${stateDir}: ${message}`, error);
+    return reject(
+      "config.invalid",
+      `what is recorded about ${signer} in the stateDir ${stateDir} cannot be removed: ${message}`,
+      error,
+    );
   }
 }
 
 function describe({ signer, memory: { rev, operations, keys } }: Remembered): string {
-  const seen = [...keys].map(([key, at]) => `  key ${key}, seen first ${formatDateTime(at)}\n`);
-  const newest = rev === undefined ? "" : `  newest rev ${rev}, of ${formatDateTime(tidTime(rev))}\n`;
-  return `${signer}\n${newest}  operations of the log: ${operations.size}\n${seen.join("")}`;
+  const seen = [...keys].map(([key, at]) => `  key ${key}, first seen ${formatDateTime(at)}\n`);
+  const newest = rev === undefined ? "" : `  newest rev ${rev} (${formatDateTime(tidTime(rev))})\n`;
+  return `${signer}\n${newest}  log operations: ${operations.size}\n${seen.join("")}`;
 }
 
 function toJson({ signer, memory: { rev, operations, keys } }: Remembered) {

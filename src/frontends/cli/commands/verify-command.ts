@@ -19,12 +19,12 @@ import { sessionOf } from "../../process/process-session.ts";
 import { jsonReport } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 
-/** Cap on a saved bundle: more than all bodies of a gathering whose every answer is as long as it may be. */
+/** Maximum size of a saved bundle in bytes: more than all responses at their maximum size. */
 const MAX_BUNDLE = 256 * 1024 * 1024;
 
 /**
- * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that nodes let
- * through only because its rule audits is no success here, unless the caller asks for that.
+ * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that is allowed only
+ * because its rule audits is a failure here, unless the caller asks otherwise.
  */
 export async function verifyCommand({ operands, options }: LineOf<"verify">, edge: ProcessEdge): Promise<never> {
   edge.mustBeWritten = true;
@@ -46,21 +46,21 @@ export async function verifyCommand({ operands, options }: LineOf<"verify">, edg
   const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
   const { environment } = edge;
   const settings = { config: options["no-cache"] ? { ...config, cacheEnabled: false } : config, policy, environment };
-  // containerd may pass one that says neither; a person who does has most likely mistyped it.
+  // containerd may pass another type; a person has most likely mistyped it.
   if (subject.mediaType !== undefined && !isImageType(subject.mediaType)) {
-    const message = `--media-type "${subject.mediaType}" is neither a manifest's nor an index's, so the record is not compared with it`;
+    const message = `--media-type "${subject.mediaType}" is not the type of a manifest or an index, so it is not compared with the record`;
     edge.warnings.warn({ code: "input.unknown_media_type", message });
   }
   if (options.offline) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
-    if (target !== undefined) reject("input.malformed", "--save-evidence does not go with --offline");
+    if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
     const now = readTime(options.at);
     const saved = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
     const verifier = new Verifier({ ...settings, saved });
     edge.conclude(await verifier.verify(subject, { ...sessionOf(edge), now: () => now }));
   }
   for (const option of ["bundle", "at"] as const) {
-    if (options[option] !== undefined) reject("input.malformed", `--${option} goes with --offline only`);
+    if (options[option] !== undefined) reject("input.malformed", `--${option} needs --offline`);
   }
   if (target !== undefined) checkTarget(target);
   const verifier = new Verifier(settings);
@@ -78,7 +78,7 @@ function readSubject(text: string, mediaType: string | undefined): Subject {
       `"${text}" has no digest, and a tag is not resolved here; write NAME@sha256:DIGEST, with the digest that "crane digest NAME", "oras resolve NAME" or "skopeo inspect docker://NAME" prints`,
     );
   }
-  // Here the digest must be written; a tag beside it is that by which containerd would have found it.
+  // The name must have a digest; a tag beside it is taken as the tag that containerd would have pulled.
   const { tag } = name;
   return {
     name,
@@ -94,7 +94,7 @@ function readTime(text: string | undefined): number {
   return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
 }
 
-/** Not at once: a named pipe may have no writer, and then the deadline must still be kept. */
+/** Asynchronously: a named pipe may have no writer, and the deadline must still hold. */
 async function readInput(path: string): Promise<Uint8Array> {
   let bytes: Uint8Array | undefined;
   try {
@@ -105,34 +105,34 @@ async function readInput(path: string): Promise<Uint8Array> {
   return bytes ?? reject("bundle.malformed", `the bundle ${path} has more than ${MAX_BUNDLE} bytes`);
 }
 
-/** Gives an audited refusal the exit status of the refusal, and says so: pipelines go on where a command ends with 0. */
+/** Gives an audited refusal the exit status of the refusal, and says so: a pipeline continues after status 0. */
 function refuseAudited(edge: ProcessEdge): void {
   edge.status = (answer) => {
     if (answer.outcome !== "allow" || answer.because.kind !== "audited") return exitCode(answer);
     const status = exitCode(answer.because.would);
     edge.diagnose(
-      `exit status ${status}: nodes let this image through only because its rule audits; with --allow-audited the exit status is 0`,
+      `exit status ${status}: nodes allow this image only because its rule audits; with --allow-audited the exit status is 0`,
     );
     return status;
   };
 }
 
-/** A file that the caller names is used although others can change it: a pipeline's checkout often is like that (decision 0038). */
+/** A file named on the command line is used even if others can change it, as in many pipelines' checkouts (decision 0038). */
 function warnOfNamed(why: string, edge: ProcessEdge): void {
-  const message = `${why}; it is used because it was named here, a pull would refuse it`;
+  const message = `${why}; it is used because it was named on the command line, but a pull would refuse it`;
   edge.warnings.warn({ code: "settings.distrusted", message });
 }
 
 /**
- * Checks where evidence is to be saved before anything is asked.
+ * Checks the file for the evidence before the network is used.
  *
  * @throws Rejection input.malformed
  */
 function checkTarget(path: string): void {
   try {
-    // What is renamed over is gone: that must not happen to /dev/null.
+    // The rename would replace it: that must not happen to /dev/null.
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) {
-      reject("input.malformed", `--save-evidence ${path}: it is there and no regular file`);
+      reject("input.malformed", `--save-evidence ${path}: it exists and is not a regular file`);
     }
     accessSync(dirname(resolve(path)), constants.W_OK | constants.X_OK);
   } catch (error) {
@@ -141,10 +141,10 @@ function checkTarget(path: string): void {
   }
 }
 
-/** Saves evidence, whole or not at all. Where that fails the verdict is still told, but the command is no success. */
+/** Saves evidence, whole or not at all. If that fails, the verdict is still printed, but the command fails. */
 function save(path: string, { digest }: Subject, { evidence }: Decision, edge: ProcessEdge): void {
   try {
-    if (evidence === undefined) throw new Error("the verification ended before all of it was gathered");
+    if (evidence === undefined) throw new Error("the verification ended before all evidence was gathered");
     replaceFile(path, writeBundle({ digest, evidence: evidence() }));
   } catch (error) {
     edge.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));

@@ -1,7 +1,7 @@
 import { printable } from "../../../core/encoding/printable.ts";
 import type { Place } from "../../../core/rejection.ts";
 
-/** Most characters of the file's line that are shown; of a longer one, those around the place. */
+/** Maximum characters shown of the file's line; of a longer line, those around the place. */
 const MAX_SHOWN = 120;
 
 /**
@@ -11,7 +11,7 @@ const MAX_SHOWN = 120;
  *        |          ^
  */
 export function codeFrame({ line, column, lineText }: Place): string {
-  // Cut by the caret's own text: what is printed for a character may be shorter than it is in the file.
+  // Measured as printed: a character may be printed shorter than it is in the file.
   const before = shown(lineText.slice(0, column - 1));
   const text = before + shown(lineText.slice(column - 1));
   const from = Math.max(0, Math.min(before.length - MAX_SHOWN / 2, text.length - MAX_SHOWN));

@@ -4,7 +4,7 @@ import type { CommandEntry, CommandLine } from "../command-table/command.ts";
 import { COMMAND_NAMES, type CommandName, entryOf, namesBelow } from "../command-table/command-groups.ts";
 
 const NAMES_OF_HELP = ["help", "--help", "--version"];
-/** Options that any command knows, and whether a value comes behind them: they may stand before the command. */
+/** The options of all commands, and whether each takes a value: they may precede the command. */
 const TAKES_VALUE = new Map(
   COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)).map(([name, { kind }]) => [
     `--${name}`,
@@ -12,14 +12,14 @@ const TAKES_VALUE = new Map(
   ]),
 );
 
-/** Which command a line is for, and the rest of it. */
+/** The command of a command line, and the remaining arguments. */
 export interface CommandFound {
   readonly name: CommandName;
   readonly rest: readonly string[];
 }
 
 /**
- * Finds the command: the first words of the line, or the first behind options.
+ * Finds the command: the first words that are not options.
  *
  * @throws Rejection input.malformed
  */
@@ -40,20 +40,20 @@ export function findCommand(args: readonly string[]): CommandFound {
     if (more.length === 0 && name === words) return { name, rest };
   }
   const expected = (words === "" ? COMMAND_NAMES : namesBelow(words)).map((name) => name);
-  return reject("input.malformed", `found no command${words && ` behind "${words}"`}, expected ${expected.join(", ")}`);
+  return reject("input.malformed", `found no command${words && ` after "${words}"`}, expected ${expected.join(", ")}`);
 }
 
-/** @param words the first of the line that are no command */
+/** @param words the first words, which are not a command */
 export function wrongCommand(words: string): string {
   const [group = ""] = words.split(" ");
   const inGroup = words === group ? [] : namesBelow(group);
-  // Of an unknown command of a group the others of the group are what may be meant.
+  // For an unknown command of a group, only the others of that group are suggested.
   const expected = inGroup.length > 0 ? inGroup : COMMAND_NAMES;
   return `found "${words}"${suggestion(words, expected)}, expected a command: ${expected.join(", ")}`;
 }
 
 function suggestion(words: string, expected: readonly CommandName[]): string {
-  // What only an image's name has.
+  // Only an image name contains these.
   if (/[/@:]/.test(words) && !words.startsWith("-")) return ` (did you mean: atcr-verify verify ${words}?)`;
   const known = [...expected, ...new Set(expected.map((name) => name.split(" ")[0] ?? "")), ...NAMES_OF_HELP];
   const meant = closest(words, words.startsWith("-") ? [...known, ...TAKES_VALUE.keys()] : known);
@@ -61,8 +61,8 @@ function suggestion(words: string, expected: readonly CommandName[]): string {
 }
 
 /**
- * Reads what is behind a command: `--option value`, `--option=value`, `--flag`, operands anywhere, `--` before operands
- * that begin with a dash. Nothing unknown is passed over, nothing may come twice, and no value is empty.
+ * Parses the arguments of a command: `--option value`, `--option=value`, `--flag`, operands anywhere, `--` before operands that
+ * begin with a dash. Unknown options, repeated options and empty values are errors.
  *
  * @throws Rejection input.malformed
  */
@@ -101,27 +101,27 @@ export function readCommandLine<C extends CommandEntry>(
   const needed = operands.filter(({ optional }) => optional !== true).length;
   if (words.length < needed || words.length > operands.length) {
     const found = words.length === 0 ? "nothing" : words.map((word) => `"${word}"`).join(", ");
-    reject("input.malformed", `found ${found} behind the command, expected: atcr-verify ${usage}`);
+    reject("input.malformed", `found ${found} after the command, expected: atcr-verify ${usage}`);
   }
   const named: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(options)) {
     named[name] = option.kind === "flag" ? values.has(name) : (values.get(name) ?? option.default);
   }
-  // What the checks above leave is of the types of the entry.
+  // The checks above guarantee the entry's types.
   return { operands: words, options: named } as unknown as CommandLine<C>;
 }
 
 function wrongOption(arg: string, known: readonly string[]): string {
   const name = arg.replace(/^-+|=.*$/gs, "");
   if (name === "help" || arg === "-h")
-    return `found ${arg} beside something else; atcr-verify help COMMAND prints the help`;
+    return `found ${arg} among other arguments; atcr-verify help COMMAND prints the help`;
   const meant = known.length === 0 ? undefined : closest(name, known);
   const expected = known.length === 0 ? "no options" : `one of ${known.map((option) => `--${option}`).join(", ")}`;
   return `found the option "${arg}"${meant === undefined ? "" : ` (did you mean --${meant}?)`}, expected ${expected}`;
 }
 
 /**
- * The form of the answer, read before the rest of the line, so that a mistake there is printed in it too.
+ * The output format, read before the rest of the line, so that a mistake there is printed in it too.
  *
  * @throws Rejection input.malformed
  */

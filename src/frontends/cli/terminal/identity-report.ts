@@ -8,9 +8,9 @@ import { Rejection, type RejectionCode } from "../../../core/rejection.ts";
 import type { HandleFound, IdentityFound } from "../../../verifier/service/look-up-identity.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 
-/** What is reported of an identity. */
+/** An identity as it is reported. */
 export interface ReportedIdentity extends IdentityFound {
-  /** As a person wrote it, and in milliseconds. */
+  /** As given on the command line, and in milliseconds. */
   readonly minKeyAge: string;
   readonly youngest: number;
 }
@@ -20,14 +20,14 @@ interface Wrong {
   readonly detail: string;
 }
 
-/** Why nothing that this identity signs would count; undefined where it would. */
+/** Why no signature of this identity would count; undefined if it would. */
 export function wrongWith(found: IdentityFound): Wrong | undefined {
   const { asked, handle, proof, rolledBack } = found;
   if (rolledBack !== undefined) return rolledBack;
   const { current, did } = proof;
   if (current instanceof Rejection) return { code: current.code, detail: current.message };
   if (handle === undefined || handle.handle !== asked || claims(current, asked)) return undefined;
-  return { code: "image.owner_mismatch", detail: `the handle ${asked} leads to ${did}, which does not claim it` };
+  return { code: "image.owner_mismatch", detail: `the handle ${asked} resolves to ${did}, which does not claim it` };
 }
 
 /** One JSON object; its keys are part of the public interface (docs/reference/cli.md). */
@@ -64,7 +64,7 @@ export function identityJson(found: ReportedIdentity): string {
   });
 }
 
-/** The same for people: what it is, how that is known, then the history. */
+/** The same for people: what it is, how that was verified, then the history. */
 export function identityText(found: ReportedIdentity): string {
   const { fetched, handle, memory, proof } = found;
   const wrong = wrongWith(found);
@@ -72,7 +72,7 @@ export function identityText(found: ReportedIdentity): string {
   const lines = [
     wrong === undefined ? `proven: ${proof.did}` : `deny ${wrong.code}: ${wrong.detail}`,
     ...row("DID", [proof.did]),
-    ...row("answered by", [`${fetched.url}, ${formatDateTime(fetched.fetchedAt)}`]),
+    ...row("fetched from", [`${fetched.url}, ${formatDateTime(fetched.fetchedAt)}`]),
     ...row("verified", howVerified(found)),
     ...row("claims", identity?.handles ?? []),
     ...row("handle", handle === undefined ? [] : [describeHandle(handle, found)]),
@@ -82,24 +82,24 @@ export function identityText(found: ReportedIdentity): string {
       "rev",
       memory.rev === undefined
         ? []
-        : [`${memory.rev}, of ${formatDateTime(tidTime(memory.rev))}, the newest that this node has seen`],
+        : [`${memory.rev} (${formatDateTime(tidTime(memory.rev))}), the newest that this node has seen`],
     ),
     ...row("rotation keys", standingState(proof)?.rotationKeys ?? []),
     ...row("services", identity?.services.map(({ id, type }) => `${id} (${type})`) ?? []),
     ...row("history", historyOf(proof).flatMap(describeStep)),
-    ...(wrong === undefined ? ["  to trust it, write into the policy:", ...policyLines(found)] : []),
+    ...(wrong === undefined ? ["  to trust this signer, add to the policy:", ...policyLines(found)] : []),
   ];
   return lines.map(detailLine).join("");
 }
 
-/** YAML to paste; the name is a handle that was proven both ways. */
+/** YAML to paste; a handle becomes the name only if verified in both directions. */
 function policyLines(found: ReportedIdentity): readonly string[] {
   const { handle, proof } = found;
   const name = handle !== undefined && bothWays(handle, found) === true ? handle.handle : undefined;
   return ["trustedDIDs:", `  ${proof.did}:`, `    name: "${name ?? "who this is"}"`];
 }
 
-/** Lines of one heading, which stands before the first. */
+/** Lines under one heading, which precedes the first. */
 function row(heading: string, values: readonly string[]): readonly string[] {
   return values.map((value, i) => `  ${(i === 0 ? `${heading}:` : "").padEnd(16)}${value}`);
 }
@@ -108,14 +108,14 @@ function howVerified({ proof: { did, history } }: IdentityFound): readonly strin
   if (!isPlc(did)) {
     const host = didWebHost(did);
     return [
-      `the document's id; that it is the one of ${host} only TLS vouches for`,
-      "a did:web has no history: whoever holds the host decides who it is",
+      `the document's id; only TLS vouches that it comes from ${host}`,
+      "a did:web has no history: control of the host is control of the identity",
     ];
   }
   const count = history?.length ?? 0;
   return [
     `the log's ${count === 1 ? "1 operation" : `${count} operations`} replayed: the first hashes to the DID, each is signed by a rotation key in place before it`,
-    "the directory's word alone: every date, and that there is nothing newer",
+    "claimed by the directory, not verified: every date, and that there is nothing newer",
   ];
 }
 
@@ -123,7 +123,7 @@ function claims({ handles }: Identity, handle: string): boolean {
   return claimedHandle(handles) === handle;
 }
 
-/** Whether the handle leads to the DID and the DID claims the handle; undefined where one could not be asked. */
+/** Whether the handle resolves to the DID and the DID claims the handle; undefined if that could not be found out. */
 function bothWays(handle: HandleFound, { proof: { did, current } }: IdentityFound): boolean | undefined {
   if ("missing" in handle) return undefined;
   return handle.did === did && !(current instanceof Rejection) && claims(current, handle.handle);
@@ -137,14 +137,16 @@ function handleJson(handle: HandleFound, found: ReportedIdentity) {
 }
 
 function describeHandle(handle: HandleFound, found: ReportedIdentity): string {
-  if ("missing" in handle) return `${handle.handle}, not known where it leads: ${handle.missing}`;
-  const leads = `${handle.handle} leads to ${handle.did ?? "nobody"} (${handle.source})`;
-  return bothWays(handle, found) === true ? `${leads}, which claims it: it is theirs` : `${leads}: it is not theirs`;
+  if ("missing" in handle) return `${handle.handle} could not be resolved: ${handle.missing}`;
+  const leads = `${handle.handle} resolves to ${handle.did ?? "no DID"} (${handle.source})`;
+  return bothWays(handle, found) === true
+    ? `${leads}, which claims it: verified`
+    : `${leads}: NOT the handle of this identity`;
 }
 
 /**
- * The key's age counts from the later of the log's date and this node's first sight of it (spec 5.8): to a
- * pull, a key that was not seen before is as old as the pull.
+ * The key's age counts from the log's date or from when this node first saw it, whichever is later (spec 5.8): at a pull, a
+ * key that was not seen before has age 0.
  */
 function keyJson({ key, keySince, formerKeys }: Identity, { memory, now, youngest }: ReportedIdentity) {
   const firstSeen = memory.keys.get(key.didKey);
@@ -163,13 +165,13 @@ function describeKey(identity: Identity, found: ReportedIdentity): readonly stri
   const isOldByLog = identity.keySince !== undefined && now - identity.keySince >= youngest;
   const unseen =
     memory.unusable === undefined
-      ? "never seen by this node, so that a rule's minKeyAge counts from the next pull on"
+      ? "never seen by this node, so a rule's minKeyAge counts from the next pull"
       : `not known when this node first saw it: ${memory.unusable}`;
   return [
     key,
-    `in place since ${since ?? "an unknown date: there is no history"}`,
-    firstSeen === null ? unseen : `first seen here ${firstSeen}`,
-    `${younger ? "younger" : "not younger"} than ${minKeyAge}${younger && isOldByLog ? " to this node; by the log it is older" : ""}`,
+    `in place since ${since ?? "an unknown date (there is no history)"}`,
+    firstSeen === null ? unseen : `first seen by this node ${firstSeen}`,
+    `${younger ? "younger" : "not younger"} than ${minKeyAge}${younger && isOldByLog ? " for this node, older by the log" : ""}`,
   ];
 }
 
@@ -177,9 +179,9 @@ function describeKey(identity: Identity, found: ReportedIdentity): readonly stri
 interface Step {
   readonly entry: PlcHistoryEntry;
   readonly kind: "genesis" | "update" | "tombstone";
-  /** Index of the rotation key that signed it, in the list that was in place; 0 is the most powerful. */
+  /** Index of the signing rotation key in the list then in place; 0 is the most powerful. */
   readonly signedByKey: number;
-  /** The parts that are not as they were before, as they are from then on. */
+  /** The parts that changed, with their new values. */
   readonly changes: Partial<PlcState>;
 }
 
@@ -200,7 +202,7 @@ function changesOf(before: PlcState | undefined, after: PlcState | undefined): P
 }
 
 function describeStep({ entry, kind, signedByKey, changes }: Step): readonly string[] {
-  const fate = entry.nullified ? "NULLIFIED" : "stands";
+  const fate = entry.nullified ? "NULLIFIED" : "valid";
   return [
     `${formatDateTime(entry.createdAt)} ${kind}, ${fate}: ${entry.cid}`,
     `  signed by rotation key ${signedByKey}, ${entry.signedBy}`,
@@ -211,6 +213,6 @@ function describeStep({ entry, kind, signedByKey, changes }: Step): readonly str
 }
 
 function standingState({ history = [] }: IdentityProof): PlcState | undefined {
-  // Nothing is nullified but by a later operation.
+  // An operation is nullified only by a later one, so the last is valid.
   return history.at(-1)?.state;
 }

@@ -1,48 +1,47 @@
 /**
- * How text is laid out for a person at a terminal: no wider than it is, in columns, and in colour. What goes to a file
- * or a pipe is a line for each thing, as it always was, and has no colour.
+ * How text is laid out for a person at a terminal: folded to its width, in columns, and in colour. A file or a pipe gets one line per item, without colour.
  */
 import { isatty } from "node:tty";
 import type { Environment } from "../../../io/process/environment.ts";
 
 const STDOUT = 1;
-/** Columns of a terminal: as it says, within these; and where it does not say. */
+/** Columns: what the terminal says, within these limits, or the usual if it does not say. */
 const NARROWEST = 60;
 const WIDEST = 200;
 const USUAL = 80;
-/** How far the further lines of a text are indented. */
+/** Indentation of continuation lines. */
 const INDENT = 2;
 const SPACE = "  ";
 const COLOURS = { red: 31, yellow: 33, green: 32 } as const;
 type Colour = keyof typeof COLOURS;
-/** Of what the doctor, enable and disable find. */
+/** For the findings of doctor, enable and disable. */
 export const LEVEL_COLOURS = { problem: "red", warning: "yellow", ok: "green" } as const;
 
 export interface Screen {
-  /** Columns; infinitely many where nobody sees it. */
+  /** Columns; infinite if the output is not a terminal. */
   readonly width: number;
   readonly hasColour: boolean;
 }
 
-/** What standard output is. https://no-color.org: any value but none turns colour off. */
+/** The terminal on standard output. https://no-color.org: any non-empty value turns colour off. */
 export function screenOf(environment: Environment): Screen {
   if (!isatty(STDOUT)) return { width: Number.POSITIVE_INFINITY, hasColour: false };
   const { NO_COLOR = "", TERM = "" } = environment;
   return { width: columns(process.stdout.columns), hasColour: NO_COLOR === "" && TERM !== "dumb" };
 }
 
-/** Columns for help, which is wrapped wherever it goes. */
+/** Columns for help, which is also wrapped in a file or pipe. */
 export function helpWidth(): number {
   return isatty(STDOUT) ? columns(process.stdout.columns) : USUAL;
 }
 
-/** @param found what the terminal says; some say 0, or nothing */
+/** @param found what the terminal reports; some report 0, or nothing */
 export function columns(found: number | undefined): number {
   return found === undefined || found === 0 ? USUAL : Math.min(WIDEST, Math.max(NARROWEST, found));
 }
 
 /**
- * The words of a text in lines of this width at most; a longer word has a line of its own.
+ * Wraps text into lines of at most this width; a longer word gets a line of its own.
  *
  * @param ofFirst width of the first line
  */
@@ -54,7 +53,7 @@ export function wrapped(text: string, width: number, ofFirst = width): readonly 
     if (last !== undefined && last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
     else if (last === undefined || word !== "") lines.push(word);
   }
-  // Two spaces between parts are none at the end of a line.
+  // Drops what remains of a double space at the end of a line.
   return lines.map((line) => line.trimEnd());
 }
 
@@ -67,10 +66,10 @@ export function twoColumns(rows: readonly (readonly [string, string])[], width: 
 }
 
 /**
- * Lines, each wrapped and indented further from its second line on.
+ * Wraps each line and indents its continuation lines.
  *
  * @param text whole lines
- * @param indent of the further lines, beside the line's own
+ * @param indent of continuation lines, in addition to the line's own
  */
 export function folded(text: string, { width }: Screen, indent = INDENT): string {
   if (width === Number.POSITIVE_INFINITY) return text;
@@ -89,8 +88,7 @@ export function painted(text: string, colour: Colour | undefined, { hasColour }:
 }
 
 /**
- * Rows in columns as wide as the widest cell. Where they do not fit, the widest column is cut, and what is cut ends with
- * two dots.
+ * Rows in columns as wide as the widest cell. If they do not fit, the widest column is cut, and cut cells end with two dots.
  */
 export function aligned(rows: readonly (readonly string[])[], { width }: Screen): readonly string[] {
   const join = (cells: readonly string[]): string => cells.join(SPACE).trimEnd();

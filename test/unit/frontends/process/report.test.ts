@@ -37,7 +37,7 @@ describe("the reason line", () => {
       },
     };
     expect(reasonLine(audited)).toBe(
-      'allow audited: rule "all" only audits; enforced, this would be: deny record.absent: why\n',
+      'allow audited: rule "all" only audits; if enforced, this would be: deny record.absent: why\n',
     );
   });
 

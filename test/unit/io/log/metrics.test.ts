@@ -25,8 +25,8 @@ describe("metrics", () => {
     const text = textOf(tallyOf(record(), 0), tallyOf(refused, 0), tallyOf(refused, 0));
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="signed"} 1\n');
     expect(text).toContain('atcr_verify_decisions_total{outcome="deny",code="signature.none"} 2\n');
-    expect(text).toContain('atcr_verify_cache_total{use="none"} 1\n');
-    expect(text).toContain('atcr_verify_cache_total{use="stale"} 2\n');
+    expect(text).toContain('atcr_verify_cache_total{cache="none"} 1\n');
+    expect(text).toContain('atcr_verify_cache_total{cache="stale"} 2\n');
     expect(text).toContain('atcr_verify_audited_refusals_total{code="signature.none"} 0\n');
   });
 
@@ -41,7 +41,7 @@ describe("metrics", () => {
     expect(text).not.toContain('atcr_verify_audited_refusals_total{code="policy.invalid"}');
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="break_glass"} 0\n');
     expect(text).toContain('atcr_verify_decisions_total{outcome="allow",code="signed"} 1\n');
-    expect(text).toContain('atcr_verify_cache_total{use="stale"} 0\n');
+    expect(text).toContain('atcr_verify_cache_total{cache="stale"} 0\n');
   });
 
   it("count what audit would have refused, and not what the glass let through as that", () => {

@@ -97,7 +97,7 @@ describe("the command of a line", () => {
     [["version"], "(did you mean --version?)"],
     [["--confg", "c", "verify"], "(did you mean --config?)"],
     [["atcr.io/a/b:v1"], "(did you mean: atcr-verify verify atcr.io/a/b:v1?)"],
-    [["policy"], 'found no command behind "policy", expected policy check, policy explain, policy test, policy schema'],
+    [["policy"], 'found no command after "policy", expected policy check, policy explain, policy test, policy schema'],
     [["--config", "c"], "found no command, expected verify, "],
     [["--config"], "found no command, expected verify, "],
     [["--", "verify"], 'found "--", expected a command: verify, '],

@@ -80,7 +80,7 @@ describe("the age of the key", () => {
     const text = identityText(found(unseen));
     expect(text).toContain(`in place since ${formatDateTime(BORN)}\n`);
     expect(text).toContain("never seen by this node");
-    expect(text).toContain("younger than 1h to this node; by the log it is older\n");
+    expect(text).toContain("younger than 1h for this node, older by the log\n");
     expect(identityText(found({ ...unseen, ...since(NOW) }))).toContain("younger than 1h\n");
     expect(json(seen(BORN))["key"]).toMatchObject({ firstSeen: formatDateTime(BORN) });
   });
@@ -99,7 +99,7 @@ describe("the newest rev that this node has seen", () => {
     const at = formatDateTime(tidTime(rev));
     expect(json(changes)).toMatchObject({ rev, revTime: at });
     expect(identityText(found(changes))).toContain(
-      `  rev:            ${rev}, of ${at}, the newest that this node has seen\n`,
+      `  rev:            ${rev} (${at}), the newest that this node has seen\n`,
     );
     expect(json({})).not.toHaveProperty("rev");
     expect(identityText(found())).not.toContain("rev:");
@@ -148,17 +148,22 @@ describe("the handle", () => {
       "both ways",
       leading(did),
       { leadsTo: did, bothWays: true },
-      `leads to ${did} (dns:_atproto.${HANDLE}), which claims it: it is theirs`,
+      `resolves to ${did} (dns:_atproto.${HANDLE}), which claims it: verified`,
     ],
     [
       "to somebody else",
       leading(OTHER),
       { leadsTo: OTHER, bothWays: false },
-      `leads to ${OTHER} (dns:_atproto.${HANDLE}): it is not theirs`,
+      `resolves to ${OTHER} (dns:_atproto.${HANDLE}): NOT the handle of this identity`,
     ],
-    ["to nobody", leading(), { leadsTo: null, bothWays: false }, "leads to nobody"],
-    ["unclaimed", leading(did, "b.example.com"), { leadsTo: did, bothWays: false }, ": it is not theirs"],
-    ["not known", { handle: HANDLE, missing: "why" }, { missing: "why" }, `${HANDLE}, not known where it leads: why`],
+    ["to nobody", leading(), { leadsTo: null, bothWays: false }, "resolves to no DID"],
+    [
+      "unclaimed",
+      leading(did, "b.example.com"),
+      { leadsTo: did, bothWays: false },
+      ": NOT the handle of this identity",
+    ],
+    ["not known", { handle: HANDLE, missing: "why" }, { missing: "why" }, `${HANDLE} could not be resolved: why`],
   ])("leads %s", (_, handle, expected, text) => {
     const changes = handle === undefined ? {} : { handle };
     expect(json(changes)["handle"]).toMatchObject(expected as object);
@@ -180,7 +185,7 @@ describe("what to write into the policy", () => {
   const lines = (changes: Partial<ReportedIdentity>) => identityText(found(changes)).split("\n").slice(-5, -1);
   it("is YAML to paste, with the handle where it was proven both ways", () => {
     const name = (text: string) => [
-      "  to trust it, write into the policy:",
+      "  to trust this signer, add to the policy:",
       "trustedDIDs:",
       `  ${did}:`,
       `    name: "${text}"`,
