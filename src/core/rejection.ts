@@ -4,7 +4,7 @@
  * A code is part of the public interface: once released it is never renamed and never changes its
  * kind. The kind is the exit code a refusal for this reason ends with (spec 6):
  *   deny (1)            the evidence says no
- *   inconclusive (2)    the evidence could not be had, or could not be read
+ *   inconclusive (2)    the evidence could not be fetched, or could not be read
  *   misconfigured (3)   the question or the local configuration is wrong
  *   internal (4)        a bug in this program
  *
@@ -31,7 +31,7 @@ export const REJECTIONS = {
     kind: "deny",
     summary: "the log of the signer's identity lacks an operation that this node has seen",
   },
-  "identity.invalid": { kind: "deny", summary: "the signer's identity document cannot be used to verify anything" },
+  "identity.invalid": { kind: "deny", summary: "the signer's identity is not usable" },
   "identity.unsupported_key": { kind: "deny", summary: "the signer's key is of a type other than k256 and p256" },
   "identity.key_not_pinned": { kind: "deny", summary: "the signer's key is not among those the policy pins" },
   "identity.pds_not_pinned": { kind: "deny", summary: "the signer's PDS is not among those the policy pins" },
@@ -42,25 +42,25 @@ export const REJECTIONS = {
   "commit.superseded_key": { kind: "deny", summary: "the commit is signed by a key the signer no longer uses" },
   "commit.rolled_back": { kind: "deny", summary: "the repo is older than the state that this node has already seen" },
   "commit.older_than_pinned": { kind: "deny", summary: "the repo is older than the policy's minRev" },
-  "record.absent": { kind: "deny", summary: "the signer's repo proves that it holds no record of this digest" },
+  "record.absent": { kind: "deny", summary: "the signer's repo proves that it has no record of this digest" },
   "record.malformed": { kind: "deny", summary: "the record is not an io.atcr.manifest record" },
   "record.digest_mismatch": { kind: "deny", summary: "the record is about another digest" },
   "record.media_type_mismatch": { kind: "deny", summary: "the record describes another type of manifest" },
-  "record.blob_mismatch": { kind: "deny", summary: "the record's copy of the manifest is another one" },
+  "record.blob_mismatch": { kind: "deny", summary: "the record's copy of the manifest differs" },
   "record.wrong_repository": { kind: "deny", summary: "the record is about another repository" },
   "record.too_old": { kind: "deny", summary: "the record is older than the rule allows" },
   "record.from_future": { kind: "deny", summary: "the record is dated in the future" },
   "image.owner_mismatch": { kind: "deny", summary: "the handle in the image's name is not the signer's" },
-  "tag.absent": { kind: "deny", summary: "the signer's repo holds no record of this tag" },
+  "tag.absent": { kind: "deny", summary: "the signer's repo has no record of this tag" },
   "tag.mismatch": { kind: "deny", summary: "the signer's repo maps this tag to something else" },
   "policy.too_few_signatures": { kind: "deny", summary: "fewer signatures count than the rule requires" },
 
   "registry.unreachable": { kind: "inconclusive", summary: "the registry could not be reached" },
-  "registry.unauthorized": { kind: "inconclusive", summary: "the registry wants credentials" },
+  "registry.unauthorized": { kind: "inconclusive", summary: "the registry requires credentials" },
   "registry.bad_response": { kind: "inconclusive", summary: "the registry's answer cannot be used" },
   "registry.too_many_candidates": {
     kind: "inconclusive",
-    summary: "the registry lists more referrers than are looked at",
+    summary: "the registry lists more referrers than are checked",
   },
   "identity.unreachable": { kind: "inconclusive", summary: "the signer's identity could not be fetched" },
   "identity.bad_response": { kind: "inconclusive", summary: "the answer about the signer's identity cannot be used" },
@@ -71,15 +71,15 @@ export const REJECTIONS = {
   "pds.repo_unavailable": { kind: "inconclusive", summary: "the PDS does not serve the signer's repo" },
   "car.malformed": { kind: "inconclusive", summary: "the proof is not a well-formed CAR" },
   "car.hash_mismatch": { kind: "inconclusive", summary: "a block of the proof does not hash to its CID" },
-  "mst.malformed": { kind: "inconclusive", summary: "the repo's tree breaks the rules of its structure" },
-  "mst.incomplete_proof": { kind: "inconclusive", summary: "the proof lacks a block on the way to the record" },
+  "mst.malformed": { kind: "inconclusive", summary: "the repo's tree is malformed" },
+  "mst.incomplete_proof": { kind: "inconclusive", summary: "the proof lacks a block on the path to the record" },
   "commit.from_future": { kind: "inconclusive", summary: "the commit is dated in the future" },
   "handle.unreachable": { kind: "inconclusive", summary: "the handle in the image's name could not be looked up" },
   "handle.bad_response": { kind: "inconclusive", summary: "the answer about the handle cannot be used" },
   "net.forbidden_address": { kind: "inconclusive", summary: "a host has an address that must not be contacted" },
   "net.tls": { kind: "inconclusive", summary: "the TLS certificate of a host could not be verified" },
   "net.deadline": { kind: "inconclusive", summary: "no verdict was reached before the deadline" },
-  "net.interrupted": { kind: "inconclusive", summary: "the program was ended before a verdict was reached" },
+  "net.interrupted": { kind: "inconclusive", summary: "the program was stopped before a verdict was reached" },
   "policy.signatures_unconfirmed": {
     kind: "inconclusive",
     summary: "some signatures count; others that the rule requires could not be verified",
@@ -102,14 +102,14 @@ export type RejectionCode = keyof typeof REJECTIONS;
 /** All codes in table order; the position is how far a signature got (see the table's comment). */
 export const REJECTION_CODES = Object.keys(REJECTIONS) as readonly RejectionCode[];
 
-/** A place in a file that an administrator wrote, for pointing at it. */
+/** A location in a file that an administrator wrote. */
 export interface Place {
   readonly file: string;
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 units. */
   readonly column: number;
-  /** The whole line as it stands in the file, without its end; of any length, with any character. */
+  /** The whole line, without its line break; of any length, with any character. */
   readonly lineText: string;
 }
 
@@ -121,7 +121,7 @@ export interface Place {
  */
 export class Rejection extends Error {
   readonly code: RejectionCode;
-  /** Where the mistake is; the message names file, line and column as well. */
+  /** The mistake's location; the message also names file, line and column. */
   readonly place?: Place;
 
   constructor(code: RejectionCode, message: string, options?: ErrorOptions & { readonly place?: Place }) {
@@ -141,7 +141,7 @@ export function reject(code: RejectionCode, message: string, cause?: unknown): n
   throw new Rejection(code, message, cause === undefined ? undefined : { cause });
 }
 
-/** The rejection that a check ends with, undefined where it has nothing to say against; other errors pass. */
+/** The Rejection that a check throws; undefined where it passes. Other errors are rethrown. */
 export function rejectionOf(check: () => void): Rejection | undefined {
   try {
     check();

@@ -1,15 +1,14 @@
-/** Put in by packaging/build.ts; absent where the sources run as they are. */
+/** Inserted by packaging/build.ts; absent when running from source. */
 declare const ATCR_VERIFY_VERSION: string | undefined;
 declare const ATCR_VERIFY_BUILD: string | undefined;
 
-/** The program's version, from package.json; `source` where it was not built. */
+/** The program's version, from package.json; `source` when running from source. */
 export const VERSION: string = typeof ATCR_VERIFY_VERSION === "string" ? ATCR_VERIFY_VERSION : "source";
 
 /**
- * Names this very program: its version, and a hash of all that it was built from. What one program worked
- * out and remembered, no other takes for right.
+ * Identifies this build: its version, and a hash of all its sources. Cached results of another build are not used.
  */
 export const PROGRAM: string = `${VERSION} ${typeof ATCR_VERIFY_BUILD === "string" ? ATCR_VERIFY_BUILD : "source"}`;
 
-/** The same for people: the version, and the beginning of the hash. */
+/** The same for display: the version, and the first digits of the hash. */
 export const BUILD: string = PROGRAM.slice(0, VERSION.length + 1 + 12);

@@ -1,37 +1,37 @@
 /**
- * Every warning: something that the administrator should look at, and that did not decide the answer by itself.
+ * Every warning: something that the administrator should look at, and that did not decide the verdict.
  *
- * Codes are part of the public interface, as those of refusals are (rejection.ts): once released they are never
- * renamed. A code is for alerts and names what is wrong; which file it is, and why, stands in the sentence.
+ * Codes are part of the public interface, like those of refusals (rejection.ts): once released they are never renamed. A
+ * code is for alerts and names the problem; the message says which file it is, and why.
  */
 export const WARNINGS = {
   "access.denied": "the user who runs the program may not use files of this node",
-  "authority.unusable": "a certificate authority, or a file of them, cannot be used, so it vouches for no host",
+  "authority.unusable": "a certificate authority, or a file of them, cannot be used and is not trusted",
   "cache.no_key": "the key of this node's cache cannot be used, so nothing is read from the cache or written",
   "cache.unusable": "something in the cache cannot be used, so it is fetched again",
   "cache.not_written": "something cannot be written to the cache, or removed from it",
-  "cache.not_invalidated": "that cached evidence is over cannot be noted, so that a slower pull may bring it back",
+  "cache.not_invalidated": "an invalidation mark cannot be written, so a slower pull may bring cached evidence back",
   "credentials.unusable": "a file of credentials or a credential helper cannot be used",
-  "history.unusable": "what this node has seen of a signer cannot be used, so no rollback is noticed",
+  "history.unusable": "the signer history cannot be used, so rollbacks are not detected",
   "history.damaged": "a file of the signer history is damaged",
-  "history.from_future": "an entry of the signer history lies in the future: this clock was or is wrong",
-  "history.not_written": "what was seen of a signer cannot be added to the signer history",
+  "history.from_future": "an entry of the signer history is dated in the future: this node's clock is or was wrong",
+  "history.not_written": "an observation cannot be added to the signer history",
   "hosts_toml.unusable": "a hosts.toml, or a certificate beside it, cannot be used",
-  "hosts_toml.unused": "something that a hosts.toml says is not supported here",
-  "hosts_toml.host_not_asked": "a mirror or registry is not asked, because of what its hosts.toml says",
-  "input.unknown_media_type": "the media type given is neither a manifest's nor an index's",
+  "hosts_toml.unused": "a setting in a hosts.toml is not supported",
+  "hosts_toml.host_not_asked": "a mirror or registry is not contacted, because of its hosts.toml",
+  "input.unknown_media_type": "the given media type is neither a manifest's nor an index's",
   "lock.not_taken": "a lock cannot be taken, so other processes may do the same work",
   "log.not_written": "a decision is not in the decision log",
   "log.unreadable": "the decision log, or a part of it, cannot be read",
   "metrics.not_written": "a decision is not counted in the metrics yet, or not at all",
-  "settings.distrusted": "a policy or configuration is used that others can change; a pull would refuse it",
+  "settings.distrusted": "a policy or configuration that others can change is used; a pull would reject it",
 } as const satisfies Record<string, string>;
 
 export type WarningCode = keyof typeof WARNINGS;
 
 export interface Warning {
   readonly code: WarningCode;
-  /** A sentence; it may repeat attacker-controlled text, unprintable characters included. */
+  /** A sentence; may contain attacker-controlled text, including unprintable characters. */
   readonly message: string;
 }
 
@@ -43,8 +43,8 @@ export class Warnings {
   readonly #tell: Warn;
 
   /**
-   * @param tell gets a warning at once: a process that is killed later has told it
-   * @param told before
+   * @param tell receives each warning at once, so that none is lost if the process is killed
+   * @param told warnings given before; they are not repeated
    */
   constructor(tell: Warn, told: readonly Warning[] = []) {
     this.#tell = tell;
@@ -59,12 +59,12 @@ export class Warnings {
     this.#tell(warning);
   };
 
-  /** Those until now, in order. */
+  /** All warnings so far, in order. */
   get all(): readonly Warning[] {
     return [...this.#collected.values()];
   }
 
-  /** Codes of those until now, each once. */
+  /** Codes of all warnings so far, without duplicates. */
   get codes(): readonly WarningCode[] {
     return [...new Set(this.all.map(({ code }) => code))];
   }

@@ -5,7 +5,7 @@ import { isTid, type Tid } from "./syntax.ts";
 
 /** A repo's commit: the signed root of its tree (https://atproto.com/specs/repository). */
 export interface Commit {
-  /** Whose repo it says it is; attacker-controlled until the signature is verified. */
+  /** DID of the repo, as claimed; attacker-controlled until the signature is verified. */
   readonly did: string;
   readonly rev: Tid;
   /** Root of the Merkle search tree. */
@@ -20,7 +20,7 @@ const VERSION = 3;
 const MAX_COMMIT = 8 * 1024;
 
 /**
- * Reads a commit block (spec 5.3, 5.4). Fields that are not known are kept: they are signed too.
+ * Reads a commit block (spec 5.3, 5.4). Unknown fields are preserved: they are signed too.
  *
  * @param bytes attacker-controlled DAG-CBOR
  * @throws Rejection commit.malformed
@@ -31,7 +31,7 @@ export function readCommit(bytes: Uint8Array): Commit {
   const [version, did, rev] = [commit.get("version"), commit.get("did"), commit.get("rev")];
   const [data, prev, signature] = [commit.get("data"), commit.get("prev"), commit.get("sig")];
 
-  if (version !== VERSION) reject("commit.malformed", `the commit is not of version ${VERSION}`);
+  if (version !== VERSION) reject("commit.malformed", `the commit's version is not ${VERSION}`);
   if (typeof did !== "string") reject("commit.malformed", "the commit's did is not a string");
   if (typeof rev !== "string" || !isTid(rev)) reject("commit.malformed", "the commit's rev is not a TID");
   if (!(data instanceof Cid) || data.codec !== "dag-cbor") {

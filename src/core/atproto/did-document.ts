@@ -6,9 +6,9 @@ import { parsePdsEndpoint } from "./pds.ts";
 import type { Service } from "./plc-operation.ts";
 import type { Did } from "./syntax.ts";
 
-/** Most entries looked at in a list of the document; stops a large one from costing time. */
+/** Most entries read from a list of the document; stops a large one from costing time. */
 const MAX_ENTRIES = 256;
-/** Verification methods `#atproto` that are tried; that a point is on its curve takes a millisecond to tell. */
+/** Verification methods `#atproto` that are tried; checking that a point is on its curve takes a millisecond. */
 const MAX_METHODS = 8;
 
 /**
@@ -17,7 +17,7 @@ const MAX_METHODS = 8;
  * ignored (https://atproto.com/specs/did).
  *
  * @param bytes attacker-controlled JSON
- * @throws Rejection identity.bad_response where it is no JSON object, and so says nothing of the identity;
+ * @throws Rejection identity.bad_response where it is not a JSON object, and so says nothing about the identity;
  * identity.invalid, identity.unsupported_key
  */
 export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
@@ -27,7 +27,7 @@ export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
   if (id !== did) {
     reject(
       "identity.invalid",
-      `the DID document is of ${typeof id === "string" ? `"${id}"` : "nobody"}, expected ${did}`,
+      `the id of the DID document is ${typeof id === "string" ? `"${id}"` : "missing"}, expected ${did}`,
     );
   }
 
@@ -41,7 +41,7 @@ export function readDidDocument(did: Did, bytes: Uint8Array): Identity {
   };
 }
 
-/** The entries of a list whose id is this fragment, written with or without the DID before it; one at least. */
+/** The entries of a list whose id is this fragment, with or without the DID before it; at least one. */
 function named(document: JsonObject, list: string, fragment: string, did: Did): readonly JsonObject[] {
   const found = entries(field(document, list)).filter((entry) => {
     const id = field(entry, "id");
@@ -51,7 +51,7 @@ function named(document: JsonObject, list: string, fragment: string, did: Did): 
   return found;
 }
 
-/** The first key; where there is none, what is wrong with the first method. */
+/** The first valid key; without one, the problem of the first method. */
 function readKey(methods: readonly JsonObject[]): VerificationKey {
   let typed: string | undefined;
   for (const method of methods.slice(0, MAX_METHODS)) {
@@ -75,7 +75,7 @@ function readPds(services: readonly JsonObject[]): string {
   return parsePdsEndpoint(field(service, "serviceEndpoint"));
 }
 
-/** What services it declares; one without id or type is left out. */
+/** The declared services; one without id or type is skipped. */
 function readServices(document: JsonObject): readonly Service[] {
   return entries(field(document, "service")).flatMap((entry) => {
     const [id, type] = [field(entry, "id"), field(entry, "type")];
@@ -83,7 +83,7 @@ function readServices(document: JsonObject): readonly Service[] {
   });
 }
 
-/** Handles are claims for display and for spec 5.8; what is not `at://handle` is left out. */
+/** Handles are only claims, for display and for spec 5.8; entries other than `at://handle` are skipped. */
 export function readHandles(alsoKnownAs: unknown): readonly string[] {
   if (!Array.isArray(alsoKnownAs)) return [];
   return alsoKnownAs

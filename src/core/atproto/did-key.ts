@@ -4,7 +4,7 @@ import { DID_KEY } from "./syntax.ts";
 /** The curves that ATProto signs with (https://atproto.com/specs/cryptography). */
 export type Curve = "k256" | "p256";
 
-/** A key as it is written: that the point lies on the curve is for key.ts to find. */
+/** A key as written; key.ts checks that the point is on the curve. */
 export interface WrittenKey {
   readonly curve: Curve;
   /** 33 bytes, compressed. */
@@ -12,7 +12,7 @@ export interface WrittenKey {
 }
 
 const POINT_LENGTH = 33;
-/** What stands before a point to say of which curve it is (multicodec, as varint). */
+/** Prefix of a point that names its curve (multicodec, as varint). */
 export const MULTICODEC: Readonly<Record<Curve, Uint8Array>> = {
   k256: Uint8Array.of(0xe7, 0x01),
   p256: Uint8Array.of(0x80, 0x24),

@@ -1,4 +1,4 @@
-/** A handle in its one form, lower case (https://atproto.com/specs/handle). */
+/** A handle in canonical form, lower case (https://atproto.com/specs/handle). */
 export type Handle = string & { readonly __brand: "Handle" };
 
 const MAX_HANDLE = 253;
@@ -6,7 +6,7 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** A name that ends in digits could be an IPv4 address. */
 const TOP_LEVEL = /^[a-z]/;
 
-/** Top-level domains below which the public DNS has no names, so that anybody could answer for one. */
+/** Top-level domains without names in the public DNS, where anyone could answer for a handle. */
 const RESERVED: ReadonlySet<string> = new Set([
   "alt",
   "arpa",
@@ -31,10 +31,10 @@ export function isHandle(text: string): text is Handle {
 }
 
 /**
- * The handle as people and documents write it: in any case, and by people with an `@` before it.
+ * Normalises a handle as people and documents write it: in any case, perhaps with a leading `@`.
  *
  * @param text attacker-controlled
- * @returns undefined where it is none
+ * @returns undefined where it is not a handle
  */
 export function normaliseHandle(text: string): Handle | undefined {
   // Only these letters: some others have a lower-case form in ASCII, such as the Kelvin sign.
@@ -43,8 +43,8 @@ export function normaliseHandle(text: string): Handle | undefined {
 }
 
 /**
- * The handle that an identity claims: the first of its `at://` aliases that is a valid handle. Further ones do not
- * count (https://atproto.com/specs/did).
+ * The handle that an identity claims: its first `at://` alias that is a valid handle. Others do not count
+ * (https://atproto.com/specs/did).
  *
  * @param handles attacker-controlled: without `at://`, in the identity's order
  */
@@ -55,7 +55,7 @@ export function claimedHandle(handles: readonly string[]): Handle | undefined {
     .find((handle) => handle !== undefined);
 }
 
-/** Whether ATProto wants the handle never to resolve outside of development. */
+/** Whether the handle is below a top-level domain that ATProto reserves for development. */
 export function isReserved(handle: Handle): boolean {
   return RESERVED.has(handle.split(".").at(-1) ?? "");
 }

@@ -6,43 +6,43 @@ import { type PlcHistoryEntry, replayPlcLog, type Steps } from "./plc-log.ts";
 import type { Service } from "./plc-operation.ts";
 import { type Did, isPlc } from "./syntax.ts";
 
-/** Who a signer is now, as proven from the bytes of their directory or host (spec 5.1). */
+/** A signer's current identity, as proven from the bytes of a directory or host (spec 5.1). */
 export interface Identity {
   readonly did: Did;
   /** The key that signs the repo's commits. */
   readonly key: VerificationKey;
   /**
-   * Since when the key has been in place without a break, by the directory's word: milliseconds since
-   * 1970. Absent for a did:web, which has no history.
+   * Since when the key has been in place without a break, claimed by the directory: milliseconds since 1970. Absent for
+   * a did:web, which has no history.
    */
   readonly keySince?: number;
   /**
-   * did:key texts of the other signing keys that a valid operation of the log set, in its order; those of
-   * nullified operations are among them. Empty for a did:web.
+   * did:key texts of all other signing keys in valid operations, in the order of the log, including nullified ones. Empty
+   * for a did:web.
    */
   readonly formerKeys: ReadonlySet<string>;
   /** Origin of the PDS: `https://host[:port]`. */
   readonly pds: string;
-  /** Handles the identity claims, most preferred first; claimed only, not verified back. */
+  /** Handles that the identity claims, most preferred first; not verified. */
   readonly handles: readonly string[];
   readonly services: readonly Service[];
 }
 
-/** What the bytes of a directory or host prove about a DID, whether or not it can be used now. */
+/** What the bytes of a directory or host prove about a DID, even if the identity is not usable now. */
 export interface IdentityProof {
   readonly did: Did;
   /** All valid operations of a did:plc, nullified ones included; absent for a did:web. */
   readonly history?: readonly PlcHistoryEntry[];
-  /** Who the signer is now; or why nobody: identity.deactivated, identity.invalid, identity.unsupported_key. */
+  /** The current identity, or why it is unusable: identity.deactivated, identity.invalid, identity.unsupported_key. */
   readonly current: Identity | Rejection;
 }
 
 /**
- * Reads an identity from what was fetched: a did:plc by replaying its operation log, a did:web by
- * its document, which the host's TLS certificate vouched for.
+ * Reads an identity from fetched bytes: a did:plc by replaying its operation log, a did:web from its document, which is
+ * authenticated only by the host's TLS certificate.
  *
  * @param bytes attacker-controlled: the audit log or the DID document
- * @throws Rejection identity.log_invalid where the log does not prove itself
+ * @throws Rejection identity.log_invalid
  */
 export function readIdentity(did: Did, bytes: Uint8Array): IdentityProof {
   const steps = identitySteps(did, bytes);
@@ -52,7 +52,7 @@ export function readIdentity(did: Did, bytes: Uint8Array): IdentityProof {
   }
 }
 
-/** {@link readIdentity} in steps of a few milliseconds, for a caller who looks at the clock in between. */
+/** {@link readIdentity} in steps of a few milliseconds, so that the caller can check the clock in between. */
 export function* identitySteps(did: Did, bytes: Uint8Array): Steps<IdentityProof> {
   if (!isPlc(did)) return { did, current: outcomeOf(() => readDidDocument(did, bytes)) };
   const history = yield* replayPlcLog(did, bytes);

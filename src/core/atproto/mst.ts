@@ -4,7 +4,7 @@ import { type DagCbor, decodeDagCbor, isDagCborMap } from "../encoding/dag-cbor.
 import { sha256 } from "../encoding/sha256.ts";
 import { reject } from "../rejection.ts";
 
-/** A node of a Merkle search tree, its keys spelled out. */
+/** A node of a Merkle search tree, with full keys. */
 interface Node {
   /** Subtree of the keys before the first entry. */
   readonly left: Cid | undefined;
@@ -25,22 +25,21 @@ interface Bounds {
 }
 
 /**
- * Bytes of all nodes on the way to one key: they are decoded one after the other, which nothing can
- * interrupt. A repo of a million records has twenty nodes of a kilobyte on the way.
+ * Bytes of all nodes on the path to one key: decoding them cannot be interrupted. In a repo with a million records the
+ * path has twenty nodes of a kilobyte.
  */
 const MAX_PATH = 64 * 1024;
 /** Longest key: collection and record key are bounded by their syntax to far less. */
 const MAX_KEY_LENGTH = 1024;
 
 /**
- * Looks a key up in a Merkle search tree of which only some blocks are known (spec 5.5). Every node
- * on the way is checked against every rule of the structure, so that no other tree than the owner's
- * can show the key in another place, or hide it.
+ * Looks up a key in a Merkle search tree of which only some blocks are known (spec 5.5). Every node on the path is
+ * checked against all rules of the structure, so that a forged tree can neither move the key nor hide it.
  *
  * @param blocks attacker-controlled, but each hashes to its CID
  * @param root the tree's root, from the signed commit
- * @returns the record's CID, or undefined where the tree proves that it does not hold the key
- * @throws Rejection mst.malformed; mst.incomplete_proof where a block on the way is missing
+ * @returns the record's CID, or undefined where the tree proves that the key is absent
+ * @throws Rejection mst.malformed; mst.incomplete_proof where a block of the path is missing
  */
 export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
   const wanted = toUtf8(key);
@@ -53,7 +52,8 @@ export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, k
   for (;;) {
     const block = blockOf(blocks, link);
     read += block.length;
-    if (read > MAX_PATH) reject("mst.malformed", `the tree nodes on the way have more than ${MAX_PATH} bytes`);
+    if (read > MAX_PATH)
+      reject("mst.malformed", `the tree nodes on the path to the record have more than ${MAX_PATH} bytes`);
     const node = readNode(block, link);
     height = checkNode(node, height, bounds);
     if (height === 0 && hasLinks(node)) reject("mst.malformed", "a leaf of the tree has a child");
@@ -64,7 +64,7 @@ export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, k
     const below = next === -1 ? node.entries.at(-1) : node.entries[next - 1];
     const down = below === undefined ? node.left : below.right;
     if (down === undefined) return undefined;
-    // A key stands in a node of its own height and nowhere else. What lies below need not be shown, and is checked if it is.
+    // A key is only in a node of its own height. Nodes below need not be present, and are checked if they are.
     if (height <= wantedHeight && !blocks.has(down.toString())) return undefined;
 
     height -= 1;
@@ -118,23 +118,24 @@ function readEntry(entry: DagCbor, previous: Uint8Array): Entry {
   if (!(value instanceof Cid)) reject("mst.malformed", "the value of a tree entry is not a CID");
   if (prefix + rest.length > MAX_KEY_LENGTH) reject("mst.malformed", `a key is longer than ${MAX_KEY_LENGTH} bytes`);
   const key = concatBytes(previous.subarray(0, prefix), rest);
-  // The prefix must be the whole of what is shared: one tree has one encoding. (0 for the first; a
-  // prefix below 0 or beyond the key before is never what is shared.)
-  if (commonPrefix(key, previous) !== prefix) reject("mst.malformed", "a key does not share its whole common prefix");
+  // The prefix must be the longest common one, so that a tree has only one encoding. (0 for the first entry. This also
+  // excludes prefixes below 0 or longer than the previous key.)
+  if (commonPrefix(key, previous) !== prefix)
+    reject("mst.malformed", "a key's prefix is not the longest one shared with the previous key");
   return { key, value, right: optionalLink(entry.get("t")) };
 }
 
 /**
- * Checks one node by itself and against the link that led to it.
+ * Checks one node, also against the link to it.
  *
- * @param expected the height that the link demands; undefined for the root
+ * @param expected the height that the link requires; undefined for the root
  * @returns the node's height
  */
 function checkNode(node: Node, expected: number | undefined, bounds: Bounds): number {
   const [first] = node.entries;
   if (first === undefined) {
-    // Only the empty repository's root, or an inner node that leads further down, has no entries. The
-    // root's height is then 0, where no node has a child.
+    // Only the root of an empty repo, or an inner node with a child, has no entries. The root's height is then 0, where
+    // no node has a child.
     if (expected !== undefined && node.left === undefined)
       reject("mst.malformed", "a tree node below the root is empty");
     return expected ?? 0;
@@ -142,13 +143,13 @@ function checkNode(node: Node, expected: number | undefined, bounds: Bounds): nu
   const height = expected ?? keyHeight(first.key);
   let { after } = bounds;
   for (const { key } of node.entries) {
-    if (keyHeight(key) !== height) reject("mst.malformed", "a key stands at another height than its own");
+    if (keyHeight(key) !== height) reject("mst.malformed", "a key is in a node of the wrong height");
     if (after !== undefined && compareBytes(key, after) <= 0)
       reject("mst.malformed", "keys are not strictly ascending");
     after = key;
   }
   if (after !== undefined && bounds.before !== undefined && compareBytes(after, bounds.before) >= 0) {
-    reject("mst.malformed", "a key lies outside the bounds of the link to its node");
+    reject("mst.malformed", "a key is outside the bounds of the link to its node");
   }
   return height;
 }

@@ -2,7 +2,7 @@ import { reject } from "../rejection.ts";
 
 /**
  * Reads a PDS endpoint: the origin of an https (or, in development, http) URL without path, query,
- * user or password. Whether the host may be contacted is the network layer's question.
+ * user or password. The network layer decides whether the host may be contacted.
  *
  * @param endpoint attacker-controlled
  * @returns `https://host[:port]`

@@ -7,7 +7,7 @@ import type { PlcHistoryEntry } from "./plc-log.ts";
 import type { Did } from "./syntax.ts";
 
 /**
- * Who a did:plc is now, by the operations of its log that stand.
+ * The current identity of a did:plc, from the operations in force.
  *
  * @throws Rejection identity.deactivated, identity.invalid, identity.unsupported_key
  */

@@ -6,13 +6,13 @@ import { parseDidKey, type VerificationKey, verifySignature } from "./key.ts";
 import { type PlcOperation, type PlcState, readPlcOperation } from "./plc-operation.ts";
 import type { Did } from "./syntax.ts";
 
-/** An operation at its place in the replay. */
+/** An operation and its date. */
 interface Entry extends PlcOperation {
-  /** The directory's word for when it took the operation in: milliseconds since 1970. */
+  /** When the directory accepted the operation, as it claims: milliseconds since 1970. */
   readonly createdAt: number;
 }
 
-/** An operation that was played, with the index of the rotation key of the one before it that signed it. */
+/** A replayed operation, with the index of the previous operation's rotation key that signed it. */
 interface Played {
   readonly entry: Entry;
   readonly signer: number;
@@ -20,29 +20,28 @@ interface Played {
   readonly signedBy: string;
 }
 
-/** Operations in one log; real ones have tens. Stops a long log from outlasting the deadline. */
+/** Operations in one log; real ones have tens. Stops a long log from exceeding the deadline. */
 const MAX_OPERATIONS = 200;
 /**
- * Signature checks in one log, reckoned by what they cost: stops many operations times many rotation keys likewise.
- * It is reckoned in checks of k256, and suffices for 250 of p256. A key that cannot be read counts too: telling that
- * a point is not on its curve costs a third of a check.
+ * Cost of all signature checks in one log: stops many operations times many rotation keys. Counted in k256 checks; it
+ * allows 250 of p256. An unreadable key counts too: checking that its point is not on the curve costs a third of a check.
  */
 const MAX_CHECK_COST = 500;
-/** What a check costs where the engine runs without just-in-time compilation, as it does (docs/assurance.md). */
+/** Relative cost of a check without just-in-time compilation (docs/assurance.md). */
 const CHECK_COST = { k256: 1, p256: 2 } as const;
 /** How long a more powerful key can undo what a less powerful one did: 72 h, in milliseconds (spec 5.1). */
 export const RECOVERY_WINDOW = 72 * 60 * 60 * 1000;
 /** Characters of the hash that make the DID. */
 const PLC_ID_LENGTH = 24;
 
-/** One valid operation of a log, at its place in the replay. */
+/** One valid operation of a log, in replay order. */
 export interface PlcHistoryEntry {
   readonly cid: string;
-  /** CID of the operation that it follows; null for the first. */
+  /** CID of the previous operation; null for the first. */
   readonly prev: string | null;
-  /** The directory's word for when it took the operation in: milliseconds since 1970. */
+  /** When the directory accepted the operation, as it claims: milliseconds since 1970. */
   readonly createdAt: number;
-  /** True where a more powerful rotation key undid it. */
+  /** True if a more powerful rotation key undid it. */
   readonly nullified: boolean;
   /** did:key text of the rotation key that signed it. */
   readonly signedBy: string;
@@ -50,19 +49,18 @@ export interface PlcHistoryEntry {
   readonly state: PlcState | undefined;
 }
 
-/** Work in steps: it yields before each that takes milliseconds and that nothing can interrupt. */
+/** Work in steps: yields before each uninterruptible step of a few milliseconds. */
 export type Steps<T> = Generator<undefined, T>;
 
 /**
- * Replays the audit log of a did:plc from its genesis operation on (spec 5.1). Nothing the
- * directory says of an operation is believed but its date: not its CID, whether it is nullified, or
- * its place in the list.
+ * Replays the audit log of a did:plc from its genesis operation (spec 5.1). Of what the directory adds to an operation
+ * only the date is used: not its CID, its nullified flag or its position in the list.
  *
- * A step is one operation that is read, or one signature that is checked: the caller looks at the clock in between.
+ * A step reads one operation or checks one signature; the caller checks the clock in between.
  *
  * @param bytes attacker-controlled: the JSON of `/log/audit`
- * @returns all operations in the order of the replay; one at least stands
- * @throws Rejection identity.log_invalid where the log does not prove itself
+ * @returns all operations in replay order; at least one is in force
+ * @throws Rejection identity.log_invalid
  */
 export function* replayPlcLog(did: Did, bytes: Uint8Array): Steps<readonly PlcHistoryEntry[]> {
   const { played, standing } = yield* replay(did, yield* readEntries(bytes));
@@ -95,10 +93,10 @@ function* readEntries(bytes: Uint8Array): Steps<readonly Entry[]> {
 }
 
 /**
- * Plays the operations in the order of their dates. One that is listed twice would nullify itself,
- * which no key is powerful enough for.
+ * Replays the operations in the order of their dates. A duplicate would have to nullify itself, which no key is powerful
+ * enough for.
  *
- * @returns all of them, and those that stand at the end
+ * @returns all of them, and those in force at the end
  */
 function* replay(did: Did, entries: readonly Entry[]): Steps<{ played: Played[]; standing: readonly Played[] }> {
   const keys = new KeyRing();
@@ -112,8 +110,8 @@ function* replay(did: Did, entries: readonly Entry[]): Steps<{ played: Played[];
 }
 
 /**
- * The entries are sorted by date; a directory writes an operation and the next within one
- * millisecond, so those of equal date are put behind the operation they name as `prev`.
+ * The entries are sorted by date. A directory may write several operations within one millisecond, so those with equal
+ * dates are placed after the operation that they name as `prev`.
  */
 function inLinkOrder(entries: readonly Entry[]): readonly Entry[] {
   const ordered: Entry[] = [];
@@ -134,7 +132,7 @@ function* genesis(did: Did, entry: Entry, keys: KeyRing): Steps<Played> {
   if (entry.prev !== null) reject("identity.log_invalid", "the earliest operation by date is not a genesis operation");
   const hash = entry.cid.sha256 ?? new Uint8Array();
   const id = `did:plc:${toBase32(hash).slice(0, PLC_ID_LENGTH)}`;
-  if (id !== did) reject("identity.log_invalid", `the log is of ${id}, expected ${did}`);
+  if (id !== did) reject("identity.log_invalid", `the log belongs to ${id}, expected ${did}`);
   if (entry.state === undefined) reject("identity.log_invalid", "the genesis operation is a tombstone");
   const { rotationKeys } = entry.state;
   const signer = yield* keys.signerOf(entry, rotationKeys, undefined);
@@ -144,27 +142,27 @@ function* genesis(did: Did, entry: Entry, keys: KeyRing): Steps<Played> {
   return { entry, signer, signedBy: rotationKeys[signer] ?? "" };
 }
 
-/** Adds one operation; one that names an earlier `prev` than the last nullifies what came after that. */
+/** Adds one operation; if its `prev` is not the last operation, it nullifies those after `prev`. */
 function* follow(standing: readonly Played[], entry: Entry, keys: KeyRing): Steps<readonly Played[]> {
   const at = standing.findIndex((other) => other.entry.cid.toString() === entry.prev);
   const before = standing[at]?.entry;
   const cid = entry.cid.toString();
   if (before === undefined) {
-    reject("identity.log_invalid", `the operation ${cid} follows ${entry.prev}, which does not stand at its date`);
+    reject("identity.log_invalid", `the operation ${cid} follows ${entry.prev}, which is not in force at its date`);
   }
   if (before.state === undefined) reject("identity.log_invalid", `the operation ${cid} follows a tombstone`);
 
   const { rotationKeys } = before.state;
   const signer = yield* keys.signerOf(entry, rotationKeys, standing[at]?.signedBy);
   if (signer === -1) {
-    reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the one before it`);
+    reject("identity.log_invalid", `the operation ${cid} is not signed by a rotation key of the previous one`);
   }
   const next = { entry, signer, signedBy: rotationKeys[signer] ?? "" };
   mayNullify(next, standing.slice(at + 1));
   return [...standing.slice(0, at + 1), next];
 }
 
-/** @param undone what it would nullify, if anything; the last of it is the operation played before this one */
+/** @param undone the operations it would nullify, if any; the last is the one replayed before it */
 function mayNullify({ entry, signer }: Played, undone: readonly Played[]): void {
   const cid = entry.cid.toString();
   const [first, last] = [undone[0], undone.at(-1)];
@@ -176,11 +174,11 @@ function mayNullify({ entry, signer }: Played, undone: readonly Played[]): void 
     reject("identity.log_invalid", `the operation ${cid} nullifies another more than 72 h after it`);
   }
   if (entry.createdAt <= last.entry.createdAt) {
-    reject("identity.log_invalid", `the operation ${cid} nullifies another and is not later than all before it`);
+    reject("identity.log_invalid", `the operation ${cid} nullifies another, but is not the latest by date`);
   }
 }
 
-/** Parses each rotation key once and reckons the signature checks of one log. */
+/** Parses each rotation key once and adds up the cost of one log's signature checks. */
 class KeyRing {
   readonly #keys = new Map<string, VerificationKey | undefined>();
   #cost = 0;
@@ -188,7 +186,7 @@ class KeyRing {
   /**
    * Index of the first of `rotationKeys` that signed the operation, or -1.
    *
-   * @param likely tried first: most logs are signed by one key, which need not be the first of its list
+   * @param likely tried first: most logs are signed by one key, not necessarily the first in the list
    */
   *signerOf(operation: PlcOperation, rotationKeys: readonly string[], likely: string | undefined): Steps<number> {
     const expected = likely === undefined ? -1 : rotationKeys.indexOf(likely);

@@ -4,16 +4,16 @@ import { type DagCbor, encodeDagCbor } from "../encoding/dag-cbor.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { reject } from "../rejection.ts";
 
-/** One operation of a did:plc log, in the terms of today's format (spec 5.1). */
+/** One operation of a did:plc log, converted to the current format (spec 5.1). */
 export interface PlcOperation {
   readonly cid: Cid;
-  /** Text of the CID of the operation before this one; null for a genesis operation. */
+  /** CID of the previous operation, as text; null for a genesis operation. */
   readonly prev: string | null;
   /** The canonical bytes without `sig`: what is signed. */
   readonly signedBytes: Uint8Array;
   /** 64 bytes. */
   readonly signature: Uint8Array;
-  /** What the operation says; undefined for a tombstone. */
+  /** Content of the operation; undefined for a tombstone. */
   readonly state: PlcState | undefined;
 }
 
@@ -28,15 +28,15 @@ export interface PlcState {
   readonly services: readonly Service[];
 }
 
-/** A service that an identity declares, as far as anything looks at it. */
+/** A service that an identity declares. */
 export interface Service {
-  /** Without the `#` before it. */
+  /** Without the leading `#`. */
   readonly id: string;
   readonly type: string;
 }
 
 const SIGNATURE_LENGTH = 64;
-/** Characters of its base64url. Looked at first: decoding as long a text as a log may hold would take half a second. */
+/** Length of its base64url, checked first: decoding a text as long as a log allows would take half a second. */
 const SIGNATURE_TEXT = 86;
 const [PDS_ID, PDS_TYPE] = ["atproto_pds", "AtprotoPersonalDataServer"];
 const FIELDS = {
@@ -46,8 +46,8 @@ const FIELDS = {
 } as const;
 
 /**
- * Reads one operation strictly: all fields that its type has, of their types, and no others, so
- * that what is hashed and checked is the whole of what was signed.
+ * Reads one operation strictly: exactly the fields of its type, so that everything that was signed is hashed and
+ * checked.
  *
  * @param operation attacker-controlled JSON
  * @param what names the operation in messages
@@ -91,7 +91,7 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
     }
     case "create": {
       onlyFields(operation, FIELDS.create, what);
-      // The legacy form exists for genesis operations alone.
+      // The legacy form exists only for genesis operations.
       if (field(operation, "prev") !== null) reject("identity.log_invalid", `prev of ${what}, a create, is not null`);
       const signingKey = string(operation, "signingKey", what);
       const service = string(operation, "service", what);
@@ -99,7 +99,7 @@ function readState(operation: JsonObject, what: string): PlcState | undefined {
       return {
         rotationKeys: [string(operation, "recoveryKey", what), signingKey],
         signingKey,
-        // The legacy form allowed bare hosts and handles; the directory reads them so.
+        // The legacy form allowed bare hosts and handles; the directory accepts them.
         pds: /^https?:\/\//.test(service) ? service : `https://${service}`,
         services: [{ id: PDS_ID, type: PDS_TYPE }],
         alsoKnownAs: [`at://${handle.replace(/^(?:at|https?):\/\//, "")}`],
@@ -158,7 +158,7 @@ function stringMap(value: JsonObject, name: string, what: string): ReadonlyMap<s
   return new Map(Object.keys(found).map((key) => [key, string(found, key, `${name} of ${what}`)]));
 }
 
-/** An operation holds nothing but strings, null, lists and objects once {@link readState} took it. */
+/** After {@link readState}, an operation contains only strings, null, lists and objects. */
 function toDagCbor(value: JsonObject, what: string): ReadonlyMap<string, DagCbor> {
   return new Map(Object.entries(value).map(([name, item]) => [wellFormed(name, what), itemToDagCbor(item, what)]));
 }
@@ -169,7 +169,7 @@ function itemToDagCbor(item: unknown, what: string): DagCbor {
   return typeof item === "string" ? wellFormed(item, what) : null;
 }
 
-/** JSON can write half a surrogate pair; it has no UTF-8 and would be hashed as if it were U+FFFD. */
+/** JSON can contain half a surrogate pair, which has no UTF-8 form and would be hashed as U+FFFD. */
 function wellFormed(text: string, what: string): string {
-  return text.isWellFormed() ? text : reject("identity.log_invalid", `${what} holds half a surrogate pair`);
+  return text.isWellFormed() ? text : reject("identity.log_invalid", `${what} contains half a surrogate pair`);
 }

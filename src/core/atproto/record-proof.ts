@@ -10,20 +10,20 @@ import type { Tid } from "./syntax.ts";
 /** Former keys that are tried, newest last; a log may name hundreds, and each costs a signature check. */
 const MAX_FORMER_KEYS = 32;
 
-/** What a signer's repo holds under one path, as of the commit with this revision. */
+/** The record at one path of a signer's repo, at this revision. */
 export interface ProvenRecord {
   readonly rev: Tid;
-  /** The record's value; undefined where the repo proves that it holds none. */
+  /** The record's value; undefined where its absence is proven. */
   readonly value: DagCbor | undefined;
 }
 
 /**
- * Proves what the signer's repo says (spec 5.3 to 5.5): the CAR is sound, its root is a commit of
- * this repo signed by the signer's key, and the tree leads from there to the record or to its absence.
+ * Verifies the proof of a record (spec 5.3 to 5.5): the CAR is well-formed, its root is a commit of this repo signed by
+ * the signer's key, and the tree proves the record or its absence.
  *
  * @param bytes attacker-controlled: the CAR of com.atproto.sync.getRecord
  * @param path `collection/record key`
- * @param proven is told the revision as soon as the commit is proven, whatever comes of the rest
+ * @param proven called with the revision once the commit is verified, even if the rest fails
  * @throws Rejection car.*, commit.*, mst.*, record.malformed
  */
 export function proveRecord(
@@ -36,7 +36,7 @@ export function proveRecord(
   const block = blocks.get(root.toString()) ?? reject("car.malformed", "the CAR lacks the block of its root");
   const commit = readCommit(block);
   if (commit.did !== identity.did) {
-    reject("commit.wrong_did", `the commit is of "${commit.did}", expected ${identity.did}`);
+    reject("commit.wrong_did", `the commit belongs to the repo of "${commit.did}", expected ${identity.did}`);
   }
   checkSignature(identity, commit);
   proven?.(commit.rev);
@@ -57,7 +57,7 @@ function checkSignature(identity: Identity, commit: Commit): void {
       reject(
         "commit.superseded_key",
         `the newest commit is still signed by ${didKey}, which ${identity.did} replaced by ${identity.key.didKey}; ` +
-          "any write to the repo signs it anew",
+          "the signer must write to the repo once, which signs it with the new key",
       );
     }
   }

@@ -4,23 +4,22 @@ export type Did = `did:plc:${string}` | `did:web:${string}`;
 /** A timestamp identifier, ATProto's revision number (https://atproto.com/specs/tid). */
 export type Tid = string & { readonly __brand: "Tid" };
 
-/** What stands before the multibase text of a key. */
+/** Prefix of the multibase text of a key. */
 export const DID_KEY = "did:key:";
 
 const PLC = /^did:plc:[a-z2-7]{24}$/;
 /** Host in lower case with a dot, or with `%3A` and a port (for hosts in development). */
 const WEB = /^did:web:([a-z0-9][a-z0-9.-]{0,251}[a-z0-9])(?:%3A([1-9][0-9]{0,4}))?$/;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-/** What a URL parser takes for the last part of an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
+/** Last labels that make a URL parser read an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
 const IPV4_NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
 
-/** The form of a DID; {@link isDid} looks at the host of a did:web as well. */
+/** The form of a DID; {@link isDid} also checks the host of a did:web. */
 export const DID = new RegExp(`${PLC.source}|${WEB.source}`);
 
 /**
- * Whether `text` is a DID in the one form this program knows: did:plc, or did:web of a host without
- * a path. No percent-encoding but that of the colon before a port: `%2F` and `%40` would change
- * which host is asked.
+ * Whether `text` is a DID in a supported form: did:plc, or did:web of a host without a path. The only percent-encoding
+ * allowed is that of the colon before a port: `%2F` and `%40` would change which host is contacted.
  *
  * @param text attacker-controlled
  */
@@ -30,10 +29,10 @@ export function isDid(text: string): text is Did {
   if (host === undefined || Number(port ?? 0) > 65535) return false;
   if (host === "localhost") return port !== undefined;
   const labels = host.split(".");
-  // With such a last label the host would be an IPv4 address, for which did:web has no meaning.
+  // With such a last label the host would be an IPv4 address, which did:web does not allow.
   if (labels.length < 2 || !labels.every((label) => LABEL.test(label)) || IPV4_NUMBER.test(labels.at(-1) ?? ""))
     return false;
-  // The URL parser refuses labels with invalid Punycode (`xn--a`), so such a host could not be asked.
+  // The URL parser rejects labels with invalid Punycode (`xn--a`), so such a host cannot be contacted.
   return URL.canParse(`https://${host}`);
 }
 
@@ -49,7 +48,7 @@ export function isPlc(did: Did): did is `did:plc:${string}` {
 /** The form of a TID. */
 export const TID = /^[2-7a-j][2-7a-z]{12}$/;
 const TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz";
-/** The lowest 10 bits of a TID tell clocks apart; above them stand microseconds since 1970. */
+/** The lowest 10 bits of a TID identify the clock; the others are microseconds since 1970. */
 const TID_CLOCK_BITS = 10n;
 
 /** @param text attacker-controlled */

@@ -1,6 +1,6 @@
 import * as shape from "../policy/shape.ts";
 
-/** The shape of the configuration file; what its strings mean is checked by config.ts. */
+/** The shape of the configuration file; parse-config.ts checks what its strings mean. */
 const duration = shape.text("a duration such as 8s or 1500ms");
 const hosts = (expected: string) => shape.list(shape.text("a host such as registry.local:5000"), expected);
 const paths = (expected: string) => shape.list(shape.text("the absolute path of a file"), expected);
@@ -63,7 +63,7 @@ export const CONFIG_SHAPE = shape.keys(
                   noProxy: shape.optional(
                     shape.list(
                       shape.text("a host, a domain, an address or a range of addresses"),
-                      "a list of hosts and ranges that are asked without a proxy, or [] for none",
+                      "a list of hosts and ranges that are contacted without a proxy, or [] for none",
                     ),
                   ),
                 },

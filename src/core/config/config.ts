@@ -1,67 +1,67 @@
 import { type NetworkAllow, NOTHING_ALLOWED } from "./network-allow.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 
-/** cacheDir unless configured. */
+/** Default of cacheDir. */
 export const DEFAULT_CACHE_DIR = "/var/cache/atcr-verify";
 
-/** How this node verifies; whom it trusts is the policy's. Spans of time are milliseconds. */
+/** How this node verifies; the policy says whom it trusts. Durations are milliseconds. */
 export interface Config {
   /** Absolute path. */
   readonly trustPolicyPath: string;
-  /** Absolute path of the folder that holds what must outlive every pull (spec, "What a node remembers"). */
+  /** Absolute path of the folder for data that must be preserved, such as the signer history. */
   readonly stateDir: string;
-  /** Absolute path of the folder that holds what may be deleted at any time. */
+  /** Absolute path of the folder for data that may be deleted at any time. */
   readonly cacheDir: string;
-  /** Whether evidence that was had within cacheTTL is judged again without asking anybody. */
+  /** Whether evidence fetched within cacheTTL is used without contacting any service. */
   readonly cacheEnabled: boolean;
   readonly cacheTTL: number;
   /** Most time from the start of the process to its answer. */
   readonly deadline: number;
-  /** Most time for one exchange with a directory or the host of a did:web, cut to what is left of the deadline. */
+  /** Timeout for one lookup at a directory or a did:web's host, limited by the deadline. */
   readonly didResolverTimeout: number;
   readonly pdsTimeout: number;
   readonly registryTimeout: number;
-  /** Origins, asked in this order: `https://host[:port]`, `http://` only where network.allow lists it so. */
+  /** Origins, asked in this order: `https://host[:port]`; `http://` only if network.allow lists it. */
   readonly plcDirectories: readonly string[];
-  /** Hosts as in an ImageReference, where paths are `HANDLE/REPOSITORY` (spec 5.6). */
+  /** Hosts, as in an ImageReference, whose paths are `HANDLE/REPOSITORY` (spec 5.6). */
   readonly atcrHosts: readonly string[];
   readonly network: NetworkAllow;
-  /** `HOST` or `HOST:PORT` of registries whose hosts.toml may say skip_verify. */
+  /** `HOST` or `HOST:PORT` of registries whose hosts.toml may set skip_verify. */
   readonly skipVerify: readonly string[];
-  /** Absolute paths of files with further certificate authorities (PEM). */
+  /** Absolute paths of files with additional certificate authorities (PEM). */
   readonly caFiles: readonly string[];
-  /** Absent: as the environment says (HTTPS_PROXY and its kin). */
+  /** Absent: the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). */
   readonly proxy?: ProxySettings;
-  /** Folders in the form of containerd's certs.d, absolute paths; the first that has a host's folder counts. */
+  /** Absolute paths of folders like containerd's certs.d; the first that has a host's folder counts. */
   readonly registryConfigPath: readonly string[];
   readonly registryCredentials: RegistryCredentials;
-  /** Where decisions at containerd's door are told. */
+  /** Where decisions for containerd are logged. */
   readonly decisionLog: DecisionLog;
-  /** Absolute path of a file in the text format of Prometheus; absent: none is written. */
+  /** Absolute path of the metrics file in Prometheus' text format; absent: none is written. */
   readonly metricsFile?: string;
 }
 
 /** A file of JSON lines (absolute path), a stream socket of journald (absolute path), or nowhere. */
 export type DecisionLog =
-  /** Where it is not needed, a node without the folder does without. */
+  /** If not needed, the log is skipped on a node without its folder. */
   | { readonly kind: "file"; readonly path: string; readonly isNeeded: boolean }
   | { readonly kind: "journald"; readonly socket: string }
   | { readonly kind: "none" };
 
-/** Where credentials for registries are found, and who may get them. */
+/** Sources of registry credentials, and the hosts that may receive them. */
 export interface RegistryCredentials {
-  /** Absolute paths of files in the form of docker's config.json, the first that knows a host counts; absent: the usual places. */
+  /** Absolute paths of files like docker's config.json; the first that matches counts; absent: the usual paths. */
   readonly files?: readonly string[];
-  /** Registry host to the hosts, other than itself, whose token servers may be sent its password. */
+  /** By registry host: other hosts whose token servers may receive its password. */
   readonly realms: ReadonlyMap<string, readonly string[]>;
 }
 
 const SECOND = 1000;
 
-/** Where journald listens for the streams of services (systemd-journald.service(8)). */
+/** Socket on which journald accepts streams of services (systemd-journald.service(8)). */
 export const JOURNAL_SOCKET = "/run/systemd/journal/stdout";
 
-/** What holds without a configuration file. */
+/** The configuration without a file. */
 export const DEFAULT_CONFIG: Config = {
   trustPolicyPath: "/etc/atcr-verify/trust-policy.yaml",
   stateDir: "/var/lib/atcr-verify",
@@ -78,7 +78,7 @@ export const DEFAULT_CONFIG: Config = {
   skipVerify: [],
   caFiles: [],
   registryConfigPath: ["/etc/containerd/certs.d"],
-  // Docker Hub's token server has another name than its registry.
+  // Docker Hub's token server has another host than its registry.
   registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
   decisionLog: { kind: "file", path: "/var/log/atcr-verify/decisions.log", isNeeded: false },
 };

@@ -2,22 +2,22 @@ import { type Cidr, parseCanonicalIp, parseCidr } from "../encoding/ip-address.t
 import { type HostPort, parseHostPort } from "../oci/host.ts";
 
 /**
- * What the administrator lists in network.allow (spec 4). Nothing is listed unless somebody writes it.
+ * The entries of network.allow (spec 4). Nothing is allowed by default.
  *
  * Hosts are as in URLs: lower case, IPv6 addresses in brackets.
  */
 export interface NetworkAllow {
-  /** Ranges whose addresses may be contacted although they are private; a single address is a range of one. */
+  /** Ranges of private addresses that may be contacted; a single address is a range of one. */
   readonly cidrs: readonly Cidr[];
-  /** `host` or `host:port`, which may lie at a private address. A host without a port stands for all its ports. */
+  /** `host` or `host:port` that may have a private address. Without a port, all ports of the host. */
   readonly hosts: readonly string[];
-  /** `host:port`, always with its port (80 is written out), spoken to in plain http. All are in `hosts` too. */
+  /** `host:port`, always with the port (even 80), contacted by plain http. All are in `hosts` too. */
   readonly plainHttp: readonly string[];
 }
 
 export const NOTHING_ALLOWED: NetworkAllow = { cidrs: [], hosts: [], plainHttp: [] };
 
-/** One entry, read; or what was expected instead, for a message. */
+/** A parsed entry, or what was expected instead, for a message. */
 export type NetworkEntry =
   | { readonly kind: "cidr"; readonly cidr: Cidr }
   | { readonly kind: "host" | "plainHttp"; readonly host: string }
@@ -37,11 +37,10 @@ const HTTP_PORT = 80;
  */
 export function parseNetworkEntry(text: string): NetworkEntry {
   if (text.startsWith(HTTP)) return parsePlainHttp(text.slice(HTTP.length));
-  if (text.includes("://")) return wrong("HOST without https://, which is what is spoken anyway");
+  if (text.includes("://")) return wrong("HOST without https://, which is the default");
   if (text.includes("/")) {
     const cidr = parseCidr(text);
-    const expected =
-      "an address range such as 10.1.0.0/16 or fd00::/8, in canonical form, with zeros behind the prefix";
+    const expected = "an address range such as 10.1.0.0/16 or fd00::/8, in canonical form, with zeros after the prefix";
     return cidr === undefined ? wrong(expected) : { kind: "cidr", cidr };
   }
   const address = parseCanonicalIp(text);
@@ -50,14 +49,14 @@ export function parseNetworkEntry(text: string): NetworkEntry {
   return typeof host === "string" ? wrong(host) : { kind: "host", host: formatHostPort(host) };
 }
 
-/** Where a plain http URL leads, in the form of {@link NetworkAllow.plainHttp}. */
+/** Host and port of a plain http URL, in the form of {@link NetworkAllow.plainHttp}. */
 export function plainHttpHost({ hostname, port }: HostPort): string {
   return formatHostPort({ hostname, port: port ?? HTTP_PORT });
 }
 
 function parsePlainHttp(text: string): NetworkEntry {
   const host = parseHostPort(text);
-  return typeof host === "string" ? wrong(`${host} behind http://`) : { kind: "plainHttp", host: plainHttpHost(host) };
+  return typeof host === "string" ? wrong(`${host} after http://`) : { kind: "plainHttp", host: plainHttpHost(host) };
 }
 
 function formatHostPort({ hostname, port }: HostPort): string {

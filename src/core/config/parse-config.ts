@@ -8,10 +8,10 @@ import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-a
 import { readProxy } from "./proxy-settings.ts";
 
 const SECOND = 1000;
-/** Less is over before the program has started; more is longer than containerd will wait for it. */
+/** Less would pass before the program has started; more is longer than containerd waits for it. */
 const DEADLINE_RANGE = { min: SECOND, max: 60 * SECOND, words: "a duration from 1s to 60s" };
 const TIMEOUT_RANGE = { min: 100, max: 60 * SECOND, words: "a duration from 100ms to 60s" };
-/** For this long at most, a record that its signer has deleted still counts; a span as long as the last bound is a decision. */
+/** A record that its signer has deleted still counts for this long at most. */
 const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration from 1s to 24h" };
 
 /**
@@ -56,7 +56,7 @@ function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "
 
 function absolute(file: YamlFile, text: string, path: YamlPath, expected = "an absolute path"): string {
   if (text.startsWith("/") && !text.includes("\0")) return text;
-  const advice = "containerd starts this program in a folder of its own choice";
+  const advice = "containerd starts this program in an arbitrary working directory";
   return file.fail({ path, expected, advice });
 }
 
@@ -72,7 +72,7 @@ function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): De
   return { kind: "file", path: absolute(file, text, path, expected), isNeeded: true };
 }
 
-/** By its name node_exporter knows it. */
+/** node_exporter reads only files named *.prom. */
 function readMetricsFile(file: YamlFile, { metricsFile }: ConfigShape): Pick<Config, "metricsFile"> {
   if (metricsFile === undefined) return {};
   const path = ["metricsFile"];
@@ -85,7 +85,7 @@ function readPaths(file: YamlFile, texts: readonly string[], path: YamlPath): re
   return texts.map((text, i) => absolute(file, text, [...path, i]));
 }
 
-/** As containerd's config_path: several folders with a colon between them. */
+/** Like containerd's config_path: several folders, separated by colons. */
 function readFolders(file: YamlFile, { registryConfigPath }: ConfigShape): readonly string[] {
   if (registryConfigPath === undefined) return DEFAULT_CONFIG.registryConfigPath;
   const path = ["registryConfigPath"];
@@ -103,7 +103,7 @@ function readHosts(file: YamlFile, texts: readonly string[], path: YamlPath): re
   return texts;
 }
 
-/** What is written replaces the default as a whole: whoever lists other realms may not want docker.io's. */
+/** A configured map replaces the default completely: it may deliberately leave out docker.io. */
 function readCredentials(file: YamlFile, { registryCredentials }: ConfigShape): RegistryCredentials {
   const { files, realms } = registryCredentials ?? {};
   const path = ["registryCredentials"];

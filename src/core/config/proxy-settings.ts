@@ -1,20 +1,20 @@
 import type { YamlFile } from "../encoding/yaml.ts";
 import type { ConfigShape } from "./config-schema.ts";
 
-/** Through whom requests go, where the configuration says it; then the environment plays no part. */
+/** The configured proxies, which replace those of the environment. */
 export interface ProxySettings {
-  /** URL of the proxy for https: `http://HOST:PORT`, with user and password where it wants them. */
+  /** URL of the proxy for https: `http://HOST:PORT`, with user and password if it requires them. */
   readonly https?: string;
   /** The same for plain http. */
   readonly http?: string;
-  /** Who is asked without a proxy, in the words of NO_PROXY. */
+  /** Hosts contacted without a proxy, in the syntax of NO_PROXY. */
   readonly noProxy: readonly string[];
 }
 
 type ProxyShape = NonNullable<ConfigShape["network"]>["proxy"];
 
 /**
- * Reads network.proxy: `none`, or who is the proxy.
+ * Reads network.proxy: `none`, or the proxies.
  *
  * @throws Rejection config.invalid
  */
@@ -27,8 +27,8 @@ export function readProxy(file: YamlFile, shape: ProxyShape): { readonly proxy?:
     const url = URL.canParse(text) ? new URL(text) : undefined;
     const isOrigin = url !== undefined && url.pathname === "/" && url.search === "" && url.hash === "";
     if (!isOrigin || url.protocol !== "http:") {
-      // What stands there may hold a password, and is not repeated.
-      const expected = "http://HOST:PORT, with USER:PASSWORD@ before the host where it is needed";
+      // The value may contain a password, so it is not repeated.
+      const expected = "http://HOST:PORT, with USER:PASSWORD@ before the host if it requires them";
       file.fail({ path: ["network", "proxy", key], found: "something else", expected });
     }
   }

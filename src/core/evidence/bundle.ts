@@ -5,7 +5,7 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { REJECTION_CODES, REJECTIONS, type RejectionCode, reject } from "../rejection.ts";
 import type { Evidence, Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "./evidence.ts";
 
-/** Evidence for one digest as it is saved: the one format for bundles, vectors and reports of failures. */
+/** Saved evidence for one digest; also the format of test vectors and failure reports. */
 export interface Bundle {
   readonly digest: Digest;
   readonly evidence: Evidence;
@@ -39,7 +39,7 @@ export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
 }
 
 /**
- * Reads a bundle strictly: unknown fields are refused, so that nothing in it is silently ignored.
+ * Reads a bundle strictly: unknown fields are rejected, so that nothing is silently ignored.
  *
  * @param bytes as untrusted as the network they came from
  * @throws Rejection bundle.malformed
@@ -48,7 +48,7 @@ export function readBundle(bytes: Uint8Array): Bundle {
   const json = parseJson(bytes, "bundle.malformed", "the bundle");
   const bundle = object(json, "the bundle", [...REQUIRED, "owner"]);
   if (field(bundle, "format") !== FORMAT || field(bundle, "version") !== VERSION) {
-    malformed(`the bundle is not of format "${FORMAT}" version ${VERSION}`);
+    malformed(`the bundle's format is not "${FORMAT}" version ${VERSION}`);
   }
   const digest = text(bundle, "digest", "the bundle");
   if (!isDigest(digest)) malformed(`the bundle's digest is "${digest}", expected a sha256 digest`);
@@ -103,15 +103,14 @@ function readGap(value: unknown): Gap {
   const service = SERVICES.find((name) => name === field(gap, "service"));
   const code = REJECTION_CODES.find((name) => name === field(gap, "code"));
   if (service === undefined) malformed(`service of a gap is not one of ${SERVICES.join(", ")}`);
-  if (code === undefined || !isGapCode(code)) malformed("code of a gap is not one for a missing answer");
+  if (code === undefined || !isGapCode(code)) malformed("code of a gap is not the code of a missing answer");
   const signer = field(gap, "signer") === undefined ? {} : { signer: readDid(gap, "a gap") };
   const answered = field(gap, "answered") === undefined ? {} : ({ answered: true } as const);
   return { service, ...signer, code, detail: text(gap, "detail", "a gap"), ...answered };
 }
 
 /**
- * Only what could not be had is a gap; that somebody says no is never taken from a bundle's word, nor is a code that
- * sums up all signatures.
+ * Only a missing answer is a gap: a bundle cannot assert a denial, nor a code that sums up all signatures.
  */
 function isGapCode(code: RejectionCode): boolean {
   return REJECTIONS[code].kind === "inconclusive" && code !== "policy.signatures_unconfirmed";
@@ -128,7 +127,7 @@ function readTime(value: JsonObject, what: string): number {
   return fetchedAt;
 }
 
-/** An entry with this name where the object has one. */
+/** An object with this property, if `from` has it. */
 function optional<Name extends string, T>(from: JsonObject, name: Name, read: (value: unknown) => T) {
   const value = field(from, name);
   return (value === undefined ? {} : { [name]: read(value) }) as { readonly [Key in Name]?: T };

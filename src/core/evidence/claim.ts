@@ -5,19 +5,19 @@ import { parseDateTime } from "../encoding/time.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
 
-/** What the record says of the digest. */
+/** The content of a digest's record, claimed by the signer. */
 export interface Claim {
   readonly repository: string;
   readonly mediaType: string;
-  /** When the record was written, as the signer claims; milliseconds since 1970. */
+  /** When the record was written, claimed by the signer; milliseconds since 1970. */
   readonly createdAt: number;
-  /** Bytes of the copy of the manifest that the record links to, where it does. */
+  /** Size in bytes of the manifest copy that the record links to, if it does. */
   readonly blobSize?: number;
 }
 
 export const COLLECTION = "io.atcr.manifest";
 
-/** The one path of a repo at which ATCR writes what it says of a digest (spec 3.5). */
+/** Path of a digest's record in the repo (spec 3.5). */
 export function recordPath(digest: Digest): string {
   return `${COLLECTION}/${digestHex(digest)}`;
 }
@@ -28,8 +28,7 @@ export function recordAddress(digest: Digest): { collection: string; rkey: strin
 }
 
 /**
- * Reads an io.atcr.manifest record that must be about this digest (spec 5.6). Fields that no rule
- * looks at are not judged.
+ * Reads an io.atcr.manifest record that must be for this digest (spec 5.6). Fields that no rule uses are not checked.
  *
  * @param record attacker-controlled, but in the signer's signed repo
  * @throws Rejection record.malformed, record.digest_mismatch, record.blob_mismatch
@@ -37,9 +36,9 @@ export function recordAddress(digest: Digest): { collection: string; rkey: strin
 export function readClaim(digest: Digest, record: DagCbor): Claim {
   if (!isDagCborMap(record)) reject("record.malformed", "the record is not a map");
   const type = text(record, "$type");
-  if (type !== COLLECTION) reject("record.malformed", `the record is of type "${type}", expected ${COLLECTION}`);
+  if (type !== COLLECTION) reject("record.malformed", `the record's $type is "${type}", expected ${COLLECTION}`);
   const about = text(record, "digest");
-  if (about !== digest) reject("record.digest_mismatch", `the record is about "${about}", expected ${digest}`);
+  if (about !== digest) reject("record.digest_mismatch", `the record is for "${about}", expected ${digest}`);
   const repository = text(record, "repository");
   if (repository === "") reject("record.malformed", "the record's repository is empty");
   const createdAt = parseDateTime(text(record, "createdAt"));
@@ -54,7 +53,7 @@ export function readClaim(digest: Digest, record: DagCbor): Claim {
   };
 }
 
-/** The blob is the manifest's bytes, so its hash must be the digest's. */
+/** The blob is the manifest itself, so its hash must be the digest. */
 function readBlob(digest: Digest, blob: DagCbor | undefined): number | undefined {
   if (blob === undefined || blob === null) return undefined;
   const ref = isDagCborMap(blob) ? blob.get("ref") : undefined;

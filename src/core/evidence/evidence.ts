@@ -3,19 +3,19 @@ import type { Digest } from "../oci/digest.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import type { RejectionCode } from "../rejection.ts";
 
-/** What is asked: has somebody this node trusts signed exactly this digest? */
+/** The image to verify. */
 export interface Subject {
   readonly name: ImageReference;
   readonly digest: Digest;
-  /** The tag by which the digest was found; absent in a pull by digest. */
+  /** The tag that was resolved to the digest; absent in a pull by digest. */
   readonly tag?: string;
   /** As the registry served it; may be unspecific (`application/octet-stream`). */
   readonly mediaType?: string;
-  /** Bytes of the manifest, where the caller knew it. */
+  /** Size of the manifest in bytes, where the caller knew it. */
   readonly size?: number;
 }
 
-/** Bytes as they were received, and where from. Nothing here is believed yet. */
+/** Received bytes and their source, not verified yet. */
 export interface Fetched {
   readonly url: string;
   readonly bytes: Uint8Array;
@@ -23,17 +23,17 @@ export interface Fetched {
   readonly fetchedAt: number;
 }
 
-/** One signer's answer: who they are, and the proof of what their repo says about the digest. */
+/** One signer's evidence: the identity, and the proof of the record in their repo. */
 export interface SignatureEvidence {
   readonly signer: Did;
   /** did:plc: the directory's audit log (JSON). did:web: the DID document (JSON). */
   readonly identity: Fetched;
   /**
-   * The CAR that com.atproto.sync.getRecord answered with; absent where the identity proved unusable
-   * and nobody could be asked.
+   * The CAR from com.atproto.sync.getRecord; absent where the identity is unusable, so that no PDS could be asked, or
+   * where only the tag's record was received.
    */
   readonly record?: Fetched;
-  /** The CAR about the tag's record; absent unless the rule asks for it, and where it could not be had. */
+  /** The CAR of the tag's record; absent unless the rule checks the tag, and where it could not be fetched. */
   readonly tag?: Fetched;
 }
 
@@ -46,10 +46,10 @@ export interface Pointer {
   readonly note?: string;
 }
 
-/** Whom the handle in the image's name leads to, as DNS or its https host said; nothing here is believed yet. */
+/** The owner of the handle in the image's name, according to DNS or its https host; not verified yet. */
 export interface OwnerAnswer {
   readonly handle: string;
-  /** Absent where both ways answered, and name nobody. */
+  /** Absent where both sources answered without naming a DID. */
   readonly did?: Did;
   /** `dns:_atproto.HANDLE` or the URL. */
   readonly source: string;
@@ -57,7 +57,7 @@ export interface OwnerAnswer {
   readonly fetchedAt: number;
 }
 
-/** Something that was asked for and not received. A network failure is evidence too. */
+/** A missing answer. A network failure is evidence too. */
 export interface Gap {
   readonly service: "registry" | "identity" | "pds" | "handle";
   /** Whose answer is missing; absent when the registry's list of referrers is, or the handle's owner. */
@@ -65,11 +65,11 @@ export interface Gap {
   readonly code: RejectionCode;
   /** What was tried and what happened, as a sentence. */
   readonly detail: string;
-  /** An answer came, and the time was over before it was looked at: that is not silence (spec 6). */
+  /** An answer arrived, but too late to be checked: that is not silence (spec 6). */
   readonly answered?: true;
 }
 
-/** What is missing because nobody answered, or not in time. Everything else is an answer (spec 6). */
+/** Codes of a gap without any answer, or without one in time. Everything else is an answer (spec 6). */
 const UNANSWERED: ReadonlySet<RejectionCode> = new Set([
   "registry.unreachable",
   "identity.unreachable",
@@ -93,6 +93,6 @@ export interface Evidence {
   readonly pointers: readonly Pointer[];
   readonly signatures: readonly SignatureEvidence[];
   readonly gaps: readonly Gap[];
-  /** Absent unless the rule asks whose the handle is, and where that could not be had. */
+  /** Absent unless the rule checks the owner, and where the lookup failed. */
   readonly owner?: OwnerAnswer;
 }

@@ -6,12 +6,12 @@ import type { Pointer } from "./evidence.ts";
 
 const DID_ANNOTATION = "io.atcr.atproto.did";
 const RECORD_ANNOTATION = "io.atcr.atproto.recordUri";
-/** Characters of a record's URI that are repeated; stops a payload from filling what is saved and printed. */
+/** Characters of a record's URI that are quoted; stops a payload from flooding saved and printed text. */
 const MAX_URI = 200;
 
 /**
- * The signer that a referrer's descriptor or manifest names. Field names are not documented, so an
- * artifact without them is no error: whoever it is by is then not known.
+ * The signer that a referrer's descriptor or manifest names. The field names are not documented, so an artifact without
+ * them is not an error: its signer is unknown.
  *
  * @param annotations attacker-controlled
  * @param url where they were found
@@ -32,7 +32,7 @@ export function pointerFromPayload(bytes: Uint8Array, url: string, image: Digest
   return isJsonObject(atproto) ? pointer(field(atproto, "did"), field(atproto, "recordUri"), url, image) : undefined;
 }
 
-/** Only the DID is taken over (spec 3.2); that a pointer means another record is said, not followed. */
+/** Only the DID is used (spec 3.2); a pointer to another record is reported, not followed. */
 function pointer(did: unknown, recordUri: unknown, url: string, image: Digest): Pointer | undefined {
   if (typeof did !== "string" || !isDid(did)) return undefined;
   const expected = `at://${did}/${recordPath(image)}`;

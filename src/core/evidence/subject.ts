@@ -5,7 +5,7 @@ import { reject } from "../rejection.ts";
 import type { Subject } from "./evidence.ts";
 
 /**
- * The question of a name and a descriptor, as containerd would ask it.
+ * The image named by a name and a descriptor, as containerd passes them.
  *
  * @param text attacker-controlled name
  * @param descriptor attacker-controlled in part
@@ -20,7 +20,7 @@ export function subjectOf(text: string, flag: Digest | undefined, descriptor: Js
   }
   const name = parseReference(text);
   if (name.digest !== undefined && name.digest !== digest) {
-    reject("input.digest_mismatch", `the name says ${name.digest}, the descriptor ${digest}`);
+    reject("input.digest_mismatch", `the digest in the name is ${name.digest}, in the descriptor ${digest}`);
   }
   const mediaType = field(descriptor, "mediaType");
   if (mediaType !== undefined && typeof mediaType !== "string") {
@@ -30,7 +30,7 @@ export function subjectOf(text: string, flag: Digest | undefined, descriptor: Js
   if (size !== undefined && (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)) {
     reject("input.malformed", "size on stdin is not a number of bytes");
   }
-  // A digest in the name was asked for itself: the tag beside it found nothing.
+  // With a digest in the name, the tag was not resolved.
   const tag = name.digest === undefined ? name.tag : undefined;
   return {
     name,

@@ -6,14 +6,14 @@ import { COLLECTION as MANIFESTS, recordPath } from "./claim.ts";
 
 const COLLECTION = "io.atcr.tag";
 
-/** The record of a tag that names the digest asked about. */
+/** The content of a tag's record that names the digest in question. */
 export interface TagClaim {
   readonly repository: string;
   readonly tag: string;
 }
 
 /**
- * Where ATCR is believed to keep what a tag means: the record key is the repository with `~` for `/`,
+ * Where ATCR is believed to store a tag's record: the record key is the repository with `~` for `/`,
  * `_`, and the tag. Two pairs may share a key (`a_b:c`, `a:b_c`), so the record's own fields decide.
  */
 export function tagRecordAddress(repository: string, tag: string): { collection: string; rkey: string } {
@@ -28,12 +28,12 @@ export function tagRecordPath(repository: string, tag: string): string {
 
 /**
  * Reads an io.atcr.tag record (spec 5.8) in each of its four forms: the digest by `manifest`, the at-uri of a record
- * in the same repo, or by the deprecated `manifestDigest`. Where both are there they must agree. Of `createdAt`,
- * `updatedAt` and `mediaType`, which some forms have and others have not, none is looked at.
+ * in the same repo, or by the deprecated `manifestDigest`. If both are present they must agree. `createdAt`,
+ * `updatedAt` and `mediaType`, which only some forms have, are ignored.
  *
  * @param record attacker-controlled, but in the signer's signed repo
  * @param image the digest that the tag should name
- * @throws Rejection tag.mismatch where it is no such record, or names another digest
+ * @throws Rejection tag.mismatch where it is not such a record, or names another digest
  */
 export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
   if (!isDagCborMap(record) || record.get("$type") !== COLLECTION) mismatch(`is not of type ${COLLECTION}`);
@@ -52,7 +52,7 @@ export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
   return { repository, tag };
 }
 
-/** Which digest the record names, whatever it was asked for; undefined where it names none of its own repo. */
+/** The digest that the record names, whichever it is; undefined where it names none of its own repo. */
 export function namedDigest(signer: Did, record: DagCbor): Digest | undefined {
   if (!isDagCborMap(record)) return undefined;
   const [manifest, digest] = [record.get("manifest"), record.get("manifestDigest")];

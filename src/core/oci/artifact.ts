@@ -6,7 +6,7 @@ import { type Descriptor, optionalText, readAnnotations, readDescriptor } from "
 import { type Digest, digestHex } from "./digest.ts";
 import { SIGNATURE_TYPE, saysSomething } from "./referrers.ts";
 
-/** A signature artifact: a manifest about an image, and the payload it carries. */
+/** A signature artifact: a manifest that refers to an image, and its payload. */
 export interface Artifact {
   readonly annotations: JsonObject;
   /** The first layer; undefined where there is none. */
@@ -14,7 +14,7 @@ export interface Artifact {
 }
 
 /**
- * Checks that bytes are what a descriptor names (spec 3.2).
+ * Checks that bytes have the digest of a descriptor (spec 3.2).
  *
  * @throws Rejection registry.bad_response
  */
@@ -41,7 +41,7 @@ export function readArtifact(bytes: Uint8Array, image: Digest): Artifact | undef
 
   const subject = readDescriptor(field(manifest, "subject"), "registry.bad_response", "a referrer's subject");
   if (subject.digest !== image) {
-    reject("registry.bad_response", `a referrer is about ${subject.digest}, expected ${image}`);
+    reject("registry.bad_response", `a referrer's subject is ${subject.digest}, expected ${image}`);
   }
   const layers = field(manifest, "layers");
   const first: unknown = Array.isArray(layers) ? layers[0] : undefined;

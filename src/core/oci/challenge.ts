@@ -1,4 +1,4 @@
-/** What a server wants before it answers (RFC 9110 11.6.1). */
+/** An authentication challenge (RFC 9110 11.6.1). */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`. */
   readonly scheme: string;
@@ -14,10 +14,10 @@ const PARAMETER = new RegExp(`\\s*,?\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\
 const SCHEME = new RegExp(`[\\s,]*(${TOKEN})(?=[\\s,]|$)(?!\\s*=)`, "y");
 
 /**
- * Reads WWW-Authenticate, which may hold several challenges.
+ * Reads WWW-Authenticate, which may contain several challenges.
  *
  * @param header attacker-controlled
- * @returns as many as can be read from its beginning
+ * @returns the challenges up to the first unreadable part
  */
 export function readChallenges(header: string | undefined): readonly Challenge[] {
   const text = (header ?? "").slice(0, MAX_CHALLENGE);

@@ -3,18 +3,18 @@ import { type RejectionCode, reject } from "../rejection.ts";
 import { type Digest, isDigest } from "./digest.ts";
 
 /**
- * What a manifest or an index says of another blob (OCI image spec, descriptor). Its size is not looked at: some
- * registries get it wrong, the digest decides which bytes are meant, and a cap how many are read.
+ * A reference from a manifest or index to another blob (OCI image spec, descriptor). The size is ignored: some registries
+ * get it wrong, the digest identifies the bytes, and a cap limits how many are read.
  */
 export interface Descriptor {
   readonly digest: Digest;
   readonly artifactType: string | undefined;
-  /** As they came: every value is unknown until it has been looked at. */
+  /** Unchecked values. */
   readonly annotations: JsonObject;
 }
 
 /**
- * Reads a descriptor. Fields that nothing here needs are not looked at.
+ * Reads a descriptor. Unused fields are ignored.
  *
  * @param value attacker-controlled JSON
  * @param what names the descriptor in the message
@@ -31,13 +31,13 @@ export function readDescriptor(value: unknown, code: RejectionCode, what: string
   };
 }
 
-/** The annotations of a descriptor or manifest; none where there are none, or they are no object. */
+/** The annotations of a descriptor or manifest; empty where they are missing or not an object. */
 export function readAnnotations(value: JsonObject): JsonObject {
   const found = field(value, "annotations");
   return isJsonObject(found) ? found : {};
 }
 
-/** A field that is a text and not empty. */
+/** A field that is a non-empty string. */
 export function optionalText(value: JsonObject, name: string): string | undefined {
   const found = field(value, name);
   return typeof found === "string" && found !== "" ? found : undefined;

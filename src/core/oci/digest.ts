@@ -12,7 +12,7 @@ export function isDigest(text: string): text is Digest {
 }
 
 /**
- * Reads a digest (spec 1.2). Only sha256: a record of ATCR cannot hold another.
+ * Reads a digest (spec 1.2). Only sha256: ATCR's records support no other.
  *
  * @param text attacker-controlled
  * @param where named in the message: `-digest`, `the descriptor on stdin`, …

@@ -2,37 +2,36 @@ import { fromBase64 } from "../encoding/bytes.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { DOCKER_HUB } from "./reference.ts";
 
-/** What a registry may be given to prove who asks. */
+/** A credential for a registry. */
 export type Credential =
   | { readonly kind: "password"; readonly username: string; readonly password: string }
   /** Exchanged at the token server for a token. */
   | { readonly kind: "identity token"; readonly token: string }
-  /** Sent to the registry as it is. */
+  /** Sent to the registry unchanged. */
   | { readonly kind: "registry token"; readonly token: string };
 
-/** What a file says about an image: the credential, or which program has it. */
+/** A file's entry for an image: the credential, or the helper program that has it. */
 export type CredentialEntry =
   | { readonly credential: Credential }
   | { readonly helper: string; readonly server: string };
 
-/** What Docker calls its own registry in these files, and to helpers. */
+/** Name of Docker Hub in these files, and for helpers. */
 const HUB_SERVER = "https://index.docker.io/v1/";
 const HUB_NAMES: ReadonlySet<string> = new Set([DOCKER_HUB, "index.docker.io", "registry-1.docker.io"]);
-/** Part of the name of a program: no path, no option. */
+/** Suffix of a program's name; excludes paths and options. */
 const HELPER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-/** What a helper answers as the user's name where the secret is an identity token. */
+/** User name in a helper's answer if the secret is an identity token. */
 const TOKEN_USER = "<token>";
 
 /**
- * Looks up what docker's config.json or podman's auth.json says about an image: the entry with the longest
- * name of the image's host and path (containers-auth.json(5)), of which a program for it counts before a
- * secret that stands there; then names with `*` in a part of the host, as the kubelet reads them; and the general
- * program at last.
+ * Looks up an image in docker's config.json or podman's auth.json: the entry with the longest match of host and path
+ * (containers-auth.json(5)), where a helper takes precedence over a stored secret; then names with `*` in a part of the
+ * host, as the kubelet reads them; at last credsStore.
  *
  * @param file the file's JSON
  * @param host as in an ImageReference
  * @param path of the repository
- * @returns undefined where it says nothing; a text where it cannot be used, without any secret
+ * @returns undefined where there is no entry; a text where it cannot be used, without secrets
  */
 export function entryFor(file: JsonObject, host: string, path: string): CredentialEntry | string | undefined {
   const auths = tableOf(file, "auths");
@@ -53,9 +52,9 @@ export function entryFor(file: JsonObject, host: string, path: string): Credenti
 }
 
 /**
- * What a helper answered (docker-credential-helpers, the command get).
+ * Reads a helper's answer (docker-credential-helpers, the command get).
  *
- * @returns undefined where it is no credential
+ * @returns undefined where it is not a credential
  */
 export function readHelperAnswer(answer: unknown): Credential | undefined {
   if (!isJsonObject(answer)) return undefined;
@@ -66,7 +65,7 @@ export function readHelperAnswer(answer: unknown): Credential | undefined {
     : { kind: "password", username, password: secret };
 }
 
-/** From the longest on: the repository, what it lies in, the host. */
+/** Longest first: the repository, its parents, the host. */
 function namesFor(host: string, path: string): readonly string[] {
   const parts = path.split("/");
   const below = parts.map((_, i) => `${host}/${parts.slice(0, parts.length - i).join("/")}`);
@@ -119,10 +118,10 @@ function canonical(key: string): string {
 }
 
 function asHelper(helper: string, server: string): CredentialEntry | string {
-  return HELPER.test(helper) ? { helper, server } : "names a credential helper that cannot be the name of one";
+  return HELPER.test(helper) ? { helper, server } : "has an invalid name of a credential helper";
 }
 
-/** @returns undefined for an entry that says nothing; else what is wrong, without any secret */
+/** @returns undefined for an empty entry; a text for an unusable one, without secrets */
 function readAuth(entry: JsonObject): Credential | string | undefined {
   const text = (name: string): string | undefined => {
     const value = field(entry, name);

@@ -2,15 +2,15 @@ import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/jso
 import { Rejection } from "../rejection.ts";
 import { optionalText } from "./descriptor.ts";
 
-/** Bytes of an answer that says what is wrong; a larger one is not read. */
+/** Bytes of an error answer; a larger one is ignored. */
 const MAX_ERROR = 4 * 1024;
 
 /**
- * What a registry or its token server says of an error: the first of `errors` (OCI distribution spec, Error Codes), or
- * OAuth 2.0's `error` and `error_description` (RFC 6749 5.2); some token servers have `details` alone.
+ * Error text of a registry or its token server: the first of `errors` (OCI distribution spec, Error Codes), or
+ * OAuth 2.0's `error` and `error_description` (RFC 6749 5.2); some token servers send only `details`.
  *
  * @param bytes attacker-controlled
- * @returns its name and its message, as far as there are any
+ * @returns the error's name and message, where present
  */
 export function errorWords(bytes: Uint8Array): readonly (string | undefined)[] {
   const body = bytes.length > MAX_ERROR ? undefined : objectIn(bytes);
@@ -27,7 +27,7 @@ function objectIn(bytes: Uint8Array): JsonObject | undefined {
     const json = parseJson(bytes, "registry.bad_response", "the error");
     return isJsonObject(json) ? json : undefined;
   } catch (error) {
-    if (error instanceof Rejection) return undefined; // the status alone says it then
+    if (error instanceof Rejection) return undefined; // only the status is reported then
     throw error;
   }
 }

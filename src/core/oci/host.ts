@@ -1,6 +1,6 @@
 import { parseCanonicalIp } from "../encoding/ip-address.ts";
 
-/** A host as it stands in a URL, and the port that was written behind it. */
+/** A host as in a URL, and the port if one was written. */
 export interface HostPort {
   /** Lower-case DNS name, canonical IPv4 address, or canonical IPv6 address in brackets. */
   readonly hostname: string;
@@ -15,12 +15,12 @@ const PORT = /^[1-9][0-9]{0,4}$/;
 const HTTPS_PORT = 443;
 
 /**
- * Reads `host` or `host:port` in the one form in which every program understands the same host:
- * lower-case ASCII labels, or an IP literal in canonical form. Whatever a URL parser would turn into
- * another host (`127.1`, `0x7f.1`, `1.2.3.04`, `EXAMPLE.com`) is refused.
+ * Reads `host` or `host:port` in the canonical form that all programs understand alike: lower-case ASCII labels, or an IP
+ * literal in canonical form. A host that a URL parser would change (`127.1`, `0x7f.1`, `1.2.3.04`, `EXAMPLE.com`) is
+ * rejected.
  *
  * @param text attacker-controlled
- * @returns the parts, or a sentence's end saying what was expected
+ * @returns the parts, or what was expected, to end a sentence
  */
 export function parseHostPort(text: string): HostPort | string {
   const colon = text.startsWith("[") ? text.indexOf(":", text.lastIndexOf("]") + 1) : text.indexOf(":");
@@ -39,7 +39,7 @@ export function parseHostPort(text: string): HostPort | string {
  * literal, as a name without any of these would be a path on Docker Hub.
  *
  * @param text attacker-controlled
- * @returns the host with its port unless that is 443, or a sentence's end saying what was expected
+ * @returns the host with its port unless that is 443, or what was expected, to end a sentence
  */
 export function parseRegistryHost(text: string): { readonly host: string } | string {
   const parsed = parseHostPort(text);
@@ -49,7 +49,7 @@ export function parseRegistryHost(text: string): { readonly host: string } | str
   return { host: port === undefined || port === HTTPS_PORT ? hostname : `${hostname}:${port}` };
 }
 
-/** Whether a host name alone, without a port, is recognised as the host of an image name. */
+/** Whether a host name without a port is recognised as the host of an image name. */
 export function isFullHostname(hostname: string): boolean {
   return hostname === "localhost" || hostname.includes(".") || hostname.startsWith("[");
 }
@@ -64,8 +64,8 @@ function wrongHostname(hostname: string): string | undefined {
       return "a host of lower-case letters, digits, dots and hyphens, or an IP address";
     }
   }
-  // The last word has whoever will be asked to connect: a URL parser must leave the host as it is.
-  // (Labels with invalid Punycode, `xn--a`, are refused by Bun and left alone by Node.)
+  // The URL parser used for requests must leave the host unchanged.
+  // (Labels with invalid Punycode, `xn--a`, are rejected by Bun and accepted by Node.)
   const url = `https://${hostname}`;
   if (!URL.canParse(url) || new URL(url).host !== hostname) {
     return "a host that means the same to every program (an IPv4 address as four decimal numbers)";

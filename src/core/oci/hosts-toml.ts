@@ -2,44 +2,44 @@ import { parseDuration } from "../encoding/duration.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { readToml, type TomlProblem } from "../encoding/toml.ts";
 
-/** One host that containerd asks for the images of a registry: a mirror, or at last the server itself. */
+/** One host from which containerd pulls a registry's images: a mirror or the server itself. */
 export interface RegistryHost {
-  /** `https://HOST[:PORT]`, or `http://`; absent in the last entry where the registry's own host is meant. */
+  /** `https://HOST[:PORT]`, or `http://`; absent in the last entry if that is the registry's own host. */
   readonly origin?: string;
-  /** Host and port as the file writes them, `:443` included; containerd compares it with the name's host. */
+  /** Host and port as written in the file, including `:443`; containerd compares it with the name's host. */
   readonly authority?: string;
-  /** Root of the distribution API: `/v2`, or with override_path whatever the URL says. */
+  /** Root of the distribution API: `/v2`, or with override_path the URL's own path. */
   readonly path: string;
   /** Whether content may be fetched from it: capability `pull`. */
   readonly pulls: boolean;
-  /** Absolute paths of files with certificate authorities that count beside the system's. */
+  /** Absolute paths of files with certificate authorities, in addition to the system's. */
   readonly ca: readonly string[];
-  /** Absolute paths of certificate and key, of which containerd uses one; a file stands twice where both are in it. */
+  /** Absolute paths of certificates and keys, of which containerd uses one pair; the same path twice if one file has both. */
   readonly client: readonly { readonly cert: string; readonly key: string }[];
-  /** Absent where the file does not say. */
+  /** Absent where the file does not set it. */
   readonly skipVerify?: boolean;
-  /** Most milliseconds for a connection to be established; absent: no limit of its own. */
+  /** Most milliseconds to connect; absent: no separate limit. */
   readonly dialTimeout?: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** A key that changes what is asked, or where, and that is not supported here. */
+  /** An unsupported key that would change the request or its target. */
   readonly unsupported?: string;
 }
 
-/** What a hosts.toml says. */
+/** The content of a hosts.toml. */
 export interface HostsFile {
-  /** The mirrors in the order of the file, and at the end the server. */
+  /** The mirrors in the order of the file, then the server. */
   readonly hosts: readonly RegistryHost[];
-  /** Keys that are not used here, with the host they stand at. */
+  /** Unused keys, with their host. */
   readonly unused: readonly string[];
 }
 
-/** Hosts of one registry that are read; stops a file from having every pull ask without end. */
+/** Hosts of one registry; stops a file from causing endless requests in every pull. */
 const MAX_HOSTS = 16;
 const API = "/v2";
 /** RFC 9110 5.6.2, and values of visible characters, spaces and tabs. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\x20-\x7e\t]*$/;
-/** `referrers` is of later versions of containerd than the others. */
+/** `referrers` exists only in later versions of containerd. */
 const CAPABILITIES: ReadonlySet<string> = new Set(["pull", "resolve", "push", "referrers"]);
 const KEYS: ReadonlySet<string> = new Set([
   "capabilities",
@@ -51,17 +51,17 @@ const KEYS: ReadonlySet<string> = new Set([
   "dial_timeout",
 ]);
 /**
- * By these some containerd asks for another repository (`rewrite`, of K3s and RKE2) or at another place (`proxy`,
- * `dial_addr`, of later versions). A host that has one is not asked: what it would answer is of no use.
+ * Keys by which some versions of containerd ask for another repository (`rewrite`, in K3s and RKE2) or at another host
+ * (`proxy`, `dial_addr`, in later versions). A host with one of them is not contacted: its answer would be useless.
  */
 const REDIRECTING: readonly string[] = ["rewrite", "proxy", "dial_addr"];
 
 /**
- * Reads containerd's hosts.toml (docs/hosts.md and core/remotes/docker/config/hosts.go of containerd). A value of
- * the wrong type makes the file unreadable, as for containerd.
+ * Reads containerd's hosts.toml (docs/hosts.md and core/remotes/docker/config/hosts.go of containerd). A value of the
+ * wrong type makes the whole file unusable, as in containerd.
  *
- * @param folder in which the file lies, for relative paths in it
- * @returns or the line at which it cannot be read, and why
+ * @param folder of the file, for relative paths in it
+ * @returns the content, or the line of a problem and its description
  */
 export function readHostsToml(text: string, folder: string): HostsFile | TomlProblem {
   const read = readToml(text);
@@ -69,27 +69,27 @@ export function readHostsToml(text: string, folder: string): HostsFile | TomlPro
   const { document } = read;
   const table = field(document, "host");
   const problem = (found: string, name: string): TomlProblem => ({ line: lineOf(text, name), problem: found });
-  if (table !== undefined && !isJsonObject(table)) return problem("host is no table", "host");
+  if (table !== undefined && !isJsonObject(table)) return problem("host is not a table", "host");
   const hosts = Object.entries(table ?? {});
-  if (hosts.length > MAX_HOSTS) return problem(`${hosts.length} hosts, at most ${MAX_HOSTS} are read`, "host");
+  if (hosts.length > MAX_HOSTS) return problem(`${hosts.length} hosts; at most ${MAX_HOSTS} are allowed`, "host");
   const all: RegistryHost[] = [];
   const unused: string[] = [];
   for (const [url, settings] of hosts) {
-    if (!isJsonObject(settings)) return problem(`host."${url}" is no table`, url);
+    if (!isJsonObject(settings)) return problem(`host."${url}" is not a table`, url);
     const host = readHost(url, settings, folder);
     if (typeof host === "string") return problem(`host."${url}": ${host}`, url);
     all.push(host);
     unused.push(...unusedKeys(settings, host).map((key) => `${key} of host."${url}"`));
   }
   const server = field(document, "server") ?? "";
-  if (typeof server !== "string") return problem("server is no text", "server");
+  if (typeof server !== "string") return problem("server is not a string", "server");
   const { host: _hosts, server: _server, ...settings } = document;
   const last = readHost(server, settings, folder);
   if (typeof last === "string") return problem(`server: ${last}`, "server");
   return { hosts: [...all, last], unused: [...unused, ...unusedKeys(settings, last)] };
 }
 
-/** @returns what is wrong with it, as a sentence's end */
+/** @returns a text where it is unusable, to end a sentence */
 function readHost(url: string, settings: JsonObject, folder: string): RegistryHost | string {
   const overridesPath = field(settings, "override_path") ?? false;
   if (typeof overridesPath !== "boolean") return "override_path is neither true nor false";
@@ -110,7 +110,7 @@ function readHost(url: string, settings: JsonObject, folder: string): RegistryHo
   const unsupported = REDIRECTING.find((key) => field(settings, key) !== undefined);
   return {
     ...where,
-    // The server is asked in any case where the file does not name another.
+    // Without a server in the file, the registry itself is asked in any case.
     pulls: capabilities.length === 0 || capabilities.includes("pull") || url === "",
     ca: ca.map((path) => absolute(path, folder)),
     client,
@@ -126,7 +126,7 @@ function readUrl(text: string, overridesPath: boolean): Pick<RegistryHost, "orig
   const full = text.startsWith("http") ? text : `https://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    return "it is no URL of a host, such as https://mirror.example.com";
+    return "it is not the URL of a host, such as https://mirror.example.com";
   }
   const path = url.pathname.replace(/\/{2,}/g, "/").replace(/\/$/, "");
   const [, authority = ""] = /^https?:\/\/([^/?#]*)/.exec(full) ?? [];
@@ -135,10 +135,10 @@ function readUrl(text: string, overridesPath: boolean): Pick<RegistryHost, "orig
 
 function readCapabilities(value: unknown): readonly string[] | string {
   const list = value === undefined || Array.isArray(value) ? texts(value) : undefined;
-  if (list === undefined) return "capabilities is no list of texts";
+  if (list === undefined) return "capabilities is not a list of strings";
   const names = list.map((name) => name.toLowerCase());
   const unknown = names.find((name) => !CAPABILITIES.has(name));
-  return unknown === undefined ? names : `"${unknown}" is no capability: they are pull, resolve and push`;
+  return unknown === undefined ? names : `"${unknown}" is not a capability; known are pull, resolve and push`;
 }
 
 /** A file with certificate and key, a list of such files, or a list of pairs. */
@@ -160,28 +160,28 @@ function readClient(value: unknown, folder: string): RegistryHost["client"] | st
 
 function readHeaders(value: unknown): Readonly<Record<string, string>> | string {
   if (value === undefined) return {};
-  if (!isJsonObject(value)) return "header is no table";
+  if (!isJsonObject(value)) return "header is not a table";
   const headers: Record<string, string> = {};
   for (const [name, given] of Object.entries(value)) {
     const values = texts(given);
     if (values === undefined || !HEADER_NAME.test(name) || !values.every((text) => HEADER_VALUE.test(text))) {
-      // What it says may be a secret.
-      return `header "${name}" is not a name with a text or a list of texts`;
+      // Its value may be a secret.
+      return `header "${name}" is not a name with a string or a list of strings`;
     }
     headers[name] = values.join(", ");
   }
   return headers;
 }
 
-/** @returns milliseconds; undefined where there is no limit; a text where it is no span of time in Go's syntax */
+/** @returns milliseconds; undefined for no limit; a text where it is not a duration in Go's syntax */
 function readDialTimeout(value: unknown): number | string | undefined {
-  // Go knows no days.
+  // Go's durations have no days.
   const time = typeof value === "string" && !value.includes("d") ? parseDuration(value) : undefined;
-  if (value !== "" && time === undefined) return 'dial_timeout is no span of time such as "200ms"';
+  if (value !== "" && time === undefined) return 'dial_timeout is not a duration such as "200ms"';
   return time === 0 ? undefined : time;
 }
 
-/** What stands there and changes nothing: keys of other versions, misspelt ones, and certificates after the first. */
+/** Settings without effect: keys of other versions, misspelt keys, and certificates after the first. */
 function unusedKeys(settings: JsonObject, { client, unsupported }: RegistryHost): readonly string[] {
   const keys = Object.keys(settings).filter((key) => !KEYS.has(key) && key !== unsupported);
   return client.length > 1 ? [...keys, `client after the first of ${client.length}`] : keys;
@@ -196,16 +196,16 @@ function absolute(path: string, folder: string): string {
   return path.startsWith("/") ? path : `${folder}/${path}`;
 }
 
-/** Where a name stands first; for people. */
+/** Line of a name's first occurrence, for messages. */
 function lineOf(text: string, name: string): number {
   const at = text.split("\n").findIndex((line) => line.includes(name));
   return Math.max(0, at) + 1;
 }
 
 /**
- * Names of the folders in which a host's hosts.toml is looked for, in this order.
+ * Names of the folders in which containerd looks for a host's hosts.toml, in this order.
  *
- * @param host as it stands in the image's name, `:443` included
+ * @param host as in the image's name, including `:443`
  */
 export function hostFolders(host: string): readonly string[] {
   const colon = host.lastIndexOf(":");

@@ -6,7 +6,7 @@ import { isFullHostname, parseRegistryHost } from "./host.ts";
 export interface ImageReference {
   /** Host with port if it is not 443: `atcr.io`, `localhost:5000`, `[::1]:5000`. */
   readonly host: string;
-  /** The host as the name has it, where that is with `:443`: containerd looks for its certs.d folder by it. */
+  /** The host as written, if it ends in `:443`: containerd uses it to find the certs.d folder. */
   readonly writtenHost?: string;
   /** Path of the repository on that host: `alice.example.com/app`. */
   readonly path: string;
@@ -14,13 +14,13 @@ export interface ImageReference {
   readonly digest?: Digest;
 }
 
-/** Longest name that is read: more than host, path, tag and digest can come to. Bounds all work below. */
+/** Longest name that is read: longer than any valid name. Bounds all work below. */
 const MAX_REFERENCE = 1024;
 /** The distribution grammar's RepositoryNameTotalLengthMax. */
 export const MAX_PATH = 255;
 const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-/** What the OCI image specification calls a digest, of any algorithm. */
+/** A digest of any algorithm (OCI image specification). */
 const ANY_DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
 /** The one name of Docker Hub in rules and messages. */
@@ -28,18 +28,18 @@ export const DOCKER_HUB = "docker.io";
 const DOCKER_HUB_ALIASES: ReadonlySet<string> = new Set(["index.docker.io", "registry-1.docker.io"]);
 
 /**
- * Reads a full image name by the grammar of distribution/reference and nothing beside it (spec 1.3).
+ * Reads a full image name strictly by the grammar of distribution/reference (spec 1.3).
  *
- * containerd passes on whatever its client wrote, and pulls from wherever a URL made of it leads.
- * So a name that another program would read as another host or path is refused, not repaired:
- * upper case, `..`, `//`, `%61`, `user@`, and the short forms and aliases of Docker Hub.
+ * containerd passes on whatever its client wrote, and pulls from the URL made of it. So a name that another program would
+ * read as another host or path is rejected, not repaired: upper case, `..`, `//`, `%61`, `user@`, and the short forms and
+ * aliases of Docker Hub.
  *
  * @param text attacker-controlled
  * @throws Rejection image.malformed_reference, input.unsupported_digest
  */
 export function parseReference(text: string): ImageReference {
   if (text.length > MAX_REFERENCE) {
-    malformed(`${text.slice(0, 64)}…`, `it has ${text.length} characters, expected ${MAX_REFERENCE} at most`);
+    malformed(`${text.slice(0, 64)}…`, `it has ${text.length} characters, expected at most ${MAX_REFERENCE}`);
   }
   const { name, tag, digest } = splitReference(text);
   const slash = name.indexOf("/");
@@ -64,8 +64,8 @@ export function parseReference(text: string): ImageReference {
 }
 
 /**
- * Reads an image name as people write it (the person's door, spec 1.3): the familiar short forms
- * become the full one, as Docker reads them, and the result is parsed strictly.
+ * Reads an image name from the command line (spec 1.3): Docker's short forms are expanded, and the result is parsed
+ * strictly.
  *
  *   nginx, docker.io/nginx, index.docker.io/library/nginx  ->  docker.io/library/nginx
  *   alice/app                                              ->  docker.io/alice/app
@@ -95,7 +95,7 @@ function splitReference(text: string): { name: string; tag: string | undefined; 
   const at = text.lastIndexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !ANY_DIGEST.test(digest)) {
-    malformed(text, `"@" is followed by "${digest}", expected a digest (a name has no user)`);
+    malformed(text, `"@" is followed by "${digest}", expected a digest (a name contains no user)`);
   }
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.lastIndexOf(":");
@@ -105,7 +105,7 @@ function splitReference(text: string): { name: string; tag: string | undefined; 
 
 function checkPath(text: string, path: string): void {
   if (path.length > MAX_PATH) {
-    malformed(text, `its path has ${path.length} characters, expected ${MAX_PATH} at most`);
+    malformed(text, `its path has ${path.length} characters, expected at most ${MAX_PATH}`);
   }
   for (const component of path.split("/")) {
     if (!COMPONENT.test(component)) {
@@ -115,16 +115,16 @@ function checkPath(text: string, path: string): void {
   }
 }
 
-/** Whether a name may be made of this text as one component of its path. */
+/** Whether the text can be a component of an image name's path. */
 export function isPathComponent(text: string): boolean {
   return COMPONENT.test(text);
 }
 
 /**
- * Docker Hub has one name here. Its other names, and `docker.io:443`, which containerd takes for
- * another registry than `docker.io`, would be judged by other rules than the image they pull.
+ * Docker Hub has only one name here. Its aliases, and `docker.io:443`, which containerd treats as a different registry,
+ * would otherwise select other rules than the image that they pull.
  *
- * @returns what to write instead, undefined where nothing is wrong
+ * @returns what to write instead; undefined where the name is correct
  */
 export function hubSpelling(writtenHost: string, path: string): string | undefined {
   const isAlias = DOCKER_HUB_ALIASES.has(writtenHost.replace(/:443$/, "")) || writtenHost === `${DOCKER_HUB}:443`;
@@ -135,7 +135,7 @@ export function hubSpelling(writtenHost: string, path: string): string | undefin
 
 function refuseHubAliases(text: string, writtenHost: string, path: string): void {
   const full = hubSpelling(writtenHost, path);
-  if (full !== undefined) malformed(text, `it is a short or alias form, expected ${full}`);
+  if (full !== undefined) malformed(text, `it is a short form or an alias, expected ${full}`);
 }
 
 function malformed(text: string, problem: string): never {

@@ -4,18 +4,18 @@ import { Rejection, reject } from "../rejection.ts";
 import { type Descriptor, optionalText, readDescriptor } from "./descriptor.ts";
 import { type Digest, digestHex } from "./digest.ts";
 
-/** The artifact that ATCR attaches to an image it has a signed record of. */
+/** Type of the artifact that ATCR attaches to a signed image. */
 export const SIGNATURE_TYPE = "application/vnd.atproto.signature.v1+json";
-/** What tools write as the type of a descriptor or config that has none; it says nothing. */
+/** Placeholder type that tools write where there is none. */
 const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
-/** Referrers on one page; stops a registry from listing without end. */
+/** Referrers on one page; stops an endless list. */
 const MAX_REFERRERS = 5000;
 
 export const ACCEPT_INDEX = INDEX_TYPE;
 
-/** Path of the Referrers API (OCI distribution spec 1.1), asked for signatures alone. */
+/** Path of the Referrers API (OCI distribution spec 1.1), filtered for signatures. */
 export function referrersPath(digest: Digest): string {
   return `${allReferrersPath(digest)}?artifactType=${encodeURIComponent(SIGNATURE_TYPE)}`;
 }
@@ -25,28 +25,28 @@ export function allReferrersPath(digest: Digest): string {
   return `referrers/${digest}`;
 }
 
-/** Path of the index that stands in where a registry lacks the Referrers API. */
+/** Path of the fallback index for registries without the Referrers API. */
 export function fallbackTagPath(digest: Digest): string {
   return `manifests/sha256-${digestHex(digest)}`;
 }
 
-/** What one page of referrers lists. */
+/** One page of referrers. */
 export interface ReferrersPage {
   /** Those that may be signatures. */
   readonly candidates: readonly Descriptor[];
-  /** Whether it lists others as well: then the registry has not filtered it. */
+  /** Whether it lists others too: then the registry did not filter the list. */
   readonly hasOthers: boolean;
-  /** Why one that may be a signature cannot be fetched (the first of them); the others stand. */
+  /** Why the first unreadable one cannot be used; the others count. */
   readonly unreadable?: Rejection;
 }
 
 /**
- * Reads one page of referrers and keeps those that may be signatures (spec 3.1). A descriptor's
- * artifactType is a hint: where it says nothing, the manifest decides ({@link isSignatureType}).
- * One bad descriptor hides no other: whoever may push can have a referrer with a sha512 digest.
+ * Reads one page of referrers, and selects those that may be signatures (spec 3.1). Where a descriptor has no
+ * artifactType, the manifest decides ({@link isSignatureType}). A bad descriptor does not hide the others: anyone who may
+ * push can add one, for example with a sha512 digest.
  *
  * @param bytes attacker-controlled
- * @returns undefined where it is no OCI index, but a page for people, an empty object and the like
+ * @returns undefined where it is not an OCI index, but for example a web page or an empty object
  * @throws Rejection registry.bad_response where it lists too many
  */
 export function readReferrers(bytes: Uint8Array): ReferrersPage | undefined {
@@ -74,7 +74,7 @@ export function readReferrers(bytes: Uint8Array): ReferrersPage | undefined {
   return { candidates, hasOthers, ...(unreadable === undefined ? {} : { unreadable }) };
 }
 
-/** @returns undefined where there is no such list; one that is null is empty, as for every client in Go */
+/** @returns undefined where there is no such list; null counts as empty, as in Go clients */
 function manifestsOf(bytes: Uint8Array): readonly unknown[] | undefined {
   let index: unknown;
   try {
@@ -88,28 +88,28 @@ function manifestsOf(bytes: Uint8Array): readonly unknown[] | undefined {
   return Array.isArray(manifests) ? manifests : undefined;
 }
 
-/** Whether a registry answered with the very image whose referrers were asked for. */
+/** Whether a registry answered with the image itself instead of its referrers. */
 export function isSubjectItself(bytes: Uint8Array, subject: Digest): boolean {
   return sha256Hex(bytes) === digestHex(subject);
 }
 
-/** Whether a descriptor itself says that it is of a signature. */
+/** Whether a descriptor's type is that of a signature. */
 export function isSignatureType(artifactType: string | undefined): boolean {
   return artifactType === SIGNATURE_TYPE;
 }
 
-/** Whether an artifact type means anything. */
+/** Whether an artifact type is given and not a placeholder. */
 export function saysSomething(artifactType: string | undefined): artifactType is string {
   return artifactType !== undefined && artifactType !== EMPTY_TYPE;
 }
 
-/** `<URI>` and the parameters behind it; a comma may stand in the URI and in quotes. */
+/** `<URI>` and its parameters; the URI and quoted values may contain commas. */
 const LINK = /<([^<>]*)>((?:[^<>",]|"[^"]*")*)/g;
 /** A parameter of a link; the value of `rel` is one relation or, in quotes, several. */
 const REL = /^\s*rel\s*=\s*(?:"([^"]*)"|([^\s"]+))\s*$/i;
 
 /**
- * The target of `Link: <…>; rel="next"` (RFC 8288, section 3), as it stands; undefined where there
+ * The target of `Link: <…>; rel="next"` (RFC 8288, section 3), unresolved; undefined where there
  * is none.
  *
  * @param header attacker-controlled; several fields are joined by commas

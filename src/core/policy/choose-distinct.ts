@@ -1,12 +1,12 @@
 /**
- * One from each list, as many as possible, of which no two have the same key: the largest matching of
- * a bipartite graph, found by augmenting paths.
+ * Chooses at most one item from each list, as many as possible, with distinct keys: a maximum bipartite matching, found
+ * by augmenting paths.
  *
- * Taking the first of each could find too few in one order and enough in another; so one that is in
- * the way moves to its other key.
+ * Taking the first of each list could find too few in some orders; so an item that blocks another moves to its list's
+ * next key.
  *
- * @param offered the lists, and in each what is preferred first
- * @param enough so many are not exceeded
+ * @param offered the lists, preferred items first
+ * @param enough stops at this number
  */
 export function chooseDistinct<T>(
   offered: Iterable<readonly T[]>,

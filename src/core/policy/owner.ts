@@ -1,10 +1,9 @@
 import type { Requirement } from "./policy.ts";
 
 /**
- * Whether the handle in a name must be the signer's: where the rule does not say, on ATCR's hosts
- * (spec 5.8).
+ * Whether the handle in a name must be the signer's (spec 5.8); by default only on atcrHosts.
  *
- * @param host the name's, attacker-controlled
+ * @param host of the name, attacker-controlled
  */
 export function demandsOwner(
   { owner }: Pick<Requirement, "owner">,

@@ -7,22 +7,22 @@ import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf,
 import { readRules } from "./rules.ts";
 import { Signers } from "./signers.ts";
 
-/** A policy, and where in its files it says what. */
+/** A policy, and the locations of its parts. */
 export interface LocatedPolicy {
   readonly policy: TrustPolicy;
   readonly places: PolicyPlaces;
-  /** Whom the policy revokes, also those whom nothing in it trusts. */
+  /** All revoked DIDs, even those that no rule trusts. */
   readonly revoked: readonly Did[];
 }
 
 /**
- * Places of what a policy says. `inside` leads on from there: `["require", "minSignatures"]`. What
- * does not stand in the file is at the nearest place that does.
+ * Locations in a policy's files. `inside` is a path below that: `["require", "minSignatures"]`. If that is not in the
+ * file, the nearest location is returned.
  */
 export interface PolicyPlaces {
   /** Undefined where there is no rule of that name. */
   readonly ofRule: (name: string, inside?: YamlPath) => Place | undefined;
-  /** Where the DID is first named, other than as revoked; undefined where it is not. */
+  /** Where the DID is first named, except under revokedDIDs; undefined where it is not. */
   readonly ofSigner: (did: Did, inside?: YamlPath) => Place | undefined;
   /** Where the DID is revoked first; undefined where it is not. */
   readonly ofRevocation: (did: Did) => Place | undefined;
@@ -30,15 +30,14 @@ export interface PolicyPlaces {
   readonly ofDefault: () => Place | undefined;
 }
 
-/** As {@link readPolicy}, for whoever needs no places. */
+/** Like {@link readPolicy}, without locations. */
 export function parsePolicy(text: string, fileName: string, fragments: readonly PolicyText[] = []): TrustPolicy {
   return readPolicy(text, fileName, fragments).policy;
 }
 
 /**
- * Reads a trust policy, strictly (spec 2.4): whatever is unknown, ambiguous or without effect is an
- * error, since every mistake in this file is one in who is trusted. Time plays no part: a file that
- * is valid today is valid tomorrow.
+ * Reads a trust policy strictly (spec 2.4): everything unknown, ambiguous or without effect is an error, since every
+ * mistake in this file concerns who is trusted. The result does not depend on the time.
  *
  * @param text the file's content
  * @param fileName for messages, which read `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do`
@@ -124,7 +123,7 @@ function readDefault(files: readonly [PolicyFile, ...PolicyFile[]]): Default {
   if (first === undefined) return { fallback: "deny", fallbackPlace: policyLine(files[0], path), at: undefined };
   const { file, shape } = first;
   if (second !== undefined) {
-    const found = `a second default beside that of ${lineOf({ file, path })}`;
+    const found = `a second default, in addition to ${lineOf({ file, path })}`;
     second.file.fail({
       path,
       isKey: true,

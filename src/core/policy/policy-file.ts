@@ -4,14 +4,14 @@ import type { PolicyLine } from "./policy.ts";
 import { POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
 import { checkShape } from "./shape.ts";
 
-/** What a file of a policy says, unread. */
+/** An unparsed file of a policy. */
 export interface PolicyText {
   /** For messages. */
   readonly name: string;
   readonly text: string;
 }
 
-/** One of the files of a policy, of the right shape. */
+/** A parsed file of a policy, of the right shape. */
 export interface PolicyFile {
   /** In the order in which the files are read, from 0. */
   readonly index: number;
@@ -19,20 +19,20 @@ export interface PolicyFile {
   readonly shape: PolicyShape;
 }
 
-/** Where something stands: in which file, and where in it. */
+/** A location: the file, and the path in it. */
 export interface At extends Pick<YamlProblem, "path" | "isKey"> {
   readonly file: YamlFile;
 }
 
 /**
- * Most characters of all files of a policy together. Each pull reads them all: a hundred fragments of
- * the size that one file may have would take longer than a pull has.
+ * Most characters of all files of a policy together. Each pull reads them all: a hundred fragments of the largest size
+ * would exceed the deadline.
  */
 const MAX_POLICY_TEXT = 1024 * 1024;
 
 const LOGGED =
-  "each decision is logged where decisionLog of the configuration says; to let images through and log what would be refused, write action: audit";
-/** Keys that ATCR's documents, or other programs' policies, have where this one has another. */
+  "decisions are logged as decisionLog in the configuration says; to let images through and log what would be refused, write action: audit";
+/** Hints for keys of ATCR's documents or of other programs' policies. */
 const HINTS: ReadonlyMap<string, string> = new Map([
   ["environments", "write a rule for the scope of each environment, with its DIDs under require.trustedDIDs"],
   ["audit", LOGGED],
@@ -40,12 +40,12 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ["auditLogging", LOGGED],
   ["logging", LOGGED],
   ["reporting", LOGGED],
-  ["defaultAction", "its name is default here: deny, allow or audit"],
-  ["rules", "its name is policies here"],
+  ["defaultAction", "this key is named default here: deny, allow or audit"],
+  ["rules", "this key is named policies here"],
 ]);
 
 /**
- * Opens the files of a policy, of which each is a policy by itself in its shape.
+ * Opens the files of a policy; each has the shape of a complete policy.
  *
  * @throws Rejection policy.invalid
  */
@@ -55,7 +55,7 @@ export function openPolicy(texts: readonly [PolicyText, ...PolicyText[]]): reado
     const file = new YamlFile(text, name, "policy.invalid");
     total += text.length;
     if (total > MAX_POLICY_TEXT) {
-      const found = `${total} characters in the files of the policy up to this one`;
+      const found = `${total} characters in the policy's files up to this one`;
       file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
     }
     return { index, file, shape: checkShape(file, POLICY_SHAPE, HINTS) };
@@ -68,12 +68,12 @@ export function placeOf({ file, ...at }: At, inside: YamlPath = []): Place {
   return file.placeOf(inside.length === 0 ? at : { path: [...at.path, ...inside] });
 }
 
-/** Where the value at a path stands, for the policy as it is remembered. */
+/** The line of a value, in the form stored in the parsed policy. */
 export function policyLine({ index, file }: PolicyFile, path: YamlPath): PolicyLine {
   return [index, file.lineOf({ path })];
 }
 
-/** `FILE:LINE`, for a message about another place. */
+/** `FILE:LINE`, for a message that refers to another location. */
 export function lineOf(at: At): string {
   const { file, line } = placeOf(at);
   return `${file}:${line}`;

@@ -5,8 +5,8 @@ import { DIGEST } from "../oci/digest.ts";
 import * as shape from "./shape.ts";
 
 /**
- * The shape of a trust policy file (spec 2, docs/reference/policy.md). What the strings in it mean, and
- * how they must fit together, is checked by parse-policy.ts. The words are also those of the JSON Schema.
+ * The shape of a trust policy file (spec 2, docs/reference/policy.md). parse-policy.ts checks what the strings mean and
+ * how they fit together. The descriptions also appear in the JSON Schema.
  */
 const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz", DID);
 const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null', DATE_TIME));
@@ -14,7 +14,7 @@ const digests = shape.list(
   shape.text("a digest: sha256: and 64 lower-case hex digits", DIGEST),
   "a list of digests, or [] for none",
 );
-/** Roughly; scope.ts says in its own words what is wrong with one. */
+/** An approximation; scope.ts reports what is wrong with a scope. */
 const scope = shape.text("a scope such as atcr.io/*/prod-*", /^(?:\*\*|[^/@\sA-Z]+(?:\/[^/@:\sA-Z]+)+)$/);
 
 const signer = shape.keys(
@@ -71,7 +71,7 @@ const rule = shape.keys(
 export const POLICY_SHAPE = shape.keys(
   {
     version: shape.oneOf([1, "1.0"], "1.0"),
-    // Nothing behind the key is what is left where each DID below it is commented out.
+    // The value is null if every DID below the key is commented out.
     trustedDIDs: shape.optional(
       shape.nullable(
         shape.either(

@@ -5,14 +5,14 @@ import type { Digest } from "../oci/digest.ts";
 import type { Scope } from "./scope.ts";
 
 /**
- * Longest `maxStaleness`, 30 days. What is judged by old evidence knows of no key that was taken back
- * since and no record that was deleted; a longer span would be an exemption under another name.
+ * Longest `maxStaleness`, 30 days. Stale evidence does not show keys revoked or records deleted since; a longer time would
+ * amount to an exemption.
  */
 export const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
 
-/** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, spans milliseconds. */
+/** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, durations milliseconds. */
 export interface TrustPolicy {
-  /** Which policy this is ({@link policyHash}). */
+  /** Identifies the policy ({@link policyHash}). */
   readonly hash: string;
   /** In the order in which they are read. */
   readonly files: readonly PolicyFileRef[];
@@ -21,20 +21,19 @@ export interface TrustPolicy {
   /** In file order; the first whose scope matches is selected. */
   readonly rules: readonly PolicyRule[];
   readonly fallback: "deny" | "allow" | "audit";
-  /** Where no file has a default: the line at which the first file begins. */
+  /** If no file has a default: the first line of the first file. */
   readonly fallbackPlace: PolicyLine;
-  /** Each signer that the files name, once: those under trustedDIDs first. `default: audit` trusts them all. */
+  /** All signers in the files, without duplicates, those under trustedDIDs first. `default: audit` trusts them all. */
   readonly everyone: readonly TrustedSigner[];
 }
 
-/** SHA-256 of the files of a policy, one after the other, in hex. */
+/** SHA-256 of a policy's files, concatenated, in hex. */
 export function policyHash(texts: readonly { readonly text: string }[]): string {
   return sha256Hex(concatBytes(...texts.map(({ text }) => toUtf8(text))));
 }
 
 /**
- * A file of a policy, as what is in it refers to it. The lines of its rules stand here and not with each rule: all of a policy is remembered, and a
- * thousand rules are to be a few bytes more there.
+ * A file of a policy. It holds the lines of its rules, instead of each rule its own, to keep the cached policy small.
  */
 export interface PolicyFileRef {
   readonly name: string;
@@ -43,14 +42,14 @@ export interface PolicyFileRef {
 }
 
 /**
- * Where a policy says something: the index of the file in {@link TrustPolicy.files}, and the line from 1. Two numbers
- * and nothing else, as a policy may list ten thousand digests, and all of it is remembered.
+ * A location in a policy: the index of the file in {@link TrustPolicy.files}, and the line from 1. Only two numbers, to
+ * keep the cached policy small: it may list ten thousand digests.
  */
 export type PolicyLine = readonly [file: number, line: number];
 
-/** What of a policy decided about an image, and where it stands. */
+/** The part of a policy that decided about an image, and its location. */
 export interface Decider {
-  /** Of the rule; `digests.deny`, `digests.allow` or `default` where none decided. */
+  /** The rule's name; or `digests.deny`, `digests.allow` or `default`. */
   readonly name: string;
   readonly file: string;
   /** From 1. */
@@ -58,13 +57,13 @@ export interface Decider {
 }
 
 /**
- * The signers of a rule, by their places in {@link TrustPolicy.everyone}: a thousand rules that trust the same
- * ten thousand cost no more than one does, in memory and where they are remembered.
+ * The signers of a rule, as indexes into {@link TrustPolicy.everyone}: a thousand rules with the same ten thousand signers
+ * cost no more than one, in memory and in the cache.
  */
 export interface SignerRefs {
-  /** The first so many: all those under trustedDIDs, or 0. */
+  /** How many of the first signers: all those under trustedDIDs, or 0. */
   readonly inherited: number;
-  /** And these, none of them among the first, in the order of the rule. */
+  /** Further signers, none of them among the first, in the order of the rule. */
   readonly own: readonly number[];
 }
 
@@ -73,21 +72,21 @@ export interface PolicyRule {
   readonly scopes: readonly Scope[];
   readonly action: "enforce" | "audit" | "allow" | "deny";
   readonly trusts: SignerRefs;
-  /** What enforce and audit require; what is written under allow and deny requires nothing. */
+  /** Requirements of enforce and audit; unused for allow and deny. */
   readonly requirement: Omit<Requirement, "signers">;
 }
 
 export interface Requirement {
-  /** Distinct DIDs, in file order. Includes signers that are revoked or not valid now: judge says so. */
+  /** Distinct DIDs, in file order, including revoked and ineligible ones, which judge.ts reports. */
   readonly signers: readonly TrustedSigner[];
   /** Distinct DIDs with distinct keys, at least 1. */
   readonly minSignatures: number;
   readonly maxAge?: number;
-  /** How old evidence may be that is judged again where services cannot be reached (spec 6). */
+  /** Maximum age of stale evidence that is used where services cannot be reached (spec 6). */
   readonly maxStaleness?: number;
-  /** Which repository the record must name (spec 5.6). */
+  /** The repository that the record must name (spec 5.6). */
   readonly repository: "match" | "any" | readonly string[];
-  /** Whether the handle in the name must be the signer's; absent: on the hosts in atcrHosts it must (spec 5.8). */
+  /** Whether the handle in the name must be the signer's; absent: only on atcrHosts (spec 5.8). */
   readonly owner?: "match" | "any";
   /** `match`: the signer's repo must map this name's tag to this digest (spec 5.8). */
   readonly tag: "match" | "any";

@@ -9,10 +9,10 @@ import type { PolicyDecision } from "./select.ts";
 import { countOf } from "./signer-refs.ts";
 import { readDids, type Signers } from "./signers.ts";
 
-/** Most rules of a policy. Each is held against the name of each image. */
+/** Most rules of a policy. Each may be compared with an image's name. */
 const MAX_RULES = 1000;
 
-/** The rules of a policy, and where each stands by its name. */
+/** The rules of a policy, and their locations by name. */
 export interface Rules {
   readonly rules: readonly PolicyRule[];
   readonly places: ReadonlyMap<string, At>;
@@ -46,17 +46,17 @@ export function readRules(files: readonly PolicyFile[], signers: Signers): Rules
   return { rules, places, lines };
 }
 
-/** What decides where no rule does is called by these in reports, and in the cases of a test. */
+/** Names in reports and test cases for decisions that no rule makes. */
 const OTHER_DECIDERS: ReadonlySet<string> = new Set<PolicyDecision["by"]>(["default", "digests.allow", "digests.deny"]);
 
 function checkName(name: string, { file, path }: At, places: ReadonlyMap<string, At>): void {
   if (OTHER_DECIDERS.has(name)) {
-    const advice = "reports use this name for what decides where no rule matches; rename the rule";
+    const advice = "reports use this name for decisions that no rule makes; rename the rule";
     file.fail({ path: [...path, "name"], expected: `another name than ${[...OTHER_DECIDERS].join(", ")}`, advice });
   }
   const earlier = places.get(name);
   if (earlier === undefined) return;
-  const expected = "a name that no other rule has, as refusals name the rule";
+  const expected = "a unique name, because refusals name the rule";
   const first = lineOf({ ...earlier, path: [...earlier.path, "name"] });
   file.fail({ path: [...path, "name"], expected, advice: `the rule in ${first} has the same name` });
 }
@@ -76,7 +76,7 @@ function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath
     const parsed = parseScope(text);
     if ("expected" in parsed) file.fail({ path: at, expected: parsed.expected });
     if (action === "allow" && hasWildcardHost(parsed)) {
-      file.fail({ path: at, expected: "a host without wildcards, as this rule lets images through unsigned" });
+      file.fail({ path: at, expected: "a host without wildcards, because this rule lets images through unsigned" });
     }
     return parsed;
   };
@@ -87,13 +87,13 @@ function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: Y
   const shape: RequirementShape = rule.require ?? {};
   const at = [...path, "require"];
   if (shape.signature === false) {
-    const advice = 'for images that need none write "action: allow"';
-    file.fail({ path: [...at, "signature"], expected: `true, as ${action} judges signatures`, advice });
+    const advice = 'for images without signatures write "action: allow"';
+    file.fail({ path: [...at, "signature"], expected: `true, because ${action} requires signatures`, advice });
   }
   const span = (key: SpanKey): number | undefined => readSpan(file, shape[key], [...at, key]);
   const [maxAge, minKeyAge, maxStaleness] = [span("maxAge"), span("minKeyAge"), span("maxStaleness")];
   if (maxStaleness !== undefined && maxStaleness > MAX_STALENESS) {
-    const advice = "evidence older than that says nothing about today";
+    const advice = "evidence older than that does not show revoked keys or deleted records";
     file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
   }
   return {
@@ -107,12 +107,12 @@ function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: Y
   };
 }
 
-/** What nobody will check must not stand in the file: somebody might rely on it (spec 2.4). */
+/** A requirement that is not checked must not be in the file: someone might rely on it (spec 2.4). */
 function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path: YamlPath): PolicyRule["requirement"] {
   for (const [key, value] of Object.entries(require ?? {})) {
     if (key === "signature" && value === false) continue;
     const advice = `remove it, or write "action: enforce"`;
-    const found = `a requirement beside "action: ${action}", which looks at no signature`;
+    const found = `a requirement with "action: ${action}", which checks no signature`;
     file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
   }
   return { minSignatures: 1, repository: "match", tag: "any" };
@@ -120,7 +120,7 @@ function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path:
 
 const NOBODY: SignerRefs = { inherited: 0, own: [] };
 
-/** The rule's signers: all of the file where it names none; else its own, after those of the list form. */
+/** The rule's signers: without trustedDIDs all of the file's; else its own, after those of the list form. */
 function readTrusted(file: YamlFile, { action, require }: RuleShape, signers: Signers, rule: YamlPath): SignerRefs {
   const texts = require?.trustedDIDs;
   const path = [...rule, "require", "trustedDIDs"];
@@ -130,11 +130,11 @@ function readTrusted(file: YamlFile, { action, require }: RuleShape, signers: Si
     const at = () => ({ file, path: [...path, i] });
     const index = signers.find(did, at);
     if (index === undefined)
-      file.fail({ ...at(), expected: "a DID of the map trustedDIDs", advice: "add it there, or correct it" });
+      file.fail({ ...at(), expected: "a DID in the map trustedDIDs", advice: "add it there, or correct it" });
     if (index >= inherited) own.push(index);
   }
   const trusts = { inherited, own };
-  // Audit refuses nothing: there it is a state, told by each answer (policy.no_signers) and by policy check.
+  // With audit this is allowed: each answer (policy.no_signers) and policy check report it.
   if (countOf(trusts) === 0 && action === "enforce") {
     const expected = "a DID under trustedDIDs whose signature satisfies this rule";
     file.fail({ path: texts === undefined ? rule : path, found: "no DID that this rule trusts", expected });

@@ -5,37 +5,37 @@ import { DOCKER_HUB, hubSpelling, isPathComponent } from "../oci/reference.ts";
  * A set of image names, read from text such as `atcr.io/*\/prod-*` (spec 2.1):
  *
  *   scope    HOST/PATH, matched against the whole host and path of a name, without tag and digest
- *   segment  what stands between slashes; the host with its port is the first
- *   *        any characters within one segment, none too; alone it is any one segment
- *   **       alone in its segment: one or more whole segments, of any content
+ *   segment  a part between slashes; the host with its port is the first
+ *   *        any characters within one segment, or none; alone: any one segment
+ *   **       a segment of its own: one or more whole segments
  *
  * So `registry.example.com/**` is a whole registry, `docker.io/library/*` the official images,
- * `**` everything; `*`, `nginx` and `atcr.io` would match nothing, as every name has a host and a
- * path, and are refused.
+ * `**` everything. `*`, `nginx` and `atcr.io` are rejected: they would match nothing, as every name has a host and a
+ * path.
  */
 export interface Scope {
-  /** As it stands in the policy, except that `:443` behind the host is removed. */
+  /** As written in the policy, without `:443` after the host. */
   readonly text: string;
   readonly segments: readonly string[];
 }
 
-/** What is wrong with the text of a scope, for a message. */
+/** What was expected instead of an invalid scope, for a message. */
 export interface ScopeProblem {
   readonly expected: string;
 }
 
-/** Longest scope: a name's host and path come to at most 515 characters. Bounds the time of a match. */
+/** Longest scope: host and path of a name have at most 515 characters. Bounds the time of a match. */
 const MAX_SCOPE = 600;
-/** The segment that is one or more whole segments. */
+/** The segment that matches one or more whole segments. */
 export const ANYTHING = "**";
 const HOST_PIECE = /^[a-z0-9.:-]*$/;
 const PATH_PIECE = /^[a-z0-9._-]*$/;
-/** What may stand between two letters or digits of a path component (distribution/reference). */
+/** Separator between letters or digits of a path component (distribution/reference). */
 const SEPARATOR = /^(?:[._]|__|-+)$/;
 
 /**
- * Reads a scope. One that could never match a canonical name is a mistake, and so is one that looks
- * as if it meant a tag, a digest or another kind of pattern.
+ * Reads a scope. A scope that can never match a canonical name is rejected, and so is one that looks like a tag, a digest
+ * or another kind of pattern.
  */
 export function parseScope(text: string): Scope | ScopeProblem {
   const wrong = wrongCharacter(text);
@@ -61,21 +61,21 @@ export function parseScope(text: string): Scope | ScopeProblem {
   return { text: [host, ...path].join("/"), segments: [host, ...path] };
 }
 
-/** Whether the host may be more than one: an exemption must say whom it exempts (spec 2.4). */
+/** Whether the scope covers several hosts: an exemption must name its host (spec 2.4). */
 export function hasWildcardHost(scope: Scope): boolean {
   return scope.segments[0]?.includes("*") === true;
 }
 
 /**
- * Whether a name lies in the scope. Takes time proportional to the product of both lengths at most,
- * whatever the number of wildcards: see {@link matchGlob}.
+ * Whether the scope matches a name. The time is at most proportional to the product of both lengths, for any number of
+ * wildcards: see {@link matchGlob}.
  *
  * @param host attacker-controlled, canonical (an ImageReference's)
  * @param path attacker-controlled, canonical
  */
 export function matchesScope(scope: Scope, host: string, path: string): boolean {
   return matchGlob(
-    // One or more segments are one of any content, and then none or more.
+    // One or more segments: one, then none or more.
     scope.segments.flatMap((segment): PatternItem<string>[] =>
       segment === ANYTHING ? [() => true, MANY] : [(actual) => matchSegment(segment, actual)],
     ),
@@ -93,13 +93,13 @@ export function matchSegment(pattern: string, segment: string): boolean {
 }
 
 export const MANY = Symbol("none or more items of any content");
-/** An item that must be there once, or {@link MANY}. */
+/** An item that must occur once, or {@link MANY}. */
 export type PatternItem<T> = typeof MANY | ((item: T) => boolean);
 
 /**
- * Matches items against a pattern of exact items and wildcards. On a mismatch only the last wildcard
- * takes one item more: what earlier ones took need not be tried again, since everything between them
- * matched as early as it could. So there is no exponential case for an image name to find.
+ * Matches items against a pattern of exact items and wildcards. On a mismatch only the last wildcard is extended by one
+ * item: everything before it matched as early as possible, so earlier wildcards need no backtracking. So no image name
+ * can cause exponential time.
  */
 export function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly T[]): boolean {
   let [at, item] = [0, 0];
@@ -126,14 +126,14 @@ export function matchGlob<T>(pattern: readonly PatternItem<T>[], items: readonly
 function wrongCharacter(text: string): string | undefined {
   if (text.length > MAX_SCOPE) return `${MAX_SCOPE} characters at most`;
   const [foreign] = /[^\x20-\x7e]/u.exec(text) ?? [];
-  if (foreign !== undefined) return `printable ASCII alone; ${codePoint(foreign)} never occurs in a name`;
+  if (foreign !== undefined) return `only printable ASCII; ${codePoint(foreign)} never occurs in a name`;
   if (text.includes("://")) return "HOST/PATH without a scheme";
   if (text.includes("@")) return "no digest; a rule covers a repository, and digests are listed under digests";
   if (text.includes("?") || /\[(?![0-9a-f:]+\](?::[0-9]+)?\/)/.test(text)) return 'no wildcards but "*" and "**"';
   if (text.includes("/") && text.lastIndexOf(":") > text.lastIndexOf("/")) {
     return "no tag; a rule covers all tags of a repository";
   }
-  if (/[A-Z]/.test(text)) return "lower case only, as names with upper case never occur";
+  if (/[A-Z]/.test(text)) return "lower case only, because image names have no upper case";
   return undefined;
 }
 
@@ -148,20 +148,20 @@ function withoutPath(text: string): string {
   return `HOST/PATH, such as ${DOCKER_HUB}/library/nginx`;
 }
 
-/** What is advised must be a scope itself. */
+/** Only advises a text that is a valid scope. */
 function withSlashAtEnd(text: string): ScopeProblem {
   const everything = parseScope(`${text}${ANYTHING}`);
   if ("expected" in everything) return everything;
   return { expected: `no empty segment; for everything below ${text} write ${text}${ANYTHING}` };
 }
 
-/** Docker Hub has one name, and a path of two components at least, in every name that is matched. */
+/** In canonical names Docker Hub has one host name, and its paths at least two components. */
 function wrongHubSpelling(host: string, path: readonly string[]): string | undefined {
   const full = hubSpelling(host, path.includes(ANYTHING) ? path.concat(ANYTHING).join("/") : path.join("/"));
   if (full === undefined) return undefined;
   return path.includes(ANYTHING)
-    ? `${DOCKER_HUB} as the host, as Docker Hub's other names never occur`
-    : `the full name ${full}, as short and alias forms never occur`;
+    ? `${DOCKER_HUB} as the host; Docker Hub's aliases are never matched`
+    : `the full name ${full}; short forms and aliases are never matched`;
 }
 
 /** @returns the host without `:443` */

@@ -4,7 +4,7 @@ import type { Decider, PolicyLine, PolicyRule, Rule, TrustPolicy } from "./polic
 import { matchesScope } from "./scope.ts";
 import { signersOf } from "./signer-refs.ts";
 
-/** What a policy says about one image before any evidence is looked at (spec 2.1 to 2.3). */
+/** A policy's decision about one image, before any evidence is examined (spec 2.1 to 2.3). */
 export type Selection =
   | {
       readonly kind: "exempt" | "denied";
@@ -15,7 +15,7 @@ export type Selection =
   | { readonly kind: "judge"; readonly rule: Rule }
   | { readonly kind: "no_match"; readonly because: string; readonly rule: Decider };
 
-/** What decides about an image, and what it says. */
+/** The part of a policy that decides about an image, and its action. */
 export type PolicyDecision =
   | {
       readonly by: "digests.deny" | "digests.allow";
@@ -40,11 +40,11 @@ export type PolicyDecision =
     };
 
 /**
- * Finds what decides about an image: denied digests, allowed digests, the first rule in file order with
- * a scope that matches host and path, then the default (spec 2.1, 2.2). The tag plays no part.
+ * Finds the part that decides about an image: denied digests, allowed digests, the first rule in file order with a scope
+ * that matches host and path, then the default (spec 2.1, 2.2). The tag is ignored.
  *
  * @param name attacker-controlled, canonical
- * @param digest undefined where none is known: the image is taken for one in no list
+ * @param digest undefined where unknown: the digest lists are then skipped
  */
 export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Digest | undefined): PolicyDecision {
   const { rules } = policy;
@@ -59,7 +59,7 @@ export function decisionOn(policy: TrustPolicy, name: ImageReference, digest: Di
     : { by: "rule", action: rule.action, rule, place: placeOfRule(policy, index), passedOver: rules.slice(0, index) };
 }
 
-/** What a decision makes of an image. */
+/** Turns a decision into a selection. */
 export function selectionOf(decision: PolicyDecision, policy: TrustPolicy, name: ImageReference): Selection {
   const rule = decider(decision, policy);
   switch (decision.by) {
@@ -74,12 +74,12 @@ export function selectionOf(decision: PolicyDecision, policy: TrustPolicy, name:
   }
 }
 
-/** What a policy says about an image of this name and digest. */
+/** A policy's decision about an image of this name and digest. */
 export function select(policy: TrustPolicy, name: ImageReference, digest: Digest): Selection {
   return selectionOf(decisionOn(policy, name, digest), policy, name);
 }
 
-/** As {@link select}, of an image whose digest is in no list. */
+/** Like {@link select}, for an image whose digest is in no list. */
 export function selectByName(policy: TrustPolicy, name: ImageReference): Selection {
   return selectionOf(decisionOn(policy, name, undefined), policy, name);
 }
@@ -128,7 +128,7 @@ function decider(decision: PolicyDecision, { files }: TrustPolicy): Decider {
   return { name, file: files[file]?.name ?? "", line };
 }
 
-/** Rules stand in the order of the files. */
+/** Rules are in the order of the files. */
 function placeOfRule({ files }: TrustPolicy, index: number): PolicyLine {
   let before = 0;
   for (const [file, { ruleLines }] of files.entries()) {

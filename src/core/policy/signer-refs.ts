@@ -1,6 +1,6 @@
 import type { PolicyRule, SignerRefs, TrustedSigner, TrustPolicy } from "./policy.ts";
 
-/** The signers of one rule, in their order. Costs as much as there are: for one rule, not for each. */
+/** The signers of one rule, in order. Takes time proportional to their number, so not for every rule. */
 export function signersOf({ everyone }: Pick<TrustPolicy, "everyone">, refs: SignerRefs): readonly TrustedSigner[] {
   return [...everyone.slice(0, refs.inherited), ...refs.own.flatMap((index) => everyone[index] ?? [])];
 }
@@ -9,7 +9,7 @@ export function countOf({ inherited, own }: SignerRefs): number {
   return inherited + own.length;
 }
 
-/** The signers that some of these rules trust, each once and in the order of the policy. */
+/** The signers that any of these rules trusts, without duplicates, in the order of the policy. */
 export function signersOfAll(
   { everyone }: Pick<TrustPolicy, "everyone">,
   rules: readonly PolicyRule[],
@@ -20,9 +20,9 @@ export function signersOfAll(
 }
 
 /**
- * The signers of a rule for which something holds, worked out once for all those that rules inherit.
+ * Filters the signers of rules by a predicate, which is evaluated only once for inherited signers.
  *
- * @returns for a rule, all of them in their order
+ * @returns a function from a rule to its matching signers, in order
  */
 export function selecting(
   policy: Pick<TrustPolicy, "everyone">,

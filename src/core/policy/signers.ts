@@ -8,21 +8,21 @@ import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { SignerShape } from "./policy-schema.ts";
 
 /**
- * Rules with at most this many signers have each of them asked; of more, those that a referrer or the handle in the
- * image's name leads to (spec 3.3).
+ * Rules with at most this many signers contact all of them; larger ones only those that a referrer or the handle in the
+ * image's name points to (spec 3.3).
  */
 export const MAX_DIRECT = 16;
-/** Most DIDs in one list or map of a policy: what is read for each pull stays readable in time. */
+/** Most DIDs in one list or map of a policy, which each pull must read in time. */
 const MAX_DIDS = 10_000;
 const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
 
-/** The DIDs that a policy names, none at first, and what it says about each. One object stands for one DID. */
+/** The DIDs in a policy, and their settings. One object per DID. */
 export class Signers {
-  /** How many DIDs stand under trustedDIDs: the first of all. */
+  /** Number of DIDs under trustedDIDs; they come first. */
   readonly trusted: number;
-  /** True in the list form: every rule trusts the DIDs under trustedDIDs, whomever it names itself. */
+  /** True in the list form: every rule trusts the DIDs under trustedDIDs, in addition to its own. */
   readonly areInherited: boolean;
-  /** The DIDs under revokedDIDs, and where each stands first. */
+  /** The DIDs under revokedDIDs, and the first location of each. */
   readonly revoked: ReadonlyMap<Did, At>;
   readonly #known = new Map<Did, { readonly index: number; readonly signer: TrustedSigner; readonly at: At }>();
 
@@ -43,19 +43,19 @@ export class Signers {
   }
 
   /**
-   * The place among {@link everyone} of a DID that a rule names: undefined where trustedDIDs is a map without
-   * it. Where trustedDIDs is a list, or absent, rules may name DIDs of their own.
+   * Index in {@link everyone} of a DID that a rule names; undefined where trustedDIDs is a map without it. If trustedDIDs
+   * is a list or absent, rules may name further DIDs.
    */
   find(did: Did, at: () => At): number | undefined {
     return this.#known.get(did)?.index ?? (this.areInherited ? this.#addPlain(did, at()) : undefined);
   }
 
-  /** The DIDs under trustedDIDs and those found since. */
+  /** The DIDs under trustedDIDs, and those added since. */
   everyone(): readonly TrustedSigner[] {
     return Array.from(this.#known.values(), ({ signer }) => signer);
   }
 
-  /** Where the DID stands first. */
+  /** First location of the DID. */
   at(did: Did): At | undefined {
     return this.#known.get(did)?.at;
   }
@@ -67,7 +67,7 @@ export class Signers {
       if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID, ...ofHandle(did) });
       const earlier = this.at(did);
       if (earlier !== undefined) {
-        const found = `a DID that is already in ${lineOf(earlier)}`;
+        const found = `a DID that is already listed in ${lineOf(earlier)}`;
         file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
       }
       this.#add(readSigner(file, did, entry, this.revoked.has(did), at.path), at);
@@ -91,7 +91,7 @@ export class Signers {
   }
 }
 
-/** Whether trustedDIDs is a map; the form is that of the whole policy, as it says what rules inherit. */
+/** Whether trustedDIDs is a map. All files must use the same form, as it decides what rules inherit. */
 function hasMap(files: readonly PolicyFile[]): boolean {
   const [first, ...others] = files.filter(({ shape }) => (shape.trustedDIDs ?? undefined) !== undefined);
   if (first === undefined) return false;
@@ -99,7 +99,7 @@ function hasMap(files: readonly PolicyFile[]): boolean {
   const other = others.find(({ shape }) => Array.isArray(shape.trustedDIDs) !== isList);
   if (other !== undefined) {
     const form = `${isList ? "a list" : "a map"} as in ${lineOf({ file: first.file, path: ["trustedDIDs"] })}`;
-    const expected = `${form}: one form in all files, as it decides whom rules trust that name nobody`;
+    const expected = `${form}: all files must use the same form, because it decides which signers rules inherit`;
     other.file.fail({ path: ["trustedDIDs"], expected });
   }
   return !isList;
@@ -116,7 +116,7 @@ function readRevoked(files: readonly PolicyFile[]): ReadonlyMap<Did, At> {
   return revoked;
 }
 
-/** Reads a list of DIDs; one that stands in it twice counts once. @returns each, and its first place in the list */
+/** Reads a list of DIDs, ignoring duplicates. @returns each DID and its first index */
 export function readDids(file: YamlFile, texts: readonly string[], path: YamlPath): ReadonlyMap<Did, number> {
   checkCount(file, texts.length, path);
   const dids = new Map<Did, number>();
@@ -127,7 +127,7 @@ export function readDids(file: YamlFile, texts: readonly string[], path: YamlPat
   return dids;
 }
 
-/** The likeliest mistake: a handle is what people know of each other. */
+/** The likeliest mistake is a handle instead of a DID. */
 function ofHandle(text: string): { readonly advice?: string } {
   const handle = text.replace(/^@/, "").toLowerCase();
   return isHandle(handle)
@@ -151,7 +151,7 @@ function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boole
   }
   for (const [i, origin] of (pds ?? []).entries()) checkOrigin(file, origin, [...path, "pds", i]);
   if (minRev !== undefined && !isTid(minRev)) {
-    const expected = "a revision as a commit has it (rev): 13 characters of 2-7 and a-z, the first of 2-7 and a-j";
+    const expected = "the rev of a commit: 13 characters of 2-7 and a-z, the first of 2-7 and a-j";
     file.fail({ path: [...path, "minRev"], expected });
   }
   return {
@@ -169,8 +169,7 @@ function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boole
 function readTime(file: YamlFile, text: string | null | undefined, path: YamlPath): number | undefined {
   if (text === null || text === undefined) return undefined;
   const time = parseDateTime(text);
-  if (time === undefined)
-    file.fail({ path, expected: 'a time of the calendar such as "2024-01-01T00:00:00Z", or null' });
+  if (time === undefined) file.fail({ path, expected: 'an existing time such as "2024-01-01T00:00:00Z", or null' });
   return time;
 }
 

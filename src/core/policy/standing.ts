@@ -1,6 +1,6 @@
 import type { TrustedSigner } from "./policy.ts";
 
-/** Whether a signer's word counts at a time (spec 5.2). */
+/** Whether a signer's signatures count at a time (spec 5.2). */
 export type Standing = "trusted" | "revoked" | "not yet valid" | "expired";
 
 /** @param now milliseconds since 1970 */
@@ -10,7 +10,7 @@ export function standingOf({ revoked, validFrom, expiresAt }: TrustedSigner, now
   return expiresAt !== undefined && now >= expiresAt ? "expired" : "trusted";
 }
 
-/** Whether a signer's word counts now or will. */
+/** Whether a signer's signatures count now or later. */
 export function isLasting(signer: TrustedSigner, now: number): boolean {
   const standing = standingOf(signer, now);
   return standing === "trusted" || standing === "not yet valid";

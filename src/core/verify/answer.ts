@@ -1,19 +1,19 @@
 import { type Place, REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
 import type { Refusal, Verdict } from "./verdict.ts";
 
-/** How a verification ends: with a verdict, without having been able to reach one, or with a refusal that is not enforced. */
+/** The result of a verification: a verdict, a failure without one, or a refusal that is not enforced. */
 export type Answer = Verdict | Failure | NotEnforced;
 
-/** The question, this node's settings or the program itself is at fault: nothing was judged. */
+/** The input, this node's settings or the program itself is at fault: nothing was judged. */
 export interface Failure {
   readonly outcome: "misconfigured" | "internal";
   readonly code: RejectionCode;
   readonly detail: string;
-  /** Where the mistake is, where it is in a file. */
+  /** The mistake's location, if it is in a file. */
   readonly place?: Place;
 }
 
-/** An image that is let through although it would have been refused (enforce.ts). */
+/** An image that is let through although it was refused (enforce.ts). */
 export interface NotEnforced {
   readonly outcome: "allow";
   readonly because: Audited | BreakGlassAllow;
@@ -36,14 +36,14 @@ export interface BreakGlassAllow {
   readonly would: Refusal | Failure;
 }
 
-/** What an error that ended a verification means. Anything that is not a Rejection is a bug. */
+/** Turns an error that ended a verification into an answer. Anything but a Rejection is a bug. */
 export function failureOf(error: unknown): Refusal | Failure {
   if (error instanceof Rejection) return refusalOf(error.code, error.message, error.place);
   const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return refusalOf("internal.error", `${detail}; please report this`);
 }
 
-/** A refusal for one reason, of the kind that the table fixes for its code. */
+/** A refusal for one reason, of the kind that the table assigns to its code. */
 export function refusalOf(code: RejectionCode, detail: string, place?: Place): Refusal | Failure {
   const { kind } = REJECTIONS[code];
   return kind === "deny" || kind === "inconclusive"

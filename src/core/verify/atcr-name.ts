@@ -7,10 +7,10 @@ export interface AtcrName {
 }
 
 /**
- * Takes the name apart where its host is one of ATCR's (spec 5.6, 5.8).
+ * Splits the name if its host is one of atcrHosts (spec 5.6, 5.8).
  *
  * @param name attacker-controlled, canonical
- * @returns undefined on other hosts, and where the path is one component alone
+ * @returns undefined on other hosts, and where the path has only one component
  */
 export function atcrName({ host, path }: ImageReference, atcrHosts: readonly string[]): AtcrName | undefined {
   const slash = path.indexOf("/");

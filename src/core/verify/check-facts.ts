@@ -9,8 +9,8 @@ import type { Check, SignatureFacts } from "./verdict.ts";
 
 type Kind = "manifest" | "index";
 /**
- * What each media type means. Docker and OCI have a name each for the same kind of document, and caches serve
- * either under the name of the other; containerd may also pass a type that says neither.
+ * Kind of document by media type. Docker and OCI name the same kinds differently, and caches serve one under the other's
+ * name; containerd may also pass an unspecific type.
  */
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["application/vnd.oci.image.manifest.v1+json", "manifest"],
@@ -19,28 +19,28 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["application/vnd.docker.distribution.manifest.list.v2+json", "index"],
 ]);
 
-/** Whether there is anything in a record to compare it with. */
+/** Whether the type can be compared with the record's. */
 export function isImageType(mediaType: string): boolean {
   return KINDS.has(mediaType);
 }
 
-/** What the facts are held against. */
+/** What the facts are checked against. */
 export interface CheckInput extends Question {
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Whose the handle in the name is, where that was asked for and answered. */
+  /** Owner of the handle in the name, where that was looked up successfully. */
   readonly owner?: OwnerAnswer;
   readonly gaps: readonly Gap[];
-  /** What this node remembered before it asked; absent where saved evidence is judged (spec 5.7). */
+  /** Signer histories before the requests; absent where saved evidence is judged (spec 5.7). */
   readonly memory?: Memory;
 }
 
 /**
- * Checks proven facts against what the rule and the pull ask for (spec 5.2, 5.6 to 5.8). The signer's
- * own eligibility is checked before.
+ * Checks proven facts against the rule and the pull (spec 5.2, 5.6 to 5.8). The caller has checked that the signer is
+ * eligible.
  *
- * @returns the checks that had something to compare: a rule without `maxAge` does not look at the age
- * @throws Rejection with the first check that fails
+ * @returns the checks that applied; a rule without `maxAge`, for example, does not check the age
+ * @throws Rejection of the first check that fails
  */
 export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, question: CheckInput): readonly Check[] {
   checkSubject(facts, question.subject);
@@ -53,7 +53,7 @@ export function checkFacts(facts: SignatureFacts, signer: TrustedSigner, questio
   ];
 }
 
-/** Facts are made for one digest and used for one; that these are the same costs one comparison. */
+/** Guards against facts of another digest. */
 function checkSubject({ digest }: SignatureFacts, subject: Subject): void {
   if (digest !== subject.digest)
     reject("record.digest_mismatch", `the proof is about ${digest}, not ${subject.digest}`);
@@ -72,17 +72,23 @@ function checkPins({ key, pds, signer }: SignatureFacts, pins: TrustedSigner): r
 function checkMediaType({ claim }: SignatureFacts, { mediaType, size }: Subject): readonly Check[] {
   const kind = KINDS.get(mediaType ?? "");
   if (kind !== undefined && KINDS.get(claim.mediaType) !== kind) {
-    reject("record.media_type_mismatch", `the record says "${claim.mediaType}", the registry ${mediaType}`);
+    reject(
+      "record.media_type_mismatch",
+      `the media type is "${claim.mediaType}" in the record, but ${mediaType} at the registry`,
+    );
   }
   if (size !== undefined && claim.blobSize !== undefined && claim.blobSize !== size) {
-    reject("record.blob_mismatch", `the record's manifest has ${claim.blobSize} bytes, the registry's ${size}`);
+    reject(
+      "record.blob_mismatch",
+      `the manifest has ${claim.blobSize} bytes in the record, but ${size} at the registry`,
+    );
   }
   return kind === undefined ? [] : ["media_type"];
 }
 
 /**
- * A key counts from when the directory took it in, or from when this node first saw it, whichever is
- * later: dates are the directory's word. One that the policy pins was vouched for by a person.
+ * The age of a key counts from the date of its operation or from when this node first saw it, whichever is later: dates
+ * are claimed by the directory. Pinned keys are exempt.
  */
 function checkKeyAge(
   { signer: did, key, keySince }: SignatureFacts,
@@ -96,17 +102,25 @@ function checkKeyAge(
   const firstSeen = memory === undefined ? undefined : (keys.get(key) ?? now);
   const times = [keySince, firstSeen].filter((time) => time !== undefined);
   if (times.length === 0) {
-    reject("identity.key_too_young", `it is not known since when ${key} has been the key of ${did}`);
+    reject("identity.key_too_young", `the age of the key ${key} of ${did} is unknown: its identity has no log`);
   }
   const since = Math.max(...times);
   if (now - since >= minKeyAge) return ["key_age"];
   if (unusable !== undefined && since === now) {
-    const why = `for what it remembers cannot be used: ${unusable}`;
-    reject("identity.key_too_young", `this node cannot tell how long ${key} has been the key of ${did}, ${why}`);
+    const why = `because the signer history cannot be used: ${unusable}`;
+    reject("identity.key_too_young", `the age of the key ${key} of ${did} is unknown, ${why}`);
   }
-  const origin = since === keySince ? "by its log" : keys.has(key) ? "as this node saw first" : "first seen just now";
+  const origin =
+    since === keySince
+      ? "according to its log"
+      : keys.has(key)
+        ? "when this node first saw it"
+        : "first seen in this pull";
   const detail = `${key} has been the key of ${did} since ${formatDateTime(since)}, ${origin}`;
-  return reject("identity.key_too_young", `${detail}; the rule accepts it from ${formatDateTime(since + minKeyAge)}`);
+  return reject(
+    "identity.key_too_young",
+    `${detail}; the rule accepts it from ${formatDateTime(since + minKeyAge)} on`,
+  );
 }
 
 function checkFreshness({ claim, rev, revTime }: SignatureFacts, { rule, now }: CheckInput): readonly Check[] {

@@ -4,12 +4,12 @@ import type { CheckInput } from "./check-facts.ts";
 import type { Check, SignatureFacts } from "./verdict.ts";
 
 /**
- * Checks that the signature is about this name of the image (spec 5.6, 5.8): its repository, the
- * handle in it, its tag. Where one says no and of another nothing is known, it is no.
+ * Checks that the signature is for this image name (spec 5.6, 5.8): its repository, handle and tag. A definite mismatch
+ * takes precedence over a missing answer.
  *
- * @returns the checks that had something to compare
- * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent,
- * tag.mismatch, or what the handle's or the tag's answer is missing by
+ * @returns the checks that applied
+ * @throws Rejection record.wrong_repository, image.owner_mismatch, handle.unreachable, tag.absent, tag.mismatch, or the
+ * code of the gap for the handle or tag
  */
 export function checkName(facts: SignatureFacts, question: CheckInput): readonly Check[] {
   const done: Check[] = [];
@@ -27,10 +27,7 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, 
   const { host, path } = subject.name;
   if (repository !== "match") {
     if (!repository.includes(claim.repository)) {
-      reject(
-        "record.wrong_repository",
-        `the record is about "${claim.repository}", expected ${repository.join(" or ")}`,
-      );
+      reject("record.wrong_repository", `the record is for "${claim.repository}", expected ${repository.join(" or ")}`);
     }
     return ["repository"];
   }
@@ -38,18 +35,18 @@ function checkRepository({ claim }: SignatureFacts, { subject, rule, atcrHosts, 
     ? atcr?.repository === claim.repository
     : path === claim.repository || path.endsWith(`/${claim.repository}`);
   if (!matches)
-    reject("record.wrong_repository", `the record is about "${claim.repository}", the image is ${host}/${path}`);
+    reject("record.wrong_repository", `the record is for "${claim.repository}", but the image is ${host}/${path}`);
   return ["repository"];
 }
 
-/** Both ways: the identity claims the handle, and the handle leads to the identity. */
+/** In both directions: the identity claims the handle, and the handle resolves to the identity. */
 function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): readonly Check[] {
   const { subject, atcr, asksOwner, atcrHosts, owner, gaps } = question;
   const { host, path } = subject.name;
   if (!asksOwner) return [];
   const handle = atcr?.handle;
   if (handle === undefined || !isHandle(handle)) {
-    reject("image.owner_mismatch", `${host}/${path} contains no handle; names have one on ${atcrHosts.join(", ")}`);
+    reject("image.owner_mismatch", `${host}/${path} contains no handle; only names on ${atcrHosts.join(", ")} do`);
   }
   const claimed = claimedHandle(handles);
   if (claimed !== handle) {
@@ -57,7 +54,7 @@ function checkOwner({ signer, handles }: SignatureFacts, question: CheckInput): 
   }
   if (owner?.handle !== handle) {
     const gap = gaps.find(({ service }) => service === "handle");
-    reject(gap?.code ?? "handle.unreachable", gap?.detail ?? `it is not known to whom the handle ${handle} belongs`);
+    reject(gap?.code ?? "handle.unreachable", gap?.detail ?? `the owner of the handle ${handle} is unknown`);
   }
   if (owner.did !== signer) {
     const target = owner.did ?? "no DID";
@@ -70,7 +67,7 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr,
   if (rule.requirement.tag === "any") return [];
   const { name } = subject;
   if (subject.tag === undefined) {
-    // A digest in the name was asked for, and cannot have been moved.
+    // The name has a digest, which cannot be moved.
     if (name.digest !== undefined) return [];
     reject("tag.absent", `${name.host}/${name.path} has neither a tag nor a digest`);
   }
@@ -78,17 +75,17 @@ function checkTag({ signer, tag, claim }: SignatureFacts, { subject, rule, atcr,
     const gap = gaps.find((one) => one.service === "pds" && one.signer === signer);
     reject(gap?.code ?? "pds.unreachable", gap?.detail ?? notSaved(subject.tag));
   }
-  if ("code" in tag) reject(tag.code, `about the tag "${subject.tag}": ${tag.detail}`);
-  if (tag.claim === undefined) reject("tag.absent", `the repo of ${signer} holds no record ${tag.address}`);
+  if ("code" in tag) reject(tag.code, `tag "${subject.tag}": ${tag.detail}`);
+  if (tag.claim === undefined) reject("tag.absent", `the repo of ${signer} has no record ${tag.address}`);
   const repository = atcr?.repository ?? claim.repository;
   if (tag.claim.repository !== repository || tag.claim.tag !== subject.tag) {
     const found = `"${tag.claim.repository}:${tag.claim.tag}"`;
-    reject("tag.mismatch", `the record ${tag.address} is about ${found}, expected "${repository}:${subject.tag}"`);
+    reject("tag.mismatch", `the record ${tag.address} is for ${found}, expected "${repository}:${subject.tag}"`);
   }
   return ["tag"];
 }
 
-/** Evidence without an answer about the tag and without a gap: that of a pull that did not ask for it. */
+/** Evidence with neither a tag record nor a gap for it: it was saved under a rule that does not check the tag. */
 function notSaved(tag: string): string {
-  return `the evidence has no answer about the tag "${tag}", as it was gathered without asking for one; save it again where the rule says "tag: match"`;
+  return `the saved evidence has no record of the tag "${tag}"; save it again under a rule with "tag: match"`;
 }

@@ -2,10 +2,10 @@ import { chooseDistinct } from "../policy/choose-distinct.ts";
 import type { SignatureFacts } from "./verdict.ts";
 
 /**
- * The largest choice of signatures of which no two have the same signer or the same key (spec 6). A
- * signer has several where the evidence spans a rotation of its key.
+ * The largest set of signatures with distinct signers and distinct keys (spec 6). A signer has several signatures where
+ * the evidence spans a key rotation.
  *
- * @param offered for each signer the signatures that count by themselves
+ * @param offered for each signer the signatures that passed all checks
  */
 export function distinctSignatures<T extends SignatureFacts>(offered: readonly (readonly T[])[]): readonly T[] {
   return chooseDistinct(
@@ -14,7 +14,7 @@ export function distinctSignatures<T extends SignatureFacts>(offered: readonly (
   );
 }
 
-/** Revs sort as text; the key decides between equal ones, so that no order of arrival does. */
+/** Revs sort as text; ties are broken by key, so that the order of arrival does not matter. */
 function newestFirst(a: SignatureFacts, b: SignatureFacts): number {
   return a.rev === b.rev ? (a.key < b.key ? -1 : 1) : a.rev > b.rev ? -1 : 1;
 }

@@ -7,22 +7,22 @@ import type { Refusal, Verdict } from "./verdict.ts";
 
 /** What may turn a refusal of one image into an allow. */
 export interface Enforcement {
-  /** Attacker-controlled, canonical; absent as long as the question could not be read. */
+  /** Attacker-controlled, canonical; absent where the input could not be read. */
   readonly image?: ImageReference | undefined;
-  /** The rule that was selected; absent as long as none was. */
+  /** The selected rule; absent where none was selected yet. */
   readonly rule?: Rule | undefined;
-  /** Absent where this node has no break-glass file, or where it does not count. */
+  /** Absent where this node has no break-glass file, or where it is ignored. */
   readonly breakGlass?: BreakGlassFile | undefined;
 }
 
-/** Mistakes in this node's own files: break-glass must help against them. */
+/** Mistakes in this node's own files: break-glass applies to them too. */
 const OF_THE_NODE: ReadonlySet<RejectionCode> = new Set(["policy.invalid", "config.invalid"]);
 /** Explicit denials are never overridden. */
 const DENIED_BY_NAME: ReadonlySet<RejectionCode> = new Set(["policy.denied", "policy.probe"]);
 
 /**
- * Decides whether a refusal is enforced (spec 6). It is not where the rule only audits, or where break-glass is
- * active for the image. This is the only step that lets an image through which was not judged to be allowed.
+ * Decides whether a refusal is enforced (spec 6). It is not if the rule only audits, or if break-glass is active for the
+ * image. Only this step can let a refused image through.
  */
 export function enforce(answer: Verdict | Failure, { image, rule, breakGlass }: Enforcement): Answer {
   if (answer.outcome === "allow") return answer;
@@ -31,7 +31,7 @@ export function enforce(answer: Verdict | Failure, { image, rule, breakGlass }: 
   }
   if (breakGlass === undefined) return answer;
   if (breakGlass.active === undefined) {
-    // An administrator who counts on the file and is refused all the same must learn why.
+    // An administrator who relies on the file must learn why it has no effect.
     return {
       ...answer,
       detail: `${answer.detail}; break-glass is not active: ${breakGlass.path}: ${breakGlass.because}`,

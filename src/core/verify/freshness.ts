@@ -6,9 +6,8 @@ import type { SignerMemory } from "./signer-history.ts";
 import type { Attempt } from "./verdict.ts";
 
 /**
- * Whether somebody who was asked gave no answer at all: then what was verified before may be judged again.
- * Of one who was not asked, as in a rule with many signers, nothing is known, and a registry could see to
- * that.
+ * Whether a contacted signer's services gave no answer at all: then stale evidence may be used. A signer that was not
+ * contacted, in a rule with many, does not count as silent: a registry could bring that about.
  */
 export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly Attempt[]; gaps: readonly Gap[] }) {
   if (attempts.some((attempt) => ("facts" in attempt ? attempt.facts.signer : attempt.signer) === signer)) return false;
@@ -17,38 +16,38 @@ export function isSilent(signer: Did, { attempts, gaps }: { attempts: readonly A
 }
 
 /**
- * Whether an identity came from where this configuration asks for it: its URL is exactly that of one of the
- * directories, or of the host of the did:web.
+ * Whether a cached identity came from a configured source: its URL is exactly that of one of the directories, or of the
+ * did:web's host.
  *
- * @param url of the answer, as it was cached
+ * @param url of the answer, as cached
  */
 export function isVouched(signer: Did, url: string, plcDirectories: readonly string[]): boolean {
   if (isPlc(signer)) return plcDirectories.some((directory) => url === `${directory}/${signer}/log/audit`);
   const host = didWebHost(signer);
   const scheme = host.startsWith("localhost:") ? "http" : "https";
-  // As fetched, the URL says nothing of a port that is its scheme's own (did:web:a.example%3A443).
+  // The URL as fetched omits the scheme's default port (did:web:a.example%3A443).
   return url === new URL(`${scheme}://${host}/.well-known/did.json`).href;
 }
 
-/** When each part of the evidence of one signature was had; milliseconds since 1970. */
+/** When each part of one signature's evidence was fetched; milliseconds since 1970. */
 export function partTimes({ identity, record, tag }: SignatureEvidence): readonly number[] {
   return [identity, record, tag].flatMap((part) => (part === undefined ? [] : [part.fetchedAt]));
 }
 
 /**
- * Whether what was had at these times may be judged at `now` without asking anybody: all of it is younger
- * than `ttl`. A time ahead of the clock says nothing.
+ * Whether evidence fetched at these times is fresh at `now`: all of it is younger than `ttl`. A time in the future does
+ * not count.
  */
 export function isFresh(times: readonly number[], now: number, ttl: number): boolean {
   return times.every((time) => time <= now && now - time <= ttl);
 }
 
-/** Whether what was had at these times may be judged again where nobody answers (spec 6). */
+/** Whether evidence fetched at these times may be used as stale evidence (spec 6). */
 export function isRecent(times: readonly number[], now: number, maxStaleness: number): boolean {
   return times.every((time) => time <= now + CLOCK_SKEW && now - time <= maxStaleness);
 }
 
-/** A proof that there is no identity to count on, whatever was kept of one. */
+/** Codes that prove the identity unusable, so that all cached evidence of the signer is invalid. */
 const CLOSED: ReadonlySet<RejectionCode> = new Set([
   "identity.deactivated",
   "identity.invalid",
@@ -56,8 +55,8 @@ const CLOSED: ReadonlySet<RejectionCode> = new Set([
 ]);
 
 /**
- * How much of what is kept of a signer a fresh answer ends: all of it; what is kept of this digest; or
- * nothing, where it proves facts, which take the place of what was kept, or where it proves nothing.
+ * Which cached evidence of a signer a fresh answer invalidates: all of it; that of this digest; or none, because it
+ * proves facts, which replace the cached ones, or proves nothing.
  */
 export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "digest" | "nothing" {
   const { sighting } = attempt;
@@ -65,19 +64,18 @@ export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "diges
   if (sighting === undefined) return "nothing";
   if (isOtherKey(sighting, memory)) return "signer";
   if (!("finding" in attempt)) return "nothing";
-  // A tag's answer ends what is kept of the tag alone.
+  // A tag's answer invalidates only the cached tag record.
   if (attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch") return "nothing";
-  // Their repo was proven, and says something else or nothing; or its tree is not shown down to the record, as some
-  // servers do where there is none.
+  // The repo was proven to have another record or none; or the proof ends before the record, as some servers send it
+  // where there is none.
   const { code } = attempt.finding;
   const isNo = REJECTIONS[code].kind === "deny" || code === "mst.incomplete_proof";
   return isNo && sighting.revs.length > 0 ? "digest" : "nothing";
 }
 
 /**
- * Whether the key is another than the one that this node saw last. Also one that was seen before another: an
- * owner who undoes what a thief did has the old key again. Where a log says so, that is news only once: what
- * was kept since is of the key that they have.
+ * Whether the key differs from the one that this node saw most recently. A former key counts as different: an owner who
+ * undoes a hijack has the old key again. If a log shows that, it counts only once: later cached evidence is of that key.
  */
 export function isOtherKey(
   { key, operations }: { readonly key?: string; readonly operations?: readonly string[] },
@@ -88,7 +86,7 @@ export function isOtherKey(
 }
 
 /**
- * Whether a key is the newest that this node has seen of a signer, by when it saw each first.
+ * Whether a key is the newest that this node has seen of a signer, by the time it first saw each.
  */
 export function isNewestKey(key: string, { keys }: SignerMemory): boolean {
   const seen = keys.get(key);
@@ -96,8 +94,8 @@ export function isNewestKey(key: string, { keys }: SignerMemory): boolean {
 }
 
 /**
- * Whether evidence of before is by a key that is not the signer's any more. A did:web has no log that tells
- * of a key since: what this node saw has to do.
+ * Whether cached evidence is by a key that the signer no longer has. A did:web has no log that shows a later key, so the
+ * signer history decides.
  */
 export function isOutdated({ sighting }: Attempt, memory: SignerMemory): boolean {
   if (sighting?.key === undefined) return true;

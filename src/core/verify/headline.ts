@@ -4,18 +4,18 @@ import type { Rule } from "../policy/policy.ts";
 import { REJECTION_CODES, type RejectionCode } from "../rejection.ts";
 import type { Finding } from "./verdict.ts";
 
-/** What the wording of a refusal depends on, beside its findings. */
+/** What the wording of a refusal depends on, besides its findings. */
 interface Circumstances {
   readonly rule: Rule;
   readonly pointers: readonly Pointer[];
 }
 
-/** Why a signer was not asked. */
+/** Codes of signers that were not contacted. */
 const UNASKED: ReadonlySet<RejectionCode> = new Set(["signer.revoked", "signer.not_yet_valid", "signer.expired"]);
 
 const RANKS: ReadonlyMap<RejectionCode, number> = new Map(REJECTION_CODES.map((code, rank) => [code, rank]));
 
-/** The finding that got furthest first: the order of the table of codes (spec 6). */
+/** Sorted by how far the signature got, furthest first: the order of the table of codes (spec 6). */
 export function furthestFirst(findings: readonly Finding[]): readonly Finding[] {
   return findings
     .map(placed)
@@ -29,7 +29,7 @@ export function furthest(findings: readonly Finding[]): Finding | undefined {
   return others.reduce((best, one) => (best !== undefined && compare(one, best) >= 0 ? best : one), first)?.finding;
 }
 
-/** A finding and its place in the order, reckoned once: there may be one of each of 10,000 signers. */
+/** A finding and its sort key, computed once: there may be one for each of 10,000 signers. */
 interface Placed {
   readonly finding: Finding;
   readonly rank: number;
@@ -45,20 +45,20 @@ function compare(a: Placed, b: Placed): number {
   return b.rank - a.rank || (a.name === b.name ? 0 : a.name < b.name ? -1 : 1);
 }
 
-/** A finding for each signer that is offered and that the rule does not trust. */
+/** A finding for each signer that a referrer names and that the rule does not trust. */
 export function untrusted({ pointers, rule }: Circumstances): readonly Finding[] {
   const trusted = new Set(rule.requirement.signers.map(({ did }) => did));
   const strangers = new Set(pointers.map(({ signer }) => signer).filter((did) => !trusted.has(did)));
   return [...strangers].map((signer) => {
-    const detail = `a signature by ${signer} is offered, but rule "${rule.name}" does not trust that signer`;
+    const detail = `the registry lists a signature by ${signer}, but rule "${rule.name}" does not trust that signer`;
     return { signer, code: "signer.untrusted", detail };
   });
 }
 
 /**
- * Findings as a refusal tells them. That a signer's repo lacks a record, or that a signer no longer counts, is news
- * only where a referrer named that signer; otherwise this image is simply not signed by them. A referrer that points
- * to another record than the one looked at is reported (spec 3.2).
+ * Findings as a refusal reports them. A missing record or an ineligible signer is reported as such only if a referrer
+ * named that signer; otherwise the image is simply not signed by them. A referrer that points to another record is
+ * mentioned (spec 3.2).
  */
 export function asTold(
   findings: readonly Finding[],

@@ -8,10 +8,10 @@ import type { Question } from "./question.ts";
 import type { Attempt, Verdict } from "./verdict.ts";
 
 /**
- * Judges saved evidence as a pull would judge it, without a network: in steps of a few milliseconds, so that the
- * caller can look at the clock in between.
+ * Judges saved evidence as a pull would, without the network: in steps of a few milliseconds, so that the caller can
+ * check the clock in between.
  *
- * @param saved about the digest asked about
+ * @param saved evidence for the digest in question
  * @param now milliseconds since 1970
  */
 export function* savedSteps(question: Question, saved: Evidence, now: number): Steps<Verdict> {
@@ -24,7 +24,7 @@ export function* savedSteps(question: Question, saved: Evidence, now: number): S
   return judge({ ...question, attempts, ...evidence, now });
 }
 
-/** Who signed, or why the log proves nothing. */
+/** The signer's identity, or why the log is invalid. */
 function* proofOf({ signer, identity }: SignatureEvidence): Steps<IdentityProof | Rejection> {
   try {
     return yield* identitySteps(signer, identity.bytes);

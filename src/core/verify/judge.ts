@@ -11,37 +11,37 @@ import type { Question } from "./question.ts";
 import { NOTHING_REMEMBERED, rollback } from "./signer-history.ts";
 import type { Allow, Attempt, Check, CountedSignature, Finding, Verdict } from "./verdict.ts";
 
-/** All that is known of an image. It has no clock. */
+/** All evidence for an image. */
 export interface Known extends Omit<CheckInput, keyof Question> {
   readonly attempts: readonly Attempt[];
   readonly pointers: readonly Pointer[];
-  /** Where all or part of it was cached: the oldest fetch, in milliseconds since 1970, and a sentence that says so. */
+  /** If any of it was cached: when the oldest part was fetched, in milliseconds since 1970, and a note for the reason. */
   readonly cached?: { readonly at: number; readonly note: string };
 }
 
-/** What is known, and the question that it is held against. */
+/** The evidence, and the question to judge. */
 export interface Case extends Known, Question {}
 
-/** What is known, grouped once: a rule may have 10,000 signers. */
+/** The evidence, grouped once: a rule may have 10,000 signers. */
 interface Grouped {
   readonly attempts: ReadonlyMap<Did, readonly Attempt[]>;
   readonly gaps: ReadonlyMap<Did | undefined, readonly Gap[]>;
-  /** What keeps the registry's list from being complete. */
+  /** Why the registry's list of referrers may be incomplete. */
   readonly hidden: Finding | undefined;
-  /** Where the handle in the name leads, if that is asked for. */
+  /** The owner of the handle in the name, if the rule checks it. */
   readonly owner: OwnerAnswer | undefined;
 }
 
-/** Where one trusted signer stands. */
+/** The result for one trusted signer. */
 type Standing =
   | { readonly kind: "counts"; readonly offered: readonly CountedSignature[] }
-  | { readonly kind: "refused"; readonly finding: Finding } // no, whatever else could still be learned
-  | { readonly kind: "open"; readonly finding: Finding }; // could still turn out to count
+  | { readonly kind: "refused"; readonly finding: Finding } // rejected, whatever a missing answer would say
+  | { readonly kind: "open"; readonly finding: Finding }; // a missing answer could still make it count
 
 /**
- * The judgement of one image: what the policy selected for it (spec 2.1 to 2.3), and where that is a rule, what is
- * known held against it (spec 5.2, 5.6 to 5.8 and 6). Signatures count once per signer and once per key, in whatever
- * order they come. A refusal is inconclusive only where what is missing could still meet the rule.
+ * Judges one image by what the policy selected (spec 2.1 to 2.3); if that is a rule, by the evidence (spec 5.2, 5.6 to
+ * 5.8 and 6). Signatures count once per signer and once per key, independent of their order. A refusal is inconclusive
+ * only if missing answers could still meet the rule.
  */
 export function judge(selection: Exclude<Selection, { kind: "judge" }> | Case): Verdict {
   if (!("kind" in selection)) return judgeByRule(selection);
@@ -65,9 +65,9 @@ function judgeByRule(given: Case): Verdict {
 }
 
 /**
- * The allow, where the rule is met by what is known; looks at those signers alone of whom there is an attempt.
+ * Whether the evidence so far meets the rule. Only signers with an attempt are examined.
  *
- * @returns undefined where it is not met, or not yet
+ * @returns undefined where the rule is not met, or not yet
  */
 export function granted(given: Case): Allow | undefined {
   const { rule, now } = given;
@@ -101,7 +101,7 @@ function refusal(given: Case): Verdict {
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
   const denials = asTold([...untrusted(given), ...refused], given, nobodyEligible);
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
-  // That the registry could not be reached may not matter to the outcome; whoever reads it should know.
+  // Registry failures are reported even if they did not affect the outcome.
   const details = new Set(open.map(({ detail }) => detail));
   const untold = given.gaps
     .filter(isOfRegistry)
@@ -110,7 +110,7 @@ function refusal(given: Case): Verdict {
   const findings = furthestFirst([...denials, ...open, ...untold]);
   const headline = furthest(outcome === "deny" ? denials : open);
   if (counted > 0 || headline === undefined) {
-    const detail = `${counted} of ${minSignatures} signatures count under rule "${rule.name}"`;
+    const detail = `${counted} of ${minSignatures} required signatures count under rule "${rule.name}"`;
     const code = outcome === "deny" ? "policy.too_few_signatures" : "policy.signatures_unconfirmed";
     return { outcome, code, detail, findings };
   }
@@ -131,7 +131,7 @@ function standingOf(signer: TrustedSigner, given: Case, known: Grouped): Standin
   return { kind: "refused", finding: furthest(all) as Finding };
 }
 
-/** What of a signer's attempts counts, and why the others do not. */
+/** A signer's signatures that count, and why the others do not. */
 function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: CheckInput) {
   const [findings, offered]: [Finding[], CountedSignature[]] = [[], []];
   for (const attempt of attempts) {
@@ -143,8 +143,8 @@ function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: Ch
 }
 
 /**
- * A signer of whom nothing was asked: only the registry's list could have led to them, and where the owner must
- * have signed, to the owner alone.
+ * A signer that was not contacted: only the registry's list could have named them, and if the owner must have signed,
+ * only the owner matters.
  */
 function unasked(signer: Did, { hidden, owner }: Grouped): Standing {
   if (hidden !== undefined && (owner === undefined || owner.did === signer)) {
@@ -156,7 +156,7 @@ function unasked(signer: Did, { hidden, owner }: Grouped): Standing {
   };
 }
 
-/** Where the handle in the name leads, if the rule wants that signer and it was answered. */
+/** The owner of the handle in the name, if the rule checks it and the lookup succeeded. */
 function ownerOf({ asksOwner, atcr, owner }: Case): OwnerAnswer | undefined {
   return asksOwner && owner?.handle === atcr?.handle ? owner : undefined;
 }
@@ -165,7 +165,7 @@ function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: 
   return Map.groupBy(items, of);
 }
 
-/** What makes an attempt count for a signer, or why it does not. */
+/** Checks an attempt for a signer: the counted signature, or why it does not count. */
 export function heldAgainst(
   attempt: Attempt,
   signer: TrustedSigner,
@@ -185,14 +185,14 @@ export function heldAgainst(
   return { counted: { ...facts, checks, ...(signer.name !== undefined && { signerName: signer.name }) } };
 }
 
-/** What was proven is old: behind what this node has seen, or behind the policy's minRev (spec 5.7). */
+/** A finding where the proof is behind the signer history, or older than the policy's minRev (spec 5.7). */
 function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: CheckInput): Finding | undefined {
   if (sighting === undefined) return undefined;
   const rolledBack = memory === undefined ? undefined : rollback(sighting, memory.get(did) ?? NOTHING_REMEMBERED);
   if (rolledBack !== undefined) return { signer: did, ...rolledBack };
   const older = sighting.revs.find((rev) => minRev !== undefined && rev < minRev);
   if (older === undefined) return undefined;
-  const detail = `the repo of ${did} is shown as of ${older}, the policy's minRev is ${minRev}`;
+  const detail = `the PDS served revision ${older} of the repo of ${did}, older than the policy's minRev ${minRev}`;
   return { signer: did, code: "commit.older_than_pinned", detail };
 }
 

@@ -12,31 +12,30 @@ import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
 /** What a proof must be about. */
 export interface ProofTarget {
   readonly digest: Digest;
-  /** The tag whose record is looked at, where there is one. */
+  /** The tag whose record is checked, if any. */
   readonly tag?: string;
-  /** The tag's repository, where the image's name says it; else it is that of the digest's record. */
+  /** The tag's repository, if the image's name determines it; else that of the digest's record. */
   readonly repository?: string;
 }
 
 /**
- * Turns one signature's bytes into facts that hold whatever the policy says and whatever time it is
- * (spec 5.1, 5.3 to 5.6).
+ * Turns one signature's bytes into facts that depend neither on the policy nor on the time (spec 5.1, 5.3 to 5.6).
  *
- * @param proof what `readIdentity` made of `signature.identity`, or threw, where the caller needed it before (to
- * find the PDS); read here otherwise
- * @returns facts; or the first check that failed, as a finding: `record.absent` where the absence is
- * proven. With what was seen on the way.
+ * @param proof result of `readIdentity` for `signature.identity`, or what it threw, if the caller has it already; read
+ * here otherwise
+ * @returns facts, or the first failed check as a finding (`record.absent` for a proven absence); and what was observed
+ * of the signer
  */
 export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
   const { signer } = signature;
   const revs: Tid[] = [];
   let seen: Omit<Sighting, "revs"> | undefined;
-  // Read at the end: a commit may be proven, and what it leads to not.
+  // Evaluated at the end: the commit may be proven even if the record is not.
   const sighting = (): { sighting?: Sighting } => (seen === undefined ? {} : { sighting: { ...seen, revs } });
   try {
     const identity = proof ?? readIdentity(signer, signature.identity.bytes);
     if (identity instanceof Rejection) throw identity;
-    if (identity.did !== signer) throw new Error("the identity given is another signer's");
+    if (identity.did !== signer) throw new Error("the given identity is another signer's");
     seen = sightingOf(identity, signature.identity.fetchedAt);
     const { current } = identity;
     if (current instanceof Rejection) throw current;
@@ -48,7 +47,7 @@ export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof
   }
 }
 
-/** What an identity shows by itself, whatever its repo says. @param askedAt milliseconds since 1970 */
+/** The observation of an identity alone, without its repo. @param askedAt milliseconds since 1970 */
 export function sightingOf({ did, history, current }: IdentityProof, askedAt: number): Omit<Sighting, "revs"> {
   return {
     signer: did,
@@ -67,18 +66,18 @@ function prove(
   const { did, key, keySince, pds, handles } = identity;
   const { digest } = sought;
   if (record === undefined) {
-    // What the tag means now is known all the same, where the image's name says whose it is.
+    // The tag can still be proven, if the image's name determines its repository.
     const alone =
       tag && sought.tag && sought.repository
         ? proveTag(sought as Required<ProofTarget>, tag.bytes, identity, proven)
         : undefined;
     if (alone !== undefined && "code" in alone) reject(alone.code, alone.detail);
     if (alone !== undefined && alone.claim === undefined)
-      reject("tag.absent", `the repo of ${did} holds no record ${alone.address}`);
-    reject("pds.unreachable", `there is no proof from the PDS of ${did}`);
+      reject("tag.absent", `the repo of ${did} has no record ${alone.address}`);
+    reject("pds.unreachable", `the PDS of ${did} sent no proof`);
   }
   const { rev, value } = proveRecord(identity, record.bytes, recordPath(digest), proven);
-  if (value === undefined) reject("record.absent", `the repo of ${did} holds no record of ${digest} (rev ${rev})`);
+  if (value === undefined) reject("record.absent", `the repo of ${did} has no record of ${digest} (rev ${rev})`);
   const claim = readClaim(digest, value);
   return {
     signer: did,
@@ -96,7 +95,7 @@ function prove(
   };
 }
 
-/** A proof of the tag that is no good takes nothing from that of the digest: not every rule asks for it. */
+/** A failed proof of the tag does not affect that of the digest: not every rule checks the tag. */
 function proveTag(
   { digest, repository, tag }: Required<ProofTarget>,
   bytes: Uint8Array,

@@ -6,7 +6,7 @@ import { type AtcrName, atcrName } from "./atcr-name.ts";
 import { ineligible } from "./eligibility.ts";
 import type { ProofTarget } from "./prove.ts";
 
-/** One image under one rule, and what follows from the two: computed once and used by every step. */
+/** One image under one rule, and what follows from both: computed once for all steps. */
 export interface Question {
   readonly subject: Subject;
   readonly rule: Rule;
@@ -14,10 +14,10 @@ export interface Question {
   readonly atcrHosts: readonly string[];
   /** Handle and repository in the image's name, on those hosts. */
   readonly atcr?: AtcrName;
-  /** Whether the handle in the name must be the signer's (spec 5.8). */
+  /** Whether the handle in the name must belong to the signer (spec 5.8). */
   readonly asksOwner: boolean;
   readonly target: ProofTarget;
-  /** Signers whose signatures count at this time; only these are asked (spec 5.2). */
+  /** Signers whose signatures count at this time; only these are contacted (spec 5.2). */
   readonly eligible: ReadonlySet<Did>;
 }
 
@@ -26,7 +26,7 @@ export function questionOf(subject: Subject, rule: Rule, atcrHosts: readonly str
   const { name, digest } = subject;
   const { requirement } = rule;
   const atcr = atcrName(name, atcrHosts);
-  // A proof about a tag that the rule does not ask about says nothing.
+  // Without `tag: match` no proof of the tag is needed.
   const tag = requirement.tag === "match" ? subject.tag : undefined;
   const eligible = requirement.signers.filter((signer) => !ineligible(signer, now));
   return {

@@ -1,37 +1,37 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
 
 /**
- * What a node remembers of one signer between pulls (spec 5.7, 5.8): only ever more. Nothing of it is
- * evidence for a signature; it can only refuse what goes back behind it.
+ * The history of one signer on this node (spec 5.7, 5.8); it only grows. It is never evidence for a signature: it can
+ * only reject what is older.
  */
 export interface SignerMemory {
   /** The newest revision of the repo whose commit was proven; TIDs are compared as text. */
   readonly rev?: Tid;
-  /** CIDs of all operations that were valid in a log of the signer, nullified ones included; empty for a did:web. */
+  /** CIDs of all operations that were valid in the signer's log, including nullified ones; empty for a did:web. */
   readonly operations: ReadonlySet<string>;
-  /** did:key of each signing key that was in place, and when this node saw it first (milliseconds since 1970). */
+  /** did:key of each signing key, and when this node first saw it (milliseconds since 1970). */
   readonly keys: ReadonlyMap<string, number>;
-  /** Why not all that may be remembered could be read; absent where it could, also where it was nothing. */
+  /** Why the history could not be read in full; absent where it could, even if it is empty. */
   readonly unusable?: string;
 }
 
-/** What one answer of a signer's services showed, whatever else came of it: what there is to remember. */
+/** An observation of a signer, from one answer of their services: what the history records. */
 export interface Sighting {
   readonly signer: Did;
-  /** When the identity was asked for, milliseconds since 1970; absent: now. Since then its key was seen in place. */
+  /** When the identity was requested, milliseconds since 1970; absent: now. Its key counts as seen since then. */
   readonly askedAt?: number;
   /** CIDs as in {@link SignerMemory}; absent for a did:web. */
   readonly operations?: readonly string[];
-  /** did:key of the signing key in place; absent where the identity names none that can be used. */
+  /** did:key of the current signing key; absent where the identity has no usable one. */
   readonly key?: string;
   /** Revisions of the proofs whose commit verified (spec 5.1 to 5.4), absence proofs included. */
   readonly revs: readonly Tid[];
 }
 
-/** What a node remembers of whom; nobody: {@link NOTHING_REMEMBERED}. */
+/** Histories by signer; for a signer without one: {@link NOTHING_REMEMBERED}. */
 export type Memory = ReadonlyMap<Did, SignerMemory>;
 
-/** Nothing remembered: what a node knows of somebody it has never asked for. */
+/** The empty history, of a signer that this node has never seen. */
 export const NOTHING_REMEMBERED: SignerMemory = { operations: new Set(), keys: new Map() };
 
 /**
@@ -44,7 +44,7 @@ export function isRemembered({ operations = [], key, revs }: Omit<Sighting, "sig
   return knowsKey && operations.every((cid) => memory.operations.has(cid)) && revs.every((rev) => rev <= newest);
 }
 
-/** A valid log that lacks an operation this node has seen valid: its CID. */
+/** CID of an operation that this node has seen valid and that the log lacks; undefined where there is none. */
 export function lostOperation(operations: readonly string[] | undefined, memory: SignerMemory): string | undefined {
   if (operations === undefined) return undefined;
   const listed = new Set(operations);
@@ -52,30 +52,30 @@ export function lostOperation(operations: readonly string[] | undefined, memory:
 }
 
 /**
- * Whether what was seen now lies behind what is remembered (spec 5.7): a log that lost a valid operation,
- * or a repo of an older revision; also where of one pull the proof about the tag is older than that about
- * the digest, which a commit between two questions at the same time explains once.
+ * Finds a rollback (spec 5.7): a log that lacks a known operation, or a repo with an older revision than the history's.
+ * Within one pull, a proof of the tag that is older than that of the digest counts too; once, a commit between the two
+ * parallel requests can cause that.
  *
- * @param memory as it was before anybody was asked, else two pulls at the same time would accuse each other
+ * @param memory the history before the requests: otherwise parallel pulls would accuse each other
  */
 export function rollback({ signer, operations, revs }: Sighting, memory: SignerMemory): Rollback | undefined {
   const lost = lostOperation(operations, memory);
   if (lost !== undefined) {
-    const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen; ${afterRestore(signer)}`;
+    const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen before; ${afterRestore(signer)}`;
     return { code: "identity.log_rolled_back", detail };
   }
   const older = revs.find((rev) => memory.rev !== undefined && rev < memory.rev);
   if (older !== undefined) {
-    const seen = `the repo of ${signer} is shown as of ${older}, this node has seen ${memory.rev}`;
+    const seen = `the PDS served revision ${older} of the repo of ${signer}, but this node has seen ${memory.rev}`;
     return { code: "commit.rolled_back", detail: `${seen}; ${afterRestore(signer)}` };
   }
   const behind = revs.find((rev, i) => revs.slice(0, i).some((earlier) => rev < earlier));
   if (behind === undefined) return undefined;
-  const detail = `the repo of ${signer} is shown as of ${behind} after it was shown as of ${revs[0]}`;
+  const detail = `the PDS served revision ${behind} of the repo of ${signer} after revision ${revs[0]}`;
   return { code: "commit.rolled_back", detail };
 }
 
-/** A memory together with what an answer of the same pull proved: later answers must not lie behind it either. */
+/** The history extended by an observation of the same pull: later answers must not be older than that either. */
 export function extended(memory: SignerMemory, { operations = [], revs }: Omit<Sighting, "signer">): SignerMemory {
   const newest = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted().at(-1);
   return {
@@ -91,5 +91,5 @@ export interface Rollback {
 }
 
 function afterRestore(signer: Did): string {
-  return `where that is known to be right, as after a restore from a backup, run: atcr-verify state forget ${signer}`;
+  return `if that is expected, for example after a restore from a backup, run: atcr-verify state forget ${signer}`;
 }

@@ -5,7 +5,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
 import type { Sighting } from "./signer-history.ts";
 
-/** What was judged (judge.ts). */
+/** The result of judge.ts. */
 export type Verdict = Allow | Refusal;
 
 export interface Allow {
@@ -18,16 +18,16 @@ export interface Signed {
   readonly kind: "signed";
   readonly rule: string;
   readonly signatures: readonly CountedSignature[];
-  /** What was not looked at, or not now, as sentences: `pulled by digest: no tag was checked`. */
+  /** What was not checked, or not in this pull, as clauses: `pulled by digest: no tag was checked`. */
   readonly notes: readonly string[];
-  /** When evidence that was judged again was had (spec 6); absent where all of it is of this pull. */
+  /** When the oldest cached evidence was fetched (spec 6); absent where all evidence is of this pull. */
   readonly verifiedAt?: number;
 }
 
-/** The policy asks for no signature here. */
+/** The policy requires no signature. */
 export interface Exempt {
   readonly kind: "exempt";
-  /** A sentence: which rule, or which list. */
+  /** A sentence that names the rule or list. */
   readonly because: string;
 }
 
@@ -41,20 +41,20 @@ export interface Refusal {
   readonly findings: readonly Finding[];
 }
 
-/** Why one signature, one signer or one service did not help. */
+/** Why one signature does not count, or one service gave no usable answer. */
 export interface Finding {
   readonly signer?: Did;
   readonly code: RejectionCode;
   readonly detail: string;
 }
 
-/** What one signature proves, whatever the policy says. Times are milliseconds since 1970. */
+/** What one signature proves, independent of the policy. Times are milliseconds since 1970. */
 export interface SignatureFacts {
   readonly signer: Did;
   readonly digest: Digest;
   /** did:key of the key that signed the commit. */
   readonly key: string;
-  /** Since when that key has been in place, by the directory's word; absent for a did:web. */
+  /** Since when that key has been in place, claimed by the directory; absent for a did:web. */
   readonly keySince?: number;
   /** Origin of the signer's PDS. */
   readonly pds: string;
@@ -64,31 +64,31 @@ export interface SignatureFacts {
   readonly rev: Tid;
   readonly revTime: number;
   readonly claim: Claim;
-  /** What the repo says of the tag; absent where no proof of it was gathered. */
+  /** The tag's record; absent where no proof of it was fetched. */
   readonly tag?: TagFacts;
 }
 
-/** A signature that counts: what it proves, and what that was held against. */
+/** A signature that counts: what it proves, and the checks it passed. */
 export interface CountedSignature extends SignatureFacts {
-  /** What the policy calls the signer. */
+  /** The signer's name in the policy. */
   readonly signerName?: string;
-  /** What the rule, the policy and the pull had to say about it, beside the proof itself; in the order of the checks. */
+  /** The checks that applied, besides the proof itself, in their order. */
   readonly checks: readonly Check[];
 }
 
 /**
- * What proven facts are held against (check-facts.ts): the DID's pins, the age of its key, the registry's media type
+ * What proven facts are checked against (check-facts.ts): the DID's pins, the age of its key, the registry's media type
  * and size, the record's age, the repository, the owner and the tag in the image's name.
  */
 export type Check = "pins" | "key_age" | "media_type" | "max_age" | "repository" | "owner" | "tag";
 
-/** A proof about a tag: what its record says (undefined: proven that there is none), or why it proves nothing. */
+/** A proof about a tag: its record (undefined: proven absent), or why the proof failed. */
 export type TagFacts =
   | { readonly address: string; readonly claim: TagClaim | undefined; readonly rev: Tid }
-  /** With the digest that it means instead, where it means one, and the revision that shows it. */
+  /** With the digest that the tag names instead, if any, and the revision of that proof. */
   | { readonly code: RejectionCode; readonly detail: string; readonly means?: Digest; readonly rev?: Tid };
 
-/** A signature's bytes after `prove`: facts, or why there are none; and what was seen on the way. */
+/** The result of proving a signature: facts, or why there are none; and the observation of the signer. */
 export type Attempt = { readonly sighting?: Sighting } & (
   | { readonly facts: SignatureFacts }
   | { readonly signer: Did; readonly finding: Finding }

@@ -107,7 +107,7 @@ describe("a policy in several files", () => {
       "policy.d/a.yaml:4:11",
       "in policy.yaml:5",
     ],
-    ["two defaults", [`${V}default: deny`, `${V}default: deny`], "policy.d/a.yaml:2:1", "of policy.yaml:2"],
+    ["two defaults", [`${V}default: deny`, `${V}default: deny`], "policy.d/a.yaml:2:1", "to policy.yaml:2"],
     ["a digest denied and allowed", [digests("deny"), digests("allow")], "policy.d/a.yaml:2:20", "in policy.yaml:2"],
     ["a digest allowed and denied", [digests("allow"), digests("deny")], "policy.d/a.yaml:2:19", "in policy.yaml:2"],
     ["no version", [V, "default: deny"], "policy.d/a.yaml:1:1", 'the key "version"'],
@@ -115,7 +115,7 @@ describe("a policy in several files", () => {
     ["what is no YAML", [V, "a: ["], "policy.d/a.yaml:1:5", "in brackets that is not closed"],
     ["an unknown key", [V, V, `${V}rules: []`], "policy.d/b.yaml:2:1", "the unknown key"],
     ["a bad DID", [V, `${V}revokedDIDs: [did:plc:x]`], "policy.d/a.yaml:2:15", "in canonical form"],
-    ["a DID of no map", [map(ALICE), V + rule("one", trusting(BOB))], "policy.d/a.yaml:6:30", "a DID of the map"],
+    ["a DID of no map", [map(ALICE), V + rule("one", trusting(BOB))], "policy.d/a.yaml:6:30", "a DID in the map"],
     ["a rule that trusts nobody", [V, V + rule("one")], "policy.d/a.yaml:3:5", "no DID that this rule trusts"],
   ])("refuses %s", (_, texts, position, saying) => {
     const { code, message, place } = rejectionOf(...texts);

@@ -394,7 +394,7 @@ default: audit
     ],
     ["a handle in a list", "version: 1.0\ntrustedDIDs: ['@Alice.example.com']\n", "2:15", "identity alice.example.com"],
     ["environments", "version: 1.0\nenvironments: {}\n", "2:1", "write a rule for the scope of each environment"],
-    ["auditLog", "version: 1.0\nauditLog: {}\n", "2:1", "decisionLog of the configuration"],
+    ["auditLog", "version: 1.0\nauditLog: {}\n", "2:1", "decisionLog in the configuration"],
     ["a duration of words", withRequire("minKeyAge: 3 days"), "10:18", "a duration such as 90d, 12h or 1h30m"],
   ])("says what to do about %s", (_, text, position, advice) => {
     const { code, message } = rejectionOf(text);

@@ -202,15 +202,17 @@ describe("checkFacts on the age of the key", () => {
   it("says since when it counts, and by whose word", () => {
     const given = { facts: { keySince: NOW - 2 * HOUR }, requirement: { minKeyAge: 3 * HOUR } };
     const until = "the rule accepts it from";
-    expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, by its log; ${until} 2025-06-01T13:00:00Z`);
-    expect(raw({ ...given, memory: seen(HOUR) })).toThrow(`11:00:00Z, as this node saw first; ${until} 2025-06-01T14`);
+    expect(raw(given)).toThrow(`since 2025-06-01T10:00:00Z, according to its log; ${until} 2025-06-01T13:00:00Z`);
+    expect(raw({ ...given, memory: seen(HOUR) })).toThrow(
+      `11:00:00Z, when this node first saw it; ${until} 2025-06-01T14`,
+    );
     const fresh = new Map([[DID, NOTHING_REMEMBERED]]);
-    expect(raw({ ...given, memory: fresh })).toThrow(`12:00:00Z, first seen just now; ${until} 2025-06-01T15`);
+    expect(raw({ ...given, memory: fresh })).toThrow(`12:00:00Z, first seen in this pull; ${until} 2025-06-01T15`);
     // Without a memory the time would be another at each pull.
     const unusable = new Map([[DID, { ...NOTHING_REMEMBERED, unusable: "why not" }]]);
-    expect(raw({ ...given, memory: unusable })).toThrow("what it remembers cannot be used: why not");
+    expect(raw({ ...given, memory: unusable })).toThrow("the signer history cannot be used: why not");
     expect(check({ ...given, memory: unusable })).toBe("identity.key_too_young");
     const young = { ...given, facts: { keySince: NOW } };
-    expect(raw({ ...young, memory: new Map() })).toThrow("12:00:00Z, by its log");
+    expect(raw({ ...young, memory: new Map() })).toThrow("12:00:00Z, according to its log");
   });
 });

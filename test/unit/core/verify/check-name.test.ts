@@ -201,7 +201,7 @@ describe("checkName on the tag", () => {
     ];
     expect(missing(...others)).toBe("pds.unreachable");
     const about = { requirement: { tag: "match", owner: "any" }, subject: { tag: "v1" } } as const;
-    expect(raw({ ...about, gaps: others })).toThrow("gathered without asking for one");
+    expect(raw({ ...about, gaps: others })).toThrow("has no record of the tag");
   });
 
   it("takes the repository from the name on the hosts of ATCR, and from the record elsewhere", () => {

@@ -172,7 +172,7 @@ describe("judge, a refusal", () => {
   it("counts what is there where something is, but too little", () => {
     expect(outcome({ attempts: [signed(A), absent(B)] }, 2)).toBe("deny policy.too_few_signatures");
     expect(judge(caseOf(rule([trusted(A)], { minSignatures: 2 }), { attempts: [signed(A)] }))).toMatchObject({
-      detail: '1 of 2 signatures count under rule "production"',
+      detail: '1 of 2 required signatures count under rule "production"',
     });
   });
 

@@ -82,10 +82,10 @@ describe("rollback", () => {
 
   it("says what is missing, and what was seen", () => {
     expect(rollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toMatch(
-      `the repo of ${A} is shown as of ${OLD}, this node has seen ${NEW}; `,
+      `the PDS served revision ${OLD} of the repo of ${A}, but this node has seen ${NEW}; `,
     );
     const lost = rollback({ signer: A, revs: [], operations: [] }, remembering({ operations: new Set(["one"]) }));
-    expect(lost?.detail).toMatch(`the log of ${A} lacks the operation one, which this node has seen; `);
+    expect(lost?.detail).toMatch(`the log of ${A} lacks the operation one, which this node has seen before; `);
     expect(lost?.detail).toMatch(`run: atcr-verify state forget ${A}`);
   });
 });
