@@ -349,6 +349,15 @@ describe("who can write", () => {
     await bed.expectUnused(/is not used: \S+elsewhere can be written by others/);
   });
 
+  it("is not empty but unusable behind a link that leads nowhere", async () => {
+    for (const names of [[], ["signers"]]) {
+      const bed = await Bed.withMemory();
+      renameSync(bed.path(...names), `${bed.path(...names)}.moved`);
+      symlinkSync("/nonexistent", bed.path(...names));
+      await bed.expectUnused(/is not used: ENOENT/);
+    }
+  });
+
   it("decides before anything is made", async () => {
     const bed = new Bed();
     chmodSync(dirname(bed.directory), 0o777);

@@ -51,6 +51,26 @@ describe("a verifier whose settings change", () => {
     expect(opened).toEqual(["https://plc.example", "https://plc2.example"]);
     expect([world.plc.count(), world.plc2.count()]).toEqual([2, 1]);
   });
+
+  it("leaves the network of the former ones to a question that has not used it yet", async () => {
+    const alice = await signer({ name: "alice" });
+    await using world = await World.start(alice);
+    const opened: string[] = [];
+    const judged = policy([alice.did]);
+    const verifier = world.verifier(judged, {
+      openNetwork: ({ plcDirectories }, environment) => {
+        opened.push(plcDirectories.join());
+        return { http: () => world.http.get, txt: async () => [], environment };
+      },
+    });
+    const asked = { cacheEnabled: false };
+    verifier.reload(world.settings(judged, { config: asked }));
+    const first = verifier.verify(subject(), new RecordedSession(world));
+    verifier.reload(world.settings(judged, { config: { ...asked, plcDirectories: ["https://plc2.example"] } }));
+    expect(headline(await first)).toBe("signed");
+    expect(headline((await ask(world, judged, verifier)).decision)).toBe("signed");
+    expect(opened).toEqual(["https://plc.example", "https://plc2.example"]);
+  });
 });
 
 describe("a decision", () => {
