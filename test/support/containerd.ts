@@ -42,7 +42,7 @@ export interface Containerd {
   /** Removed with everything in it by `stop`. On the same file system as `binDir`. */
   readonly directory: string;
   readonly binDir: string;
-  /** Its certs.d: where each registry host is asked. */
+  /** Its certs.d: the servers of each registry host. */
   readonly hosts: string;
   /** Whether it runs as root and may mount: only then CRI is there and images are unpacked. */
   readonly root: boolean;

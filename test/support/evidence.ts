@@ -159,7 +159,7 @@ export interface TestSigner {
   readonly log: PlcLog;
   /** What the directory or the did:web host answers now. */
   readonly identity: () => Fetched;
-  /** What the PDS answers now, asked for the record of DIGEST. */
+  /** What the PDS answers now to a request for the record of DIGEST. */
   readonly record: () => Promise<Fetched>;
   /** The same for the record of TAG in the repository `app`. */
   readonly tag: () => Promise<Fetched>;

@@ -29,7 +29,7 @@ export const CONNECTION_FAULT_NAMES = ["refuse", ...Object.keys(CONNECTION_FAULT
 
 /** A raw server that meets each request with one behaviour, or each connection with one fault. */
 export class HostileServer {
-  /** `METHOD URL` of what was asked, in order. */
+  /** `METHOD URL` of each request, in order. */
   readonly requests: string[] = [];
   connections = 0;
   readonly #server: Server;

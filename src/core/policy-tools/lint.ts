@@ -32,7 +32,7 @@ function lintSandbox({ policy, places }: PolicyQuestion, image: ImageReference):
   if (selection.kind === "exempt" || (selection.kind === "judge" && selection.rule.action === "audit")) return [];
   const because =
     selection.kind === "judge" ? `rule "${selection.rule.name}" requires it to be signed` : selection.because;
-  const message = `the sandbox image ${name} would be refused, and without it this node starts no pod: ${because}`;
+  const message = `the sandbox image ${name} would be refused, and without it no pod starts on this node: ${because}`;
   const advice = `put a rule with "action: allow" and the scope ${name} before all others; if the node uses another image, name it with --sandbox-image; without Kubernetes, use --no-sandbox`;
   const place = selection.kind === "no_match" ? places.ofDefault() : places.ofRule(selection.rule.name);
   return [{ severity: "warning", name: "sandbox-refused", message, advice, ...at(place) }];

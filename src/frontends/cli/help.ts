@@ -50,7 +50,7 @@ function overview(width: number): string {
     ...groups,
     "",
     ...wrapped(
-      "As a containerd image verifier it is run through a link in bin_dir, with -name, -digest and -stdin-media-type and a descriptor on standard input.",
+      "containerd runs it as an image verifier, through a link in bin_dir, with -name, -digest and -stdin-media-type, and a descriptor on standard input.",
       width,
     ),
   ]);

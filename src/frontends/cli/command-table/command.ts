@@ -64,7 +64,7 @@ export const MISCONFIGURED = "the arguments, the policy or the configuration can
 export const CONFIG = {
   kind: "file",
   value: "FILE",
-  summary: "this configuration, instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml",
+  summary: "use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml",
 } as const satisfies OptionEntry;
 export const OUTPUT = {
   kind: ["text", "json"],
@@ -74,7 +74,7 @@ export const OUTPUT = {
 export const POLICY = {
   kind: "file",
   value: "FILE",
-  summary: "this policy, instead of the configuration's trustPolicyPath",
+  summary: "use this policy instead of the configuration's trustPolicyPath",
 } as const satisfies OptionEntry;
 export const ADDRESS = {
   kind: "file",
@@ -85,5 +85,5 @@ export const ADDRESS = {
 export const CONTAINERD_CONFIG = {
   kind: "file",
   value: "FILE",
-  summary: "containerd's configuration, instead of the file that its process was given",
+  summary: "use this containerd configuration instead of the one that its process was given",
 } as const satisfies OptionEntry;

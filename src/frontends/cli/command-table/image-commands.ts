@@ -60,7 +60,7 @@ export const IMAGE_COMMANDS = {
       refused: { kind: "flag", summary: "only images that would be refused" },
       audited: {
         kind: "flag",
-        summary: "only images that are allowed only because their rule audits; with --refused, both",
+        summary: "only images that pass because their rule audits; with --refused, both",
       },
       namespace: {
         kind: "text",

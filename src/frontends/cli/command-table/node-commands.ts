@@ -17,7 +17,7 @@ export const NODE_COMMANDS = {
     details: "It places a link in containerd's bin_dir. Policy and containerd are checked first. Nothing is restarted.",
     operands: [],
     options: {
-      "bin-dir": { kind: "folder", value: "DIR", summary: "this folder, instead of containerd's bin_dir" },
+      "bin-dir": { kind: "folder", value: "DIR", summary: "use this folder instead of containerd's bin_dir" },
       force: { kind: "flag", summary: "place the link despite the problems found" },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
@@ -58,7 +58,7 @@ export const NODE_COMMANDS = {
       offline: { kind: "flag", summary: "contact no directory, PDS or registry" },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
-      config: { ...CONFIG, summary: "this configuration, instead of the one that containerd's environment names" },
+      config: { ...CONFIG, summary: "use this configuration instead of the one that containerd's environment names" },
       output: OUTPUT,
     },
     statuses: { 0: "no problem", 1: "a problem", 3: MISCONFIGURED, 4: INTERNAL_ERROR },
@@ -76,10 +76,10 @@ export const NODE_COMMANDS = {
       summary: {
         kind: "flag",
         summary:
-          "count by image and code, the most frequent first: count, time of the latest, code, image; pulls of doctor --probe are counted in one line, probes",
+          "count by image and code, the most frequent first, with count, time of the latest, code and image; pulls of doctor --probe are counted in one line, probes",
       },
       follow: { kind: "flag", summary: "continue with new decisions" },
-      file: { kind: "file", value: "FILE", summary: "this log, instead of the configuration's decisionLog" },
+      file: { kind: "file", value: "FILE", summary: "read this log instead of the configuration's decisionLog" },
       config: CONFIG,
       output: {
         ...OUTPUT,

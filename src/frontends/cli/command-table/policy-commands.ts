@@ -16,7 +16,7 @@ export const POLICY_COMMANDS = {
         summary:
           "the image that pods start with, instead of the one in /etc/containerd/config.toml (its imports are not read), or registry.k8s.io/pause:3.10",
       },
-      "no-sandbox": { kind: "flag", summary: "this is no Kubernetes node" },
+      "no-sandbox": { kind: "flag", summary: "the node does not run Kubernetes" },
       config: CONFIG,
       output: OUTPUT,
     },
@@ -55,7 +55,7 @@ export const POLICY_COMMANDS = {
     details: "FILE lists images and what the policy must do with them. It uses no network.",
     operands: [{ name: "FILE", kind: "file" }],
     options: {
-      policy: { ...POLICY, summary: "this policy, instead of the file's policy" },
+      policy: { ...POLICY, summary: "use this policy instead of the one that FILE names" },
       config: CONFIG,
       output: OUTPUT,
     },

@@ -37,7 +37,8 @@ export const SIGNER_COMMANDS = {
   },
   "state forget": {
     summary: "forget what this node has recorded about a signer",
-    details: "After that, a rollback of that signer to an older state is not detected, and minKeyAge counts anew.",
+    details:
+      "After that, a rollback of that signer to an older state is not detected, and minKeyAge counts from the next pull.",
     operands: [{ name: "DID", kind: "text" }],
     options: { config: CONFIG, output: OUTPUT },
     statuses: { 0: "forgotten", 1: "nothing was recorded about that DID", 3: UNUSABLE, 4: INTERNAL_ERROR },
