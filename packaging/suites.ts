@@ -34,9 +34,13 @@ export function foldersOf(name: SuiteName): readonly string[] {
   return (suiteOf(name).folders ?? [name]).map((folder) => `test/${folder}`);
 }
 
-/** Paths of all of a suite's files. */
+/** Paths of all of a suite's files; the servers of e2e bring tests of their own. */
 export function filesOf(name: SuiteName): readonly string[] {
-  return globSync(foldersOf(name).map((folder) => `${folder}/**/*.test.ts`)).toSorted();
+  const exclude = ["**/node_modules/**"];
+  return globSync(
+    foldersOf(name).map((folder) => `${folder}/**/*.test.ts`),
+    { exclude },
+  ).toSorted();
 }
 
 /** A project of vitest. Each file of a suite is in exactly one. */
