@@ -97,7 +97,7 @@ describe.concurrent.each(Object.keys(DAMAGE))("a file that is %s", (how) => {
       expect(asked.stdout).not.toContain("cacheTTL");
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
       // What another node could have written is said once, whatever else there is of it.
-      const isForeign = asked.stderr.includes("did not write them");
+      const isForeign = asked.stderr.includes("were not written there with");
       for (const folder of isForeign ? [] : ["evidence", "identities"]) {
         expect(asked.stderr).toMatch(new RegExp(`^warning cache\\.unusable: \\S+/${folder}/\\S+\\.bundle `, "m"));
       }
@@ -227,7 +227,7 @@ describe.runIf(isRoot).concurrent("a disk", () => {
         const answered = await world.pull(world.name, asked, mounted(world, tmpfs, `( ${full} ) 2>/dev/null`));
         expect(headline(answered)).toBe(expected);
         expect(answered.stderr).toMatch(/^warning cache\.not_written: .*ENOSPC/m);
-        expect(answered.stderr).toMatch(/^warning lock\.not_taken: image-.*ENOSPC/m);
+        expect(answered.stderr).toMatch(/^warning lock\.not_taken: the lock image-.*ENOSPC/m);
         expect(answered.stderr).not.toMatch(unprintable);
         const left = answered.stderr
           .split("\n")

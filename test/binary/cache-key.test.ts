@@ -40,7 +40,7 @@ describe.concurrent("a cache and history that were copied", () => {
       const copied = await world.pull(world.name, image, other);
       expect(headline(copied)).toBe(SIGNED);
       expect(copied.stderr).toMatch(
-        /^warning cache\.unusable: [^\n]*this node did not write them there, by its key [^\n]*\n$/,
+        /^warning cache\.unusable: [^\n]*not written there with this node's key, [^\n]*\n$/,
       );
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
       const again = await world.pull(world.name, image, other);
@@ -53,7 +53,7 @@ describe.concurrent("a cache and history that were copied", () => {
       const through = throughFile("/etc/machine-id", `${"0123456789abcdef".repeat(2)}\n`, world.folder);
       const copied = await world.pull(world.name, image, { ...knowing(world), through });
       expect([headline(copied), requestsOf(world).pds]).toEqual([SIGNED, 1]);
-      expect(copied.stderr).toMatch(/^warning cache\.unusable: [^\n]*this node did not write them there/);
+      expect(copied.stderr).toMatch(/^warning cache\.unusable: [^\n]*not written there with this node's key/);
     });
   });
 });
@@ -94,7 +94,7 @@ describe.concurrent("the key of a cache", () => {
         const asked = await world.pull(world.name, one, knowing(world));
         expect(headline(asked)).toBe(SIGNED);
         expect(asked.stderr).toMatch(
-          /^warning cache\.no_key: the cache is not used without its key [^\n]*; correct that[^\n]*\n$/,
+          /^warning cache\.no_key: the cache is not used without its key [^\n]*; fix that[^\n]*\n$/,
         );
         expect(requestsOf(world)).toMatchObject({ plc: 1, pds: 1 });
       }
@@ -130,7 +130,7 @@ describe.concurrent("the key of a cache", () => {
         const asked = await world.pull(world.name, image, knowing(world, join(folder, "key")));
         expect(headline(asked)).toBe(SIGNED);
         expect(asked.stderr).toMatch(
-          /^warning cache\.no_key: the cache is not used without its key \S+: it lies in [^\n]*\n$/,
+          /^warning cache\.no_key: the cache is not used without its key \S+: it is inside [^\n]*\n$/,
         );
         expect(existsSync(join(folder, "key"))).toBe(false);
       }

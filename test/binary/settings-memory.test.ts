@@ -69,7 +69,7 @@ describe.concurrent("a policy and a configuration", () => {
       const asked = await world.pull(world.name, image, { env: { ...asking.env, ATCR_VERIFY_CACHE_KEY: path } });
       expect([headline(asked), asked.stderr]).toEqual([
         SIGNED,
-        expect.stringMatching(/^warning cache\.no_key: [^\n]*: it lies in [^\n]*\n$/),
+        expect.stringMatching(/^warning cache\.no_key: [^\n]*: it is inside [^\n]*\n$/),
       ]);
     });
   });

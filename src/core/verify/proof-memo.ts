@@ -7,10 +7,10 @@ import type { Attempt, SignatureFacts } from "./verdict.ts";
 /** A signature whose proof held. */
 export type Proven = Extract<Attempt, { facts: SignatureFacts }>;
 
-/** What evidence proved, and when it was had. */
+/** What evidence proved, and when it was fetched. */
 export interface ProvenEvidence {
   readonly proven: Proven;
-  /** Of each part of it; milliseconds since 1970. */
+  /** When each part was fetched; milliseconds since 1970. */
   readonly times: readonly number[];
   /** URL of the identity. */
   readonly source?: string;
@@ -46,7 +46,7 @@ export function readProven(bytes: Uint8Array, evidence: Uint8Array, program: str
   };
 }
 
-/** Without the tag: what a tag means has an answer of its own. */
+/** Without the tag, which is cached separately. */
 export function withoutTag({ facts, sighting }: Proven): Proven {
   const { tag: _, ...rest } = facts;
   return { facts: rest, ...(sighting && { sighting: { ...sighting, revs: [facts.rev] } }) };

@@ -4,19 +4,20 @@ import { type PieceBounds, TEMPORARY } from "./file-cache.ts";
 import { makeOwnFolder } from "./folders.ts";
 import { checkWay } from "./trusted-path.ts";
 
-/** A temporary name this old, in milliseconds, is what a killed process has left behind. */
+/** A temporary file older than this, in milliseconds, was left behind by a killed process. */
 const LEFT_BEHIND = 3_600_000;
-/** Pieces that leave together when there are too many, as a share of all: so they are not all looked at for each new one. */
+/** Fraction of entries removed at once when the folder is full, so that not every write has to list them all. */
 const LEAVE_TOGETHER = 1 / 64;
 
 /**
- * Writes a piece: a reader finds the old content or the new. Where there are too many, the oldest make room.
+ * Writes an entry atomically: a reader finds the old content or the new. If the folder is full, the oldest entries are
+ * removed.
  *
- * @param directory absolute path; made where it is missing and its parent is not
+ * @param directory absolute path; created if it is missing and its parent exists
  * @param folder name of the folder in it
  * @param content made once it can be written; undefined: nothing is
- * @returns whether it is there now
- * @throws Error where that is impossible, or somebody else has a say in the folder
+ * @returns whether it was written
+ * @throws Error where that fails, or someone else can change the folder
  */
 export async function writePiece(
   directory: string,
@@ -31,11 +32,11 @@ export async function writePiece(
 }
 
 /**
- * Takes away those whose name is meant.
+ * Removes the selected entries.
  *
  * @param folder absolute path
- * @returns how many they were
- * @throws Error as {@link writePiece}, with the code ENOENT where there is no folder
+ * @returns their number
+ * @throws Error like {@link writePiece}, with the code ENOENT where there is no folder
  */
 export async function removePieces(folder: string, isMeant: (name: string) => boolean): Promise<number> {
   checkWay(folder);
@@ -57,10 +58,10 @@ async function makeRoom(folder: string, count: number): Promise<void> {
   for (const { path } of byAge.slice(0, leaving)) await remove(path);
 }
 
-/** Not synced: after a power failure a piece may be empty, which is found when it is read. */
+/** Not synced: after a power failure an entry may be empty, which is detected when it is read. */
 async function replace(path: string, content: () => Uint8Array | undefined): Promise<boolean> {
   const temporary = `${path}.${crypto.randomUUID()}`;
-  // Settings among the pieces may hold the password of a proxy.
+  // Cached settings may contain the password of a proxy.
   const file = await open(temporary, "wx", 0o600);
   try {
     const bytes = content();
@@ -69,7 +70,7 @@ async function replace(path: string, content: () => Uint8Array | undefined): Pro
       return false;
     }
     await file.writeFile(bytes);
-    // A folder in its place would stay for good.
+    // rename does not replace a folder.
     if (await isFolder(path)) await remove(path);
     await rename(temporary, path);
     return true;
@@ -81,7 +82,7 @@ async function replace(path: string, content: () => Uint8Array | undefined): Pro
   }
 }
 
-/** What has gone in the meantime is left out. */
+/** Skips files that are gone by now. */
 async function agesOf(folder: string, names: readonly string[]): Promise<readonly { path: string; mtime: number }[]> {
   const found = names.map(async (name) => {
     const path = join(folder, name);

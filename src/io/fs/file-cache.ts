@@ -3,14 +3,14 @@ import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "./error-code.ts";
 import { check, checkWay } from "./trusted-path.ts";
 
-/** What a piece is written to before it has its name. */
+/** Suffix of a file while it is being written. */
 export const TEMPORARY = /\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** How much a folder of pieces holds at most. */
+/** Limits of a cache folder. */
 export interface PieceBounds {
-  /** Bytes of one. */
+  /** Bytes of one entry. */
   readonly bytes: number;
-  /** Of all; the oldest makes room for one more. */
+  /** Number of entries; the oldest are removed for new ones. */
   readonly count: number;
 }
 
@@ -28,12 +28,11 @@ export interface Seal {
 export const UNSEALED: Seal = { length: 0, seal: (_, piece) => piece, unseal: (_, file) => file };
 
 /**
- * A folder of files that may be lost at any time, each of which is there whole or not at all, and never
- * too many. It is used only where nobody but root and the running user has a say in it (spec 2.5).
+ * A folder of files that may be deleted at any time; their number is bounded, and each is written atomically. It is used
+ * only if no one but root and the running user can change it (spec 2.5).
  *
- * Nothing that lies on the disk makes it throw: it is reported, and then it is as if nothing were there.
- * Reading waits for the disk, since asynchronous reads would double the time of a pull that is answered from
- * here; what writes is imported when something is written.
+ * Never throws because of what is on the disk: that is reported and treated as absent. Reads are synchronous, as
+ * asynchronous ones would double the time of a pull answered from the cache; the writer is imported on demand.
  */
 export class Pieces {
   readonly #directory: string;
@@ -43,9 +42,9 @@ export class Pieces {
   readonly #warn: Warn;
 
   /**
-   * @param directory absolute path; made where it is missing and its parent is not
+   * @param directory absolute path; created if it is missing and its parent exists
    * @param name of the folder in it
-   * @param warn of `access.denied`, `cache.unusable` and `cache.not_written`
+   * @param warn receives `access.denied`, `cache.unusable` and `cache.not_written`
    */
   constructor(directory: string, name: string, bounds: PieceBounds, seal: Seal, warn: Warn) {
     this.#directory = directory;
@@ -60,24 +59,24 @@ export class Pieces {
     return `${this.#directory}/${this.#name}`;
   }
 
-  /** @returns undefined where there is none, or none that can be used */
+  /** @returns undefined where there is no usable entry */
   read(name: string): Uint8Array | undefined {
     try {
       checkWay(this.folder);
       return this.#seal.unseal(this.#placeOf(name), this.#readAt(`${this.folder}/${name}`));
     } catch (error) {
-      // What cannot be read stays until it is replaced: it may be of a later version.
+      // An unreadable entry stays until it is replaced: it may be from a later version.
       if (!hasCode(error, "ENOENT")) this.damaged(name, (error as Error).message, error);
       return undefined;
     }
   }
 
-  /** For whoever finds that what a piece says cannot be used. */
+  /** Reports an entry whose content cannot be used. */
   damaged(name: string, why: string, cause?: unknown): void {
     this.#notUsed(`${this.folder}/${name}`, why, cause);
   }
 
-  /** Whether a piece of as many bytes may be written; else that it is not is reported. */
+  /** Whether an entry of this size may be written; reports it if not. */
   hasRoomFor(name: string, size: number): boolean {
     const isSmall = size <= this.#bounds.bytes;
     if (!isSmall) this.#notWritten(name, tooLarge(size, this.#bounds));
@@ -97,21 +96,21 @@ export class Pieces {
     }
   }
 
-  /** Takes away those whose name is meant. @returns how many they were */
+  /** Removes the selected entries. @returns their number */
   async remove(isMeant: (name: string) => boolean): Promise<number> {
     try {
       const { removePieces } = await import("./file-cache-writer.ts");
       return await removePieces(this.folder, isMeant);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {
-        const message = `what lies in ${this.folder} is not removed: ${(error as Error).message}`;
+        const message = `files in ${this.folder} cannot be removed: ${(error as Error).message}`;
         this.#warn({ code: "cache.not_written", message });
       }
       return 0;
     }
   }
 
-  /** Names of all pieces, in no order. */
+  /** Names of all entries, in no order. */
   list(): readonly string[] {
     try {
       checkWay(this.folder);
@@ -122,7 +121,7 @@ export class Pieces {
     }
   }
 
-  /** That this user may not read it is a warning of its own: one who looks at a cache of root's gets it of each file. */
+  /** Missing permission has a code of its own: a user who lists root's cache gets it for each file. */
   #notUsed(path: string, why: string, cause: unknown): void {
     const code = hasCode(cause, "EACCES") ? "access.denied" : "cache.unusable";
     this.#warn({ code, message: `${path} is not used: ${why}` });
@@ -138,7 +137,7 @@ export class Pieces {
 
   /** @throws Error where it is not there, or nothing that this program writes */
   #readAt(path: string): Uint8Array {
-    // Neither is a link followed, nor waited for the writer of a named pipe.
+    // Follows no link, and does not wait for the writer of a named pipe.
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const stats = fstatSync(file);
@@ -154,5 +153,5 @@ export class Pieces {
 }
 
 function tooLarge(size: number, { bytes }: PieceBounds): string {
-  return `it has ${size} bytes, at most ${bytes} are kept`;
+  return `it has ${size} bytes, at most ${bytes} are cached`;
 }

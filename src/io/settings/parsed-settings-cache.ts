@@ -18,7 +18,7 @@ export interface Settings {
   readonly policy: TrustPolicy;
 }
 
-/** Whoever wants to know what is read as it is read, and what lies in the cache and cannot be used. */
+/** Callbacks of the caller while settings are read. */
 export interface Reader {
   readonly warn: Warn;
   /** Called before texts are parsed, which takes longer than all that comes before it; with how long they are. */
@@ -29,9 +29,8 @@ export interface Reader {
 }
 
 /**
- * Configuration and policy for a pull. The files are read, and who can change them is looked at, each time;
- * what they say is parsed once, and remembered under the hash of their names, their bytes and this program.
- * Where there is any doubt they are parsed.
+ * Configuration and policy for a pull. The files are read, and their permissions checked, each time; the parsed form is
+ * cached under the hash of their names, their bytes and this build. If the cached form is unusable they are parsed again.
  *
  * @throws Rejection config.invalid, policy.invalid
  */
@@ -44,7 +43,7 @@ export async function settingsForPull(
   const isPlace = folder.startsWith("/");
   if (isPlace) key.keepOutOf(folder);
   const pieces = isPlace ? cacheFolder(folder, "settings", key, warn) : undefined;
-  // A folder that the configuration does not name is not written to.
+  // Never writes to a folder other than the configured one.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
   const file = configText(environment, undefined);

@@ -95,7 +95,7 @@ export class CacheKey implements Seal {
     const piece = file.subarray(LENGTH);
     if (key !== "absent" && isSame(file.subarray(0, LENGTH), tagOf(key, place, piece))) return piece;
     // Not which file: of a cache that was copied, one warning is enough.
-    const message = `files in the cache are not used: this node did not write them there, by its key ${this.path}`;
+    const message = `files in the cache are not used, because they were not written there with this node's key, ${this.path}`;
     this.#warn({ code: "cache.unusable", message });
     return undefined;
   }
@@ -103,7 +103,7 @@ export class CacheKey implements Seal {
   #use(mayMake: boolean): Uint8Array | "absent" | "unusable" {
     try {
       if (this.#inside !== undefined)
-        throw new Error(`it lies in ${this.#inside}, and would be copied along with that`);
+        throw new Error(`it is inside ${this.#inside} and would be copied together with it`);
       this.#key ??= keyAt(this.path, mayMake);
       return this.#key ?? "absent";
     } catch (error) {
@@ -122,10 +122,10 @@ export function isBelow(folder: string, path: string | undefined): boolean {
 function unusable(path: string | undefined, error: Error): string {
   // The temporary name differs at each try; without it the same warning is told once.
   const why = error.message.replace(TEMPORARY_NAME, "");
-  const what = `the cache is not used without its key ${path ?? "(there is no place for one)"}: ${why}`;
+  const what = `the cache is not used without its key ${path ?? "(no path is known for it)"}: ${why}`;
   if (path === undefined) return `${what}; set ${VARIABLE} to an absolute path`;
-  if (isDenied(error)) return `${what}; run this as root, or name a place of your own by ${VARIABLE}`;
-  return `${what}; correct that, or remove the file, and the next pull makes another, or name another place by ${VARIABLE}`;
+  if (isDenied(error)) return `${what}; run this as root, or set ${VARIABLE} to a path of your own`;
+  return `${what}; fix that, or remove the file (the next pull creates a new one), or set ${VARIABLE} to another path`;
 }
 
 /**
@@ -135,7 +135,7 @@ function unusable(path: string | undefined, error: Error): string {
  * @throws Error where it cannot be used or made
  */
 function keyAt(path: string | undefined, mayMake: boolean): Uint8Array | undefined {
-  if (path === undefined) throw new Error("neither the environment nor this user's home says where");
+  if (path === undefined) throw new Error("neither the environment nor this user's home names a path");
   const key = readKey(path) ?? (mayMake ? makeKey(path) : undefined);
   if (key === undefined) return undefined;
   return hmacSha256(key, toUtf8(`atcr-verify cache ${machineId()}`));

@@ -7,15 +7,15 @@ import { CACHE_FOLDERS, type CacheFolder, cacheFolder } from "./cache-folders.ts
 import type { CacheKey } from "./cache-key.ts";
 import { PROVEN } from "./evidence-files.ts";
 
-/** One piece of the cache, for people. */
+/** A cache entry, for display. */
 export interface CachedPiece {
   readonly kind: CacheFolder;
   /** Absolute path. */
   readonly file: string;
   readonly bytes: number;
-  /** Absent for settings, which are no evidence. */
+  /** Absent for settings, which are not evidence. */
   readonly bundle?: Bundle;
-  /** When the oldest of what it holds was had; milliseconds since 1970. Absent where it holds nothing that was had. */
+  /** When its oldest evidence was fetched; milliseconds since 1970. Absent where it contains none. */
   readonly at?: number;
 }
 
@@ -48,10 +48,10 @@ export function listCache(directory: string, key: CacheKey, warn: Warn): readonl
 }
 
 /**
- * Removes all that is cached, and has nothing of it come back by a pull that asked before.
+ * Removes all cached evidence, and marks it invalid so that a slow pull cannot bring it back.
  *
  * @param now milliseconds since 1970
- * @returns how many files they were
+ * @returns the number of files
  */
 export async function clearCache(directory: string, now: number, key: CacheKey, warn: Warn): Promise<number> {
   let count = 0;
@@ -59,7 +59,7 @@ export async function clearCache(directory: string, now: number, key: CacheKey, 
     const { endAll } = await import("./invalidation-writer.ts");
     await endAll(directory, now);
   } catch (error) {
-    const message = `that evidence is over is not remembered: ${(error as Error).message}`;
+    const message = `no invalidation mark was written: ${(error as Error).message}`;
     warn({ code: "cache.not_invalidated", message });
   }
   for (const kind of Object.keys(CACHE_FOLDERS) as CacheFolder[]) {

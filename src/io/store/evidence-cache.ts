@@ -39,10 +39,10 @@ const FEW = 16;
  * signer, and for each handle. All are evidence bundles, to be proven and judged whenever they are used;
  * what a record's evidence proved is remembered beside it.
  *
- * What ends evidence leaves a mark, so that a pull that asked before and is slow does not bring it back. Marks are
- * looked at when evidence is written, and again, after it, when it is read.
+ * Invalidation leaves a mark, so that a slow pull cannot bring evidence back. Marks are checked when evidence is written,
+ * and again when it is read.
  *
- * Nothing that lies on the disk makes it throw: it is reported and not used.
+ * Never throws because of what is on the disk: that is reported and not used.
  */
 export class EvidenceCache {
   readonly #records: Pieces;
@@ -95,7 +95,7 @@ export class EvidenceCache {
     return parts === undefined || this.#marks.areOver(signer, parts) ? undefined : found;
   }
 
-  /** Whether what cached evidence was proven to say is over (core/verify/invalidation.ts). To be asked once it was proven. */
+  /** Whether proven evidence is invalid by now (core/verify/invalidation.ts); call it after proving. */
   isOver({ signer, digest, rev, tag }: SignatureFacts): boolean {
     const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
     if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });
@@ -124,10 +124,10 @@ export class EvidenceCache {
     await this.#records.write(provenName(signer, digest), writeProven(bytes, this.#program, known));
   }
 
-  /** Ends all that is known of a signer, or of their record of a digest. @returns how many files were removed */
+  /** Invalidates all evidence of a signer, or that of one digest. @returns the number of files removed */
   async drop(signer: Did, { now, rev }: Ending, digest?: Digest): Promise<number> {
     const whose = hashOf(signer);
-    // The mark first: what comes between the two forgets too much and not too little.
+    // The mark first: a crash between the two then removes too much, never too little.
     if (digest !== undefined) {
       const about = `${digestHex(digest)}-${whose}.`;
       await this.#marks.end(signer, endOf(digestHex(digest), { now, ...(rev && { rev }) }));
@@ -139,7 +139,7 @@ export class EvidenceCache {
     return records + identities + (await this.#tags.remove((name) => name.startsWith(whose)));
   }
 
-  /** Takes away all about a digest, or about a signer. @returns how many files they were */
+  /** Removes all entries of a digest or a signer. @returns the number of files */
   async clear(about: Digest | Did, now: number): Promise<number> {
     if (!isDigest(about)) return this.drop(about, { now });
     await this.#marks.end(EVERYBODY, { address: digestHex(about), time: now });
@@ -151,7 +151,7 @@ export class EvidenceCache {
     return found && this.#marks.areOver(signer, [{ askedAt: found.fetchedAt }]) ? undefined : found;
   }
 
-  /** @param digest about which the signer was asked when this was heard */
+  /** @param digest of the image for which the identity was fetched */
   async keepIdentity(digest: Digest, signer: Did, identity: Fetched): Promise<void> {
     const name = `${hashOf(signer)}${EVIDENCE}`;
     if (!this.#isSmall(this.#identities, name, identity)) return;
@@ -235,7 +235,7 @@ export class EvidenceCache {
     );
   }
 
-  /** What cannot be read stays until it is replaced. */
+  /** An unreadable entry stays until it is replaced. */
   #usable<T>(pieces: Pieces, name: string, read: () => T): T | undefined {
     try {
       return read();

@@ -10,7 +10,7 @@ import { isStopped, startOf } from "../process/process-start.ts";
 const POLL = { least: 20, most: 250 };
 /** Each pause is this share of the time waited so far: a wait is longer by that much, and many waiters cost little. */
 const POLL_SHARE = 1 / 4;
-/** How far a process's patience lies from the average at most, as a share of it. */
+/** Most by which a process's waiting time differs from the average, as a fraction of it. */
 const SPREAD = 1 / 5;
 /** How often a lock whose holder is dead is taken over; where it happens again others are at it, and nobody waits. */
 const MAX_TAKEN_OVER = 3;
@@ -27,7 +27,7 @@ type Lock =
   | "ours"
   /** Another process holds it. */
   | { readonly isHeld: () => boolean }
-  /** It cannot be told: there is no place for locks, or too many processes fight for this one. */
+  /** The lock could not be taken: its folder is unusable, or too many processes compete for it. */
   | "in doubt";
 
 /**
@@ -80,19 +80,19 @@ export class Turns {
     for (let isHeld = true; isHeld && performance.now() < until; ) {
       await pause(Math.min(pauseAfter(performance.now() - begun), until - performance.now()));
       isHeld = lock.isHeld();
-      // After the lock: its holder writes the result before giving it up.
+      // After taking the lock: its holder writes the result before releasing it.
       const found = await find();
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  /** Gives up a lock that this process holds. Synchronous, for the end of the process; never throws. */
+  /** Releases a lock that this process holds. Synchronous, for the end of the process; never throws. */
   end(work: string): void {
     for (const path of this.#ours) if (path.endsWith(`/${work}`)) this.#end(path);
   }
 
-  /** Gives up all locks that this process holds. */
+  /** Releases all locks that this process holds. */
   endAll(): void {
     for (const path of this.#ours) this.#end(path);
   }
@@ -114,7 +114,7 @@ export class Turns {
       const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
       return this.#claim(join(folder, work));
     } catch (error) {
-      this.#warn({ code: "lock.not_taken", message: `${work} is not locked: ${(error as Error).message}` });
+      this.#warn({ code: "lock.not_taken", message: `the lock ${work} cannot be taken: ${(error as Error).message}` });
       return "in doubt";
     }
   }

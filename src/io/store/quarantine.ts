@@ -4,11 +4,11 @@ import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder } from "../fs/folders.ts";
 
-/** What is kept for people to look at; more is left where it lies, so that nothing fills the disk. */
+/** Damaged files that are set aside for inspection; further ones stay in place, so that the disk does not fill. */
 const MAX_DAMAGED = 100;
 const DAMAGED = "damaged";
 
-/** Where what cannot be believed is put: never trusted, never fatal, and never thrown away. */
+/** Sets damaged files of the signer history aside: they are never used, never fatal, and never deleted. */
 export class Damaged {
   readonly #directory: string;
   readonly #folder: string;
@@ -27,10 +27,10 @@ export class Damaged {
       await makeOwnFolder(this.#directory, DAMAGED);
       if ((await readdir(this.#folder)).length >= MAX_DAMAGED) throw new Error(`${this.#folder} is full; empty it`);
       await rename(path, to);
-      this.#warn({ code: "history.damaged", message: `${path} ${why}; it is damaged and now lies at ${to}` });
+      this.#warn({ code: "history.damaged", message: `${path} ${why}; it is damaged and was moved to ${to}` });
     } catch (error) {
       if (hasCode(error, "ENOENT")) return; // another process was faster
-      const message = `${path} ${why}; it is damaged, not used and cannot be set aside: ${(error as Error).message}`;
+      const message = `${path} ${why}; it is damaged and not used, and cannot be set aside: ${(error as Error).message}`;
       this.#warn({ code: "history.damaged", message });
     }
   }

@@ -3,13 +3,13 @@ import { CLOCK_SKEW } from "../../core/encoding/time.ts";
 import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
 
 /**
- * What is remembered of a signer is a set of names, each of which says one thing by itself:
+ * A signer history is a set of file names, each with one fact:
  *
  *   rev-TID               the repo was seen as of this revision
  *   operation-CID         this operation was valid in a log of the signer
  *   key-MULTIBASE-TIME    this key was in place, and seen first at TIME (milliseconds since 1970)
  *
- * So what two processes write side by side adds up, whatever the order.
+ * So entries of parallel processes add up, in any order.
  */
 const NAME = new RegExp(
   `^(?:${[
@@ -21,14 +21,14 @@ const NAME = new RegExp(
   ].join("|")})$`,
 );
 
-/** What a folder of names says. */
+/** The content of a signer's folder. */
 export interface Traces {
   readonly memory: SignerMemory;
   /** Every revision, in ascending order. */
   readonly revs: readonly Tid[];
-  /** Names that say nothing. */
+  /** Names that are not entries. */
   readonly damaged: readonly string[];
-  /** Names with a time ahead of the clock: not counted, and not damaged, for the clock may be wrong. */
+  /** Entries with a time in the future: ignored but not damaged, as this node's clock may be wrong. */
   readonly ahead: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function readTraces(names: readonly string[], now: number): Traces {
 }
 
 /**
- * The names that are missing for what was seen now.
+ * The entries that an observation adds.
  *
  * @param now milliseconds since 1970; a revision ahead of it would refuse every later commit, and is left out
  */

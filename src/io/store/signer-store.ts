@@ -10,7 +10,7 @@ import { isAbsent } from "../fs/local-file.ts";
 import { check, checkWay } from "../fs/trusted-path.ts";
 import { missingNames, readTraces, type Traces } from "./signer-entries.ts";
 
-/** Operations and keys remembered of a signer: whoever can sign ever more of them fills no disk. */
+/** Operations and keys per signer: stops a signer from filling the disk with new ones. */
 const MAX_REMEMBERED = 1000;
 /** Names read of a signer, revisions not yet swept included; more are not this program's, and are not listed forever. */
 const MAX_NAMES = 4000;
@@ -20,7 +20,7 @@ const LONGEST_NAME = 255;
 const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
 
-/** What is remembered of one signer, for people. */
+/** One signer's history, for display. */
 export interface Remembered {
   /** The DID; for one that is too long to be the name of a folder, that folder's name. */
   readonly signer: string;
@@ -32,7 +32,7 @@ export interface Remembered {
  * empty files whose names say it all (signer-entries.ts). Names are only added, but for revisions that a newer one
  * supersedes, so that processes side by side and those that are killed lose nothing and need no lock.
  *
- * Nothing that lies on the disk makes it throw: it is reported and not believed.
+ * Never throws because of what is on the disk: that is reported and not used.
  */
 export class SignerStore {
   readonly #directory: string;
@@ -62,7 +62,7 @@ export class SignerStore {
     return memory;
   }
 
-  /** Adds what was seen. Where there is nothing new, nothing is written. */
+  /** Records an observation. Writes nothing if it adds nothing. */
   async remember(sighting: Sighting, now: number): Promise<void> {
     const { signer } = sighting;
     // What is remembered only grows, so that what was known before need not be looked for again.
@@ -78,7 +78,7 @@ export class SignerStore {
       const { addTraces } = await import("./signer-writer.ts");
       await addTraces({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
     } catch (error) {
-      const message = `what was seen of ${name} is not remembered: ${(error as Error).message}`;
+      const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
     }
   }
@@ -112,11 +112,11 @@ export class SignerStore {
   async #recall(name: string, now: number): Promise<SignerMemory> {
     try {
       const { memory, damage } = await this.#read(name, now);
-      // What is left still refuses what goes back behind it.
+      // The remaining entries still detect rollbacks.
       return damage === undefined ? memory : { ...memory, unusable: damage };
     } catch (error) {
       const unusable = (error as Error).message;
-      const message = `what this node remembers of ${name} is not used: ${unusable}`;
+      const message = `the history of ${name} is not used: ${unusable}`;
       this.#warn({ code: "history.unusable", message });
       return { ...NOTHING_REMEMBERED, unusable };
     }
@@ -128,7 +128,7 @@ export class SignerStore {
       return readdirSync(this.#signers);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {
-        const message = `what this node remembers is not used: ${(error as Error).message}`;
+        const message = `the signer history is not used: ${(error as Error).message}`;
         this.#warn({ code: "history.unusable", message });
       }
       return [];
@@ -161,7 +161,7 @@ export class SignerStore {
     const traces = readTraces(files, now);
     for (const damaged of traces.damaged) await setAside(join(folder, damaged), "says nothing");
     for (const ahead of traces.ahead) {
-      const message = `${join(folder, ahead)} is not used: it lies ahead of the clock, which one of them has wrong`;
+      const message = `${join(folder, ahead)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
     return { ...traces, ...(damage !== undefined && { damage }) };
@@ -183,7 +183,7 @@ export class SignerStore {
     return this.#unusable(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
   }
 
-  /** What was remembered is lost, which is not the same as that nothing was. @throws Error always */
+  /** A lost history is not the same as an empty one. @throws Error always */
   async #unusable(folder: string, why: string): Promise<never> {
     await this.#setAside(folder, why);
     throw new Error(`${folder} ${why}`);

@@ -21,7 +21,7 @@ import { makeTemporaryDirectory, run } from "../../../support/process.ts";
 import { requirement } from "../../../support/requirement.ts";
 import { warned } from "../../../support/warned.ts";
 
-const FOREIGN = /^cache\.unusable: .*this node did not write them/;
+const FOREIGN = /^cache\.unusable: .*not written there with this node's key/;
 const ANSWER = '{"url":"https://plc.example/did:plc:a","fetchedAt":1000,"bytes":"AAAA"}';
 const FOLDERS = Object.keys(CACHE_FOLDERS) as CacheFolder[];
 const canChown = requirement(
@@ -223,7 +223,7 @@ describe("a key", () => {
       expect(key.isThere()).toBe(false);
       expect(node.warnings).toEqual([expect.stringMatching(because)]);
       expect(node.warnings[0]).toContain(node.path);
-      expect(node.warnings[0]).toMatch(/; correct that, or remove the file, and/);
+      expect(node.warnings[0]).toMatch(/; fix that, or remove the file/);
       expect(readFileSync(node.file("evidence"))).toEqual(before);
       // What is over is taken away all the same.
       expect(await node.pieces("evidence", key).remove(() => true)).toBe(1);
@@ -246,7 +246,7 @@ describe("a key", () => {
     const key = new CacheKey({ ATCR_VERIFY_CACHE_KEY: path }, node.warn);
     key.keepOutOf(join(node.folder, "state"), join(node.folder, "cache/"));
     expect([key.isThere(), existsSync(dirname(path))]).toEqual([false, false]);
-    expect(node.warnings).toEqual([expect.stringMatching(/it lies in \S+, and would be copied along with that/)]);
+    expect(node.warnings).toEqual([expect.stringMatching(/it is inside \S+ and would be copied together with it/)]);
     node.key.keepOutOf(join(node.folder, "ow"));
     expect(node.key.isThere()).toBe(true);
   });

@@ -27,7 +27,7 @@ import { warned } from "../../../support/warned.ts";
 const PROGRAM = "1.0 abc";
 const OTHER = digestOf("another image");
 const ADDRESS = "io.atcr.tag/app_v1";
-const FOREIGN = /^cache\.unusable: .*this node did not write them/;
+const FOREIGN = /^cache\.unusable: .*not written there with this node's key/;
 /** Before all that is asked for here. */
 const ENDING = { now: NOW - 1 };
 

@@ -426,7 +426,7 @@ describe.runIf(canChown)("who owns it", () => {
     const setpriv = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", process.execPath, script];
     const { code, stdout, stderr } = await run("setpriv", [...setpriv, bed.directory, file]);
     expect([code, stdout]).toEqual([0, "0\n1\n"]);
-    expect(stderr).toMatch(/^what was seen of did:plc:\S+ is not remembered: EACCES[^\n]*\n$/);
+    expect(stderr).toMatch(/^the history of did:plc:\S+ cannot be updated: EACCES[^\n]*\n$/);
     expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
   });
 });
