@@ -24,7 +24,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Bytewise order: negative, 0 or positive, as Array.sort wants it. */
+/** Bytewise order: negative, 0 or positive, as for Array.sort. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shorter = Math.min(a.length, b.length);
   for (let i = 0; i < shorter; i++) {
@@ -66,15 +66,15 @@ export function fromBase64url(text: string): Uint8Array | undefined {
 }
 
 /**
- * The engine's own base64 (ECMAScript 2026) where it has it, as Bun does; multiformats' elsewhere, as in tests under
- * Node. Without just-in-time compilation the latter takes hundreds of milliseconds for a proof of the largest size.
+ * The engine's own base64 (ECMAScript 2026) if available, as in Bun; else that of multiformats, as in tests under Node.
+ * Without just-in-time compilation the latter takes hundreds of milliseconds for the largest proof.
  */
 const native = Uint8Array as unknown as {
   readonly fromBase64?: (text: string) => Uint8Array;
   readonly prototype: { readonly toBase64?: (this: Uint8Array) => string };
 };
 
-/** Strict padded base64 (RFC 4648 section 4), as bundles hold bytes. */
+/** Strict padded base64 (RFC 4648 section 4), as used in bundles. */
 export function fromBase64(text: string): Uint8Array | undefined {
   return strictly(text, toBase64, (value) => native.fromBase64?.(value) ?? base64pad.baseDecode(value));
 }

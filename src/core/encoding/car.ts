@@ -11,7 +11,7 @@ export interface Car {
   readonly blocks: ReadonlyMap<string, Uint8Array>;
 }
 
-/** A header of one root has 60 bytes; anybody can write another, and no signature is looked at before it. */
+/** Bytes; a header with one root has 60. It is read before any signature is checked. */
 const MAX_HEADER = 1024;
 /** A proof has some tens of blocks; this stops a file of many tiny ones from costing a hash each. */
 const MAX_BLOCKS = 1024;
@@ -19,8 +19,8 @@ const MAX_BLOCKS = 1024;
 const MAX_VARINT_BYTES = 5;
 
 /**
- * Reads a CAR version 1 (spec 5.3): one root, every block's SHA-256 equal to its CID's, nothing
- * truncated. Duplicate and unlinked blocks are tolerated: they are not looked at.
+ * Reads a CAR version 1 (spec 5.3): one root, every block hashes to its CID, nothing is truncated. Duplicate and unlinked
+ * blocks are tolerated and ignored.
  *
  * @param bytes attacker-controlled; the caller has bounded their number
  * @throws Rejection car.malformed, car.hash_mismatch
@@ -52,7 +52,7 @@ export function readCar(bytes: Uint8Array): Car {
 function readHeader(bytes: Uint8Array): Cid {
   const header = decodeDagCbor(bytes, "car.malformed", "the CAR's header", MAX_HEADER);
   if (!isDagCborMap(header) || header.get("version") !== 1) {
-    reject("car.malformed", "the CAR's header does not say version 1");
+    reject("car.malformed", "the CAR's version is not 1");
   }
   const roots = header.get("roots");
   if (!Array.isArray(roots) || roots.length !== 1) reject("car.malformed", "the CAR does not have exactly one root");

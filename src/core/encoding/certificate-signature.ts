@@ -12,7 +12,7 @@ const SHA1: ReadonlySet<string> = new Set([
   "1.2.840.10040.4.3",
 ]);
 
-/** Whether a signature algorithm signs a SHA-1, of which collisions can be made. @param algorithm dotted */
+/** Whether a signature algorithm uses SHA-1, for which collisions are known. @param algorithm dotted */
 export function isSha1(algorithm: string): boolean {
   return SHA1.has(algorithm);
 }
@@ -22,7 +22,7 @@ export function isSha1(algorithm: string): boolean {
  * DER (X.690): shortest lengths, nothing left over.
  *
  * @param der attacker-controlled
- * @returns the object identifier, dotted; undefined where these bytes are no certificate
+ * @returns the object identifier, dotted; undefined where these bytes are not a certificate
  */
 export function signatureAlgorithm(der: Uint8Array): string | undefined {
   const certificate = only(der, SEQUENCE);

@@ -13,8 +13,8 @@ const HASH_LENGTH = 32;
 export const CID_LENGTH = 4 + HASH_LENGTH;
 
 /**
- * A content identifier, held as its bytes. A CID that merely stands in a block (another record's
- * link) may be of any form; one that is followed must be version 1, DAG-CBOR or raw, SHA-256.
+ * A content identifier, stored as bytes. A CID that is not followed (another record's link) may have any form; one that is
+ * followed must be version 1, DAG-CBOR or raw, SHA-256.
  */
 export class Cid {
   readonly bytes: Uint8Array;

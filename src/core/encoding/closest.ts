@@ -1,7 +1,7 @@
 /** Most letters by which a misspelt word differs from the one that is suggested. */
 const MAX_TYPOS = 2;
 
-/** Of the words that are known the one that was most likely meant, whatever the case of its letters. */
+/** The known word that was most likely meant, ignoring case; undefined where none is similar. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const near = known.map((name) => ({ name, typos: typos(word.toLowerCase(), name.toLowerCase()) }));
   const best = near.reduce((a, b) => (b.typos < a.typos ? b : a));

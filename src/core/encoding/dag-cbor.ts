@@ -19,8 +19,8 @@ const CID_TAG = 42;
 
 /**
  * Decodes one DAG-CBOR block strictly: shortest forms, definite lengths, sorted unique string keys,
- * well-formed UTF-8, tag 42 only, no floats (ATProto has none), nothing left over. That the bytes
- * are canonical is shown by encoding the value again and comparing.
+ * well-formed UTF-8, tag 42 only, no floats (ATProto has none), nothing left over. The value is
+ * encoded again and compared, which proves that the bytes are canonical.
  *
  * @param bytes attacker-controlled
  * @param code given to the rejection
@@ -56,7 +56,7 @@ export function isDagCborMap(value: DagCbor | undefined): value is DagCborMap {
 }
 
 const DECODE_OPTIONS = {
-  // These three only find sooner, and name better, what the comparison with the canonical form finds.
+  // These three only report earlier, and more precisely, what the comparison with the canonical form finds.
   strict: true,
   allowIndefinite: false,
   rejectDuplicateMapKeys: true,
@@ -77,7 +77,7 @@ const DECODE_OPTIONS = {
   },
 };
 
-/** Sees every token before cborg builds a value from it, and refuses what DAG-CBOR lacks. */
+/** Checks every token before cborg builds a value from it, and rejects what DAG-CBOR does not allow. */
 class StrictTokenizer {
   readonly #tokens: Tokenizer;
   /** For each open array or map: how many values it still expects, and whether it is a map. */
@@ -118,14 +118,14 @@ class StrictTokenizer {
   }
 }
 
-/** cborg would drop a byte order mark, which is part of the text, and mend what is no UTF-8. */
+/** cborg itself would drop a byte order mark, which is part of the text, and replace invalid UTF-8. */
 function text(bytes: Uint8Array): string {
   const decoded = fromUtf8(bytes);
   if (decoded === undefined) throw new Error("a string is not UTF-8");
   return decoded;
 }
 
-/** cborg asks this for every object that is none of its own types; null means "not mine". */
+/** cborg calls this for every object of an unknown type; null means that it is not a CID. */
 function encodeCid(value: unknown): Token[] | null {
   if (!(value instanceof Cid)) return null;
   const prefixed = new Uint8Array(value.bytes.length + 1);

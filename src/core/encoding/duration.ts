@@ -14,7 +14,7 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
 /** A number with digits before or after the point, and its unit. */
 const PART = /(?:(\d+)(?:\.(\d*))?|\.(\d+))([a-zµμ]+)/y;
 
-/** The form of a span of time; {@link parseDuration} knows the units. */
+/** The form of a duration; {@link parseDuration} checks the units. */
 export const DURATION = new RegExp(`^(?:0|(?:${PART.source})+)$`);
 
 /** Longest text that is read, so that its digits stay cheap to multiply. */
@@ -26,10 +26,9 @@ const MAX_NANOSECONDS = 2n ** 63n - 1n;
 export const LONGEST_DURATION = "106751d";
 
 /**
- * Reads a span of time in Go's syntax plus `d` for 24 hours: `10s`, `1h30m`, `1.5h`, `90d`, `0`.
- * No sign: nothing here may last less than no time.
+ * Reads a duration in Go's syntax, plus `d` for 24 hours: `10s`, `1h30m`, `1.5h`, `90d`, `0`. A sign is not allowed.
  *
- * @returns milliseconds, with a fraction if the text has one; undefined where it is not such a span
+ * @returns milliseconds, with a fraction if the text has one; undefined where it is not a duration
  */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;

@@ -3,10 +3,10 @@ import { type Cidr, cidrContains, type IpAddress, parseIp } from "./ip-address.t
 /**
  * Where IPv6 ranges hide an IPv4 address: the positions of its four bytes.
  *
- * 64:ff9b:1::/48 (RFC 8215) is divided by each network as it likes, and RFC 6052 2.2 puts the IPv4
- * address elsewhere for each length of prefix (byte 8 is always skipped). Nobody outside knows the
- * length, so all of them count: else an address that reads as a public one in one layout would be
- * translated to a metadata service by another.
+ * 64:ff9b:1::/48 (RFC 8215) is subdivided differently by each network, and RFC 6052 2.2 puts the IPv4
+ * address at another position for each prefix length (byte 8 is always skipped). The length is not known from outside, so
+ * all positions count: otherwise an address that looks public in one layout could be translated to a metadata service in
+ * another.
  */
 const EMBEDDINGS: readonly { range: Cidr; layouts: readonly (readonly number[])[] }[] = [
   { range: known("::ffff:0:0", 96), layouts: [[12, 13, 14, 15]] }, // IPv4-mapped, RFC 4291 2.5.5.2
@@ -43,7 +43,7 @@ export function embeddedIpv4(address: IpAddress): readonly IpAddress[] {
   return [];
 }
 
-/** `::` and `::1` lie in the IPv4-compatible range but never were such addresses (RFC 4291 2.5.2, 2.5.3). */
+/** `::` and `::1` are in the IPv4-compatible range but are not such addresses (RFC 4291 2.5.2, 2.5.3). */
 function isUnspecifiedOrLoopback(address: IpAddress): boolean {
   return address.slice(0, 15).every((byte) => byte === 0) && (address[15] ?? 0) <= 1;
 }

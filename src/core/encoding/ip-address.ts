@@ -95,7 +95,7 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
 
 /**
  * Reads `10.0.0.0/8` or `fd00::/8`: canonical address, prefix without leading zeros, and no bit set
- * behind the prefix, so that what is written is what is meant.
+ * after the prefix, so that the text is unambiguous.
  */
 export function parseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf("/");

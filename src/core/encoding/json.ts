@@ -1,7 +1,7 @@
 import { type RejectionCode, reject } from "../rejection.ts";
 import { fromUtf8 } from "./bytes.ts";
 
-/** A JSON object as it came: every field is unknown until it has been looked at. */
+/** A parsed JSON object with unchecked fields. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**

@@ -1,17 +1,17 @@
 const BEGIN = "-----BEGIN CERTIFICATE-----";
 const END = "-----END CERTIFICATE-----";
 
-/** One certificate of a PEM file (RFC 7468, section 5), or the place of one that has no end. */
+/** One certificate of a PEM file (RFC 7468, section 5), or the position of one without an END line. */
 export interface PemCertificate {
   /** Where it begins in the text. */
   readonly at: number;
-  /** The certificate alone, without what surrounds it; what is between its lines is not looked at. */
+  /** The certificate alone, without surrounding text; its content is not checked. */
   readonly pem?: string;
 }
 
 /**
- * Finds the certificates of a PEM file. One that is broken does not hide those after it, and two that are joined
- * without a line break are two. Other kinds of blocks, comments and text between them are passed over.
+ * Finds the certificates of a PEM file. A broken one does not hide those after it, and two without a line break between
+ * them are recognised. Other blocks, comments and text are skipped.
  */
 export function findCertificates(text: string): readonly PemCertificate[] {
   const found: PemCertificate[] = [];

@@ -1,4 +1,4 @@
-/** Undoes percent-encoding (RFC 3986, 2.1); what is not well-formed stays as it is. */
+/** Decodes percent-encoding (RFC 3986, 2.1); malformed parts stay unchanged. */
 export function percentDecoded(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/giu, (run) => {
     const bytes = run

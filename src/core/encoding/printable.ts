@@ -1,4 +1,4 @@
-/** Text that may be attacker-controlled, as it may be printed: printable ASCII, everything else becomes `?`. */
+/** Makes attacker-controlled text safe to print: everything but printable ASCII becomes `?`. */
 export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, "?");
 }

@@ -4,7 +4,7 @@
  */
 export const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
 
-/** Longest text that is read: nobody writes 40 digits of a second, and a record may be written by anybody. */
+/** Longest text that is read; a record may contain any text. */
 const MAX_DATE_TIME = 64;
 
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
@@ -19,8 +19,8 @@ const CYCLE_MS = 146_097 * 24 * 60 * 60 * 1000;
 /**
  * Reads a date-time such as `2024-01-31T12:00:00Z` or `2024-01-31T14:00:00.5+02:00`.
  *
- * The date must exist in the calendar; a leap second (`:60`) is refused, as no clock here can tell
- * it. Digits beyond the millisecond are cut off.
+ * The date must exist in the calendar; a leap second (`:60`) is rejected, as no clock here
+ * represents it. Digits beyond the millisecond are cut off.
  *
  * @param text may be attacker-controlled
  * @returns whole milliseconds since 1970, undefined where the text is not such a date-time
@@ -55,7 +55,7 @@ function daysInMonth(year: number, month: number): number {
 
 /** The time as RFC 3339 in UTC without fractions, for messages; `ms` milliseconds since 1970. */
 export function formatDateTime(ms: number): string {
-  // A TID reaches further than a calendar date; nothing sensible can be said of such a time.
+  // A TID can encode a time beyond the range of Date.
   if (Math.abs(ms) > 8.64e15) return `${ms} ms after 1970`;
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

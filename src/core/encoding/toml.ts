@@ -1,7 +1,7 @@
 import { parse, TomlError } from "smol-toml";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
-/** Why a text is no TOML. */
+/** Why a text is not TOML. */
 export interface TomlProblem {
   /** From 1. */
   readonly line: number;
@@ -11,14 +11,14 @@ export interface TomlProblem {
 /**
  * Reads TOML 1.0.
  *
- * @returns the document, keys of each table in the order of the file; undefined where the text is none
+ * @returns the document, keys of each table in the order of the file; undefined where the text is not TOML
  */
 export function parseToml(text: string): JsonObject | undefined {
   const read = readToml(text);
   return "problem" in read ? undefined : read.document;
 }
 
-/** As {@link parseToml}, for whoever says what is wrong. */
+/** Like {@link parseToml}, but reports the problem. */
 export function readToml(text: string): { readonly document: JsonObject } | TomlProblem {
   try {
     const document: unknown = parse(text);

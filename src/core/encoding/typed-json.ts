@@ -1,6 +1,6 @@
 import { fromHex, toHex } from "./bytes.ts";
 
-/** What JSON has no form for stands in an object of one field by these names. */
+/** Types that JSON lacks are written as an object with one field of these names. */
 const [SET, MAP, BYTES] = ["$set", "$map", "$bytes"] as const;
 
 /**
@@ -18,7 +18,7 @@ export function toTypedJson(value: unknown): string {
 
 /**
  * @param text as {@link toTypedJson} wrote it
- * @throws SyntaxError where it is no JSON
+ * @throws SyntaxError where it is not JSON
  */
 export function fromTypedJson(text: string): unknown {
   return JSON.parse(text, (_, part: unknown) => {

@@ -11,7 +11,7 @@ const FOREIGN =
 const BIDIRECTIONAL = /[\u{61c}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]/u;
 const MARK = "\ufeff";
 
-/** Those that files really hold, by the names of Unicode; the others are told by their number. */
+/** Unicode names of characters that occur in real files; others are reported by number. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ["\0", "NUL"],
   ["\r", "a carriage return without a line feed"],
@@ -84,7 +84,7 @@ function bottomlessIn(text: string): TextProblem | undefined {
     const before = text.slice(text.lastIndexOf("\n", match.index) + 1, match.index);
     if (!COMMENT.test(before)) {
       const found = "more than 32 lists and maps that begin inside each other";
-      return { offset: match.index, found, expected: "a flatter file" };
+      return { offset: match.index, found, expected: "less nesting" };
     }
     const end = text.indexOf("\n", match.index);
     if (end === -1) break;

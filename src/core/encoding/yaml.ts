@@ -25,7 +25,7 @@ const MAX_TEXT = 1024 * 1024;
 const MAX_DEPTH = 16;
 /** Most characters of a value that a message repeats, so that what was expected still fits on the line. */
 const MAX_QUOTED = 100;
-/** Names that a JavaScript object has without being told, and that libraries therefore skip. */
+/** Names that every JavaScript object inherits, and that libraries therefore skip. */
 const INHERITED: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), "prototype"]);
 
 /**
@@ -36,7 +36,7 @@ const INHERITED: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Ob
  * sees, and are refused.
  */
 export class YamlFile {
-  /** Undefined where the file holds nothing but comments. */
+  /** Undefined where the file contains only comments. */
   readonly value: unknown;
   readonly #text: string;
   readonly #name: string;
@@ -69,7 +69,7 @@ export class YamlFile {
     this.#failAt(offset, `${formatPath(path)}${sentence}${advice === undefined ? "" : `; ${advice}`}`);
   }
 
-  /** Where a value, or the key of one, stands; the nearest place where there is none. */
+  /** Location of a value or its key; the nearest location where it is missing. */
   placeOf(at: Pick<YamlProblem, "path" | "isKey">): Place {
     return this.#placeAt(this.offsetOf(at));
   }
@@ -84,7 +84,7 @@ export class YamlFile {
     return this.#locate(path, isKey).offset;
   }
 
-  /** Rejects a text that is not parsed: until then nobody has counted its lines. */
+  /** Rejects a text before it is parsed, so its lines are counted here. */
   #failBefore({ offset, found, expected, advice }: TextProblem): never {
     this.#lines.addNewLine(0);
     for (let at = this.#text.indexOf("\n"); at !== -1 && at < offset; at = this.#text.indexOf("\n", at + 1)) {
