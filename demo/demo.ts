@@ -26,7 +26,7 @@ const REPOSITORY = "alice.example.com/app";
 
 /** Servers to stop when the demo ends. */
 const started: { stop(): Promise<void> }[] = [];
-let asTold = true;
+let asReported = true;
 
 function keep<T extends { stop(): Promise<void> }>(server: T): T {
   started.push(server);
@@ -46,8 +46,8 @@ function show(text: string): void {
 }
 
 /** Compares what happened with what was announced. */
-function tell(text: string, found: string, expected: string): void {
-  asTold &&= found === expected;
+function recordDecision(text: string, found: string, expected: string): void {
+  asReported &&= found === expected;
   say(`   => ${found === expected ? text : `UNEXPECTED: expected ${expected}, found ${found}`}`);
 }
 
@@ -117,8 +117,8 @@ network:
   await alice.unsign(signed.manifest.digest, Date.now());
   await pull(machine, `${name}:signed`, "1 deny record.absent", "REFUSED: her repo proves that the record is gone.");
   say();
-  say(asTold ? "Everything happened as described." : "NOT everything happened as described: see above.");
-  if (asTold)
+  say(asReported ? "Everything happened as described." : "NOT everything happened as described: see above.");
+  if (asReported)
     say("Next: docs/install.md installs it on a node; atcr-verify verify NAME@sha256:DIGEST verifies your own image.");
 }
 
@@ -131,7 +131,7 @@ async function pull({ containerd }: Machine, name: string, expected: string, tol
   show(finished.code === 0 ? lastProgress(finished.stdout) : finished.stderr);
   const found =
     isThere === (outcome === "pulled") ? outcome : `${outcome}, with the image ${isThere ? "" : "not "}there`;
-  tell(told, found, expected);
+  recordDecision(told, found, expected);
   if (isThere) await containerd.removeImage(name);
 }
 
@@ -145,7 +145,7 @@ async function askByHand({ configFile }: Machine, name: string): Promise<void> {
   say(`   $ atcr-verify verify ${name} --config ${configFile}`);
   const { code, stdout, stderr } = await run(VERIFIER, ["verify", name, "--config", configFile]);
   show(stdout + stderr);
-  tell("the exit code is 0.", `exit code ${code}`, "exit code 0");
+  recordDecision("the exit code is 0.", `exit code ${code}`, "exit code 0");
 }
 
 async function versionOf(program: string): Promise<string> {
@@ -164,7 +164,7 @@ const missing = [...["containerd", "ctr", "docker-registry"].map(missingTool), m
 const reasons = missing.filter((reason) => reason !== undefined);
 if (reasons.length > 0) {
   say(`The demo cannot run; make demo fetches what it needs:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}`);
-  asTold = false;
+  asReported = false;
 } else {
   try {
     await demo();
@@ -172,4 +172,4 @@ if (reasons.length > 0) {
     await stopAll();
   }
 }
-process.exitCode = asTold ? 0 : 1;
+process.exitCode = asReported ? 0 : 1;

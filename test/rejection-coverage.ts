@@ -135,12 +135,12 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     test: "unit/verifier/service/gather-and-judge.test.ts :: is enough signatures, not all",
   },
   "input.malformed": {
-    test: "binary/containerd-door.test.ts :: is read when it is a file, and refused when it is a folder or closed",
+    test: "binary/containerd-entry.test.ts :: is read when it is a file, and refused when it is a folder or closed",
   },
   "input.digest_mismatch": { vectors: ["input.digest_mismatch"] },
   "input.unsupported_digest": { vectors: ["input.unsupported_digest"] },
   "input.unsupported_media_type": {
-    test: "binary/containerd-door.test.ts :: is of no type but these: input.unsupported_media_type for %s",
+    test: "binary/containerd-entry.test.ts :: is of no type but these: input.unsupported_media_type for %s",
   },
   "image.malformed_reference": { vectors: ["image.malformed_reference"] },
   "policy.invalid": { vectors: ["policy.invalid"] },

@@ -40,14 +40,14 @@ export type Warn = (warning: Warning) => void;
 /** Passes each warning on, once, and collects them. */
 export class Warnings {
   readonly #collected: Map<string, Warning>;
-  readonly #tell: Warn;
+  readonly #recordDecision: Warn;
 
   /**
    * @param tell receives each warning at once, so that none is lost if the process is killed
    * @param told warnings given before; they are not repeated
    */
-  constructor(tell: Warn, told: readonly Warning[] = []) {
-    this.#tell = tell;
+  constructor(recordDecision: Warn, told: readonly Warning[] = []) {
+    this.#recordDecision = recordDecision;
     this.#collected = new Map(told.map((warning) => [keyOf(warning), warning]));
   }
 
@@ -56,7 +56,7 @@ export class Warnings {
     const key = keyOf(warning);
     if (this.#collected.has(key)) return;
     this.#collected.set(key, warning);
-    this.#tell(warning);
+    this.#recordDecision(warning);
   };
 
   /** All warnings so far, in order. */

@@ -15,7 +15,7 @@ type Log = Config["decisionLog"];
 const NAME = "decision-log";
 const WITHOUT = "decisions are not logged";
 /** Milliseconds for journald, and for journalctl. */
-const PATIENCE = 3_000;
+const TIMEOUT = 3_000;
 
 /**
  * Whether decisions can be logged.
@@ -27,7 +27,7 @@ export async function checkDecisionLog(log: Log, pid: number | undefined): Promi
     case "file":
       return checkFile(log.path, pid);
     case "journald": {
-      const why = await whySilent(log.socket, PATIENCE);
+      const why = await whySilent(log.socket, TIMEOUT);
       return why === undefined
         ? ok(NAME, "decisions are logged to journald; read them with: journalctl -t atcr-verify")
         : problem(
@@ -42,7 +42,7 @@ export async function checkDecisionLog(log: Log, pid: number | undefined): Promi
 }
 
 function checkFile(path: string, pid: number | undefined): CheckResult {
-  const folder = { name: NAME, path: dirname(path), without: WITHOUT, isMade: false, isWayTrusted: false };
+  const folder = { name: NAME, path: dirname(path), without: WITHOUT, isMade: false, isPathTrusted: false };
   const finding = checkFolder({ ...folder, ...(pid !== undefined && { pid }) });
   if (finding.level !== "ok") return finding;
   try {
@@ -76,7 +76,7 @@ export function logReader(environment: Environment, log: Log): LogReader | undef
       const journalctl = findProgram(environment, "journalctl");
       if (journalctl === undefined) return { unread: "journalctl was not found" };
       const args = ["-t", "atcr-verify", "-o", "cat", "--since", "-10min", "--no-pager"];
-      const journal = async () => (await runProgram(environment, journalctl, args, PATIENCE)).stdout;
+      const journal = async () => (await runProgram(environment, journalctl, args, TIMEOUT)).stdout;
       return { isLogged: async (digest) => (await journal()).includes(digest) };
     }
     case "none":

@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, existsSync, lstatSync, readdirSync, s
 import { dirname, join } from "node:path";
 import { isDenied } from "../io/fs/denied.ts";
 import { hasCode } from "../io/fs/error-code.ts";
-import { check, checkWay } from "../io/fs/trusted-path.ts";
+import { assertPathTrusted, check } from "../io/fs/trusted-path.ts";
 import { openMetricsFolder } from "../io/log/metrics-file.ts";
 import type { Environment } from "../io/process/environment.ts";
 import { cacheKeyPath, isBelow, readKey } from "../io/store/cache-key.ts";
@@ -58,16 +58,16 @@ export interface OwnFolder {
   /** Whether the program creates it if it is missing. */
   readonly isMade: boolean;
   /** Whether others may not write to the folders above it either. */
-  readonly isWayTrusted: boolean;
+  readonly isPathTrusted: boolean;
   /** Of containerd, whose mount namespace may differ: with ProtectSystem, for example, the folder may be read-only. */
   readonly pid?: number;
 }
 
-export function checkFolder({ name, path, without, isMade, isWayTrusted, pid }: OwnFolder): CheckResult {
+export function checkFolder({ name, path, without, isMade, isPathTrusted, pid }: OwnFolder): CheckResult {
   try {
-    if (isWayTrusted) checkWay(path);
+    if (isPathTrusted) assertPathTrusted(path);
     else check(lstatSync(path), path);
-    if (!lstatSync(path).isDirectory() && !(isWayTrusted && statSync(path).isDirectory()))
+    if (!lstatSync(path).isDirectory() && !(isPathTrusted && statSync(path).isDirectory()))
       return problem(name, `${path} is not a folder: ${without}`, "move it away");
     if (isReadOnly(path) || (pid !== undefined && isReadOnly(join("/proc", String(pid), "root", path))))
       return problem(

@@ -12,7 +12,7 @@ import { type CheckResult, ok, problem, warning } from "./check.ts";
 import type { LogReader } from "./log-checks.ts";
 
 /** Milliseconds that one pull may take: the verifier's timeout, and containerd's own work. */
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 /** Milliseconds in which a decision must be in the log. */
 const LOGGED_WITHIN = 2_000;
 const POLL = 100;
@@ -52,7 +52,7 @@ export async function probe({
   else {
     const pull = async (name: string) => {
       const args = ["--address", address, "--namespace", "default", "images", "pull", "--plain-http", name];
-      const { code, stderr, stdout } = await runProgram(environment, ctr, args, PATIENCE);
+      const { code, stderr, stdout } = await runProgram(environment, ctr, args, TIMEOUT);
       return code === 0 ? undefined : `${stderr} ${stdout}`;
     };
     findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));
@@ -71,7 +71,7 @@ async function probeCri(
   let isAbsent = false;
   const pull = async (name: string) => {
     try {
-      await pullByCri(address, name, PATIENCE);
+      await pullByCri(address, name, TIMEOUT);
       return undefined;
     } catch (error) {
       isAbsent = error instanceof GrpcError && error.status === UNIMPLEMENTED;
@@ -105,7 +105,7 @@ async function probeBy(
     const image = `${registry.host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`;
     const refused = await pull(image);
     // The pull was let through and began to write, which containerd would keep for a while.
-    if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, PATIENCE);
+    if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, TIMEOUT);
     const { finding, asked } = judge(way, { refused, wanted: registry.wanted(), image, digest, build });
     if (asked === undefined || reader === undefined) return [finding];
     return [finding, await findLogged(way, asked, reader)];

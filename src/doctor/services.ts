@@ -2,7 +2,7 @@ import { didWebHost, isPlc } from "../core/atproto/syntax.ts";
 import type { Config } from "../core/config/config.ts";
 import type { TrustedSigner, TrustPolicy } from "../core/policy/policy.ts";
 import { signersOfAll } from "../core/policy/signer-refs.ts";
-import { isLasting } from "../core/policy/standing.ts";
+import { isCurrentOrFuture } from "../core/policy/standing.ts";
 import { isJudging } from "../core/policy-tools/policy-finding.ts";
 import { HttpFailure, type HttpRequest } from "../io/net/exchange.ts";
 import type { ShownChain } from "../io/net/shown-chain.ts";
@@ -64,7 +64,7 @@ function notAsked(name: string, what: string, count: number): readonly CheckResu
 function signersOf(policy: TrustPolicy, now: number): readonly TrustedSigner[] {
   const { rules, everyone, fallback } = policy;
   const trusted = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
-  return trusted.filter((one) => isLasting(one, now));
+  return trusted.filter((one) => isCurrentOrFuture(one, now));
 }
 
 /** Registry hosts in the scopes of rules that verify, in order; wildcards are skipped. */

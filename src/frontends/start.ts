@@ -1,7 +1,7 @@
 import { VERSION } from "../core/version.ts";
 import { hasCode } from "../io/fs/error-code.ts";
 import { readEnvironment } from "../io/process/environment.ts";
-import { mayBeKept } from "../io/settings/cache-place.ts";
+import { hasCachedEvidence } from "../io/settings/cache-place.ts";
 import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
 
@@ -36,9 +36,11 @@ export async function start(args: readonly string[]): Promise<void> {
   const isContainerds = invocation === "containerd";
   // An answer from the cache takes less time than a restart; without one, containerd's entry point restarts later.
   if (!isContainerds) restartForLongWork(started, args);
-  else if (!mayBeKept(started.environment, args)) restartWithoutJit(started, args);
-  const { openDoor } = isContainerds ? await import("./containerd/entry-point.ts") : await import("./cli/commands.ts");
-  openDoor(args, started);
+  else if (!hasCachedEvidence(started.environment, args)) restartWithoutJit(started, args);
+  const { runFrontend } = isContainerds
+    ? await import("./containerd/entry-point.ts")
+    : await import("./cli/commands.ts");
+  runFrontend(args, started);
 }
 
 /** @returns the exit status: 4 where the version could not be written; a closed pipe is no failure */

@@ -4,7 +4,7 @@ import type { Environment } from "../io/process/environment.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
-const PATIENCE = 3_000;
+const TIMEOUT = 3_000;
 /** File that systemd-timesyncd creates once it has set the clock. */
 const SET = "/run/systemd/timesync/synchronized";
 /** Files of running time services: chrony, ntpd and its successor ntpsec. */
@@ -20,7 +20,7 @@ export async function clockService(environment: Environment): Promise<ClockServi
   const timedatectl = findProgram(environment, "timedatectl");
   const said =
     timedatectl &&
-    (await runProgram(environment, timedatectl, ["show", "--property=NTPSynchronized", "--value"], PATIENCE));
+    (await runProgram(environment, timedatectl, ["show", "--property=NTPSynchronized", "--value"], TIMEOUT));
   const answer = said ? said.stdout.trim() : "";
   if (answer === "yes" || existsSync(SET)) return "synchronised";
   if (answer === "no") return "not synchronised";

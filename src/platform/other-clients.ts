@@ -3,7 +3,7 @@ import type { Environment } from "../io/process/environment.ts";
 import { findProgram, runProgram } from "./program.ts";
 
 /** Milliseconds. */
-const PATIENCE = 3_000;
+const TIMEOUT = 3_000;
 const DOCKER_SOCKET = "/run/docker.sock";
 
 /** Other clients on this node that pull images without asking verifiers. */
@@ -16,7 +16,7 @@ export interface OtherClients {
 
 export async function findOtherClients(environment: Environment): Promise<OtherClients> {
   const [dockerd, nerdctl] = [findDockerd(environment), findProgram(environment, "nerdctl")];
-  const said = nerdctl === undefined ? undefined : await runProgram(environment, nerdctl, ["--version"], PATIENCE);
+  const said = nerdctl === undefined ? undefined : await runProgram(environment, nerdctl, ["--version"], TIMEOUT);
   const version = said && /(\d+\.\d+\.\d+)/.exec(said.stdout)?.[1];
   return {
     ...(dockerd !== undefined && { dockerd }),

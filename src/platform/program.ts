@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { isDenied } from "../io/fs/denied.ts";
-import { checkWay } from "../io/fs/trusted-path.ts";
+import { assertPathTrusted } from "../io/fs/trusted-path.ts";
 import type { Environment } from "../io/process/environment.ts";
 
 /** Bytes of a program's output that are read; the rest is cut off. */
@@ -28,7 +28,7 @@ export function runProgram(
   args: readonly string[],
   timeout: number,
 ): Promise<Ended> {
-  const distrust = whyDistrusted(program);
+  const distrust = whyUntrusted(program);
   if (distrust !== undefined) return Promise.resolve({ code: undefined, stdout: "", stderr: `not run: ${distrust}` });
   return new Promise((resolve) => {
     const env = { PATH: environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
@@ -51,9 +51,9 @@ export function runProgram(
 }
 
 /** Why others can replace a program. @param program absolute path @returns a clause; undefined if they cannot */
-export function whyDistrusted(program: string): string | undefined {
+export function whyUntrusted(program: string): string | undefined {
   try {
-    checkWay(program);
+    assertPathTrusted(program);
     return undefined;
   } catch (error) {
     return (error as Error).message;

@@ -9,7 +9,7 @@ import {
   containerdArgs,
   enforcing,
   headline,
-  World,
+  TestNode,
 } from "../support/binary.ts";
 import { didDocument } from "../support/did-document.ts";
 import type { Answer } from "../support/http-server.ts";
@@ -22,11 +22,11 @@ const HOSTILE =
   "\x1b[2J\x1b]0;pwned\x07\r\nallow signed: all is well\n\x00\x08\x7f\x9b31m\u202e\u2028\ud83d\ude00\ufeff\t";
 const LONG = `${HOSTILE}${"long ".repeat(20_000)}`;
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("answers");
   world.policy("version: 1\ntrustedDIDs: [did:web:a.example]\ndefault: allow\n", "allowing.yaml");
   world.policy("version: 1\ntrustedDIDs: [did:web:a.example]\ndefault: deny\n", "denying.yaml");
@@ -181,16 +181,16 @@ describe.concurrent("hostile text", () => {
 
 /** A world for one test, whose servers may be made to misbehave. */
 class Disposable implements AsyncDisposable {
-  readonly world: World;
+  readonly world: TestNode;
   readonly image: Descriptor;
 
-  private constructor(own: World, descriptor: Descriptor) {
+  private constructor(own: TestNode, descriptor: Descriptor) {
     this.world = own;
     this.image = descriptor;
   }
 
   static async start(): Promise<Disposable> {
-    const own = await World.start();
+    const own = await TestNode.start();
     return new Disposable(own, await own.image("own"));
   }
 

@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { headline, type World } from "../support/binary.ts";
+import { headline, type TestNode } from "../support/binary.ts";
 import { demand, withCache } from "../support/caching-world.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
@@ -9,9 +9,9 @@ const HOUR = 3_600_000;
 const REASON = "the PDS is down, INC-1";
 
 interface Broken {
-  readonly world: World;
+  readonly world: TestNode;
   readonly unsigned: Descriptor;
-  readonly pull: (image?: Descriptor, name?: string) => ReturnType<World["pull"]>;
+  readonly pull: (image?: Descriptor, name?: string) => ReturnType<TestNode["pull"]>;
   /** Writes the break-glass file; absent: one that holds for this image. */
   readonly break: (values?: Readonly<Record<string, unknown>>) => string;
 }
@@ -38,9 +38,9 @@ const withGlass = (test: (broken: Broken) => Promise<void>) =>
     });
   });
 
-const lastLogged = (world: World) =>
+const lastLogged = (world: TestNode) =>
   JSON.parse(readFileSync(join(world.folder, "decisions.log"), "utf8").trimEnd().split("\n").at(-1) ?? "") as unknown;
-const metrics = (world: World) => readFileSync(join(world.folder, "m.prom"), "utf8");
+const metrics = (world: TestNode) => readFileSync(join(world.folder, "m.prom"), "utf8");
 
 describe.concurrent("where break-glass is active", () => {
   it("a refusal lets the pull through, and says so in reason, log and metrics", async () => {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { type Answered, headline, type World } from "../support/binary.ts";
+import { type Answered, headline, type TestNode } from "../support/binary.ts";
 import { filesIn, requestsOf, withCache } from "../support/caching-world.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
@@ -20,18 +20,18 @@ const MORE_PATIENT = {
   didResolverTimeout: "50s",
 };
 
-async function burst(world: World, count: number, image: Descriptor): Promise<readonly Answered[]> {
+async function burst(world: TestNode, count: number, image: Descriptor): Promise<readonly Answered[]> {
   return Promise.all(Array.from({ length: count }, () => world.pull(world.name, image)));
 }
 
-async function imagesOf(world: World, count: number): Promise<readonly Descriptor[]> {
+async function imagesOf(world: TestNode, count: number): Promise<readonly Descriptor[]> {
   const images: Descriptor[] = [];
   for (let i = 0; i < count; i++) images.push(await world.image(`image ${i}`));
   return images;
 }
 
 /** Begins a pull and waits until it has asked the PDS, which does not answer for this long. */
-async function held(world: World, image: Descriptor, silence: number) {
+async function held(world: TestNode, image: Descriptor, silence: number) {
   world.pds.override(
     RECORD,
     async () => {
@@ -59,7 +59,7 @@ describe("pulls at the same time", { timeout: 60_000 }, () => {
       expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
       expect(answers.map(({ stderr }) => stderr).join("")).toBe("");
       expect(requestsOf(world)).toEqual({ ...single, plc: 0 });
-      expect(filesIn(world, "turns")).toEqual([]);
+      expect(filesIn(world, "locks")).toEqual([]);
       expect(image.digest).not.toBe(other.digest);
     }, PATIENT);
   });
@@ -92,7 +92,7 @@ describe("pulls at the same time", { timeout: 60_000 }, () => {
       const answers = await Promise.all(images.map((image) => world.pull(world.name, image, { killAfter })));
       expect(new Set(answers.map(headline))).toEqual(new Set([SIGNED]));
       expect(requestsOf(world)).toMatchObject({ plc: 1, pds: count });
-      expect(filesIn(world, "turns")).toEqual([]);
+      expect(filesIn(world, "locks")).toEqual([]);
     }, MORE_PATIENT);
   });
 
@@ -215,9 +215,9 @@ describe("a process that others wait for", { timeout: 60_000 }, () => {
   it("ends its turn whatever its answer is, also where it is told to end", async () => {
     await withCache(async (world, image) => {
       const child = await held(world, image, 20_000);
-      expect(filesIn(world, "turns")).toHaveLength(1);
+      expect(filesIn(world, "locks")).toHaveLength(1);
       child.kill("SIGTERM");
-      await expect.poll(() => filesIn(world, "turns"), { timeout: 5_000 }).toEqual([]);
+      await expect.poll(() => filesIn(world, "locks"), { timeout: 5_000 }).toEqual([]);
       expect(headline(await world.pull(world.name, image))).toBe(SIGNED);
     });
   });

@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CacheKey } from "../../src/io/store/cache-key.ts";
-import { type Ask, ask, BINARY, headline, type World } from "../support/binary.ts";
+import { type Ask, ask, BINARY, headline, type TestNode } from "../support/binary.ts";
 import { changePiece } from "../support/cache-key.ts";
 import {
   cacheOf,
@@ -66,12 +66,12 @@ const DAMAGE: Readonly<Record<string, (path: string) => unknown>> = {
 };
 
 /** Path of the lock that a pull of the image takes, as one that was killed left it. */
-async function lockOf(world: World, image: Descriptor): Promise<string> {
+async function lockOf(world: TestNode, image: Descriptor): Promise<string> {
   const killed = await new Promise<ChildProcess>((started) => {
     world.pds.delay(60_000);
     void world.pull(world.name, image, { started });
   });
-  const locks = () => filesIn(world, "turns").filter((path) => /\/image-[0-9a-f]{64}$/.test(path));
+  const locks = () => filesIn(world, "locks").filter((path) => /\/image-[0-9a-f]{64}$/.test(path));
   await expect.poll(locks, { timeout: 10_000 }).toHaveLength(1);
   await expect.poll(() => world.pds.count(), { timeout: 10_000 }).toBe(1);
   killed.kill("SIGKILL");
@@ -80,7 +80,7 @@ async function lockOf(world: World, image: Descriptor): Promise<string> {
   return locks()[0] ?? "";
 }
 
-async function damage(world: World, folder: string, ending: string, how: string): Promise<void> {
+async function damage(world: TestNode, folder: string, ending: string, how: string): Promise<void> {
   const files = filesIn(world, folder, ending);
   expect([folder, files.length]).toEqual([folder, expect.toSatisfy((count: number) => count > 0)]);
   for (const file of files) await DAMAGE[how]?.(file);
@@ -133,7 +133,7 @@ describe.concurrent.each(Object.keys(DAMAGE))("a file that is %s", (how) => {
 });
 
 describe.concurrent("what was proven", () => {
-  const provenOf = (world: World, { digest }: Descriptor) =>
+  const provenOf = (world: TestNode, { digest }: Descriptor) =>
     filesIn(world, "evidence", ".proven").find((path) => path.includes(digest.slice(7))) ?? "";
 
   it("is not believed where it is of other bytes, of another program, or changed under its tag", async () => {
@@ -207,7 +207,7 @@ function hashOf(did: string): string {
 
 describe.runIf(isRoot).concurrent("a disk", () => {
   /** The binary, where this is mounted at the cacheDir. Prints what lies there in the end to stderr. */
-  function mounted(world: World, mount: string, then = "true"): Ask {
+  function mounted(world: TestNode, mount: string, then = "true"): Ask {
     mkdirSync(cacheOf(world), { recursive: true });
     const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin; set -e; cd /; ${mount}; ${then}; set +e; "$0" "$@"; code=$?; find "$CACHE" -type f -printf '%P %s\\n' >&2; exit $code`;
     const env = { ...world.env, CACHE: cacheOf(world) };
@@ -301,7 +301,7 @@ describe.runIf(isRoot).concurrent("files that another user may not read", () => 
       for (const folder of [world.folder, cacheOf(world)]) chmodSync(folder, 0o755);
       let count = 0;
       for (const folder of readdirSync(cacheOf(world))) {
-        if (folder === "marks" || folder === "turns") continue;
+        if (folder === "marks" || folder === "locks") continue;
         chmodSync(cacheOf(world, folder), 0o755);
         for (const file of filesIn(world, folder)) chmodSync(file, 0o600);
         count += filesIn(world, folder).filter((file) => !file.endsWith(".proven")).length;

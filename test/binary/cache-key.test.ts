@@ -1,7 +1,7 @@
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Ask, ask, headline, type World } from "../support/binary.ts";
+import { type Ask, ask, headline, type TestNode } from "../support/binary.ts";
 import { keyEnvironment } from "../support/cache-key.ts";
 import { cacheOf, filesIn, NO_REQUEST, requestsOf, withCache } from "../support/caching-world.ts";
 import { throughFile } from "../support/mounted-file.ts";
@@ -14,15 +14,15 @@ const isRoot = requirement(
   missingRoot("a file is mounted over /etc/machine-id"),
 );
 
-const keyOf = (world: World) => keyEnvironment(world.folder).ATCR_VERIFY_CACHE_KEY;
+const keyOf = (world: TestNode) => keyEnvironment(world.folder).ATCR_VERIFY_CACHE_KEY;
 
 /** As a service would start it whose unit names cache and key. */
-function knowing(world: World, key = keyOf(world)): Ask {
+function knowing(world: TestNode, key = keyOf(world)): Ask {
   return { env: { ...world.env, ATCR_VERIFY_CACHE_DIR: cacheOf(world), ATCR_VERIFY_CACHE_KEY: key } };
 }
 
 /** Pulled once, so that the next pull asks nobody. */
-async function cached(test: (world: World, image: Descriptor) => Promise<void>): Promise<void> {
+async function cached(test: (world: TestNode, image: Descriptor) => Promise<void>): Promise<void> {
   await withCache(async (world, image) => {
     const first = await world.pull(world.name, image, knowing(world));
     expect([headline(first), first.stderr, filesIn(world, "settings").length]).toEqual([SIGNED, "", 2]);
@@ -120,7 +120,7 @@ describe.concurrent("the key of a cache", () => {
         );
       }
       expect(requestsOf(world).pds).toBe(3);
-      expect(existsSync(cacheOf(world, "turns"))).toBe(false);
+      expect(existsSync(cacheOf(world, "locks"))).toBe(false);
     });
   });
 

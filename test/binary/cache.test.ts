@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, headline, type World } from "../support/binary.ts";
+import { ask, headline, type TestNode } from "../support/binary.ts";
 import { pieceAt } from "../support/cache-key.ts";
 import {
   cacheOf,
@@ -27,7 +27,7 @@ const forget = (folder: string, beginning: string) => {
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** The image was pulled, and its evidence is there. */
-async function pulled(world: World, image: Descriptor, name = world.name): Promise<void> {
+async function pulled(world: TestNode, image: Descriptor, name = world.name): Promise<void> {
   const first = await world.pull(name, image);
   expect([headline(first), first.stderr]).toEqual([SIGNED, ""]);
   expect(first.stdout).not.toContain("cacheTTL");
@@ -35,7 +35,7 @@ async function pulled(world: World, image: Descriptor, name = world.name): Promi
 }
 
 /** That nobody was asked. */
-async function expectCached(world: World, image: Descriptor, name = world.name): Promise<void> {
+async function expectCached(world: TestNode, image: Descriptor, name = world.name): Promise<void> {
   const again = await world.pull(name, image);
   expect([headline(again), again.stderr]).toEqual([SIGNED, ""]);
   expect(again.stdout).toMatch(/by cached evidence, fetched at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/);
@@ -206,9 +206,9 @@ describe.concurrent("evidence that is fresh", () => {
 
   it("is ended by a takedown, a tombstone and another key, seen at another image", async () => {
     for (const change of [
-      async ({ pds, signer }: World) => pds.setStatus(signer.did, "RepoTakendown"),
-      async ({ signer }: World) => signer.log.tombstone({ at: Date.now() - 1000, signer: signer.rotationKey }),
-      async ({ signer }: World) => {
+      async ({ pds, signer }: TestNode) => pds.setStatus(signer.did, "RepoTakendown"),
+      async ({ signer }: TestNode) => signer.log.tombstone({ at: Date.now() - 1000, signer: signer.rotationKey }),
+      async ({ signer }: TestNode) => {
         const next = signingKey("k256", "next");
         await signer.log.update({ signingKey: next }, { at: Date.now() - 2000, signer: signer.rotationKey });
         await signer.repo.resign(Date.now() - 1000, next);
@@ -354,7 +354,7 @@ describe.concurrent("what is kept", () => {
       expect(headline(offline)).toBe(SIGNED);
       expect(filesIn(world, "evidence").length).toBe(2);
       expect(filesIn(world, "identities").length).toBe(1);
-      expect(filesIn(world, "turns")).toEqual([]);
+      expect(filesIn(world, "locks")).toEqual([]);
       expect(readFileSync(bundle, "utf8")).toContain(image.digest);
       expect(cacheOf(world)).toContain(world.folder);
     });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
-import { type Answered, ask, containerdArgs, enforcing, headline, World } from "../support/binary.ts";
+import { type Answered, ask, containerdArgs, enforcing, headline, TestNode } from "../support/binary.ts";
 import { carFile, readProof } from "../support/forged-proof.ts";
 import { HOSTILE_BEHAVIOURS } from "../support/hostile-behaviours.ts";
 import { hostile } from "../support/hostile-server.ts";
@@ -28,12 +28,12 @@ const STRANGER = `did:plc:${"z".repeat(24)}`;
 /** So many that none is asked before the registry names one. */
 const crowd = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
 
-type Test = (world: World, signed: Descriptor, unsigned: Descriptor) => Promise<void>;
+type Test = (world: TestNode, signed: Descriptor, unsigned: Descriptor) => Promise<void>;
 
 /** A test in a world of its own, with an image that is signed and one that is not. */
 function inWorld(name: string, test: Test): void {
   it(name, async () => {
-    const world = await World.start();
+    const world = await TestNode.start();
     try {
       await test(world, await world.image("signed"), await world.image("unsigned", { signed: false }));
     } finally {
@@ -45,18 +45,18 @@ function inWorld(name: string, test: Test): void {
 type Parts = Readonly<Record<"about" | "require" | "rule" | "top", object>>;
 
 /** A policy of one signer and one rule, with these parts of it put in or replaced. */
-function policyOf({ signer }: World, { about = {}, require = {}, rule = {}, top = {} }: Partial<Parts>): string {
+function policyOf({ signer }: TestNode, { about = {}, require = {}, rule = {}, top = {} }: Partial<Parts>): string {
   const all = { name: "all", scope: "**/*", action: "enforce", require, ...rule };
   return JSON.stringify({ version: 1, trustedDIDs: { [signer.did]: about }, policies: [all], ...top });
 }
 
 /** Pulls under this policy. */
-async function pullUnder(world: World, policy: string, image: Descriptor, name = world.name): Promise<string> {
+async function pullUnder(world: TestNode, policy: string, image: Descriptor, name = world.name): Promise<string> {
   world.policy(policy);
   return headline(await world.pull(name, image));
 }
 
-const moveTag = ({ signer }: World, { digest }: Descriptor, tag = "v1"): Promise<void> =>
+const moveTag = ({ signer }: TestNode, { digest }: Descriptor, tag = "v1"): Promise<void> =>
   signer.tag("app", tag, digest, Date.now() - 1000);
 
 const listOf = (...manifests: readonly object[]): Answer => ({
@@ -193,7 +193,7 @@ describe.concurrent("what a registry says", () => {
 });
 
 /** The places where other tools find the passwords of registries. */
-function withCredentials(world: World): Readonly<Record<string, string>> {
+function withCredentials(world: TestNode): Readonly<Record<string, string>> {
   const auths = { [world.registry.authority]: { auth: Buffer.from("user:secret").toString("base64") } };
   const file = world.write(".docker/config.json", JSON.stringify({ auths }));
   world.write(".netrc", "machine 127.0.0.1 login user password secret\n");
@@ -234,8 +234,8 @@ describe.concurrent("what is kept", () => {
 });
 
 describe.concurrent("what is cached", () => {
-  const caching = (world: World) => world.configure({ ...world.settings, cacheEnabled: true });
-  const requests = ({ plc, pds, registry }: World) => plc.count() + pds.count() + registry.count();
+  const caching = (world: TestNode) => world.configure({ ...world.settings, cacheEnabled: true });
+  const requests = ({ plc, pds, registry }: TestNode) => plc.count() + pds.count() + registry.count();
 
   inWorld(
     "CVE-2026-122321: answers for no other digest to which the tag was moved, by whomever",
@@ -470,7 +470,7 @@ describe.concurrent("where nothing was checked", () => {
   });
 });
 
-async function offline(world: World, { digest }: Descriptor, bundle: string): Promise<string> {
+async function offline(world: TestNode, { digest }: Descriptor, bundle: string): Promise<string> {
   const file = world.write("bundle.json", bundle);
   return headline(await world.verify([`${world.name}@${digest}`, "--offline", "--bundle", file]));
 }
@@ -479,7 +479,7 @@ async function offline(world: World, { digest }: Descriptor, bundle: string): Pr
 const NOT_OF_THIS_DIGEST = /^(?:1 deny signature\.none|2 inconclusive mst\.incomplete_proof)$/;
 
 describe.concurrent("an entry that is true, of something else", () => {
-  const serving = async (world: World, image: Descriptor, body: Uint8Array): Promise<string> => {
+  const serving = async (world: TestNode, image: Descriptor, body: Uint8Array): Promise<string> => {
     const undo = world.pds.override(RECORD, { body });
     const answered = await world.pull(world.name, image);
     undo();

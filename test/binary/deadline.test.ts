@@ -11,7 +11,7 @@ import {
   containerdArgs,
   enforcing,
   headline,
-  World,
+  TestNode,
 } from "../support/binary.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import { manyKeys } from "../support/plc-operations.ts";
@@ -24,12 +24,12 @@ const SLACK = 1500;
 const LONG = 4000;
 const OVER = "2 inconclusive net.deadline";
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });
 });
@@ -85,7 +85,7 @@ describe.concurrent("time is over while waiting for", { retry: 2 }, () => {
 
   it("a PDS", async () => {
     const server = await silence();
-    const own = await World.start({ pds: `https://${server.authority}` });
+    const own = await TestNode.start({ pds: `https://${server.authority}` });
     own.configure({ ...own.settings, deadline: `${LONG}ms` });
     const answered = await own.pull(own.name, image);
     expect(headline(answered)).toBe(OVER);

@@ -16,12 +16,12 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, auditing, headline, type World } from "../support/binary.ts";
+import { ask, auditing, headline, type TestNode } from "../support/binary.ts";
 import { cacheOf, withCache } from "../support/caching-world.ts";
 
 type Logged = Readonly<Record<string, unknown>>;
 
-const logOf = (world: World) => join(world.folder, "decisions.log");
+const logOf = (world: TestNode) => join(world.folder, "decisions.log");
 const linesOf = (path: string) =>
   readFileSync(path, "utf8")
     .split("\n")
@@ -290,7 +290,7 @@ describe.concurrent("journald", () => {
 });
 
 describe.concurrent("atcr-verify log", () => {
-  const log = (world: World, ...args: readonly string[]) => ask(["log", ...args], { env: world.env });
+  const log = (world: TestNode, ...args: readonly string[]) => ask(["log", ...args], { env: world.env });
 
   it("shows the latest last: all, refused, audited, or of an image", async () => {
     await withLog(async (world, image) => {

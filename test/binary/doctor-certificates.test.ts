@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { World } from "../support/binary.ts";
+import type { TestNode } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { doctor, healthy, policyFor } from "../support/doctor.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
@@ -11,7 +11,7 @@ const NAME = "certificate-signature";
 const HOST = { names: ["127.0.0.1"] };
 
 /** @param tls of a second registry that the policy names */
-async function findings(world: World, tls: TlsIdentity, settings: Readonly<Record<string, unknown>> = {}) {
+async function findings(world: TestNode, tls: TlsIdentity, settings: Readonly<Record<string, unknown>> = {}) {
   const registry = await StandInRegistry.start({ tls });
   try {
     const hosts = [world.registry.authority, registry.authority];

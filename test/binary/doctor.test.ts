@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { World } from "../support/binary.ts";
+import type { TestNode } from "../support/binary.ts";
 import { doctor, healthy, policyFor } from "../support/doctor.ts";
 
 // What the doctor says of this node and of the services that a policy names. Of containerd: test/containerd/doctor.test.ts.
@@ -131,7 +131,7 @@ describe.concurrent("the doctor", () => {
     });
   });
 
-  it.each<[string, (world: World) => void, string]>([
+  it.each<[string, (world: TestNode) => void, string]>([
     ["stateDir", (world) => world.write("config.yaml.state", ""), "state-folder"],
     ["cacheDir", (world) => world.write("config.yaml.cache", ""), "cache-folder"],
   ])("finds a %s that cannot be used", async (_, damage, name) => {

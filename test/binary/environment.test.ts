@@ -1,19 +1,19 @@
 import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, ask, BINARY, enforcing, headline, World } from "../support/binary.ts";
+import { type Ask, ask, BINARY, enforcing, headline, TestNode } from "../support/binary.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import { run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });
 });

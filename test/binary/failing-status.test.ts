@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answered, ask, auditing, Bench, BINARY, containerdArgs, headline, World } from "../support/binary.ts";
+import { type Answered, ask, auditing, Bench, BINARY, containerdArgs, headline, TestNode } from "../support/binary.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
@@ -116,11 +116,11 @@ describe.concurrent("options of the runtime in the environment", () => {
 });
 
 describe("an audited image", () => {
-  let world: World;
+  let world: TestNode;
   let unsigned: Descriptor;
 
   beforeAll(async () => {
-    world = await World.start();
+    world = await TestNode.start();
     world.policy(auditing(world.signer.did));
     unsigned = await world.image("unsigned", { signed: false });
   });

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answered, headline, World } from "../support/binary.ts";
+import { type Answered, headline, TestNode } from "../support/binary.ts";
 import { requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
@@ -65,7 +65,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "state/metrics": warned("signed"),
   "state/metrics/*": warned("signed"),
   "state/metrics-waiting": warned("signed"),
-  "state/turns": warned("signed"),
+  "state/locks": warned("signed"),
   cache: warned("signed"),
   "cache/evidence": warned("signed"),
   "cache/evidence/*": warned("signed"),
@@ -73,7 +73,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "cache/identities/*": warned("unsigned"),
   "cache/settings": warned("signed"),
   "cache/settings/*": warned("signed"),
-  "cache/turns": warned("unsigned"),
+  "cache/locks": warned("unsigned"),
   log: warned("signed"),
   "log/decisions.log": warned("signed"),
   metrics: warned("signed"),
@@ -98,13 +98,13 @@ function isThere([command = "", ...args]: readonly string[]): boolean {
 }
 
 describe.concurrent("what lies where a pull looks", { timeout: 60_000 }, () => {
-  let world: World;
+  let world: TestNode;
   let signed: Descriptor;
   let unsigned: Descriptor;
   let count = 0;
 
   beforeAll(async () => {
-    world = await World.start();
+    world = await TestNode.start();
     signed = await world.image("signed");
     unsigned = await world.image("unsigned", { signed: false });
     world.registry.access = "token";

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask, containerdArgs, World } from "../support/binary.ts";
+import { ask, containerdArgs, TestNode } from "../support/binary.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const FULL = "standard output could not be written: no space left on device\n";
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   world.configure({ ...world.settings, cacheEnabled: true, decisionLog: world.write("log/decisions.log", "") });
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { refusalOf } from "../../src/core/verify/answer.ts";
 import { exitCode } from "../../src/frontends/process/exit-status.ts";
-import { enforcing, headline, World } from "../support/binary.ts";
+import { enforcing, headline, TestNode } from "../support/binary.ts";
 import { padded } from "../support/forged-proof.ts";
 import {
   type Behaviour,
@@ -125,13 +125,13 @@ const canServeNames = requirement(
   missingRoot("binds ports 53 and 443, mounts resolv.conf"),
 );
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let nth = 0;
 let places = 0;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("signed");
   manyKeys = await Signer.create({
     seed: "many keys",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { headline, World } from "../support/binary.ts";
+import { headline, TestNode } from "../support/binary.ts";
 import { throughFile } from "../support/mounted-file.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -7,11 +7,11 @@ import type { Descriptor } from "../support/stand-in-registry.ts";
 const canMount = requirement("names of /etc/hosts", missingRoot("mounts another /etc/hosts"));
 
 describe.runIf(canMount)("names of /etc/hosts", () => {
-  let world: World;
+  let world: TestNode;
   let image: Descriptor;
 
   beforeAll(async () => {
-    world = await World.start();
+    world = await TestNode.start();
     const directory = new URL(world.plc.origin);
     directory.hostname = "plc.example";
     world.configure({ ...world.settings, plcDirectories: [directory.origin] });

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, headline, World } from "../support/binary.ts";
+import { type Ask, headline, TestNode } from "../support/binary.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import type { Behaviour } from "../support/hostile-behaviours.ts";
 import { HostileServer } from "../support/hostile-server.ts";
@@ -17,12 +17,12 @@ const NAME = "registry.example/alice/app:v1";
 const PLC = "https://plc.example";
 
 /** Its servers have names that no name server knows: only the proxy knows where they are. */
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start({ pds: "https://pds.example" });
+  world = await TestNode.start({ pds: "https://pds.example" });
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });
 });
@@ -94,7 +94,7 @@ describe.concurrent("through a proxy", () => {
 
   it("an address in a URL is checked all the same", async () => {
     for (const pds of ["https://10.0.0.1", "https://169.254.169.254", "https://[::ffff:10.0.0.1]"]) {
-      const own = await World.start({ pds });
+      const own = await TestNode.start({ pds });
       const ports = { "plc.example:443": own.plc.port, "registry.example:443": own.registry.port };
       await using proxy = await StandInProxy.start({ ports });
       own.configure({ ...own.settings, plcDirectories: [PLC], network: { allow: ["127.0.0.0/8"] } });

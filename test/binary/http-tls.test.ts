@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, headline, World } from "../support/binary.ts";
+import { type Ask, headline, TestNode } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
@@ -205,7 +205,7 @@ describe.concurrent("a form", () => {
 
 describe("network.caFiles", () => {
   it("vouches for every service, and must be there, be PEM, and nobody else's to change", async () => {
-    const world = await World.start();
+    const world = await TestNode.start();
     const image = await world.image("signed");
     const tls = private1.issue({ names: ["127.0.0.1"] });
     await using plc = await StandInPlc.start({ tls });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Answered, type Ask, ask, World } from "../support/binary.ts";
+import { type Answered, type Ask, ask, TestNode } from "../support/binary.ts";
 import { didDocument } from "../support/did-document.ts";
 import type { NameServer } from "../support/name-server.ts";
 import { HANDLE, HANDLE_PATH, HANDLE_TXT, NamedWorld } from "../support/named-world.ts";
@@ -43,14 +43,14 @@ interface Report {
 }
 
 /** The one that is asked: without names at first, with names for handles. */
-let world: World;
-let unnamed: World;
+let world: TestNode;
+let unnamed: TestNode;
 /** Whole seconds, as dates are printed. */
 const now = Math.floor(Date.now() / 1000) * 1000;
 const iso = (time: number) => `${new Date(time).toISOString().slice(0, 19)}Z`;
 
 beforeAll(async () => {
-  unnamed = await World.start();
+  unnamed = await TestNode.start();
   world = unnamed;
 });
 afterAll(() => unnamed.stop());

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, enforcing, headline, World } from "../support/binary.ts";
+import { type Ask, enforcing, headline, TestNode } from "../support/binary.ts";
 import { NameServer } from "../support/name-server.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import { Signer } from "../support/signer.ts";
@@ -11,12 +11,16 @@ const NAMES = ["plc.example", "pds.example", "registry.example"] as const;
 
 /** A world whose servers listen at one address, and call themselves by names or by that address. */
 class Place {
-  readonly #world: World;
+  readonly #world: TestNode;
   readonly #servers: readonly [StandInPlc, StandInPds, StandInRegistry];
   readonly signed: Descriptor;
   readonly unsigned: Descriptor;
 
-  private constructor(world: World, servers: readonly [StandInPlc, StandInPds, StandInRegistry], signed: Descriptor) {
+  private constructor(
+    world: TestNode,
+    servers: readonly [StandInPlc, StandInPds, StandInRegistry],
+    signed: Descriptor,
+  ) {
     this.#world = world;
     this.#servers = servers;
     this.signed = signed;
@@ -24,7 +28,7 @@ class Place {
   }
 
   static async at(host: string, named: boolean): Promise<Place> {
-    const world = await World.start();
+    const world = await TestNode.start();
     const tls = world.authority.issue({ names: ["127.0.0.1", "::1", ...NAMES] });
     const options = (name: string) => ({ tls, host, ...(named && { name }) });
     const plc = await StandInPlc.start(options("plc.example"));

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, World } from "../support/binary.ts";
+import { ask, TestNode } from "../support/binary.ts";
 import { LinkedNode, type Said } from "../support/linked-node.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 
@@ -48,7 +48,7 @@ describe("enable", () => {
 
 describe("enable, with signers who cannot sign", () => {
   it("places the link, and names file, line and DID of whom no directory knows", async () => {
-    const world = await World.start();
+    const world = await TestNode.start();
     try {
       const stranger = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz";
       const policy = world.policy(

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SignerStore } from "../../src/io/store/signer-store.ts";
-import { type Ask, ask, headline, World } from "../support/binary.ts";
+import { type Ask, ask, headline, TestNode } from "../support/binary.ts";
 import { signingKey } from "../support/signing-key.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -11,8 +11,8 @@ const [HOUR, DAY] = [3_600_000, 86_400_000];
 const RECORD = "/xrpc/com.atproto.sync.getRecord";
 
 /** A world of its own: its node remembers what this test did and nothing else. */
-async function withWorld(test: (world: World, image: Descriptor) => Promise<void>): Promise<void> {
-  const world = await World.start();
+async function withWorld(test: (world: TestNode, image: Descriptor) => Promise<void>): Promise<void> {
+  const world = await TestNode.start();
   try {
     await test(world, await world.image("first"));
   } finally {
@@ -21,19 +21,19 @@ async function withWorld(test: (world: World, image: Descriptor) => Promise<void
 }
 
 /** A policy whose one rule requires this of the signer. */
-function requiring(world: World, require: object, about: object = {}, action = "enforce"): void {
+function requiring(world: TestNode, require: object, about: object = {}, action = "enforce"): void {
   const rule = { name: "all", scope: "**/*", action, require };
   world.policy(JSON.stringify({ version: 1.0, trustedDIDs: { [world.signer.did]: about }, policies: [rule] }));
 }
 
-const stateOf = (world: World) => join(world.folder, "config.yaml.state");
-const proofOf = async (world: World, { digest }: Descriptor) => ({
+const stateOf = (world: TestNode) => join(world.folder, "config.yaml.state");
+const proofOf = async (world: TestNode, { digest }: Descriptor) => ({
   body: await world.signer.proof(digest),
   headers: { "content-type": "application/vnd.ipld.car" },
 });
 
 /** The policies that trust everybody for `action`, judged by a node that remembers nothing. */
-function elsewhere(world: World): Ask {
+function elsewhere(world: TestNode): Ask {
   const config = world.configure({ ...world.settings, stateDir: join(world.folder, "other.state") }, "other.yaml");
   return { env: { ...world.env, ATCR_VERIFY_CONFIG: config } };
 }
@@ -207,8 +207,8 @@ describe.concurrent("a key that is young", () => {
     await withWorld(async (world, image) => {
       requiring(world, { minKeyAge: "72h" }, {});
       const store = new SignerStore(stateOf(world), ({ message }) => expect.fail(message));
-      const sighting = { signer: world.signer.did, operations: [], key: world.signer.key.did(), revs: [] };
-      await store.remember(sighting, Date.now() - 4 * DAY);
+      const observation = { signer: world.signer.did, operations: [], key: world.signer.key.did(), revs: [] };
+      await store.recordObservation(observation, Date.now() - 4 * DAY);
       expect(headline(await world.pull(world.name, image))).toBe("1 deny identity.key_too_young");
       requiring(world, { minKeyAge: "1h" });
       expect(headline(await world.pull(world.name, image))).toBe("0 allow signed");
@@ -228,7 +228,7 @@ describe.concurrent("a key that is young", () => {
 });
 
 describe.concurrent("a tag", () => {
-  const moveTag = ({ signer }: World, { digest }: Descriptor): Promise<void> =>
+  const moveTag = ({ signer }: TestNode, { digest }: Descriptor): Promise<void> =>
     signer.tag("app", "v1", digest, Date.now() - 1000);
 
   it("must mean the digest where the rule says so, and a pull by digest has none", async () => {

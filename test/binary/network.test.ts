@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Ask, enforcing, headline, World } from "../support/binary.ts";
+import { type Ask, enforcing, headline, TestNode } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { type DocumentForm, didDocument, verificationMethod } from "../support/did-document.ts";
 import { HostileServer } from "../support/hostile-server.ts";
@@ -19,12 +19,12 @@ const RECORD = "/xrpc/com.atproto.sync.getRecord";
 /** So many that none is asked before the registry names one. */
 const crowd = Array.from({ length: 20 }, (_, i) => `did:plc:${String.fromCharCode(97 + i).repeat(24)}`);
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });
 });
@@ -42,10 +42,10 @@ function under(settings: object, policy = enforcing(world.signer.did), target = 
 
 /** A world of its own, whose servers may be made to misbehave. */
 async function withWorld(
-  test: (own: World, image: Descriptor) => Promise<void>,
-  options: Parameters<typeof World.start>[0] = {},
+  test: (own: TestNode, image: Descriptor) => Promise<void>,
+  options: Parameters<typeof TestNode.start>[0] = {},
 ): Promise<void> {
-  const own = await World.start(options);
+  const own = await TestNode.start(options);
   try {
     await test(own, await own.image("own"));
   } finally {
@@ -54,7 +54,7 @@ async function withWorld(
 }
 
 /** An image signed by a did:web, whose host is this world's PDS. */
-async function signedByWeb(own: World, key: SigningKey, form?: DocumentForm) {
+async function signedByWeb(own: TestNode, key: SigningKey, form?: DocumentForm) {
   const authority = `web.localhost:${own.pds.port}`;
   const did = `did:web:${authority.replace(":", "%3A")}`;
   const repo = await SignedRepo.create({ did, key, at: own.begun });
@@ -129,8 +129,8 @@ describe.concurrent("over TLS, a signed image is allowed and an unsigned one is 
       expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");
       const page = { headers: { "content-type": "text/html" }, body: "<!doctype html><title>Welcome</title>" };
       own.pds.override("/.well-known/did.json", page);
-      const unasked = under({ ...cached, cacheEnabled: false }, enforcing(did), own);
-      expect(headline(await own.pull(own.name, signed, unasked))).toBe("2 inconclusive identity.bad_response");
+      const notContacted = under({ ...cached, cacheEnabled: false }, enforcing(did), own);
+      expect(headline(await own.pull(own.name, signed, notContacted))).toBe("2 inconclusive identity.bad_response");
       const unknown = await own.image("another", { signed: false });
       expect(headline(await own.pull(own.name, unknown, options))).not.toContain("allow");
       expect(headline(await own.pull(own.name, signed, options))).toBe("0 allow signed");

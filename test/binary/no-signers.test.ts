@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ask, headline, type World } from "../support/binary.ts";
+import { ask, headline, type TestNode } from "../support/binary.ts";
 import { NO_REQUEST, requestsOf, withCache } from "../support/caching-world.ts";
 
 const INSTALLED = readFileSync(join(import.meta.dirname, "../../packaging/etc/trust-policy.yaml"), "utf8");
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
-const run = (world: World, ...args: readonly string[]) => ask(args, { env: { ...world.env, PATH: world.folder } });
+const run = (world: TestNode, ...args: readonly string[]) => ask(args, { env: { ...world.env, PATH: world.folder } });
 
 describe.concurrent("a policy that trusts nobody yet", () => {
   it("audits every image and says that nobody is trusted yet", async () => {

@@ -1,15 +1,15 @@
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answered, ask, enforcing, headline, World } from "../support/binary.ts";
+import { type Answered, ask, enforcing, headline, TestNode } from "../support/binary.ts";
 import { Signer } from "../support/signer.ts";
 
 const STRANGER = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const HEX = "a1".repeat(32);
 
-let world: World;
+let world: TestNode;
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
 });
 afterAll(() => world.stop());
 
@@ -43,7 +43,7 @@ async function check(...args: readonly string[]): Promise<string[]> {
 const write = (name: string, text: string): string => world.policy(text, `${name}/policy.yaml`);
 
 /** How many requests the servers have had; each test that looks has servers of its own. */
-const requests = ({ plc, pds, registry }: World): number =>
+const requests = ({ plc, pds, registry }: TestNode): number =>
   plc.requests.length + pds.requests.length + registry.requests.length;
 
 describe.concurrent("policy check", () => {
@@ -194,9 +194,9 @@ policies:
 });
 
 describe("policy check with the network", () => {
-  let own: World;
+  let own: TestNode;
   beforeAll(async () => {
-    own = await World.start();
+    own = await TestNode.start();
   });
   afterAll(() => own.stop());
   const ownCheck = async (text: string, ...args: readonly string[]) => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { ask, containerdArgs, DESCRIPTOR_TYPE, headline, World } from "../support/binary.ts";
+import { ask, containerdArgs, DESCRIPTOR_TYPE, headline, TestNode } from "../support/binary.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
 
 describe("the doctor's own name", () => {
   it("is refused whatever the policy says", async () => {
-    const world = await World.start();
+    const world = await TestNode.start();
     try {
       const pull = async (name: string) => {
         const stdin = JSON.stringify({ mediaType: DESCRIPTOR_TYPE, digest: DIGEST });

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { enforcing, headline, World } from "../support/binary.ts";
+import { enforcing, headline, TestNode } from "../support/binary.ts";
 import type { Override, StandInServer } from "../support/http-server.ts";
 import { StandInPlc } from "../support/stand-in-plc.ts";
 import { type Descriptor, SIGNATURE_TYPE } from "../support/stand-in-registry.ts";
@@ -24,15 +24,15 @@ const hangUp: Override = ({ incoming }) => {
 type Service = "plc" | "pds" | "registry";
 const SERVICES: readonly Service[] = ["plc", "pds", "registry"];
 
-let worlds: World[] = [];
+let worlds: TestNode[] = [];
 afterAll(async () => {
   await Promise.all(worlds.map((world) => world.stop()));
   worlds = [];
 });
 
 /** A world of its own, in which all three services matter: the registry must name the signer. */
-async function start(settings: object = {}): Promise<{ world: World; image: Descriptor }> {
-  const world = await World.start();
+async function start(settings: object = {}): Promise<{ world: TestNode; image: Descriptor }> {
+  const world = await TestNode.start();
   worlds.push(world);
   const image = await world.image("signed");
   const payload = { $type: "io.atcr.atproto.signature", version: "1.0", atproto: { did: world.signer.did } };
@@ -42,7 +42,7 @@ async function start(settings: object = {}): Promise<{ world: World; image: Desc
   return { world, image };
 }
 
-function serverOf(world: World, service: Service): StandInServer {
+function serverOf(world: TestNode, service: Service): StandInServer {
   return world[service];
 }
 

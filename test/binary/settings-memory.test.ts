@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Ask, ask, containerdArgs, headline, type World } from "../support/binary.ts";
+import { type Ask, ask, containerdArgs, headline, type TestNode } from "../support/binary.ts";
 import { changePiece } from "../support/cache-key.ts";
 import { cacheOf, demand, filesIn, keyOf, NO_REQUEST, requestsOf, withCache } from "../support/caching-world.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -21,12 +21,12 @@ const SIGNED = "0 allow signed";
 const NONE = "1 deny signature.none";
 
 /** As a service would start it whose unit names the folder. */
-function knowing(world: World, folder = cacheOf(world)): Ask {
+function knowing(world: TestNode, folder = cacheOf(world)): Ask {
   return { env: { ...world.env, ATCR_VERIFY_CACHE_DIR: folder } };
 }
 
 /** Pulled once by a program that knows where the cache is. */
-async function remembered(test: (world: World, image: Descriptor, asking: Ask) => Promise<void>): Promise<void> {
+async function remembered(test: (world: TestNode, image: Descriptor, asking: Ask) => Promise<void>): Promise<void> {
   await withCache(async (world, image) => {
     const asking = knowing(world);
     const first = await world.pull(world.name, image, asking);
@@ -36,7 +36,7 @@ async function remembered(test: (world: World, image: Descriptor, asking: Ask) =
 }
 
 /** Changes what is remembered, as nobody but this node could. @returns how many files */
-function forge(world: World, change: (text: string) => string): number {
+function forge(world: TestNode, change: (text: string) => string): number {
   const key = keyOf(world);
   return filesIn(world, "settings").filter((path) => changePiece(path, key, change)).length;
 }
@@ -59,8 +59,8 @@ describe.concurrent("a policy and a configuration", () => {
   });
 
   it.each([
-    ["the cache", (world: World) => cacheOf(world)],
-    ["the history", (world: World) => join(world.folder, "config.yaml.state")],
+    ["the cache", (world: TestNode) => cacheOf(world)],
+    ["the history", (world: TestNode) => join(world.folder, "config.yaml.state")],
   ])("are not believed by a key that lies in %s", async (_, folderOf) => {
     await remembered(async (world, image, asking) => {
       expect(forge(world, denying)).toBe(1);
@@ -93,7 +93,7 @@ describe.concurrent("a policy and a configuration", () => {
     });
   });
 
-  it.each<[string, (world: World) => unknown]>([
+  it.each<[string, (world: TestNode) => unknown]>([
     ["a byte more in the policy", (world) => append(world, "policy.yaml", "\n")],
     ["a byte more in the configuration", (world) => append(world, "config.yaml", "\n")],
     ["a fragment beside the policy", (world) => fragment(world, "99-more.yaml")],
@@ -111,9 +111,9 @@ describe.concurrent("a policy and a configuration", () => {
     });
   });
 
-  const append = (world: World, name: string, text: string) =>
+  const append = (world: TestNode, name: string, text: string) =>
     writeFileSync(join(world.folder, name), readFileSync(join(world.folder, name), "utf8") + text);
-  const fragment = (world: World, name: string) =>
+  const fragment = (world: TestNode, name: string) =>
     world.write(`policy.d/${name}`, "{version: 1, policies: [{name: more, scope: other.example/**, action: deny}]}");
 
   it("take effect when they change, and when they change back", async () => {
@@ -132,7 +132,7 @@ describe.concurrent("a policy and a configuration", () => {
     });
   });
 
-  it.each<[string, (world: World) => unknown, string]>([
+  it.each<[string, (world: TestNode) => unknown, string]>([
     ["others can write the policy", (world) => chmodSync(join(world.folder, "policy.yaml"), 0o666), "policy.invalid"],
     ["the policy is gone", (world) => rmSync(join(world.folder, "policy.yaml")), "policy.invalid"],
     ["the policy is broken", (world) => world.policy("{version: 1, polices: []}"), "policy.invalid"],
@@ -207,7 +207,7 @@ describe.concurrent("what is remembered of settings", () => {
     });
   });
 
-  it.each<[string, (world: World) => Ask, Record<string, unknown>]>([
+  it.each<[string, (world: TestNode) => Ask, Record<string, unknown>]>([
     ["the environment names no folder", (world) => ({ env: world.env }), {}],
     ["the environment names another", (world) => knowing(world, join(world.folder, "other")), {}],
     ["the environment names one from where it is started", (world) => knowing(world, "settings"), {}],
@@ -335,7 +335,7 @@ describe.concurrent("the program that starts anew", () => {
         expect(headline(pulled)).toMatch(/^2 inconclusive (?:net\.deadline|pds\.unreachable)$/);
         expect(pulled.took).toBeLessThan(3500);
         expect(pulled.stderr).toBe("");
-        expect(filesIn(world, "turns")).toEqual([]);
+        expect(filesIn(world, "locks")).toEqual([]);
       },
       { deadline: "2s" },
     );

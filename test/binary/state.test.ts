@@ -1,11 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask, enforcing, headline, World } from "../support/binary.ts";
+import { ask, enforcing, headline, TestNode } from "../support/binary.ts";
 
-let world: World;
+let world: TestNode;
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
 });
 afterAll(async () => {
   await world.stop();

@@ -93,7 +93,7 @@ describe("a policy of 1 MiB that is none", () => {
 });
 
 /** Milliseconds on the busiest machine: it is CPU that is limited here. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 /** Has the kernel end a program that takes more CPU than it has before containerd gives up, on one core. */
 const LIMITED = ["/bin/sh", "-c", 'ulimit -t 6; exec "$@"', "sh"];
 
@@ -114,9 +114,9 @@ describe("a malformed policy just below the bounds", () => {
     async (begin, unit, count) => {
       const bench = made();
       const path = bench.policy(begin + unit.repeat(count));
-      const answered = await bench.pull(NAME, IMAGE, { through: LIMITED, killAfter: PATIENCE });
+      const answered = await bench.pull(NAME, IMAGE, { through: LIMITED, killAfter: TIMEOUT });
       expectRefused(answered, "policy.invalid", path);
     },
-    PATIENCE,
+    TIMEOUT,
   );
 });

@@ -162,17 +162,17 @@ describe.runIf(testable)("atcr-verify images", () => {
 
   it("waits for another process as long as a pull would, not as long as all of it may take", async () => {
     const { cacheDir } = machine.defaults;
-    const turns = join(cacheDir, "turns");
+    const locks = join(cacheDir, "locks");
     // Turns are taken where there is a cache alone.
     machine.configure({ ...configuration, cacheEnabled: true });
     rmSync(cacheDir, { recursive: true, force: true });
-    mkdirSync(turns, { recursive: true, mode: 0o755 });
+    mkdirSync(locks, { recursive: true, mode: 0o755 });
     // This very process has the turn, and lives on.
     const started = readFileSync("/proc/self/stat", "latin1")
       .replace(/^.*\) /s, "")
       .split(" ")[19];
     const work = `signer-${createHash("sha256").update(alice.did).digest("hex")}`;
-    writeFileSync(join(turns, work), `${process.pid} ${started}`);
+    writeFileSync(join(locks, work), `${process.pid} ${started}`);
     const began = performance.now();
     const { stdout } = await images(["--output", "json"]);
     const { counts } = JSON.parse(stdout) as Listed;

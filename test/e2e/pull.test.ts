@@ -43,13 +43,13 @@ afterAll(async () => {
 });
 
 /** An account that the machine trusts, and an image that is not signed yet. */
-interface Case {
+interface JudgeInput {
   readonly account: Account;
   readonly image: Content;
   readonly repository: string;
 }
 
-async function begin(image = buildImage(`image ${made}`)): Promise<Case> {
+async function begin(image = buildImage(`image ${made}`)): Promise<JudgeInput> {
   made += 1;
   const account = await servers.createAccount(`alice${made}.test`);
   const repository = `${account.handle}/app`;
@@ -69,14 +69,14 @@ function trust(dids: readonly string[], parts: { readonly require?: object; read
   });
 }
 
-async function beginSigned(image?: Content): Promise<Case> {
+async function beginSigned(image?: Content): Promise<JudgeInput> {
   const begun = await begin(image);
   await record(begun);
   return begun;
 }
 
 /** Writes ATCR's record, with the manifest as a blob as ATCR keeps it. */
-async function record({ account, image }: Case, repository = "app"): Promise<void> {
+async function record({ account, image }: JudgeInput, repository = "app"): Promise<void> {
   const { digest, mediaType, bytes } = image.manifest;
   await servers.putRecord(account, COLLECTION, rkey(image), {
     repository,
@@ -93,7 +93,7 @@ function rkey(image: Content): string {
 }
 
 /** Writes ATCR's record that the tag `v1` of this repository means this image. */
-async function recordTag({ account }: Case, image: Content, repository = "app"): Promise<void> {
+async function recordTag({ account }: JudgeInput, image: Content, repository = "app"): Promise<void> {
   const manifest = `at://${account.did}/${COLLECTION}/${rkey(image)}`;
   await servers.putRecord(account, TAGS, tagKey(repository), { repository, tag: "v1", manifest });
 }
@@ -103,7 +103,7 @@ function tagKey(repository: string): string {
 }
 
 /** Attaches a signature artifact with Debian's oras. `what` are annotations or files. */
-async function orasAttach({ image, repository }: Case, ...what: readonly string[]): Promise<void> {
+async function orasAttach({ image, repository }: JudgeInput, ...what: readonly string[]): Promise<void> {
   const name = `${registry.host}/${repository}@${image.manifest.digest}`;
   const args = ["attach", "--plain-http", "--artifact-type", ARTIFACT_TYPE, name, ...what];
   const env = { HOME: files, PATH: "/usr/bin:/bin" };
@@ -112,7 +112,7 @@ async function orasAttach({ image, repository }: Case, ...what: readonly string[
 }
 
 /** Pulls by the tag and forgets the image again, so that each pull starts from nothing. */
-async function pull({ repository }: Case, options?: { platform: string }): Promise<string> {
+async function pull({ repository }: JudgeInput, options?: { platform: string }): Promise<string> {
   const name = `${registry.host}/${repository}:v1`;
   const outcome = outcomeOf(await machine.containerd.pull(name, options));
   expect(await machine.containerd.images()).toEqual(outcome === "pulled" ? [name] : []);

@@ -5,8 +5,8 @@ import type { Gap, Pointer } from "../../src/core/evidence/evidence.ts";
 import type { TrustedSigner } from "../../src/core/policy/policy.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
 import { enforce } from "../../src/core/verify/enforce.ts";
-import { type Case, judge } from "../../src/core/verify/judge.ts";
-import type { Memory } from "../../src/core/verify/signer-history.ts";
+import { type JudgeInput, judge } from "../../src/core/verify/judge.ts";
+import type { SignerHistories } from "../../src/core/verify/signer-history.ts";
 import type { Attempt, Verdict } from "../../src/core/verify/verdict.ts";
 import { caseOf, claim, didNamed, facts, found, gap, NOW, pointer, rule, trusted } from "../support/evidence.ts";
 
@@ -46,10 +46,10 @@ const attempts: fc.Arbitrary<Attempt> = fc
   .map(([one, rev, operations]) => {
     if (operations === undefined) return one;
     const [signer, revs] = "facts" in one ? [one.facts.signer, [one.facts.rev]] : [one.signer, [rev]];
-    return { ...one, sighting: { signer, revs, operations } };
+    return { ...one, observation: { signer, revs, operations } };
   });
 /** What the node has seen of some of them: some of it newer than what they show now. */
-const memories: fc.Arbitrary<Memory> = fc
+const memories: fc.Arbitrary<SignerHistories> = fc
   .array(fc.tuple(anybody, fc.constantFrom(...REVS), fc.constantFrom([], ["one"], ["one", "two"])), { maxLength: 3 })
   .map((all) => new Map(all.map(([did, rev, seen]) => [did, { rev, operations: new Set(seen), keys: new Map() }])));
 const gaps: fc.Arbitrary<Gap> = fc
@@ -72,7 +72,7 @@ const signerOf = (did: Did): fc.Arbitrary<TrustedSigner> =>
     )
     .map((about) => trusted(did, about));
 
-const cases: fc.Arbitrary<Case> = fc
+const cases: fc.Arbitrary<JudgeInput> = fc
   .record({
     dids: fc.subarray(DIDS, { minLength: 1 }),
     minSignatures: fc.integer({ min: 1, max: 3 }),
@@ -92,7 +92,7 @@ const by = (did: Did) => (one: Attempt) => ("facts" in one ? one.facts.signer : 
 const headline = (verdict: Verdict) => (verdict.outcome === "allow" ? "allow" : `${verdict.outcome} ${verdict.code}`);
 
 /** What counts, found by trying: the most attempts that hold, no two by one signer or one key. */
-function mostThatCount(given: Case): number {
+function mostThatCount(given: JudgeInput): number {
   const { signers } = given.rule.requirement;
   const alone = (one: Attempt) =>
     judge({ ...given, attempts: [one], rule: rule(signers, { ...given.rule.requirement, minSignatures: 1 }) }).outcome;
@@ -143,7 +143,7 @@ describe("a judgement", () => {
       return fc
         .tuple(shuffled(given.attempts), shuffled(given.pointers), shuffled(given.gaps), shuffled(inOrder))
         .map(([attempts, pointers, gaps, signers]) => {
-          const other: Case = { ...given, attempts, pointers, gaps, rule: rule(signers, requirement) };
+          const other: JudgeInput = { ...given, attempts, pointers, gaps, rule: rule(signers, requirement) };
           return { given, other };
         });
     });
@@ -216,7 +216,7 @@ describe("a judgement", () => {
         for (const { signer, rev } of verdict.because.signatures) {
           const shown = given.attempts.filter((one) => "facts" in one && by(signer)(one) && one.facts.rev === rev);
           const seen = new Map([...memory, ...more]).get(signer)?.rev ?? rev;
-          expect(shown.some(({ sighting }) => sighting === undefined || rev >= seen)).toBe(true);
+          expect(shown.some(({ observation }) => observation === undefined || rev >= seen)).toBe(true);
         }
       }),
       RUNS,

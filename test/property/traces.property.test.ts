@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Sighting } from "../../src/core/verify/signer-history.ts";
-import { missingNames, readTraces } from "../../src/io/store/signer-entries.ts";
+import type { Observation } from "../../src/core/verify/signer-history.ts";
+import { newEntryNames, parseEntries } from "../../src/io/store/signer-entries.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../support/traces.ts";
 
 const NOW = Date.UTC(2025, 5, 1, 12);
 const some = <T>(make: (salt: number) => T) => fc.array(fc.nat(5).map(make), { maxLength: 4 });
 
-const sighting: fc.Arbitrary<Sighting> = fc.record(
+const observation: fc.Arbitrary<Observation> = fc.record(
   {
     signer: fc.constant(ALICE),
     revs: some((n) => tidAt(NOW - n * 1000)),
@@ -19,13 +19,13 @@ const sighting: fc.Arbitrary<Sighting> = fc.record(
 
 /** One process: it reads, later writes what was missing then, and later sweeps what it had read. */
 interface Writer {
-  readonly seen: Sighting;
+  readonly seen: Observation;
   readonly now: number;
-  known?: ReturnType<typeof readTraces>;
+  known?: ReturnType<typeof parseEntries>;
   missing?: string[];
 }
 
-const writers = fc.array(fc.record({ seen: sighting, now: fc.integer({ min: NOW - 1000, max: NOW }) }), {
+const writers = fc.array(fc.record({ seen: observation, now: fc.integer({ min: NOW - 1000, max: NOW }) }), {
   minLength: 1,
   maxLength: 5,
 });
@@ -34,8 +34,8 @@ const schedule = fc.array(fc.nat(4), { minLength: 40, maxLength: 80 });
 
 function turn(writer: Writer, names: Set<string>): void {
   if (writer.known === undefined) {
-    writer.known = readTraces([...names], NOW);
-    writer.missing = missingNames(writer.seen, writer.known.memory, writer.now);
+    writer.known = parseEntries([...names], NOW);
+    writer.missing = newEntryNames(writer.seen, writer.known.memory, writer.now);
     return;
   }
   const next = writer.missing?.shift();
@@ -50,12 +50,12 @@ describe("what several processes remember at the same time", () => {
       fc.property(writers, schedule, (all: Writer[], turns) => {
         const own = all.map((writer) => ({ ...writer }));
         const names = new Set<string>();
-        let before = readTraces([], NOW).memory;
+        let before = parseEntries([], NOW).memory;
         for (const at of turns) {
           const writer = own[at % own.length];
           if (writer === undefined) continue;
           turn(writer, names);
-          const { memory, damaged } = readTraces([...names], NOW);
+          const { memory, damaged } = parseEntries([...names], NOW);
           expect(damaged).toEqual([]);
           expect((memory.rev ?? "") >= (before.rev ?? "")).toBe(true);
           expect(before.operations.isSubsetOf(memory.operations)).toBe(true);
@@ -63,7 +63,7 @@ describe("what several processes remember at the same time", () => {
           before = memory;
           if (writer.missing?.length === 0) {
             expect(writer.seen.revs.every((rev) => rev <= (memory.rev ?? ""))).toBe(true);
-            expect(missingNames(writer.seen, memory, NOW)).toEqual([]);
+            expect(newEntryNames(writer.seen, memory, NOW)).toEqual([]);
           }
         }
       }),
@@ -72,16 +72,16 @@ describe("what several processes remember at the same time", () => {
 
   it("does not depend on the order of the names", () => {
     fc.assert(
-      fc.property(fc.array(sighting, { maxLength: 4 }), fc.infiniteStream(fc.nat()), (all, salts) => {
-        const nothing = readTraces([], NOW).memory;
-        const names = all.flatMap((seen, i) => missingNames(seen, nothing, NOW - i));
+      fc.property(fc.array(observation, { maxLength: 4 }), fc.infiniteStream(fc.nat()), (all, salts) => {
+        const nothing = parseEntries([], NOW).memory;
+        const names = all.flatMap((seen, i) => newEntryNames(seen, nothing, NOW - i));
         const shuffled = names.map((name) => ({ name, salt: salts.next().value })).toSorted((a, b) => a.salt - b.salt);
         expect(
-          readTraces(
+          parseEntries(
             shuffled.map(({ name }) => name),
             NOW,
           ),
-        ).toEqual(readTraces(names, NOW));
+        ).toEqual(parseEntries(names, NOW));
       }),
     );
   });

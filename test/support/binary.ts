@@ -160,7 +160,7 @@ function policyOf(action: string, dids: readonly string[]): string {
 const HOUR = 3_600_000;
 
 /** All servers that a pull contacts, each with TLS on loopback, and a signer known to all of them. */
-export class World extends Bench {
+export class TestNode extends Bench {
   readonly plc: StandInPlc;
   readonly pds: StandInPds;
   readonly registry: StandInRegistry;
@@ -186,7 +186,7 @@ export class World extends Bench {
   }
 
   /** @param pds replaces the origin of the PDS in the signer's log */
-  static async start(options: { curve?: Curve; pds?: string } = {}): Promise<World> {
+  static async start(options: { curve?: Curve; pds?: string } = {}): Promise<TestNode> {
     const authority = new CertificateAuthority();
     const tls = authority.issue({
       names: ["127.0.0.1", "::1", "localhost", "web.localhost", "plc.example", "pds.example", "registry.example"],
@@ -205,7 +205,7 @@ export class World extends Bench {
       at: begun,
       curve,
     });
-    return new World(authority, { plc, pds, registry, signer, begun });
+    return new TestNode(authority, { plc, pds, registry, signer, begun });
   }
 
   /** The initial settings of {@link configure}. */

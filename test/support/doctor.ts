@@ -1,4 +1,4 @@
-import { ask, type World } from "./binary.ts";
+import { ask, type TestNode } from "./binary.ts";
 import { withCache } from "./caching-world.ts";
 
 export interface Finding {
@@ -13,7 +13,7 @@ export interface Finding {
  * @param environment beside the world's
  */
 export async function doctor(
-  world: World,
+  world: TestNode,
   programs: Readonly<Record<string, string>> = {},
   environment: Readonly<Record<string, string>> = {},
 ) {
@@ -26,7 +26,7 @@ export async function doctor(
 }
 
 /** A correct node, except for containerd. */
-export const healthy = (test: (world: World) => Promise<void>) =>
+export const healthy = (test: (world: TestNode) => Promise<void>) =>
   withCache(async (world) => {
     world.configure({
       ...world.settings,
@@ -39,7 +39,7 @@ export const healthy = (test: (world: World) => Promise<void>) =>
     await test(world);
   });
 
-export const policyFor = (world: World, dids: readonly string[], hosts = [world.registry.authority]) =>
+export const policyFor = (world: TestNode, dids: readonly string[], hosts = [world.registry.authority]) =>
   JSON.stringify({
     version: 1,
     trustedDIDs: dids,

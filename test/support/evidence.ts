@@ -5,7 +5,7 @@ import type { Claim } from "../../src/core/evidence/claim.ts";
 import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/core/evidence/evidence.ts";
 import { type Digest, digestHex, isDigest } from "../../src/core/oci/digest.ts";
 import type { Requirement, Rule, TrustedSigner } from "../../src/core/policy/policy.ts";
-import type { Case } from "../../src/core/verify/judge.ts";
+import type { JudgeInput } from "../../src/core/verify/judge.ts";
 import { questionOf } from "../../src/core/verify/question.ts";
 import type { Attempt, SignatureFacts } from "../../src/core/verify/verdict.ts";
 import { didDocument } from "./did-document.ts";
@@ -122,7 +122,7 @@ export function pointer(signer: Did): Pointer {
   return { signer, url: "https://registry.example/v2/team/app/referrers/x" };
 }
 
-export function caseOf(judged: Rule, changes: Partial<Case> = {}): Case {
+export function caseOf(judged: Rule, changes: Partial<JudgeInput> = {}): JudgeInput {
   const { subject: about = subject(), atcrHosts = ["atcr.io"], now = NOW } = changes;
   return { ...questionOf(about, judged, atcrHosts, now), attempts: [], pointers: [], gaps: [], now, ...changes };
 }

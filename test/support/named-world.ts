@@ -1,9 +1,9 @@
-import { type Answered, type Ask, World } from "./binary.ts";
+import { type Answered, type Ask, TestNode } from "./binary.ts";
 import { NameServer, ownAddress } from "./name-server.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
 
-/** The handle that {@link World.signer} claims. */
+/** The handle that {@link TestNode.signer} claims. */
 export const HANDLE = "alice.example.com";
 export const HANDLE_TXT = `TXT _atproto.${HANDLE}`;
 export const HANDLE_PATH = "/.well-known/atproto-did";
@@ -13,7 +13,7 @@ export const HANDLE_PATH = "/.well-known/atproto-did";
  * 443. Needs root.
  */
 export class NamedWorld {
-  readonly world: World;
+  readonly world: TestNode;
   readonly names: NameServer;
   /** The https host of {@link HANDLE}; also reached as `alice.test`. */
   readonly host: StandInPds;
@@ -22,7 +22,7 @@ export class NamedWorld {
   readonly #net: number;
   #commits = 0;
 
-  private constructor(world: World, names: NameServer, host: StandInPds, registry: StandInRegistry, net: number) {
+  private constructor(world: TestNode, names: NameServer, host: StandInPds, registry: StandInRegistry, net: number) {
     this.#net = net;
     this.world = world;
     this.names = names;
@@ -33,7 +33,7 @@ export class NamedWorld {
 
   /** @param net the second number of three loopback addresses, which nothing else in the tests uses */
   static async start(net: number): Promise<NamedWorld> {
-    const world = await World.start();
+    const world = await TestNode.start();
     const tls = world.authority.issue({ names: [HANDLE, "alice.test", "atcr.io"] });
     return new NamedWorld(
       world,

@@ -4,7 +4,7 @@ import type { Did } from "../../src/core/atproto/syntax.ts";
 import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
-import type { Sighting, SignerMemory } from "../../src/core/verify/signer-history.ts";
+import type { Observation, SignerHistory } from "../../src/core/verify/signer-history.ts";
 import type { Environment } from "../../src/io/process/environment.ts";
 import type { CacheFolder } from "../../src/io/store/cache-folders.ts";
 import { EvidenceCache } from "../../src/io/store/evidence-cache.ts";
@@ -42,12 +42,12 @@ export class NodeDisk {
     return openStores(this, { now: this.#now }, warnings, keyIn(this.#folder));
   }
 
-  recall(signer: Did): Promise<SignerMemory> {
-    return this.open().recall(signer);
+  loadHistory(signer: Did): Promise<SignerHistory> {
+    return this.open().loadHistory(signer);
   }
 
-  remember(sighting: Sighting): Promise<void> {
-    return this.open().remember(sighting);
+  recordObservation(observation: Observation): Promise<void> {
+    return this.open().recordObservation(observation);
   }
 
   /** Which signers' evidence is cached for which images: {@link evidenceOf} for each, sorted. */
@@ -113,7 +113,7 @@ export class NodeDisk {
 
   /** Names of held locks. */
   locks(): readonly string[] {
-    const folder = join(this.cacheDir, "turns");
+    const folder = join(this.cacheDir, "locks");
     return existsSync(folder) ? readdirSync(folder).toSorted() : [];
   }
 
@@ -136,7 +136,7 @@ export class NodeDisk {
 }
 
 /** The same cache, as an object of which a test may replace one function or another. */
-export function replaceable(cache: EvidenceCache): Stores["cache"] {
+export function untrustedReason(cache: EvidenceCache): Stores["cache"] {
   const names = Object.getOwnPropertyNames(EvidenceCache.prototype) as (keyof EvidenceCache)[];
   return Object.fromEntries(names.map((name) => [name, cache[name].bind(cache)])) as unknown as EvidenceCache;
 }

@@ -2,7 +2,7 @@ import type { Rule, TrustPolicy } from "../../src/core/policy/policy.ts";
 import type { Warning } from "../../src/core/warning.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
 import type { Decision } from "../../src/verifier/service/decision.ts";
-import { Exchanges } from "../../src/verifier/service/exchanges.ts";
+import { RequestCounts } from "../../src/verifier/service/exchanges.ts";
 import type { Session } from "../../src/verifier/service/session.ts";
 import { HANGS } from "./deciding.ts";
 import { subject } from "./evidence.ts";
@@ -11,7 +11,7 @@ import type { World } from "./world.ts";
 /** A session in a world of stand-ins that records its callbacks, each with the number of requests until then. */
 export class RecordedSession implements Session {
   readonly deadline: Deadline;
-  readonly exchanges = new Exchanges();
+  readonly requestCounts = new RequestCounts();
   readonly events: string[] = [];
   readonly warnings: string[] = [];
   readonly #world: World;
@@ -43,8 +43,8 @@ export class RecordedSession implements Session {
 export async function ask(world: World, judged: TrustPolicy, verifier = world.verifier(judged), about = subject()) {
   const session = new RecordedSession(world);
   const decision = await verifier.verify(about, session);
-  const { events, warnings, exchanges } = session;
-  return { decision, events, warnings, services: [...exchanges.asked.keys()].toSorted() };
+  const { events, warnings, requestCounts } = session;
+  return { decision, events, warnings, services: [...requestCounts.asked.keys()].toSorted() };
 }
 
 /** Why an image is allowed; else outcome and code. */

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Answered, enforcing, World } from "./binary.ts";
+import { type Answered, enforcing, TestNode } from "./binary.ts";
 import type { Override, RecordedRequest } from "./http-server.ts";
 import { type Descriptor, SIGNATURE_TYPE, StandInRegistry } from "./stand-in-registry.ts";
 
@@ -12,12 +12,12 @@ export const UNAUTHORIZED = "2 inconclusive registry.unauthorized";
 
 /** A world with a signed image, whose signature is found only through the registry. */
 export class Site {
-  readonly world: World;
+  readonly world: TestNode;
   readonly image: Descriptor;
   settings: Record<string, unknown> = {};
   env: Record<string, string> = { PATH: "/usr/bin:/bin" };
 
-  constructor(world: World, image: Descriptor) {
+  constructor(world: TestNode, image: Descriptor) {
     this.world = world;
     this.image = image;
     world.policy(enforcing(...crowd, world.signer.did));
@@ -65,7 +65,7 @@ export class Site {
 }
 
 export async function onSite(test: (site: Site) => Promise<void>): Promise<void> {
-  const world = await World.start();
+  const world = await TestNode.start();
   try {
     await test(new Site(world, await world.image("image")));
   } finally {

@@ -4,7 +4,7 @@ import type { Subject } from "../../src/core/evidence/evidence.ts";
 import type { TrustPolicy } from "../../src/core/policy/policy.ts";
 import type { Answer } from "../../src/core/verify/answer.ts";
 import { Deadline } from "../../src/io/process/deadline.ts";
-import { Exchanges } from "../../src/verifier/service/exchanges.ts";
+import { RequestCounts } from "../../src/verifier/service/exchanges.ts";
 import type { Session } from "../../src/verifier/service/session.ts";
 import { Verifier } from "../../src/verifier/service/verifier.ts";
 import { HANGS } from "./deciding.ts";
@@ -22,7 +22,7 @@ export interface SavedCase extends Subject {
 export function session(changes: Partial<Session> = {}): Session {
   return {
     deadline: new Deadline(performance.now() + HANGS),
-    exchanges: new Exchanges(),
+    requestCounts: new RequestCounts(),
     now: () => NOW,
     warn: () => {},
     ruleSelected: () => {},

@@ -10,7 +10,7 @@ import { Verifier, type VerifierOptions } from "../../src/verifier/service/verif
 import { DIGEST, MANIFEST, NOW, type TestSigner } from "./evidence.ts";
 import { type RecordedRequest, sequentialRoundTrips } from "./http-server.ts";
 import { LoopbackHttp } from "./loopback-http.ts";
-import { NodeDisk, replaceable } from "./node-disk.ts";
+import { NodeDisk, untrustedReason } from "./node-disk.ts";
 import { StandInPds } from "./stand-in-pds.ts";
 import { StandInPlc } from "./stand-in-plc.ts";
 import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-in-registry.ts";
@@ -111,7 +111,7 @@ export class World {
       registries,
       pauses: { base: 1, random: () => 0.5 },
       ...history,
-      cache: replaceable(cache),
+      cache: untrustedReason(cache),
       identities: {
         find: (signer) => (this.remembersIdentities ? cache.findIdentity(signer) : undefined),
         keep: (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),

@@ -20,8 +20,8 @@ function written(rows: readonly string[], code: Readonly<Record<string, string>>
 const ADDRESSES = "| addresses | 6 | `MAX_ADDRESSES` in `src/io/net/hop.ts` |";
 const SIZE_OF_HOP = "| hop | 64 KiB | `MAX_SIZE` in `src/io/net/hop.ts` |";
 const SIZE_OF_TREE = "| tree | 2 MiB | `MAX_SIZE` in `src/io/tree.ts` |";
-const PATIENCE = "| patience | 90 s | `PATIENCE` in `src/io/tree.ts` |";
-const ROWS = [ADDRESSES, SIZE_OF_HOP, SIZE_OF_TREE, PATIENCE];
+const TIMEOUT = "| patience | 90 s | `PATIENCE` in `src/io/tree.ts` |";
+const ROWS = [ADDRESSES, SIZE_OF_HOP, SIZE_OF_TREE, TIMEOUT];
 
 describe("the table of bounds", () => {
   it("stays as it is where it is right, without padding", () => {

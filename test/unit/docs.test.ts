@@ -15,7 +15,7 @@ import { POLICY_SHAPE } from "../../src/core/policy/policy-schema.ts";
 import { select } from "../../src/core/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
 import { refusalOf } from "../../src/core/verify/answer.ts";
-import { NOTHING_REMEMBERED } from "../../src/core/verify/signer-history.ts";
+import { NO_HISTORY } from "../../src/core/verify/signer-history.ts";
 import { WARNINGS } from "../../src/core/warning.ts";
 import { identityJson } from "../../src/frontends/cli/terminal/identity-report.ts";
 import { exitCode } from "../../src/frontends/process/exit-status.ts";
@@ -198,7 +198,7 @@ describe("docs/reference", () => {
       checks: [],
       services,
     };
-    const memory = { ...NOTHING_REMEMBERED, keys: new Map([["", 0]]), rev: "3ktn4qjakfk2a" as Tid };
+    const memory = { ...NO_HISTORY, keys: new Map([["", 0]]), rev: "3ktn4qjakfk2a" as Tid };
     const found = { asked: "b", fetched, memory, minKeyAge: "", youngest: 0, now: 0 };
     const proof = { did: signer, history: [entry], current };
     const identities = [

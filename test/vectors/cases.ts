@@ -438,7 +438,7 @@ const MISSING = {
   ],
 } as const satisfies Record<string, readonly RejectionCode[]>;
 
-async function untold(): Promise<VectorCase[]> {
+async function unreported(): Promise<VectorCase[]> {
   const plain = await alice();
   const other = await bob();
   const usurped = await alice();
@@ -551,5 +551,5 @@ function codeIn(title: string): RejectionCode {
 }
 
 export async function vectorCases(): Promise<readonly VectorCase[]> {
-  return [...(await allowed()), ...(await denied()), ...(await untold()), ...(await unusable())];
+  return [...(await allowed()), ...(await denied()), ...(await unreported()), ...(await unusable())];
 }

@@ -5,7 +5,7 @@ import { demandsOwner } from "../policy/owner.ts";
 import type { PolicyRule, Requirement, TrustedSigner, TrustPolicy } from "../policy/policy.ts";
 import { matchSegment, type Scope } from "../policy/scope.ts";
 import { decisionOn, type PolicyDecision, selectionOf } from "../policy/select.ts";
-import { type Standing, standingOf } from "../policy/standing.ts";
+import { type SignerStatus, signerStatus } from "../policy/standing.ts";
 
 /** What a policy says about an image, and why. */
 export interface Explanation {
@@ -28,7 +28,7 @@ export interface PassedRule {
 
 /** A requirement as it applies to one image now. */
 export interface Required extends Omit<Requirement, "signers" | "owner"> {
-  readonly signers: readonly { readonly signer: TrustedSigner; readonly standing: Standing }[];
+  readonly signers: readonly { readonly signer: TrustedSigner; readonly standing: SignerStatus }[];
   readonly owner: "match" | "any";
 }
 
@@ -67,7 +67,7 @@ export function trustedBy({ requires }: Explanation): readonly Did[] {
 
 function required(requirement: Requirement, { atcrHosts, now }: Question, { host }: ImageReference): Required {
   const owner = demandsOwner(requirement, host, atcrHosts) ? "match" : "any";
-  const signers = requirement.signers.map((signer) => ({ signer, standing: standingOf(signer, now) }));
+  const signers = requirement.signers.map((signer) => ({ signer, standing: signerStatus(signer, now) }));
   return { ...requirement, owner, signers };
 }
 

@@ -3,7 +3,7 @@ import type { Did } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { PolicyRule, TrustedSigner } from "../policy/policy.ts";
 import { selecting } from "../policy/signer-refs.ts";
-import { isLasting } from "../policy/standing.ts";
+import { isCurrentOrFuture } from "../policy/standing.ts";
 import type { RejectionCode } from "../rejection.ts";
 import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
@@ -32,12 +32,16 @@ export function lintIdentities(
     }
   }
   const { policy, now } = question;
-  const lasting = selecting(policy, (signer) => isLasting(signer, now));
+  const lasting = selecting(policy, (signer) => isCurrentOrFuture(signer, now));
   const asked = selecting(policy, ({ did }) => known.has(did));
   for (const rule of policy.rules.filter(isJudging)) {
     const askedOf = asked(rule.trusts);
-    const unasked = lasting(rule.trusts).length - askedOf.filter((signer) => isLasting(signer, now)).length;
-    findings.push(...shared(rule, askedOf, unasked, known, question), ...youngKeys(rule, askedOf, known, question));
+    const notContacted =
+      lasting(rule.trusts).length - askedOf.filter((signer) => isCurrentOrFuture(signer, now)).length;
+    findings.push(
+      ...shared(rule, askedOf, notContacted, known, question),
+      ...youngKeys(rule, askedOf, known, question),
+    );
   }
   return findings;
 }
@@ -103,16 +107,16 @@ function lintIdentity(
 function shared(
   rule: PolicyRule,
   looked: readonly TrustedSigner[],
-  unasked: number,
+  notContacted: number,
   known: ReadonlyMap<Did, Identity>,
   { now, places }: PolicyQuestion,
 ): readonly PolicyFinding[] {
   const { minSignatures } = rule.requirement;
   if (minSignatures === 1) return [];
-  const lasting = looked.filter((signer) => isLasting(signer, now));
+  const lasting = looked.filter((signer) => isCurrentOrFuture(signer, now));
   const place = places.ofRule(rule.name, ["require", "minSignatures"]);
   const keyOf = ({ did }: TrustedSigner) => known.get(did)?.key.didKey ?? did;
-  const keys = new Set(lasting.map(keyOf)).size + unasked;
+  const keys = new Set(lasting.map(keyOf)).size + notContacted;
   const isReachable = keys >= minSignatures;
   const asked = `rule "${rule.name}" requires ${minSignatures} signatures`;
   const advice = "trust signers that share neither key nor PDS";

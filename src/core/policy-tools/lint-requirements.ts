@@ -4,7 +4,7 @@ import { chooseDistinct } from "../policy/choose-distinct.ts";
 import type { PolicyRule, SignerRefs, TrustedSigner } from "../policy/policy.ts";
 import { countOf, selecting, signersOf } from "../policy/signer-refs.ts";
 import { MAX_DIRECT } from "../policy/signers.ts";
-import { isLasting, standingOf } from "../policy/standing.ts";
+import { isCurrentOrFuture, signerStatus } from "../policy/standing.ts";
 import { ownerMatters } from "./lint-scopes.ts";
 import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
@@ -23,9 +23,9 @@ export function lintRequirements(question: PolicyQuestion): readonly PolicyFindi
   const { policy, now } = question;
   const judging = policy.rules.filter((rule) => isJudging(rule) && countOf(rule.trusts) > 0);
   const of: SignersOf = {
-    lasting: selecting(policy, (signer) => isLasting(signer, now)),
-    trusted: selecting(policy, (signer) => standingOf(signer, now) === "trusted"),
-    unpinned: selecting(policy, (signer) => signer.keys === undefined && isLasting(signer, now)),
+    lasting: selecting(policy, (signer) => isCurrentOrFuture(signer, now)),
+    trusted: selecting(policy, (signer) => signerStatus(signer, now) === "trusted"),
+    unpinned: selecting(policy, (signer) => signer.keys === undefined && isCurrentOrFuture(signer, now)),
   };
   return judging.flatMap((rule) => [
     ...(unmeetable(rule, of, question) ?? byOneOwner(rule, question)),

@@ -1,7 +1,7 @@
 import { formatDateTime } from "../encoding/time.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
 import { countOf, signersOfAll } from "../policy/signer-refs.ts";
-import { standingOf } from "../policy/standing.ts";
+import { signerStatus } from "../policy/standing.ts";
 import { at, called, isJudging, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** How long in advance the end of trust is reported: enough time to update the policy on every node. */
@@ -58,7 +58,7 @@ function standing(signer: TrustedSigner, isNamed: boolean, { now, places }: Poli
     const place = places.ofSigner(signer.did, key === undefined ? [] : [key]);
     return [{ severity: "warning", name, message: `${called(signer)} ${message}`, advice, ...at(place) }];
   };
-  switch (standingOf(signer, now)) {
+  switch (signerStatus(signer, now)) {
     case "revoked": {
       const advice = "remove the DID from the rule";
       return isNamed ? warn("signer-revoked", "is revoked, but a rule still names them", advice) : [];

@@ -4,7 +4,7 @@ import type { TrustedSigner } from "../policy/policy.ts";
 import { reject } from "../rejection.ts";
 import { checkName } from "./check-name.ts";
 import type { Question } from "./question.ts";
-import { type Memory, NOTHING_REMEMBERED } from "./signer-history.ts";
+import { NO_HISTORY, type SignerHistories } from "./signer-history.ts";
 import type { Check, SignatureFacts } from "./verdict.ts";
 
 type Kind = "manifest" | "index";
@@ -32,7 +32,7 @@ export interface CheckInput extends Question {
   readonly owner?: OwnerAnswer;
   readonly gaps: readonly Gap[];
   /** Signer histories before the requests; absent where saved evidence is judged (spec 5.7). */
-  readonly memory?: Memory;
+  readonly memory?: SignerHistories;
 }
 
 /**
@@ -98,7 +98,7 @@ function checkKeyAge(
   const { rule, memory, now } = question;
   const { minKeyAge } = rule.requirement;
   if (minKeyAge === undefined || pins.keys !== undefined) return [];
-  const { keys, unusable } = memory?.get(did) ?? NOTHING_REMEMBERED;
+  const { keys, unusable } = memory?.get(did) ?? NO_HISTORY;
   const firstSeen = memory === undefined ? undefined : (keys.get(key) ?? now);
   const times = [keySince, firstSeen].filter((time) => time !== undefined);
   if (times.length === 0) {

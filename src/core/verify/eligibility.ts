@@ -1,6 +1,6 @@
 import { formatDateTime } from "../encoding/time.ts";
 import type { TrustedSigner } from "../policy/policy.ts";
-import { standingOf } from "../policy/standing.ts";
+import { signerStatus } from "../policy/standing.ts";
 import type { Finding } from "./verdict.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { Finding } from "./verdict.ts";
  */
 export function ineligible(signer: TrustedSigner, now: number): Finding | undefined {
   const { did, validFrom = 0, expiresAt = 0 } = signer;
-  switch (standingOf(signer, now)) {
+  switch (signerStatus(signer, now)) {
     case "trusted":
       return undefined;
     case "revoked":

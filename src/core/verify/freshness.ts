@@ -2,7 +2,7 @@ import { type Did, didWebHost, isPlc } from "../atproto/syntax.ts";
 import { CLOCK_SKEW } from "../encoding/time.ts";
 import { type Gap, isUnanswered, type SignatureEvidence } from "../evidence/evidence.ts";
 import { REJECTIONS, type RejectionCode } from "../rejection.ts";
-import type { SignerMemory } from "./signer-history.ts";
+import type { SignerHistory } from "./signer-history.ts";
 import type { Attempt } from "./verdict.ts";
 
 /**
@@ -58,11 +58,11 @@ const CLOSED: ReadonlySet<RejectionCode> = new Set([
  * Which cached evidence of a signer a fresh answer invalidates: all of it; that of this digest; or none, because it
  * proves facts, which replace the cached ones, or proves nothing.
  */
-export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "digest" | "nothing" {
-  const { sighting } = attempt;
+export function invalidationScope(attempt: Attempt, memory: SignerHistory): "signer" | "digest" | "nothing" {
+  const { observation } = attempt;
   if ("finding" in attempt && CLOSED.has(attempt.finding.code)) return "signer";
-  if (sighting === undefined) return "nothing";
-  if (isOtherKey(sighting, memory)) return "signer";
+  if (observation === undefined) return "nothing";
+  if (isOtherKey(observation, memory)) return "signer";
   if (!("finding" in attempt)) return "nothing";
   // A tag's answer invalidates only the cached tag record.
   if (attempt.finding.code === "tag.absent" || attempt.finding.code === "tag.mismatch") return "nothing";
@@ -70,7 +70,7 @@ export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "diges
   // where there is none.
   const { code } = attempt.finding;
   const isNo = REJECTIONS[code].kind === "deny" || code === "mst.incomplete_proof";
-  return isNo && sighting.revs.length > 0 ? "digest" : "nothing";
+  return isNo && observation.revs.length > 0 ? "digest" : "nothing";
 }
 
 /**
@@ -79,7 +79,7 @@ export function ended(attempt: Attempt, memory: SignerMemory): "signer" | "diges
  */
 export function isOtherKey(
   { key, operations }: { readonly key?: string; readonly operations?: readonly string[] },
-  memory: SignerMemory,
+  memory: SignerHistory,
 ): boolean {
   if (key === undefined || isNewestKey(key, memory)) return false;
   return !memory.keys.has(key) || operations === undefined || operations.some((cid) => !memory.operations.has(cid));
@@ -88,7 +88,7 @@ export function isOtherKey(
 /**
  * Whether a key is the newest that this node has seen of a signer, by the time it first saw each.
  */
-export function isNewestKey(key: string, { keys }: SignerMemory): boolean {
+export function isNewestKey(key: string, { keys }: SignerHistory): boolean {
   const seen = keys.get(key);
   return [...keys].every(([other, time]) => other === key || (seen !== undefined && time < seen));
 }
@@ -97,7 +97,7 @@ export function isNewestKey(key: string, { keys }: SignerMemory): boolean {
  * Whether cached evidence is by a key that the signer no longer has. A did:web has no log that shows a later key, so the
  * signer history decides.
  */
-export function isOutdated({ sighting }: Attempt, memory: SignerMemory): boolean {
-  if (sighting?.key === undefined) return true;
-  return sighting.operations === undefined && !isNewestKey(sighting.key, memory);
+export function isOutdated({ observation }: Attempt, memory: SignerHistory): boolean {
+  if (observation?.key === undefined) return true;
+  return observation.operations === undefined && !isNewestKey(observation.key, memory);
 }

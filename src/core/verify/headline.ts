@@ -60,7 +60,7 @@ export function untrusted({ pointers, rule }: Circumstances): readonly Finding[]
  * named that signer; otherwise the image is simply not signed by them. A referrer that points to another record is
  * mentioned (spec 3.2).
  */
-export function asTold(
+export function asReported(
   findings: readonly Finding[],
   { pointers, rule }: Circumstances,
   nobodyEligible: boolean,

@@ -6,9 +6,9 @@ import { REJECTIONS, type RejectionCode, rejectionOf } from "../rejection.ts";
 import { type CheckInput, checkFacts } from "./check-facts.ts";
 import { distinctSignatures } from "./distinct.ts";
 import { ineligible } from "./eligibility.ts";
-import { asTold, furthest, furthestFirst, untrusted } from "./headline.ts";
+import { asReported, furthest, furthestFirst, untrusted } from "./headline.ts";
 import type { Question } from "./question.ts";
-import { NOTHING_REMEMBERED, rollback } from "./signer-history.ts";
+import { findRollback, NO_HISTORY } from "./signer-history.ts";
 import type { Allow, Attempt, Check, CountedSignature, Finding, Verdict } from "./verdict.ts";
 
 /** All evidence for an image. */
@@ -20,7 +20,7 @@ export interface Known extends Omit<CheckInput, keyof Question> {
 }
 
 /** The evidence, and the question to judge. */
-export interface Case extends Known, Question {}
+export interface JudgeInput extends Known, Question {}
 
 /** The evidence, grouped once: a rule may have 10,000 signers. */
 interface Grouped {
@@ -33,17 +33,17 @@ interface Grouped {
 }
 
 /** The result for one trusted signer. */
-type Standing =
-  | { readonly kind: "counts"; readonly offered: readonly CountedSignature[] }
-  | { readonly kind: "refused"; readonly finding: Finding } // rejected, whatever a missing answer would say
-  | { readonly kind: "open"; readonly finding: Finding }; // a missing answer could still make it count
+type SignerResult =
+  | { readonly kind: "accepted"; readonly offered: readonly CountedSignature[] }
+  | { readonly kind: "rejected"; readonly finding: Finding } // rejected, whatever a missing answer would say
+  | { readonly kind: "unknown"; readonly finding: Finding }; // a missing answer could still make it count
 
 /**
  * Judges one image by what the policy selected (spec 2.1 to 2.3); if that is a rule, by the evidence (spec 5.2, 5.6 to
  * 5.8 and 6). Signatures count once per signer and once per key, independent of their order. A refusal is inconclusive
  * only if missing answers could still meet the rule.
  */
-export function judge(selection: Exclude<Selection, { kind: "judge" }> | Case): Verdict {
+export function judge(selection: Exclude<Selection, { kind: "judge" }> | JudgeInput): Verdict {
   if (!("kind" in selection)) return judgeByRule(selection);
   switch (selection.kind) {
     case "exempt":
@@ -55,7 +55,7 @@ export function judge(selection: Exclude<Selection, { kind: "judge" }> | Case): 
   }
 }
 
-function judgeByRule(given: Case): Verdict {
+function judgeByRule(given: JudgeInput): Verdict {
   const { rule } = given;
   if (rule.requirement.signers.length === 0) {
     const detail = `rule "${rule.name}" names no signer yet; add a DID under trustedDIDs in the policy`;
@@ -69,7 +69,7 @@ function judgeByRule(given: Case): Verdict {
  *
  * @returns undefined where the rule is not met, or not yet
  */
-export function granted(given: Case): Allow | undefined {
+export function granted(given: JudgeInput): Allow | undefined {
   const { rule, now } = given;
   const attempts = bySigner(given.attempts, signerOf);
   const offered = rule.requirement.signers
@@ -83,7 +83,7 @@ export function granted(given: Case): Allow | undefined {
   return { outcome: "allow", because: { ...signed, ...(cached && { verifiedAt: cached.at }) } };
 }
 
-function refusal(given: Case): Verdict {
+function refusal(given: JudgeInput): Verdict {
   const { rule, now } = given;
   const { signers, minSignatures } = rule.requirement;
   const known: Grouped = {
@@ -92,22 +92,22 @@ function refusal(given: Case): Verdict {
     hidden: furthest(given.gaps.filter(isOfRegistry).map(gapFinding)),
     owner: ownerOf(given),
   };
-  const standings = signers.map((signer) => standingOf(signer, given, known));
-  const offered = standings.flatMap((standing) => (standing.kind === "counts" ? [standing.offered] : []));
-  const open = standings.flatMap((standing) => (standing.kind === "open" ? [standing.finding] : []));
-  const refused = standings.flatMap((standing) => (standing.kind === "refused" ? [standing.finding] : []));
+  const results = signers.map((signer) => resultOf(signer, given, known));
+  const offered = results.flatMap((result) => (result.kind === "accepted" ? [result.offered] : []));
+  const open = results.flatMap((result) => (result.kind === "unknown" ? [result.finding] : []));
+  const refused = results.flatMap((result) => (result.kind === "rejected" ? [result.finding] : []));
   const counted = distinctSignatures(offered).length;
 
   const nobodyEligible = signers.every((signer) => ineligible(signer, now) !== undefined);
-  const denials = asTold([...untrusted(given), ...refused], given, nobodyEligible);
+  const denials = asReported([...untrusted(given), ...refused], given, nobodyEligible);
   const outcome = counted + open.length >= minSignatures ? "inconclusive" : "deny";
   // Registry failures are reported even if they did not affect the outcome.
   const details = new Set(open.map(({ detail }) => detail));
-  const untold = given.gaps
+  const unreported = given.gaps
     .filter(isOfRegistry)
     .map(gapFinding)
     .filter(({ detail }) => !details.has(detail));
-  const findings = furthestFirst([...denials, ...open, ...untold]);
+  const findings = furthestFirst([...denials, ...open, ...unreported]);
   const headline = furthest(outcome === "deny" ? denials : open);
   if (counted > 0 || headline === undefined) {
     const detail = `${counted} of ${minSignatures} required signatures count under rule "${rule.name}"`;
@@ -117,18 +117,18 @@ function refusal(given: Case): Verdict {
   return { outcome, code: headline.code, detail: headline.detail, findings };
 }
 
-function standingOf(signer: TrustedSigner, given: Case, known: Grouped): Standing {
+function resultOf(signer: TrustedSigner, given: JudgeInput, known: Grouped): SignerResult {
   const excluded = ineligible(signer, given.now);
-  if (excluded) return { kind: "refused", finding: excluded };
+  if (excluded) return { kind: "rejected", finding: excluded };
 
   const { offered, findings } = examined(signer, known.attempts.get(signer.did) ?? [], given);
-  if (offered.length > 0) return { kind: "counts", offered };
+  if (offered.length > 0) return { kind: "accepted", offered };
   const all = [...findings, ...(known.gaps.get(signer.did) ?? []).map(gapFinding)];
-  if (all.length === 0) return unasked(signer.did, known);
+  if (all.length === 0) return notContacted(signer.did, known);
 
   const couldNotTell = furthest(all.filter(({ code }) => kindOf(code) !== "deny"));
-  if (couldNotTell) return { kind: "open", finding: couldNotTell };
-  return { kind: "refused", finding: furthest(all) as Finding };
+  if (couldNotTell) return { kind: "unknown", finding: couldNotTell };
+  return { kind: "rejected", finding: furthest(all) as Finding };
 }
 
 /** A signer's signatures that count, and why the others do not. */
@@ -146,18 +146,18 @@ function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: Ch
  * A signer that was not contacted: only the registry's list could have named them, and if the owner must have signed,
  * only the owner matters.
  */
-function unasked(signer: Did, { hidden, owner }: Grouped): Standing {
+function notContacted(signer: Did, { hidden, owner }: Grouped): SignerResult {
   if (hidden !== undefined && (owner === undefined || owner.did === signer)) {
-    return { kind: "open", finding: { ...hidden, signer } };
+    return { kind: "unknown", finding: { ...hidden, signer } };
   }
   return {
-    kind: "refused",
+    kind: "rejected",
     finding: { signer, code: "signature.none", detail: `no referrer names ${signer} as a signer` },
   };
 }
 
 /** The owner of the handle in the name, if the rule checks it and the lookup succeeded. */
-function ownerOf({ asksOwner, atcr, owner }: Case): OwnerAnswer | undefined {
+function ownerOf({ asksOwner, atcr, owner }: JudgeInput): OwnerAnswer | undefined {
   return asksOwner && owner?.handle === atcr?.handle ? owner : undefined;
 }
 
@@ -186,17 +186,17 @@ export function heldAgainst(
 }
 
 /** A finding where the proof is behind the signer history, or older than the policy's minRev (spec 5.7). */
-function behind({ sighting }: Attempt, { did, minRev }: TrustedSigner, { memory }: CheckInput): Finding | undefined {
-  if (sighting === undefined) return undefined;
-  const rolledBack = memory === undefined ? undefined : rollback(sighting, memory.get(did) ?? NOTHING_REMEMBERED);
+function behind({ observation }: Attempt, { did, minRev }: TrustedSigner, { memory }: CheckInput): Finding | undefined {
+  if (observation === undefined) return undefined;
+  const rolledBack = memory === undefined ? undefined : findRollback(observation, memory.get(did) ?? NO_HISTORY);
   if (rolledBack !== undefined) return { signer: did, ...rolledBack };
-  const older = sighting.revs.find((rev) => minRev !== undefined && rev < minRev);
+  const older = observation.revs.find((rev) => minRev !== undefined && rev < minRev);
   if (older === undefined) return undefined;
   const detail = `the PDS served revision ${older} of the repo of ${did}, older than the policy's minRev ${minRev}`;
   return { signer: did, code: "commit.older_than_pinned", detail };
 }
 
-function notesOf({ subject, rule }: Case): readonly string[] {
+function notesOf({ subject, rule }: JudgeInput): readonly string[] {
   return rule.requirement.tag === "match" && subject.tag === undefined ? ["pulled by digest: no tag was checked"] : [];
 }
 

@@ -47,9 +47,9 @@ export function readProven(bytes: Uint8Array, evidence: Uint8Array, program: str
 }
 
 /** Without the tag, which is cached separately. */
-export function withoutTag({ facts, sighting }: Proven): Proven {
+export function withoutTag({ facts, observation }: Proven): Proven {
   const { tag: _, ...rest } = facts;
-  return { facts: rest, ...(sighting && { sighting: { ...sighting, revs: [facts.rev] } }) };
+  return { facts: rest, ...(observation && { observation: { ...observation, revs: [facts.rev] } }) };
 }
 
 function parsed(bytes: Uint8Array): unknown {

@@ -6,7 +6,7 @@ import type { SignatureEvidence } from "../evidence/evidence.ts";
 import { namedDigest, readTag, tagRecordPath } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
-import type { Sighting } from "./signer-history.ts";
+import type { Observation } from "./signer-history.ts";
 import type { Attempt, SignatureFacts, TagFacts } from "./verdict.ts";
 
 /** What a proof must be about. */
@@ -29,26 +29,27 @@ export interface ProofTarget {
 export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
   const { signer } = signature;
   const revs: Tid[] = [];
-  let seen: Omit<Sighting, "revs"> | undefined;
+  let seen: Omit<Observation, "revs"> | undefined;
   // Evaluated at the end: the commit may be proven even if the record is not.
-  const sighting = (): { sighting?: Sighting } => (seen === undefined ? {} : { sighting: { ...seen, revs } });
+  const observation = (): { observation?: Observation } =>
+    seen === undefined ? {} : { observation: { ...seen, revs } };
   try {
     const identity = proof ?? readIdentity(signer, signature.identity.bytes);
     if (identity instanceof Rejection) throw identity;
     if (identity.did !== signer) throw new Error("the given identity is another signer's");
-    seen = sightingOf(identity, signature.identity.fetchedAt);
+    seen = observationOf(identity, signature.identity.fetchedAt);
     const { current } = identity;
     if (current instanceof Rejection) throw current;
     const facts = prove(sought, signature, current, (rev) => revs.push(rev));
-    return { facts, ...sighting() };
+    return { facts, ...observation() };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return { signer, finding: { signer, code: error.code, detail: error.message }, ...sighting() };
+    return { signer, finding: { signer, code: error.code, detail: error.message }, ...observation() };
   }
 }
 
 /** The observation of an identity alone, without its repo. @param askedAt milliseconds since 1970 */
-export function sightingOf({ did, history, current }: IdentityProof, askedAt: number): Omit<Sighting, "revs"> {
+export function observationOf({ did, history, current }: IdentityProof, askedAt: number): Omit<Observation, "revs"> {
   return {
     signer: did,
     askedAt,

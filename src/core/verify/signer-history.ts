@@ -4,7 +4,7 @@ import type { Did, Tid } from "../atproto/syntax.ts";
  * The history of one signer on this node (spec 5.7, 5.8); it only grows. It is never evidence for a signature: it can
  * only reject what is older.
  */
-export interface SignerMemory {
+export interface SignerHistory {
   /** The newest revision of the repo whose commit was proven; TIDs are compared as text. */
   readonly rev?: Tid;
   /** CIDs of all operations that were valid in the signer's log, including nullified ones; empty for a did:web. */
@@ -16,11 +16,11 @@ export interface SignerMemory {
 }
 
 /** An observation of a signer, from one answer of their services: what the history records. */
-export interface Sighting {
+export interface Observation {
   readonly signer: Did;
   /** When the identity was requested, milliseconds since 1970; absent: now. Its key counts as seen since then. */
   readonly askedAt?: number;
-  /** CIDs as in {@link SignerMemory}; absent for a did:web. */
+  /** CIDs as in {@link SignerHistory}; absent for a did:web. */
   readonly operations?: readonly string[];
   /** did:key of the current signing key; absent where the identity has no usable one. */
   readonly key?: string;
@@ -28,24 +28,27 @@ export interface Sighting {
   readonly revs: readonly Tid[];
 }
 
-/** Histories by signer; for a signer without one: {@link NOTHING_REMEMBERED}. */
-export type Memory = ReadonlyMap<Did, SignerMemory>;
+/** Histories by signer; for a signer without one: {@link NO_HISTORY}. */
+export type SignerHistories = ReadonlyMap<Did, SignerHistory>;
 
 /** The empty history, of a signer that this node has never seen. */
-export const NOTHING_REMEMBERED: SignerMemory = { operations: new Set(), keys: new Map() };
+export const NO_HISTORY: SignerHistory = { operations: new Set(), keys: new Map() };
 
 /**
  * Whether a node remembers all that an answer showed. It does of whatever it has cached, so where it does not, something
  * that it remembered is lost: a damaged history was set aside, or an older one was put back.
  */
-export function isRemembered({ operations = [], key, revs }: Omit<Sighting, "signer">, memory: SignerMemory): boolean {
+export function isRemembered(
+  { operations = [], key, revs }: Omit<Observation, "signer">,
+  memory: SignerHistory,
+): boolean {
   const { rev: newest = "" } = memory;
   const knowsKey = key === undefined || memory.keys.has(key);
   return knowsKey && operations.every((cid) => memory.operations.has(cid)) && revs.every((rev) => rev <= newest);
 }
 
 /** CID of an operation that this node has seen valid and that the log lacks; undefined where there is none. */
-export function lostOperation(operations: readonly string[] | undefined, memory: SignerMemory): string | undefined {
+export function lostOperation(operations: readonly string[] | undefined, memory: SignerHistory): string | undefined {
   if (operations === undefined) return undefined;
   const listed = new Set(operations);
   return [...memory.operations].find((cid) => !listed.has(cid));
@@ -58,7 +61,7 @@ export function lostOperation(operations: readonly string[] | undefined, memory:
  *
  * @param memory the history before the requests: otherwise parallel pulls would accuse each other
  */
-export function rollback({ signer, operations, revs }: Sighting, memory: SignerMemory): Rollback | undefined {
+export function findRollback({ signer, operations, revs }: Observation, memory: SignerHistory): Rollback | undefined {
   const lost = lostOperation(operations, memory);
   if (lost !== undefined) {
     const detail = `the log of ${signer} lacks the operation ${lost}, which this node has seen before; ${afterRestore(signer)}`;
@@ -76,7 +79,7 @@ export function rollback({ signer, operations, revs }: Sighting, memory: SignerM
 }
 
 /** The history extended by an observation of the same pull: later answers must not be older than that either. */
-export function extended(memory: SignerMemory, { operations = [], revs }: Omit<Sighting, "signer">): SignerMemory {
+export function extended(memory: SignerHistory, { operations = [], revs }: Omit<Observation, "signer">): SignerHistory {
   const newest = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted().at(-1);
   return {
     ...memory,

@@ -3,7 +3,7 @@ import type { Claim } from "../evidence/claim.ts";
 import type { TagClaim } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
-import type { Sighting } from "./signer-history.ts";
+import type { Observation } from "./signer-history.ts";
 
 /** The result of judge.ts. */
 export type Verdict = Allow | Refusal;
@@ -89,7 +89,7 @@ export type TagFacts =
   | { readonly code: RejectionCode; readonly detail: string; readonly means?: Digest; readonly rev?: Tid };
 
 /** The result of proving a signature: facts, or why there are none; and the observation of the signer. */
-export type Attempt = { readonly sighting?: Sighting } & (
+export type Attempt = { readonly observation?: Observation } & (
   | { readonly facts: SignatureFacts }
   | { readonly signer: Did; readonly finding: Finding }
 );

@@ -9,7 +9,7 @@ import { appendLine } from "../../io/log/decision-log.ts";
 import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { isProblem } from "../process/exit-status.ts";
-import type { ProcessEdge } from "../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { reasonLine } from "../process/report.ts";
 
 /** Maximum characters of a name or digest in the log: enough for any canonical one. */
@@ -17,10 +17,10 @@ const MAX_NAME = 1024;
 /** Maximum signers in the log: a rule may require more, but the line must stay readable. */
 const MAX_SIGNERS = 16;
 /** Milliseconds to wait for journald. */
-const PATIENCE = 150;
+const TIMEOUT = 150;
 
 /** Facts collected while deciding, so that the decision can be logged however the process ends. */
-export class DecisionNotes {
+export class DecisionContext {
   /** As containerd passed them; attacker-controlled. */
   image: string | undefined;
   digest: string | undefined;
@@ -28,7 +28,7 @@ export class DecisionNotes {
   config: Config | undefined;
   policyHash: string | undefined;
   /** End of the active break-glass, whatever its images; milliseconds since 1970, 0 if it is not active. */
-  glassUntil = 0;
+  breakGlassUntil = 0;
 }
 
 /**
@@ -36,20 +36,24 @@ export class DecisionNotes {
  *
  * @returns undefined if all is written already
  */
-export function tell(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): Promise<void> | undefined {
-  const record = recordOf(answer, notes, edge);
-  const { warn } = edge.warnings;
+export function recordDecision(
+  answer: Answer,
+  notes: DecisionContext,
+  lifecycle: ProcessLifecycle,
+): Promise<void> | undefined {
+  const record = recordOf(answer, notes, lifecycle);
+  const { warn } = lifecycle.warnings;
   // A request that cannot be read is answered before the configuration is.
-  const told = { answer, record, warn, glassUntil: notes.glassUntil };
-  if (notes.config !== undefined) return tellAsConfigured(told, notes.config);
-  return configOrDefault(edge.environment).then((config) => tellAsConfigured(told, config));
+  const recorded = { answer, record, warn, breakGlassUntil: notes.breakGlassUntil };
+  if (notes.config !== undefined) return recordAsConfigured(recorded, notes.config);
+  return configOrDefault(lifecycle.environment).then((config) => recordAsConfigured(recorded, config));
 }
 
-interface Told {
+interface Recorded {
   readonly answer: Answer;
   readonly record: DecisionRecord;
   readonly warn: Warn;
-  readonly glassUntil: number;
+  readonly breakGlassUntil: number;
 }
 
 async function configOrDefault(environment: Environment): Promise<Config> {
@@ -61,8 +65,11 @@ async function configOrDefault(environment: Environment): Promise<Config> {
   }
 }
 
-function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Config): Promise<void> | undefined {
-  const { answer, record, warn, glassUntil } = told;
+function recordAsConfigured(
+  recorded: Recorded,
+  { decisionLog, metricsFile, stateDir }: Config,
+): Promise<void> | undefined {
+  const { answer, record, warn, breakGlassUntil } = recorded;
   if (decisionLog.kind === "file") {
     try {
       appendLine(decisionLog.path, recordLine(record));
@@ -81,7 +88,7 @@ function tellAsConfigured(told: Told, { decisionLog, metricsFile, stateDir }: Co
   };
   if (decisionLog.kind === "journald") tryTo(sendToJournal(decisionLog.socket, record, answer), "log.not_written");
   if (metricsFile !== undefined)
-    tryTo(count(record, glassUntil, { stateDir, metricsFile, version: VERSION }, warn), "metrics.not_written");
+    tryTo(count(record, breakGlassUntil, { stateDir, metricsFile, version: VERSION }, warn), "metrics.not_written");
   return work.length === 0 ? undefined : Promise.all(work).then(() => {});
 }
 
@@ -89,7 +96,7 @@ async function sendToJournal(socket: string, record: DecisionRecord, answer: Ans
   const journald = await import("../../io/log/journald.ts");
   const isWatched = answer.outcome === "allow" && answer.because.kind !== "signed" && answer.because.kind !== "exempt";
   const priority = isProblem(answer) ? 3 : answer.outcome !== "allow" ? 4 : isWatched ? 5 : 6;
-  await journald.sendToJournal(socket, recordLine(record), priority, PATIENCE);
+  await journald.sendToJournal(socket, recordLine(record), priority, TIMEOUT);
 }
 
 async function count(
@@ -105,14 +112,14 @@ async function count(
   await countDecision(tallyOf(record, until), where, warn);
 }
 
-function recordOf(answer: Answer, notes: DecisionNotes, edge: ProcessEdge): DecisionRecord {
-  const { decision, enforcement, running, exchanges, warnings } = edge;
+function recordOf(answer: Answer, notes: DecisionContext, lifecycle: ProcessLifecycle): DecisionRecord {
+  const { decision, enforcement, running, requestCounts, warnings } = lifecycle;
   const rule = decision?.rule ?? enforcement.rule;
   const now = Date.now();
   const because = answer.outcome === "allow" ? answer.because : undefined;
   const signed = because?.kind === "signed" ? because : undefined;
   const would = because !== undefined && "would" in because ? because.would : undefined;
-  const asked = [...exchanges.asked];
+  const asked = [...requestCounts.asked];
   return {
     time: new Date(now).toISOString(),
     ...(notes.image !== undefined && { image: printable(notes.image.slice(0, MAX_NAME)) }),

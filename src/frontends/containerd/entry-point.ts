@@ -9,15 +9,15 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import { readAtMost } from "../../io/fs/read-at-most.ts";
 import type { Environment, StartedWith } from "../../io/process/environment.ts";
 import { processAge } from "../../io/process/process-start.ts";
-import { isThereGlass } from "../../io/settings/break-glass-path.ts";
+import { breakGlassFileExists } from "../../io/settings/break-glass-path.ts";
 import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
-import { ProcessEdge } from "../process/process-lifecycle.ts";
+import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
 import { restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
 import { readFlags, readQuestion } from "./containerd-input.ts";
-import { DecisionNotes, tell } from "./decision-notes.ts";
+import { DecisionContext, recordDecision } from "./decision-notes.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
@@ -29,9 +29,9 @@ const MAX_STDIN = 4 * 1024 * 1024;
 const LARGE = 32 * 1024;
 
 /** containerd's entry point. */
-export function openDoor(args: readonly string[], started: StartedWith): void {
-  const edge = new ProcessEdge(started.environment, started.warned);
-  containerdDoor(args, started, edge).catch((error: unknown) => edge.caught(error));
+export function runFrontend(args: readonly string[], started: StartedWith): void {
+  const lifecycle = new ProcessLifecycle(started.environment, started.warned);
+  answerContainerd(args, started, lifecycle).catch((error: unknown) => lifecycle.caught(error));
 }
 
 /**
@@ -39,42 +39,46 @@ export function openDoor(args: readonly string[], started: StartedWith): void {
  * evidence suffice, the program answers as it was started; otherwise it restarts for the work (reexec.ts) and runs through
  * here again.
  */
-async function containerdDoor(args: readonly string[], started: StartedWith, edge: ProcessEdge): Promise<never> {
+async function answerContainerd(
+  args: readonly string[],
+  started: StartedWith,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const { environment } = started;
-  const notes = new DecisionNotes();
-  edge.afterwards = (answer) => tell(answer, notes, edge);
-  edge.countFromStart(processAge());
+  const notes = new DecisionContext();
+  lifecycle.afterwards = (answer) => recordDecision(answer, notes, lifecycle);
+  lifecycle.countFromStart(processAge());
   const flags = readFlags(args);
   ({ name: notes.image, digest: notes.digest } = flags ?? {});
   // Read to its end first: containerd logs a warning if its pipe breaks.
-  const stdin = started.stdin ?? (await edge.deadline.track(awaited(args), readStdin));
+  const stdin = started.stdin ?? (await lifecycle.deadline.track(awaited(args), readStdin));
   const subject = readQuestion(flags, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
-  if (isProbe(subject.name)) edge.answer(probeRefusal(subject.digest));
+  if (isProbe(subject.name)) lifecycle.answer(probeRefusal(subject.digest));
   const breakGlass = await breakGlassFile(environment);
-  notes.glassUntil = breakGlass?.active?.until ?? 0;
-  edge.enforcement = { image: subject.name, breakGlass };
+  notes.breakGlassUntil = breakGlass?.active?.until ?? 0;
+  lifecycle.enforcement = { image: subject.name, breakGlass };
 
-  const kept = () => ({ stdin, warned: edge.warnings.all });
-  const startAnew = (): void => restartWithoutJit(started, args, kept());
+  const cached = () => ({ stdin, warned: lifecycle.warnings.all });
+  const restart = (): void => restartWithoutJit(started, args, cached());
   const beforeParsing = (size: number): void =>
-    size > LARGE ? restartForLongWork(started, args, kept()) : startAnew();
-  const cacheKey = new CacheKey(environment, edge.warnings.warn);
+    size > LARGE ? restartForLongWork(started, args, cached()) : restart();
+  const cacheKey = new CacheKey(environment, lifecycle.warnings.warn);
   const { config, policy } = await settingsForPull(environment, cacheKey, {
-    warn: edge.warnings.warn,
+    warn: lifecycle.warnings.warn,
     beforeParsing,
     hasConfig: (read) => {
       notes.config = read;
-      edge.setDeadline(read.deadline);
+      lifecycle.setDeadline(read.deadline);
     },
     hasPolicy: (hash) => {
       notes.policyHash = hash;
     },
   });
   const verifier = new Verifier({ config, policy, breakGlass, environment, cacheKey });
-  edge.atEnd(() => verifier.close());
-  edge.conclude(await verifier.verify(subject, sessionOf(edge, startAnew)));
+  lifecycle.atEnd(() => verifier.close());
+  lifecycle.conclude(await verifier.verify(subject, sessionOf(lifecycle, restart)));
 }
 
 /** Proves to the doctor that containerd ran this very program (docs/reference/doctor.md); independent of the policy. */
@@ -85,7 +89,7 @@ function probeRefusal(digest: string): Answer {
 
 /** The module that reads the file is loaded only if there is one. */
 async function breakGlassFile(environment: Environment): Promise<BreakGlassFile | undefined> {
-  if (!isThereGlass(environment)) return undefined;
+  if (!breakGlassFileExists(environment)) return undefined;
   const { readBreakGlassFile } = await import("../../io/settings/break-glass-file.ts");
   return readBreakGlassFile(environment, Date.now());
 }

@@ -7,7 +7,7 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import { Deadline } from "../../io/process/deadline.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
-import { Exchanges } from "../../verifier/service/exchanges.ts";
+import { RequestCounts } from "../../verifier/service/exchanges.ts";
 import { type EXIT_STATUS_DENIED, exitCode } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
@@ -17,7 +17,7 @@ const DEFAULT_DEADLINE = 8000;
 /** Milliseconds after the deadline until the watchdog answers, so that a verification that timed out can answer itself. */
 const GRACE = 200;
 /** Maximum milliseconds between the answer and the end of the process. */
-const AFTERWARDS = 250;
+const EXIT_GRACE = 250;
 /** What shells report for a process ended by SIGPIPE. */
 const CLOSED_PIPE = 141;
 /** Exit status if there is a verdict, but something else that was requested failed (spec 6). */
@@ -27,7 +27,7 @@ export const INTERNAL = 4;
  * The life of the process: the only way to end it, and everything that may end it from outside
  * (deadline, signals, uncaught errors). In every case exactly one answer is written, and the exit code follows from it.
  */
-export class ProcessEdge {
+export class ProcessLifecycle {
   /** What the process was started with. */
   readonly environment: Environment;
   /** How the answer is printed; an entry point may replace it. */
@@ -40,10 +40,10 @@ export class ProcessEdge {
   enforcement: Enforcement = {};
   /** Absent until there is one: the process may have to answer earlier. */
   decision: Decision | undefined;
-  /** Called once the answer is written; its work may take up to {@link AFTERWARDS}. */
+  /** Called once the answer is written; its work may take up to {@link EXIT_GRACE}. */
   afterwards: (answer: Answer) => Promise<void> | undefined = () => undefined;
   /** Statistics of the network requests. */
-  readonly exchanges = new Exchanges();
+  readonly requestCounts = new RequestCounts();
   /** Warnings of this pull or command; each is printed once. */
   readonly warnings: Warnings;
 
@@ -123,7 +123,7 @@ export class ProcessEdge {
     }
     const work = this.#try(() => this.afterwards(answer), "the decision could not be logged");
     if (work === undefined) this.#end(code);
-    setTimeout(() => this.#end(code), AFTERWARDS);
+    setTimeout(() => this.#end(code), EXIT_GRACE);
     work.finally(() => this.#end(code)).catch(() => {});
     throw new Ended();
   }

@@ -1,5 +1,5 @@
 import type { Session } from "../../verifier/service/session.ts";
-import type { ProcessEdge } from "./process-lifecycle.ts";
+import type { ProcessLifecycle } from "./process-lifecycle.ts";
 
 /**
  * A verification within this process's deadline. Its rule still decides between enforce and audit if the process must answer
@@ -7,14 +7,14 @@ import type { ProcessEdge } from "./process-lifecycle.ts";
  *
  * @param beforeHeavyWork as in a {@link Session}
  */
-export function sessionOf(edge: ProcessEdge, beforeHeavyWork: () => void = () => {}): Session {
+export function sessionOf(lifecycle: ProcessLifecycle, beforeHeavyWork: () => void = () => {}): Session {
   return {
-    deadline: edge.deadline,
-    exchanges: edge.exchanges,
+    deadline: lifecycle.deadline,
+    requestCounts: lifecycle.requestCounts,
     now: () => Date.now(),
-    warn: edge.warnings.warn,
+    warn: lifecycle.warnings.warn,
     ruleSelected: (rule) => {
-      edge.enforcement = { ...edge.enforcement, rule };
+      lifecycle.enforcement = { ...lifecycle.enforcement, rule };
     },
     beforeHeavyWork,
   };

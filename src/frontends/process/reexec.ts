@@ -18,21 +18,21 @@ import {
  * @param args the program's own arguments
  * @param kept standard input and warnings so far; if the input is too long to hand over, there is no restart
  */
-export function restartWithoutJit(started: StartedWith, args: readonly string[], kept: Kept = {}): void {
-  if (started.engine === undefined) restart("interpreter", started, args, kept);
+export function restartWithoutJit(started: StartedWith, args: readonly string[], cached: Kept = {}): void {
+  if (started.engine === undefined) restart("interpreter", started, args, cached);
 }
 
 /** As {@link restartWithoutJit}, for work that is long enough for compiled code to pay off: a large file, a command. */
-export function restartForLongWork(started: StartedWith, args: readonly string[], kept: Kept = {}): void {
-  if (started.engine !== "baseline") restart("baseline", started, args, kept);
+export function restartForLongWork(started: StartedWith, args: readonly string[], cached: Kept = {}): void {
+  if (started.engine !== "baseline") restart("baseline", started, args, cached);
 }
 
-function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], kept: Kept): void {
+function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], cached: Kept): void {
   if (choosesEngine(environment)) return;
-  if (kept.stdin !== undefined && kept.stdin.length > MAX_HANDED_OVER) return;
+  if (cached.stdin !== undefined && cached.stdin.length > MAX_HANDED_OVER) return;
   try {
     // Not by name: an upgrade may be replacing the file at this moment.
-    const anew = { ...environmentOfRestart(environment, engine, kept) };
+    const anew = { ...environmentOfRestart(environment, engine, cached) };
     process.execve?.("/proc/self/exe", [process.argv0, ...args], anew);
   } catch {
     // Being slower is no reason to refuse.

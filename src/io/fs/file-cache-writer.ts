@@ -1,8 +1,8 @@
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type PieceBounds, TEMPORARY } from "./file-cache.ts";
+import { type CacheBounds, TEMPORARY } from "./file-cache.ts";
 import { makeOwnFolder } from "./folders.ts";
-import { checkWay } from "./trusted-path.ts";
+import { assertPathTrusted } from "./trusted-path.ts";
 
 /** A temporary file older than this, in milliseconds, was left behind by a killed process. */
 const LEFT_BEHIND = 3_600_000;
@@ -19,12 +19,12 @@ const LEAVE_TOGETHER = 1 / 64;
  * @returns whether it was written
  * @throws Error where that fails, or someone else can change the folder
  */
-export async function writePiece(
+export async function writeCacheFile(
   directory: string,
   folder: string,
   name: string,
   content: () => Uint8Array | undefined,
-  bounds: PieceBounds,
+  bounds: CacheBounds,
 ): Promise<boolean> {
   const path = await makeOwnFolder(directory, folder);
   await makeRoom(path, bounds.count);
@@ -36,10 +36,10 @@ export async function writePiece(
  *
  * @param folder absolute path
  * @returns their number
- * @throws Error like {@link writePiece}, with the code ENOENT where there is no folder
+ * @throws Error like {@link writeCacheFile}, with the code ENOENT where there is no folder
  */
-export async function removePieces(folder: string, isMeant: (name: string) => boolean): Promise<number> {
-  checkWay(folder);
+export async function removeCacheFiles(folder: string, isMeant: (name: string) => boolean): Promise<number> {
+  assertPathTrusted(folder);
   const names = (await readdir(folder)).filter(isMeant);
   for (const name of names) await remove(join(folder, name));
   return names.length;
@@ -51,10 +51,10 @@ async function makeRoom(folder: string, count: number): Promise<void> {
   for (const { path, mtime } of await agesOf(folder, temporary)) {
     if (mtime < Date.now() - LEFT_BEHIND) await remove(path);
   }
-  const pieces = names.filter((name) => !TEMPORARY.test(name));
-  if (pieces.length < count) return;
-  const byAge = (await agesOf(folder, pieces)).toSorted((a, b) => a.mtime - b.mtime);
-  const leaving = pieces.length - count + Math.ceil(count * LEAVE_TOGETHER);
+  const files = names.filter((name) => !TEMPORARY.test(name));
+  if (files.length < count) return;
+  const byAge = (await agesOf(folder, files)).toSorted((a, b) => a.mtime - b.mtime);
+  const leaving = files.length - count + Math.ceil(count * LEAVE_TOGETHER);
   for (const { path } of byAge.slice(0, leaving)) await remove(path);
 }
 

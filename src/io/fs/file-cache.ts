@@ -1,13 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "./error-code.ts";
-import { check, checkWay } from "./trusted-path.ts";
+import { assertPathTrusted, check } from "./trusted-path.ts";
 
 /** Suffix of a file while it is being written. */
 export const TEMPORARY = /\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Limits of a cache folder. */
-export interface PieceBounds {
+export interface CacheBounds {
   /** Bytes of one entry. */
   readonly bytes: number;
   /** Number of entries; the oldest are removed for new ones. */
@@ -19,13 +19,13 @@ export interface Seal {
   /** Bytes by which a file is longer than its piece. */
   readonly length: number;
   /** @param place folder and name, as in `evidence/NAME`. @returns the file; undefined where none may be written */
-  seal(place: string, piece: Uint8Array): Uint8Array | undefined;
+  seal(place: string, entry: Uint8Array): Uint8Array | undefined;
   /** @returns the piece; undefined where none may be read, or the file is not what was written in this place; it has warned of that */
   unseal(place: string, file: Uint8Array): Uint8Array | undefined;
 }
 
 /** For pieces that may say anything without anything being decided by it. */
-export const UNSEALED: Seal = { length: 0, seal: (_, piece) => piece, unseal: (_, file) => file };
+export const UNSEALED: Seal = { length: 0, seal: (_, entry) => entry, unseal: (_, file) => file };
 
 /**
  * A folder of files that may be deleted at any time; their number is bounded, and each is written atomically. It is used
@@ -34,10 +34,10 @@ export const UNSEALED: Seal = { length: 0, seal: (_, piece) => piece, unseal: (_
  * Never throws because of what is on the disk: that is reported and treated as absent. Reads are synchronous, as
  * asynchronous ones would double the time of a pull answered from the cache; the writer is imported on demand.
  */
-export class Pieces {
+export class FileCache {
   readonly #directory: string;
   readonly #name: string;
-  readonly #bounds: PieceBounds;
+  readonly #bounds: CacheBounds;
   readonly #seal: Seal;
   readonly #warn: Warn;
 
@@ -46,7 +46,7 @@ export class Pieces {
    * @param name of the folder in it
    * @param warn receives `access.denied`, `cache.unusable` and `cache.not_written`
    */
-  constructor(directory: string, name: string, bounds: PieceBounds, seal: Seal, warn: Warn) {
+  constructor(directory: string, name: string, bounds: CacheBounds, seal: Seal, warn: Warn) {
     this.#directory = directory;
     this.#name = name;
     this.#bounds = bounds;
@@ -62,7 +62,7 @@ export class Pieces {
   /** @returns undefined where there is no usable entry */
   read(name: string): Uint8Array | undefined {
     try {
-      checkWay(this.folder);
+      assertPathTrusted(this.folder);
       return this.#seal.unseal(this.#placeOf(name), this.#readAt(`${this.folder}/${name}`));
     } catch (error) {
       // An unreadable entry stays until it is replaced: it may be from a later version.
@@ -87,9 +87,9 @@ export class Pieces {
   async write(name: string, bytes: Uint8Array): Promise<boolean> {
     try {
       if (bytes.length > this.#bounds.bytes) throw new Error(tooLarge(bytes.length, this.#bounds));
-      const { writePiece } = await import("./file-cache-writer.ts");
+      const { writeCacheFile } = await import("./file-cache-writer.ts");
       const file = () => this.#seal.seal(this.#placeOf(name), bytes);
-      return await writePiece(this.#directory, this.#name, name, file, this.#bounds);
+      return await writeCacheFile(this.#directory, this.#name, name, file, this.#bounds);
     } catch (error) {
       this.#notWritten(name, (error as Error).message);
       return false;
@@ -99,8 +99,8 @@ export class Pieces {
   /** Removes the selected entries. @returns their number */
   async remove(isMeant: (name: string) => boolean): Promise<number> {
     try {
-      const { removePieces } = await import("./file-cache-writer.ts");
-      return await removePieces(this.folder, isMeant);
+      const { removeCacheFiles } = await import("./file-cache-writer.ts");
+      return await removeCacheFiles(this.folder, isMeant);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {
         const message = `files in ${this.folder} cannot be removed: ${(error as Error).message}`;
@@ -113,7 +113,7 @@ export class Pieces {
   /** Names of all entries, in no order. */
   list(): readonly string[] {
     try {
-      checkWay(this.folder);
+      assertPathTrusted(this.folder);
       return readdirSync(this.folder).filter((name) => !TEMPORARY.test(name));
     } catch (error) {
       if (!hasCode(error, "ENOENT")) this.#notUsed(this.folder, (error as Error).message, error);
@@ -152,6 +152,6 @@ export class Pieces {
   }
 }
 
-function tooLarge(size: number, { bytes }: PieceBounds): string {
+function tooLarge(size: number, { bytes }: CacheBounds): string {
   return `it has ${size} bytes, at most ${bytes} are cached`;
 }

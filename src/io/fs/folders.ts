@@ -1,7 +1,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode } from "./error-code.ts";
-import { checkWay } from "./trusted-path.ts";
+import { assertPathTrusted } from "./trusted-path.ts";
 
 /**
  * Creates a folder that only root and the running user can change, with its parents down from `directory`, whose own
@@ -15,7 +15,7 @@ export async function makeOwnFolder(directory: string, ...names: readonly string
   const all = [directory, ...names.map((_, i) => join(directory, ...names.slice(0, i + 1)))];
   // Checked before, so that nothing is created where others could redirect us.
   try {
-    checkWay(path);
+    assertPathTrusted(path);
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
   }
@@ -23,7 +23,7 @@ export async function makeOwnFolder(directory: string, ...names: readonly string
     if ((await makeFolder(folder)) && folder === directory) await syncFolder(dirname(directory));
   }
   // And after, as others may have changed the path meanwhile.
-  checkWay(path);
+  assertPathTrusted(path);
   return path;
 }
 

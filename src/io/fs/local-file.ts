@@ -14,7 +14,7 @@ import { dirname, resolve } from "node:path";
 import { fromUtf8 } from "../../core/encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../../core/rejection.ts";
 import { hasCode } from "./error-code.ts";
-import { replaceable, walk } from "./trusted-path.ts";
+import { untrustedReason, walk } from "./trusted-path.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Bytes; real policies and configurations are far smaller. */
@@ -34,15 +34,15 @@ export interface LocalFile {
  *
  * @param path absolute
  */
-export type Distrust = (why: string, path: string) => void;
+export type OnUntrusted = (why: string, path: string) => void;
 
-/** A {@link Distrust} that reports each path once, even if several files are below it. */
-export function oncePerPath(tell: (why: string) => void): Distrust {
+/** A {@link OnUntrusted} that reports each path once, even if several files are below it. */
+export function oncePerPath(recordDecision: (why: string) => void): OnUntrusted {
   const told = new Set<string>();
   return (why, path) => {
     if (told.has(path)) return;
     told.add(path);
-    tell(why);
+    recordDecision(why);
   };
 }
 
@@ -54,11 +54,14 @@ export function oncePerPath(tell: (why: string) => void): Distrust {
  * @throws Rejection `code`
  */
 export function readTrustedFile(file: LocalFile): string | undefined {
-  return readDistrustedFile(file, (why) => reject(file.code, why));
+  return readPossiblyUntrustedFile(file, (why) => reject(file.code, why));
 }
 
 /** Like {@link readTrustedFile}, but the caller decides what to do about a file that others can change. */
-export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Distrust): string | undefined {
+export function readPossiblyUntrustedFile(
+  { path, code, what }: LocalFile,
+  onUntrusted: OnUntrusted,
+): string | undefined {
   let fd: number | undefined;
   try {
     const absolute = resolve(path);
@@ -67,8 +70,8 @@ export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Di
     const file = fstatSync(fd);
     if (!file.isFile()) reject(code, `${what} ${path} is not a regular file`);
     if (file.size > MAX_FILE) reject(code, `${what} ${path} has ${file.size} bytes, at most ${MAX_FILE} are read`);
-    check(file, path, what, distrust);
-    checkWay(absolute, `the path to ${what}:`, distrust);
+    check(file, path, what, onUntrusted);
+    assertPathTrusted(absolute, `the path to ${what}:`, onUntrusted);
     const text = fromUtf8(readFileSync(fd));
     return text ?? reject(code, `${what} ${path} is not UTF-8 text`);
   } catch (error) {
@@ -91,16 +94,16 @@ export function readDistrustedFile({ path, code, what }: LocalFile, distrust: Di
  * @returns the names in it; undefined where there is no such folder
  * @throws Rejection `code`
  */
-export function listFolder({ path, code, what }: LocalFile, distrust: Distrust): readonly string[] | undefined {
+export function listFolder({ path, code, what }: LocalFile, onUntrusted: OnUntrusted): readonly string[] | undefined {
   try {
     const absolute = resolve(path);
     // Not by the error of opening it: a dangling link is a mistake, not an absence.
     if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return undefined;
-    checkWay(absolute, what, distrust);
+    assertPathTrusted(absolute, what, onUntrusted);
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
     if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
-      distrust(
+      onUntrusted(
         `${what} ${path} can be written by others (the sticky bit is not enough here); run: chmod go-w ${path}`,
         absolute,
       );
@@ -129,11 +132,11 @@ function unreadable({ path, code, what }: LocalFile, error: unknown): never {
   reject(code, `${what} ${path} cannot be read: ${(error as Error).message}`, error);
 }
 
-function check(stats: Stats, path: string, what: string, distrust: Distrust): void {
-  const reason = replaceable(stats, path);
-  if (reason !== undefined) distrust(`${what} ${reason}`, resolve(path));
+function check(stats: Stats, path: string, what: string, onUntrusted: OnUntrusted): void {
+  const reason = untrustedReason(stats, path);
+  if (reason !== undefined) onUntrusted(`${what} ${reason}`, resolve(path));
 }
 
-function checkWay(absolute: string, what: string, distrust: Distrust): void {
-  walk(absolute, (stats, path) => check(stats, path, what, distrust));
+function assertPathTrusted(absolute: string, what: string, onUntrusted: OnUntrusted): void {
+  walk(absolute, (stats, path) => check(stats, path, what, onUntrusted));
 }

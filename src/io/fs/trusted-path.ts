@@ -12,7 +12,7 @@ const MAX_LINKS = 40;
  *
  * @returns a clause with the reason and what to do; undefined where no one else can
  */
-export function replaceable(stats: Stats, path: string): string | undefined {
+export function untrustedReason(stats: Stats, path: string): string | undefined {
   const { uid, mode } = stats;
   if (uid !== ROOT && uid !== process.geteuid?.()) {
     return `${path} belongs to user ${uid}, expected root or the running user; run: chown root ${path}`;
@@ -31,7 +31,7 @@ export function replaceable(stats: Stats, path: string): string | undefined {
  * @param absolute path
  * @throws Error where someone else can change one of them; or of the file system, with its code
  */
-export function checkWay(absolute: string): void {
+export function assertPathTrusted(absolute: string): void {
   walk(absolute, check);
 }
 
@@ -60,9 +60,9 @@ export function walk(absolute: string, look: (stats: Stats, path: string) => voi
   }
 }
 
-/** Checks one component. @returns its stats. @throws Error like {@link checkWay} */
+/** Checks one component. @returns its stats. @throws Error like {@link assertPathTrusted} */
 export function check(stats: Stats, path: string): Stats {
-  const reason = replaceable(stats, path);
+  const reason = untrustedReason(stats, path);
   if (reason !== undefined) throw new Error(reason);
   return stats;
 }

@@ -4,9 +4,9 @@ import { fromUtf8, toUtf8 } from "../../core/encoding/bytes.ts";
 import { isJsonObject } from "../../core/encoding/json.ts";
 import { CLOCK_SKEW } from "../../core/encoding/time.ts";
 import type { Warn } from "../../core/warning.ts";
-import { Pieces, UNSEALED } from "../fs/file-cache.ts";
+import { FileCache, UNSEALED } from "../fs/file-cache.ts";
 import { replaceFile } from "../fs/replace-file.ts";
-import { Turns } from "../store/process-lock.ts";
+import { ProcessLocks } from "../store/process-lock.ts";
 import { add, metricsText, NOTHING, type Tally } from "./metrics.ts";
 
 const TOTALS = "totals";
@@ -14,7 +14,7 @@ const TURN = "metrics";
 /** Most rounds per process: in a burst, the next process adds up the rest. */
 const MAX_ROUNDS = 3;
 const WAITING = { bytes: 16 * 1024, count: 4096 };
-const WHOLE = { bytes: 256 * 1024, count: 4 };
+const COMMAND_TIMEOUT = { bytes: 256 * 1024, count: 4 };
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** All decisions so far, and the names of the tallies added last, so that none counts twice. */
@@ -37,12 +37,12 @@ export async function countDecision(
   warn: Warn,
 ): Promise<void> {
   const notWritten: Warn = ({ message }) => warn({ code: "metrics.not_written", message });
-  const waiting = new Pieces(stateDir, "metrics-waiting", WAITING, UNSEALED, notWritten);
-  const whole = new Pieces(stateDir, "metrics", WHOLE, UNSEALED, notWritten);
+  const waiting = new FileCache(stateDir, "metrics-waiting", WAITING, UNSEALED, notWritten);
+  const whole = new FileCache(stateDir, "metrics", COMMAND_TIMEOUT, UNSEALED, notWritten);
   await waiting.write(`${tally.at}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`, toUtf8(JSON.stringify(tally)));
-  const turns = new Turns(stateDir, notWritten);
+  const processLocks = new ProcessLocks(stateDir, notWritten);
   for (let round = 0; round < MAX_ROUNDS && waiting.list().length > 0; round++) {
-    if (!(await turns.take(TURN))) return;
+    if (!(await processLocks.take(TURN))) return;
     try {
       const all = await addUp(waiting, whole);
       if (all === undefined) return;
@@ -51,24 +51,24 @@ export async function countDecision(
       warn({ code: "metrics.not_written", message: `${metricsFile} is not written: ${(error as Error).message}` });
       return;
     } finally {
-      turns.end(TURN);
+      processLocks.end(TURN);
     }
   }
 }
 
 /** @returns undefined where the sum could not be written: the tallies then stay for the next process */
-async function addUp(waiting: Pieces, whole: Pieces): Promise<Tally | undefined> {
+async function addUp(waiting: FileCache, whole: FileCache): Promise<Tally | undefined> {
   const { tally: before, added } = readTotals(whole);
   const names = waiting.list();
   const fresh = names.filter((name) => !added.includes(name));
   const tally = fresh.map((name) => asTally(parse(waiting.read(name)))).reduce(add, before);
-  const isKept = await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
-  if (!isKept) return undefined;
+  const isCached = await whole.write(TOTALS, toUtf8(JSON.stringify({ tally, added: names } satisfies Totals)));
+  if (!isCached) return undefined;
   await waiting.remove((name) => names.includes(name));
   return tally;
 }
 
-function readTotals(whole: Pieces): Totals {
+function readTotals(whole: FileCache): Totals {
   const totals = parse(whole.read(TOTALS));
   if (!isJsonObject(totals) || !Array.isArray(totals["added"])) return { tally: NOTHING, added: [] };
   return { tally: asTally(totals["tally"]), added: totals["added"].filter((name) => typeof name === "string") };

@@ -32,7 +32,7 @@ export function firstAnswer<T>(
   time: number,
   signal: AbortSignal,
 ): Promise<AttemptOutcome<T>> {
-  const patience = Math.min(STAGGER, time / addresses.length);
+  const maxWait = Math.min(STAGGER, time / addresses.length);
   const begun: { readonly attempt: { address: string; error?: unknown }; readonly controller: AbortController }[] = [];
   let failures = 0;
   let done = false;
@@ -40,7 +40,7 @@ export function firstAnswer<T>(
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
 
-    const settle = (outcome: AttemptOutcome<T>, winner?: AbortController): void => {
+    const updateCache = (outcome: AttemptOutcome<T>, winner?: AbortController): void => {
       if (done) return;
       done = true;
       clearTimeout(timer);
@@ -49,7 +49,7 @@ export function firstAnswer<T>(
     };
 
     const giveUp = (): void => {
-      settle({ failed: begun.map(({ attempt }) => attempt) });
+      updateCache({ failed: begun.map(({ attempt }) => attempt) });
     };
 
     const beginNext = (): void => {
@@ -59,9 +59,9 @@ export function firstAnswer<T>(
       const attempt: (typeof begun)[number]["attempt"] = { address };
       const controller = new AbortController();
       begun.push({ attempt, controller });
-      if (begun.length < addresses.length) timer = setTimeout(beginNext, patience);
+      if (begun.length < addresses.length) timer = setTimeout(beginNext, maxWait);
       open(address, controller.signal).then(
-        (answer) => settle({ answer, address }, controller),
+        (answer) => updateCache({ answer, address }, controller),
         (error: unknown) => {
           if (done) return; // Aborted from here: its error is not the cause.
           attempt.error = error;

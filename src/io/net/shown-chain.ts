@@ -19,7 +19,7 @@ export interface SignedCertificate {
 export type ShownChain = { readonly chain: readonly SignedCertificate[] } | { readonly unseen: string };
 
 /** Milliseconds for the handshake. */
-const PATIENCE = 3_000;
+const TIMEOUT = 3_000;
 
 /**
  * Gets a host's certificate chain, for the doctor only: fetch does not expose certificates. Addresses pass the same
@@ -33,14 +33,14 @@ export async function showChain(
     const url = new URL(text);
     checkTarget(url, options.allow);
     const proxy = proxyFor(url, options.proxies);
-    const guard = { options, signal: AbortSignal.timeout(PATIENCE) };
+    const guard = { options, signal: AbortSignal.timeout(TIMEOUT) };
     // A proxy resolves the name itself, as for a request.
     const isOwnDoing = proxy === undefined || isIpLiteral(url);
     const target = isOwnDoing ? await checkedAddresses(url, originMayBePrivate, guard) : undefined;
     const { checked } = (proxy && (await checkedAddresses(proxy, true, guard))) ?? target ?? { checked: [] };
     const authorities = await options.authorities.readable(options.warn, tls.ca);
     const serverName = isIpLiteral(url) ? {} : { serverName: url.hostname };
-    const peer = { port: Number(url.port || 443), ...serverName, authorities, time: PATIENCE };
+    const peer = { port: Number(url.port || 443), ...serverName, authorities, time: TIMEOUT };
     let unseen = "it has no address";
     for (const address of checked) {
       const where = proxy ? { host: bare(url), proxy: withHost(proxy, address) } : { host: address };

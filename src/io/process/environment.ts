@@ -86,8 +86,8 @@ export function choosesEngine(environment: Environment): boolean {
  * @param kept.stdin the whole standard input, where it has been read
  * @param kept.warned what was warned of so far; what takes more than 64 KiB is left out, and is warned of again
  */
-export function environmentOfRestart(environment: Environment, engine: Engine, kept: Kept = {}): Environment {
-  const { stdin, warned = [] } = kept;
+export function environmentOfRestart(environment: Environment, engine: Engine, cached: Kept = {}): Environment {
+  const { stdin, warned = [] } = cached;
   const handing = (bytes: Uint8Array): string => `${process.pid}:${Buffer.from(bytes).toString("base64")}`;
   const warnings = Buffer.from(JSON.stringify(warned));
   return {

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { parseJson } from "../../core/encoding/json.ts";
 import { type Credential, readHelperAnswer } from "../../core/oci/docker-config.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { checkWay } from "../fs/trusted-path.ts";
+import { assertPathTrusted } from "../fs/trusted-path.ts";
 import type { Environment } from "../process/environment.ts";
 
 /** Bytes of a helper's answer. */
@@ -32,7 +32,7 @@ export async function askHelper(call: HelperCall): Promise<Credential | string |
   const program = findProgram(name, call.environment["PATH"] ?? "");
   if (program === undefined) return `${name} was not found in PATH`;
   try {
-    checkWay(program);
+    assertPathTrusted(program);
   } catch (error) {
     return `${name} is not run: ${(error as Error).message}`;
   }

@@ -10,7 +10,7 @@ export function breakGlassPath(environment: Environment): string {
 }
 
 /** Whether the file exists. In a module of its own, so that a pull loads the reader only if it does. */
-export function isThereGlass(environment: Environment): boolean {
+export function breakGlassFileExists(environment: Environment): boolean {
   try {
     return lstatSync(breakGlassPath(environment), { throwIfNoEntry: false }) !== undefined;
   } catch {

@@ -6,7 +6,7 @@ import type { Environment } from "../process/environment.ts";
 const CACHE_VARIABLE = "ATCR_VERIFY_CACHE_DIR";
 
 /** The cache folder, as far as it is known before the configuration is read. */
-export function cachePlace(environment: Environment): string {
+export function cacheDirFromEnvironment(environment: Environment): string {
   return environment[CACHE_VARIABLE] ?? DEFAULT_CACHE_DIR;
 }
 
@@ -14,11 +14,11 @@ export function cachePlace(environment: Environment): string {
  * Whether there seems to be cached evidence for the image in the arguments. This only affects the order of work, so file
  * ownership is not checked.
  */
-export function mayBeKept(environment: Environment, args: readonly string[]): boolean {
+export function hasCachedEvidence(environment: Environment, args: readonly string[]): boolean {
   const digest = args.map((arg) => /sha256:([0-9a-f]{64})$/.exec(arg)?.[1]).find((hex) => hex !== undefined);
   if (digest === undefined) return false;
   try {
-    return readdirSync(`${cachePlace(environment)}/evidence`).some((name) => name.startsWith(digest));
+    return readdirSync(`${cacheDirFromEnvironment(environment)}/evidence`).some((name) => name.startsWith(digest));
   } catch {
     return false;
   }

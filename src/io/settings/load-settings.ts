@@ -3,9 +3,9 @@ import { parseConfig } from "../../core/config/parse-config.ts";
 import { type LocatedPolicy, readPolicy } from "../../core/policy/parse-policy.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
-import type { Distrust } from "../fs/local-file.ts";
+import type { OnUntrusted } from "../fs/local-file.ts";
 import type { Environment } from "../process/environment.ts";
-import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./settings-files.ts";
+import { configText, type PolicyTexts, policyTexts, refuseUntrusted } from "./settings-files.ts";
 
 /**
  * Reads the configuration (settings-files.ts decides which file).
@@ -13,8 +13,8 @@ import { configText, type PolicyTexts, policyTexts, refuseDistrusted } from "./s
  * @param distrust called if `named` is a file that others can change; without it, such a file is rejected
  * @throws Rejection config.invalid
  */
-export function loadConfig(environment: Environment, named: string | undefined, distrust?: Distrust): Config {
-  const file = configText(environment, named, distrust);
+export function loadConfig(environment: Environment, named: string | undefined, onUntrusted?: OnUntrusted): Config {
+  const file = configText(environment, named, onUntrusted);
   return file === undefined ? DEFAULT_CONFIG : parsedConfig(file);
 }
 
@@ -30,7 +30,7 @@ export function parsedPolicy([own, ...fragments]: PolicyTexts["texts"]): TrustPo
 
 /** Like {@link loadPolicyFiles}, but rejects a policy that others can change (spec 2.5), and returns no locations. */
 export function loadPolicy(path: string): TrustPolicy {
-  return loadPolicyFiles(path, refuseDistrusted).policy;
+  return loadPolicyFiles(path, refuseUntrusted).policy;
 }
 
 /** A policy, its locations, and the files that were not read. */
@@ -44,10 +44,10 @@ export interface PolicyFiles extends LocatedPolicy {
  *
  * @throws Rejection policy.invalid
  */
-export function loadPolicyFiles(path: string, distrust: Distrust): PolicyFiles {
+export function loadPolicyFiles(path: string, onUntrusted: OnUntrusted): PolicyFiles {
   const {
     texts: [own, ...fragments],
     unread,
-  } = policyTexts(path, distrust);
+  } = policyTexts(path, onUntrusted);
   return { ...readPolicy(own.text, own.name, fragments), unread };
 }

@@ -6,12 +6,12 @@ import { policyHash, type TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { PROGRAM } from "../../core/version.ts";
 import type { Warn } from "../../core/warning.ts";
-import type { Pieces } from "../fs/file-cache.ts";
+import type { FileCache } from "../fs/file-cache.ts";
 import type { Environment } from "../process/environment.ts";
 import { CACHE_FOLDERS, cacheFolder } from "../store/cache-folders.ts";
 import type { CacheKey } from "../store/cache-key.ts";
-import { cachePlace } from "./cache-place.ts";
-import { configText, policyTexts, refuseDistrusted } from "./settings-files.ts";
+import { cacheDirFromEnvironment } from "./cache-place.ts";
+import { configText, policyTexts, refuseUntrusted } from "./settings-files.ts";
 
 export interface Settings {
   readonly config: Config;
@@ -39,10 +39,10 @@ export async function settingsForPull(
   key: CacheKey,
   { warn, beforeParsing, hasConfig, hasPolicy }: Reader,
 ): Promise<Settings> {
-  const folder = cachePlace(environment);
+  const folder = cacheDirFromEnvironment(environment);
   const isPlace = folder.startsWith("/");
   if (isPlace) key.keepOutOf(folder);
-  const pieces = isPlace ? cacheFolder(folder, "settings", key, warn) : undefined;
+  const files = isPlace ? cacheFolder(folder, "settings", key, warn) : undefined;
   // Never writes to a folder other than the configured one.
   const isOwn = ({ cacheEnabled, cacheDir }: Config): boolean => cacheEnabled && cacheDir === folder;
 
@@ -57,31 +57,31 @@ export async function settingsForPull(
     return parsed;
   };
   const config =
-    file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], pieces, () => parseConfig(file), isOwn);
+    file === undefined ? DEFAULT_CONFIG : await remembered("config", [file], files, () => parseConfig(file), isOwn);
   hasConfig(config);
   key.keepOutOf(config.stateDir);
 
-  const { texts } = policyTexts(config.trustPolicyPath, refuseDistrusted);
+  const { texts } = policyTexts(config.trustPolicyPath, refuseUntrusted);
   const parsePolicy = async () => (await parser(texts)).parsedPolicy(texts);
   hasPolicy(policyHash(texts));
-  const policy = await remembered("policy", texts, isOwn(config) ? pieces : undefined, parsePolicy, () => true);
+  const policy = await remembered("policy", texts, isOwn(config) ? files : undefined, parsePolicy, () => true);
   return { config, policy };
 }
 
 async function remembered<T>(
   what: string,
   texts: readonly PolicyText[],
-  pieces: Pieces | undefined,
+  files: FileCache | undefined,
   parse: () => Promise<T>,
   mayRemember: (value: T) => boolean,
 ): Promise<T> {
-  if (pieces === undefined) return parse();
+  if (files === undefined) return parse();
   const name = sha256Hex(toUtf8(JSON.stringify([PROGRAM, what, ...texts.flatMap(({ name, text }) => [name, text])])));
-  const piece = pieces.read(name);
-  const known = piece && fromUtf8(piece);
+  const entry = files.read(name);
+  const known = entry && fromUtf8(entry);
   if (known !== undefined) return fromTypedJson(known) as T;
   const value = await parse();
   const bytes = mayRemember(value) ? toUtf8(toTypedJson(value)) : undefined;
-  if (bytes !== undefined && bytes.length <= CACHE_FOLDERS.settings.bytes) await pieces.write(name, bytes);
+  if (bytes !== undefined && bytes.length <= CACHE_FOLDERS.settings.bytes) await files.write(name, bytes);
   return value;
 }

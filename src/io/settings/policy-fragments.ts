@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { reject } from "../../core/rejection.ts";
-import { type Distrust, listFolder, readDistrustedFile } from "../fs/local-file.ts";
+import { listFolder, type OnUntrusted, readPossiblyUntrustedFile } from "../fs/local-file.ts";
 
 const FOLDER = "policy.d";
 const ENDING = ".yaml";
@@ -22,10 +22,10 @@ export interface Fragments {
  *
  * @throws Rejection policy.invalid
  */
-export function readFragments(policyPath: string, distrust: Distrust): Fragments {
+export function readFragments(policyPath: string, onUntrusted: OnUntrusted): Fragments {
   const folder = join(dirname(policyPath), FOLDER);
   const what = "the folder of the policy's fragments";
-  const listed = listFolder({ path: folder, code: "policy.invalid", what }, distrust) ?? [];
+  const listed = listFolder({ path: folder, code: "policy.invalid", what }, onUntrusted) ?? [];
   const visible = listed.filter((name) => !name.startsWith("."));
   const names = visible.filter((name) => LOOKS_LIKE_ONE.test(name));
   const misnamed = names.find((name) => !name.endsWith(ENDING));
@@ -41,7 +41,10 @@ export function readFragments(policyPath: string, distrust: Distrust): Fragments
   }
   const fragments = names.toSorted(inByteOrder).map((name) => {
     const path = join(folder, name);
-    const text = readDistrustedFile({ path, code: "policy.invalid", what: "the policy's fragment" }, distrust);
+    const text = readPossiblyUntrustedFile(
+      { path, code: "policy.invalid", what: "the policy's fragment" },
+      onUntrusted,
+    );
     return { name: path, text: text ?? reject("policy.invalid", `${path} is a dangling symlink, or was just removed`) };
   });
   const unread = visible.filter((name) => !names.includes(name)).map((name) => join(folder, name));

@@ -2,13 +2,13 @@ import type { Config } from "../../core/config/config.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { oncePerPath } from "../fs/local-file.ts";
 import { loadPolicyFiles, type PolicyFiles } from "./load-settings.ts";
-import { refuseDistrusted } from "./settings-files.ts";
+import { refuseUntrusted } from "./settings-files.ts";
 
 /** The policy that a command works on. */
 export interface PolicySource extends PolicyFiles {
   readonly path: string;
   /** Why a pull on this machine would reject it. */
-  readonly distrusted: readonly PolicyFinding[];
+  readonly untrustedFiles: readonly PolicyFinding[];
 }
 
 /**
@@ -21,11 +21,11 @@ export function policySource(named: string | undefined, config: Config): PolicyS
   const path = named ?? config.trustPolicyPath;
   const reasons: string[] = [];
   const note = oncePerPath((why) => reasons.push(why));
-  const files = loadPolicyFiles(path, named === undefined ? refuseDistrusted : note);
-  return { ...files, path, distrusted: reasons.map(distrusted) };
+  const files = loadPolicyFiles(path, named === undefined ? refuseUntrusted : note);
+  return { ...files, path, untrustedFiles: reasons.map(untrustedFiles) };
 }
 
-function distrusted(why: string): PolicyFinding {
+function untrustedFiles(why: string): PolicyFinding {
   const message = `a pull would reject this policy: ${why}`;
   const advice = "this matters only if pulls read the policy from this path";
   return { severity: "warning", name: "policy-distrusted", message, advice };

@@ -1,6 +1,6 @@
 import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { reject } from "../../core/rejection.ts";
-import { type Distrust, readDistrustedFile, readTrustedFile } from "../fs/local-file.ts";
+import { type OnUntrusted, readPossiblyUntrustedFile, readTrustedFile } from "../fs/local-file.ts";
 import type { Environment } from "../process/environment.ts";
 import { readFragments } from "./policy-fragments.ts";
 
@@ -22,14 +22,14 @@ export function configPath(environment: Environment, named: string | undefined):
 export function configText(
   environment: Environment,
   named: string | undefined,
-  distrust?: Distrust,
+  onUntrusted?: OnUntrusted,
 ): PolicyText | undefined {
   const name = configPath(environment, named);
   // An empty path would mean the working directory.
   if (name === "") reject("config.invalid", `${CONFIG_VARIABLE} is set and empty; name a file or unset it`);
   const file = { path: name, code: "config.invalid", what: "the configuration" } as const;
-  const isTolerated = named !== undefined && distrust !== undefined;
-  const text = isTolerated ? readDistrustedFile(file, distrust) : readTrustedFile(file);
+  const isTolerated = named !== undefined && onUntrusted !== undefined;
+  const text = isTolerated ? readPossiblyUntrustedFile(file, onUntrusted) : readTrustedFile(file);
   if (text !== undefined) return { name, text };
   if (named === undefined && environment[CONFIG_VARIABLE] === undefined) return undefined;
   const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
@@ -37,7 +37,7 @@ export function configText(
 }
 
 /** Rejects files that others can change: for pulls, and for a policy that was not named on the command line. */
-export const refuseDistrusted: Distrust = (why) => reject("policy.invalid", why);
+export const refuseUntrusted: OnUntrusted = (why) => reject("policy.invalid", why);
 
 /** The texts of a policy: the main file, then its fragments in order. */
 export interface PolicyTexts {
@@ -52,14 +52,14 @@ export interface PolicyTexts {
  *
  * @throws Rejection policy.invalid
  */
-export function policyTexts(path: string, distrust: Distrust): PolicyTexts {
-  const text = readDistrustedFile({ path, code: "policy.invalid", what: "the trust policy" }, distrust);
+export function policyTexts(path: string, onUntrusted: OnUntrusted): PolicyTexts {
+  const text = readPossiblyUntrustedFile({ path, code: "policy.invalid", what: "the trust policy" }, onUntrusted);
   if (text === undefined) {
     reject(
       "policy.invalid",
       `the trust policy ${path} does not exist; create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
     );
   }
-  const { fragments, unread } = readFragments(path, distrust);
+  const { fragments, unread } = readFragments(path, onUntrusted);
   return { texts: [{ name: path, text }, ...fragments], unread };
 }

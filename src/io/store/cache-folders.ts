@@ -1,5 +1,5 @@
 import type { Warn } from "../../core/warning.ts";
-import { type PieceBounds, Pieces } from "../fs/file-cache.ts";
+import { type CacheBounds, FileCache } from "../fs/file-cache.ts";
 import type { CacheKey } from "./cache-key.ts";
 
 /**
@@ -23,7 +23,7 @@ export const CACHE_FOLDERS = {
   tags: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
   owners: { bytes: MAX_EVIDENCE, count: MAX_ANSWERS },
   settings: { bytes: MAX_SETTINGS, count: MAX_REMEMBERED },
-} as const satisfies Record<string, PieceBounds>;
+} as const satisfies Record<string, CacheBounds>;
 
 export type CacheFolder = keyof typeof CACHE_FOLDERS;
 
@@ -32,6 +32,6 @@ export type CacheFolder = keyof typeof CACHE_FOLDERS;
  *
  * @param directory cacheDir
  */
-export function cacheFolder(directory: string, name: CacheFolder, key: CacheKey, warn: Warn): Pieces {
-  return new Pieces(directory, name, CACHE_FOLDERS[name], key, warn);
+export function cacheFolder(directory: string, name: CacheFolder, key: CacheKey, warn: Warn): FileCache {
+  return new FileCache(directory, name, CACHE_FOLDERS[name], key, warn);
 }

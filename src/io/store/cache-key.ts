@@ -18,7 +18,7 @@ import type { Warn } from "../../core/warning.ts";
 import { isDenied } from "../fs/denied.ts";
 import { hasCode } from "../fs/error-code.ts";
 import type { Seal } from "../fs/file-cache.ts";
-import { checkWay } from "../fs/trusted-path.ts";
+import { assertPathTrusted } from "../fs/trusted-path.ts";
 import type { Environment } from "../process/environment.ts";
 
 const VARIABLE = "ATCR_VERIFY_CACHE_KEY";
@@ -84,16 +84,16 @@ export class CacheKey implements Seal {
     return typeof this.#use(true) !== "string";
   }
 
-  seal(place: string, piece: Uint8Array): Uint8Array | undefined {
+  seal(place: string, entry: Uint8Array): Uint8Array | undefined {
     const key = this.#use(true);
-    return typeof key === "string" ? undefined : Buffer.concat([tagOf(key, place, piece), piece]);
+    return typeof key === "string" ? undefined : Buffer.concat([tagOf(key, place, entry), entry]);
   }
 
   unseal(place: string, file: Uint8Array): Uint8Array | undefined {
     const key = this.#use(false);
     if (key === "unusable") return undefined;
-    const piece = file.subarray(LENGTH);
-    if (key !== "absent" && isSame(file.subarray(0, LENGTH), tagOf(key, place, piece))) return piece;
+    const entry = file.subarray(LENGTH);
+    if (key !== "absent" && isSame(file.subarray(0, LENGTH), tagOf(key, place, entry))) return entry;
     // Not which file: of a cache that was copied, one warning is enough.
     const message = `files in the cache are not used, because they were not written there with this node's key, ${this.path}`;
     this.#warn({ code: "cache.unusable", message });
@@ -157,7 +157,7 @@ function machineId(): string {
 export function readKey(path: string): Uint8Array | undefined {
   let file: number | undefined;
   try {
-    checkWay(dirname(path));
+    assertPathTrusted(dirname(path));
     // Neither is a link followed, nor waited for the writer of a named pipe.
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stats = fstatSync(file);
@@ -214,11 +214,11 @@ function makeFolders(folder: string): void {
     }
   }
   // Others may have been faster.
-  checkWay(folder);
+  assertPathTrusted(folder);
 }
 
-function tagOf(key: Uint8Array, place: string, piece: Uint8Array): Uint8Array {
-  return hmacSha256(key, toUtf8(`${place}\0`), piece);
+function tagOf(key: Uint8Array, place: string, entry: Uint8Array): Uint8Array {
+  return hmacSha256(key, toUtf8(`${place}\0`), entry);
 }
 
 /** In a time that does not tell where they differ. */

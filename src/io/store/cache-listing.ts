@@ -8,7 +8,7 @@ import type { CacheKey } from "./cache-key.ts";
 import { PROVEN } from "./evidence-files.ts";
 
 /** A cache entry, for display. */
-export interface CachedPiece {
+export interface CachedFile {
   readonly kind: CacheFolder;
   /** Absolute path. */
   readonly file: string;
@@ -25,17 +25,17 @@ export interface CachedPiece {
  *
  * @param directory cacheDir
  */
-export function listCache(directory: string, key: CacheKey, warn: Warn): readonly CachedPiece[] {
+export function listCache(directory: string, key: CacheKey, warn: Warn): readonly CachedFile[] {
   return (Object.keys(CACHE_FOLDERS) as CacheFolder[]).flatMap((kind) => {
     const folder = cacheFolder(directory, kind, key, warn);
     const names = folder.list().filter((name) => !name.endsWith(PROVEN));
-    return names.toSorted().flatMap((name): CachedPiece[] => {
-      const piece = folder.read(name);
-      if (piece === undefined) return [];
-      const known = { kind, file: `${folder.folder}/${name}`, bytes: piece.length };
+    return names.toSorted().flatMap((name): CachedFile[] => {
+      const entry = folder.read(name);
+      if (entry === undefined) return [];
+      const known = { kind, file: `${folder.folder}/${name}`, bytes: entry.length };
       if (kind === "settings") return [known];
       try {
-        const bundle = readBundle(piece);
+        const bundle = readBundle(entry);
         const at = oldest(bundle);
         return [{ ...known, bundle, ...(at !== undefined && { at }) }];
       } catch (error) {
@@ -69,7 +69,7 @@ export async function clearCache(directory: string, now: number, key: CacheKey, 
 }
 
 /** Whom a piece is about: a DID, or a handle. */
-export function cachedSubject({ bundle }: CachedPiece): string | undefined {
+export function cachedSubject({ bundle }: CachedFile): string | undefined {
   const signers = bundle?.evidence.signatures.map(({ signer }) => signer).filter(isDid) ?? [];
   return signers.length > 0 ? [...new Set(signers)].join(", ") : bundle?.evidence.owner?.handle;
 }

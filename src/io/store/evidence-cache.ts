@@ -8,7 +8,7 @@ import type { Aged } from "../../core/verify/invalidation.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../../core/verify/proof-memo.ts";
 import type { SignatureFacts } from "../../core/verify/verdict.ts";
 import type { Warn } from "../../core/warning.ts";
-import type { Pieces } from "../fs/file-cache.ts";
+import type { FileCache } from "../fs/file-cache.ts";
 import { cacheFolder } from "./cache-folders.ts";
 import type { CacheKey } from "./cache-key.ts";
 import {
@@ -45,10 +45,10 @@ const FEW = 16;
  * Never throws because of what is on the disk: that is reported and not used.
  */
 export class EvidenceCache {
-  readonly #records: Pieces;
-  readonly #identities: Pieces;
-  readonly #tags: Pieces;
-  readonly #owners: Pieces;
+  readonly #records: FileCache;
+  readonly #identities: FileCache;
+  readonly #tags: FileCache;
+  readonly #owners: FileCache;
   readonly #marks: Marks;
   readonly #program: string;
   readonly #warn: Warn;
@@ -79,11 +79,11 @@ export class EvidenceCache {
 
   find(signer: Did, digest: Digest): CachedEvidence | undefined {
     const name = recordName(signer, digest);
-    const piece = this.#records.read(name);
-    if (piece === undefined) return undefined;
+    const entry = this.#records.read(name);
+    if (entry === undefined) return undefined;
     const beside = this.#records.read(provenName(signer, digest));
-    const known = beside && readProven(beside, piece, this.#program);
-    const read = () => signatureIn(piece, digest, signer);
+    const known = beside && readProven(beside, entry, this.#program);
+    const read = () => signatureIn(entry, digest, signer);
     const found =
       known === undefined
         ? this.#usable(this.#records, name, () => {
@@ -211,37 +211,36 @@ export class EvidenceCache {
   }
 
   /** Looked at before it is encoded: a signer's services choose how much that is. */
-  #isSmall(pieces: Pieces, name: string, ...parts: readonly Fetched[]): boolean {
+  #isSmall(files: FileCache, name: string, ...parts: readonly Fetched[]): boolean {
     const size = parts.reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4, 0);
-    return pieces.hasRoomFor(name, size);
+    return files.hasRoomFor(name, size);
   }
 
-  #bundleIn(pieces: Pieces, name: string): Bundle | undefined {
-    const piece = pieces.read(name);
-    return piece && this.#usable(pieces, name, () => readBundle(piece));
+  #bundleIn(files: FileCache, name: string): Bundle | undefined {
+    const entry = files.read(name);
+    return entry && this.#usable(files, name, () => readBundle(entry));
   }
 
   #signatureOf(
-    pieces: Pieces,
+    files: FileCache,
     name: string,
     signer: Did,
     part: (signature: SignatureEvidence) => Fetched | undefined,
   ): Fetched | undefined {
-    const bundle = this.#bundleIn(pieces, name);
+    const bundle = this.#bundleIn(files, name);
     const [signature] = bundle?.evidence.signatures ?? [];
     return (
-      bundle &&
-      this.#usable(pieces, name, () => (signature?.signer === signer ? part(signature) : aboutSomethingElse()))
+      bundle && this.#usable(files, name, () => (signature?.signer === signer ? part(signature) : aboutSomethingElse()))
     );
   }
 
   /** An unreadable entry stays until it is replaced. */
-  #usable<T>(pieces: Pieces, name: string, read: () => T): T | undefined {
+  #usable<T>(files: FileCache, name: string, read: () => T): T | undefined {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
-      pieces.damaged(name, error.message);
+      files.damaged(name, error.message);
       return undefined;
     }
   }

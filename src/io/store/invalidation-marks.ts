@@ -4,7 +4,7 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import { type Aged, isOver, type Mark, readMark } from "../../core/verify/invalidation.ts";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
-import { checkWay } from "../fs/trusted-path.ts";
+import { assertPathTrusted } from "../fs/trusted-path.ts";
 import { hashOf } from "./evidence-files.ts";
 
 /** Names that are read of one subject; more are not this program's. */
@@ -89,7 +89,7 @@ function folderOf(subject: Did | typeof HANDLES | typeof EVERYBODY): string {
 /** @throws Error where somebody else can write there, or it cannot be read; a folder that is not there is empty */
 function namesIn(folder: string): readonly string[] {
   try {
-    checkWay(folder);
+    assertPathTrusted(folder);
     return readdirSync(folder);
   } catch (error) {
     // A link to nowhere is there: nothing can be written behind it.

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder } from "../fs/folders.ts";
-import { checkWay } from "../fs/trusted-path.ts";
+import { assertPathTrusted } from "../fs/trusted-path.ts";
 import { isStopped, startOf } from "../process/process-start.ts";
 
 /** Least and most milliseconds between two looks at what another process is working on. */
@@ -15,12 +15,12 @@ const SPREAD = 1 / 5;
 /** How often a lock whose holder is dead is taken over; where it happens again others are at it, and nobody waits. */
 const MAX_TAKEN_OVER = 3;
 /** Locks in the folder; more are left by killed processes, and are swept. */
-const MAX_TURNS = 256;
+const MAX_LOCKS = 256;
 /** No process lives this long, in milliseconds: a file as old was left behind. */
 const LEFT_BEHIND = 90_000;
 /** Bytes of the name of a holder; a larger file is none of this program's, and is not read. */
 const MAX_HOLDER = 64;
-const TURNS = "turns";
+const LOCKS = "locks";
 
 /** What comes of trying to lock some work. */
 type Lock =
@@ -36,7 +36,7 @@ type Lock =
  * a holder that is dead or stopped is ignored, and in doubt a process works without a lock. The files are handled without
  * threads, whose start would cost more than the handling.
  */
-export class Turns {
+export class ProcessLocks {
   readonly #directory: string;
   readonly #warn: Warn;
   /** Paths of the locks that all of this process hold. */
@@ -71,12 +71,12 @@ export class Turns {
    * @returns the result; undefined where this process shall do the work, whether or not it holds the lock
    * @throws what `find` throws
    */
-  async findOrTake<T>(work: string, patience: number, find: () => Promise<T | undefined>): Promise<T | undefined> {
+  async findOrTake<T>(work: string, maxWait: number, find: () => Promise<T | undefined>): Promise<T | undefined> {
     const lock = await this.#lock(work);
     if (lock === "ours") return find();
     if (lock === "in doubt") return undefined;
     const begun = performance.now();
-    const until = begun + patience * (1 - SPREAD + 2 * SPREAD * Math.random());
+    const until = begun + maxWait * (1 - SPREAD + 2 * SPREAD * Math.random());
     for (let isHeld = true; isHeld && performance.now() < until; ) {
       await pause(Math.min(pauseAfter(performance.now() - begun), until - performance.now()));
       isHeld = lock.isHeld();
@@ -99,9 +99,9 @@ export class Turns {
 
   /** Without the threads that making it takes; undefined where it is not there. */
   #folder(): string | undefined {
-    const folder = join(this.#directory, TURNS);
+    const folder = join(this.#directory, LOCKS);
     try {
-      checkWay(folder);
+      assertPathTrusted(folder);
       return folder;
     } catch (error) {
       if (hasCode(error, "ENOENT")) return undefined;
@@ -111,7 +111,7 @@ export class Turns {
 
   async #lock(work: string): Promise<Lock> {
     try {
-      const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, TURNS));
+      const folder = this.#folder() ?? (await makeOwnFolder(this.#directory, LOCKS));
       return this.#claim(join(folder, work));
     } catch (error) {
       this.#warn({ code: "lock.not_taken", message: `the lock ${work} cannot be taken: ${(error as Error).message}` });
@@ -120,7 +120,7 @@ export class Turns {
   }
 
   #claim(path: string): Lock {
-    if (Turns.#held.has(path)) return { isHeld: () => Turns.#held.has(path) };
+    if (ProcessLocks.#held.has(path)) return { isHeld: () => ProcessLocks.#held.has(path) };
     const self = holderOf(process.pid);
     if (self === undefined) return "in doubt";
     for (let takenOver = 0; takenOver <= MAX_TAKEN_OVER; takenOver++) {
@@ -142,13 +142,13 @@ export class Turns {
   }
 
   #hold(path: string): void {
-    Turns.#held.add(path);
+    ProcessLocks.#held.add(path);
     this.#ours.add(path);
   }
 
   #end(path: string): void {
     this.#ours.delete(path);
-    Turns.#held.delete(path);
+    ProcessLocks.#held.delete(path);
     try {
       // Another process has taken it over where this one was stopped meanwhile.
       if (readHolder(path) === holderOf(process.pid)) unlinkSync(path);
@@ -238,7 +238,7 @@ function isAlive(holder: string): boolean {
 
 function sweep(folder: string): void {
   const names = readdirSync(folder);
-  if (names.length <= MAX_TURNS) return;
+  if (names.length <= MAX_LOCKS) return;
   for (const name of names) {
     const path = join(folder, name);
     const stats = lstatSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,6 @@
 import { DID_KEY, isTid, type Tid, tidTime } from "../../core/atproto/syntax.ts";
 import { CLOCK_SKEW } from "../../core/encoding/time.ts";
-import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
+import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 
 /**
  * A signer history is a set of file names, each with one fact:
@@ -22,8 +22,8 @@ const NAME = new RegExp(
 );
 
 /** The content of a signer's folder. */
-export interface Traces {
-  readonly memory: SignerMemory;
+export interface SignerEntries {
+  readonly memory: SignerHistory;
   /** Every revision, in ascending order. */
   readonly revs: readonly Tid[];
   /** Names that are not entries. */
@@ -33,7 +33,7 @@ export interface Traces {
 }
 
 /** @param now milliseconds since 1970 */
-export function readTraces(names: readonly string[], now: number): Traces {
+export function parseEntries(names: readonly string[], now: number): SignerEntries {
   const revs: Tid[] = [];
   const operations = new Set<string>();
   const keys = new Map<string, number>();
@@ -60,9 +60,9 @@ export function readTraces(names: readonly string[], now: number): Traces {
  *
  * @param now milliseconds since 1970; a revision ahead of it would refuse every later commit, and is left out
  */
-export function missingNames(
-  { operations = [], key, revs, askedAt = Number.POSITIVE_INFINITY }: Sighting,
-  known: SignerMemory,
+export function newEntryNames(
+  { operations = [], key, revs, askedAt = Number.POSITIVE_INFINITY }: Observation,
+  known: SignerHistory,
   now: number,
 ): string[] {
   // Not when it is written: a pull that was slow would make a key that was replaced meanwhile the newest.

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { type Did, isDid } from "../../core/atproto/syntax.ts";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
-import { NOTHING_REMEMBERED, type Sighting, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { NO_HISTORY, type Observation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
-import { check, checkWay } from "../fs/trusted-path.ts";
-import { missingNames, readTraces, type Traces } from "./signer-entries.ts";
+import { assertPathTrusted, check } from "../fs/trusted-path.ts";
+import { newEntryNames, parseEntries, type SignerEntries } from "./signer-entries.ts";
 
 /** Operations and keys per signer: stops a signer from filling the disk with new ones. */
 const MAX_REMEMBERED = 1000;
@@ -24,7 +24,7 @@ const SIGNERS = "signers";
 export interface Remembered {
   /** The DID; for one that is too long to be the name of a folder, that folder's name. */
   readonly signer: string;
-  readonly memory: SignerMemory;
+  readonly memory: SignerHistory;
 }
 
 /**
@@ -38,7 +38,7 @@ export class SignerStore {
   readonly #directory: string;
   readonly #signers: string;
   readonly #warn: Warn;
-  readonly #recalled = new Map<Did, SignerMemory>();
+  readonly #loadedHistory = new Map<Did, SignerHistory>();
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
@@ -54,29 +54,29 @@ export class SignerStore {
    * @param now milliseconds since 1970
    * @returns unusable where any of it was damaged, by this store from then on, also where that has been set aside
    */
-  async recall(did: Did, now: number): Promise<SignerMemory> {
-    const before = this.#recalled.get(did);
+  async loadHistory(did: Did, now: number): Promise<SignerHistory> {
+    const before = this.#loadedHistory.get(did);
     if (before?.unusable !== undefined) return before;
-    const memory = await this.#recall(nameOf(did), now);
-    this.#recalled.set(did, memory);
+    const memory = await this.#loadHistory(nameOf(did), now);
+    this.#loadedHistory.set(did, memory);
     return memory;
   }
 
   /** Records an observation. Writes nothing if it adds nothing. */
-  async remember(sighting: Sighting, now: number): Promise<void> {
-    const { signer } = sighting;
+  async recordObservation(observation: Observation, now: number): Promise<void> {
+    const { signer } = observation;
     // What is remembered only grows, so that what was known before need not be looked for again.
-    if (missingNames(sighting, this.#recalled.get(signer) ?? NOTHING_REMEMBERED, now).length === 0) return;
+    if (newEntryNames(observation, this.#loadedHistory.get(signer) ?? NO_HISTORY, now).length === 0) return;
     const name = nameOf(signer);
     try {
       const { memory, revs } = await this.#read(name, now);
-      const missing = missingNames(sighting, memory, now);
+      const missing = newEntryNames(observation, memory, now);
       if (missing.length === 0) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
         throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${signer}`);
       }
-      const { addTraces } = await import("./signer-writer.ts");
-      await addTraces({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
+      const { addEntries } = await import("./signer-writer.ts");
+      await addEntries({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
     } catch (error) {
       const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
@@ -87,7 +87,7 @@ export class SignerStore {
   async list(now: number): Promise<readonly Remembered[]> {
     const names = this.#list();
     const known = names.filter((name) => isDid(name) || SHORTENED.test(name)).toSorted();
-    return Promise.all(known.map(async (signer) => ({ signer, memory: await this.#recall(signer, now) })));
+    return Promise.all(known.map(async (signer) => ({ signer, memory: await this.#loadHistory(signer, now) })));
   }
 
   /**
@@ -97,11 +97,11 @@ export class SignerStore {
    * @throws Error where that is impossible
    */
   async forget(did: Did): Promise<boolean> {
-    this.#recalled.delete(did);
+    this.#loadedHistory.delete(did);
     try {
-      checkWay(this.#signers);
-      const { removeTraces } = await import("./signer-writer.ts");
-      await removeTraces({ directory: this.#directory, signers: SIGNERS, name: nameOf(did) });
+      assertPathTrusted(this.#signers);
+      const { removeEntries } = await import("./signer-writer.ts");
+      await removeEntries({ directory: this.#directory, signers: SIGNERS, name: nameOf(did) });
       return true;
     } catch (error) {
       if (hasCode(error, "ENOENT")) return false;
@@ -109,7 +109,7 @@ export class SignerStore {
     }
   }
 
-  async #recall(name: string, now: number): Promise<SignerMemory> {
+  async #loadHistory(name: string, now: number): Promise<SignerHistory> {
     try {
       const { memory, damage } = await this.#read(name, now);
       // The remaining entries still detect rollbacks.
@@ -118,13 +118,13 @@ export class SignerStore {
       const unusable = (error as Error).message;
       const message = `the history of ${name} is not used: ${unusable}`;
       this.#warn({ code: "history.unusable", message });
-      return { ...NOTHING_REMEMBERED, unusable };
+      return { ...NO_HISTORY, unusable };
     }
   }
 
   #list(): readonly string[] {
     try {
-      checkWay(this.#signers);
+      assertPathTrusted(this.#signers);
       return readdirSync(this.#signers);
     } catch (error) {
       if (!hasCode(error, "ENOENT")) {
@@ -144,7 +144,7 @@ export class SignerStore {
    * @returns what the names say, and what was wrong with one of them
    * @throws Error where the folder cannot be used
    */
-  async #read(name: string, now: number): Promise<Traces & { readonly damage?: string }> {
+  async #read(name: string, now: number): Promise<SignerEntries & { readonly damage?: string }> {
     const folder = join(this.#signers, name);
     const entries = await this.#entries(folder);
     const files: string[] = [];
@@ -158,19 +158,19 @@ export class SignerStore {
       if (entry.isFile() || isFile(join(folder, entry.name))) files.push(entry.name);
       else await setAside(join(folder, entry.name), "is no file");
     }
-    const traces = readTraces(files, now);
-    for (const damaged of traces.damaged) await setAside(join(folder, damaged), "says nothing");
-    for (const ahead of traces.ahead) {
+    const entriesSeen = parseEntries(files, now);
+    for (const damaged of entriesSeen.damaged) await setAside(join(folder, damaged), "says nothing");
+    for (const ahead of entriesSeen.ahead) {
       const message = `${join(folder, ahead)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    return { ...traces, ...(damage !== undefined && { damage }) };
+    return { ...entriesSeen, ...(damage !== undefined && { damage }) };
   }
 
   async #entries(folder: string): Promise<readonly Dirent[]> {
     let stats: Stats;
     try {
-      checkWay(this.#signers);
+      assertPathTrusted(this.#signers);
       stats = lstatSync(folder);
     } catch (error) {
       if (hasCode(error, "ENOENT") && isAbsent(folder)) return [];

@@ -25,13 +25,13 @@ export interface SignerFolder {
  * @param revs revisions that are there, in ascending order
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */
-export async function addTraces(
+export async function addEntries(
   { directory, signers, name }: SignerFolder,
-  traces: readonly string[],
+  entriesSeen: readonly string[],
   revs: readonly Tid[],
 ): Promise<void> {
   const folder = await makeOwnFolder(directory, signers, name);
-  for (const trace of traces) await touch(join(folder, trace));
+  for (const entryName of entriesSeen) await touch(join(folder, entryName));
   for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
   await sweep(folder, revs);
 }
@@ -41,7 +41,7 @@ export async function addTraces(
  *
  * @throws Error with the code ENOENT where there is none
  */
-export async function removeTraces({ directory, signers, name }: SignerFolder): Promise<void> {
+export async function removeEntries({ directory, signers, name }: SignerFolder): Promise<void> {
   await rename(join(directory, signers, name), join(directory, `${FORGOTTEN}${crypto.randomUUID()}`));
   await syncFolder(join(directory, signers));
   // Those too that a process was killed over.
@@ -62,13 +62,13 @@ async function touch(path: string): Promise<void> {
 async function sweep(folder: string, revs: readonly Tid[]): Promise<void> {
   const names = revs.map((rev) => join(folder, `rev-${rev}`));
   for (let newest = names.length - 1; newest > 0; newest--) {
-    if (!(await isSettled(names[newest] ?? ""))) continue;
+    if (!(await isUpdated(names[newest] ?? ""))) continue;
     for (const older of names.slice(0, newest)) await rm(older, { force: true });
     return;
   }
 }
 
-async function isSettled(path: string): Promise<boolean> {
+async function isUpdated(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).mtimeMs < Date.now() - SWEEP_AFTER;
   } catch (error) {

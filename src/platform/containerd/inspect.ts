@@ -5,14 +5,14 @@ import { parseToml } from "../../core/encoding/toml.ts";
 import { reject } from "../../core/rejection.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import type { Environment } from "../../io/process/environment.ts";
-import { findProgram, lookForProgram, runProgram, whyDistrusted } from "../program.ts";
+import { findProgram, lookForProgram, runProgram, whyUntrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
 
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** Where containerd looks for verifiers unless its configuration says otherwise. */
 export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";
 /** Milliseconds that one of containerd's programs may take. */
-const PATIENCE = 5_000;
+const TIMEOUT = 5_000;
 
 /** What was found out about this node's containerd. The rest is absent, and `unknown` says why. */
 export interface Containerd {
@@ -69,7 +69,7 @@ export async function lookAtContainerd(
   const unknown: string[] = [];
   const ask = async (what: string, run: string | undefined, args: readonly string[], why = unknown) => {
     if (run === undefined) return undefined;
-    const { code, stdout, stderr } = await runProgram(environment, run, args, PATIENCE);
+    const { code, stdout, stderr } = await runProgram(environment, run, args, TIMEOUT);
     if (code === 0) return stdout;
     const said = stderr
       .trim()
@@ -86,7 +86,7 @@ export async function lookAtContainerd(
     ask("the effective configuration", program, ["--config", path, "config", "dump"]),
   ]);
   const version = versions && serverVersion(versions);
-  const distrust = ctr && whyDistrusted(ctr);
+  const distrust = ctr && whyUntrusted(ctr);
   const notAsked = ctr === undefined ? "ctr was not found" : distrust && `${ctr} is not run: ${distrust}`;
   if (program === undefined)
     unknown.push("the effective configuration could not be determined: containerd's program was not found");

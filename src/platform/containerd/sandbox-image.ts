@@ -2,7 +2,7 @@ import { field, isJsonObject } from "../../core/encoding/json.ts";
 import { parseToml } from "../../core/encoding/toml.ts";
 import { type ImageReference, normaliseReference } from "../../core/oci/reference.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { readDistrustedFile } from "../../io/fs/local-file.ts";
+import { readPossiblyUntrustedFile } from "../../io/fs/local-file.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN, settingsOf } from "./inspect.ts";
 
 const DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10";
@@ -56,7 +56,7 @@ export function usualSandbox(): ImageReference {
 /** An unreadable file counts as a missing one: the content only makes a warning more exact. */
 function readWhole(path: string): string | undefined {
   const file = { path, code: "config.invalid", what: "containerd's configuration" } as const;
-  return unlessRejected(() => readDistrustedFile(file, () => {}));
+  return unlessRejected(() => readPossiblyUntrustedFile(file, () => {}));
 }
 
 function unlessRejected<T>(read: () => T): T | undefined {

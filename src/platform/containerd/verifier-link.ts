@@ -15,7 +15,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { isDenied } from "../../io/fs/denied.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { replaceFile } from "../../io/fs/replace-file.ts";
-import { checkWay } from "../../io/fs/trusted-path.ts";
+import { assertPathTrusted } from "../../io/fs/trusted-path.ts";
 import { entriesOf } from "./bin-dir.ts";
 import { copyOf } from "./copies.ts";
 
@@ -42,9 +42,9 @@ export function ownProgram(): string {
  * @throws Error if it must not or cannot be placed; then no entry was changed
  */
 export function placeLink(binDir: string, program: string): boolean {
-  checkWay(program);
+  assertPathTrusted(program);
   const above = nearest(binDir);
-  checkWay(above);
+  assertPathTrusted(above);
   if (above === binDir && program.startsWith(`${realpathSync(binDir)}/`)) {
     throw new Error(`${program} is inside bin_dir, where an upgrade would block pulls: install it elsewhere`);
   }
@@ -141,7 +141,7 @@ export function isHiddenRecord(stateDir: string): boolean {
 export function recordPlace(stateDir: string, binDir: string, isPlaced: boolean): void {
   const others = placedIn(stateDir).filter((folder) => folder !== binDir);
   mkdirSync(stateDir, { recursive: true, mode: 0o755 });
-  checkWay(stateDir);
+  assertPathTrusted(stateDir);
   const folders = [...others, ...(isPlaced ? [binDir] : [])];
   replaceFile(join(stateDir, PLACED), folders.map((folder) => `${folder}\n`).join(""));
 }

@@ -5,18 +5,18 @@ import type { OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidenc
 import { isFresh } from "../../core/verify/freshness.ts";
 import { judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
-import type { SignerMemory } from "../../core/verify/signer-history.ts";
+import type { SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Allow } from "../../core/verify/verdict.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import { reuseEvidence, reuseOwner } from "./reuse.ts";
-import type { Lasting } from "./stores.ts";
+import type { SharedStores } from "./stores.ts";
 
 /** What judging from the cache needs. */
 export interface CacheContext {
   readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "plcDirectories">;
-  readonly cache: Pick<Lasting["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
+  readonly cache: Pick<SharedStores["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
   /** Loads the signer history (spec 5.7). */
-  readonly recall: (signer: Did) => Promise<SignerMemory>;
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly deadline: Deadline;
@@ -49,7 +49,7 @@ export async function answerFromCache(question: Question, context: CacheContext)
   const reuse = {
     signers: cache.holders(question.subject.digest, [...question.eligible]),
     isInTime,
-    recall: context.recall,
+    loadHistory: context.loadHistory,
     holdsRev: true,
     plcDirectories: config.plcDirectories,
     deadline: deadline.earlier(deadline.remaining() * (1 - SHARE)),

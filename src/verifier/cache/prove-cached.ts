@@ -7,11 +7,11 @@ import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
-import { Missing } from "../collect/context.ts";
+import { UnavailableError } from "../collect/context.ts";
 import { replayIdentity } from "../collect/replay.ts";
-import type { Lasting } from "./stores.ts";
+import type { SharedStores } from "./stores.ts";
 
-type Cache = Pick<Lasting["cache"], "findTag" | "isOver">;
+type Cache = Pick<SharedStores["cache"], "findTag" | "isOver">;
 
 /**
  * Proves cached evidence, together with the cached tag record where the target has a tag. The two are cached
@@ -45,7 +45,7 @@ async function replayed(
   try {
     return await replayIdentity(signer, bytes, { deadline });
   } catch (error) {
-    if (error instanceof Missing) return undefined;
+    if (error instanceof UnavailableError) return undefined;
     if (error instanceof Rejection) return error;
     throw error;
   }

@@ -3,13 +3,13 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { isOutdated, isVouched, partTimes } from "../../core/verify/freshness.ts";
 import type { Question } from "../../core/verify/question.ts";
-import { isRemembered, type Sighting, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { isRemembered, type Observation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
-import type { Lasting } from "./stores.ts";
+import type { SharedStores } from "./stores.ts";
 
-type Cache = Pick<Lasting["cache"], "find" | "isOver" | "findTag" | "findOwner">;
+type Cache = Pick<SharedStores["cache"], "find" | "isOver" | "findTag" | "findOwner">;
 
 /** Which cached evidence may be reused, and how. */
 export interface Reuse {
@@ -18,7 +18,7 @@ export interface Reuse {
   /** Whether evidence fetched at these times, in milliseconds since 1970, is recent enough. */
   readonly isInTime: (times: readonly number[]) => boolean;
   /** Loads the current signer history (spec 5.7). */
-  readonly recall: (signer: Did) => Promise<SignerMemory>;
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Whether a repo older than the newest revision in the history is rejected. */
   readonly holdsRev: boolean;
   /** A signer's identity as fetched in this pull; it takes precedence over the cached one. */
@@ -32,7 +32,7 @@ export interface Reuse {
 export interface Reused {
   readonly signer: Did;
   readonly attempt: Attempt;
-  readonly memory: SignerMemory;
+  readonly memory: SignerHistory;
   /** When each part was fetched; milliseconds since 1970. */
   readonly times: readonly number[];
   /** Read lazily: the judgement needs only what it proves. */
@@ -63,26 +63,26 @@ export function reuseOwner(
 async function reuseOf(
   signer: Did,
   { subject, target }: Question,
-  { isInTime, recall, holdsRev, identityOf, plcDirectories, deadline }: Reuse,
+  { isInTime, loadHistory, holdsRev, identityOf, plcDirectories, deadline }: Reuse,
   cache: Cache,
 ): Promise<Reused | undefined> {
   const known = cache.find(signer, subject.digest);
   if (known === undefined || !isInTime(known.times)) return undefined;
   if (!isVouched(signer, known.source ?? known.signature().identity.url, plcDirectories)) return undefined;
-  const heard = identityOf?.(signer);
-  const isProven = target.tag === undefined && heard === undefined;
+  const identityNow = identityOf?.(signer);
+  const isProven = target.tag === undefined && identityNow === undefined;
   const found = (isProven ? proven(known) : undefined) ?? (await prove());
   if (found === undefined || !isInTime(found.times)) return undefined;
-  const memory = await recall(signer);
+  const memory = await loadHistory(signer);
   // Without a readable history, a rollback or a changed key cannot be ruled out.
   if (memory.unusable !== undefined || isOutdated(found.attempt, memory)) return undefined;
-  if (!isRemembered(cachedSighting(found.attempt, heard !== undefined), memory)) return undefined;
+  if (!isRemembered(cachedSighting(found.attempt, identityNow !== undefined), memory)) return undefined;
   return { signer, ...found, ...(holdsRev ? { memory } : withoutRev(found.attempt, memory)) };
 
   async function prove() {
     // Imported only where something must be proven: most pulls skip it.
     const { proveCached } = await import("./prove-cached.ts");
-    const again = known && (await proveCached(known, signer, target, cache, deadline, heard));
+    const again = known && (await proveCached(known, signer, target, cache, deadline, identityNow));
     if (again === undefined) return undefined;
     const { signature, attempt } = again;
     return { attempt, times: partTimes(signature), signature: () => signature };
@@ -90,8 +90,8 @@ async function reuseOf(
 }
 
 /** What evidence showed when it was cached; an identity that was heard since is news, and remembered later. */
-function cachedSighting({ sighting }: Attempt, isIdentityNews: boolean): Omit<Sighting, "signer"> {
-  const { revs = [], operations, key } = sighting ?? {};
+function cachedSighting({ observation }: Attempt, isIdentityNews: boolean): Omit<Observation, "signer"> {
+  const { revs = [], operations, key } = observation ?? {};
   return isIdentityNews ? { revs } : { revs, ...(operations && { operations }), ...(key !== undefined && { key }) };
 }
 
@@ -103,11 +103,12 @@ function proven({ proven: attempt, times, signature }: CachedEvidence) {
  * A cached proof may be older than what has since been seen for another image, and the proofs of record and tag were
  * fetched at different times: neither is a rollback.
  */
-function withoutRev(attempt: Attempt, { operations, keys }: SignerMemory): Pick<Reused, "attempt" | "memory"> {
-  const { sighting } = attempt;
-  const revs = sighting?.revs.toSorted();
+function withoutRev(attempt: Attempt, { operations, keys }: SignerHistory): Pick<Reused, "attempt" | "memory"> {
+  const { observation } = attempt;
+  const revs = observation?.revs.toSorted();
   return {
-    attempt: sighting === undefined || revs === undefined ? attempt : { ...attempt, sighting: { ...sighting, revs } },
+    attempt:
+      observation === undefined || revs === undefined ? attempt : { ...attempt, observation: { ...observation, revs } },
     memory: { operations, keys },
   };
 }

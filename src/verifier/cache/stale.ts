@@ -1,10 +1,10 @@
 import { formatDateTime } from "../../core/encoding/time.ts";
 import { type Gap, isUnanswered } from "../../core/evidence/evidence.ts";
 import { isRecent, isSilent } from "../../core/verify/freshness.ts";
-import { type Case, judge } from "../../core/verify/judge.ts";
+import { type JudgeInput, judge } from "../../core/verify/judge.ts";
 import type { Allow } from "../../core/verify/verdict.ts";
 import { type Reuse, reuseEvidence, reuseOwner } from "./reuse.ts";
-import type { Lasting } from "./stores.ts";
+import type { SharedStores } from "./stores.ts";
 
 /** The signers that were contacted, and what is known about them now. */
 export type StaleQuestion = Omit<Reuse, "isInTime" | "holdsRev">;
@@ -15,10 +15,10 @@ export type StaleQuestion = Omit<Reuse, "isInTime" | "holdsRev">;
  *
  * @returns undefined where stale evidence does not allow the image either
  */
-export async function judgeKept(
-  given: Case,
+export async function judgeWithStaleEvidence(
+  given: JudgeInput,
   asked: StaleQuestion,
-  cache: Lasting["cache"],
+  cache: SharedStores["cache"],
 ): Promise<Allow | undefined> {
   const maxStaleness = given.rule.requirement.maxStaleness ?? 0;
   const isInTime = (times: readonly number[]): boolean => isRecent(times, given.now, maxStaleness);
@@ -44,7 +44,7 @@ export async function judgeKept(
 }
 
 /** The reason of the allow says that stale evidence was used, and why. */
-function cachedSince(at: number, gaps: readonly Gap[]): NonNullable<Case["cached"]> {
+function cachedSince(at: number, gaps: readonly Gap[]): NonNullable<JudgeInput["cached"]> {
   const reasons = [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
   return {
     at,

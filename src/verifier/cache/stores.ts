@@ -1,13 +1,13 @@
 import type { Did } from "../../core/atproto/syntax.ts";
-import type { Sighting, SignerMemory } from "../../core/verify/signer-history.ts";
+import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 
 /** Persistent stores used by a verification. Implementations never throw. */
-export interface Lasting {
+export interface SharedStores {
   /** Loads the current signer history (spec 5.7). */
-  readonly recall: (signer: Did) => Promise<SignerMemory>;
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Adds an observation to the signer history. */
-  readonly remember: (sighting: Sighting) => Promise<void>;
+  readonly recordObservation: (observation: Observation) => Promise<void>;
   /** The newest answers of earlier pulls. */
   readonly cache: Pick<
     EvidenceCache,

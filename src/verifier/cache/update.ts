@@ -4,15 +4,15 @@ import type { SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { tagRecordPath } from "../../core/evidence/tag.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
-import { ended, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
-import { type Case, heldAgainst } from "../../core/verify/judge.ts";
-import { sightingOf } from "../../core/verify/prove.ts";
-import { NOTHING_REMEMBERED, rollback, type Sighting } from "../../core/verify/signer-history.ts";
+import { invalidationScope, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
+import { heldAgainst, type JudgeInput } from "../../core/verify/judge.ts";
+import { observationOf } from "../../core/verify/prove.ts";
+import { findRollback, NO_HISTORY, type Observation } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Ending } from "../../io/store/evidence-files.ts";
 import type { Collector } from "../collect/collect.ts";
 import type { GatheredEvidence } from "../collect/gathered-evidence.ts";
-import type { Lasting } from "./stores.ts";
+import type { SharedStores } from "./stores.ts";
 
 /**
  * Persists what this pull learned: observations go into the signer history (spec 5.7), and each answer replaces or
@@ -20,11 +20,11 @@ import type { Lasting } from "./stores.ts";
  *
  * @param keeps whether new evidence is cached; existing entries are replaced or invalidated either way
  */
-export async function settle(
-  given: Case,
+export async function updateCache(
+  given: JudgeInput,
   collector: Collector,
   found: GatheredEvidence,
-  context: Lasting,
+  context: SharedStores,
   keeps: boolean,
 ): Promise<void> {
   const { cache } = context;
@@ -33,38 +33,38 @@ export async function settle(
   const trusted = new Set(given.rule.requirement.signers.map(({ did }) => did));
   // In the order of the answers: the history takes the key recorded first as the older one.
   for (const { proof, fetched } of collector.identities) {
-    const sighting = { ...sightingOf(proof, fetched.fetchedAt), revs: [] };
-    if (found.examined.some(({ attempt }) => shows(attempt, sighting))) continue;
-    const known = collector.memory.get(proof.did) ?? NOTHING_REMEMBERED;
-    if (rollback(sighting, known) !== undefined) continue;
-    if (isOtherKey(sighting, known)) await cache.drop(proof.did, { now });
-    await context.remember(sighting);
+    const observation = { ...observationOf(proof, fetched.fetchedAt), revs: [] };
+    if (found.examined.some(({ attempt }) => shows(attempt, observation))) continue;
+    const known = collector.memory.get(proof.did) ?? NO_HISTORY;
+    if (findRollback(observation, known) !== undefined) continue;
+    if (isOtherKey(observation, known)) await cache.drop(proof.did, { now });
+    await context.recordObservation(observation);
   }
   for (const examined of found.examined) {
     const { evidence, attempt } = examined;
-    const { sighting } = attempt;
+    const { observation } = attempt;
     const { signer } = evidence;
-    if (sighting === undefined || !trusted.has(signer)) continue;
-    const known = collector.memory.get(signer) ?? NOTHING_REMEMBERED;
-    const behind = rollback(sighting, known)?.code ?? codeOf(attempt);
+    if (observation === undefined || !trusted.has(signer)) continue;
+    const known = collector.memory.get(signer) ?? NO_HISTORY;
+    const behind = findRollback(observation, known)?.code ?? codeOf(attempt);
     if (behind === "identity.log_rolled_back") continue;
     if (behind === "commit.rolled_back") {
       // Identity and commit are proven, so both are recorded; the record is old, so nothing is cached.
-      if (isOtherKey(sighting, known)) await cache.drop(signer, { now });
-      await context.remember(sighting);
+      if (isOtherKey(observation, known)) await cache.drop(signer, { now });
+      await context.recordObservation(observation);
       continue;
     }
     // Invalidate first: a crash between the two steps then removes too much, never too little.
-    const end = ended(attempt, known);
+    const end = invalidationScope(attempt, known);
     if (end === "signer") await cache.drop(signer, { now });
-    if (end === "digest") await cache.drop(signer, endingAt(now, sighting.revs[0]), digest);
+    if (end === "digest") await cache.drop(signer, endingAt(now, observation.revs[0]), digest);
     // What invalidates all evidence of a signer invalidates this answer too: the next pull fetches again.
     const mayKeep = end === "nothing" && (await isNewest(attempt, context));
-    await settleTag(given, examined, cache, keeps && mayKeep);
+    await updateTag(given, examined, cache, keeps && mayKeep);
     // Even where nothing new is cached, an older entry must not survive this answer.
-    const isKept = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
-    if (isKept) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
-    await context.remember(sighting);
+    const isCached = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
+    if (isCached) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
+    await context.recordObservation(observation);
   }
   for (const { signer, code } of given.gaps) {
     if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer, { now });
@@ -73,13 +73,13 @@ export async function settle(
     if (path === recordPath(digest)) await cache.drop(signer, { now }, digest);
     else await cache.dropTag(signer, path, { now });
   }
-  await settleOwner(given, cache, keeps);
+  await updateOwner(given, cache, keeps);
 }
 
 /** Whether an attempt used this identity, so that it is recorded together with the attempt. */
-function shows({ sighting }: Attempt, { signer, key, operations }: Omit<Sighting, "revs">): boolean {
-  const isSame = sighting?.signer === signer && sighting.key === key;
-  return isSame && sighting.operations?.length === operations?.length;
+function shows({ observation }: Attempt, { signer, key, operations }: Omit<Observation, "revs">): boolean {
+  const isSame = observation?.signer === signer && observation.key === key;
+  return isSame && observation.operations?.length === operations?.length;
 }
 
 function codeOf(attempt: Attempt): RejectionCode | undefined {
@@ -90,17 +90,21 @@ function codeOf(attempt: Attempt): RejectionCode | undefined {
  * Whether an answer is still the newest that this node has seen of the signer: a parallel pull may have recorded a
  * later revision, operation or key.
  */
-async function isNewest(attempt: Attempt, { recall }: Lasting): Promise<boolean> {
-  const { sighting } = attempt;
-  if (sighting === undefined) return false;
-  const memory = await recall(sighting.signer);
-  return memory.unusable === undefined && rollback(sighting, memory) === undefined && !isOutdated(attempt, memory);
+async function isNewest(attempt: Attempt, { loadHistory }: SharedStores): Promise<boolean> {
+  const { observation } = attempt;
+  if (observation === undefined) return false;
+  const memory = await loadHistory(observation.signer);
+  return (
+    memory.unusable === undefined && findRollback(observation, memory) === undefined && !isOutdated(attempt, memory)
+  );
 }
 
 /** Whether the rule rejects what an attempt proves. */
-function isRefused(attempt: Attempt, given: Case): boolean {
+function isRefused(attempt: Attempt, given: JudgeInput): boolean {
   const { signers } = given.rule.requirement;
-  return !signers.some((one) => one.did === attempt.sighting?.signer && "counted" in heldAgainst(attempt, one, given));
+  return !signers.some(
+    (one) => one.did === attempt.observation?.signer && "counted" in heldAgainst(attempt, one, given),
+  );
 }
 
 function endingAt(now: number, rev: Tid | undefined): Ending {
@@ -116,10 +120,10 @@ function isWithdrawn(signer: Did, code: RejectionCode): boolean {
  * Caches the image that a tag was proven to name, this one or another. If it names none, the cached tag record is
  * invalidated.
  */
-async function settleTag(
-  { subject, now, target }: Case,
+async function updateTag(
+  { subject, now, target }: JudgeInput,
   { evidence, attempt }: { readonly evidence: SignatureEvidence; readonly attempt: Attempt },
-  cache: Lasting["cache"],
+  cache: SharedStores["cache"],
   keeps: boolean,
 ): Promise<void> {
   const { tag, repository = "facts" in attempt ? attempt.facts.claim.repository : undefined } = target;
@@ -143,7 +147,7 @@ function meaningOf(
   if ("finding" in attempt) {
     // A proof of the tag alone does not say which image it names.
     const isNone = NO_TAG.has(attempt.finding.code);
-    return { meaning: isNone ? undefined : "unknown", rev: attempt.sighting?.revs.at(-1) };
+    return { meaning: isNone ? undefined : "unknown", rev: attempt.observation?.revs.at(-1) };
   }
   const { tag } = attempt.facts;
   if (tag === undefined) return { meaning: "unknown" };
@@ -156,9 +160,9 @@ function meaningOf(
  * Caches the owner of the handle, if the rule trusts that signer. If a different owner is cached, the two lookups may
  * have overlapped: neither is cached, and the next pull looks it up again.
  */
-async function settleOwner(
-  { owner, subject, now, rule }: Case,
-  cache: Lasting["cache"],
+async function updateOwner(
+  { owner, subject, now, rule }: JudgeInput,
+  cache: SharedStores["cache"],
   keeps: boolean,
 ): Promise<void> {
   if (owner === undefined) return;

@@ -3,7 +3,7 @@ import type { Fetched } from "../../core/evidence/evidence.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { isFresh, isNewestKey, isVouched } from "../../core/verify/freshness.ts";
-import { lostOperation, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { lostOperation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { CollectContext } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
 import { replayIdentity } from "./replay.ts";
@@ -23,7 +23,7 @@ export async function identify(
   signer: Did,
   digest: Digest,
   context: CollectContext,
-  memory: SignerMemory,
+  memory: SignerHistory,
 ): Promise<FetchedIdentity> {
   const { identities, config } = context;
   if (!config.cacheEnabled) return fetchIdentity(signer, context, memory);
@@ -50,7 +50,7 @@ async function freshIdentity(
   signer: Did,
   fetched: Fetched,
   context: CollectContext,
-  memory: SignerMemory,
+  memory: SignerHistory,
 ): Promise<FetchedIdentity | undefined> {
   const { config } = context;
   if (memory.unusable !== undefined) return undefined;

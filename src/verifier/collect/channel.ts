@@ -16,10 +16,10 @@ export class Channel<T> {
   /** Runs a task. If it throws, {@link receive} throws: a bug must not look like missing evidence. */
   run(task: () => Promise<void>): void {
     this.#running++;
-    const settled = task().catch((error: unknown) => {
+    const updated = task().catch((error: unknown) => {
       this.#failure ??= { error };
     });
-    void settled.then(() => {
+    void updated.then(() => {
       this.#running--;
       this.#wake();
     });

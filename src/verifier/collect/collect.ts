@@ -5,7 +5,7 @@ import type { Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../.
 import { MAX_DIRECT } from "../../core/policy/signers.ts";
 import type { Rejection } from "../../core/rejection.ts";
 import type { Question } from "../../core/verify/question.ts";
-import type { Memory, SignerMemory } from "../../core/verify/signer-history.ts";
+import type { SignerHistories, SignerHistory } from "../../core/verify/signer-history.ts";
 import { Channel } from "./channel.ts";
 import { type CollectContext, gapOf } from "./context.ts";
 import { searchRegistry } from "./discover-referrers.ts";
@@ -61,8 +61,8 @@ export class Collector {
   }
 
   /** The history of each contacted signer before the requests. */
-  get memory(): Memory {
-    const known = [...this.#asked].flatMap(([did, { memory }]): [Did, SignerMemory][] =>
+  get memory(): SignerHistories {
+    const known = [...this.#asked].flatMap(([did, { memory }]): [Did, SignerHistory][] =>
       memory === undefined ? [] : [[did, memory]],
     );
     return new Map(known);

@@ -3,7 +3,7 @@ import type { Config } from "../../core/config/config.ts";
 import type { Fetched, Gap } from "../../core/evidence/evidence.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { Rejection, type RejectionCode } from "../../core/rejection.ts";
-import type { SignerMemory } from "../../core/verify/signer-history.ts";
+import type { SignerHistory } from "../../core/verify/signer-history.ts";
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../io/net/txt.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
@@ -25,7 +25,7 @@ export interface CollectContext {
   /** Endpoints of registries, and their credentials. */
   readonly registries: RegistryAccess;
   /** Loads the signer history (spec 5.7), before the signer's services are contacted. */
-  readonly recall: (signer: Did) => Promise<SignerMemory>;
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Pauses between attempts. */
@@ -64,7 +64,7 @@ const BAD_RESPONSE: Readonly<Record<Service, RejectionCode>> = {
 };
 
 /** An answer is missing or unusable: thrown while gathering, and turned into a {@link Gap}. */
-export class Missing extends Error {
+export class UnavailableError extends Error {
   readonly code: RejectionCode;
   /** As {@link Gap.answered}. */
   readonly answered: boolean;
@@ -128,7 +128,7 @@ export function answerTo(
   // The message of a timeout already says how long it took.
   const often = failure.kind === "timeout" && tries.attempts === 1 ? "" : ` (${describeTries(tries)})`;
   const detail = `${failure.message}${often}`;
-  throw new Missing(codeOf(service, failure, isCutByDeadline), detail, { cause: failure });
+  throw new UnavailableError(codeOf(service, failure, isCutByDeadline), detail, { cause: failure });
 }
 
 /**
@@ -146,7 +146,7 @@ export async function askTxt(
     return await context.txt(request, context.deadline);
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
-    throw new Missing(codeOf(service, error, cutByDeadline), error.message, { cause: error });
+    throw new UnavailableError(codeOf(service, error, cutByDeadline), error.message, { cause: error });
   }
 }
 
@@ -167,7 +167,7 @@ export function badStatus(
   const isSilent = service === "registry" ? isBusy : SILENT.has(status);
   const code = (isSilent ? UNREACHABLE : BAD_RESPONSE)[service];
   const often = tries === undefined || !isBusy ? "" : ` (${describeTries(tries)})`;
-  throw new Missing(code, `${host} answered with status ${status}${often}${said}`);
+  throw new UnavailableError(code, `${host} answered with status ${status}${often}${said}`);
 }
 
 /**
@@ -176,16 +176,16 @@ export function badStatus(
  *
  * @throws Missing
  */
-export function stillInTime(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
+export function assertTimeLeft(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
   if (deadline.remaining() <= 0) {
-    throw new Missing("net.deadline", `the deadline passed before ${what} was checked`, { answered: true });
+    throw new UnavailableError("net.deadline", `the deadline passed before ${what} was checked`, { answered: true });
   }
 }
 
 /** Turns an error into a gap; anything but Missing and Rejection is a bug and is rethrown. */
 export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
-  if (!(error instanceof Missing || error instanceof Rejection)) throw error;
-  const answered = error instanceof Missing && error.answered ? ({ answered: true } as const) : {};
+  if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
+  const answered = error instanceof UnavailableError && error.answered ? ({ answered: true } as const) : {};
   return { service, ...(signer === undefined ? {} : { signer }), code: error.code, detail: error.message, ...answered };
 }
 

@@ -1,6 +1,6 @@
 import { type Did, didWebHost } from "../../core/atproto/syntax.ts";
 import type { Fetched } from "../../core/evidence/evidence.ts";
-import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
+import { ask, badStatus, type CollectContext, fetched, MAX_IDENTITY, UnavailableError } from "./context.ts";
 import { itSays, readError } from "./peer-error.ts";
 
 /**
@@ -13,7 +13,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   const host = didWebHost(did);
   const { hosts } = context.config.network;
   if (host.includes(":") && !hosts.includes(host) && !hosts.includes(host.slice(0, host.indexOf(":")))) {
-    throw new Missing("net.forbidden_address", `${did} has a port, and network.allow does not list ${host}`);
+    throw new UnavailableError("net.forbidden_address", `${did} has a port, and network.allow does not list ${host}`);
   }
 
   const { didResolverTimeout } = context.config;
@@ -47,7 +47,7 @@ export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fe
   }
   if (wanted !== url) throw new Error(`the reference resolver asks ${wanted}, and ${url} was asked`);
   if (response.status === 404 || response.status === 410) {
-    throw new Missing(
+    throw new UnavailableError(
       "identity.unknown_did",
       `${host} does not know ${did} (status ${response.status})${itSays(readError(response))}`,
     );

@@ -7,7 +7,7 @@ import { HttpFailure } from "../../io/net/exchange.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import { RegistryClient } from "../../io/registry/client.ts";
 import type { Endpoint } from "../../io/registry/endpoints.ts";
-import { ask, type CollectContext, gapOf, hostOf, Missing } from "./context.ts";
+import { ask, type CollectContext, gapOf, hostOf, UnavailableError } from "./context.ts";
 import { type Listing, Repository } from "./referrers-client.ts";
 
 /** Candidates that are examined (spec 3.1); stops many referrers from costing two requests each. */
@@ -89,7 +89,7 @@ function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectCont
     ask: async (request) => {
       if (limits?.share.remaining() !== 0) return ask("registry", request, context, limits?.attempts);
       const what = "used up its share of the time and was not asked again";
-      throw new Missing("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
+      throw new UnavailableError("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
     },
     credentials: registries.credentials,
     realms: config.registryCredentials.realms,
@@ -107,7 +107,7 @@ async function listAt(
 ): Promise<{ readonly place: Place; readonly listing: Listing }> {
   const place = repositoryAt(endpoint, subject, context, limits);
   if (!(place instanceof Repository)) {
-    const gap = new Missing("registry.unreachable", `${endpoint.root} is not contacted: ${place.unusable}`);
+    const gap = new UnavailableError("registry.unreachable", `${endpoint.root} is not contacted: ${place.unusable}`);
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
   }
   const listing = await place.referrers();
@@ -122,8 +122,8 @@ async function listAt(
 /** The same gap, its message extended by earlier failures and by related problems. */
 function withDetails(before: readonly string[], gap: GapError, behind: readonly string[]): GapError {
   if (before.length + behind.length === 0) return gap;
-  const answered = gap instanceof Missing && gap.answered;
-  return new Missing(gap.code, [...before, gap.message, ...behind].join("; "), { cause: gap, answered });
+  const answered = gap instanceof UnavailableError && gap.answered;
+  return new UnavailableError(gap.code, [...before, gap.message, ...behind].join("; "), { cause: gap, answered });
 }
 
 /** State of one search over several hosts. */
@@ -184,7 +184,7 @@ class Search {
     const most = helpful.length === 0 ? ordered.length : helpful.length + unnamed.length;
     if (listing.complete && most <= MAX_CANDIDATES) return listing.gaps;
     const detail = `${this.#subject.name.host} lists more referrers than the ${candidates.length} that were checked`;
-    return [...listing.gaps, new Missing("registry.too_many_candidates", detail)];
+    return [...listing.gaps, new UnavailableError("registry.too_many_candidates", detail)];
   }
 
   /** Fetches candidates in parallel, at most {@link MAX_CANDIDATES} per host. A failure does not affect the others. */
@@ -200,7 +200,7 @@ class Search {
           this.#left.delete(digest);
           if (pointer !== undefined) this.#point(pointer);
         } catch (error) {
-          if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+          if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
           this.#left.set(digest, { referrer, gap: error });
         }
       }

@@ -2,11 +2,11 @@ import { type IdentityProof, readIdentity } from "../../core/atproto/identity.ts
 import { type Did, isPlc } from "../../core/atproto/syntax.ts";
 import { type Fetched, isUnanswered } from "../../core/evidence/evidence.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { lostOperation, NOTHING_REMEMBERED, type SignerMemory } from "../../core/verify/signer-history.ts";
-import { answerTo, badStatus, type CollectContext, fetched, MAX_IDENTITY, Missing } from "./context.ts";
+import { lostOperation, NO_HISTORY, type SignerHistory } from "../../core/verify/signer-history.ts";
+import { answerTo, badStatus, type CollectContext, fetched, MAX_IDENTITY, UnavailableError } from "./context.ts";
 import { itSays, readError } from "./peer-error.ts";
 import { replayIdentity } from "./replay.ts";
-import { inTurn, RetryingRequest } from "./retry.ts";
+import { RetryingRequest, roundRobin } from "./retry.ts";
 
 /** An identity's bytes and what they prove. */
 export interface FetchedIdentity {
@@ -31,7 +31,7 @@ export interface FetchedIdentity {
 export async function fetchIdentity(
   did: Did,
   context: CollectContext,
-  memory: SignerMemory = NOTHING_REMEMBERED,
+  memory: SignerHistory = NO_HISTORY,
   from = 0,
 ): Promise<FetchedIdentity> {
   if (isPlc(did)) return fetchPlc(did, context, memory, from);
@@ -56,14 +56,14 @@ interface Directory {
 async function fetchPlc(
   did: Did,
   context: CollectContext,
-  memory: SignerMemory,
+  memory: SignerHistory,
   from: number,
 ): Promise<FetchedIdentity> {
   const count = context.config.plcDirectories.length;
   const directories = Array.from({ length: count }, (_, i) => directoryAt((from + i) % count, did, context));
-  const failures = new Map<number, Missing>();
+  const failures = new Map<number, UnavailableError>();
   let doubtful: FetchedIdentity | undefined;
-  for await (const directory of inTurn(directories, context.deadline)) {
+  for await (const directory of roundRobin(directories, context.deadline)) {
     try {
       const found = await askDirectory(directory, did, context);
       const operations = found.proof?.history?.map(({ cid }) => cid);
@@ -73,7 +73,7 @@ async function fetchPlc(
       // A valid old log is better evidence than an invalid one.
       if (doubtful?.proof === undefined) doubtful = found;
     } catch (error) {
-      if (!(error instanceof Missing)) throw error;
+      if (!(error instanceof UnavailableError)) throw error;
       failures.set(directory.index, error);
     }
   }
@@ -86,11 +86,11 @@ async function fetchPlc(
 }
 
 /** Reports a directory that answered before one that did not: stale evidence may only replace silence. */
-function worstOf(failures: readonly Missing[]): Missing {
+function worstOf(failures: readonly UnavailableError[]): UnavailableError {
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
   const why = failures.map(({ message }) => message).join("; ");
-  return new Missing(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
+  return new UnavailableError(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
 }
 
 function directoryAt(index: number, did: Did, context: CollectContext): Directory {
@@ -114,7 +114,7 @@ async function askDirectory(
 ): Promise<FetchedIdentity> {
   const response = answerTo("identity", question, await question.ask());
   if (response.status === 404 || response.status === 410)
-    throw new Missing(
+    throw new UnavailableError(
       "identity.unknown_did",
       `${context.config.plcDirectories[index]} does not know ${did}${itSays(readError(response))}`,
     );

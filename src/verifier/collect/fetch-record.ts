@@ -2,7 +2,7 @@ import type { Identity } from "../../core/atproto/identity.ts";
 import type { Fetched } from "../../core/evidence/evidence.ts";
 import type { HttpResponse } from "../../io/net/exchange.ts";
 import { quotePeer } from "../../io/net/quote-peer.ts";
-import { ask, badStatus, type CollectContext, fetched, hostOf, Missing } from "./context.ts";
+import { ask, badStatus, type CollectContext, fetched, hostOf, UnavailableError } from "./context.ts";
 import { itSays, readError } from "./peer-error.ts";
 
 /** Cap on a proof (spec 4): real ones have a few kilobytes. */
@@ -50,17 +50,17 @@ export async function fetchRecord(
   const host = hostOf(response.url);
   const error = readError(response);
   if (UNAVAILABLE.has(error.name ?? "")) {
-    throw new Missing("pds.repo_unavailable", `${host} does not serve ${identity.did}${itSays(error)}`);
+    throw new UnavailableError("pds.repo_unavailable", `${host} does not serve ${identity.did}${itSays(error)}`);
   }
   if (ABSENT.has(error.name ?? "")) {
     const unproven = "without the proof that com.atproto.sync.getRecord requires";
     const detail = `${host} answered with status ${response.status}${itSays(error)}, ${unproven}`;
-    throw new Missing("pds.bad_response", detail, { saysAbsent: true });
+    throw new UnavailableError("pds.bad_response", detail, { saysAbsent: true });
   }
   if (response.status !== 200) badStatus("pds", response, itSays(error));
   const type = response.headers.get("content-type") ?? "of no type";
   const detail = `${host} answered with text instead of a proof (CAR)${itSays(error) || quoteType(type)}`;
-  throw new Missing("pds.bad_response", detail);
+  throw new UnavailableError("pds.bad_response", detail);
 }
 
 /**

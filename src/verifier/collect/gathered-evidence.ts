@@ -1,7 +1,7 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
-import { extended, NOTHING_REMEMBERED, rollback, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { extended, findRollback, NO_HISTORY, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Collected, UnprovenAbsence } from "./collect.ts";
 
@@ -19,7 +19,7 @@ export class GatheredEvidence {
   readonly #pointers: Pointer[] = [];
   readonly #gaps: Gap[] = [];
   /** What each signer's answers have proven in this pull. */
-  readonly #shown = new Map<Did, SignerMemory>();
+  readonly #shown = new Map<Did, SignerHistory>();
   #owner: OwnerAnswer | undefined;
 
   constructor(sought: ProofTarget) {
@@ -53,13 +53,13 @@ export class GatheredEvidence {
    * (spec 5.7).
    */
   #inOrder(proven: Attempt): Attempt {
-    const { sighting } = proven;
-    if (sighting === undefined) return proven;
-    const { signer } = sighting;
-    const shown = this.#shown.get(signer) ?? NOTHING_REMEMBERED;
-    const behind = rollback(sighting, shown);
-    if (behind?.code !== "identity.log_rolled_back") this.#shown.set(signer, extended(shown, sighting));
-    return behind === undefined ? proven : { signer, finding: { signer, ...behind }, sighting };
+    const { observation } = proven;
+    if (observation === undefined) return proven;
+    const { signer } = observation;
+    const shown = this.#shown.get(signer) ?? NO_HISTORY;
+    const behind = findRollback(observation, shown);
+    if (behind?.code !== "identity.log_rolled_back") this.#shown.set(signer, extended(shown, observation));
+    return behind === undefined ? proven : { signer, finding: { signer, ...behind }, observation };
   }
 
   /** In the form that a judgement takes. */

@@ -17,7 +17,7 @@ import { Rejection } from "../../core/rejection.ts";
 import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
 import { WITHHELD } from "../../io/net/quote-peer.ts";
 import type { RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
-import { badStatus, type CollectContext, Missing, stillInTime } from "./context.ts";
+import { assertTimeLeft, badStatus, type CollectContext, UnavailableError } from "./context.ts";
 
 /** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
 const MAX_PAGE = 1024 * 1024;
@@ -39,10 +39,10 @@ export interface Listing {
   /** Whether all pages were read. */
   readonly complete: boolean;
   /** Why a page could not be fetched or a descriptor not read; the others count. */
-  readonly gaps: readonly (Missing | Rejection)[];
+  readonly gaps: readonly (UnavailableError | Rejection)[];
 }
 
-type Gaps = (Missing | Rejection)[];
+type Gaps = (UnavailableError | Rejection)[];
 
 interface PagedListing extends Listing {
   readonly pages: number;
@@ -81,7 +81,7 @@ export class Repository {
   async referrers(): Promise<Listing> {
     const filtered = await this.#list((gaps) => this.#firstPage(gaps), MAX_PAGES);
     const isFiltered = filtered.isApi && !filtered.hasOthers;
-    const isRead = filtered.complete && !filtered.gaps.some((gap) => gap instanceof Missing);
+    const isRead = filtered.complete && !filtered.gaps.some((gap) => gap instanceof UnavailableError);
     if (filtered.referrers.length > 0 || !isFiltered || !isRead) return filtered;
     const url = this.#client.urlOf(allReferrersPath(this.#subject.digest));
     // The page limit applies to both lists together.
@@ -107,7 +107,7 @@ export class Repository {
         page = complete ? await this.#nextPage(page.next, page) : undefined;
       }
     } catch (error) {
-      if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+      if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
       gaps.push(error);
     }
     return { referrers, complete, gaps, ...seen };
@@ -129,7 +129,8 @@ export class Repository {
       answer = await this.#get(url, ACCEPT_INDEX);
     } catch (error) {
       // A registry without the API may redirect to a web page, which a node need not reach.
-      if (!(error instanceof Missing && error.cause instanceof HttpFailure && error.cause.isRedirected)) throw error;
+      if (!(error instanceof UnavailableError && error.cause instanceof HttpFailure && error.cause.isRedirected))
+        throw error;
       // A redirect to a forbidden address may be an attack, so it is reported.
       if (error.code === "net.forbidden_address") gaps.push(error);
       return undefined;
@@ -165,7 +166,7 @@ export class Repository {
   /** @returns undefined where it is not an OCI index */
   #page(answer: RegistryAnswer, isApi: boolean): Page | undefined {
     const { body, url, headers } = this.#accepted(answer);
-    stillInTime("the list of referrers", this.#context);
+    assertTimeLeft("the list of referrers", this.#context);
     const page = readReferrers(body);
     return page && { ...page, isApi, from: url, host: answer.host, next: nextPage(headers.get("link")) };
   }
@@ -206,7 +207,7 @@ export class Repository {
 
   async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
     const { body } = this.#accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT));
-    stillInTime(what, this.#context);
+    assertTimeLeft(what, this.#context);
     checkContent(body, descriptor, what);
     return body;
   }
@@ -220,7 +221,7 @@ export class Repository {
     if (response.status === 401 || response.status === 403) {
       const detail = `${host} requires credentials (status ${response.status})`;
       const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
-      throw new Missing(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
+      throw new UnavailableError(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
     }
     badStatus("registry", response, said, host);
   }
@@ -233,12 +234,12 @@ export class Repository {
         next === null
           ? "is not a valid URL"
           : `is at another host: ${next.protocol}//${this.#client.nameHost(next.href)}`;
-      throw new Missing("registry.bad_response", `the next page of the list of referrers ${where}`);
+      throw new UnavailableError("registry.bad_response", `the next page of the list of referrers ${where}`);
     }
     return next.href;
   }
 }
 
 function badResponse(detail: string): never {
-  throw new Missing("registry.bad_response", detail);
+  throw new UnavailableError("registry.bad_response", detail);
 }

@@ -1,7 +1,7 @@
 import { type IdentityProof, identitySteps } from "../../core/atproto/identity.ts";
 import type { Steps } from "../../core/atproto/plc-log.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
-import { type CollectContext, stillInTime } from "./context.ts";
+import { assertTimeLeft, type CollectContext } from "./context.ts";
 
 /**
  * Milliseconds for which one log is replayed before other work runs: other signers' logs, and answers that arrive. So
@@ -36,7 +36,7 @@ export async function inSteps<T>(
 ): Promise<T> {
   let sliceEnds = deadline.remaining() - SLICE;
   for (;;) {
-    stillInTime(what, { deadline });
+    assertTimeLeft(what, { deadline });
     const { done, value } = steps.next();
     if (done === true) return value;
     if (deadline.remaining() > sliceEnds) continue;

@@ -1,7 +1,7 @@
 import { type Handle, isReserved } from "../../core/atproto/handle.ts";
 import { isDid } from "../../core/atproto/syntax.ts";
 import { isUnanswered, type OwnerAnswer } from "../../core/evidence/evidence.ts";
-import { ask, askTxt, badStatus, type CollectContext, Missing } from "./context.ts";
+import { ask, askTxt, badStatus, type CollectContext, UnavailableError } from "./context.ts";
 import { itSays, readError } from "./peer-error.ts";
 import type { HandleSources } from "./reference-resolvers.ts";
 
@@ -25,7 +25,7 @@ const MAX_REDIRECTS = 3;
 export async function fetchOwner(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
   if (isReserved(handle) && !context.config.network.hosts.includes(handle)) {
     const why = "its top-level domain is reserved, and network.allow does not list the handle";
-    throw new Missing("net.forbidden_address", `the handle ${handle} is not looked up: ${why}`);
+    throw new UnavailableError("net.forbidden_address", `the handle ${handle} is not looked up: ${why}`);
   }
 
   const askedAt = context.now();
@@ -42,7 +42,7 @@ export async function fetchOwner(handle: Handle, context: CollectContext): Promi
   // Report an unusable answer before a missing one: stale evidence may only replace silence.
   const answered = failures.find((failure) => !isUnanswered(failure))?.code;
   const code = answered ?? (second === undefined ? "handle.bad_response" : first.code);
-  throw new Missing(code, failures.map(({ message }) => message).join("; "), { cause: first });
+  throw new UnavailableError(code, failures.map(({ message }) => message).join("; "), { cause: first });
 }
 
 const DNS = "dns:";
@@ -54,7 +54,7 @@ const PREFIX = "did=";
  * "no DID"; this records it.
  */
 class AskedSources implements HandleSources {
-  readonly failed: { dns?: Missing; https?: Missing } = {};
+  readonly failed: { dns?: UnavailableError; https?: UnavailableError } = {};
   bug: Error | undefined;
   /** Where the answer came from. */
   source: string;
@@ -88,7 +88,7 @@ class AskedSources implements HandleSources {
       this.source = this.dnsSource;
       return did;
     } catch (error) {
-      if (!(error instanceof Missing)) throw error;
+      if (!(error instanceof UnavailableError)) throw error;
       this.failed.dns = error;
       return undefined;
     }
@@ -99,7 +99,7 @@ class AskedSources implements HandleSources {
       if (url !== this.#url) throw new Error(`the reference resolver asks ${url}, and ${this.#url} was asked`);
       return await this.#response;
     } catch (error) {
-      if (error instanceof Missing) this.failed.https = error;
+      if (error instanceof UnavailableError) this.failed.https = error;
       else this.bug = error as Error;
       throw error;
     }

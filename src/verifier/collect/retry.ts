@@ -109,7 +109,7 @@ export class RetryingRequest {
   }
 
   /** Milliseconds until the next attempt; undefined where a retry is pointless or there is no time for it. */
-  untilAgain(): number | undefined {
+  retryDelay(): number | undefined {
     if (!this.#isPassing || this.#attempts >= this.#most) return undefined;
     const left = this.#asking.deadline.remaining();
     const rest = Math.max(0, this.#pause - (this.#leftThen - left));
@@ -130,7 +130,7 @@ export async function askUntilAnswered(
 ): Promise<TryOutcome> {
   for (;;) {
     const outcome = await question.ask();
-    const pause = question.untilAgain();
+    const pause = question.retryDelay();
     if (pause === undefined) return outcome;
     await rest(pause, question, deadline);
   }
@@ -142,7 +142,7 @@ export async function askUntilAnswered(
  *
  * @param peers the receiver sends a peer's request when it is yielded; the list may grow meanwhile
  */
-export async function* inTurn<T extends { readonly question: RetryingRequest }>(
+export async function* roundRobin<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
   deadline: Deadline,
 ): AsyncGenerator<T, void> {
@@ -158,7 +158,7 @@ async function soonest<T extends { readonly question: RetryingRequest }>(
   peers: readonly T[],
   deadline: Deadline,
 ): Promise<T | undefined> {
-  const pauses = peers.map(({ question }) => question.untilAgain() ?? Number.POSITIVE_INFINITY);
+  const pauses = peers.map(({ question }) => question.retryDelay() ?? Number.POSITIVE_INFINITY);
   const pause = Math.min(...pauses);
   const next = peers[pauses.indexOf(pause)];
   if (next === undefined || pause === Number.POSITIVE_INFINITY) return undefined;

@@ -5,11 +5,11 @@ import { recordAddress } from "../../core/evidence/claim.ts";
 import type { Fetched, Gap, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { tagRecordAddress } from "../../core/evidence/tag.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { attempt, type ProofTarget, sightingOf } from "../../core/verify/prove.ts";
-import { extended, NOTHING_REMEMBERED, type SignerMemory } from "../../core/verify/signer-history.ts";
+import { attempt, observationOf, type ProofTarget } from "../../core/verify/prove.ts";
+import { extended, NO_HISTORY, type SignerHistory } from "../../core/verify/signer-history.ts";
 import { identify, NO_DIRECTORY } from "./cached-identity.ts";
 import type { Collected, ProvenIdentity } from "./collect.ts";
-import { type CollectContext, gapOf, Missing } from "./context.ts";
+import { type CollectContext, gapOf, UnavailableError } from "./context.ts";
 import { type FetchedIdentity, fetchIdentity } from "./fetch-identity.ts";
 import { fetchRecord } from "./fetch-record.ts";
 
@@ -19,7 +19,7 @@ const PAUSE = 250;
 /** Fetches one signer's identity and records for one image. */
 export class SignerSearch {
   /** The signer history before the requests; undefined until it is loaded. */
-  memory: SignerMemory | undefined;
+  memory: SignerHistory | undefined;
   readonly #signer: Did;
   readonly #sought: ProofTarget;
   readonly #context: CollectContext;
@@ -41,7 +41,9 @@ export class SignerSearch {
 
   /** Fetches the identity, then the records from the PDS that it names. */
   async ask(): Promise<readonly Collected[]> {
-    this.memory = await this.#context.deadline.track("the signer history", () => this.#context.recall(this.#signer));
+    this.memory = await this.#context.deadline.track("the signer history", () =>
+      this.#context.loadHistory(this.#signer),
+    );
     const { memory } = this;
     const first = await this.#identified(() => identify(this.#signer, this.#sought.digest, this.#context, memory));
     // The signer may have moved to another PDS since the identity was cached. A PDS that proved anything is the right one.
@@ -61,8 +63,8 @@ export class SignerSearch {
     const first = this.#identity;
     if (first?.proof === undefined || !this.#open.delete("refresh")) return [];
     if (!isPlc(this.#signer) && !this.#isCached()) return [];
-    const known = extended(this.memory ?? NOTHING_REMEMBERED, {
-      ...sightingOf(first.proof, first.fetched.fetchedAt),
+    const known = extended(this.memory ?? NO_HISTORY, {
+      ...observationOf(first.proof, first.fetched.fetchedAt),
       revs: [],
     });
     return this.#identified(() => fetchIdentity(this.#signer, this.#context, known, first.directory + 1));
@@ -120,7 +122,7 @@ export class SignerSearch {
         return await fetchRecord(identity, address, this.#context);
       } catch (error) {
         const absent = { signer: this.#signer, path: `${address.collection}/${address.rkey}` };
-        const saysAbsent = error instanceof Missing && error.saysAbsent;
+        const saysAbsent = error instanceof UnavailableError && error.saysAbsent;
         gaps.push({ kind: "gap", gap: gapOf("pds", error, this.#signer) satisfies Gap, ...(saysAbsent && { absent }) });
         return undefined;
       }

@@ -7,7 +7,7 @@ import { parseReference } from "../../core/oci/reference.ts";
 import { parsePolicy } from "../../core/policy/parse-policy.ts";
 import { type Answer, failureOf } from "../../core/verify/answer.ts";
 import { Deadline } from "../../io/process/deadline.ts";
-import { Exchanges } from "../service/exchanges.ts";
+import { RequestCounts } from "../service/exchanges.ts";
 import { Verifier } from "../service/verifier.ts";
 import type { Expected, Vector } from "./vector.ts";
 
@@ -39,7 +39,7 @@ async function answerTo({ policy, name: text, digest, mediaType, bundle, now: wr
     });
     const { answer, error } = await verifier.verify(subject, {
       deadline: new Deadline(performance.now() + DEFAULT_CONFIG.deadline),
-      exchanges: new Exchanges(),
+      requestCounts: new RequestCounts(),
       now: () => now,
       warn: () => {},
       ruleSelected: () => {},

@@ -1,7 +1,7 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { KnownIdentity } from "../../core/policy-tools/lint-identities.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { type CollectContext, Missing } from "../collect/context.ts";
+import { type CollectContext, UnavailableError } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/fetch-identity.ts";
 
 /** Identities fetched in parallel: a list of thousands must not open thousands of connections. */
@@ -35,7 +35,7 @@ async function askIdentity(did: Did, context: CollectContext): Promise<KnownIden
     const { current } = proof;
     return current instanceof Rejection ? { code: current.code, detail: current.message } : current;
   } catch (error) {
-    if (!(error instanceof Missing || error instanceof Rejection)) throw error;
+    if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
     return { code: error.code, detail: error.message };
   }
 }

@@ -1,7 +1,7 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Config } from "../../core/config/config.ts";
 import { signersOfAll } from "../../core/policy/signer-refs.ts";
-import { isLasting } from "../../core/policy/standing.ts";
+import { isCurrentOrFuture } from "../../core/policy/standing.ts";
 import { lintIdentities } from "../../core/policy-tools/lint-identities.ts";
 import { isJudging, type PolicyFinding, type PolicyQuestion } from "../../core/policy-tools/policy-finding.ts";
 import type { Environment } from "../../io/process/environment.ts";
@@ -16,7 +16,7 @@ export const MAX_IDENTITIES = 500;
 export function trustedNow({ policy, now }: PolicyQuestion): readonly Did[] {
   const { rules, everyone, fallback } = policy;
   const signers = fallback === "audit" ? everyone : signersOfAll(policy, rules.filter(isJudging));
-  return signers.filter((signer) => isLasting(signer, now)).map(({ did }) => did);
+  return signers.filter((signer) => isCurrentOrFuture(signer, now)).map(({ did }) => did);
 }
 
 /** Problems of a policy that the identities of its signers show. */

@@ -2,7 +2,7 @@ import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { Decider } from "../../core/policy/policy.ts";
 import type { Answer } from "../../core/verify/answer.ts";
 import type { Warning } from "../../core/warning.ts";
-import type { ExchangeCount } from "./exchanges.ts";
+import type { RequestCount } from "./exchanges.ts";
 
 /** The result of one verification, with all that callers, logs and reports need. */
 export interface Decision {
@@ -29,5 +29,5 @@ export interface Decision {
 /** Milliseconds that a verification took, and the requests to each service, which run in parallel. */
 export interface Timings {
   readonly total: number;
-  readonly services: ReadonlyMap<string, ExchangeCount>;
+  readonly services: ReadonlyMap<string, RequestCount>;
 }

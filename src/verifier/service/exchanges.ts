@@ -1,14 +1,14 @@
 import type { HttpClient } from "../../io/net/exchange.ts";
 
 /** Requests to one service, and their total time in milliseconds; exchanges may run in parallel. */
-export interface ExchangeCount {
+export interface RequestCount {
   readonly requests: number;
   readonly ms: number;
 }
 
 /** Counts requests by purpose. */
-export class Exchanges {
-  readonly #asked = new Map<string, ExchangeCount>();
+export class RequestCounts {
+  readonly #asked = new Map<string, RequestCount>();
 
   /** Wraps a client so that its requests are counted; one still under way counts as a request, but not yet as time. */
   counted(http: HttpClient): HttpClient {
@@ -24,11 +24,11 @@ export class Exchanges {
   }
 
   /** By service: the purpose, in lower case with underscores. */
-  get asked(): ReadonlyMap<string, ExchangeCount> {
+  get asked(): ReadonlyMap<string, RequestCount> {
     return this.#asked;
   }
 
-  #add(purpose: string, { requests, ms }: ExchangeCount): void {
+  #add(purpose: string, { requests, ms }: RequestCount): void {
     const service = purpose.toLowerCase().replace(/[^a-z]+/g, "_");
     const before = this.#asked.get(service) ?? { requests: 0, ms: 0 };
     this.#asked.set(service, { requests: before.requests + requests, ms: before.ms + ms });

@@ -1,18 +1,18 @@
 import type { Evidence } from "../../core/evidence/evidence.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
-import { type Case, granted, judge } from "../../core/verify/judge.ts";
+import { granted, type JudgeInput, judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
-import { NOTHING_REMEMBERED, rollback } from "../../core/verify/signer-history.ts";
+import { findRollback, NO_HISTORY } from "../../core/verify/signer-history.ts";
 import type { Attempt, Verdict } from "../../core/verify/verdict.ts";
-import { judgeKept } from "../cache/stale.ts";
-import type { Lasting } from "../cache/stores.ts";
-import { settle } from "../cache/update.ts";
+import { judgeWithStaleEvidence } from "../cache/stale.ts";
+import type { SharedStores } from "../cache/stores.ts";
+import { updateCache } from "../cache/update.ts";
 import { type Collected, Collector } from "../collect/collect.ts";
 import type { CollectContext } from "../collect/context.ts";
 import { GatheredEvidence } from "../collect/gathered-evidence.ts";
 
 /** What a decision needs: the means to gather evidence, and the persistent stores. */
-export interface DecideContext extends CollectContext, Lasting {}
+export interface DecideContext extends CollectContext, SharedStores {}
 
 /** The verdict, and all evidence that was gathered. */
 export interface Gathered {
@@ -23,19 +23,19 @@ export interface Gathered {
 }
 
 /** Milliseconds reserved for judging stale evidence, where the rule accepts it. */
-const TIME_FOR_KEPT = 500;
+const STALE_RESERVE = 500;
 /** Most milliseconds that writing to disk may delay a verdict. */
-const TIME_TO_SETTLE = 500;
+const MAX_DISK_TIME = 500;
 /** The same after the deadline; twice this is less than the watchdog's grace period. */
-const LAST_MOMENT = 50;
+const MIN_DISK_TIME = 50;
 
 /**
  * Gathers evidence from the network, and proves and judges it as it arrives. The image is allowed as soon as the rule
  * is met; a refusal waits for everything.
  */
 export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
-  const takesKept = question.rule.requirement.maxStaleness !== undefined;
-  const deadline = takesKept ? context.deadline.earlier(TIME_FOR_KEPT) : context.deadline;
+  const takesStale = question.rule.requirement.maxStaleness !== undefined;
+  const deadline = takesStale ? context.deadline.earlier(STALE_RESERVE) : context.deadline;
   const limited = { ...context, deadline };
   const collector = new Collector(question, limited);
   const found = new GatheredEvidence(question.target);
@@ -43,25 +43,34 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   const fresh = await gather(question, limited, collector, found);
   const { config } = context;
   const given = caseOf(question, limited, collector, found);
-  await inTime(settle(given, collector, found, context, config.cacheEnabled || takesKept), context);
+  await inTime(updateCache(given, collector, found, context, config.cacheEnabled || takesStale), context);
   const stale =
-    takesKept && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
+    takesStale && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
   return { verdict: stale ?? fresh, evidence: found.evidence(), isStale: stale !== undefined };
 }
 
 /** Judges cached evidence against the current signer history: parallel pulls may have added to it. */
-async function judgeCached(given: Case, collector: Collector, { cache, recall, config, deadline }: DecideContext) {
+async function judgeCached(
+  given: JudgeInput,
+  collector: Collector,
+  { cache, loadHistory, config, deadline }: DecideContext,
+) {
   const { plcDirectories } = config;
   const signers = [...collector.memory.keys()];
-  return judgeKept(
+  return judgeWithStaleEvidence(
     given,
-    { signers, recall, identityOf: (did) => collector.identityOf(did), plcDirectories, deadline },
+    { signers, loadHistory, identityOf: (did) => collector.identityOf(did), plcDirectories, deadline },
     cache,
   );
 }
 
 /** All evidence so far, for a judgement. */
-function caseOf(question: Question, context: CollectContext, collector: Collector, found: GatheredEvidence): Case {
+function caseOf(
+  question: Question,
+  context: CollectContext,
+  collector: Collector,
+  found: GatheredEvidence,
+): JudgeInput {
   return { ...question, memory: collector.memory, now: context.now(), ...found.known() };
 }
 
@@ -92,11 +101,11 @@ const CURED_BY_NEWER_IDENTITY: ReadonlySet<RejectionCode> = new Set(["commit.bad
 
 /** The key may have been rotated since the identity was fetched; the PDS may have answered from a lagging replica. */
 function askOnceMore(attempt: Attempt, collector: Collector): void {
-  const { sighting } = attempt;
+  const { observation } = attempt;
   if ("finding" in attempt && CURED_BY_NEWER_IDENTITY.has(attempt.finding.code)) collector.refresh(attempt.signer);
-  if (sighting === undefined) return;
-  const memory = collector.memory.get(sighting.signer) ?? NOTHING_REMEMBERED;
-  if (rollback(sighting, memory)?.code === "commit.rolled_back") collector.askAgain(sighting.signer);
+  if (observation === undefined) return;
+  const memory = collector.memory.get(observation.signer) ?? NO_HISTORY;
+  if (findRollback(observation, memory)?.code === "commit.rolled_back") collector.askAgain(observation.signer);
 }
 
 /** After the deadline a signature is no longer proven, as that takes time too: it becomes a gap. */
@@ -111,7 +120,7 @@ function stillOf(collected: Collected, { deadline }: CollectContext): Collected 
 async function inTime(work: Promise<void>, { deadline }: CollectContext): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.min(TIME_TO_SETTLE, Math.max(LAST_MOMENT, deadline.remaining())));
+    timer = setTimeout(resolve, Math.min(MAX_DISK_TIME, Math.max(MIN_DISK_TIME, deadline.remaining())));
   });
   await Promise.race([work, limit]);
   clearTimeout(timer);

@@ -2,7 +2,7 @@ import type { Evidence } from "../../core/evidence/evidence.ts";
 import { savedSteps } from "../../core/verify/judge-saved-evidence.ts";
 import type { Question } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
-import { Missing } from "../collect/context.ts";
+import { UnavailableError } from "../collect/context.ts";
 import { inSteps } from "../collect/replay.ts";
 import type { Session } from "./session.ts";
 
@@ -13,7 +13,7 @@ export async function judgeSaved(question: Question, saved: Evidence, session: S
     const steps = savedSteps(question, saved, session.now());
     return await deadline.track("the saved evidence", () => inSteps(steps, "all of the saved evidence", { deadline }));
   } catch (error) {
-    if (!(error instanceof Missing)) throw error;
+    if (!(error instanceof UnavailableError)) throw error;
     return { outcome: "inconclusive", code: error.code, detail: error.message, findings: [] };
   }
 }

@@ -3,8 +3,8 @@ import { type IdentityProof, readIdentity } from "../../core/atproto/identity.ts
 import { type Did, isDid } from "../../core/atproto/syntax.ts";
 import type { Fetched, OwnerAnswer } from "../../core/evidence/evidence.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
-import { type Rollback, rollback, type SignerMemory } from "../../core/verify/signer-history.ts";
-import { type CollectContext, Missing } from "../collect/context.ts";
+import { findRollback, type Rollback, type SignerHistory } from "../../core/verify/signer-history.ts";
+import { type CollectContext, UnavailableError } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/fetch-identity.ts";
 
 /** The owner of a handle, or why it is not known. */
@@ -17,7 +17,7 @@ export interface IdentityFound {
   readonly fetched: Fetched;
   readonly proof: IdentityProof;
   readonly handle?: HandleFound;
-  readonly memory: SignerMemory;
+  readonly memory: SignerHistory;
   /** Set where the identity is behind the signer history. */
   readonly rolledBack?: Rollback;
   /** Milliseconds since 1970. */
@@ -39,11 +39,11 @@ export async function lookUpIdentity(asked: Did | Handle, context: CollectContex
     );
   }
 
-  const memory = await context.recall(did);
+  const memory = await context.loadHistory(did);
   const { fetched } = await answered(fetchIdentity(did, context, memory));
   const proof = readIdentity(did, fetched.bytes);
   const operations = proof.history?.map(({ cid }) => cid);
-  const rolledBack = rollback({ signer: did, revs: [], ...(operations && { operations }) }, memory);
+  const rolledBack = findRollback({ signer: did, revs: [], ...(operations && { operations }) }, memory);
   const handle = owner ?? (proof.current instanceof Rejection ? undefined : await handleOf(proof.current, context));
   return {
     asked,
@@ -66,7 +66,7 @@ async function handleOf(
   try {
     return await ownerOf(handle, context);
   } catch (error) {
-    if (error instanceof Missing) return { handle, missing: `${error.code}: ${error.message}` };
+    if (error instanceof UnavailableError) return { handle, missing: `${error.code}: ${error.message}` };
     throw error;
   }
 }
@@ -81,7 +81,7 @@ async function answered<T>(asking: Promise<T>): Promise<T> {
   try {
     return await asking;
   } catch (error) {
-    if (error instanceof Missing) reject(error.code, error.message, error);
+    if (error instanceof UnavailableError) reject(error.code, error.message, error);
     throw error;
   }
 }

@@ -24,7 +24,7 @@ import type { Session } from "./session.ts";
 /** Milliseconds before the first retry of a request; doubled each time. */
 const PAUSE = 200;
 /** Fraction of the remaining time to wait for another process that fetches the same identity. */
-const PATIENCE = 5 / 8;
+const WAIT_SHARE = 5 / 8;
 
 /** Network access as configured; shared by all verifications of a verifier. */
 export interface Network {
@@ -69,11 +69,11 @@ export function collectContext(
   stores: Stores,
   locks: QuestionLocks,
 ): DecideContext {
-  const { deadline, exchanges } = session;
+  const { deadline, requestCounts } = session;
   const warn: Warn = (warning) => session.warn(warning);
   return {
     ...stores,
-    http: exchanges.counted(http(warn)),
+    http: requestCounts.counted(http(warn)),
     txt,
     deadline,
     config,
@@ -107,15 +107,18 @@ function cachedIdentities(
     oneAtATime: async (signer, find, ask) => {
       if (!isCacheShared()) return ask();
       const work = `signer-${sha256Hex(toUtf8(signer))}`;
-      const patience = deadline.remaining() * PATIENCE;
-      const [turns, { unlessFound }] = await Promise.all([locks.open(), import("../../io/store/process-lock.ts")]);
+      const maxWait = deadline.remaining() * WAIT_SHARE;
+      const [processLocks, { unlessFound }] = await Promise.all([
+        locks.open(),
+        import("../../io/store/process-lock.ts"),
+      ]);
       try {
         const found = await deadline.track(`another process that fetches the identity of ${signer}`, () =>
-          turns.findOrTake(work, patience, find),
+          processLocks.findOrTake(work, maxWait, find),
         );
         return found ?? (await unlessFound(ask(), find));
       } finally {
-        turns.end(work);
+        processLocks.end(work);
       }
     },
   };

@@ -5,11 +5,11 @@ import { mayUse } from "../../io/fs/access.ts";
 import type { CacheKey } from "../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../io/store/evidence-cache.ts";
 import { SignerStore } from "../../io/store/signer-store.ts";
-import type { Lasting } from "../cache/stores.ts";
+import type { SharedStores } from "../cache/stores.ts";
 import type { Session } from "./session.ts";
 
 /** The signer history and cache of this node. */
-export interface Stores extends Lasting {
+export interface Stores extends SharedStores {
   readonly cache: EvidenceCache;
   /** Whether what other processes cache can be read here, and what is cached here by them: only then is one waited for. */
   readonly isCacheShared: () => boolean;
@@ -47,8 +47,8 @@ export function openStores(
   key.keepOutOf(stateDir, cacheDir);
   const signers = new SignerStore(stateDir, warnings.history);
   return {
-    recall: async (signer) => signers.recall(signer, session.now()),
-    remember: async (sighting) => signers.remember(sighting, session.now()),
+    loadHistory: async (signer) => signers.loadHistory(signer, session.now()),
+    recordObservation: async (observation) => signers.recordObservation(observation, session.now()),
     cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
     isCacheShared: () => mayUse(cacheDir) && key.isThere(),
   };

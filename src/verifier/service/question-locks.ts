@@ -1,5 +1,5 @@
 import type { Warn } from "../../core/warning.ts";
-import type { Turns } from "../../io/store/process-lock.ts";
+import type { ProcessLocks } from "../../io/store/process-lock.ts";
 
 /**
  * The locks of one verification. Two verifications in one process wait for each other like two processes, and neither
@@ -8,7 +8,7 @@ import type { Turns } from "../../io/store/process-lock.ts";
 export class QuestionLocks {
   readonly #directory: string;
   readonly #warn: Warn;
-  #locks: Turns | undefined;
+  #locks: ProcessLocks | undefined;
 
   /** @param directory cacheDir */
   constructor(directory: string, warn: Warn) {
@@ -17,9 +17,9 @@ export class QuestionLocks {
   }
 
   /** Loaded on demand: a verification answered from the cache takes no lock. */
-  async open(): Promise<Turns> {
-    const { Turns } = await import("../../io/store/process-lock.ts");
-    this.#locks ??= new Turns(this.#directory, this.#warn);
+  async open(): Promise<ProcessLocks> {
+    const { ProcessLocks } = await import("../../io/store/process-lock.ts");
+    this.#locks ??= new ProcessLocks(this.#directory, this.#warn);
     return this.#locks;
   }
 

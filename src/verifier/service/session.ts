@@ -1,13 +1,13 @@
 import type { Rule } from "../../core/policy/policy.ts";
 import type { Warn, Warning } from "../../core/warning.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
-import type { Exchanges } from "./exchanges.ts";
+import type { RequestCounts } from "./exchanges.ts";
 
 /** What the caller provides to one verification, and how it is notified. */
 export interface Session {
   readonly deadline: Deadline;
   /** Counts requests. */
-  readonly exchanges: Exchanges;
+  readonly requestCounts: RequestCounts;
   /** Milliseconds since 1970. */
   now(): number;
   /** Called once for each warning. */
@@ -22,7 +22,7 @@ export interface Session {
 export function warningTo(warn: Warn, session: Session): Session {
   return {
     deadline: session.deadline,
-    exchanges: session.exchanges,
+    requestCounts: session.requestCounts,
     now: () => session.now(),
     warn,
     ruleSelected: (rule) => session.ruleSelected(rule),

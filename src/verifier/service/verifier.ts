@@ -26,7 +26,7 @@ import { type Session, warningTo } from "./session.ts";
 /** Grace period in milliseconds after the deadline to judge what timed out; then the refusal is `net.deadline`. */
 const GRACE = 150;
 /** Fraction of the remaining time to wait for another verification of the same image. */
-const PATIENCE = 5 / 8;
+const WAIT_SHARE = 5 / 8;
 
 /** This node's configuration, trust policy and environment. */
 export interface VerifierOptions {
@@ -84,7 +84,7 @@ export class Verifier {
     const opened = this.#opened;
     const warnings = new Warnings((warning) => session.warn(warning));
     const decided = await this.#decide(subject, warningTo(warnings.warn, session), opened);
-    const timings = { total: performance.now() - began, services: new Map(session.exchanges.asked) };
+    const timings = { total: performance.now() - began, services: new Map(session.requestCounts.asked) };
     return { subject, policyHash: opened.settings.policy.hash, timings, warnings: warnings.all, ...decided };
   }
 
@@ -195,10 +195,10 @@ async function judgeCached(
     let found = await look();
     // Without a key the one that is waited for could not cache what it finds.
     if (found === undefined && stores.isCacheShared()) {
-      const patience = deadline.remaining() * PATIENCE;
+      const maxWait = deadline.remaining() * WAIT_SHARE;
       const opened = await locks.open();
       found = await deadline.track("another process that verifies this image", () =>
-        opened.findOrTake(lockOf(question.subject), patience, look),
+        opened.findOrTake(lockOf(question.subject), maxWait, look),
       );
     }
     if (found === undefined) return undefined;

@@ -81,7 +81,7 @@ describe("the node", () => {
   it("has folders that nobody else can write to", () => {
     const path = join(root, "folder");
     const check = (isMade: boolean, of = path) =>
-      checkFolder({ name: "f", path: of, without: "", isMade, isWayTrusted: true }).level;
+      checkFolder({ name: "f", path: of, without: "", isMade, isPathTrusted: true }).level;
     expect([check(true), check(false), check(true, join(path, "deep"))]).toEqual(["ok", "warning", "warning"]);
     mkdirSync(path);
     expect(check(true)).toBe("ok");
@@ -95,7 +95,7 @@ describe("the node", () => {
     const path = join(root, "read-only");
     mkdirSync(path);
     const check = (pid: number) =>
-      checkFolder({ name: "f", path, without: "", isMade: true, isWayTrusted: true, pid }).level;
+      checkFolder({ name: "f", path, without: "", isMade: true, isPathTrusted: true, pid }).level;
     const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && echo ready && exec sleep 60';
     const args = ["-c", 'exec unshare --mount sh -c "$1" "$0"', path, script];
     const child = spawn("/bin/sh", args, { stdio: ["ignore", "pipe", "inherit"] });

@@ -12,37 +12,43 @@ import type { Warning } from "../../../core/warning.ts";
 import { whyDenied } from "../../../io/fs/access.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { CacheKey } from "../../../io/store/cache-key.ts";
-import { type CachedPiece, cachedSubject, clearCache, listCache } from "../../../io/store/cache-listing.ts";
+import { type CachedFile, cachedSubject, clearCache, listCache } from "../../../io/store/cache-listing.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { aligned, folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify cache list`: the cached evidence, fresh and expired. */
-export async function cacheList({ options }: LineOf<"cache list">, edge: ProcessEdge): Promise<never> {
-  return list(openCache(options, "read", edge));
+export async function cacheList({ options }: LineOf<"cache list">, lifecycle: ProcessLifecycle): Promise<never> {
+  return list(openCache(options, "read", lifecycle));
 }
 
 /** `atcr-verify cache show sha256:DIGEST` */
-export async function cacheShow({ operands, options }: LineOf<"cache show">, edge: ProcessEdge): Promise<never> {
+export async function cacheShow(
+  { operands, options }: LineOf<"cache show">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [digest] = operands;
   if (!isDigest(digest)) reject("input.malformed", `found "${digest}", expected sha256: and 64 hex digits`);
-  return show(digest, openCache(options, "read", edge));
+  return show(digest, openCache(options, "read", lifecycle));
 }
 
 /** `atcr-verify cache clear [sha256:DIGEST|DID]` */
-export async function cacheClear({ operands, options }: LineOf<"cache clear">, edge: ProcessEdge): Promise<never> {
+export async function cacheClear(
+  { operands, options }: LineOf<"cache clear">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [about] = operands;
   if (about !== undefined && !isDigest(about) && !isDid(about))
     reject("input.malformed", `found "${about}", expected sha256: and 64 hex digits, or a DID`);
-  return clear(about, openCache(options, "change", edge));
+  return clear(about, openCache(options, "change", lifecycle));
 }
 
 interface OpenedCache {
   readonly config: Config;
-  readonly edge: ProcessEdge;
+  readonly lifecycle: ProcessLifecycle;
   readonly key: CacheKey;
   readonly isJson: boolean;
 }
@@ -50,10 +56,10 @@ interface OpenedCache {
 function openCache(
   { config: named, output }: LineOf<"cache list">["options"],
   to: "read" | "change",
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
 ): OpenedCache {
-  const config = loadConfig(edge.environment, named);
-  edge.setDeadline(config.deadline);
+  const config = loadConfig(lifecycle.environment, named);
+  lifecycle.setDeadline(config.deadline);
   const isJson = output === "json";
   const denied = whyDenied(config.cacheDir, to);
   if (denied !== undefined) {
@@ -62,34 +68,37 @@ function openCache(
       pieces: [],
       warnings: [{ code: "access.denied", message: denied } satisfies Warning],
     };
-    return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
+    return lifecycle.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
-  const key = new CacheKey(edge.environment, edge.warnings.warn);
+  const key = new CacheKey(lifecycle.environment, lifecycle.warnings.warn);
   key.keepOutOf(config.stateDir, config.cacheDir);
-  return { config, edge, key, isJson };
+  return { config, lifecycle, key, isJson };
 }
 
 /** The cached files; one warning for all files that this user may not read. */
-function listed({ config: { cacheDir }, key, edge }: OpenedCache): { pieces: readonly CachedPiece[]; denied: number } {
+function listed({ config: { cacheDir }, key, lifecycle }: OpenedCache): {
+  pieces: readonly CachedFile[];
+  denied: number;
+} {
   let denied = 0;
   const pieces = listCache(cacheDir, key, (warning) => {
     if (warning.code === "access.denied") denied++;
-    else edge.warnings.warn(warning);
+    else lifecycle.warnings.warn(warning);
   });
   const message = `${amount(denied, "file")} in ${cacheDir} could not be read: run this as root`;
-  if (denied > 0) edge.warnings.warn({ code: "access.denied", message });
+  if (denied > 0) lifecycle.warnings.warn({ code: "access.denied", message });
   return { pieces, denied };
 }
 
 function list(question: OpenedCache): never {
-  const { config, edge, isJson } = question;
+  const { config, lifecycle, isJson } = question;
   const { cacheDir } = config;
   const now = Date.now();
   const found = listed(question);
-  const warnings = edge.warnings.all;
+  const warnings = lifecycle.warnings.all;
   const pieces = found.pieces.map((piece) => described(piece, config, now));
   // Whether the cache is empty is unknown.
-  if (pieces.length === 0 && found.denied > 0 && !isJson) return edge.print("", 1);
+  if (pieces.length === 0 && found.denied > 0 && !isJson) return lifecycle.print("", 1);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
   const summary = `${amount(pieces.length, "file")} of ${amount(bytes, "byte")} in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
     config.cacheEnabled ? "" : "; cacheEnabled is false, so every pull uses the network"
@@ -98,9 +107,9 @@ function list(question: OpenedCache): never {
     [kind, digest, about, at, fresh === undefined ? "-" : stateOf(fresh), String(size)].map(printable),
   );
   const head = ["KIND", "DIGEST", "SIGNER-OR-HANDLE", "FETCHED", "STATE", "BYTES"];
-  const screen = screenOf(edge.environment);
+  const screen = screenOf(lifecycle.environment);
   const text = rows.length === 0 ? [] : aligned([head, ...rows], screen).map(detailLine);
-  return edge.print(
+  return lifecycle.print(
     isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${folded(detailLine(summary), screen)}`,
     warnings.length === 0 ? 0 : 1,
   );
@@ -111,7 +120,7 @@ function stateOf(fresh: boolean): string {
   return fresh ? "fresh" : "expired";
 }
 
-function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: number) {
+function described(piece: CachedFile, { cacheEnabled, cacheTTL }: Config, now: number) {
   const { kind, file, bytes, bundle, at } = piece;
   const about = cachedSubject(piece);
   return {
@@ -126,9 +135,9 @@ function described(piece: CachedPiece, { cacheEnabled, cacheTTL }: Config, now: 
 
 /** The evidence for one digest, verified again now. */
 function show(digest: Digest, question: OpenedCache): never {
-  const { config, edge, isJson } = question;
+  const { config, lifecycle, isJson } = question;
   const { pieces: all, denied } = listed(question);
-  const warnings = edge.warnings.all;
+  const warnings = lifecycle.warnings.all;
   const pieces = all.filter(({ kind, bundle }) => kind === "evidence" && bundle?.digest === digest);
   const now = Date.now();
   const evidence = pieces.flatMap((piece) =>
@@ -151,7 +160,7 @@ function show(digest: Digest, question: OpenedCache): never {
   const readable = denied > 0 ? " that could be read" : "";
   const nothing = detailLine(`nothing is cached for ${digest} in ${config.cacheDir}${readable}`);
   const found = evidence.length > 0 && warnings.length === 0;
-  return edge.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
+  return lifecycle.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
 }
 
 function proof(proven: Attempt) {
@@ -160,18 +169,18 @@ function proof(proven: Attempt) {
   return { rev, key, pds, repository: claim.repository, mediaType: claim.mediaType };
 }
 
-async function clear(about: Digest | Did | undefined, { config, edge, key, isJson }: OpenedCache): Promise<never> {
+async function clear(about: Digest | Did | undefined, { config, lifecycle, key, isJson }: OpenedCache): Promise<never> {
   const { cacheDir } = config;
-  const removed = await edge.deadline.track(cacheDir, async () => {
-    if (about === undefined) return clearCache(cacheDir, Date.now(), key, edge.warnings.warn);
-    return new EvidenceCache(cacheDir, PROGRAM, key, edge.warnings.warn).clear(about, Date.now());
+  const removed = await lifecycle.deadline.track(cacheDir, async () => {
+    if (about === undefined) return clearCache(cacheDir, Date.now(), key, lifecycle.warnings.warn);
+    return new EvidenceCache(cacheDir, PROGRAM, key, lifecycle.warnings.warn).clear(about, Date.now());
   });
-  const warnings = edge.warnings.all;
+  const warnings = lifecycle.warnings.all;
   const what = about === undefined ? "" : ` for ${about}`;
   const said = detailLine(
     removed === 0 ? `nothing is cached${what} in ${cacheDir}` : `removed ${amount(removed, "file")}${what}`,
   );
-  return edge.print(
+  return lifecycle.print(
     isJson ? jsonText({ cacheDir, removed, warnings }) : said,
     removed > 0 && warnings.length === 0 ? 0 : 1,
   );

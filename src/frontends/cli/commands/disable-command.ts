@@ -23,7 +23,7 @@ import {
   placedIn,
   recordPlace,
 } from "../../../platform/containerd/verifier-link.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
 
@@ -32,12 +32,12 @@ import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-repo
  * reports what it could not do, and never says that pulls are no longer verified while an entry that runs this program
  * remains in a folder that containerd may use.
  */
-export async function disableCommand({ options }: LineOf<"disable">, edge: ProcessEdge): Promise<never> {
+export async function disableCommand({ options }: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
   const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
-  edge.setDeadline(LINK_DEADLINE);
-  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
-  const environment = asContainerdSees(edge.environment, containerd.daemon);
+  lifecycle.setDeadline(LINK_DEADLINE);
+  const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
+  const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
   const program = ownProgram();
   const { stateDir, findings } = stateDirOf(environment, options.config);
   const records = [...new Set([stateDir, PACKAGED_STATE])];
@@ -66,7 +66,7 @@ export async function disableCommand({ options }: LineOf<"disable">, edge: Proce
   return tellOfLink(
     { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
     output,
-    edge,
+    lifecycle,
   );
 }
 

@@ -6,7 +6,7 @@ import { Rejection } from "../../../core/rejection.ts";
 import { BUILD, VERSION } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
 import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
-import { checkGlass } from "../../../doctor/break-glass-check.ts";
+import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "../../../doctor/check.ts";
 import {
   checkConfig,
@@ -35,28 +35,28 @@ import { type Containerd, lookAtContainerd, verifierSettings } from "../../../pl
 import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { findOtherClients } from "../../../platform/other-clients.ts";
-import { whyDistrusted } from "../../../platform/program.ts";
+import { whyUntrusted } from "../../../platform/program.ts";
 import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
-const WHOLE = 90_000;
+const COMMAND_TIMEOUT = 90_000;
 const LEVELS = ["problem", "warning", "ok"] as const satisfies readonly CheckResult["level"][];
 /** Folders that the program creates, and that others may not write to. */
-const OWN = { isMade: true, isWayTrusted: true } as const;
+const OWN = { isMade: true, isPathTrusted: true } as const;
 
 /** `atcr-verify doctor`: whether this program verifies the pulls on this node, and can answer them. */
-export async function doctorCommand({ options }: LineOf<"doctor">, edge: ProcessEdge): Promise<never> {
-  edge.setDeadline(WHOLE);
-  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
-  const environment = asContainerdSees(edge.environment, containerd.daemon);
+export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: ProcessLifecycle): Promise<never> {
+  lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
+  const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
   const own = ownProgram();
-  const glass = readBreakGlassFile(environment, Date.now());
-  const { config, findings: ofConfig } = readConfig(environment, options.config, glass);
+  const breakGlass = readBreakGlassFile(environment, Date.now());
+  const { config, findings: ofConfig } = readConfig(environment, options.config, breakGlass);
   const findings = [
     ...checkUser(),
     ...checkContainerd(containerd),
@@ -67,15 +67,19 @@ export async function doctorCommand({ options }: LineOf<"doctor">, edge: Process
     ...checkEnvironment(containerd.daemon),
     ...checkOtherClients(await findOtherClients(environment)),
     ...ofConfig,
-    ...(config ? await checkNode(config, containerd, edge, { offline: options.offline, glass, environment }) : []),
-    checkGlass(glass),
+    ...(config
+      ? await checkNode(config, containerd, lifecycle, { offline: options.offline, breakGlass, environment })
+      : []),
+    checkBreakGlass(breakGlass),
     ...(options.probe ? await tryPulls(environment, containerd, config) : [notProbed()]),
   ];
   const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
   const summary = { version: VERSION, program: own, problems, warnings, findings };
-  edge.print(
-    options.output === "json" ? jsonText(summary) : textOf(findings, problems, warnings, screenOf(edge.environment)),
+  lifecycle.print(
+    options.output === "json"
+      ? jsonText(summary)
+      : textOf(findings, problems, warnings, screenOf(lifecycle.environment)),
     problems === 0 ? 0 : 1,
   );
 }
@@ -101,7 +105,7 @@ function textOf(findings: readonly CheckResult[], problems: number, warnings: nu
 function readConfig(
   environment: Environment,
   named: string | undefined,
-  glass: BreakGlassFile | undefined,
+  breakGlass: BreakGlassFile | undefined,
 ): { config?: Config; findings: readonly CheckResult[] } {
   try {
     const config = loadConfig(environment, named);
@@ -112,7 +116,7 @@ function readConfig(
     if (!(error instanceof Rejection)) throw error;
     if (isDenied(error))
       return { findings: [unseen("configuration", "whether it is valid", configPath(environment, named))] };
-    return { findings: [problem("configuration", error.message, whatFollows(glass))] };
+    return { findings: [problem("configuration", error.message, whatFollows(breakGlass))] };
   }
 }
 
@@ -121,9 +125,9 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
   try {
     const found = binDir === "" ? undefined : entriesOf(binDir);
     const entries = found && markCopies(found, own);
-    const distrust = entries && (whyDistrusted(binDir) ?? whyDistrusted(own));
+    const onUntrusted = entries && (whyUntrusted(binDir) ?? whyUntrusted(own));
     const isAssumed = containerd.config === undefined;
-    const place = { path: binDir, maxVerifiers, entries, isAssumed, ...(distrust !== undefined && { distrust }) };
+    const place = { path: binDir, maxVerifiers, entries, isAssumed, ...(onUntrusted !== undefined && { onUntrusted }) };
     return checkBinDir(place, own);
   } catch (error) {
     if (isDenied(error)) return [unseen("bin-dir", "whether containerd runs this program", binDir)];
@@ -140,7 +144,7 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
 interface Asked {
   /** Whether to contact no service. */
   readonly offline: boolean;
-  readonly glass: BreakGlassFile | undefined;
+  readonly breakGlass: BreakGlassFile | undefined;
   /** As containerd passes it to this program. */
   readonly environment: Environment;
 }
@@ -148,7 +152,7 @@ interface Asked {
 async function checkNode(
   config: Config,
   containerd: Containerd,
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
   asked: Asked,
 ): Promise<readonly CheckResult[]> {
   const pid = containerd.daemon?.pid;
@@ -156,7 +160,7 @@ async function checkNode(
   return [
     ...checkTimeout(containerd, config.deadline),
     ...checkRegistryConfig(containerd, config.registryConfigPath),
-    ...(await policyAndServices(config, containerd, edge, asked)),
+    ...(await policyAndServices(config, containerd, lifecycle, asked)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(asked.environment)),
     checkProc(),
     ...(await authorities(containerd, config)),
@@ -193,8 +197,8 @@ async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise
 }
 
 /** Advice for a configuration or policy that cannot be used. */
-function whatFollows(glass: BreakGlassFile | undefined): string {
-  return glass?.active === undefined
+function whatFollows(breakGlass: BreakGlassFile | undefined): string {
+  return breakGlass?.active === undefined
     ? "until this is corrected, this program refuses every pull"
     : "until this is corrected, this program refuses every pull that break-glass does not cover";
 }
@@ -202,7 +206,7 @@ function whatFollows(glass: BreakGlassFile | undefined): string {
 async function policyAndServices(
   config: Config,
   containerd: Containerd,
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
   asked: Asked,
 ): Promise<readonly CheckResult[]> {
   try {
@@ -215,14 +219,12 @@ async function policyAndServices(
     // Unusable certificate authorities are reported by their own check.
     const options = { ...httpSettings(config, asked.environment), warn: () => {} };
     const show: ShowChain = (request) => showChain(request, options);
-    return [
-      ...findings,
-      ...(await checkServices(source.policy, config, signersContext(config, asked.environment, sessionOf(edge)), show)),
-    ];
+    const context = signersContext(config, asked.environment, sessionOf(lifecycle));
+    return [...findings, ...(await checkServices(source.policy, config, context, show))];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     if (isDenied(error)) return [unseen("policy", "what it refuses", config.trustPolicyPath)];
-    return [problem("policy", error.message, whatFollows(asked.glass))];
+    return [problem("policy", error.message, whatFollows(asked.breakGlass))];
   }
 }
 

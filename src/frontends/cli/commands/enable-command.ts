@@ -28,7 +28,7 @@ import {
   recordPlace,
   recordsOf,
 } from "../../../platform/containerd/verifier-link.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -42,12 +42,12 @@ const CANNOT_SIGN = new Set(["identity-unknown", "identity-closed"]);
 const TIME_FOR_DIRECTORIES = 5_000;
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
-export async function enableCommand({ options }: LineOf<"enable">, edge: ProcessEdge): Promise<never> {
+export async function enableCommand({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
-  edge.setDeadline(LINK_DEADLINE);
-  const containerd = await lookAtContainerd(edge.environment, options.address, options["containerd-config"]);
-  const environment = asContainerdSees(edge.environment, containerd.daemon);
+  lifecycle.setDeadline(LINK_DEADLINE);
+  const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
+  const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
   const config = loadConfig(environment, options.config);
   const source = policySource(undefined, config);
   const binDir = wanted ?? effectiveBinDir(containerd);
@@ -55,13 +55,13 @@ export async function enableCommand({ options }: LineOf<"enable">, edge: Process
   const denied = [binDir, config.stateDir].find(isDenied);
   if (denied !== undefined) {
     const findings = [problem(NO_PERMISSION, `this user may not change ${denied}`, "run this as root")];
-    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, edge);
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, lifecycle);
   }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const unreadable = whyUnreadable(binDir);
   if (unreadable !== undefined) {
     const findings = [problem("bin-dir", unreadable, "correct it, or name another folder with --bin-dir")];
-    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, edge);
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, lifecycle);
   }
   const isNone = containerd.version === undefined && containerd.daemon === undefined;
   const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
@@ -83,16 +83,16 @@ export async function enableCommand({ options }: LineOf<"enable">, edge: Process
   const stops = findings.filter(({ name, level }) => level === "problem" && STOPS.has(name));
   if (stops.length > 0 && !options.force) {
     const summary = "nothing was changed; correct the problems first, or enable despite them with --force";
-    return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, edge);
+    return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, lifecycle);
   }
 
-  findings.push(...(await checkDids(question, config, environment, edge)));
+  findings.push(...(await checkDids(question, config, environment, lifecycle)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
   const runs = `containerd runs it at each pull ${fromWhen(binDir, containerd, findings)}`;
   const link = `${binDir}/${ENTRY} ${changed ? "now" : "already"} points to ${program}`;
   const summary = `${link}: ${runs}. ${ofPolicy[0]?.found ?? ""}. To prove it, run: atcr-verify doctor --probe`;
-  return tellOfLink({ changed, binDir, program, findings, summary }, output, edge);
+  return tellOfLink({ changed, binDir, program, findings, summary }, output, lifecycle);
 }
 
 /**
@@ -103,12 +103,12 @@ async function checkDids(
   question: PolicyQuestion,
   config: Config,
   environment: Environment,
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
 ): Promise<readonly CheckResult[]> {
   const { checkSigners, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question).filter(isPlc);
   const deadline = new Deadline(performance.now() + TIME_FOR_DIRECTORIES);
-  const found = await checkSigners(dids, question, config, environment, { ...sessionOf(edge), deadline });
+  const found = await checkSigners(dids, question, config, environment, { ...sessionOf(lifecycle), deadline });
   return found
     .filter(({ name }) => CANNOT_SIGN.has(name))
     .map(({ name, message, advice, place }) =>

@@ -5,14 +5,17 @@ import { reject } from "../../../core/rejection.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { lookUpIdentity } from "../../../verifier/service/look-up-identity.ts";
 import { signersContext } from "../../../verifier/service/network.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { identityJson, identityText, wrongWith } from "../terminal/identity-report.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
-export async function identityCommand({ operands, options }: LineOf<"identity">, edge: ProcessEdge): Promise<never> {
+export async function identityCommand(
+  { operands, options }: LineOf<"identity">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [text] = operands;
   const asked = readOperand(text);
   const { "min-key-age": minKeyAge, output } = options;
@@ -21,12 +24,12 @@ export async function identityCommand({ operands, options }: LineOf<"identity">,
     reject("input.malformed", `--min-key-age is "${minKeyAge}", expected a duration such as 72h or 3d`);
   }
 
-  const config = loadConfig(edge.environment, options.config);
-  edge.setDeadline(config.deadline);
-  const found = await lookUpIdentity(asked, signersContext(config, edge.environment, sessionOf(edge)));
+  const config = loadConfig(lifecycle.environment, options.config);
+  lifecycle.setDeadline(config.deadline);
+  const found = await lookUpIdentity(asked, signersContext(config, lifecycle.environment, sessionOf(lifecycle)));
   const shown = { ...found, minKeyAge, youngest };
-  const report = output === "json" ? identityJson(shown) : folded(identityText(shown), screenOf(edge.environment));
-  edge.print(report, wrongWith(shown) === undefined ? 0 : 1);
+  const report = output === "json" ? identityJson(shown) : folded(identityText(shown), screenOf(lifecycle.environment));
+  lifecycle.print(report, wrongWith(shown) === undefined ? 0 : 1);
 }
 
 function readOperand(text: string): Did | Handle {

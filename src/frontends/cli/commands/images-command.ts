@@ -12,10 +12,10 @@ import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
-import { Exchanges } from "../../../verifier/service/exchanges.ts";
+import { RequestCounts } from "../../../verifier/service/exchanges.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { amount, detailLine, jsonText, reasonLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -24,9 +24,9 @@ import { aligned, folded, painted, type Screen, screenOf } from "../terminal/scr
 /** Images verified at the same time: foreign services must not be flooded. */
 const PARALLEL = 4;
 /** Milliseconds to wait for containerd's list. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 /** Milliseconds for the whole command: a node has some hundred images, and each may take a pull's deadline. */
-const WHOLE = 3_600_000;
+const COMMAND_TIMEOUT = 3_600_000;
 const STDERR = 2;
 
 type Image = ReturnType<typeof pullable>[number];
@@ -38,11 +38,11 @@ interface Judged {
 }
 
 /** `atcr-verify images`: which images would be refused if they were pulled now. */
-export async function imagesCommand({ options }: LineOf<"images">, edge: ProcessEdge): Promise<never> {
-  edge.setDeadline(WHOLE);
+export async function imagesCommand({ options }: LineOf<"images">, lifecycle: ProcessLifecycle): Promise<never> {
+  lifecycle.setDeadline(COMMAND_TIMEOUT);
   const { address, refused, audited } = options;
   // As containerd would: with its configuration and proxies, not this shell's.
-  const environment = asContainerdSees(edge.environment, daemonAt(address));
+  const environment = asContainerdSees(lifecycle.environment, daemonAt(address));
   const config = loadConfig(environment, options.config);
   const policy = loadPolicy(options.policy ?? config.trustPolicyPath);
   const isJson = options.output === "json";
@@ -54,23 +54,23 @@ export async function imagesCommand({ options }: LineOf<"images">, edge: Process
       ...counted([]),
       warnings: [{ code: "access.denied", message: denied } satisfies Warning],
     };
-    return edge.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
+    return lifecycle.print(isJson ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   });
   const isTold = options.progress || isatty(STDERR);
-  const report = isJson ? toJson : textFor(screenOf(edge.environment));
+  const report = isJson ? toJson : textFor(screenOf(lifecycle.environment));
   const isShown = ({ answer }: Judged): boolean =>
     refused || audited ? (refused && answer.outcome !== "allow") || (audited && wouldBe(answer) !== undefined) : true;
   const judged: Judged[] = [];
   // If interrupted, it prints what it has found by then: it may have worked for long.
   // Object.values leaves out images that are still in progress.
-  edge.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
-  edge.answerInterrupts();
+  lifecycle.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
+  lifecycle.answerInterrupts();
   const verifier = new Verifier({ config, policy, environment });
-  edge.atEnd(() => verifier.close());
-  await judgeAll(images, verifier, config, edge, judged, (done) => {
-    if (isTold) edge.diagnose(`${done} of ${images.length} images verified`);
+  lifecycle.atEnd(() => verifier.close());
+  await judgeAll(images, verifier, config, lifecycle, judged, (done) => {
+    if (isTold) lifecycle.diagnose(`${done} of ${images.length} images verified`);
   });
-  edge.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
+  lifecycle.print(report(judged, isShown, images.length), judged.some(isRefused) ? 1 : 0);
 }
 
 /** @param deny called if this user lacks permission */
@@ -80,7 +80,7 @@ async function list(
   deny: (why: string) => never,
 ): Promise<readonly Image[]> {
   try {
-    return pullable(await listImages(address, namespaces, PATIENCE));
+    return pullable(await listImages(address, namespaces, TIMEOUT));
   } catch (error) {
     const denied = denialOf(error, "read", address);
     if (denied !== undefined) deny(denied);
@@ -100,7 +100,7 @@ async function judgeAll(
   images: readonly Image[],
   verifier: Verifier,
   config: Config,
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
   judged: Judged[],
   progress: (done: number) => void,
 ): Promise<void> {
@@ -108,7 +108,7 @@ async function judgeAll(
   let done = 0;
   const worker = async (): Promise<void> => {
     for (const [i, image] of waiting) {
-      judged[i] = { image, answer: await judgeImage(image, verifier, config, edge) };
+      judged[i] = { image, answer: await judgeImage(image, verifier, config, lifecycle) };
       progress(++done);
     }
   };
@@ -116,14 +116,19 @@ async function judgeAll(
 }
 
 /** As at a pull, with a pull's deadline: the whole command may take an hour. */
-async function judgeImage(image: Image, verifier: Verifier, config: Config, edge: ProcessEdge): Promise<Answer> {
+async function judgeImage(
+  image: Image,
+  verifier: Verifier,
+  config: Config,
+  lifecycle: ProcessLifecycle,
+): Promise<Answer> {
   try {
     const subject = subjectOf(image.name, undefined, { digest: image.digest, mediaType: image.mediaType });
     const deadline = new Deadline(performance.now() + config.deadline);
     const { answer } = await verifier.verify(subject, {
-      ...sessionOf(edge),
+      ...sessionOf(lifecycle),
       deadline,
-      exchanges: new Exchanges(),
+      requestCounts: new RequestCounts(),
       ruleSelected: () => {},
     });
     return answer;

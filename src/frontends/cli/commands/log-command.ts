@@ -8,7 +8,7 @@ import { denialOf } from "../../../io/fs/access.ts";
 import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { aligned, folded, type Screen, screenOf } from "../terminal/screen.ts";
@@ -23,20 +23,20 @@ const PROBE = "policy.probe" satisfies RejectionCode;
 const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 
 /** `atcr-verify log`: decisions on pulls, the latest last. */
-export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge): Promise<never> {
+export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessLifecycle): Promise<never> {
   const { summary: isSummary, refused, audited, image, file } = options;
   if (isSummary && options.follow) reject("input.malformed", "--summary cannot be combined with --follow");
   const count = isSummary && options.lines === undefined ? MAX_LINES : readCount(options.lines);
-  const path = file ?? logFile(loadConfig(edge.environment, options.config));
+  const path = file ?? logFile(loadConfig(lifecycle.environment, options.config));
   const isJson = options.output === "json";
-  const screen = screenOf(edge.environment);
+  const screen = screenOf(lifecycle.environment);
   const print = isJson ? asJson : (decision: JsonObject) => folded(asText(decision), screen);
   const isMeant = selector(refused, audited, image);
 
   const refuse = (why: string, cause: unknown): never => {
     const denied = denialOf(cause, "read", path);
     if (denied === undefined) reject("config.invalid", why, cause);
-    return edge.print(
+    return lifecycle.print(
       isJson
         ? jsonText({ warnings: [{ code: "access.denied", message: denied } satisfies Warning] })
         : detailLine(denied),
@@ -48,7 +48,7 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   // A log that was rotated recently has few decisions.
   const enough = (of: Read): boolean => of.decisions.filter(isMeant).length >= count;
   const unread = (why: string): Read => {
-    edge.warnings.warn({ code: "log.unreadable", message: why });
+    lifecycle.warnings.warn({ code: "log.unreadable", message: why });
     return NOTHING;
   };
   const before = enough(read) ? NOTHING : (readOr(resolve(`${path}.1`), unread) ?? NOTHING);
@@ -58,17 +58,17 @@ export async function logCommand({ options }: LineOf<"log">, edge: ProcessEdge):
   const all = [...before.decisions, ...read.decisions];
   const shown = all.filter(isMeant).slice(-count);
   if (read.unreadable > 0)
-    edge.warnings.warn({
+    lifecycle.warnings.warn({
       code: "log.unreadable",
       message: `${amount(read.unreadable, "line")} of ${path} could not be read as decisions`,
     });
   const isSearched = refused || audited || image !== undefined || all.length === 0;
-  if ((isSearched || isSummary) && shown.length < count) edge.diagnose(printable(searched(path, all)));
+  if ((isSearched || isSummary) && shown.length < count) lifecycle.diagnose(printable(searched(path, all)));
   const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
-  if (!options.follow) return edge.print(text, shown.length > 0 ? 0 : 1);
-  edge.standBy();
-  edge.say(text);
-  const show = (more: readonly JsonObject[]): void => edge.say(more.filter(isMeant).map(print).join(""));
+  if (!options.follow) return lifecycle.print(text, shown.length > 0 ? 0 : 1);
+  lifecycle.standBy();
+  lifecycle.say(text);
+  const show = (more: readonly JsonObject[]): void => lifecycle.say(more.filter(isMeant).map(print).join(""));
   return follow(path, read.place, show, refuse, unread);
 }
 

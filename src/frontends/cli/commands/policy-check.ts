@@ -8,7 +8,7 @@ import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { type PolicySource, policySource } from "../../../io/settings/policy-source.ts";
 import { type SandboxImage, sandboxImageOf } from "../../../platform/containerd/sandbox-image.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { amount, jsonText, placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -20,25 +20,28 @@ const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 const OWN_WORK = 30_000;
 
 /** `atcr-verify policy check [FILE]`: certain and likely mistakes in a valid policy. */
-export async function policyCheck({ operands, options }: LineOf<"policy check">, edge: ProcessEdge): Promise<never> {
+export async function policyCheck(
+  { operands, options }: LineOf<"policy check">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [named] = operands;
   const sandbox = readSandbox(options);
-  const config = loadConfig(edge.environment, options.config);
-  edge.setDeadline(config.deadline + OWN_WORK);
+  const config = loadConfig(lifecycle.environment, options.config);
+  lifecycle.setDeadline(config.deadline + OWN_WORK);
   const source = policySource(named, config);
 
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const findings = [
-    ...source.distrusted,
+    ...source.untrustedFiles,
     ...source.unread.map(notRead),
     ...lintPolicy(question, sandbox?.name),
-    ...(options.offline ? [] : await checkIdentities(question, config, edge)),
+    ...(options.offline ? [] : await checkIdentities(question, config, lifecycle)),
   ];
   const { strict } = options;
   const result = { source, findings: findingsInOrder(findings, question.policy.files), strict, sandbox };
   const { errors, warnings } = counted(findings);
-  edge.print(
-    options.output === "json" ? jsonText(toJson(result)) : toText(result, screenOf(edge.environment)),
+  lifecycle.print(
+    options.output === "json" ? jsonText(toJson(result)) : toText(result, screenOf(lifecycle.environment)),
     errors + (strict ? warnings : 0) === 0 ? 0 : 1,
   );
 }
@@ -63,14 +66,14 @@ function notRead(path: string): PolicyFinding {
 async function checkIdentities(
   question: PolicyQuestion,
   config: Config,
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
 ): Promise<readonly PolicyFinding[]> {
   const { checkSigners, MAX_IDENTITIES, trustedNow } = await import("../../../verifier/service/check-signers.ts");
   const dids = trustedNow(question);
   const count = amount(Math.min(dids.length, MAX_IDENTITIES), "signer");
-  if (dids.length > 0) edge.diagnose(`looking up the identities of ${count}; --offline skips this`);
-  return checkSigners(dids, question, config, edge.environment, {
-    ...sessionOf(edge),
+  if (dids.length > 0) lifecycle.diagnose(`looking up the identities of ${count}; --offline skips this`);
+  return checkSigners(dids, question, config, lifecycle.environment, {
+    ...sessionOf(lifecycle),
     deadline: new Deadline(config.deadline),
   });
 }

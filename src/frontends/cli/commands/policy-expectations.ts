@@ -5,34 +5,34 @@ import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import { decidedBy, failuresOf, type PolicyTestCase, readPolicyTest } from "../../../core/policy-tools/expectations.ts";
 import { explain } from "../../../core/policy-tools/explain.ts";
 import { reject } from "../../../core/rejection.ts";
-import { readDistrustedFile } from "../../../io/fs/local-file.ts";
+import { readPossiblyUntrustedFile } from "../../../io/fs/local-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify policy test FILE`: whether a policy treats images as its authors expect. */
-export function policyTest({ operands, options }: LineOf<"policy test">, edge: ProcessEdge): never {
+export function policyTest({ operands, options }: LineOf<"policy test">, lifecycle: ProcessLifecycle): never {
   const [path] = operands;
   // The file decides nothing, so it does not matter who else can write to it.
-  const text = readDistrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
+  const text = readPossiblyUntrustedFile({ path, code: "input.malformed", what: "the file of cases" }, () => {});
   const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
-  const config = loadConfig(edge.environment, options.config);
+  const config = loadConfig(lifecycle.environment, options.config);
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
   const source = policySource(options.policy ?? beside, config);
-  for (const { message } of source.distrusted) edge.warnings.warn({ code: "settings.distrusted", message });
+  for (const { message } of source.untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));
   const failed = results.filter(({ json }) => json.failures.length > 0).length;
   const counts = { policy: source.path, passed: results.length - failed, failed };
-  const screen = screenOf(edge.environment);
+  const screen = screenOf(lifecycle.environment);
   const report =
     options.output === "json"
       ? jsonText({ ...counts, cases: results.map(({ json }) => json) })
       : `${results.map((result) => toText(result, screen)).join("")}${folded(count(counts), screen)}`;
-  edge.print(report, failed === 0 ? 0 : 1);
+  lifecycle.print(report, failed === 0 ? 0 : 1);
 }
 
 function resultOf(one: PolicyTestCase, policy: TrustPolicy, { atcrHosts }: Config) {

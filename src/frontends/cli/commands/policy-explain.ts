@@ -9,22 +9,24 @@ import { called } from "../../../core/policy-tools/policy-finding.ts";
 import { atcrName } from "../../../core/verify/atcr-name.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify policy explain IMAGE`: which rule applies, what it requires, and why earlier rules do not match. */
-export function policyExplain({ operands, options }: LineOf<"policy explain">, edge: ProcessEdge): never {
+export function policyExplain({ operands, options }: LineOf<"policy explain">, lifecycle: ProcessLifecycle): never {
   const [written] = operands;
   const name = normaliseReference(written);
-  const config = loadConfig(edge.environment, options.config);
-  const { policy, path, distrusted } = policySource(options.policy, config);
-  for (const { message } of distrusted) edge.warnings.warn({ code: "settings.distrusted", message });
+  const config = loadConfig(lifecycle.environment, options.config);
+  const { policy, path, untrustedFiles } = policySource(options.policy, config);
+  for (const { message } of untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };
-  edge.print(options.output === "json" ? jsonText(toJson(asked)) : folded(toText(asked), screenOf(edge.environment)));
+  lifecycle.print(
+    options.output === "json" ? jsonText(toJson(asked)) : folded(toText(asked), screenOf(lifecycle.environment)),
+  );
 }
 
 interface Asked {

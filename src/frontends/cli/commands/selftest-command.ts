@@ -1,16 +1,16 @@
 import { BUILD } from "../../../core/version.ts";
 import { selftest } from "../../../verifier/selftest/selftest.ts";
 import { VECTORS } from "../../../verifier/selftest/vectors.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 
 /** Milliseconds; even a slow machine needs only a fraction. */
-const WHOLE = 60_000;
+const COMMAND_TIMEOUT = 60_000;
 
 /** `atcr-verify selftest`: whether this program, on this machine, allows and refuses known evidence as it must. */
-export async function selftestCommand({ options }: LineOf<"selftest">, edge: ProcessEdge): Promise<never> {
-  edge.setDeadline(WHOLE);
+export async function selftestCommand({ options }: LineOf<"selftest">, lifecycle: ProcessLifecycle): Promise<never> {
+  lifecycle.setDeadline(COMMAND_TIMEOUT);
   const { allowed, refused, surprises } = await selftest(VECTORS);
   const isGood = allowed > 0 && refused > 0 && surprises.length === 0;
   const summary = `atcr-verify ${BUILD}: ${allowed} to allow, ${refused} to refuse: ${
@@ -24,7 +24,7 @@ export async function selftestCommand({ options }: LineOf<"selftest">, edge: Pro
     detailLine(`${vector}: expected ${expected}, found ${found}`),
   );
   const json = { build: BUILD, allowed, refused, surprises };
-  return edge.print(
+  return lifecycle.print(
     options.output === "json" ? jsonText(json) : `${lines.join("")}${detailLine(summary)}`,
     isGood ? 0 : 1,
   );

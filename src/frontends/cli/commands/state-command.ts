@@ -10,7 +10,7 @@ import { CacheKey } from "../../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../../io/store/evidence-cache.ts";
 import { type Remembered, SignerStore } from "../../../io/store/signer-store.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 
@@ -21,32 +21,38 @@ from the next pull.
 `;
 
 /** `atcr-verify state show [DID]`: what this node has recorded about signers. */
-export async function stateShow({ operands, options }: LineOf<"state show">, edge: ProcessEdge): Promise<never> {
+export async function stateShow(
+  { operands, options }: LineOf<"state show">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [text] = operands;
   const signer = text === undefined ? undefined : readDid(text);
-  return show(signer, openState(options, "read", edge));
+  return show(signer, openState(options, "read", lifecycle));
 }
 
 /** `atcr-verify state forget DID` */
-export async function stateForget({ operands, options }: LineOf<"state forget">, edge: ProcessEdge): Promise<never> {
+export async function stateForget(
+  { operands, options }: LineOf<"state forget">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [text] = operands;
   const signer = readDid(text);
-  return forget(signer, openState(options, "change", edge));
+  return forget(signer, openState(options, "change", lifecycle));
 }
 
 interface OpenState {
   readonly config: Config;
-  readonly edge: ProcessEdge;
+  readonly lifecycle: ProcessLifecycle;
   readonly form: "text" | "json";
 }
 
 function openState(
   { config: named, output: form }: LineOf<"state show">["options"],
   to: "read" | "change",
-  edge: ProcessEdge,
+  lifecycle: ProcessLifecycle,
 ): OpenState {
-  const config = loadConfig(edge.environment, named);
-  edge.setDeadline(config.deadline);
+  const config = loadConfig(lifecycle.environment, named);
+  lifecycle.setDeadline(config.deadline);
   const denied = whyDenied(config.stateDir, to);
   if (denied !== undefined) {
     const json = {
@@ -54,20 +60,20 @@ function openState(
       signers: [],
       warnings: [{ code: "access.denied", message: denied } satisfies Warning],
     };
-    return edge.print(form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
+    return lifecycle.print(form === "json" ? jsonText(json) : detailLine(denied), EXIT_STATUS_DENIED);
   }
-  return { config, edge, form };
+  return { config, lifecycle, form };
 }
 
 function readDid(text: string): Did {
   return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
 }
 
-async function show(signer: Did | undefined, { config, edge, form }: OpenState): Promise<never> {
+async function show(signer: Did | undefined, { config, lifecycle, form }: OpenState): Promise<never> {
   const { stateDir } = config;
-  const signers = new SignerStore(stateDir, edge.warnings.warn);
-  const remembered = await edge.deadline.track(stateDir, () => recall(signers, signer));
-  const warnings = edge.warnings.all;
+  const signers = new SignerStore(stateDir, lifecycle.warnings.warn);
+  const remembered = await lifecycle.deadline.track(stateDir, () => loadHistory(signers, signer));
+  const warnings = lifecycle.warnings.all;
   const whose = signer === undefined ? "" : ` about ${signer}`;
   const nothing =
     warnings.length === 0
@@ -76,36 +82,38 @@ async function show(signer: Did | undefined, { config, edge, form }: OpenState):
   const text = remembered.map(describe).join("") || detailLine(nothing);
   const json = { stateDir, signers: remembered.map(toJson), warnings };
   const isMissing = signer !== undefined && remembered.length === 0;
-  return edge.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);
+  return lifecycle.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);
 }
 
-async function forget(signer: Did, { config, edge, form }: OpenState): Promise<never> {
+async function forget(signer: Did, { config, lifecycle, form }: OpenState): Promise<never> {
   const { stateDir, cacheDir } = config;
-  const signers = new SignerStore(stateDir, edge.warnings.warn);
-  const [known] = await edge.deadline.track(stateDir, () => recall(signers, signer));
-  const forgotten = await edge.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
-  await edge.deadline.track(cacheDir, () =>
-    new EvidenceCache(cacheDir, PROGRAM, new CacheKey(edge.environment, edge.warnings.warn), edge.warnings.warn).drop(
-      signer,
-      { now: Date.now() },
-    ),
+  const signers = new SignerStore(stateDir, lifecycle.warnings.warn);
+  const [known] = await lifecycle.deadline.track(stateDir, () => loadHistory(signers, signer));
+  const forgotten = await lifecycle.deadline.track(stateDir, () => forgetSigner(signers, signer, stateDir));
+  await lifecycle.deadline.track(cacheDir, () =>
+    new EvidenceCache(
+      cacheDir,
+      PROGRAM,
+      new CacheKey(lifecycle.environment, lifecycle.warnings.warn),
+      lifecycle.warnings.warn,
+    ).drop(signer, { now: Date.now() }),
   );
   const json = {
     stateDir,
     signer,
     forgotten,
     ...(known !== undefined && { was: toJson(known) }),
-    warnings: edge.warnings.all,
+    warnings: lifecycle.warnings.all,
   };
   const said = forgotten
     ? `${known === undefined ? "" : describe(known)}${FORGOTTEN}`
     : `nothing is recorded about ${signer}\n`;
-  return edge.print(form === "json" ? jsonText(json) : said, forgotten ? 0 : 1);
+  return lifecycle.print(form === "json" ? jsonText(json) : said, forgotten ? 0 : 1);
 }
 
-async function recall(signers: SignerStore, signer: Did | undefined): Promise<readonly Remembered[]> {
+async function loadHistory(signers: SignerStore, signer: Did | undefined): Promise<readonly Remembered[]> {
   if (signer === undefined) return signers.list(Date.now());
-  const memory = await signers.recall(signer, Date.now());
+  const memory = await signers.loadHistory(signer, Date.now());
   const { rev, operations, keys } = memory;
   return rev === undefined && operations.size === 0 && keys.size === 0 ? [] : [{ signer, memory }];
 }

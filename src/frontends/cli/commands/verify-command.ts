@@ -14,7 +14,7 @@ import { loadConfig, loadPolicy, loadPolicyFiles } from "../../../io/settings/lo
 import type { Decision } from "../../../verifier/service/decision.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { exitCode } from "../../process/exit-status.ts";
-import { INTERNAL, type ProcessEdge } from "../../process/process-lifecycle.ts";
+import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { jsonReport } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -26,48 +26,51 @@ const MAX_BUNDLE = 256 * 1024 * 1024;
  * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that is allowed only
  * because its rule audits is a failure here, unless the caller asks otherwise.
  */
-export async function verifyCommand({ operands, options }: LineOf<"verify">, edge: ProcessEdge): Promise<never> {
-  edge.mustBeWritten = true;
+export async function verifyCommand(
+  { operands, options }: LineOf<"verify">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
+  lifecycle.mustBeWritten = true;
   const [text] = operands;
   const subject = readSubject(text, options["media-type"]);
   if (options.output === "json") {
-    edge.render = (answer) => {
-      const { decision, enforcement, warnings } = edge;
+    lifecycle.render = (answer) => {
+      const { decision, enforcement, warnings } = lifecycle;
       const rule = decision?.rule ?? enforcement.rule;
       return jsonReport(answer, { subject, rule, decision, warnings: warnings.all });
     };
   }
-  if (!options["allow-audited"]) refuseAudited(edge);
+  if (!options["allow-audited"]) refuseAudited(lifecycle);
 
-  const distrust = oncePerPath((why) => warnOfNamed(why, edge));
-  const config = loadConfig(edge.environment, options.config, distrust);
-  edge.setDeadline(config.deadline);
+  const onUntrusted = oncePerPath((why) => warnOfNamed(why, lifecycle));
+  const config = loadConfig(lifecycle.environment, options.config, onUntrusted);
+  lifecycle.setDeadline(config.deadline);
   const { policy: named, bundle: bundlePath, "save-evidence": target } = options;
-  const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, distrust).policy;
-  const { environment } = edge;
+  const policy = named === undefined ? loadPolicy(config.trustPolicyPath) : loadPolicyFiles(named, onUntrusted).policy;
+  const { environment } = lifecycle;
   const settings = { config: options["no-cache"] ? { ...config, cacheEnabled: false } : config, policy, environment };
   // containerd may pass another type; a person has most likely mistyped it.
   if (subject.mediaType !== undefined && !isImageType(subject.mediaType)) {
     const message = `--media-type "${subject.mediaType}" is not the type of a manifest or an index, so it is not compared with the record`;
-    edge.warnings.warn({ code: "input.unknown_media_type", message });
+    lifecycle.warnings.warn({ code: "input.unknown_media_type", message });
   }
   if (options.offline) {
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
     const now = readTime(options.at);
-    const saved = readBundle(await edge.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
+    const saved = readBundle(await lifecycle.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
     const verifier = new Verifier({ ...settings, saved });
-    edge.conclude(await verifier.verify(subject, { ...sessionOf(edge), now: () => now }));
+    lifecycle.conclude(await verifier.verify(subject, { ...sessionOf(lifecycle), now: () => now }));
   }
   for (const option of ["bundle", "at"] as const) {
     if (options[option] !== undefined) reject("input.malformed", `--${option} needs --offline`);
   }
   if (target !== undefined) checkTarget(target);
   const verifier = new Verifier(settings);
-  edge.atEnd(() => verifier.close());
-  const decision = await verifier.verify(subject, sessionOf(edge));
-  if (target !== undefined) save(target, subject, decision, edge);
-  edge.conclude(decision);
+  lifecycle.atEnd(() => verifier.close());
+  const decision = await verifier.verify(subject, sessionOf(lifecycle));
+  if (target !== undefined) save(target, subject, decision, lifecycle);
+  lifecycle.conclude(decision);
 }
 
 function readSubject(text: string, mediaType: string | undefined): Subject {
@@ -106,11 +109,11 @@ async function readInput(path: string): Promise<Uint8Array> {
 }
 
 /** Gives an audited refusal the exit status of the refusal, and says so: a pipeline continues after status 0. */
-function refuseAudited(edge: ProcessEdge): void {
-  edge.status = (answer) => {
+function refuseAudited(lifecycle: ProcessLifecycle): void {
+  lifecycle.status = (answer) => {
     if (answer.outcome !== "allow" || answer.because.kind !== "audited") return exitCode(answer);
     const status = exitCode(answer.because.would);
-    edge.diagnose(
+    lifecycle.diagnose(
       `exit status ${status}: nodes allow this image only because its rule audits; with --allow-audited the exit status is 0`,
     );
     return status;
@@ -118,9 +121,9 @@ function refuseAudited(edge: ProcessEdge): void {
 }
 
 /** A file named on the command line is used even if others can change it, as in many pipelines' checkouts (decision 0038). */
-function warnOfNamed(why: string, edge: ProcessEdge): void {
+function warnOfNamed(why: string, lifecycle: ProcessLifecycle): void {
   const message = `${why}; it is used because it was named on the command line, but a pull would refuse it`;
-  edge.warnings.warn({ code: "settings.distrusted", message });
+  lifecycle.warnings.warn({ code: "settings.distrusted", message });
 }
 
 /**
@@ -142,13 +145,13 @@ function checkTarget(path: string): void {
 }
 
 /** Saves evidence, whole or not at all. If that fails, the verdict is still printed, but the command fails. */
-function save(path: string, { digest }: Subject, { evidence }: Decision, edge: ProcessEdge): void {
+function save(path: string, { digest }: Subject, { evidence }: Decision, lifecycle: ProcessLifecycle): void {
   try {
     if (evidence === undefined) throw new Error("the verification ended before all evidence was gathered");
     replaceFile(path, writeBundle({ digest, evidence: evidence() }));
   } catch (error) {
-    edge.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));
-    const { status } = edge;
-    edge.status = (answer) => status(answer) || INTERNAL;
+    lifecycle.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));
+    const { status } = lifecycle;
+    lifecycle.status = (answer) => status(answer) || INTERNAL;
   }
 }

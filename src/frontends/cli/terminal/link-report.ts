@@ -1,6 +1,6 @@
 import { reject } from "../../../core/rejection.ts";
 import type { CheckResult } from "../../../doctor/check.ts";
-import type { ProcessEdge } from "../../process/process-lifecycle.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import { folded, LEVEL_COLOURS, painted, screenOf } from "./screen.ts";
 
@@ -24,8 +24,8 @@ export interface LinkReport {
 }
 
 /** Exit status 1 if nothing was changed that should have been, or a problem remains. */
-export function tellOfLink(report: LinkReport, output: "text" | "json", edge: ProcessEdge): never {
-  const screen = screenOf(edge.environment);
+export function tellOfLink(report: LinkReport, output: "text" | "json", lifecycle: ProcessLifecycle): never {
+  const screen = screenOf(lifecycle.environment);
   const lines = report.findings.map(({ level, name, found, advice = "" }) =>
     painted(folded(detailLine(`${level} ${name}: ${found}; ${advice}`), screen), LEVEL_COLOURS[level], screen),
   );
@@ -35,7 +35,7 @@ export function tellOfLink(report: LinkReport, output: "text" | "json", edge: Pr
       ? detailLine(`${first.found}; ${first.advice}`)
       : `${lines.join("")}${folded(detailLine(report.summary), screen)}`;
   const isBad = report.findings.some(({ level }) => level === "problem");
-  return edge.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
+  return lifecycle.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
 }
 
 /** @throws Rejection if it is not an absolute path, or has a line break: the record has one path per line */

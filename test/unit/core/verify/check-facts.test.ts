@@ -4,7 +4,7 @@ import type { Subject } from "../../../../src/core/evidence/evidence.ts";
 import type { Requirement, TrustedSigner } from "../../../../src/core/policy/policy.ts";
 import { checkFacts } from "../../../../src/core/verify/check-facts.ts";
 import { questionOf } from "../../../../src/core/verify/question.ts";
-import { type Memory, NOTHING_REMEMBERED } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistories } from "../../../../src/core/verify/signer-history.ts";
 import type { SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
   claim,
@@ -30,7 +30,7 @@ interface Changes {
   readonly signer?: Partial<TrustedSigner>;
   readonly requirement?: Partial<Requirement>;
   readonly subject?: Partial<Subject>;
-  readonly memory?: Memory;
+  readonly memory?: SignerHistories;
   /** Nothing is known of since when the key is in place. */
   readonly undated?: boolean;
 }
@@ -168,13 +168,13 @@ describe("checkFacts on time", () => {
 describe("checkFacts on the age of the key", () => {
   const HOUR = 60 * MINUTE;
   const { key } = facts(DID);
-  const seen = (ago: number): Memory => new Map([[DID, { ...NOTHING_REMEMBERED, keys: new Map([[key, NOW - ago]]) }]]);
-  const nobodySeen: Memory = new Map();
-  const strangerSeen: Memory = new Map([[didNamed("b"), { ...NOTHING_REMEMBERED, keys: new Map([[key, 0]]) }]]);
-  const otherKeySeen: Memory = new Map([[DID, { ...NOTHING_REMEMBERED, keys: new Map([["did:key:other", 0]]) }]]);
+  const seen = (ago: number): SignerHistories => new Map([[DID, { ...NO_HISTORY, keys: new Map([[key, NOW - ago]]) }]]);
+  const nobodySeen: SignerHistories = new Map();
+  const strangerSeen: SignerHistories = new Map([[didNamed("b"), { ...NO_HISTORY, keys: new Map([[key, 0]]) }]]);
+  const otherKeySeen: SignerHistories = new Map([[DID, { ...NO_HISTORY, keys: new Map([["did:key:other", 0]]) }]]);
   const [OK, YOUNG] = ["none", "identity.key_too_young"];
 
-  it.each<[string, number | undefined, Memory | undefined, string]>([
+  it.each<[string, number | undefined, SignerHistories | undefined, string]>([
     ["logged and seen long enough ago", HOUR, seen(HOUR), OK],
     ["logged long ago, seen a moment too late", 9 * HOUR, seen(HOUR - 1), YOUNG],
     ["seen long ago, logged a moment too late", HOUR - 1, seen(9 * HOUR), YOUNG],
@@ -206,10 +206,10 @@ describe("checkFacts on the age of the key", () => {
     expect(raw({ ...given, memory: seen(HOUR) })).toThrow(
       `11:00:00Z, when this node first saw it; ${until} 2025-06-01T14`,
     );
-    const fresh = new Map([[DID, NOTHING_REMEMBERED]]);
+    const fresh = new Map([[DID, NO_HISTORY]]);
     expect(raw({ ...given, memory: fresh })).toThrow(`12:00:00Z, first seen in this pull; ${until} 2025-06-01T15`);
     // Without a memory the time would be another at each pull.
-    const unusable = new Map([[DID, { ...NOTHING_REMEMBERED, unusable: "why not" }]]);
+    const unusable = new Map([[DID, { ...NO_HISTORY, unusable: "why not" }]]);
     expect(raw({ ...given, memory: unusable })).toThrow("the signer history cannot be used: why not");
     expect(check({ ...given, memory: unusable })).toBe("identity.key_too_young");
     const young = { ...given, facts: { keySince: NOW } };

@@ -3,7 +3,7 @@ import type { Did, Tid } from "../../../../src/core/atproto/syntax.ts";
 import type { Gap } from "../../../../src/core/evidence/evidence.ts";
 import type { RejectionCode } from "../../../../src/core/rejection.ts";
 import {
-  ended,
+  invalidationScope,
   isFresh,
   isNewestKey,
   isOtherKey,
@@ -13,7 +13,7 @@ import {
   isVouched,
   partTimes,
 } from "../../../../src/core/verify/freshness.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import type { Attempt } from "../../../../src/core/verify/verdict.ts";
 import { didNamed, facts, fetched, found, gap, NOW as TODAY } from "../../../support/evidence.ts";
 import { tid } from "../../../support/signed-repo.ts";
@@ -21,8 +21,8 @@ import { tid } from "../../../support/signed-repo.ts";
 const [A, B] = [didNamed("a"), didNamed("b")];
 const REV = tid(TODAY * 1000) as Tid;
 const MINUTE = 60_000;
-const knowing = (keys: Record<string, number>): SignerMemory => ({
-  ...NOTHING_REMEMBERED,
+const knowing = (keys: Record<string, number>): SignerHistory => ({
+  ...NO_HISTORY,
   keys: new Map(Object.entries(keys)),
 });
 
@@ -109,12 +109,12 @@ describe("ended", () => {
     readonly code?: RejectionCode;
     /** Whether a commit was proven. */
     readonly proven?: boolean;
-    readonly memory?: SignerMemory;
+    readonly memory?: SignerHistory;
     /** Of the log; none for a did:web. */
     readonly operations?: readonly string[];
   }
   const seen = ({ key, code, proven = true, operations }: Shown): Attempt => ({
-    sighting: {
+    observation: {
       signer: A,
       revs: proven ? [REV] : [],
       ...(key !== undefined && { key }),
@@ -125,7 +125,7 @@ describe("ended", () => {
 
   it.each<[string, Shown, string]>([
     ["nothing, by a good answer", { key: "K1" }, "nothing"],
-    ["nothing, where nothing is known", { key: "K1", memory: NOTHING_REMEMBERED }, "nothing"],
+    ["nothing, where nothing is known", { key: "K1", memory: NO_HISTORY }, "nothing"],
     ["nothing, by a log that shows nothing", { code: "identity.log_invalid", proven: false }, "nothing"],
     ["the signer, by an identity of no use", { code: "identity.invalid", proven: false }, "signer"],
     ["nothing, by a commit that is not theirs", { key: "K1", code: "commit.bad_signature", proven: false }, "nothing"],
@@ -152,19 +152,19 @@ describe("ended", () => {
     ["the signer, by a key never seen in a log that was", { key: "K3", operations: ["one"], memory: TWO }, "signer"],
     ["nothing, by the last key", { key: "K2", memory: knowing({ K1: 1, K2: 2 }) }, "nothing"],
   ])("is %s", (_, shown, expected) => {
-    expect(ended(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
+    expect(invalidationScope(seen(shown), shown.memory ?? KNOWN)).toBe(expected);
   });
 
   it("is nothing, by what proves nothing", () => {
-    expect(ended(found(A, "identity.log_invalid"), KNOWN)).toBe("nothing");
-    expect(ended(found(A, "record.absent"), KNOWN)).toBe("nothing");
-    expect(ended(found(A, "identity.deactivated"), KNOWN)).toBe("signer");
+    expect(invalidationScope(found(A, "identity.log_invalid"), KNOWN)).toBe("nothing");
+    expect(invalidationScope(found(A, "record.absent"), KNOWN)).toBe("nothing");
+    expect(invalidationScope(found(A, "identity.deactivated"), KNOWN)).toBe("signer");
   });
 });
 
 describe("isNewestKey", () => {
-  it.each<[string, string, SignerMemory, boolean]>([
-    ["nothing is known", "K1", NOTHING_REMEMBERED, true],
+  it.each<[string, string, SignerHistory, boolean]>([
+    ["nothing is known", "K1", NO_HISTORY, true],
     ["it alone was seen", "K1", knowing({ K1: 1 }), true],
     ["it was seen last", "K2", knowing({ K1: 1, K2: 2 }), true],
     ["another was seen later", "K1", knowing({ K1: 1, K2: 2 }), false],
@@ -176,28 +176,28 @@ describe("isNewestKey", () => {
 });
 
 describe("isOtherKey", () => {
-  it.each<[string, { key?: string; operations?: readonly string[] }, SignerMemory, boolean]>([
+  it.each<[string, { key?: string; operations?: readonly string[] }, SignerHistory, boolean]>([
     ["there is none", {}, knowing({ K1: 1 }), false],
     ["it is the one seen last", { key: "K2" }, knowing({ K1: 1, K2: 2 }), false],
-    ["nothing was seen", { key: "K1" }, NOTHING_REMEMBERED, false],
+    ["nothing was seen", { key: "K1" }, NO_HISTORY, false],
     ["it was never seen", { key: "K2" }, knowing({ K1: 1 }), true],
     ["another was seen since, and no log tells", { key: "K1" }, knowing({ K1: 1, K2: 2 }), true],
-  ])("where %s", (_, sighting, memory, expected) => {
-    expect(isOtherKey(sighting, memory)).toBe(expected);
+  ])("where %s", (_, observation, memory, expected) => {
+    expect(isOtherKey(observation, memory)).toBe(expected);
   });
 });
 
 describe("isOutdated", () => {
-  const by = (sighting: object): Attempt => ({
+  const by = (observation: object): Attempt => ({
     facts: facts(A),
-    sighting: { signer: A, revs: [REV], ...sighting },
+    observation: { signer: A, revs: [REV], ...observation },
   });
-  it.each<[string, Attempt, SignerMemory, boolean]>([
-    ["nothing was seen of an identity", { facts: facts(A) }, NOTHING_REMEMBERED, true],
-    ["no key is in place", by({}), NOTHING_REMEMBERED, true],
+  it.each<[string, Attempt, SignerHistory, boolean]>([
+    ["nothing was seen of an identity", { facts: facts(A) }, NO_HISTORY, true],
+    ["no key is in place", by({}), NO_HISTORY, true],
     ["a did:web has the key seen last", by({ key: "K2" }), knowing({ K1: 1, K2: 2 }), false],
     ["a did:web has a key from before", by({ key: "K1" }), knowing({ K1: 1, K2: 2 }), true],
-    ["nothing was remembered of a did:web", by({ key: "K1" }), NOTHING_REMEMBERED, false],
+    ["nothing was remembered of a did:web", by({ key: "K1" }), NO_HISTORY, false],
     ["a log tells which key is the newest", by({ key: "K1", operations: [] }), knowing({ K1: 1, K2: 2 }), false],
   ])("where %s", (_, attempt, memory, expected) => {
     expect(isOutdated(attempt, memory)).toBe(expected);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Pointer } from "../../../../src/core/evidence/evidence.ts";
 import type { RejectionCode } from "../../../../src/core/rejection.ts";
-import { asTold, furthest, furthestFirst } from "../../../../src/core/verify/headline.ts";
+import { asReported, furthest, furthestFirst } from "../../../../src/core/verify/headline.ts";
 import { didNamed, pointer, rule, trusted } from "../../../support/evidence.ts";
 
 const [A, B] = [didNamed("a"), didNamed("b")];
@@ -29,8 +29,11 @@ describe("furthestFirst", () => {
 
 describe("a finding that is news only of a signer whom a referrer named", () => {
   const codeOf = (code: RejectionCode, named: boolean, nobodyEligible: boolean) =>
-    asTold([{ signer: A, code, detail: "x" }], { rule: RULE, pointers: [pointer(named ? A : B)] }, nobodyEligible)[0]
-      ?.code;
+    asReported(
+      [{ signer: A, code, detail: "x" }],
+      { rule: RULE, pointers: [pointer(named ? A : B)] },
+      nobodyEligible,
+    )[0]?.code;
 
   it.each(["signer.revoked", "signer.not_yet_valid", "signer.expired"] as const)("is %s", (code) => {
     expect(codeOf(code, false, false)).toBe("signature.none");
@@ -51,7 +54,7 @@ describe("a finding that is news only of a signer whom a referrer named", () => 
 
 describe("a finding of a signer whom a referrer points elsewhere for", () => {
   const finding = { signer: A, code: "record.absent", detail: "absent" } as const;
-  const noted = (...pointers: readonly Pointer[]) => asTold([finding], { rule: RULE, pointers }, true)[0]?.detail;
+  const noted = (...pointers: readonly Pointer[]) => asReported([finding], { rule: RULE, pointers }, true)[0]?.detail;
 
   it("tells of it, and only of that signer's", () => {
     expect(noted({ ...pointer(A), note: "points to x" })).toBe("absent; a referrer points to x");

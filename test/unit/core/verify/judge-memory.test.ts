@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { isTid, type Tid } from "../../../../src/core/atproto/syntax.ts";
 import type { TrustedSigner } from "../../../../src/core/policy/policy.ts";
 import { judge } from "../../../../src/core/verify/judge.ts";
-import { type Memory, NOTHING_REMEMBERED, type Sighting } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type Observation, type SignerHistories } from "../../../../src/core/verify/signer-history.ts";
 import type { Attempt } from "../../../../src/core/verify/verdict.ts";
 import { caseOf, DIGEST, didNamed, facts, found, NOW, rule, subject, trusted } from "../../../support/evidence.ts";
 import { tid } from "../../../support/signed-repo.ts";
@@ -15,16 +15,16 @@ function asTid(text: string): Tid {
   return text;
 }
 
-const seen = (attempt: Attempt, changes: Partial<Sighting> = {}): Attempt => {
+const seen = (attempt: Attempt, changes: Partial<Observation> = {}): Attempt => {
   const signer = "facts" in attempt ? attempt.facts.signer : attempt.signer;
-  return { ...attempt, sighting: { signer, revs: [NEW], ...changes } };
+  return { ...attempt, observation: { signer, revs: [NEW], ...changes } };
 };
 const signed = seen({ facts: facts(A) });
-const remembering = (rev: Tid, of = A): Memory => new Map([[of, { ...NOTHING_REMEMBERED, rev }]]);
+const remembering = (rev: Tid, of = A): SignerHistories => new Map([[of, { ...NO_HISTORY, rev }]]);
 
 interface Given {
   readonly attempts: readonly Attempt[];
-  readonly memory?: Memory;
+  readonly memory?: SignerHistories;
   readonly about?: Partial<TrustedSigner>;
   readonly minSignatures?: number;
 }
@@ -36,7 +36,7 @@ function outcome({ attempts, memory, about = {}, minSignatures = 1 }: Given): st
 }
 
 describe("judge, what lies behind what this node has seen", () => {
-  it.each<[string, Memory | undefined, string]>([
+  it.each<[string, SignerHistories | undefined, string]>([
     ["a newer rev", remembering(NEWER), "deny commit.rolled_back"],
     ["the same rev", remembering(NEW), "allow"],
     ["an older rev", remembering(OLD), "allow"],
@@ -52,7 +52,7 @@ describe("judge, what lies behind what this node has seen", () => {
     for (const code of ["record.absent", "mst.incomplete_proof", "record.malformed"] as const) {
       expect(outcome({ attempts: [seen(found(A, code))], memory })).toBe("deny commit.rolled_back");
     }
-    const operations: Memory = new Map([[A, { ...NOTHING_REMEMBERED, operations: new Set(["one"]) }]]);
+    const operations: SignerHistories = new Map([[A, { ...NO_HISTORY, operations: new Set(["one"]) }]]);
     const short = seen(found(A, "pds.unreachable"), { operations: ["two"], revs: [] });
     expect(outcome({ attempts: [short], memory: operations })).toBe("deny identity.log_rolled_back");
   });

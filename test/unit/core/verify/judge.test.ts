@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Did } from "../../../../src/core/atproto/syntax.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
 import type { RejectionCode } from "../../../../src/core/rejection.ts";
-import { type Case, judge } from "../../../../src/core/verify/judge.ts";
+import { type JudgeInput, judge } from "../../../../src/core/verify/judge.ts";
 import { questionOf } from "../../../../src/core/verify/question.ts";
 import type { Attempt, SignatureFacts } from "../../../../src/core/verify/verdict.ts";
 import {
@@ -26,7 +26,7 @@ const [KEY, OTHER_KEY] = ["did:key:one", "did:key:two"];
 const signed = (did: Did, changes: Partial<SignatureFacts> = {}): Attempt => ({ facts: facts(did, changes) });
 
 /** How a rule that trusts A and B, and wants `minSignatures`, judges. */
-function outcome(changes: Partial<Case>, minSignatures = 1, dids: readonly Did[] = [A, B]): string {
+function outcome(changes: Partial<JudgeInput>, minSignatures = 1, dids: readonly Did[] = [A, B]): string {
   const judged = rule(
     dids.map((did) => trusted(did)),
     { minSignatures },
@@ -100,7 +100,11 @@ describe("judge, counting", () => {
 });
 
 describe("judge, whose word counts", () => {
-  const judged = (changes: Parameters<typeof trusted>[1], given: Partial<Case> = {}, others: readonly Did[] = []) =>
+  const judged = (
+    changes: Parameters<typeof trusted>[1],
+    given: Partial<JudgeInput> = {},
+    others: readonly Did[] = [],
+  ) =>
     judge(
       caseOf(rule([trusted(A, changes), ...others.map((did) => trusted(did))]), { attempts: [signed(A)], ...given }),
     );
@@ -307,7 +311,7 @@ describe("judge, on a pointer to another record", () => {
 });
 
 describe("judge, on a registry that does not matter", () => {
-  const findings = (changes: Partial<Case>) => {
+  const findings = (changes: Partial<JudgeInput>) => {
     const verdict = judge(caseOf(rule([trusted(A), trusted(B)]), changes));
     return verdict.outcome === "allow" ? [] : verdict.findings.map(({ signer, code }) => [signer, code]);
   };
@@ -339,7 +343,7 @@ describe("judge, of a signer to whom only the registry could have led, where the
   const judged = rule([trusted(A), trusted(B)], { owner: "match" });
   const named = subject({ name: parseReference("registry.example/alice.example.com/app:v1") });
   const about = questionOf(named, judged, ["registry.example"], NOW);
-  const codeWith = (owner: Partial<Case>["owner"]) => {
+  const codeWith = (owner: Partial<JudgeInput>["owner"]) => {
     const verdict = judge({
       ...caseOf(judged, { gaps: [gap("registry.unreachable")] }),
       ...about,

@@ -35,7 +35,7 @@ describe("what was proven", () => {
     const known = await provenBy(options);
     const again = read(written(known));
     expect(again).toStrictEqual({ proven: known, times: TIMES });
-    expect(again?.proven.sighting?.key).toBeDefined();
+    expect(again?.proven.observation?.key).toBeDefined();
   });
 
   it("is of these bytes and this program alone", () => {
@@ -59,7 +59,7 @@ describe("withoutTag", () => {
     await made.repo.resign(NOW - 1000);
     const evidence = { signer: made.did, identity, ...(record && { record }), tag: await made.tag() };
     const found = attempt({ digest: DIGEST, tag: TAG, repository: "app" }, evidence) as Proven;
-    expect([found.facts.tag, found.sighting?.revs.length]).toEqual([expect.anything(), 2]);
+    expect([found.facts.tag, found.observation?.revs.length]).toEqual([expect.anything(), 2]);
     const { tag: _, ...untagged } = evidence;
     expect(withoutTag(found)).toStrictEqual(attempt({ digest: DIGEST }, untagged));
   });

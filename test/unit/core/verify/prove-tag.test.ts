@@ -74,7 +74,7 @@ describe("attempt, on the tag", () => {
 });
 
 describe("attempt, on what was seen", () => {
-  const revsOf = ({ sighting }: Attempt) => sighting?.revs;
+  const revsOf = ({ observation }: Attempt) => observation?.revs;
   const key = () => alice.key.did();
 
   it("tells of the log, the key, and the revs of both proofs", async () => {
@@ -83,7 +83,7 @@ describe("attempt, on what was seen", () => {
     const operations = alice.log.entries().map(({ cid }) => cid);
     const evidence = { ...(await tagged()), tag: await later.tag() };
     const revs = [alice.repo.rev, later.repo.rev];
-    expect(attempt(SOUGHT, evidence).sighting).toEqual({
+    expect(attempt(SOUGHT, evidence).observation).toEqual({
       signer: alice.did,
       askedAt: NOW,
       operations,
@@ -108,15 +108,15 @@ describe("attempt, on what was seen", () => {
     await forged.repo.resign(NOW, signingKey("k256", "thief"));
     expect(revsOf(attempt(SOUGHT, withRecord((await forged.record()).bytes)))).toEqual([]);
     expect(revsOf(attempt(SOUGHT, withRecord((await untagged.record()).bytes)))).toEqual([]);
-    const { record: _, ...unasked } = evidence;
-    expect(attempt(SOUGHT, unasked).sighting).toMatchObject({ key: key(), revs: [] });
+    const { record: _, ...notContacted } = evidence;
+    expect(attempt(SOUGHT, notContacted).observation).toMatchObject({ key: key(), revs: [] });
   });
 
   it("tells of a closed identity that it has no key", async () => {
     const closed = await signer({ name: "closed" });
     await closed.log.tombstone({ at: NOW });
-    const { sighting } = attempt(SOUGHT, await closed.evidence());
-    expect(sighting).toEqual({
+    const { observation } = attempt(SOUGHT, await closed.evidence());
+    expect(observation).toEqual({
       signer: closed.did,
       askedAt: NOW,
       operations: closed.log.entries().map(({ cid }) => cid),
@@ -126,7 +126,7 @@ describe("attempt, on what was seen", () => {
 
   it("tells of a did:web without a log, and of nothing where the log does not prove itself", async () => {
     const web = await signer({ name: "web", method: "web" });
-    expect(attempt(SOUGHT, await web.evidence()).sighting).toEqual({
+    expect(attempt(SOUGHT, await web.evidence()).observation).toEqual({
       signer: web.did,
       askedAt: NOW,
       key: web.key.did(),
@@ -163,7 +163,7 @@ describe("attempt, on the tag alone", () => {
   });
 
   it("shows the revision that it is of", async () => {
-    expect((await alone(untagged)).sighting?.revs).toEqual([untagged.repo.rev]);
+    expect((await alone(untagged)).observation?.revs).toEqual([untagged.repo.rev]);
   });
 });
 

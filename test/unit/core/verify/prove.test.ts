@@ -66,13 +66,13 @@ describe("prove", () => {
   });
 
   it("cannot tell where the PDS was not asked", async () => {
-    const { record: _, ...unasked } = await alice.evidence();
-    expect(codeOf(() => prove(SOUGHT, unasked))).toBe("pds.unreachable");
+    const { record: _, ...notContacted } = await alice.evidence();
+    expect(codeOf(() => prove(SOUGHT, notContacted))).toBe("pds.unreachable");
   });
 
   it("names the identity's fault before that of a missing proof", () => {
-    const unasked = { signer: alice.did, identity: bob.identity() };
-    expect(codeOf(() => prove(SOUGHT, unasked))).toBe("identity.log_invalid");
+    const notContacted = { signer: alice.did, identity: bob.identity() };
+    expect(codeOf(() => prove(SOUGHT, notContacted))).toBe("identity.log_invalid");
   });
 
   it("looks for the record of the digest it was given and no other", async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../../src/core/atproto/syntax.ts";
 import {
+  findRollback,
   isRemembered,
   lostOperation,
-  NOTHING_REMEMBERED,
-  rollback,
-  type SignerMemory,
+  NO_HISTORY,
+  type SignerHistory,
 } from "../../../../src/core/verify/signer-history.ts";
 import { didNamed, NOW } from "../../../support/evidence.ts";
 import { tid } from "../../../support/signed-repo.ts";
@@ -13,8 +13,8 @@ import { tid } from "../../../support/signed-repo.ts";
 const A = didNamed("a");
 const [OLD, NEW, NEWER] = [0, 1, 2].map((n) => tid(NOW * 1000 + n) as Tid) as [Tid, Tid, Tid];
 
-function remembering(changes: Partial<SignerMemory>): SignerMemory {
-  return { ...NOTHING_REMEMBERED, ...changes };
+function remembering(changes: Partial<SignerHistory>): SignerHistory {
+  return { ...NO_HISTORY, ...changes };
 }
 
 describe("isRemembered", () => {
@@ -31,9 +31,9 @@ describe("isRemembered", () => {
   });
 
   it("is nothing of a signer of whom nothing is remembered", () => {
-    expect(isRemembered({ revs: [OLD] }, NOTHING_REMEMBERED)).toBe(false);
-    expect(isRemembered({ key: "did:key:a", revs: [] }, NOTHING_REMEMBERED)).toBe(false);
-    expect(isRemembered({ operations: ["one"], revs: [] }, NOTHING_REMEMBERED)).toBe(false);
+    expect(isRemembered({ revs: [OLD] }, NO_HISTORY)).toBe(false);
+    expect(isRemembered({ key: "did:key:a", revs: [] }, NO_HISTORY)).toBe(false);
+    expect(isRemembered({ operations: ["one"], revs: [] }, NO_HISTORY)).toBe(false);
   });
 });
 
@@ -48,7 +48,7 @@ describe("lostOperation", () => {
   it("is none where all that was seen is listed, in any order and with others", () => {
     expect(lostOperation(["two", "one"], memory)).toBeUndefined();
     expect(lostOperation(["three", "two", "one"], memory)).toBeUndefined();
-    expect(lostOperation([], NOTHING_REMEMBERED)).toBeUndefined();
+    expect(lostOperation([], NO_HISTORY)).toBeUndefined();
   });
 
   it("is none of a did:web, which has no log", () => {
@@ -57,8 +57,8 @@ describe("lostOperation", () => {
 });
 
 describe("rollback", () => {
-  const code = (revs: readonly Tid[], memory: Partial<SignerMemory>, operations?: readonly string[]) =>
-    rollback({ signer: A, revs, ...(operations && { operations }) }, remembering(memory))?.code ?? "none";
+  const code = (revs: readonly Tid[], memory: Partial<SignerHistory>, operations?: readonly string[]) =>
+    findRollback({ signer: A, revs, ...(operations && { operations }) }, remembering(memory))?.code ?? "none";
 
   it.each<[string, readonly Tid[], Tid | undefined, string]>([
     ["an older one", [OLD], NEW, "commit.rolled_back"],
@@ -81,10 +81,10 @@ describe("rollback", () => {
   });
 
   it("says what is missing, and what was seen", () => {
-    expect(rollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toMatch(
+    expect(findRollback({ signer: A, revs: [OLD] }, remembering({ rev: NEW }))?.detail).toMatch(
       `the PDS served revision ${OLD} of the repo of ${A}, but this node has seen ${NEW}; `,
     );
-    const lost = rollback({ signer: A, revs: [], operations: [] }, remembering({ operations: new Set(["one"]) }));
+    const lost = findRollback({ signer: A, revs: [], operations: [] }, remembering({ operations: new Set(["one"]) }));
     expect(lost?.detail).toMatch(`the log of ${A} lacks the operation one, which this node has seen before; `);
     expect(lost?.detail).toMatch(`run: atcr-verify state forget ${A}`);
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Answer } from "../../../../src/core/verify/answer.ts";
-import { ProcessEdge } from "../../../../src/frontends/process/process-lifecycle.ts";
+import { ProcessLifecycle } from "../../../../src/frontends/process/process-lifecycle.ts";
 
 const written = vi.hoisted(() => [] as string[]);
 vi.mock("../../../../src/frontends/process/standard-output.ts", () => ({
@@ -39,13 +39,13 @@ describe("ProcessEdge, while what comes after its answer goes on", () => {
     ["an allow", ALLOW, DENY, 0],
     ["a refusal", DENY, ALLOW, 1],
   ])("lets %s stand: no second answer is written, by whatever ends the process", async (_, first, second, code) => {
-    const edge = new ProcessEdge({});
-    edge.afterwards = () => new Promise(() => {});
-    expect(() => edge.answer(first)).toThrow();
+    const lifecycle = new ProcessLifecycle({});
+    lifecycle.afterwards = () => new Promise(() => {});
+    expect(() => lifecycle.answer(first)).toThrow();
     expect([written.length, process.exitCode]).toEqual([1, code]);
-    expect(() => edge.answer(second)).toThrow();
+    expect(() => lifecycle.answer(second)).toThrow();
     process.emit("SIGTERM", "SIGTERM");
-    edge.caught(new Error("a bug"));
+    lifecycle.caught(new Error("a bug"));
     await vi.advanceTimersByTimeAsync(60_000);
     expect([written.length, process.exitCode]).toEqual([1, code]);
     expect(exits[0]).toBe(code);

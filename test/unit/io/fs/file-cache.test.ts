@@ -15,7 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
-import { Pieces, UNSEALED } from "../../../../src/io/fs/file-cache.ts";
+import { FileCache, UNSEALED } from "../../../../src/io/fs/file-cache.ts";
 import { makeTemporaryDirectory, run } from "../../../support/process.ts";
 import { requirement } from "../../../support/requirement.ts";
 import { warned } from "../../../support/warned.ts";
@@ -38,7 +38,7 @@ class Bed {
   readonly folder = join(this.directory, "things");
   readonly path = join(this.folder, "one");
   readonly warnings: string[] = [];
-  readonly pieces = new Pieces(this.directory, "things", BOUNDS, UNSEALED, warned(this.warnings));
+  readonly files = new FileCache(this.directory, "things", BOUNDS, UNSEALED, warned(this.warnings));
 
   constructor() {
     mkdirSync(dirname(this.directory), { recursive: true });
@@ -46,7 +46,7 @@ class Bed {
 
   static async withPiece(): Promise<Bed> {
     const bed = new Bed();
-    await bed.pieces.write("one", toUtf8("as it was"));
+    await bed.files.write("one", toUtf8("as it was"));
     expect(bed.warnings).toEqual([]);
     return bed;
   }
@@ -56,7 +56,7 @@ class Bed {
   }
 
   async text(name = "one"): Promise<string | undefined> {
-    return text(this.pieces.read(name));
+    return text(this.files.read(name));
   }
 
   /** That nothing is found, nothing thrown, it is said, and the next content takes the place. */
@@ -65,7 +65,7 @@ class Bed {
     expect(this.warnings).toEqual([expect.stringMatching(/^cache\.unusable: /)]);
     expect(this.warnings[0]).toMatch(because);
     expect(this.warnings[0]).toContain(this.path);
-    await this.pieces.write("one", toUtf8("as it is"));
+    await this.files.write("one", toUtf8("as it is"));
     expect(await this.text()).toBe("as it is");
     expect(this.warnings).toHaveLength(1);
     expect(lstatSync(this.path).isFile()).toBe(true);
@@ -75,7 +75,7 @@ class Bed {
 describe("a piece", () => {
   it("is found by its name", async () => {
     const bed = await Bed.withPiece();
-    await bed.pieces.write("two", toUtf8("another"));
+    await bed.files.write("two", toUtf8("another"));
     expect([await bed.text(), await bed.text("two"), await bed.text("three")]).toEqual([
       "as it was",
       "another",
@@ -92,22 +92,22 @@ describe("a piece", () => {
   it("is not there where nothing was written, and nothing is made by looking", async () => {
     const bed = new Bed();
     expect(await bed.text()).toBeUndefined();
-    expect(bed.pieces.list()).toEqual([]);
-    await bed.pieces.remove((name) => name === "one");
-    expect(await bed.pieces.remove(() => true)).toBe(0);
+    expect(bed.files.list()).toEqual([]);
+    await bed.files.remove((name) => name === "one");
+    expect(await bed.files.remove(() => true)).toBe(0);
     expect(bed.warnings).toEqual([]);
     expect(existsSync(bed.directory)).toBe(false);
   });
 
   it("is replaced by newer, and leaves no other file", async () => {
     const bed = await Bed.withPiece();
-    await bed.pieces.write("one", toUtf8("as it is"));
+    await bed.files.write("one", toUtf8("as it is"));
     expect([await bed.text(), bed.names]).toEqual(["as it is", ["one"]]);
   });
 
   it("is whole whenever it is read while others write it", async () => {
     const bed = await Bed.withPiece();
-    const writing = Array.from({ length: 20 }, (_, i) => bed.pieces.write("one", toUtf8(String(i % 10).repeat(990))));
+    const writing = Array.from({ length: 20 }, (_, i) => bed.files.write("one", toUtf8(String(i % 10).repeat(990))));
     const reading = Array.from({ length: 20 }, async () => bed.text());
     await Promise.all(writing);
     for (const read of await Promise.all(reading)) expect(read).toMatch(/^(?:as it was|(\d)\1{989})$/);
@@ -116,13 +116,13 @@ describe("a piece", () => {
 
   it("is listed and taken away by name", async () => {
     const bed = await Bed.withPiece();
-    for (const name of ["a1", "a2", "b1", "b2"]) await bed.pieces.write(name, bytesOf(1));
+    for (const name of ["a1", "a2", "b1", "b2"]) await bed.files.write(name, bytesOf(1));
     writeFileSync(join(bed.folder, `a1.${crypto.randomUUID()}`), "being written");
-    expect(bed.pieces.list().toSorted()).toEqual(["a1", "a2", "b1", "b2", "one"]);
-    await bed.pieces.remove((name) => ["one", "b1", "not-there"].includes(name));
-    expect(bed.pieces.list().toSorted()).toEqual(["a1", "a2", "b2"]);
-    expect(await bed.pieces.remove((name) => name === "a1" || name === "a2")).toBe(2);
-    expect(bed.pieces.list()).toEqual(["b2"]);
+    expect(bed.files.list().toSorted()).toEqual(["a1", "a2", "b1", "b2", "one"]);
+    await bed.files.remove((name) => ["one", "b1", "not-there"].includes(name));
+    expect(bed.files.list().toSorted()).toEqual(["a1", "a2", "b2"]);
+    expect(await bed.files.remove((name) => name === "a1" || name === "a2")).toBe(2);
+    expect(bed.files.list()).toEqual(["b2"]);
     expect(bed.warnings).toEqual([]);
   });
 });
@@ -130,9 +130,9 @@ describe("a piece", () => {
 describe("a bound", () => {
   it("is the size of a piece", async () => {
     const bed = new Bed();
-    await bed.pieces.write("one", bytesOf(1000));
-    expect([bed.pieces.read("one")?.length, bed.warnings]).toEqual([1000, []]);
-    await bed.pieces.write("two", bytesOf(1001));
+    await bed.files.write("one", bytesOf(1000));
+    expect([bed.files.read("one")?.length, bed.warnings]).toEqual([1000, []]);
+    await bed.files.write("two", bytesOf(1001));
     expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.not_written: \S+two .* 1001 bytes/)]);
     expect(bed.names).toEqual(["one"]);
   });
@@ -144,9 +144,9 @@ describe("a bound", () => {
       writeFileSync(join(bed.folder, String(n)), "");
       utimesSync(join(bed.folder, String(n)), 1_000_000 - n, 1_000_000 - n);
     }
-    await bed.pieces.write("new", bytesOf(1));
+    await bed.files.write("new", bytesOf(1));
     expect(bed.names).toHaveLength(128);
-    await bed.pieces.write("newer", bytesOf(1));
+    await bed.files.write("newer", bytesOf(1));
     expect(bed.names).toHaveLength(128 - 2 + 1);
     for (const name of ["one", "2", "125", "new", "newer"]) expect(bed.names).toContain(name);
     for (const name of ["126", "127"]) expect(bed.names).not.toContain(name);
@@ -156,7 +156,7 @@ describe("a bound", () => {
   it("holds for what others have put there, folders among them", async () => {
     const bed = await Bed.withPiece();
     for (let n = 0; n < 300; n++) mkdirSync(join(bed.folder, `folder ${n}`, "deep"), { recursive: true });
-    await bed.pieces.write("two", bytesOf(1));
+    await bed.files.write("two", bytesOf(1));
     expect(bed.names.length).toBeLessThanOrEqual(128);
     expect(await bed.text("two")).toBe("x");
   });
@@ -171,7 +171,7 @@ describe("a bound", () => {
       return path;
     };
     const [stale, fresh] = [temporary(hour + 60), temporary(hour - 60)];
-    await bed.pieces.write("two", bytesOf(1));
+    await bed.files.write("two", bytesOf(1));
     expect([existsSync(stale), existsSync(fresh)]).toEqual([false, true]);
   });
 });
@@ -201,15 +201,15 @@ describe("what is damaged", () => {
     const bed = await Bed.withPiece();
     const open = () => readdirSync("/proc/self/fd").length;
     const before = open();
-    for (let i = 0; i < 50; i++) bed.pieces.read("one");
+    for (let i = 0; i < 50; i++) bed.files.read("one");
     writeFileSync(bed.path, new Uint8Array(BOUNDS.bytes + 1));
-    for (let i = 0; i < 50; i++) bed.pieces.read("one");
+    for (let i = 0; i < 50; i++) bed.files.read("one");
     expect(open()).toBeLessThan(before + 25);
   });
 
   it("is said by whoever finds it, of what it is and why", async () => {
     const bed = await Bed.withPiece();
-    bed.pieces.damaged("one", "it says nothing");
+    bed.files.damaged("one", "it says nothing");
     expect(bed.warnings).toEqual([expect.stringMatching(`^cache.unusable: ${bed.path} .*it says nothing$`)]);
   });
 
@@ -217,10 +217,7 @@ describe("what is damaged", () => {
     const bed = await Bed.withPiece();
     const target = join(bed.directory, "target");
     writeFileSync(target, "as it was");
-    for (const change of [
-      () => bed.pieces.write("one", bytesOf(1)),
-      () => bed.pieces.remove((name) => name === "one"),
-    ]) {
+    for (const change of [() => bed.files.write("one", bytesOf(1)), () => bed.files.remove((name) => name === "one")]) {
       rmSync(bed.path, { force: true });
       symlinkSync(target, bed.path);
       await change();
@@ -232,10 +229,10 @@ describe("what is damaged", () => {
   it("is never fatal: a file in place of the folder", async () => {
     const bed = new Bed();
     writeFileSync(bed.directory, "");
-    await bed.pieces.write("one", bytesOf(1));
+    await bed.files.write("one", bytesOf(1));
     expect(await bed.text()).toBeUndefined();
-    await bed.pieces.remove((name) => name === "one");
-    expect([bed.pieces.list(), await bed.pieces.remove(() => true)]).toEqual([[], 0]);
+    await bed.files.remove((name) => name === "one");
+    expect([bed.files.list(), await bed.files.remove(() => true)]).toEqual([[], 0]);
     expect(bed.warnings).toEqual([
       expect.stringMatching(/^cache\.not_written: .*ENOTDIR/),
       expect.stringMatching(/^cache\.unusable: .*ENOTDIR/),
@@ -257,10 +254,10 @@ describe("who can write", () => {
     const path = { parent: dirname(bed.directory), cache: bed.directory, things: bed.folder };
     chmodSync(path[what], mode);
     expect(await bed.text()).toBeUndefined();
-    expect(bed.pieces.list()).toEqual([]);
-    await bed.pieces.write("two", bytesOf(1));
-    await bed.pieces.remove((name) => name === "one");
-    await bed.pieces.remove(() => true);
+    expect(bed.files.list()).toEqual([]);
+    await bed.files.write("two", bytesOf(1));
+    await bed.files.remove((name) => name === "one");
+    await bed.files.remove(() => true);
     expect(bed.names).toEqual(["one"]);
     expect(bed.warnings).toHaveLength(4);
     for (const warning of bed.warnings) expect(warning).toMatch(/^cache\.(?:unusable|not_written): .*can be written/);
@@ -269,7 +266,7 @@ describe("who can write", () => {
   it("decides before anything is made", async () => {
     const bed = new Bed();
     chmodSync(dirname(bed.directory), 0o777);
-    await bed.pieces.write("one", bytesOf(1));
+    await bed.files.write("one", bytesOf(1));
     expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.not_written: .*can be written/)]);
     expect(existsSync(bed.directory)).toBe(false);
   });
@@ -277,7 +274,7 @@ describe("who can write", () => {
   it("is nobody where the parent is missing", async () => {
     const bed = new Bed();
     rmSync(dirname(bed.directory), { recursive: true });
-    await bed.pieces.write("one", bytesOf(1));
+    await bed.files.write("one", bytesOf(1));
     expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.not_written: .*ENOENT/)]);
   });
 

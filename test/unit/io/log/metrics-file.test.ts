@@ -55,7 +55,7 @@ describe("countDecision", () => {
   it("leaves its count for whoever comes next, where another process is at it", async () => {
     const bed = new Bed();
     await bed.count();
-    const turn = join(bed.stateDir, "turns", "metrics");
+    const turn = join(bed.stateDir, "locks", "metrics");
     // Process 1 is always there, and began when it did.
     const stat = readFileSync("/proc/1/stat", "latin1");
     writeFileSync(turn, `1 ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`);

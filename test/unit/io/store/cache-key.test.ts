@@ -56,17 +56,17 @@ class Node {
     return new CacheKey({ ATCR_VERIFY_CACHE_KEY: this.path }, this.warn);
   }
 
-  pieces(folder: CacheFolder, key = this.key) {
+  files(folder: CacheFolder, key = this.key) {
     return cacheFolder(join(this.folder, "cache"), folder, key, this.warn);
   }
 
   read(folder: CacheFolder, name = "one", key = this.key): string | undefined {
-    const piece = this.pieces(folder, key).read(name);
-    return piece && fromUtf8(piece);
+    const entry = this.files(folder, key).read(name);
+    return entry && fromUtf8(entry);
   }
 
   write(folder: CacheFolder, key = this.key): Promise<boolean> {
-    return this.pieces(folder, key).write("one", toUtf8(ANSWER));
+    return this.files(folder, key).write("one", toUtf8(ANSWER));
   }
 
   file(folder: CacheFolder, name = "one"): string {
@@ -166,7 +166,7 @@ describe("a key", () => {
     const node = new Node();
     const umask = process.umask(0);
     try {
-      expect([node.read("evidence"), node.pieces("evidence").list(), existsSync(node.path)]).toEqual([
+      expect([node.read("evidence"), node.files("evidence").list(), existsSync(node.path)]).toEqual([
         undefined,
         [],
         false,
@@ -226,7 +226,7 @@ describe("a key", () => {
       expect(node.warnings[0]).toMatch(/; fix that, or remove the file/);
       expect(readFileSync(node.file("evidence"))).toEqual(before);
       // What is over is taken away all the same.
-      expect(await node.pieces("evidence", key).remove(() => true)).toBe(1);
+      expect(await node.files("evidence", key).remove(() => true)).toBe(1);
     },
   );
 
@@ -258,7 +258,7 @@ describe("a key", () => {
     expect(node.warnings).toEqual([expect.stringMatching(/can be written by others/)]);
     chmodSync(node.folder, 0o755);
     const key = new CacheKey({ ATCR_VERIFY_CACHE_KEY: "/proc/nowhere/cache-key" }, node.warn);
-    expect([await node.pieces("evidence", key).write("one", toUtf8("")), node.warnings[1]]).toEqual([
+    expect([await node.files("evidence", key).write("one", toUtf8("")), node.warnings[1]]).toEqual([
       false,
       expect.stringMatching(/^cache\.no_key: the cache is not used without its key \/proc\/nowhere\/cache-key: ENOENT/),
     ]);

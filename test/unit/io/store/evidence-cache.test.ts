@@ -124,7 +124,7 @@ describe("evidence that is kept", () => {
     expect(found?.signature().tag).toBeUndefined();
     expect(proven.facts.tag).toBeDefined();
     const { tag: __, ...facts } = proven.facts;
-    expect(found?.proven).toEqual({ facts, sighting: { ...proven.sighting, revs: [facts.rev] } });
+    expect(found?.proven).toEqual({ facts, observation: { ...proven.observation, revs: [facts.rev] } });
     // As if it were proven now.
     expect(found?.proven).toEqual(attempt({ digest: DIGEST }, recordOf(hers)));
   });
@@ -428,15 +428,15 @@ describe("evidence at or behind a mark", () => {
   });
 
   it("is neither kept nor used: by the time when it was asked for", async () => {
-    for (const [now, isKept] of [
+    for (const [now, isCached] of [
       [NOW, false],
       [NOW - 1, true],
     ] as const) {
       const bed = new Bed();
       await bed.cache.drop(alice.did, { now }, DIGEST);
       await bed.cache.keep(DIGEST, at(NOW), proven);
-      expect(bed.cache.find(alice.did, DIGEST) !== undefined).toBe(isKept);
-      expect(existsSync(join(bed.directory, "evidence"))).toBe(isKept);
+      expect(bed.cache.find(alice.did, DIGEST) !== undefined).toBe(isCached);
+      expect(existsSync(join(bed.directory, "evidence"))).toBe(isCached);
     }
   });
 

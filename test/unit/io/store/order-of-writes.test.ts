@@ -3,7 +3,7 @@ import type * as promises from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
-import { Pieces, UNSEALED } from "../../../../src/io/fs/file-cache.ts";
+import { FileCache, UNSEALED } from "../../../../src/io/fs/file-cache.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { ALICE, tidAt } from "../../../support/traces.ts";
@@ -56,11 +56,11 @@ it("a new revision is on the disk before an older one is taken away", async () =
     utimesSync(join(folder, `rev-${rev}`), 0, 0);
   }
   const store = new SignerStore(join(root, "state"), warned(calls));
-  await store.remember({ signer: ALICE, revs: [newest] }, now);
+  await store.recordObservation({ signer: ALICE, revs: [newest] }, now);
   const syncs = [`sync ${ALICE}`, "sync signers", "sync state"];
   expect(calls).toEqual([`make rev-${newest}`, ...syncs, `remove rev-${oldest}`]);
   calls.length = 0;
-  await store.remember({ signer: ALICE, revs: [newest] }, now);
+  await store.recordObservation({ signer: ALICE, revs: [newest] }, now);
   expect(calls).toEqual([]);
 });
 
@@ -68,14 +68,14 @@ it("a piece is whole before it has its name, and leaves nothing where that fails
   calls.length = 0;
   const warnings: string[] = [];
   const bounds = { bytes: 100, count: 10 };
-  const pieces = new Pieces(join(root, "cache"), "things", bounds, UNSEALED, warned(warnings));
-  await pieces.write("one.json", toUtf8("as it was"));
+  const files = new FileCache(join(root, "cache"), "things", bounds, UNSEALED, warned(warnings));
+  await files.write("one.json", toUtf8("as it was"));
   const written = ["make piece.temporary", "rename piece.temporary"];
   expect(calls.filter((call) => call.includes("piece"))).toEqual(written);
   calls.splice(0, calls.length, "rename fails");
-  await pieces.write("one.json", toUtf8("as it is"));
+  await files.write("one.json", toUtf8("as it is"));
   expect(calls.slice(1)).toEqual([...written, "remove piece.temporary"]);
   expect(readdirSync(join(root, "cache", "things"))).toEqual(["one.json"]);
   expect(warnings).toEqual([expect.stringMatching(/^cache\.not_written: .*one\.json .*no space left$/)]);
-  expect(pieces.read("one.json")).toEqual(Buffer.from("as it was"));
+  expect(files.read("one.json")).toEqual(Buffer.from("as it was"));
 });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Sighting } from "../../../../src/core/verify/signer-history.ts";
+import type { Observation } from "../../../../src/core/verify/signer-history.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
@@ -17,7 +17,7 @@ const root = makeTemporaryDirectory("writers");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** What one process sees: revisions that overtake those of the others and fall behind them again. */
-function sightingsOf(writer: number): readonly Sighting[] {
+function sightingsOf(writer: number): readonly Observation[] {
   return Array.from({ length: ROUNDS }, (_, round) => ({
     signer: ALICE,
     revs: [tidAt(NOW - 3_600_000 + round * 1000 + ((writer * 7919 + round * 104_729) % 3000))],
@@ -27,7 +27,7 @@ function sightingsOf(writer: number): readonly Sighting[] {
 }
 
 /** @returns the sightings that it has reported as remembered */
-async function runWriter(writer: number, directory: string): Promise<{ done: readonly Sighting[]; errors: string }> {
+async function runWriter(writer: number, directory: string): Promise<{ done: readonly Observation[]; errors: string }> {
   const sightings = sightingsOf(writer);
   const file = join(root, `${writer}.json`);
   writeFileSync(file, JSON.stringify(sightings));
@@ -55,7 +55,7 @@ describe("processes that remember at the same time, half of them killed", () => 
     expect(done.length).toBeGreaterThan((PROCESSES / 2) * ROUNDS - 1);
 
     const warnings: string[] = [];
-    const memory = await new SignerStore(directory, warned(warnings)).recall(ALICE, Date.now());
+    const memory = await new SignerStore(directory, warned(warnings)).loadHistory(ALICE, Date.now());
     expect(warnings).toEqual([]);
     expect(existsSync(join(directory, "damaged"))).toBe(false);
     const newest =
@@ -73,6 +73,6 @@ describe("processes that remember at the same time, half of them killed", () => 
     const all = Array.from({ length: PROCESSES }, (_, i) => sightingsOf(i)).flat();
     const revs = readdirSync(join(directory, "signers", ALICE)).filter((name) => name.startsWith("rev-"));
     expect(revs.length).toBeLessThan(20);
-    expect(all.flatMap((sighting) => sighting.revs)).toContain(memory.rev);
+    expect(all.flatMap((observation) => observation.revs)).toContain(memory.rev);
   });
 });

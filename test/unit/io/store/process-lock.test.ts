@@ -14,7 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { isStopped } from "../../../../src/io/process/process-start.ts";
-import { Turns, unlessFound } from "../../../../src/io/store/process-lock.ts";
+import { ProcessLocks, unlessFound } from "../../../../src/io/store/process-lock.ts";
 import { isRunning, makeTemporaryDirectory, run } from "../../../support/process.ts";
 import { warned } from "../../../support/warned.ts";
 
@@ -22,7 +22,7 @@ import { warned } from "../../../support/warned.ts";
 const LONG = 60_000;
 const SHORT = 100;
 
-const root = makeTemporaryDirectory("turns");
+const root = makeTemporaryDirectory("locks");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let count = 0;
 const children: ChildProcess[] = [];
@@ -32,17 +32,17 @@ afterEach(() => {
 
 class Bed {
   readonly directory = join(root, String(++count), "cache");
-  readonly path = join(this.directory, "turns", "work");
+  readonly path = join(this.directory, "locks", "work");
   readonly warnings: string[] = [];
-  readonly turns = this.process();
+  readonly processLocks = this.process();
 
   constructor() {
     mkdirSync(dirname(this.directory), { recursive: true });
   }
 
   /** What another program, started anew in this process, would have. */
-  process(): Turns {
-    return new Turns(this.directory, warned(this.warnings));
+  process(): ProcessLocks {
+    return new ProcessLocks(this.directory, warned(this.warnings));
   }
 
   /** A lock of `work`. */
@@ -86,8 +86,8 @@ async function zombie(): Promise<number> {
 const nothing = () => Promise.resolve(undefined);
 
 /** What comes of taking the lock for which nothing is ever found. */
-async function outcomeOf({ turns, path }: Bed, patience = LONG): Promise<"ours" | "not ours"> {
-  expect(await turns.findOrTake("work", patience, nothing)).toBeUndefined();
+async function outcomeOf({ processLocks, path }: Bed, maxWait = LONG): Promise<"ours" | "not ours"> {
+  expect(await processLocks.findOrTake("work", maxWait, nothing)).toBeUndefined();
   return existsSync(path) && readFileSync(path, "utf8") === nameOf(process.pid) ? "ours" : "not ours";
 }
 
@@ -95,48 +95,48 @@ const soon = (change: () => void) => setTimeout(change, SHORT);
 
 describe("a lock", () => {
   it("is ours where nobody has it, and names this process until it is ended", async () => {
-    const { turns, path, names, warnings } = await withTurn();
+    const { processLocks, path, names, warnings } = await withTurn();
     expect([readFileSync(path, "utf8"), names]).toEqual([nameOf(process.pid), ["work"]]);
-    turns.end("work");
+    processLocks.end("work");
     expect(existsSync(path)).toBe(false);
     expect(warnings).toEqual([]);
   });
 
   async function withTurn(): Promise<Bed> {
     const bed = new Bed();
-    expect(await bed.turns.take("work")).toBe(true);
+    expect(await bed.processLocks.take("work")).toBe(true);
     return bed;
   }
 
   it("is ended by its name alone, or with all others", async () => {
     const bed = await withTurn();
-    expect(await bed.turns.take("other-work")).toBe(true);
-    bed.turns.end("no-work");
+    expect(await bed.processLocks.take("other-work")).toBe(true);
+    bed.processLocks.end("no-work");
     expect(bed.names).toEqual(["other-work", "work"]);
-    bed.turns.end("work");
+    bed.processLocks.end("work");
     expect(bed.names).toEqual(["other-work"]);
-    await bed.turns.take("work");
-    bed.turns.endAll();
+    await bed.processLocks.take("work");
+    bed.processLocks.endAll();
     expect(bed.names).toEqual([]);
-    bed.turns.endAll();
-    bed.turns.end("work");
+    bed.processLocks.endAll();
+    bed.processLocks.end("work");
   });
 
   it("of somebody else is not ended by us", async () => {
     const bed = new Bed();
     bed.write(nameOf(live()));
-    expect(await bed.turns.take("work")).toBe(false);
-    bed.turns.end("work");
-    bed.turns.endAll();
+    expect(await bed.processLocks.take("work")).toBe(false);
+    bed.processLocks.end("work");
+    bed.processLocks.endAll();
     expect(bed.names).toEqual(["work"]);
   });
 
   it("is ours where the program took it before it started anew in the same process", async () => {
     const bed = new Bed();
     bed.write(nameOf(process.pid));
-    expect(await bed.turns.take("work")).toBe(true);
+    expect(await bed.processLocks.take("work")).toBe(true);
     expect(bed.names).toEqual(["work"]);
-    bed.turns.endAll();
+    bed.processLocks.endAll();
     expect(bed.names).toEqual([]);
   });
 
@@ -147,7 +147,7 @@ describe("a lock", () => {
     const waiting = other.findOrTake("work", LONG, async () => (bed.names.length === 0 ? "given up" : undefined));
     other.endAll();
     expect(bed.names).toEqual(["work"]);
-    bed.turns.end("work");
+    bed.processLocks.end("work");
     expect(await waiting).toBe("given up");
     expect(await other.take("work")).toBe(true);
     other.endAll();
@@ -157,14 +157,14 @@ describe("a lock", () => {
     const bed = await withTurn();
     const other = nameOf(live());
     writeFileSync(bed.path, other);
-    bed.turns.endAll();
+    bed.processLocks.endAll();
     expect(readFileSync(bed.path, "utf8")).toBe(other);
   });
 
   it("is ended without a word where its file is gone", async () => {
     const bed = await withTurn();
     rmSync(bed.path);
-    bed.turns.endAll();
+    bed.processLocks.endAll();
     expect(bed.warnings).toEqual([]);
   });
 });
@@ -271,14 +271,14 @@ describe("the result of another process", () => {
     const bed = new Bed();
     const holder = nameOf(live());
     bed.write(holder);
-    expect(await bed.turns.findOrTake("work", LONG, inaMoment())).toBe("result");
+    expect(await bed.processLocks.findOrTake("work", LONG, inaMoment())).toBe("result");
     expect(readFileSync(bed.path, "utf8")).toBe(holder);
   });
 
   it("is found where it came between the last look and the lock", async () => {
     const bed = new Bed();
-    expect(await bed.turns.findOrTake("work", LONG, async () => "result")).toBe("result");
-    bed.turns.endAll();
+    expect(await bed.processLocks.findOrTake("work", LONG, async () => "result")).toBe("result");
+    bed.processLocks.endAll();
     expect(bed.names).toEqual([]);
   });
 
@@ -287,7 +287,7 @@ describe("the result of another process", () => {
     bed.write(nameOf(live()));
     soon(() => rmSync(bed.path));
     const find = async () => (existsSync(bed.path) ? undefined : "result");
-    expect(await bed.turns.findOrTake("work", LONG, find)).toBe("result");
+    expect(await bed.processLocks.findOrTake("work", LONG, find)).toBe("result");
   });
 
   it("is waited for by pauses that grow", async () => {
@@ -298,7 +298,7 @@ describe("the result of another process", () => {
       looks++;
       return undefined;
     };
-    await bed.turns.findOrTake("work", 1250, find);
+    await bed.processLocks.findOrTake("work", 1250, find);
     // With pauses as short as the first ones they would be 50 or more.
     expect(looks).toBeGreaterThan(3);
     expect(looks).toBeLessThan(30);
@@ -308,10 +308,10 @@ describe("the result of another process", () => {
     const bed = new Bed();
     bed.write(nameOf(live()));
     const random = vi.spyOn(Math, "random").mockReturnValue(0.999);
-    const patient = bed.turns.findOrTake("work", 4 * SHORT, nothing).then(() => "the patient one");
+    const patient = bed.processLocks.findOrTake("work", 4 * SHORT, nothing).then(() => "the patient one");
     await expect.poll(() => random.mock.calls.length, { interval: 1 }).toBeGreaterThan(0);
     random.mockReturnValue(0);
-    const other = bed.turns.findOrTake("work", 4 * SHORT, nothing).then(() => "the other");
+    const other = bed.processLocks.findOrTake("work", 4 * SHORT, nothing).then(() => "the other");
     expect(await Promise.race([patient, other])).toBe("the other");
     await patient;
     random.mockRestore();
@@ -321,7 +321,7 @@ describe("the result of another process", () => {
     const bed = new Bed();
     bed.write(nameOf(live()));
     const find = () => Promise.reject(new Error("no time to look at it"));
-    await expect(bed.turns.findOrTake("work", LONG, find)).rejects.toThrow("no time to look at it");
+    await expect(bed.processLocks.findOrTake("work", LONG, find)).rejects.toThrow("no time to look at it");
   });
 
   it("comes before that of our own work", async () => {
@@ -342,12 +342,12 @@ describe("where there is a doubt, a process works alone", () => {
   ])("where %s", async (_, because, change) => {
     const bed = new Bed();
     change(bed);
-    expect(await bed.turns.findOrTake("work", LONG, nothing)).toBeUndefined();
-    expect(await bed.turns.take("work")).toBe(false);
+    expect(await bed.processLocks.findOrTake("work", LONG, nothing)).toBeUndefined();
+    expect(await bed.processLocks.take("work")).toBe(false);
     expect(bed.warnings).toHaveLength(1);
-    expect(bed.warnings[0]).toMatch(/^lock\.not_taken: work /);
+    expect(bed.warnings[0]).toMatch(/^lock\.not_taken: /);
     expect(bed.warnings[0]).toMatch(because);
-    bed.turns.endAll();
+    bed.processLocks.endAll();
   });
 });
 
@@ -364,7 +364,7 @@ describe("locks that were left behind", () => {
     }
     mkdirSync(join(folder, "left-folder", "deep"), { recursive: true });
     utimesSync(join(folder, "left-folder"), old, old);
-    expect(await bed.turns.take("work")).toBe(true);
+    expect(await bed.processLocks.take("work")).toBe(true);
     expect(bed.names).toHaveLength(101);
     expect(bed.names).toContain("work");
   });
@@ -374,7 +374,7 @@ describe("locks that were left behind", () => {
     bed.write("1 1");
     writeFileSync(join(dirname(bed.path), "left"), "");
     utimesSync(join(dirname(bed.path), "left"), 0, 0);
-    await bed.turns.take("work");
+    await bed.processLocks.take("work");
     expect(bed.names).toEqual(["left", "work"]);
   });
 });

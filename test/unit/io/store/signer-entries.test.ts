@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DID_KEY } from "../../../../src/core/atproto/syntax.ts";
-import { NOTHING_REMEMBERED } from "../../../../src/core/verify/signer-history.ts";
-import { missingNames, readTraces } from "../../../../src/io/store/signer-entries.ts";
+import { NO_HISTORY } from "../../../../src/core/verify/signer-history.ts";
+import { newEntryNames, parseEntries } from "../../../../src/io/store/signer-entries.ts";
 import { ALICE, operationCid, tidAt, writtenKey } from "../../../support/traces.ts";
 
 const NOW = Date.UTC(2025, 5, 1, 12);
@@ -14,14 +14,14 @@ const keyName = (time: number | string, key = KEY) => `key-${key.slice(DID_KEY.l
 describe("readTraces", () => {
   it("takes the newest revision, every operation, and the earliest time of each key", () => {
     const names = [`rev-${NEW}`, keyName(NOW - 1), `operation-${CID}`, `rev-${OLD}`, keyName(NOW - 5), keyName(NOW)];
-    const { memory, revs, damaged, ahead } = readTraces(names, NOW);
+    const { memory, revs, damaged, ahead } = parseEntries(names, NOW);
     expect(memory).toEqual({ rev: NEW, operations: new Set([CID]), keys: new Map([[KEY, NOW - 5]]) });
     expect(revs).toEqual([OLD, NEW]);
     expect([...damaged, ...ahead]).toEqual([]);
   });
 
   it("knows nothing by no names", () => {
-    expect(readTraces([], NOW).memory).toEqual(NOTHING_REMEMBERED);
+    expect(parseEntries([], NOW).memory).toEqual(NO_HISTORY);
   });
 
   it.each([
@@ -52,20 +52,20 @@ describe("readTraces", () => {
     ["a key cut off", keyName(NOW, KEY.slice(0, -1))],
     ["a key as did:key", `key-${KEY}-${NOW}`],
   ])("calls damaged %s", (_, name) => {
-    const { memory, damaged } = readTraces([name, `rev-${OLD}`], NOW);
+    const { memory, damaged } = parseEntries([name, `rev-${OLD}`], NOW);
     expect(damaged).toEqual([name]);
-    expect(memory).toEqual({ ...NOTHING_REMEMBERED, rev: OLD });
+    expect(memory).toEqual({ ...NO_HISTORY, rev: OLD });
   });
 
   it("does not count what lies more than 5 minutes ahead of the clock", () => {
     const [rev, later] = [tidAt(NOW + 5 * MINUTE), tidAt(NOW + 5 * MINUTE + 1)];
     const other = writtenKey("b");
     const ahead = [`rev-${later}`, keyName(NOW + 5 * MINUTE + 1, other)];
-    const traces = readTraces([`rev-${OLD}`, `rev-${rev}`, keyName(NOW + 5 * MINUTE), ...ahead], NOW);
-    expect(traces.memory).toEqual({ rev, operations: new Set(), keys: new Map([[KEY, NOW + 5 * MINUTE]]) });
-    expect(traces.ahead).toEqual(ahead);
-    expect(traces.damaged).toEqual([]);
-    expect(traces.revs).toEqual([OLD, rev]);
+    const entriesSeen = parseEntries([`rev-${OLD}`, `rev-${rev}`, keyName(NOW + 5 * MINUTE), ...ahead], NOW);
+    expect(entriesSeen.memory).toEqual({ rev, operations: new Set(), keys: new Map([[KEY, NOW + 5 * MINUTE]]) });
+    expect(entriesSeen.ahead).toEqual(ahead);
+    expect(entriesSeen.damaged).toEqual([]);
+    expect(entriesSeen.revs).toEqual([OLD, rev]);
   });
 });
 
@@ -74,29 +74,29 @@ describe("missingNames", () => {
   const seen = (what: object) => ({ signer: ALICE, revs: [], ...what });
 
   it("is all there is to say of a signer who was never seen", () => {
-    const names = missingNames(seen({ revs: [OLD, NEW], operations: [CID], key: KEY }), NOTHING_REMEMBERED, NOW);
+    const names = newEntryNames(seen({ revs: [OLD, NEW], operations: [CID], key: KEY }), NO_HISTORY, NOW);
     expect(names).toEqual([`rev-${NEW}`, `operation-${CID}`, keyName(NOW)]);
-    expect(readTraces(names, NOW).damaged).toEqual([]);
+    expect(parseEntries(names, NOW).damaged).toEqual([]);
   });
 
   it("is nothing where nothing is new", () => {
-    expect(missingNames(seen({ revs: [OLD], operations: [CID], key: KEY }), known, NOW)).toEqual([]);
-    expect(missingNames(seen({ revs: [tidAt(NOW - 3 * MINUTE)] }), known, NOW)).toEqual([]);
-    expect(missingNames(seen({}), known, NOW)).toEqual([]);
+    expect(newEntryNames(seen({ revs: [OLD], operations: [CID], key: KEY }), known, NOW)).toEqual([]);
+    expect(newEntryNames(seen({ revs: [tidAt(NOW - 3 * MINUTE)] }), known, NOW)).toEqual([]);
+    expect(newEntryNames(seen({}), known, NOW)).toEqual([]);
   });
 
   it("is what is new alone", () => {
     const other = writtenKey("b");
-    expect(missingNames(seen({ revs: [NEW], operations: [CID] }), known, NOW)).toEqual([`rev-${NEW}`]);
-    expect(missingNames(seen({ operations: [CID, operationCid("b")] }), known, NOW)).toEqual([
+    expect(newEntryNames(seen({ revs: [NEW], operations: [CID] }), known, NOW)).toEqual([`rev-${NEW}`]);
+    expect(newEntryNames(seen({ operations: [CID, operationCid("b")] }), known, NOW)).toEqual([
       `operation-${operationCid("b")}`,
     ]);
-    expect(missingNames(seen({ key: other }), known, NOW)).toEqual([keyName(NOW, other)]);
+    expect(newEntryNames(seen({ key: other }), known, NOW)).toEqual([keyName(NOW, other)]);
   });
 
   it("leaves out a revision more than 5 minutes ahead, which would refuse every later one", () => {
     const [rev, later] = [tidAt(NOW + 5 * MINUTE), tidAt(NOW + 5 * MINUTE + 1)];
-    expect(missingNames(seen({ revs: [later] }), known, NOW)).toEqual([]);
-    expect(missingNames(seen({ revs: [rev, later, NEW] }), known, NOW)).toEqual([`rev-${rev}`]);
+    expect(newEntryNames(seen({ revs: [later] }), known, NOW)).toEqual([]);
+    expect(newEntryNames(seen({ revs: [rev, later, NEW] }), known, NOW)).toEqual([`rev-${rev}`]);
   });
 });

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Did } from "../../../../src/core/atproto/syntax.ts";
-import { NOTHING_REMEMBERED, type Sighting } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type Observation } from "../../../../src/core/verify/signer-history.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory, run } from "../../../support/process.ts";
 import { requirement } from "../../../support/requirement.ts";
@@ -25,7 +25,7 @@ const MINUTE = 60_000;
 const BOB = "did:web:bob.example" as Did;
 const [OLD, NEW] = [tidAt(NOW - 2 * MINUTE), tidAt(NOW - MINUTE)];
 const KEY = writtenKey("a");
-const SEEN: Sighting = { signer: ALICE, revs: [OLD], operations: [operationCid("a"), operationCid("b")], key: KEY };
+const SEEN: Observation = { signer: ALICE, revs: [OLD], operations: [operationCid("a"), operationCid("b")], key: KEY };
 const KNOWN = { rev: OLD, operations: new Set(SEEN.operations), keys: new Map([[KEY, NOW]]) };
 const NOBODY = 65_534;
 const canChown = requirement(
@@ -69,7 +69,7 @@ class Bed {
 
   static async withMemory(): Promise<Bed> {
     const bed = new Bed();
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(bed.warnings).toEqual([]);
     return bed;
   }
@@ -79,8 +79,8 @@ class Bed {
     const { store } = this;
     // What is set aside is gone; what lies there still is said to be of no use, and why.
     const unusable = because.source.includes("is not used") ? { unusable: expect.any(String) as string } : {};
-    expect(await store.recall(ALICE, NOW)).toEqual({ ...NOTHING_REMEMBERED, ...unusable });
-    expect(await store.recall(ALICE, NOW)).toEqual({ ...NOTHING_REMEMBERED, ...unusable });
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, ...unusable });
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, ...unusable });
     expect(this.warnings.filter((warning) => because.test(warning))).toHaveLength(1);
     expect(this.warnings).toHaveLength(1);
   }
@@ -89,15 +89,15 @@ class Bed {
 describe("the memory", () => {
   it("recalls what was remembered, in another process too", async () => {
     const bed = await Bed.withMemory();
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
-    expect(await bed.store.recall(BOB, NOW)).toEqual(NOTHING_REMEMBERED);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.loadHistory(BOB, NOW)).toEqual(NO_HISTORY);
     expect(bed.warnings).toEqual([]);
   });
 
   it("is empty and makes nothing where nothing was seen", async () => {
     const bed = new Bed();
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
-    await bed.store.remember({ signer: ALICE, revs: [] }, NOW);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(NO_HISTORY);
+    await bed.store.recordObservation({ signer: ALICE, revs: [] }, NOW);
     expect(existsSync(bed.directory)).toBe(false);
     expect(bed.warnings).toEqual([]);
   });
@@ -105,9 +105,12 @@ describe("the memory", () => {
   it("only grows: an older revision, fewer operations and another key take nothing away", async () => {
     const bed = await Bed.withMemory();
     const other = writtenKey("b");
-    await bed.store.remember({ signer: ALICE, revs: [NEW], operations: [], key: other }, NOW + 5);
-    await bed.store.remember({ signer: ALICE, revs: [OLD], operations: [operationCid("c")], key: KEY }, NOW + 9);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual({
+    await bed.store.recordObservation({ signer: ALICE, revs: [NEW], operations: [], key: other }, NOW + 5);
+    await bed.store.recordObservation(
+      { signer: ALICE, revs: [OLD], operations: [operationCid("c")], key: KEY },
+      NOW + 9,
+    );
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({
       rev: NEW,
       operations: new Set([...(SEEN.operations ?? []), operationCid("c")]),
       keys: new Map([
@@ -123,9 +126,11 @@ describe("the memory", () => {
     const long = (port: number) => `did:web:${label}.${label}.${label}.${label}.aaaaa%3A${port}` as Did;
     expect(long(65_535)).toHaveLength(269);
     const signers = [BOB, long(65_534), long(65_535)];
-    for (const [i, signer] of signers.entries()) await bed.store.remember({ signer, revs: [tidAt(NOW - i)] }, NOW);
-    for (const [i, signer] of signers.entries()) expect((await bed.store.recall(signer, NOW)).rev).toBe(tidAt(NOW - i));
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    for (const [i, signer] of signers.entries())
+      await bed.store.recordObservation({ signer, revs: [tidAt(NOW - i)] }, NOW);
+    for (const [i, signer] of signers.entries())
+      expect((await bed.store.loadHistory(signer, NOW)).rev).toBe(tidAt(NOW - i));
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
     const listed = (await bed.store.list(NOW)).map(({ signer }) => signer);
     expect(listed).toEqual([
       ALICE,
@@ -134,14 +139,14 @@ describe("the memory", () => {
       expect.stringMatching(/^sha256-[0-9a-f]{64}$/),
     ]);
     expect(await bed.store.forget(long(65_535))).toBe(true);
-    expect((await bed.store.recall(long(65_534), NOW)).rev).toBe(tidAt(NOW - 1));
+    expect((await bed.store.loadHistory(long(65_534), NOW)).rev).toBe(tidAt(NOW - 1));
     expect(bed.warnings).toEqual([]);
   });
 
   it("is made for everybody to read and for one to write", async () => {
     const bed = new Bed();
     const umask = process.umask(0);
-    await bed.store.remember(SEEN, NOW).finally(() => process.umask(umask));
+    await bed.store.recordObservation(SEEN, NOW).finally(() => process.umask(umask));
     const { stdout } = await run("find", [bed.directory, "-perm", "/022"]);
     expect(stdout).toBe("");
     expect(bed.names()).toHaveLength(4);
@@ -149,7 +154,7 @@ describe("the memory", () => {
 
   it("does not remember a revision ahead of the clock", async () => {
     const bed = new Bed();
-    await bed.store.remember({ signer: ALICE, revs: [tidAt(NOW + 6 * MINUTE)] }, NOW);
+    await bed.store.recordObservation({ signer: ALICE, revs: [tidAt(NOW + 6 * MINUTE)] }, NOW);
     expect(existsSync(bed.directory)).toBe(false);
   });
 
@@ -157,23 +162,23 @@ describe("the memory", () => {
     const bed = await Bed.withMemory();
     const hourAgo = NOW - 60 * MINUTE;
     const { store } = bed;
-    expect(await store.recall(ALICE, hourAgo)).toEqual({ operations: KNOWN.operations, keys: new Map() });
+    expect(await store.loadHistory(ALICE, hourAgo)).toEqual({ operations: KNOWN.operations, keys: new Map() });
     expect(bed.warnings).toEqual([
       expect.stringMatching(/^history\.from_future: /),
       expect.stringMatching(/^history\.from_future: /),
     ]);
-    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
     expect(bed.damaged).toEqual([]);
   });
 
   it("stops at a bound, says so, and keeps what it has", async () => {
     const bed = await Bed.withMemory();
     const operations = Array.from({ length: 998 }, (_, i) => operationCid(String(i)));
-    await bed.store.remember({ signer: ALICE, revs: [NEW], operations }, NOW);
+    await bed.store.recordObservation({ signer: ALICE, revs: [NEW], operations }, NOW);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .* state forget did:plc/)]);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
-    await bed.store.remember({ signer: ALICE, revs: [NEW], operations: operations.slice(0, 996) }, NOW);
-    expect((await bed.store.recall(ALICE, NOW)).operations.size).toBe(998);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
+    await bed.store.recordObservation({ signer: ALICE, revs: [NEW], operations: operations.slice(0, 996) }, NOW);
+    expect((await bed.store.loadHistory(ALICE, NOW)).operations.size).toBe(998);
     expect(bed.warnings).toHaveLength(1);
   });
 });
@@ -186,22 +191,22 @@ describe("sweeping", () => {
 
   it("takes older revisions away when a newer one has been there longer than any process", async () => {
     const bed = new Bed();
-    for (const rev of revs.slice(0, 4)) await bed.store.remember({ signer: ALICE, revs: [rev] }, NOW);
+    for (const rev of revs.slice(0, 4)) await bed.store.recordObservation({ signer: ALICE, revs: [rev] }, NOW);
     expect(revNames(bed)).toEqual(revs.slice(0, 4).map((rev) => `rev-${rev}`));
     age(bed, revs[2] ?? "", 100);
     age(bed, revs[0] ?? "", 100);
     age(bed, revs[3] ?? "", 80);
-    await bed.store.remember({ signer: ALICE, revs: revs.slice(4) }, NOW);
+    await bed.store.recordObservation({ signer: ALICE, revs: revs.slice(4) }, NOW);
     expect(revNames(bed)).toEqual(revs.slice(2).map((rev) => `rev-${rev}`));
-    expect((await bed.store.recall(ALICE, NOW)).rev).toBe(revs[4]);
+    expect((await bed.store.loadHistory(ALICE, NOW)).rev).toBe(revs[4]);
   });
 
   it("happens where something is written, and is no news by itself", async () => {
     const bed = new Bed();
-    for (const rev of revs) await bed.store.remember({ signer: ALICE, revs: [rev] }, NOW);
+    for (const rev of revs) await bed.store.recordObservation({ signer: ALICE, revs: [rev] }, NOW);
     for (const rev of revs) age(bed, rev, 100);
-    await bed.store.remember({ signer: ALICE, revs }, NOW);
-    await bed.store.recall(ALICE, NOW);
+    await bed.store.recordObservation({ signer: ALICE, revs }, NOW);
+    await bed.store.loadHistory(ALICE, NOW);
     expect(revNames(bed)).toHaveLength(5);
   });
 });
@@ -219,13 +224,13 @@ describe("what is damaged", () => {
     await make(join(bed.folder(), `rev-${NEW}`));
     const { store } = bed;
     const unusable = expect.stringMatching(/is no file$/);
-    expect(await store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
     expect(bed.damaged).toHaveLength(1);
     expect(bed.names()).toHaveLength(4);
-    await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
-    expect(await store.recall(ALICE, NOW)).toMatchObject({ unusable });
-    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
+    await store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
     expect(bed.warnings).toHaveLength(1);
   });
 
@@ -235,7 +240,7 @@ describe("what is damaged", () => {
       const bed = await Bed.withMemory();
       writeFileSync(join(bed.folder(), name), "content");
       const unusable = expect.stringMatching(/says nothing$/);
-      expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+      expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
       expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
       expect(bed.damaged).toHaveLength(1);
       expect(bed.names()).toHaveLength(4);
@@ -252,36 +257,36 @@ describe("what is damaged", () => {
     await make(bed.folder());
     const { store } = bed;
     const unusable = expect.stringMatching(/is no folder$/);
-    expect(await store.recall(ALICE, NOW)).toEqual({ ...NOTHING_REMEMBERED, unusable });
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
     // By the same process, though it has been set aside.
-    expect(await store.recall(ALICE, NOW)).toMatchObject({ unusable });
+    expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
     expect(bed.warnings[0]).toMatch(/^history\.damaged: /);
-    await store.remember(SEEN, NOW);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    await store.recordObservation(SEEN, NOW);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
     expect(bed.damaged).toHaveLength(1);
   });
 
   it("is not followed: a link to another signer's folder", async () => {
     const bed = await Bed.withMemory();
     symlinkSync(ALICE, bed.folder(BOB));
-    expect(await bed.store.recall(BOB, NOW)).toMatchObject({ ...NOTHING_REMEMBERED, unusable: expect.any(String) });
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.loadHistory(BOB, NOW)).toMatchObject({ ...NO_HISTORY, unusable: expect.any(String) });
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
   });
 
   it("is a folder with more names than are ever written", async () => {
     const bed = await Bed.withMemory();
     for (let i = 0; i < 4000 - 4; i++) writeFileSync(join(bed.folder(), `operation-${operationCid(`n${i}`)}`), "");
-    expect((await bed.store.recall(ALICE, NOW)).operations.size).toBe(3998);
+    expect((await bed.store.loadHistory(ALICE, NOW)).operations.size).toBe(3998);
     writeFileSync(join(bed.folder(), `operation-${operationCid("more")}`), "");
     const unusable = expect.stringMatching(/has 4001 entries, at most 4000 are read$/);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...NOTHING_REMEMBERED, unusable });
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
     expect(existsSync(bed.folder())).toBe(false);
   });
 
   it("is set aside by one of two that find it", async () => {
     const bed = await Bed.withMemory();
     writeFileSync(join(bed.folder(), "junk"), "");
-    const both = await Promise.all([bed.store.recall(ALICE, NOW), bed.store.recall(ALICE, NOW)]);
+    const both = await Promise.all([bed.store.loadHistory(ALICE, NOW), bed.store.loadHistory(ALICE, NOW)]);
     const unusable = expect.stringMatching(/says nothing$/);
     expect(both).toEqual([
       { ...KNOWN, unusable },
@@ -296,7 +301,7 @@ describe("what is damaged", () => {
     for (let i = 0; i < 99; i++) writeFileSync(bed.path("damaged", String(i)), "");
     for (const name of ["one", "two"]) writeFileSync(join(bed.folder(), name), "");
     const unusable = expect.stringMatching(/says nothing$/);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     expect(bed.damaged).toHaveLength(100);
     expect(bed.names()).toHaveLength(5);
     expect(bed.warnings).toEqual([
@@ -311,7 +316,7 @@ describe("what is damaged", () => {
     rmSync(path, { recursive: true });
     writeFileSync(path, "");
     await bed.expectUnused(/is not used: ENOTDIR/);
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(bed.warnings.at(-1)).toMatch(/^history\.not_written: .*ENOTDIR/);
   });
 });
@@ -330,12 +335,12 @@ describe("who can write", () => {
       chmodSync(path[what], mode);
       await bed.expectUnused(/is not used: \S+ can be written by others \(mode 7.7?.?\); run: chmod go-w/);
       const before = bed.names();
-      await bed.store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+      await bed.store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
       expect(bed.names()).toEqual(before);
       expect(bed.warnings.at(-1)).toMatch(/^history\.not_written: .*can be written/);
     }
     chmodSync(path[what], 0o755);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
   });
 
   it("decides over a folder behind a link too", async () => {
@@ -343,8 +348,8 @@ describe("who can write", () => {
     const elsewhere = join(dirname(bed.directory), "elsewhere");
     renameSync(bed.directory, elsewhere);
     symlinkSync("elsewhere", bed.directory);
-    await bed.store.remember({ signer: ALICE, revs: [NEW] }, NOW);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
+    await bed.store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
     chmodSync(elsewhere, 0o777);
     await bed.expectUnused(/is not used: \S+elsewhere can be written by others/);
   });
@@ -361,7 +366,7 @@ describe("who can write", () => {
   it("decides before anything is made", async () => {
     const bed = new Bed();
     chmodSync(dirname(bed.directory), 0o777);
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
     expect(existsSync(bed.directory)).toBe(false);
   });
@@ -371,7 +376,7 @@ describe("who can write", () => {
     chmodSync(dirname(bed.directory), 0o1777);
     mkdirSync(bed.directory, { mode: 0o755 });
     chmodSync(bed.directory, 0o777);
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
   });
 
@@ -381,7 +386,7 @@ describe("who can write", () => {
     mkdirSync(elsewhere);
     symlinkSync(elsewhere, bed.directory);
     chmodSync(dirname(bed.directory), 0o777);
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(readdirSync(elsewhere)).toEqual([]);
     expect(bed.warnings).toHaveLength(1);
   });
@@ -389,9 +394,9 @@ describe("who can write", () => {
   it("is asked again before anything is written", async () => {
     const bed = await Bed.withMemory();
     const { store } = bed;
-    expect(await store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
     chmodSync(bed.directory, 0o777);
-    await store.remember({ signer: ALICE, revs: [NEW] }, NOW);
+    await store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
     expect(bed.names()).toHaveLength(4);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*can be written/)]);
   });
@@ -399,7 +404,7 @@ describe("who can write", () => {
   it("is nobody where the parent is missing", async () => {
     const bed = new Bed();
     rmSync(dirname(bed.directory), { recursive: true });
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.not_written: .*ENOENT/)]);
   });
 });
@@ -427,19 +432,19 @@ describe.runIf(canChown)("who owns it", () => {
     const { code, stdout, stderr } = await run("setpriv", [...setpriv, bed.directory, file]);
     expect([code, stdout]).toEqual([0, "0\n1\n"]);
     expect(stderr).toMatch(/^the history of did:plc:\S+ cannot be updated: EACCES[^\n]*\n$/);
-    expect(await bed.store.recall(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
   });
 });
 
 describe("forgetting", () => {
   it("is of one signer, whole, and says whether there was anything", async () => {
     const bed = await Bed.withMemory();
-    await bed.store.remember({ signer: BOB, revs: [OLD] }, NOW);
+    await bed.store.recordObservation({ signer: BOB, revs: [OLD] }, NOW);
     const { store } = bed;
     expect(await store.forget(ALICE)).toBe(true);
     expect(await store.forget(ALICE)).toBe(false);
-    expect(await store.recall(ALICE, NOW)).toEqual(NOTHING_REMEMBERED);
-    expect((await store.recall(BOB, NOW)).rev).toBe(OLD);
+    expect(await store.loadHistory(ALICE, NOW)).toEqual(NO_HISTORY);
+    expect((await store.loadHistory(BOB, NOW)).rev).toBe(OLD);
     expect(readdirSync(bed.directory)).toEqual(["signers"]);
     expect(await new Bed().store.forget(ALICE)).toBe(false);
   });
@@ -463,7 +468,7 @@ describe("listing", () => {
   it("passes over what is no signer's, and is empty where there is nothing", async () => {
     const bed = new Bed();
     expect(await bed.store.list(NOW)).toEqual([]);
-    await bed.store.remember(SEEN, NOW);
+    await bed.store.recordObservation(SEEN, NOW);
     writeFileSync(bed.path("signers", "README"), "");
     mkdirSync(bed.path("signers", "did:plc:short"));
     expect(await bed.store.list(NOW)).toEqual([{ signer: ALICE, memory: KNOWN }]);

@@ -63,7 +63,7 @@ describe("placeLink", () => {
     const { program, binDir, link } = bed();
     mkdirSync(binDir, { recursive: true });
     writeFileSync(link, "");
-    expect(() => placeLink(binDir, program)).toThrow("is there and no link: move it away");
+    expect(() => placeLink(binDir, program)).toThrow("exists and is not a link: move it out of");
   });
 
   it("puts nothing but the link into bin_dir, where each entry is executed at every pull", async () => {

@@ -312,7 +312,7 @@ describe("answerFromCache, against what this node has seen since, does not answe
 
   it("the log has an operation that the evidence lacks", async () => {
     await using node = await Node.that();
-    await node.world.disk.remember({ signer: node.alice.did, revs: [], operations: [LOST_OPERATION] });
+    await node.world.disk.recordObservation({ signer: node.alice.did, revs: [], operations: [LOST_OPERATION] });
     expect(await node.cached()).toBeUndefined();
   });
 
@@ -320,7 +320,7 @@ describe("answerFromCache, against what this node has seen since, does not answe
     await using node = await Node.that({}, { method: "web" });
     expect(await node.cached()).toBeDefined();
     node.world.now++;
-    await node.world.disk.remember({ signer: node.alice.did, revs: [], key: signingKey("k256", "new").did() });
+    await node.world.disk.recordObservation({ signer: node.alice.did, revs: [], key: signingKey("k256", "new").did() });
     expect(await node.cached()).toBeUndefined();
   });
 
@@ -478,15 +478,15 @@ describe("answerFromCache, the judgement", () => {
     const { cache } = node.world.context();
     expect(await node.cached({ changes: { cache: { ...cache, find: () => undefined } } })).toBeUndefined();
     const context = node.world.context();
-    const recalled: string[] = [];
-    const recall: typeof context.recall = async (did) => {
-      recalled.push(did);
-      return context.recall(did);
+    const loadedHistory: string[] = [];
+    const loadHistory: typeof context.loadHistory = async (did) => {
+      loadedHistory.push(did);
+      return context.loadHistory(did);
     };
-    expect(await node.cached({ changes: { recall } })).toBeDefined();
-    expect(recalled).toEqual([node.alice.did]);
+    expect(await node.cached({ changes: { loadHistory } })).toBeDefined();
+    expect(loadedHistory).toEqual([node.alice.did]);
     const signers = [trusted(node.alice.did, { revoked: true })];
-    expect(await node.cached({ signers, changes: { recall } })).toBeUndefined();
-    expect(recalled).toEqual([node.alice.did]);
+    expect(await node.cached({ signers, changes: { loadHistory } })).toBeUndefined();
+    expect(loadedHistory).toEqual([node.alice.did]);
   });
 });

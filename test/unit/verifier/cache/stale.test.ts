@@ -120,7 +120,7 @@ describe("decide, by evidence of before", () => {
     expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
     await carol.repo.put(MANIFEST_COLLECTION, digestHex(OTHER), recordOf(OTHER), NOW - 1000);
     expect(await answer(world, policy([carol.did]), { about: { digest: OTHER } })).toBe("allow");
-    expect((await world.disk.recall(carol.did)).rev).toBe(carol.repo.rev);
+    expect((await world.disk.loadHistory(carol.did)).rev).toBe(carol.repo.rev);
     world.http.places.set(carol.pds, "unreachable");
     expect(await answer(world, policy([carol.did], KEPT))).toBe("allow");
   });

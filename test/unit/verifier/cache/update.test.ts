@@ -3,10 +3,10 @@ import type { Tid } from "../../../../src/core/atproto/syntax.ts";
 import type { Gap, OwnerAnswer, SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { ProofTarget } from "../../../../src/core/verify/prove.ts";
-import type { Memory } from "../../../../src/core/verify/signer-history.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
-import type { Lasting } from "../../../../src/verifier/cache/stores.ts";
-import { settle } from "../../../../src/verifier/cache/update.ts";
+import type { SignerHistories } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
+import type { SharedStores } from "../../../../src/verifier/cache/stores.ts";
+import { updateCache } from "../../../../src/verifier/cache/update.ts";
 import type { Collector } from "../../../../src/verifier/collect/collect.ts";
 import { GatheredEvidence } from "../../../../src/verifier/collect/gathered-evidence.ts";
 import {
@@ -45,18 +45,18 @@ interface Heard {
   readonly gaps?: readonly Gap[];
   readonly owner?: OwnerAnswer;
   readonly ownerKept?: OwnerAnswer;
-  readonly memory?: Memory;
+  readonly memory?: SignerHistories;
   /** Where it is another than before the asking. */
-  readonly memoryNow?: Memory;
+  readonly memoryNow?: SignerHistories;
   readonly keeps?: boolean;
   readonly sought?: ProofTarget;
   readonly who?: readonly TestSigner[];
 }
 
 /** What is written and taken away, in its order: `keep`, `drop signer`, `remember`, … */
-async function settled(heard: Heard): Promise<readonly string[]> {
-  const { evidence = [], identities = [], gaps = [], owner, memory = new Map(), keeps = true } = heard;
-  const { sought = SOUGHT, who = [alice, web], ownerKept } = heard;
+async function updated(identityNow: Heard): Promise<readonly string[]> {
+  const { evidence = [], identities = [], gaps = [], owner, memory = new Map(), keeps = true } = identityNow;
+  const { sought = SOUGHT, who = [alice, web], ownerKept } = identityNow;
   const done: string[] = [];
   const nameOf = (did: string) => who.find((one) => one.did === did)?.pds.split(".")[1] ?? did;
   const cache = {
@@ -71,7 +71,7 @@ async function settled(heard: Heard): Promise<readonly string[]> {
     findOwner: () => ownerKept,
     keepOwner: async (_, { handle }) => void done.push(`keepOwner ${handle}`),
     dropOwner: async (handle) => void done.push(`dropOwner ${handle}`),
-  } as Partial<Lasting["cache"]> as Lasting["cache"];
+  } as Partial<SharedStores["cache"]> as SharedStores["cache"];
   const found = new GatheredEvidence(sought);
   for (const signature of evidence) found.add({ kind: "signature", signature });
   const given = caseOf(rule(who.map(({ did }) => trusted(did))), {
@@ -82,12 +82,12 @@ async function settled(heard: Heard): Promise<readonly string[]> {
     ...(owner && { owner }),
   });
   const collector = { memory, identities } as Partial<Collector> as Collector;
-  const context: Lasting = {
+  const context: SharedStores = {
     cache,
-    recall: async (did) => (heard.memoryNow ?? memory).get(did) ?? NOTHING_REMEMBERED,
-    remember: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
+    loadHistory: async (did) => (identityNow.memoryNow ?? memory).get(did) ?? NO_HISTORY,
+    recordObservation: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
   };
-  await settle(given, collector, found, context, keeps);
+  await updateCache(given, collector, found, context, keeps);
   return done;
 }
 
@@ -95,55 +95,55 @@ const hers = async (): Promise<SignatureEvidence> => ({ ...(await alice.evidence
 
 describe("settle, by facts", () => {
   it("keeps evidence and the tag's answer, then remembers what was seen", async () => {
-    expect(await settled({ evidence: [await hers()] })).toEqual([
+    expect(await updated({ evidence: [await hers()] })).toEqual([
       `keepTag alice ${ADDRESS}`,
       "keep alice",
       "remember alice 2",
     ]);
-    expect(await settled({ evidence: [await alice.evidence()] })).toEqual(["keep alice", "remember alice 1"]);
+    expect(await updated({ evidence: [await alice.evidence()] })).toEqual(["keep alice", "remember alice 1"]);
   });
 
   it("remembers alone what was seen, where nothing is kept", async () => {
-    expect(await settled({ evidence: [await hers()], keeps: false })).toEqual(["remember alice 2"]);
+    expect(await updated({ evidence: [await hers()], keeps: false })).toEqual(["remember alice 2"]);
   });
 
   it("has nothing to do with whom the rule does not name", async () => {
-    expect(await settled({ evidence: [await hers()], who: [web] })).toEqual([]);
+    expect(await updated({ evidence: [await hers()], who: [web] })).toEqual([]);
   });
 
   it("does not believe what lies behind what was known", async () => {
     const operations = new Set(["bafyreilost"]);
-    const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, operations }]]);
-    expect(await settled({ evidence: [await hers()], memory })).toEqual([]);
-    const newer = new Map([[alice.did, { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid }]]);
+    const memory = new Map([[alice.did, { ...NO_HISTORY, operations }]]);
+    expect(await updated({ evidence: [await hers()], memory })).toEqual([]);
+    const newer = new Map([[alice.did, { ...NO_HISTORY, rev: "7zzzzzzzzzzzz" as Tid }]]);
     // Who they are is believed all the same.
-    expect(await settled({ evidence: [await hers()], memory: newer })).toEqual(["remember alice 2"]);
+    expect(await updated({ evidence: [await hers()], memory: newer })).toEqual(["remember alice 2"]);
   });
 
   it("ends what is kept of another key, and keeps nothing that was asked for before that was known", async () => {
     const keys = new Map([["did:key:former", NOW - 1000]]);
-    const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, keys }]]);
-    expect(await settled({ evidence: [await alice.evidence()], memory })).toEqual(["drop alice", "remember alice 1"]);
+    const memory = new Map([[alice.did, { ...NO_HISTORY, keys }]]);
+    expect(await updated({ evidence: [await alice.evidence()], memory })).toEqual(["drop alice", "remember alice 1"]);
   });
 
   it("ends what is cached by another key also where the repo lies behind what was known", async () => {
     const keys = new Map([["did:key:former", NOW - 1000]]);
-    const memory = new Map([[alice.did, { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid, keys }]]);
-    expect(await settled({ evidence: [await hers()], memory })).toEqual(["drop alice", "remember alice 2"]);
+    const memory = new Map([[alice.did, { ...NO_HISTORY, rev: "7zzzzzzzzzzzz" as Tid, keys }]]);
+    expect(await updated({ evidence: [await hers()], memory })).toEqual(["drop alice", "remember alice 2"]);
   });
 
   it("keeps nothing that lies behind what another pull has seen in the meantime", async () => {
-    const seen: readonly SignerMemory[] = [
-      { ...NOTHING_REMEMBERED, rev: "7zzzzzzzzzzzz" as Tid },
-      { ...NOTHING_REMEMBERED, operations: new Set(["bafyreilost"]) },
-      { ...NOTHING_REMEMBERED, unusable: "why" },
+    const seen: readonly SignerHistory[] = [
+      { ...NO_HISTORY, rev: "7zzzzzzzzzzzz" as Tid },
+      { ...NO_HISTORY, operations: new Set(["bafyreilost"]) },
+      { ...NO_HISTORY, unusable: "why" },
     ];
     for (const one of seen) {
       const memoryNow = new Map([[alice.did, one]]);
-      expect(await settled({ evidence: [await hers()], memoryNow })).toEqual(["remember alice 2"]);
+      expect(await updated({ evidence: [await hers()], memoryNow })).toEqual(["remember alice 2"]);
     }
-    const memoryNow = new Map([[web.did, { ...NOTHING_REMEMBERED, keys: new Map([["did:key:newer", NOW + 1]]) }]]);
-    expect(await settled({ evidence: [await web.evidence()], memoryNow })).toEqual(["remember web 1"]);
+    const memoryNow = new Map([[web.did, { ...NO_HISTORY, keys: new Map([["did:key:newer", NOW + 1]]) }]]);
+    expect(await updated({ evidence: [await web.evidence()], memoryNow })).toEqual(["remember web 1"]);
   });
 });
 
@@ -164,8 +164,8 @@ describe("settle, by what a tag means", () => {
     const evidence = [{ ...(await who.evidence()), tag: await who.tag() }];
     const about = (done: readonly string[]) =>
       done.filter((one) => one.includes("Tag")).map((one) => one.split(" ")[0]);
-    expect(about(await settled({ evidence, who: [who] }))).toEqual(kept);
-    expect(about(await settled({ evidence, who: [who], keeps: false }))).toEqual(notKept);
+    expect(about(await updated({ evidence, who: [who] }))).toEqual(kept);
+    expect(about(await updated({ evidence, who: [who], keeps: false }))).toEqual(notKept);
   });
 
   const write = (who: TestSigner, changes: object) =>
@@ -175,15 +175,15 @@ describe("settle, by what a tag means", () => {
 
   it("that nobody can tell ends nothing", async () => {
     const broken = { ...(await hers()), tag: { ...(await alice.tag()), bytes: new Uint8Array(5) } };
-    expect(await settled({ evidence: [broken] })).toEqual(["keep alice", "remember alice 1"]);
+    expect(await updated({ evidence: [broken] })).toEqual(["keep alice", "remember alice 1"]);
   });
 
   it("is known by its record alone only as far as it means none, or another", async () => {
     const who = await signer({ name: "tagger", tag: {} });
     const alone = async () => [{ signer: who.did, identity: who.identity(), tag: await who.tag() }];
-    expect(await settled({ evidence: await alone(), who: [who] })).toEqual(["remember tagger 1"]);
+    expect(await updated({ evidence: await alone(), who: [who] })).toEqual(["remember tagger 1"]);
     await mean(who, OTHER);
-    expect(await settled({ evidence: await alone(), who: [who] })).toEqual([
+    expect(await updated({ evidence: await alone(), who: [who] })).toEqual([
       `dropTag tagger ${ADDRESS}`,
       "remember tagger 1",
     ]);
@@ -191,9 +191,9 @@ describe("settle, by what a tag means", () => {
 
   it("is by the repository that the record names, where the image's name does not say it", async () => {
     const { repository: _, ...sought } = SOUGHT;
-    expect(await settled({ evidence: [await hers()], sought })).toContain(`keepTag alice ${ADDRESS}`);
+    expect(await updated({ evidence: [await hers()], sought })).toContain(`keepTag alice ${ADDRESS}`);
     const { tag: __, ...untagged } = sought;
-    expect(await settled({ evidence: [await hers()], sought: untagged })).toEqual(["keep alice", "remember alice 1"]);
+    expect(await updated({ evidence: [await hers()], sought: untagged })).toEqual(["keep alice", "remember alice 1"]);
   });
 });
 
@@ -205,7 +205,7 @@ describe("settle, by a no", () => {
   ])("%s ends what it says no to, before it is remembered", async (_, change, what) => {
     const who = await signer({ name: "carol" });
     await change(who);
-    const [dropped, remembered, ...more] = await settled({ evidence: [await who.evidence()], who: [who] });
+    const [dropped, remembered, ...more] = await updated({ evidence: [await who.evidence()], who: [who] });
     expect(dropped).toBe(`drop carol ${what}`.trim());
     expect([remembered?.split(" ")[0], more]).toEqual(["remember", []]);
   });
@@ -220,9 +220,9 @@ describe("settle, by a no", () => {
     ["nonsense", "pds.bad_response", "pds", false, false],
     ["a silent directory", "identity.unreachable", "identity", false, false],
   ])("%s ends all of a signer: %s", async (_, code, service, ofWeb, ofPlc) => {
-    expect(await settled({ gaps: [gap(code, web.did, service)] })).toEqual(ofWeb ? ["drop web"] : []);
-    expect(await settled({ gaps: [gap(code, alice.did, service)] })).toEqual(ofPlc ? ["drop alice"] : []);
-    expect(await settled({ gaps: [{ service: "registry", code, detail: "" }] })).toEqual([]);
+    expect(await updated({ gaps: [gap(code, web.did, service)] })).toEqual(ofWeb ? ["drop web"] : []);
+    expect(await updated({ gaps: [gap(code, alice.did, service)] })).toEqual(ofPlc ? ["drop alice"] : []);
+    expect(await updated({ gaps: [{ service: "registry", code, detail: "" }] })).toEqual([]);
   });
 });
 
@@ -231,18 +231,18 @@ describe("settle, by an identity alone", () => {
     const { readIdentity } = await import("../../../../src/core/atproto/identity.ts");
     const fetched = alice.identity();
     const identities = [{ proof: readIdentity(alice.did, fetched.bytes), fetched }];
-    expect(await settled({ identities })).toEqual(["remember alice 0"]);
-    expect(await settled({ identities, evidence: [await alice.evidence()] })).toEqual([
+    expect(await updated({ identities })).toEqual(["remember alice 0"]);
+    expect(await updated({ identities, evidence: [await alice.evidence()] })).toEqual([
       "keep alice",
       "remember alice 1",
     ]);
-    const former = { ...NOTHING_REMEMBERED, keys: new Map([[signingKey("k256", "old").did(), NOW - 1]]) };
-    expect(await settled({ identities, memory: new Map([[alice.did, former]]) })).toEqual([
+    const former = { ...NO_HISTORY, keys: new Map([[signingKey("k256", "old").did(), NOW - 1]]) };
+    expect(await updated({ identities, memory: new Map([[alice.did, former]]) })).toEqual([
       "drop alice",
       "remember alice 0",
     ]);
-    const newer = { ...NOTHING_REMEMBERED, operations: new Set(["bafyreilost"]) };
-    expect(await settled({ identities, memory: new Map([[alice.did, newer]]) })).toEqual([]);
+    const newer = { ...NO_HISTORY, operations: new Set(["bafyreilost"]) };
+    expect(await updated({ identities, memory: new Map([[alice.did, newer]]) })).toEqual([]);
   });
 });
 
@@ -265,7 +265,7 @@ describe("settle, by whose the handle is", () => {
     ["somebody's as was kept before, where nothing is kept now", owner, { ownerKept: owner, keeps: false }, []],
     ["somebody else's, where nothing is kept now", eve, { ownerKept: owner, keeps: false }, ["dropOwner alice.test"]],
     ["nobody's, where nothing is kept now", nobody, { keeps: false }, ["dropOwner alice.test"]],
-  ])("%s", async (_, heard, more, expected) => {
-    expect(await settled({ owner: heard, ...more })).toEqual(expected);
+  ])("%s", async (_, identityNow, more, expected) => {
+    expect(await updated({ owner: identityNow, ...more })).toEqual(expected);
   });
 });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Config } from "../../../../src/core/config/config.ts";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import { identify } from "../../../../src/verifier/collect/cached-identity.ts";
 import type { CollectContext } from "../../../../src/verifier/collect/context.ts";
 import { SignerSearch } from "../../../../src/verifier/collect/signer-search.ts";
@@ -28,18 +28,18 @@ async function knowing(who = alice): Promise<World> {
   return world;
 }
 
-const remembering = (changes: Partial<SignerMemory>): SignerMemory => ({ ...NOTHING_REMEMBERED, ...changes });
+const remembering = (changes: Partial<SignerHistory>): SignerHistory => ({ ...NO_HISTORY, ...changes });
 
 interface Asking {
   readonly who?: TestSigner;
   readonly config?: Partial<Config>;
-  readonly memory?: SignerMemory;
+  readonly memory?: SignerHistory;
   readonly changes?: Partial<CollectContext>;
 }
 
 /** Which directory said who they are: -1 for what was heard before. */
 async function directoryOf(world: World, asking: Asking = {}): Promise<number> {
-  const { who = alice, config, memory = NOTHING_REMEMBERED, changes } = asking;
+  const { who = alice, config, memory = NO_HISTORY, changes } = asking;
   const { directory } = await identify(who.did, DIGEST, { ...world.context(config), ...changes }, memory);
   return directory;
 }
@@ -50,7 +50,7 @@ describe("identify, by what was heard", () => {
     const { identities, ...context } = world.context();
     const oneAtATime = () => expect.fail("a turn is taken");
     const given = { ...context, identities: { ...identities, oneAtATime } };
-    const found = await identify(alice.did, DIGEST, given, NOTHING_REMEMBERED);
+    const found = await identify(alice.did, DIGEST, given, NO_HISTORY);
     expect(found).toMatchObject({
       directory: -1,
       fetched: { fetchedAt: NOW, bytes: alice.log.bytes() },
@@ -273,7 +273,7 @@ describe("an identity of before", () => {
     await using world = await knowing(closed);
     await closed.log.tombstone({ at: NOW });
     const operations = closed.log.entries().map(({ cid }) => cid);
-    await world.disk.remember({ signer: closed.did, revs: [], operations });
+    await world.disk.recordObservation({ signer: closed.did, revs: [], operations });
     expect(await answer(world, policy([closed.did]))).toBe("deny identity.deactivated");
   });
 });

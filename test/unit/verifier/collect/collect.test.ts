@@ -76,7 +76,7 @@ describe("Collector, what it knows of signers", () => {
     await using world = await World.start(alice);
     const [stranger] = nobodies(1);
     for (const signer of [alice.did, stranger ?? alice.did]) {
-      await world.disk.remember({ signer, revs: [], key: KNOWN });
+      await world.disk.recordObservation({ signer, revs: [], key: KNOWN });
     }
     const collector = collecting(world, {});
     expect([collector.memory.size, collector.identityOf(alice.did)]).toEqual([0, undefined]);

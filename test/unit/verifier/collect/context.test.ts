@@ -7,12 +7,12 @@ import { Deadline } from "../../../../src/io/process/deadline.ts";
 import {
   ask,
   askTxt,
+  assertTimeLeft,
   badStatus,
   type CollectContext,
   gapOf,
   hostOf,
-  Missing,
-  stillInTime,
+  UnavailableError,
 } from "../../../../src/verifier/collect/context.ts";
 import { fixedDeadline } from "../../../support/deciding.ts";
 import { didNamed } from "../../../support/evidence.ts";
@@ -36,7 +36,7 @@ function failing(error: unknown, left = 10_000): CollectContext {
     deadline: new Deadline(performance.now() + left),
     config: DEFAULT_CONFIG,
     now: () => 0,
-    recall: fail,
+    loadHistory: fail,
     identities: { find: () => undefined, keep: fail, oneAtATime: fail },
     registries: {
       endpoints: () => ({ all: [{ root: "https://a.example/v2", host: "a.example" }], problems: [] }),
@@ -49,7 +49,9 @@ function failing(error: unknown, left = 10_000): CollectContext {
 async function codes(kind: HttpFailureKind, left?: number): Promise<readonly string[]> {
   const context = failing(new HttpFailure(kind, "why"), left);
   const answers = SERVICES.map((service) => ask(service, REQUEST, context).catch((error: unknown) => error));
-  return (await Promise.all(answers)).map((error) => (error instanceof Missing ? error.code : "another error"));
+  return (await Promise.all(answers)).map((error) =>
+    error instanceof UnavailableError ? error.code : "another error",
+  );
 }
 
 describe("ask", () => {
@@ -116,7 +118,7 @@ describe("badStatus", () => {
       try {
         return badStatus(service, response);
       } catch (error) {
-        return (error as Missing).code;
+        return (error as UnavailableError).code;
       }
     });
     expect(found).toEqual(expected);
@@ -126,7 +128,7 @@ describe("badStatus", () => {
 describe("gapOf", () => {
   it("takes what is missing and what cannot be read, and nothing else", () => {
     const signer = didNamed("a");
-    const missing = new Missing("pds.unreachable", "why");
+    const missing = new UnavailableError("pds.unreachable", "why");
     expect(gapOf("pds", missing, signer)).toEqual({ service: "pds", signer, code: "pds.unreachable", detail: "why" });
     const rejection = new Rejection("registry.bad_response", "why");
     expect(gapOf("registry", rejection)).toEqual({ service: "registry", code: "registry.bad_response", detail: "why" });
@@ -143,10 +145,10 @@ describe("stillInTime", () => {
     const deadline = fixedDeadline(left);
     const looked = () => {
       try {
-        stillInTime("it", { deadline });
+        assertTimeLeft("it", { deadline });
         return "in time";
       } catch (error) {
-        return (error as Missing).code;
+        return (error as UnavailableError).code;
       }
     };
     expect(looked()).toBe(expected);
@@ -165,7 +167,7 @@ describe("the gap of an answer that came too late", () => {
     const late = failing(new Error("unused"), -1);
     let caught: unknown;
     try {
-      stillInTime("the log", late);
+      assertTimeLeft("the log", late);
     } catch (error) {
       caught = error;
     }

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
-import type { Missing } from "../../../../src/verifier/collect/context.ts";
+import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
+import type { UnavailableError } from "../../../../src/verifier/collect/context.ts";
 import { fetchIdentity } from "../../../../src/verifier/collect/fetch-identity.ts";
 import { json, NOW, signer, type TestSigner } from "../../../support/evidence.ts";
 import type { Answer } from "../../../support/http-server.ts";
@@ -57,11 +57,11 @@ describe("fetchIdentity of a did:plc", () => {
 
   it("begins with the directory it is told, and comes round", async () => {
     await using world = await World.start(alice);
-    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 1)).toMatchObject({ directory: 1 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NO_HISTORY, 1)).toMatchObject({ directory: 1 });
     expect(world.http.origins).toEqual([SECOND]);
-    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 2)).toMatchObject({ directory: 0 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NO_HISTORY, 2)).toMatchObject({ directory: 0 });
     world.plc2.override("", { status: 404 });
-    expect(await fetchIdentity(alice.did, world.context(BOTH), NOTHING_REMEMBERED, 1)).toMatchObject({ directory: 0 });
+    expect(await fetchIdentity(alice.did, world.context(BOTH), NO_HISTORY, 1)).toMatchObject({ directory: 0 });
   });
 
   it("takes a tombstone that is proven, and an identity that is of no use, as final", async () => {
@@ -131,12 +131,12 @@ describe("fetchIdentity, where directories are busy", () => {
     await using world = await World.start();
     world.plc.override("", { status: 503 });
     world.plc2.override("", { status: 429 });
-    const failed = await fetchIdentity(alice.did, world.context(BOTH)).catch((error: Missing) => error);
+    const failed = await fetchIdentity(alice.did, world.context(BOTH)).catch((error: UnavailableError) => error);
     expect(asked(world).slice(0, 3)).toEqual([1, 2, 1]);
     expect([world.plc.count(), world.plc2.count()]).toEqual([3, 3]);
     expect(failed).toMatchObject({ code: "identity.unreachable" });
     const often = String.raw`\(3 attempts in \d\.\d s\)`;
-    expect((failed as Missing).message).toMatch(
+    expect((failed as UnavailableError).message).toMatch(
       new RegExp(`^plc\\.example answered with status 503 ${often}; plc2\\.example answered with status 429 ${often}$`),
     );
   });
@@ -173,7 +173,7 @@ describe("fetchIdentity, where directories are busy", () => {
     await using world = await World.start(alice);
     const busy = { status: 503 };
     world.plc.override("", busy, busy, "usual", busy, busy, "usual");
-    const memory = { ...NOTHING_REMEMBERED, operations: new Set(["lost"]) };
+    const memory = { ...NO_HISTORY, operations: new Set(["lost"]) };
     const found = await fetchIdentity(alice.did, world.context(), memory);
     expect(found.proof).toBeUndefined();
     expect(world.plc.count()).toBe(6);
@@ -182,11 +182,11 @@ describe("fetchIdentity, where directories are busy", () => {
 
 describe("fetchIdentity of a signer whom this node remembers", () => {
   /** Alice after one more operation; the node has seen it. */
-  async function grown(): Promise<{ long: TestSigner; memory: SignerMemory }> {
+  async function grown(): Promise<{ long: TestSigner; memory: SignerHistory }> {
     const long = await signer({ name: "alice", others: 0 });
     await long.log.update({ handle: "new.test" }, { at: NOW - 1000 });
     const operations = new Set(long.log.entries().map(({ cid }) => cid));
-    return { long, memory: { ...NOTHING_REMEMBERED, operations } };
+    return { long, memory: { ...NO_HISTORY, operations } };
   }
 
   type Answers = "long" | "short" | "invalid" | 404;
@@ -253,7 +253,7 @@ describe("fetchIdentity of a did:web", () => {
   it("proves the document of its host and asks no directory", async () => {
     const web = await signer({ name: "web", method: "web", others: 0 });
     await using world = await World.start(web);
-    const found = await fetchIdentity(web.did, world.context(BOTH), NOTHING_REMEMBERED, 1);
+    const found = await fetchIdentity(web.did, world.context(BOTH), NO_HISTORY, 1);
     expect(found.proof?.current).toMatchObject({ did: web.did, pds: web.pds });
     expect(world.http.origins).toEqual(["https://web.example"]);
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { readIdentity } from "../../../../src/core/atproto/identity.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
-import type { Missing } from "../../../../src/verifier/collect/context.ts";
+import type { UnavailableError } from "../../../../src/verifier/collect/context.ts";
 import { replayIdentity } from "../../../../src/verifier/collect/replay.ts";
 import { Counted } from "../../../support/deciding.ts";
 import { asDid, BORN, signer, type TestSigner } from "../../../support/evidence.ts";
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 describe("replayIdentity", () => {
   const bytes = () => honest.log.bytes();
-  const late = (error: Missing | Rejection) => error.code;
+  const late = (error: UnavailableError | Rejection) => error.code;
 
   it("proves what readIdentity proves", async () => {
     const deadline = new Counted(1000);

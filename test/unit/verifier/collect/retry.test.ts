@@ -5,8 +5,8 @@ import {
   type Asking,
   askUntilAnswered,
   describeTries,
-  inTurn,
   RetryingRequest,
+  roundRobin,
   type TryOutcome,
 } from "../../../../src/verifier/collect/retry.ts";
 
@@ -191,7 +191,7 @@ describe("inTurn", () => {
     const [{ deadline }] = peers as [Peer];
     const askings = peers.map((peer, i) => ({ i, question: peer.question() }));
     const all = async (): Promise<void> => {
-      for await (const { i, question } of inTurn(askings, deadline)) {
+      for await (const { i, question } of roundRobin(askings, deadline)) {
         asked.push(`${i} at ${performance.now() - deadline.at + 8000}`);
         const end = endOf(await question.ask());
         if (end === 200) return;
@@ -239,7 +239,7 @@ describe("inTurn", () => {
     const peer = new Peer([200, 200]);
     const askings = [{ question: peer.question() }];
     let named = 0;
-    for await (const { question } of inTurn(askings, peer.deadline)) {
+    for await (const { question } of roundRobin(askings, peer.deadline)) {
       await question.ask();
       if (named++ === 0) askings.push({ question: peer.question() });
     }

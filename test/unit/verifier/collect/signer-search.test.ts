@@ -37,14 +37,14 @@ const rkeys = (world: World) => world.pds.requests.map(({ query }) => String(que
 describe("SignerSearch.ask", () => {
   it("asks what the node remembers first, then who the signer is, then what the repo says", async () => {
     await using world = await World.start(alice);
-    await world.disk.remember({ signer: alice.did, revs: [], key: KNOWN });
+    await world.disk.recordObservation({ signer: alice.did, revs: [], key: KNOWN });
     const context = world.context();
     const asked: (readonly string[])[] = [];
-    const recall: typeof context.recall = async (did) => {
+    const loadHistory: typeof context.loadHistory = async (did) => {
       asked.push(world.http.origins, context.deadline.waitingFor());
-      return context.recall(did);
+      return context.loadHistory(did);
     };
-    const search = new SignerSearch(alice.did, SOUGHT, { ...context, recall });
+    const search = new SignerSearch(alice.did, SOUGHT, { ...context, loadHistory });
     expect([search.memory, search.proof]).toEqual([undefined, undefined]);
     expect(told(await search.ask())).toEqual(["record"]);
     expect(asked).toEqual([[], ["the signer history"]]);
@@ -57,7 +57,7 @@ describe("SignerSearch.ask", () => {
     await using world = await World.start(alice);
     const search = new SignerSearch(alice.did, SOUGHT, world.context());
     await search.ask();
-    await world.disk.remember({ signer: alice.did, revs: [], key: KNOWN });
+    await world.disk.recordObservation({ signer: alice.did, revs: [], key: KNOWN });
     await search.again();
     await search.refresh();
     expect(search.memory?.keys.size).toBe(0);
@@ -96,7 +96,7 @@ describe("SignerSearch.ask", () => {
     const closed = await signer({ name: "closed" });
     await closed.log.tombstone({ at: NOW });
     await using world = await World.start(alice, closed);
-    await world.disk.remember({ signer: alice.did, revs: [], operations: [LOST_OPERATION] });
+    await world.disk.recordObservation({ signer: alice.did, revs: [], operations: [LOST_OPERATION] });
     for (const { did } of [alice, closed]) {
       const search = new SignerSearch(did, ON_ATCR, world.context());
       expect(told(await search.ask())).toEqual(["identity"]);
@@ -162,7 +162,11 @@ describe("SignerSearch, asked a second time", () => {
     const moved = await signer({ name: "alice" });
     await moved.log.update({ signingKey: signingKey("k256", "new") }, { at: NOW });
     await using world = await World.start(moved);
-    await world.disk.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    await world.disk.recordObservation({
+      signer: alice.did,
+      revs: [],
+      operations: moved.log.entries().map(({ cid }) => cid),
+    });
     world.plc2.add(alice.log);
     const search = new SignerSearch(alice.did, SOUGHT, world.context(BOTH));
     await search.ask();
@@ -178,7 +182,11 @@ describe("SignerSearch, the most requests for one signer", () => {
     const moved = await signer({ name: "alice" });
     await moved.log.update({ handle: "new.test" }, { at: NOW });
     await using world = await World.start(alice);
-    await world.disk.remember({ signer: alice.did, revs: [], operations: moved.log.entries().map(({ cid }) => cid) });
+    await world.disk.recordObservation({
+      signer: alice.did,
+      revs: [],
+      operations: moved.log.entries().map(({ cid }) => cid),
+    });
     const [short, whole] = [{ json: alice.log.entries() }, { json: moved.log.entries() }];
     const once = [busy, busy, short, busy, busy, whole];
     world.plc.override("", ...once, ...once);

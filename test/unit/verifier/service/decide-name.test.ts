@@ -217,7 +217,7 @@ describe("decide, what the tag means", () => {
     for (const asked of [2, 4]) {
       expect(await answer(w, matching(moved), by(TAG))).toBe("deny commit.rolled_back");
       expect([w.pds.count(isOfTag), w.disk.count("evidence")]).toEqual([asked, 0]);
-      expect((await w.disk.recall(moved.did)).rev).toBe(moved.repo.rev);
+      expect((await w.disk.loadHistory(moved.did)).rev).toBe(moved.repo.rev);
     }
   });
 
@@ -234,6 +234,6 @@ describe("decide, what the tag means", () => {
     w.pds.override("io.atcr.manifest", { status: 503 });
     const pull = { about: { ...HERS.about, tag: TAG }, config: ATCR };
     expect(await answer(w, matching(alice), pull)).toBe("inconclusive pds.unreachable");
-    expect((await w.disk.recall(alice.did)).keys.size).toBe(1);
+    expect((await w.disk.loadHistory(alice.did)).keys.size).toBe(1);
   });
 });

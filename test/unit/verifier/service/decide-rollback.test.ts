@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
-import { NOTHING_REMEMBERED, type SignerMemory } from "../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import { answer, BOTH, decide, policy } from "../../../support/deciding.ts";
 import {
   digestOf,
@@ -41,7 +41,7 @@ beforeAll(async () => {
 async function seen(...signers: readonly TestSigner[]): Promise<World> {
   const world = await World.start(young, ...signers);
   expect(await answer(world, policy([young.did]))).toBe("allow");
-  expect((await world.disk.recall(young.did)).rev).toBe(young.repo.rev);
+  expect((await world.disk.loadHistory(young.did)).rev).toBe(young.repo.rev);
   world.pds.forget();
   world.plc.forget();
   return world;
@@ -131,7 +131,7 @@ describe("decide, a repo that goes back within one pull", () => {
     expect(await answer(world, policy([before.did], requirement), pull)).toBe("deny commit.rolled_back");
     expect(world.pds.count(RECORD)).toBe(4);
     // Nothing of it is cached, and the newer rev is remembered.
-    expect([world.disk.count("evidence"), (await world.disk.recall(after.did)).rev]).toEqual([0, after.repo.rev]);
+    expect([world.disk.count("evidence"), (await world.disk.loadHistory(after.did)).rev]).toEqual([0, after.repo.rev]);
     expect(await answer(world, policy([before.did], requirement), pull)).toBe("deny commit.rolled_back");
   });
 });
@@ -153,7 +153,7 @@ describe("decide, pulls at the same time", () => {
     });
     expect(await answer(world, policy([young.did]))).toBe("allow");
     expect(between).toBe("allow");
-    expect([(await world.disk.recall(young.did)).rev, world.pds.count(RECORD)]).toEqual([young.repo.rev, 2]);
+    expect([(await world.disk.loadHistory(young.did)).rev, world.pds.count(RECORD)]).toEqual([young.repo.rev, 2]);
   });
 
   it("are all allowed, whichever state each sees", async () => {
@@ -162,14 +162,14 @@ describe("decide, pulls at the same time", () => {
     world.pds.override(RECORD, "usual", older, "usual", older, older, "usual");
     const all = await Promise.all(Array.from({ length: 6 }, () => answer(world, policy([young.did]))));
     expect(all).toEqual(Array(6).fill("allow"));
-    expect((await world.disk.recall(young.did)).rev).toBe(young.repo.rev);
+    expect((await world.disk.loadHistory(young.did)).rev).toBe(young.repo.rev);
   });
 });
 
 describe("decide, what it remembers", () => {
   /** What is known of the signer when the node has seen exactly this. */
-  const known = (who: TestSigner): SignerMemory => ({
-    rev: who.repo.rev as NonNullable<SignerMemory["rev"]>,
+  const known = (who: TestSigner): SignerHistory => ({
+    rev: who.repo.rev as NonNullable<SignerHistory["rev"]>,
     operations: new Set(who.log.entries().map(({ cid }) => cid)),
     keys: new Map([[who.key.did(), NOW]]),
   });
@@ -177,7 +177,7 @@ describe("decide, what it remembers", () => {
   it("is rev, operations and key of a pull that is allowed", async () => {
     await using world = await World.start(young);
     expect(await answer(world, policy([young.did]))).toBe("allow");
-    expect(await world.disk.recall(young.did)).toEqual(known(young));
+    expect(await world.disk.loadHistory(young.did)).toEqual(known(young));
   });
 
   it.each<[string, Partial<Requirement>, () => Promise<Uint8Array>]>([
@@ -194,7 +194,7 @@ describe("decide, what it remembers", () => {
     await using world = await World.start(old);
     world.pds.override(RECORD, { body: await body() });
     expect(await answer(world, policy([old.did], requirement))).toContain(code);
-    const memory = await world.disk.recall(old.did);
+    const memory = await world.disk.loadHistory(old.did);
     expect({ ...memory, rev: undefined }).toEqual({ ...known(old), rev: undefined });
     expect(memory?.rev).toBe(code === "signature.none" ? empty.repo.rev : old.repo.rev);
   });
@@ -204,21 +204,24 @@ describe("decide, what it remembers", () => {
     await forged.repo.resign(NOW, signingKey("k256", "thief"));
     await using world = await World.start(forged);
     expect(await answer(world, policy([forged.did]))).toBe("deny commit.bad_signature");
-    expect(await world.disk.recall(forged.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
+    expect(await world.disk.loadHistory(forged.did)).toEqual({
+      operations: known(old).operations,
+      keys: known(old).keys,
+    });
   });
 
   it("is nothing of a log that does not prove itself", async () => {
     await using world = await World.start(old);
     world.plc.override("", { json: old.log.entries().map((entry) => ({ ...entry, operation: {} })) });
     expect(await answer(world, policy([old.did]))).toBe("inconclusive identity.log_invalid");
-    expect(await world.disk.recall(old.did)).toEqual(NOTHING_REMEMBERED);
+    expect(await world.disk.loadHistory(old.did)).toEqual(NO_HISTORY);
   });
 
   it("is who the signer is, where their PDS does not answer", async () => {
     await using world = await World.start(old);
     world.pds.override("", { status: 503 });
     expect(await answer(world, policy([old.did]))).toBe("inconclusive pds.unreachable");
-    expect(await world.disk.recall(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
+    expect(await world.disk.loadHistory(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
   });
 
   it("is the identity of a signer whose repo has gone back, and the newer rev", async () => {
@@ -227,7 +230,7 @@ describe("decide, what it remembers", () => {
     await moved.log.update({ pds: "https://pds.alice.example", handle: "new.test" }, { at: NOW - 1000 });
     world.add(moved);
     expect(await answer(world, policy([old.did]))).toBe("deny commit.rolled_back");
-    expect(await world.disk.recall(old.did)).toEqual({ ...known(moved), rev: young.repo.rev });
+    expect(await world.disk.loadHistory(old.did)).toEqual({ ...known(moved), rev: young.repo.rev });
   });
 
   it("grows only, and keeps when a key was seen first", async () => {
@@ -236,7 +239,7 @@ describe("decide, what it remembers", () => {
     world.now += 1000;
     world.add(young);
     await answer(world, policy([old.did]));
-    expect(await world.disk.recall(old.did)).toEqual(known(young));
+    expect(await world.disk.loadHistory(old.did)).toEqual(known(young));
   });
 });
 
@@ -247,14 +250,14 @@ describe("decide, the policy's minRev", () => {
     ["a newer one", () => young.repo.rev, "deny commit.older_than_pinned"],
   ])("%s, on a node that knows nothing", async (_, minRev, expected) => {
     await using world = await World.start(old);
-    const pinned = trusted(old.did, { minRev: minRev() as NonNullable<SignerMemory["rev"]> });
+    const pinned = trusted(old.did, { minRev: minRev() as NonNullable<SignerHistory["rev"]> });
     expect(await answer(world, policy([pinned]))).toBe(expected);
     expect(world.pds.count(RECORD)).toBe(1);
   });
 
   it("holds for a proof of absence too", async () => {
     await using world = await World.start(empty);
-    const minRev = young.repo.rev as NonNullable<SignerMemory["rev"]>;
+    const minRev = young.repo.rev as NonNullable<SignerHistory["rev"]>;
     expect(await answer(world, policy([trusted(empty.did, { minRev })]))).toBe("deny commit.older_than_pinned");
   });
 });

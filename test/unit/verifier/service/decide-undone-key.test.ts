@@ -34,7 +34,7 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     world.plc.override("", { json: first });
     world.plc2.override("", { json: second });
     if (knows) {
-      await world.disk.remember({
+      await world.disk.recordObservation({
         signer: victim.did,
         revs: [],
         operations: [...cids([genesis, theft, undoing])],
@@ -43,7 +43,7 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     }
     const verdict = await answer(world, policy([victim.did]), { config: BOTH });
     const asked = [world.plc.count(), world.plc2.count(), world.pds.count()];
-    return { world, verdict, asked, operations: (await world.disk.recall(victim.did)).operations };
+    return { world, verdict, asked, operations: (await world.disk.loadHistory(victim.did)).operations };
   };
 
   it.each([false, true])("counts the key as superseded: a node that knows the log: %s", async (knows) => {
@@ -101,7 +101,7 @@ describe("decide, where a key was undone and a directory lags behind", () => {
     world.pds.override("", { status: 400, json: { error: "RepoNotFound" } }, "usual");
     expect(await answer(world, policy([victim.did]), { config: BOTH })).not.toBe("allow");
     expect(world.pds.count()).toBe(1);
-    expect((await world.disk.recall(victim.did)).operations).toEqual(cids([genesis, undoing]));
+    expect((await world.disk.loadHistory(victim.did)).operations).toEqual(cids([genesis, undoing]));
   });
 });
 
@@ -133,7 +133,7 @@ describe("decide, where a did:web shows two documents within one pull", () => {
     expect(await answer(world, policy([web.did]))).toBe("allow");
     expect(world.pds.count("did.json")).toBe(1);
     // The document that was replaced is remembered as the older one.
-    const { keys } = await world.disk.recall(web.did);
+    const { keys } = await world.disk.loadHistory(web.did);
     expect(keys).toEqual(
       new Map([
         [OTHER.did(), NOW],

@@ -54,7 +54,7 @@ describe("decide, where another pull saw a newer key of a did:web, and its host 
     expect(await answer(w, policy([web.did], KEPT))).toBe("allow");
     // Remembered alone: what the other pull ended of the cache may have been put there again since.
     w.now += later;
-    await w.disk.remember({ signer: web.did, key: signingKey("k256", "other").did(), revs: [] });
+    await w.disk.recordObservation({ signer: web.did, key: signingKey("k256", "other").did(), revs: [] });
     w.now = NOW + 1000;
     w.http.places.set("https://web.example", "unreachable");
     expect(await answer(w, policy([web.did], KEPT))).toBe(expected);

@@ -40,11 +40,11 @@ describe("decide, what it keeps", () => {
     ["where answers are cached", {}, {}, true],
     ["where the rule takes it again", KEPT, { cacheEnabled: false }, true],
     ["nowhere else", {}, { cacheEnabled: false }, false],
-  ])("is evidence that proves facts, %s", async (_, requirement, config, isKept) => {
+  ])("is evidence that proves facts, %s", async (_, requirement, config, isCached) => {
     const alice = await twice();
     await using world = await World.start(alice);
     expect(await answer(world, policy([alice.did], requirement), { config })).toBe("allow");
-    expect(keptOf(world)).toEqual(isKept ? [keptAs(alice)] : []);
+    expect(keptOf(world)).toEqual(isCached ? [keptAs(alice)] : []);
     expect(world.disk.count("identities")).toBe(config.cacheEnabled === false ? 0 : 1);
   });
 
@@ -101,7 +101,7 @@ describe("decide, what it keeps", () => {
     const alice = await twice();
     await using world = await World.start(alice);
     const never = () => new Promise<never>(() => {});
-    const context = { ...world.context(), remember: never };
+    const context = { ...world.context(), recordObservation: never };
     const cache = { ...context.cache, keep: never };
     const { verdict } = await decide(subject(), policy([alice.did], KEPT), { ...context, cache });
     expect(verdict.outcome).toBe("allow");
@@ -118,9 +118,9 @@ describe("decide, the time that the disk is given", () => {
     await using world = await World.start(alice);
     const context = world.context();
     const http: typeof context.http = (request) => context.http(request, context.deadline);
-    const remember = () => new Promise<never>(() => {});
+    const recordObservation = () => new Promise<never>(() => {});
     const timers = vi.spyOn(globalThis, "setTimeout");
-    const limited = { ...context, http, remember, deadline: fixedDeadline(left) };
+    const limited = { ...context, http, recordObservation, deadline: fixedDeadline(left) };
     const { verdict } = await decide(subject(), policy([alice.did]), limited);
     const [, delay] = timers.mock.calls.at(-1) ?? [];
     timers.mockRestore();
@@ -198,10 +198,10 @@ describe("decide, what it forgets", () => {
     await alice.repo.resign(NOW, signingKey("k256", "new"));
     const context = world.context({ cacheEnabled: false });
     let kept: readonly string[] | undefined;
-    const remember = async () => {
+    const recordObservation = async () => {
       kept = keptOf(world);
     };
-    await decide(subject(), policy([alice.did]), { ...context, remember });
+    await decide(subject(), policy([alice.did]), { ...context, recordObservation });
     expect(kept).toEqual([]);
   });
 

@@ -20,7 +20,7 @@ async function warningsOf(...deniedFolders: readonly string[]) {
   const signer = asDid("did:web:alice.example.com");
   const key = new CacheKey({ ATCR_VERIFY_CACHE_KEY: "/dev/null/cache-key" }, warnings.cache);
   const stores = openStores(config, { now: () => NOW }, warnings, key);
-  await stores.recall(signer);
+  await stores.loadHistory(signer);
   stores.cache.find(signer, DIGEST);
   warnings.cache({ code: "lock.not_taken", message: config.cacheDir });
   return lines;

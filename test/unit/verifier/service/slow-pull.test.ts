@@ -69,8 +69,8 @@ class Node {
     return {
       ...this.world.context(CONFIG),
       cache,
-      recall: async (did) => signers.recall(did, now()),
-      remember: async (sighting) => signers.remember(sighting, now()),
+      loadHistory: async (did) => signers.loadHistory(did, now()),
+      recordObservation: async (observation) => signers.recordObservation(observation, now()),
       identities: {
         find: (did) => cache.findIdentity(did),
         keep: async (digest, did, identity) => cache.keepIdentity(digest, did, identity),

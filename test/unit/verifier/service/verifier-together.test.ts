@@ -62,13 +62,13 @@ describe.each([
     expect(w.disk.locks()).toEqual([expect.stringMatching(IMAGE)]);
     const session = new RecordedSession(w);
     const waiting = second.verify(subject(), session);
-    await waits(session, "about this image");
+    await waits(session, "verifies this image");
     arrive();
     expect([headline(await answered), (await answered).cache]).toEqual(["signed", "none"]);
     const decision = await waiting;
     expect([headline(decision), decision.cache]).toEqual(["signed", "fresh"]);
     expect(decision.evidence?.().signatures.map((one) => one.signer)).toEqual([who.did]);
-    expect([session.events.length, session.exchanges.asked.size, w.pds.count()]).toEqual([1, 0, 1]);
+    expect([session.events.length, session.requestCounts.asked.size, w.pds.count()]).toEqual([1, 0, 1]);
     expect(w.disk.locks()).toEqual([]);
   });
 
@@ -79,7 +79,7 @@ describe.each([
     await asked;
     const session = new RecordedSession(w);
     const waiting = second.verify(subject(), session);
-    await waits(session, "about this image");
+    await waits(session, "verifies this image");
     arrive();
     expect([headline(await answered), headline(await waiting)]).toEqual(["deny signature.none", "deny signature.none"]);
     expect([session.events.length, w.pds.count()]).toEqual([2, 2]);

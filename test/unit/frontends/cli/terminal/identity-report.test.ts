@@ -3,7 +3,7 @@ import { type Identity, type IdentityProof, readIdentity } from "../../../../../
 import { tidTime } from "../../../../../src/core/atproto/syntax.ts";
 import { formatDateTime } from "../../../../../src/core/encoding/time.ts";
 import { Rejection } from "../../../../../src/core/rejection.ts";
-import { NOTHING_REMEMBERED } from "../../../../../src/core/verify/signer-history.ts";
+import { NO_HISTORY } from "../../../../../src/core/verify/signer-history.ts";
 import {
   identityJson,
   identityText,
@@ -32,7 +32,7 @@ function found(changes: Partial<ReportedIdentity> = {}): ReportedIdentity {
     asked: did,
     fetched: { url: `https://plc.example/${did}/log/audit`, bytes: log.bytes(), fetchedAt: NOW },
     proof,
-    memory: NOTHING_REMEMBERED,
+    memory: NO_HISTORY,
     minKeyAge: "72h",
     youngest: 72 * HOUR,
     now: NOW,
@@ -49,7 +49,7 @@ const leading = (to?: typeof did, handle = HANDLE): NonNullable<ReportedIdentity
 const json = (changes: Partial<ReportedIdentity>) => JSON.parse(identityJson(found(changes))) as Record<string, never>;
 
 describe("the age of the key", () => {
-  const seen = (at: number) => ({ memory: { ...NOTHING_REMEMBERED, keys: new Map([[key.did(), at]]) } });
+  const seen = (at: number) => ({ memory: { ...NO_HISTORY, keys: new Map([[key.did(), at]]) } });
   const since = (keySince: number | undefined) => ({
     proof: { ...proof, current: { ...identity, keySince } as Identity },
   });
@@ -86,7 +86,7 @@ describe("the age of the key", () => {
   });
 
   it("is not known where the memory cannot be used", () => {
-    const text = identityText(found({ memory: { ...NOTHING_REMEMBERED, unusable: "it burns" } }));
+    const text = identityText(found({ memory: { ...NO_HISTORY, unusable: "it burns" } }));
     expect(text).toContain("not known when this node first saw it: it burns\n");
     expect(text).not.toContain("never seen");
   });
@@ -95,7 +95,7 @@ describe("the age of the key", () => {
 describe("the newest rev that this node has seen", () => {
   it("is shown where there is one", () => {
     const rev = "3ktn4qjakfk2a" as NonNullable<ReportedIdentity["memory"]["rev"]>;
-    const changes = { memory: { ...NOTHING_REMEMBERED, rev } };
+    const changes = { memory: { ...NO_HISTORY, rev } };
     const at = formatDateTime(tidTime(rev));
     expect(json(changes)).toMatchObject({ rev, revTime: at });
     expect(identityText(found(changes))).toContain(

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { COMMAND_NAMES, usageOf } from "../../src/frontends/cli/command-table/command-groups.ts";
-import { type Answered, ask, auditing, BINARY, enforcing, headline, World } from "../support/binary.ts";
+import { type Answered, ask, auditing, BINARY, enforcing, headline, TestNode } from "../support/binary.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -23,14 +23,14 @@ import type { Descriptor } from "../support/stand-in-registry.ts";
 const MALFORMED = "3 misconfigured input.malformed";
 const HEX = "a1".repeat(32);
 
-let world: World;
+let world: TestNode;
 let image: Descriptor;
 let unsigned: Descriptor;
 /** Allows everything on Docker Hub, and denies the rest: no network is needed. */
 let hub: string;
 
 beforeAll(async () => {
-  world = await World.start();
+  world = await TestNode.start();
   image = await world.image("signed");
   unsigned = await world.image("unsigned", { signed: false });
   hub = world.policy(
