@@ -250,7 +250,7 @@ describe.concurrent("evidence that is fresh", () => {
     ["is without an operation", (signers, did) => forget(join(signers, did), "operation-"), false],
     ["is without a key", (signers, did) => forget(join(signers, did), "key-"), false],
     [
-      "was set aside by another process",
+      "is damaged",
       (signers, did) => {
         rmSync(join(signers, did), { recursive: true });
         writeFileSync(join(signers, did), "");
@@ -265,18 +265,41 @@ describe.concurrent("evidence that is fresh", () => {
         expect(headline(await world.pull(world.name, other))).toBe(SIGNED);
         lose(join(world.folder, "config.yaml.state", "signers"), world.signer.did);
         await stopAll(world);
-        // The first finds what is damaged and sets it aside, the second finds nothing.
-        for (const said of [isDamaged, false]) {
+        // Nothing is recorded, so what is damaged stays in place.
+        for (let i = 0; i < 2; i++) {
           // Who the signer is counts as heard within cacheTTL, and is remembered again.
           for (const file of filesIn(world, "identities")) rmSync(file);
           const asked = await world.pull(world.name, image);
           expect(headline(asked)).toMatch(/^2 inconclusive (?:pds|identity|registry)\.unreachable$/);
-          expect(asked.stderr.includes("damaged")).toBe(said);
+          expect(asked.stderr.includes("damaged")).toBe(isDamaged);
         }
       },
       // Stale evidence would do, too.
       { cacheTTL: "1h" },
     );
+  });
+
+  it("is of no use in a pull that finds a damaged name in the history, also after it restarted for the network", async () => {
+    await withCache(async (world, image) => {
+      // With the settings cached as well, the process that looks into the cache is the first one.
+      const asking = { env: { ...world.env, ATCR_VERIFY_CACHE_DIR: cacheOf(world) } };
+      const { did } = world.signer;
+      for (let i = 0; i < 2; i++) expect(headline(await world.pull(world.name, image, asking))).toBe(SIGNED);
+      writeFileSync(join(world.folder, "config.yaml.state", "signers", did, "junk"), "");
+      requestsOf(world);
+      const damaged = await world.pull(world.name, image, asking);
+      expect([headline(damaged), requestsOf(world)]).toEqual([
+        SIGNED,
+        { plc: 1, pds: 1, registry: expect.any(Number) },
+      ]);
+      expect(damaged.stderr).toMatch(/^warning history\.damaged: \S+junk says nothing; [^\n]*\n$/);
+      expect(readdirSync(join(world.folder, "config.yaml.state", "damaged"))).toHaveLength(1);
+      // What it showed was recorded, but not cached.
+      expect(headline(await world.pull(world.name, image, asking))).toBe(SIGNED);
+      requestsOf(world);
+      const again = await world.pull(world.name, image, asking);
+      expect([headline(again), again.stderr, requestsOf(world)]).toEqual([SIGNED, "", NO_REQUEST]);
+    });
   });
 });
 

@@ -119,7 +119,7 @@ describe("state show", () => {
     ]);
   });
 
-  it("says what is damaged, printably, and sets it aside", async () => {
+  it("says what is damaged, printably, and leaves it to the next pull to set it aside", async () => {
     const node = new Node();
     await node.pull("damaged");
     writeFileSync(join(node.signer, "\u{1b}[31m"), "");
@@ -128,6 +128,8 @@ describe("state show", () => {
     expect(shown.stderr).toMatch(/^warning history\.damaged: [ -~]+\n$/);
     expect(shown.stdout).toMatch(/^[ -~\n]+$/);
     expect(JSON.parse(shown.stdout)).toMatchObject({ stateDir: node.folder, warnings: [{ code: "history.damaged" }] });
+    expect((await node.state("show")).code).toBe(1);
+    await node.pull("damaged");
     expect((await node.state("show")).code).toBe(0);
   });
 });

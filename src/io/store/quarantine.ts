@@ -8,6 +8,14 @@ import { makeOwnFolder } from "../fs/folders.ts";
 const MAX_DAMAGED = 100;
 const DAMAGED = "damaged";
 
+/** What is wrong in the signer history. */
+export interface Damage {
+  /** Absolute, of a file or of a signer's whole folder. */
+  readonly path: string;
+  /** Behind the path, in the warning. */
+  readonly why: string;
+}
+
 /** Sets damaged files of the signer history aside: they are never used, never fatal, and never deleted. */
 export class Damaged {
   readonly #directory: string;
@@ -20,18 +28,23 @@ export class Damaged {
     this.#warn = warn;
   }
 
-  /** @param why behind the path, in the warning */
-  async setAside(path: string, why: string): Promise<void> {
-    const to = join(this.#folder, crypto.randomUUID());
+  report({ path, why }: Damage): void {
+    const message = `${path} ${why}; it is damaged and not used, and will be moved to ${this.#folder} once this signer's next observation is recorded`;
+    this.#warn({ code: "history.damaged", message });
+  }
+
+  /** @returns whether it is no longer in place */
+  async setAside({ path, why }: Damage): Promise<boolean> {
     try {
       await makeOwnFolder(this.#directory, DAMAGED);
       if ((await readdir(this.#folder)).length >= MAX_DAMAGED) throw new Error(`${this.#folder} is full; empty it`);
-      await rename(path, to);
-      this.#warn({ code: "history.damaged", message: `${path} ${why}; it is damaged and was moved to ${to}` });
+      await rename(path, join(this.#folder, crypto.randomUUID()));
+      return true;
     } catch (error) {
-      if (hasCode(error, "ENOENT")) return; // another process was faster
+      if (hasCode(error, "ENOENT")) return true; // another process was faster
       const message = `${path} ${why}; it is damaged and not used, and cannot be set aside: ${(error as Error).message}`;
       this.#warn({ code: "history.damaged", message });
+      return false;
     }
   }
 }

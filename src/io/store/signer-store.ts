@@ -8,6 +8,7 @@ import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
 import { assertPathTrusted, check } from "../fs/trusted-path.ts";
+import type { Damage, Damaged } from "./quarantine.ts";
 import { newEntryNames, parseEntries, type SignerEntries } from "./signer-entries.ts";
 
 /** Operations and keys per signer: stops a signer from filling the disk with new ones. */
@@ -19,6 +20,9 @@ const LONGEST_NAME = 255;
 /** What {@link nameOf} makes of a longer one. */
 const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
+
+/** What the folder of a signer says, and what is wrong with it. */
+type Read = Pick<SignerEntries, "memory" | "revs"> & { readonly damage: readonly Damage[] };
 
 /** One signer's history, for display. */
 export interface Remembered {
@@ -51,6 +55,9 @@ export class SignerStore {
   }
 
   /**
+   * Changes nothing on the disk: a pull that restarts for the network (frontends/process/reexec.ts) loads it again, and must
+   * find the same damage.
+   *
    * @param now milliseconds since 1970
    * @returns unusable where any of it was damaged, by this store from then on, also where that has been set aside
    */
@@ -62,14 +69,16 @@ export class SignerStore {
     return memory;
   }
 
-  /** Records an observation. Writes nothing if it adds nothing. */
+  /** Records an observation, and sets aside what is damaged. Writes nothing if there is neither. */
   async recordObservation(observation: Observation, now: number): Promise<void> {
     const { signer } = observation;
     // What is remembered only grows, so that what was known before need not be looked for again.
-    if (newEntryNames(observation, this.#loadedHistory.get(signer) ?? NO_HISTORY, now).length === 0) return;
+    const loaded = this.#loadedHistory.get(signer) ?? NO_HISTORY;
+    if (loaded.unusable === undefined && newEntryNames(observation, loaded, now).length === 0) return;
     const name = nameOf(signer);
     try {
-      const { memory, revs } = await this.#read(name, now);
+      const { memory, revs, damage } = this.#read(name, now);
+      await this.#setAside(damage, join(this.#signers, name));
       const missing = newEntryNames(observation, memory, now);
       if (missing.length === 0) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
@@ -111,9 +120,13 @@ export class SignerStore {
 
   async #loadHistory(name: string, now: number): Promise<SignerHistory> {
     try {
-      const { memory, damage } = await this.#read(name, now);
+      const { memory, damage } = this.#read(name, now);
+      const [first] = damage;
+      if (first === undefined) return memory;
+      const damaged = await this.#damaged();
+      for (const one of damage) damaged.report(one);
       // The remaining entries still detect rollbacks.
-      return damage === undefined ? memory : { ...memory, unusable: damage };
+      return { ...memory, unusable: `${first.path} ${first.why}` };
     } catch (error) {
       const unusable = (error as Error).message;
       const message = `the history of ${name} is not used: ${unusable}`;
@@ -135,39 +148,47 @@ export class SignerStore {
     }
   }
 
-  async #setAside(path: string, why: string): Promise<void> {
+  async #damaged(): Promise<Damaged> {
     const { Damaged } = await import("./quarantine.ts");
-    await new Damaged(this.#directory, this.#warn).setAside(path, why);
+    return new Damaged(this.#directory, this.#warn);
   }
 
-  /**
-   * @returns what the names say, and what was wrong with one of them
-   * @throws Error where the folder cannot be used
-   */
-  async #read(name: string, now: number): Promise<SignerEntries & { readonly damage?: string }> {
-    const folder = join(this.#signers, name);
-    const entries = await this.#entries(folder);
-    const files: string[] = [];
-    let damage: string | undefined;
-    const setAside = async (path: string, why: string): Promise<void> => {
-      damage ??= `${path} ${why}`;
-      await this.#setAside(path, why);
-    };
-    for (const entry of entries) {
-      // Where a file system does not say what an entry is, it is looked at.
-      if (entry.isFile() || isFile(join(folder, entry.name))) files.push(entry.name);
-      else await setAside(join(folder, entry.name), "is no file");
+  /** @throws Error where the signer's whole folder is damaged and stays in place */
+  async #setAside(damage: readonly Damage[], folder: string): Promise<void> {
+    if (damage.length === 0) return;
+    const damaged = await this.#damaged();
+    for (const one of damage) {
+      damaged.report(one);
+      const isGone = await damaged.setAside(one);
+      if (!isGone && one.path === folder) throw new Error(`${folder} ${one.why}`);
     }
-    const entriesSeen = parseEntries(files, now);
-    for (const damaged of entriesSeen.damaged) await setAside(join(folder, damaged), "says nothing");
-    for (const ahead of entriesSeen.ahead) {
-      const message = `${join(folder, ahead)} is not used: it is dated in the future, so this node's clock is or was wrong`;
+  }
+
+  /** @throws Error where the folder cannot be used */
+  #read(name: string, now: number): Read {
+    const folder = join(this.#signers, name);
+    const entries = this.#entries(folder);
+    // A lost history is not the same as an empty one.
+    if (typeof entries === "string") return { memory: NO_HISTORY, revs: [], damage: [{ path: folder, why: entries }] };
+    const files: string[] = [];
+    const damage: Damage[] = [];
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      // Where a file system does not say what an entry is, it is looked at.
+      if (entry.isFile() || isFile(path)) files.push(entry.name);
+      else damage.push({ path, why: "is no file" });
+    }
+    const { memory, revs, damaged, ahead } = parseEntries(files, now);
+    for (const name of damaged) damage.push({ path: join(folder, name), why: "says nothing" });
+    for (const name of ahead) {
+      const message = `${join(folder, name)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    return { ...entriesSeen, ...(damage !== undefined && { damage }) };
+    return { memory, revs, damage };
   }
 
-  async #entries(folder: string): Promise<readonly Dirent[]> {
+  /** @returns the entries; or, behind the folder's path, why the whole folder is damaged */
+  #entries(folder: string): readonly Dirent[] | string {
     let stats: Stats;
     try {
       assertPathTrusted(this.#signers);
@@ -176,17 +197,11 @@ export class SignerStore {
       if (hasCode(error, "ENOENT") && isAbsent(folder)) return [];
       throw error;
     }
-    if (!stats.isDirectory()) return this.#unusable(folder, "is no folder");
+    if (!stats.isDirectory()) return "is no folder";
     check(stats, folder);
     const entries = readdirSync(folder, { withFileTypes: true });
     if (entries.length <= MAX_NAMES) return entries;
-    return this.#unusable(folder, `has ${entries.length} entries, at most ${MAX_NAMES} are read`);
-  }
-
-  /** A lost history is not the same as an empty one. @throws Error always */
-  async #unusable(folder: string, why: string): Promise<never> {
-    await this.#setAside(folder, why);
-    throw new Error(`${folder} ${why}`);
+    return `has ${entries.length} entries, at most ${MAX_NAMES} are read`;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -226,9 +227,9 @@ describe("what is damaged", () => {
     const unusable = expect.stringMatching(/is no file$/);
     expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
+    await store.recordObservation({ signer: ALICE, revs: [OLD, NEW] }, NOW);
     expect(bed.damaged).toHaveLength(1);
-    expect(bed.names()).toHaveLength(4);
-    await store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(bed.names()).toHaveLength(5);
     expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
     expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
     expect(bed.warnings).toHaveLength(1);
@@ -240,12 +241,36 @@ describe("what is damaged", () => {
       const bed = await Bed.withMemory();
       writeFileSync(join(bed.folder(), name), "content");
       const unusable = expect.stringMatching(/says nothing$/);
-      expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+      const { store } = bed;
+      expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+      // Though it adds nothing.
+      await store.recordObservation(SEEN, NOW);
       expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
       expect(bed.damaged).toHaveLength(1);
       expect(bed.names()).toHaveLength(4);
     },
   );
+
+  it("is left in place by whoever only loads it: a process that restarts finds it again", async () => {
+    const bed = await Bed.withMemory();
+    writeFileSync(join(bed.folder(), "junk"), "");
+    writeFileSync(bed.folder(BOB), "");
+    for (let i = 0; i < 2; i++) {
+      const { store } = bed;
+      expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable: expect.stringMatching(/says nothing$/) });
+      expect(await store.loadHistory(BOB, NOW)).toMatchObject({ unusable: expect.stringMatching(/is no folder$/) });
+      await store.list(NOW);
+    }
+    expect([bed.damaged, bed.names().includes("junk"), existsSync(bed.folder(BOB))]).toEqual([[], true, true]);
+  });
+
+  it("is said also where it is first seen when an observation is recorded", async () => {
+    const bed = await Bed.withMemory();
+    writeFileSync(join(bed.folder(), "junk"), "");
+    await bed.store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: \S+junk says nothing; /)]);
+    expect(bed.damaged).toHaveLength(1);
+  });
 
   it.each(
     Object.entries({ ...put, "a file": async (path: string) => writeFileSync(path, "") }).filter(
@@ -258,10 +283,11 @@ describe("what is damaged", () => {
     const { store } = bed;
     const unusable = expect.stringMatching(/is no folder$/);
     expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
+    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
+    await store.recordObservation(SEEN, NOW);
     // By the same process, though it has been set aside.
     expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
-    expect(bed.warnings[0]).toMatch(/^history\.damaged: /);
-    await store.recordObservation(SEEN, NOW);
+    expect(bed.warnings).toHaveLength(1);
     expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
     expect(bed.damaged).toHaveLength(1);
   });
@@ -279,20 +305,26 @@ describe("what is damaged", () => {
     expect((await bed.store.loadHistory(ALICE, NOW)).operations.size).toBe(3998);
     writeFileSync(join(bed.folder(), `operation-${operationCid("more")}`), "");
     const unusable = expect.stringMatching(/has 4001 entries, at most 4000 are read$/);
-    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
-    expect(existsSync(bed.folder())).toBe(false);
+    const { store } = bed;
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
+    await store.recordObservation(SEEN, NOW);
+    expect([bed.names().length, bed.damaged.length]).toEqual([4, 1]);
   });
 
   it("is set aside by one of two that find it", async () => {
     const bed = await Bed.withMemory();
     writeFileSync(join(bed.folder(), "junk"), "");
-    const both = await Promise.all([bed.store.loadHistory(ALICE, NOW), bed.store.loadHistory(ALICE, NOW)]);
+    const stores = [bed.store, bed.store];
+    const both = await Promise.all(stores.map((store) => store.loadHistory(ALICE, NOW)));
+    await Promise.all(stores.map((store) => store.recordObservation(SEEN, NOW)));
     const unusable = expect.stringMatching(/says nothing$/);
     expect(both).toEqual([
       { ...KNOWN, unusable },
       { ...KNOWN, unusable },
     ]);
-    expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
+    for (const warning of bed.warnings)
+      expect(warning).toMatch(/^history\.damaged: .*; it is damaged and not used, and will/);
+    expect([bed.damaged.length, bed.names().length]).toEqual([1, 4]);
   });
 
   it("is left where it lies when too much of it was set aside", async () => {
@@ -301,13 +333,27 @@ describe("what is damaged", () => {
     for (let i = 0; i < 99; i++) writeFileSync(bed.path("damaged", String(i)), "");
     for (const name of ["one", "two"]) writeFileSync(join(bed.folder(), name), "");
     const unusable = expect.stringMatching(/says nothing$/);
-    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+    const { store } = bed;
+    expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
+    await store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
     expect(bed.damaged).toHaveLength(100);
-    expect(bed.names()).toHaveLength(5);
+    expect(bed.names()).toHaveLength(6);
     expect(bed.warnings).toEqual([
-      expect.stringMatching(/^history\.damaged: /),
+      expect.stringMatching(/^history\.damaged: .*one says nothing/),
+      expect.stringMatching(/^history\.damaged: .*two says nothing/),
       expect.stringMatching(/^history\.damaged: .*full/),
     ]);
+  });
+
+  it("that is a whole folder and cannot be moved is not written to", async () => {
+    const bed = await Bed.withMemory();
+    rmSync(bed.folder(), { recursive: true });
+    writeFileSync(bed.folder(), "as it was");
+    mkdirSync(bed.path("damaged"));
+    for (let i = 0; i < 100; i++) writeFileSync(bed.path("damaged", String(i)), "");
+    await bed.store.recordObservation(SEEN, NOW);
+    expect(bed.warnings.at(-1)).toMatch(/^history\.not_written: .* is no folder$/);
+    expect(readFileSync(bed.folder(), "utf8")).toBe("as it was");
   });
 
   it.each(["state", "signers"] as const)("may be a file in place of the folder %s", async (what) => {
