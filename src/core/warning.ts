@@ -40,14 +40,14 @@ export type Warn = (warning: Warning) => void;
 /** Passes each warning on, once, and collects them. */
 export class Warnings {
   readonly #collected: Map<string, Warning>;
-  readonly #recordDecision: Warn;
+  readonly #report: Warn;
 
   /**
-   * @param tell receives each warning at once, so that none is lost if the process is killed
+   * @param report receives each warning at once, so that none is lost if the process is killed
    * @param told warnings given before; they are not repeated
    */
-  constructor(recordDecision: Warn, told: readonly Warning[] = []) {
-    this.#recordDecision = recordDecision;
+  constructor(report: Warn, told: readonly Warning[] = []) {
+    this.#report = report;
     this.#collected = new Map(told.map((warning) => [keyOf(warning), warning]));
   }
 
@@ -56,7 +56,7 @@ export class Warnings {
     const key = keyOf(warning);
     if (this.#collected.has(key)) return;
     this.#collected.set(key, warning);
-    this.#recordDecision(warning);
+    this.#report(warning);
   };
 
   /** All warnings so far, in order. */

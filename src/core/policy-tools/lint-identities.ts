@@ -102,7 +102,7 @@ function lintIdentity(
  * Signers that are not independent: they share a key, or a PDS whose operator can write for both.
  *
  * @param looked the rule's signers whose identities are known
- * @param unasked how many other signers can sign, each presumably with a key of its own
+ * @param notContacted how many other signers can sign, each presumably with a key of its own
  */
 function shared(
   rule: PolicyRule,

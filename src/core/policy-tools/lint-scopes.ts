@@ -16,6 +16,7 @@ export function lintScopes(question: PolicyQuestion): readonly PolicyFinding[] {
     ...hiddenScopes(question),
     ...hiddenDefault(question),
     ...noRules(question),
+    ...defaultAllows(question),
     ...question.policy.rules.flatMap((rule) =>
       rule.scopes.flatMap((scope, i) => [
         ...impossible(rule, scope, i, question),
@@ -89,6 +90,14 @@ function noRules({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
   return [
     { severity: "warning", name: "no-rules", message, advice: "add rules under policies", ...at(places.ofDefault()) },
   ];
+}
+
+/** Beside rules that verify, a default that lets the rest through is easily overlooked. */
+function defaultAllows({ policy, places }: PolicyQuestion): readonly PolicyFinding[] {
+  if (policy.rules.length === 0 || policy.fallback !== "allow" || findTaker(policy.rules) !== -1) return [];
+  const message = `"default: allow" lets every image through that no rule matches, unverified`;
+  const advice = "to refuse those, name what needs no signature in rules with action: allow, and write default: deny";
+  return [{ severity: "warning", name: "default-allows", message, advice, ...at(places.ofDefault()) }];
 }
 
 /** Another scope of the same rule that matches every name of this one; of two equal scopes, the second is hidden. */
@@ -172,7 +181,9 @@ function nameless(rule: PolicyRule, scope: Scope, i: number, question: PolicyQue
   const [host = "", ...path] = scope.segments;
   if (!question.atcrHosts.includes(host) || path.length !== 1 || path[0] === "**") return [];
   const message = `scope ${scope.text} of rule "${rule.name}" probably matches no image: names on ${host} are HANDLE/REPOSITORY`;
-  const advice = `write ${scope.text}/** to match everything below it`;
+  // Not with its wildcards: `alice.example.com*` below it would also match the handle alice.example.com.evil.example.
+  const handle = path[0]?.replaceAll("*", "").replace(/[.-]$/, "") ?? "";
+  const advice = `write ${host}/${handle === "" ? "HANDLE" : handle}/** to match everything below that handle`;
   const place = question.places.ofRule(rule.name, ["scope", i]);
   return [{ severity: "warning", name: "scope-matches-nothing", message, advice, ...at(place) }];
 }

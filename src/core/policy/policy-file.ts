@@ -1,7 +1,7 @@
 import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
 import type { PolicyLine } from "./policy.ts";
-import { POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
+import { isRequirement, POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
 import { checkShape } from "./shape.ts";
 
 /** An unparsed file of a policy. */
@@ -44,6 +44,14 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ["rules", "this key is named policies here"],
 ]);
 
+/** What to do about an unknown key: one of another program's policy, or a requirement beside `require` instead of below it. */
+function hintAt(path: YamlPath): string | undefined {
+  const key = String(path.at(-1));
+  if (path.length === 1) return HINTS.get(key);
+  const isOfRule = path.length === 3 && path[0] === "policies";
+  return isOfRule && isRequirement(key) ? `write it under "require" of this rule` : undefined;
+}
+
 /**
  * Opens the files of a policy; each has the shape of a complete policy.
  *
@@ -58,7 +66,7 @@ export function openPolicy(texts: readonly [PolicyText, ...PolicyText[]]): reado
       const found = `${total} characters in the policy's files up to this one`;
       file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
     }
-    return { index, file, shape: checkShape(file, POLICY_SHAPE, HINTS) };
+    return { index, file, shape: checkShape(file, POLICY_SHAPE, hintAt) };
   };
   const [own, ...fragments] = texts;
   return [open(own, 0), ...fragments.map((text, i) => open(text, i + 1))];

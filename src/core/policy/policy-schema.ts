@@ -33,26 +33,29 @@ const signer = shape.keys(
   "a map with name, validFrom, expiresAt, keys, pds and minRev, or {} for none of them",
 );
 
-const requirement = shape.keys(
-  {
-    signature: shape.optional(shape.boolean()),
-    trustedDIDs: shape.optional(shape.list(did, "a list of DIDs")),
-    minSignatures: shape.optional(shape.atLeastOne("a whole number, 1 at least")),
-    maxAge: shape.optional(shape.text("a duration such as 90d or 12h", DURATION)),
-    maxStaleness: shape.optional(shape.text("a duration such as 24h", DURATION)),
-    repository: shape.optional(
-      shape.either(
-        shape.oneOf(["match", "any"], "match, any, or a list of repository names"),
-        shape.nonEmptyList(shape.text("a repository name"), "a list of repository names"),
-        "match, any, or a list of repository names",
-      ),
+const requirements = {
+  signature: shape.optional(shape.boolean()),
+  trustedDIDs: shape.optional(shape.list(did, "a list of DIDs")),
+  minSignatures: shape.optional(shape.atLeastOne("a whole number, 1 at least")),
+  maxAge: shape.optional(shape.text("a duration such as 90d or 12h", DURATION)),
+  maxStaleness: shape.optional(shape.text("a duration such as 24h", DURATION)),
+  repository: shape.optional(
+    shape.either(
+      shape.oneOf(["match", "any"], "match, any, or a list of repository names"),
+      shape.nonEmptyList(shape.text("a repository name"), "a list of repository names"),
+      "match, any, or a list of repository names",
     ),
-    owner: shape.optional(shape.oneOf(["match", "any"], "match or any")),
-    tag: shape.optional(shape.oneOf(["match", "any"], "match or any")),
-    minKeyAge: shape.optional(shape.text("a duration such as 72h", DURATION)),
-  },
-  "a map of requirements",
-);
+  ),
+  owner: shape.optional(shape.oneOf(["match", "any"], "match or any")),
+  tag: shape.optional(shape.oneOf(["match", "any"], "match or any")),
+  minKeyAge: shape.optional(shape.text("a duration such as 72h", DURATION)),
+};
+const requirement = shape.keys(requirements, "a map of requirements");
+
+/** Whether a key belongs under `require` of a rule. */
+export function isRequirement(key: string): boolean {
+  return Object.hasOwn(requirements, key);
+}
 
 const rule = shape.keys(
   {

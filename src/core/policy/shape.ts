@@ -68,20 +68,19 @@ const MISSING = "the key ";
 const UNKNOWN = "one of the keys ";
 const unknownKey = (known: readonly string[]) => `${UNKNOWN}${known.join(", ")}`;
 
+/** What to do about an unknown key at this path; undefined where only the known ones can be listed. */
+export type Hint = (path: YamlPath) => string | undefined;
+
 /**
  * Checks the file's value against a shape.
  *
- * @param hints advice for keys known from elsewhere
+ * @param hint advice for an unknown key at this path, where one is known from elsewhere or belongs elsewhere
  * @throws Rejection with the file's code, for the first problem in the file
  */
-export function checkShape<S extends Shape>(
-  file: YamlFile,
-  shape: S,
-  hints: ReadonlyMap<string, string> = new Map(),
-): Infer<S> {
+export function checkShape<S extends Shape>(file: YamlFile, shape: S, hint: Hint = () => undefined): Infer<S> {
   const result = v.safeParse(shape, file.value);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => toProblem(mostTelling(issue), hints));
+  const problems = result.issues.map((issue) => toProblem(mostTelling(issue), hint));
   // Report a misspelt key before the key that is missing because of it.
   const present = problems.filter(({ expected }) => !expected.startsWith(MISSING));
   const candidates = present.length > 0 ? present : problems;
@@ -105,13 +104,13 @@ function pathOf(issue: v.BaseIssue<unknown>): YamlPath {
   return (issue.path ?? []).map(({ key }) => key as string | number);
 }
 
-function toProblem({ message, path }: Telling, hints: ReadonlyMap<string, string>): YamlProblem {
+function toProblem({ message, path }: Telling, hint: Hint): YamlProblem {
   const key = String(path.at(-1) ?? "");
   if (message === `${MISSING}"version"`) return { path, expected: message, advice: "write: version: 1.0" };
   if (!message.startsWith(UNKNOWN)) return { path, expected: message };
-  const hint = path.length === 1 ? hints.get(key) : undefined;
-  const similar = hint === undefined ? closest(key, message.slice(UNKNOWN.length).split(", ")) : undefined;
+  const advice = hint(path);
+  const similar = advice === undefined ? closest(key, message.slice(UNKNOWN.length).split(", ")) : undefined;
   // The likeliest mistake first: the list of keys is long.
   const found = `the unknown key "${key}"${similar === undefined ? "" : ` (did you mean ${similar}?)`}`;
-  return { path, isKey: true, found, expected: message, ...(hint !== undefined && { advice: hint }) };
+  return { path, isKey: true, found, expected: message, ...(advice !== undefined && { advice }) };
 }

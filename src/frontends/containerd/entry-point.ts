@@ -60,10 +60,10 @@ async function answerContainerd(
   notes.breakGlassUntil = breakGlass?.active?.until ?? 0;
   lifecycle.enforcement = { image: subject.name, breakGlass };
 
-  const cached = () => ({ stdin, warned: lifecycle.warnings.all });
-  const restart = (): void => restartWithoutJit(started, args, cached());
+  const handover = () => ({ stdin, warned: lifecycle.warnings.all });
+  const restart = (): void => restartWithoutJit(started, args, handover());
   const beforeParsing = (size: number): void =>
-    size > LARGE ? restartForLongWork(started, args, cached()) : restart();
+    size > LARGE ? restartForLongWork(started, args, handover()) : restart();
   const cacheKey = new CacheKey(environment, lifecycle.warnings.warn);
   const { config, policy } = await settingsForPull(environment, cacheKey, {
     warn: lifecycle.warnings.warn,

@@ -2,7 +2,7 @@ import {
   choosesEngine,
   type Engine,
   environmentOfRestart,
-  type Kept,
+  type Handover,
   MAX_HANDED_OVER,
   type StartedWith,
 } from "../../io/process/environment.ts";
@@ -16,23 +16,23 @@ import {
  * The pid and the arguments stay the same. If the restart fails, the program continues as it is.
  *
  * @param args the program's own arguments
- * @param kept standard input and warnings so far; if the input is too long to hand over, there is no restart
+ * @param handover standard input and warnings so far; if the input is too long to hand over, there is no restart
  */
-export function restartWithoutJit(started: StartedWith, args: readonly string[], cached: Kept = {}): void {
-  if (started.engine === undefined) restart("interpreter", started, args, cached);
+export function restartWithoutJit(started: StartedWith, args: readonly string[], handover: Handover = {}): void {
+  if (started.engine === undefined) restart("interpreter", started, args, handover);
 }
 
 /** As {@link restartWithoutJit}, for work that is long enough for compiled code to pay off: a large file, a command. */
-export function restartForLongWork(started: StartedWith, args: readonly string[], cached: Kept = {}): void {
-  if (started.engine !== "baseline") restart("baseline", started, args, cached);
+export function restartForLongWork(started: StartedWith, args: readonly string[], handover: Handover = {}): void {
+  if (started.engine !== "baseline") restart("baseline", started, args, handover);
 }
 
-function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], cached: Kept): void {
+function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], handover: Handover): void {
   if (choosesEngine(environment)) return;
-  if (cached.stdin !== undefined && cached.stdin.length > MAX_HANDED_OVER) return;
+  if (handover.stdin !== undefined && handover.stdin.length > MAX_HANDED_OVER) return;
   try {
     // Not by name: an upgrade may be replacing the file at this moment.
-    const anew = { ...environmentOfRestart(environment, engine, cached) };
+    const anew = { ...environmentOfRestart(environment, engine, handover) };
     process.execve?.("/proc/self/exe", [process.argv0, ...args], anew);
   } catch {
     // Being slower is no reason to refuse.

@@ -37,12 +37,12 @@ export interface LocalFile {
 export type OnUntrusted = (why: string, path: string) => void;
 
 /** A {@link OnUntrusted} that reports each path once, even if several files are below it. */
-export function oncePerPath(recordDecision: (why: string) => void): OnUntrusted {
+export function oncePerPath(report: (why: string) => void): OnUntrusted {
   const told = new Set<string>();
   return (why, path) => {
     if (told.has(path)) return;
     told.add(path);
-    recordDecision(why);
+    report(why);
   };
 }
 

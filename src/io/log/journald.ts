@@ -10,7 +10,7 @@ export type Priority = 3 | 4 | 5 | 6;
  * Sends one line to journald, like a service's standard output.
  *
  * @param socket path of a stream socket
- * @param patience timeout in milliseconds
+ * @param maxWait timeout in milliseconds
  * @throws Error where it was not accepted in that time
  */
 export async function sendToJournal(socket: string, line: string, priority: Priority, maxWait: number): Promise<void> {
@@ -33,7 +33,7 @@ export async function sendToJournal(socket: string, line: string, priority: Prio
   });
 }
 
-/** Why the socket does not accept lines, as a clause; undefined where it does. Sends nothing. @param patience milliseconds */
+/** Why the socket does not accept lines, as a clause; undefined where it does. Sends nothing. @param maxWait milliseconds */
 export function whySilent(socket: string, maxWait: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const stream = connect(socket);

@@ -14,7 +14,7 @@ const TURN = "metrics";
 /** Most rounds per process: in a burst, the next process adds up the rest. */
 const MAX_ROUNDS = 3;
 const WAITING = { bytes: 16 * 1024, count: 4096 };
-const COMMAND_TIMEOUT = { bytes: 256 * 1024, count: 4 };
+const TOTALS_BOUNDS = { bytes: 256 * 1024, count: 4 };
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** All decisions so far, and the names of the tallies added last, so that none counts twice. */
@@ -38,7 +38,7 @@ export async function countDecision(
 ): Promise<void> {
   const notWritten: Warn = ({ message }) => warn({ code: "metrics.not_written", message });
   const waiting = new FileCache(stateDir, "metrics-waiting", WAITING, UNSEALED, notWritten);
-  const whole = new FileCache(stateDir, "metrics", COMMAND_TIMEOUT, UNSEALED, notWritten);
+  const whole = new FileCache(stateDir, "metrics", TOTALS_BOUNDS, UNSEALED, notWritten);
   await waiting.write(`${tally.at}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`, toUtf8(JSON.stringify(tally)));
   const processLocks = new ProcessLocks(stateDir, notWritten);
   for (let round = 0; round < MAX_ROUNDS && waiting.list().length > 0; round++) {

@@ -41,7 +41,7 @@ export interface StartedWith {
 }
 
 /** What is passed to the re-executed program. */
-export type Kept = Pick<StartedWith, "stdin" | "warned">;
+export type Handover = Pick<StartedWith, "stdin" | "warned">;
 
 /**
  * Reads the environment, and removes from process.env what neither the runtime nor child processes may see. Call it
@@ -83,11 +83,11 @@ export function choosesEngine(environment: Environment): boolean {
 /**
  * With which environment the program starts itself anew in this process.
  *
- * @param kept.stdin the whole standard input, where it has been read
- * @param kept.warned what was warned of so far; what takes more than 64 KiB is left out, and is warned of again
+ * @param handover.stdin the whole standard input, where it has been read
+ * @param handover.warned what was warned of so far; what takes more than 64 KiB is left out, and is warned of again
  */
-export function environmentOfRestart(environment: Environment, engine: Engine, cached: Kept = {}): Environment {
-  const { stdin, warned = [] } = cached;
+export function environmentOfRestart(environment: Environment, engine: Engine, handover: Handover = {}): Environment {
+  const { stdin, warned = [] } = handover;
   const handing = (bytes: Uint8Array): string => `${process.pid}:${Buffer.from(bytes).toString("base64")}`;
   const warnings = Buffer.from(JSON.stringify(warned));
   return {

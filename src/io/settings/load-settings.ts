@@ -10,7 +10,7 @@ import { configText, type PolicyTexts, policyTexts, refuseUntrusted } from "./se
 /**
  * Reads the configuration (settings-files.ts decides which file).
  *
- * @param distrust called if `named` is a file that others can change; without it, such a file is rejected
+ * @param onUntrusted called if `named` is a file that others can change; without it, such a file is rejected
  * @throws Rejection config.invalid
  */
 export function loadConfig(environment: Environment, named: string | undefined, onUntrusted?: OnUntrusted): Config {

@@ -15,7 +15,7 @@ export function configPath(environment: Environment, named: string | undefined):
 /**
  * Reads the configuration file: `named`, else ATCR_VERIFY_CONFIG, else the one in /etc. Only the last may be absent.
  *
- * @param distrust called if `named` is a file that others can change; without it, such a file is rejected
+ * @param onUntrusted called if `named` is a file that others can change; without it, such a file is rejected
  * @returns undefined where the file in /etc is absent: then the defaults apply
  * @throws Rejection config.invalid
  */

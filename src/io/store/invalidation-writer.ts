@@ -79,14 +79,14 @@ async function sweep(folder: string, now: number): Promise<void> {
   for (const [address, own] of byAddress) {
     for (const mark of address === undefined ? own : [...general, ...own]) {
       const covered = own.filter((one) => one !== mark && !over.has(one) && !over.has(mark) && covers(mark, one));
-      if (covered.length === 0 || !(await isUpdated(join(folder, nameOfMark(mark))))) continue;
+      if (covered.length === 0 || !(await isOldEnough(join(folder, nameOfMark(mark))))) continue;
       for (const one of covered) over.add(one);
     }
   }
   for (const mark of over) await rm(join(folder, nameOfMark(mark)), { force: true });
 }
 
-async function isUpdated(path: string): Promise<boolean> {
+async function isOldEnough(path: string): Promise<boolean> {
   const stats = await lstat(path).catch(() => undefined);
   return stats !== undefined && stats.mtimeMs < Date.now() - SWEEP_AFTER;
 }

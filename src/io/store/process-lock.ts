@@ -66,7 +66,7 @@ export class ProcessLocks {
    * and the others find its result.
    *
    * @param work as for {@link take}
-   * @param patience milliseconds to wait at most; a process waits for up to a fifth less or more than that
+   * @param maxWait milliseconds to wait at most; a process waits for up to a fifth less or more than that
    * @param find looks for the result; also called once the lock is taken, for it may have come meanwhile
    * @returns the result; undefined where this process shall do the work, whether or not it holds the lock
    * @throws what `find` throws

@@ -21,7 +21,7 @@ export interface SignerFolder {
 /**
  * Adds names, and takes away revisions that one of `revs` supersedes.
  *
- * @param traces names in the form of signer-entries.ts
+ * @param entriesSeen names in the form of signer-entries.ts
  * @param revs revisions that are there, in ascending order
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */
@@ -62,13 +62,13 @@ async function touch(path: string): Promise<void> {
 async function sweep(folder: string, revs: readonly Tid[]): Promise<void> {
   const names = revs.map((rev) => join(folder, `rev-${rev}`));
   for (let newest = names.length - 1; newest > 0; newest--) {
-    if (!(await isUpdated(names[newest] ?? ""))) continue;
+    if (!(await isOldEnough(names[newest] ?? ""))) continue;
     for (const older of names.slice(0, newest)) await rm(older, { force: true });
     return;
   }
 }
 
-async function isUpdated(path: string): Promise<boolean> {
+async function isOldEnough(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).mtimeMs < Date.now() - SWEEP_AFTER;
   } catch (error) {

@@ -17,7 +17,7 @@ export const NO_DIRECTORY = -1;
  *
  * @param digest of the image being verified
  * @param memory the signer history before the request
- * @throws Missing
+ * @throws UnavailableError
  */
 export async function identify(
   signer: Did,

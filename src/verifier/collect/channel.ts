@@ -16,10 +16,10 @@ export class Channel<T> {
   /** Runs a task. If it throws, {@link receive} throws: a bug must not look like missing evidence. */
   run(task: () => Promise<void>): void {
     this.#running++;
-    const updated = task().catch((error: unknown) => {
+    const settled = task().catch((error: unknown) => {
       this.#failure ??= { error };
     });
-    void updated.then(() => {
+    void settled.then(() => {
       this.#running--;
       this.#wake();
     });

@@ -77,7 +77,7 @@ export class UnavailableError extends Error {
     options: ErrorOptions & { readonly answered?: boolean; readonly saysAbsent?: boolean } = {},
   ) {
     super(message, options);
-    this.name = "Missing";
+    this.name = "UnavailableError";
     this.code = code;
     this.answered = options.answered === true;
     this.saysAbsent = options.saysAbsent === true;
@@ -101,7 +101,7 @@ const SILENT: ReadonlySet<number> = new Set([429, 502, 503, 504, 520, 521, 522, 
  * Sends a request, and repeats it where the host could not be reached or is busy (retry.ts).
  *
  * @param attempts at most; absent: the general maximum
- * @throws Missing where there is no answer; any status is an answer
+ * @throws UnavailableError where there is no answer; any status is an answer
  */
 export async function ask(
   service: Service,
@@ -116,7 +116,7 @@ export async function ask(
 /**
  * The result of a request so far.
  *
- * @throws Missing where there is no answer; any status is an answer
+ * @throws UnavailableError where there is no answer; any status is an answer
  */
 export function answerTo(
   service: Service,
@@ -134,7 +134,7 @@ export function answerTo(
 /**
  * Asks DNS once.
  *
- * @throws Missing where there is no answer; an empty list is an answer
+ * @throws UnavailableError where there is no answer; an empty list is an answer
  */
 export async function askTxt(
   service: Service,
@@ -153,7 +153,7 @@ export async function askTxt(
 /**
  * @param said the peer's own error text, to be appended to the message (peer-error.ts)
  * @param host that answered, for the message
- * @throws Missing always: the status is not the expected one
+ * @throws UnavailableError always: the status is not the expected one
  */
 export function badStatus(
   service: Service,
@@ -174,7 +174,7 @@ export function badStatus(
  * Call before processing bytes, which cannot be interrupted: an answer that arrived after the deadline is a gap. So
  * the verdict is late by at most one such step, however many answers arrived.
  *
- * @throws Missing
+ * @throws UnavailableError
  */
 export function assertTimeLeft(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
   if (deadline.remaining() <= 0) {
@@ -182,7 +182,7 @@ export function assertTimeLeft(what: string, { deadline }: Pick<CollectContext, 
   }
 }
 
-/** Turns an error into a gap; anything but Missing and Rejection is a bug and is rethrown. */
+/** Turns an error into a gap; anything but UnavailableError and Rejection is a bug and is rethrown. */
 export function gapOf(service: Service, error: unknown, signer?: Gap["signer"]): Gap {
   if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
   const answered = error instanceof UnavailableError && error.answered ? ({ answered: true } as const) : {};

@@ -7,7 +7,7 @@ import { itSays, readError } from "./peer-error.ts";
  * Fetches the document of a did:web with our guarded client, at the URL that the reference resolver uses (spec 3.4);
  * the resolver is loaded meanwhile. Returns any answer with status 200: the core reads the document from these bytes.
  *
- * @throws Missing
+ * @throws UnavailableError
  */
 export async function fetchDidWeb(did: Did, context: CollectContext): Promise<Fetched> {
   const host = didWebHost(did);

@@ -26,7 +26,7 @@ export interface FetchedIdentity {
  *
  * @param memory the signer history before the request
  * @param from index of the directory to start with; the others follow in order
- * @throws Missing
+ * @throws UnavailableError
  */
 export async function fetchIdentity(
   did: Did,
@@ -106,7 +106,7 @@ function directoryAt(index: number, did: Did, context: CollectContext): Director
   return { index, question: new RetryingRequest(request, context) };
 }
 
-/** @throws Missing */
+/** @throws UnavailableError */
 async function askDirectory(
   { index, question }: Directory,
   did: Did,

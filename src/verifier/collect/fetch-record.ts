@@ -24,7 +24,7 @@ export interface RecordAddress {
 /**
  * Fetches the proof of the record, or of its absence, at an address in the signer's repo (spec 3.5).
  *
- * @throws Missing
+ * @throws UnavailableError
  */
 export async function fetchRecord(
   identity: Identity,

@@ -186,7 +186,7 @@ export class Repository {
   /**
    * Fetches a candidate whose descriptor names no signer.
    *
-   * @throws Missing, Rejection where it cannot be used
+   * @throws UnavailableError, Rejection where it cannot be used
    */
   async examine(candidate: Descriptor): Promise<Pointer | undefined> {
     const { digest } = this.#subject;

@@ -13,7 +13,7 @@ const SLICE = 10;
  * Like `readIdentity`, but checks the clock before each step: no work is done after the deadline.
  *
  * @param bytes attacker-controlled: the audit log or the DID document
- * @throws Missing net.deadline after the deadline; Rejection identity.log_invalid
+ * @throws UnavailableError net.deadline after the deadline; Rejection identity.log_invalid
  */
 export async function replayIdentity(
   did: Did,
@@ -27,7 +27,7 @@ export async function replayIdentity(
  * Runs all steps, checking the clock before each one.
  *
  * @param what the steps process, for the message
- * @throws Missing net.deadline after the deadline; whatever the steps throw
+ * @throws UnavailableError net.deadline after the deadline; whatever the steps throw
  */
 export async function inSteps<T>(
   steps: Steps<T>,

@@ -20,7 +20,7 @@ const MAX_REDIRECTS = 3;
  * Unlike the reference, it distinguishes "names no DID" from "could not be reached".
  *
  * @param handle attacker-controlled: it is part of the image's name
- * @throws Missing where no DID was found and at least one of the two could not be reached
+ * @throws UnavailableError where no DID was found and at least one of the two could not be reached
  */
 export async function fetchOwner(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
   if (isReserved(handle) && !context.config.network.hosts.includes(handle)) {

@@ -67,6 +67,15 @@ describe("lintPolicy", () => {
     expect(found(rules(own("[]"), rule("b", "b.example/c")))).toEqual(["warning no-signers 5:87"]);
   });
 
+  it("says that the default lets the rest through, unless a rule matches everything", () => {
+    const enforcing = rule("a", "atcr.io/**");
+    const withDefault = (text: string, value: string) =>
+      found(`${text.replace(/^default: .*\n/m, "")}default: ${value}\n`);
+    expect(withDefault(rules(enforcing), "allow")).toEqual(["warning default-allows 5:10"]);
+    expect(withDefault(rules(enforcing), "deny")).toEqual([]);
+    expect(withDefault(rules(rule("a", '"**"')), "allow").filter((one) => /default/.test(one))).toEqual([]);
+  });
+
   it("finds nothing in a policy of which all has effect", () => {
     const text = rules(
       rule("sandbox", "registry.k8s.io/pause", "action: allow"),
@@ -136,6 +145,13 @@ describe("lintPolicy", () => {
 
     it("finds a scope that lacks the handle or the repository", () => {
       expect(found(rules(rule("a", "atcr.io/app")))).toEqual(["warning scope-matches-nothing 5:23"]);
+      const advice = (scope: string) =>
+        lintPolicy(
+          { ...readPolicy(rules(rule("a", scope)), "policy.yaml"), atcrHosts: ["atcr.io"], now: NOW },
+          undefined,
+        )[0]?.advice;
+      expect(advice("atcr.io/alice.example.com*")).toContain("atcr.io/alice.example.com/**");
+      expect(advice("atcr.io/*")).toContain("atcr.io/HANDLE/**");
       expect(found(rules(rule("a", "[atcr.io/*]", "action: deny")))).toEqual([
         "warning signer-unused 2:16",
         "warning scope-matches-nothing 5:24",
@@ -405,7 +421,8 @@ describe("lintPolicy", () => {
     it("is let through by some defaults", () => {
       const text = rules(rule("a", "r.example/**"));
       for (const fallback of ["allow", "audit"]) {
-        expect(found(text.replace("default: deny", `default: ${fallback}`), { sandbox: true })).toEqual([]);
+        const all = found(text.replace("default: deny", `default: ${fallback}`), { sandbox: true });
+        expect(all.filter((one) => one.includes("sandbox"))).toEqual([]);
       }
     });
   });

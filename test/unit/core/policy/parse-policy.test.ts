@@ -356,6 +356,7 @@ default: audit
 
   it.each([
     [withRule("acton: enforce"), "did you mean action?"],
+    [withRule("action: enforce\nminSignatures: 2"), 'write it under "require" of this rule'],
     [withRequire("maxage: 90d"), "did you mean maxAge?"],
     [withRequire("trustedDids: []"), "did you mean trustedDIDs?"],
     [`${MAP}policy: []`, "expected one of the keys version, trustedDIDs"],
