@@ -12,7 +12,7 @@ describe("atcr-verify selftest", () => {
     };
     expect([code, stderr, surprises, allowed + refused]).toEqual([0, "", [], loadVectors().length]);
     expect((await ask(["selftest"])).stdout).toMatch(
-      /^atcr-verify \S+ [0-9a-f]{12}: \d+ to allow, \d+ to refuse: all as they must be\n$/,
+      /^atcr-verify \S+ [0-9a-f]{12}: \d+ to allow, \d+ to refuse: all as expected\n$/,
     );
   });
 
