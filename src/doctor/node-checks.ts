@@ -2,10 +2,11 @@ import { accessSync, closeSync, constants, existsSync, lstatSync, readdirSync, s
 import { dirname, join } from "node:path";
 import { isDenied } from "../io/fs/denied.ts";
 import { hasCode } from "../io/fs/error-code.ts";
+import { isInside } from "../io/fs/inside.ts";
 import { assertPathTrusted, check } from "../io/fs/trusted-path.ts";
 import { openMetricsFolder } from "../io/log/metrics-file.ts";
 import type { Environment } from "../io/process/environment.ts";
-import { cacheKeyPath, isBelow, readKey } from "../io/store/cache-key.ts";
+import { cacheKeyPath, readKey } from "../io/store/cache-key.ts";
 import type { ClockService } from "../platform/clock.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
@@ -114,7 +115,7 @@ export function checkCacheKey(environment: Environment, folders: readonly string
     problem(name, `${why}: every pull uses the network`, advice);
   if (path === undefined)
     return not("ATCR_VERIFY_CACHE_KEY is not an absolute path", "correct it in containerd's systemd unit");
-  const around = folders.find((folder) => isBelow(folder, path));
+  const around = folders.find((folder) => isInside(folder, path));
   if (around !== undefined)
     return not(
       `${path} is inside ${around}, so a copy of that folder would include the key`,

@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Ask, ask, headline, type TestNode } from "../support/binary.ts";
@@ -126,7 +136,11 @@ describe.concurrent("the key of a cache", () => {
 
   it("that lies in the cache or beside the history is not used: who copies these would copy it", async () => {
     await withCache(async (world, image) => {
-      for (const folder of [cacheOf(world), join(world.folder, "config.yaml.state")]) {
+      const state = join(world.folder, "config.yaml.state");
+      const [toCache, toState] = [join(world.folder, "to-cache"), join(world.folder, "to-state")];
+      symlinkSync(cacheOf(world), toCache);
+      symlinkSync(state, toState);
+      for (const folder of [cacheOf(world), state, toCache, toState]) {
         const asked = await world.pull(world.name, image, knowing(world, join(folder, "key")));
         expect(headline(asked)).toBe(SIGNED);
         expect(asked.stderr).toMatch(

@@ -11,13 +11,14 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { hmacSha256 } from "../../core/encoding/sha256.ts";
 import type { Warn } from "../../core/warning.ts";
 import { isDenied } from "../fs/denied.ts";
 import { hasCode } from "../fs/error-code.ts";
 import type { Seal } from "../fs/file-cache.ts";
+import { isInside } from "../fs/inside.ts";
 import { assertPathTrusted } from "../fs/trusted-path.ts";
 import type { Environment } from "../process/environment.ts";
 
@@ -76,7 +77,7 @@ export class CacheKey implements Seal {
 
   /** Has the key not be used where it lies in one of these folders: whoever copies that would copy it along. */
   keepOutOf(...folders: readonly string[]): void {
-    this.#inside ??= folders.find((folder) => isBelow(folder, this.path));
+    this.#inside ??= folders.find((folder) => isInside(folder, this.path));
   }
 
   /** Whether there is a key by now; it is made where it can be. */
@@ -111,11 +112,6 @@ export class CacheKey implements Seal {
       return "unusable";
     }
   }
-}
-
-/** Whether a path leads into a folder, by its text. */
-export function isBelow(folder: string, path: string | undefined): boolean {
-  return path !== undefined && resolve(path).startsWith(`${resolve(folder)}/`);
 }
 
 /** Why no cache is used, and what to do. */

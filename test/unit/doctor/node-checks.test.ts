@@ -54,5 +54,13 @@ describe("checkCacheKey", () => {
       found: expect.stringContaining("is inside /srv/state"),
     });
     expect(checkCacheKey({ ATCR_VERIFY_CACHE_KEY: "key" }, [])).toMatchObject({ level: "problem" });
+    const folder = join(root, String(++count));
+    mkdirSync(join(folder, "state"), { recursive: true });
+    symlinkSync("state", join(folder, "link"));
+    const linked = { ATCR_VERIFY_CACHE_KEY: join(folder, "link", "key") };
+    expect(checkCacheKey(linked, [join(folder, "state")])).toMatchObject({
+      level: "problem",
+      found: expect.stringContaining(`is inside ${join(folder, "state")}`),
+    });
   });
 });

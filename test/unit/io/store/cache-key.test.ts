@@ -251,6 +251,56 @@ describe("a key", () => {
     expect(node.key.isThere()).toBe(true);
   });
 
+  const linked: Readonly<Record<string, (node: Node) => { path: string; folder: string }>> = {
+    "whose path goes through a link into": ({ folder }) => {
+      mkdirSync(join(folder, "state"));
+      symlinkSync("state", join(folder, "link"));
+      return { path: join(folder, "link", "cache-key"), folder: join(folder, "state") };
+    },
+    "in a missing folder, behind a link into": ({ folder }) => {
+      mkdirSync(join(folder, "state"));
+      symlinkSync("state", join(folder, "link"));
+      return { path: join(folder, "link", "a", "b", "cache-key"), folder: join(folder, "state") };
+    },
+    "behind a link and back, into": ({ folder }) => {
+      mkdirSync(join(folder, "state", "deep"), { recursive: true });
+      symlinkSync("state/deep", join(folder, "link"));
+      return { path: `${folder}/link/../cache-key`, folder: join(folder, "state") };
+    },
+    "into what is a link to": ({ folder }) => {
+      mkdirSync(join(folder, "elsewhere"));
+      symlinkSync("elsewhere", join(folder, "state"));
+      return { path: join(folder, "elsewhere", "cache-key"), folder: join(folder, "state") };
+    },
+    "below a link to the folder that is missing in": ({ folder }) => {
+      mkdirSync(join(folder, "elsewhere"));
+      symlinkSync("elsewhere", join(folder, "link"));
+      return { path: join(folder, "elsewhere", "state", "cache-key"), folder: join(folder, "link", "state") };
+    },
+  };
+
+  it.each(Object.keys(linked))("is not used %s a folder that is copied", (how) => {
+    const node = new Node();
+    const { path, folder } = linked[how]?.(node) ?? { path: "", folder: "" };
+    const key = new CacheKey({ ATCR_VERIFY_CACHE_KEY: path }, node.warn);
+    key.keepOutOf(folder);
+    expect([key.isThere(), existsSync(path)]).toEqual([false, false]);
+    expect(node.warnings).toEqual([expect.stringContaining(`it is inside ${folder} and would be copied`)]);
+  });
+
+  it("is used where links lead elsewhere, nowhere or in a circle", () => {
+    const node = new Node();
+    for (const [to, name] of [
+      ["circle", "circle"],
+      ["/nowhere", "dangling"],
+      [".", "here"],
+    ] as const)
+      symlinkSync(to, join(node.folder, name));
+    const { key } = node;
+    key.keepOutOf(...["circle", "dangling", "circle/state", "here/state"].map((name) => join(node.folder, name)));
+    expect([key.isThere(), node.warnings]).toEqual([true, []]);
+  });
+
   it("is not made where others can write, nor where nothing can be made", async () => {
     const node = new Node();
     chmodSync(node.folder, 0o777);
