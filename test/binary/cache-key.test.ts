@@ -151,6 +151,20 @@ describe.concurrent("the key of a cache", () => {
     });
   });
 
+  it("that only containerd's environment names is to be named for a command too, as its warning says", async () => {
+    await cached(async (world) => {
+      const { ATCR_VERIFY_CACHE_KEY: _, ...env } = world.env;
+      const unnamed = await ask(["cache", "list"], { env });
+      expect(unnamed.code).toBe(1);
+      expect(unnamed.stderr).toMatch(
+        /^warning cache\.unusable: [^\n]*; if containerd's environment sets ATCR_VERIFY_CACHE_KEY, set it here too\n$/,
+      );
+      // The folder is the configuration's: the variable for it is for pulls.
+      const named = await ask(["cache", "list"], { env: { ...env, ATCR_VERIFY_CACHE_KEY: keyOf(world) } });
+      expect([named.code, named.stderr]).toEqual([0, ""]);
+    });
+  });
+
   it("keeps the end of evidence while it cannot be used: what was deleted does not come back with it", async () => {
     await cached(async (world, image) => {
       chmodSync(keyOf(world), 0o644);

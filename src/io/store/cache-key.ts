@@ -61,6 +61,7 @@ export class CacheKey implements Seal {
   /** Absolute; undefined where there is no place for one. */
   readonly path: string | undefined;
   readonly #warn: Warn;
+  readonly #isNamed: boolean;
   #key: Uint8Array | undefined;
   /** A folder that the key must not lie in, and does. */
   #inside: string | undefined;
@@ -72,6 +73,7 @@ export class CacheKey implements Seal {
   constructor(environment: Environment, warn: Warn, known?: CacheKey) {
     this.path = cacheKeyPath(environment, process.geteuid?.());
     this.#warn = warn;
+    this.#isNamed = environment[VARIABLE] !== undefined;
     if (known !== undefined) this.#key = known.#key;
   }
 
@@ -96,7 +98,9 @@ export class CacheKey implements Seal {
     const entry = file.subarray(LENGTH);
     if (key !== "absent" && isSame(file.subarray(0, LENGTH), tagOf(key, place, entry))) return entry;
     // Not which file: of a cache that was copied, one warning is enough.
-    const message = `files in the cache are not used, because they were not written there with this node's key, ${this.path}`;
+    const why = `files in the cache are not used, because they were not written there with this node's key, ${this.path}`;
+    // A person's shell may lack what containerd's unit sets.
+    const message = this.#isNamed ? why : `${why}; if containerd's environment sets ${VARIABLE}, set it here too`;
     this.#warn({ code: "cache.unusable", message });
     return undefined;
   }
