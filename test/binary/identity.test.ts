@@ -250,7 +250,7 @@ describe("the command line of identity", () => {
     [["alice"], 'found "alice", expected a DID'],
     [["did:key:z"], 'found "did:key:z", expected a DID'],
     [["did:web:a.example", "--min-key-age", "3 days"], '--min-key-age is "3 days"'],
-    [["did:web:a.example", "--policy", "x"], 'found the option "--policy"'],
+    [["did:web:a.example", "--policy", "x"], 'unknown option "--policy"; '],
   ])("%j is malformed", async (args, text) => {
     const { code, stdout } = await identity(args);
     expect([code, stdout]).toEqual([3, expect.stringContaining("misconfigured input.malformed: ")]);

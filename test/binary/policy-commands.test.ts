@@ -422,10 +422,11 @@ describe.concurrent("policy", () => {
 
   it.each([
     [[], 'found no command after "policy"'],
-    [["Check"], 'found "policy Check" (did you mean policy check?)'],
-    [["--strict", "chekc"], 'found "policy chekc" (did you mean policy check?)'],
-    [["lint", "x"], 'found "policy lint"'],
-  ])("knows no other command: %j", async (args, found) => {
+    [["Check"], 'unknown command "policy Check"; did you mean policy check?'],
+    [["--strict", "chekc"], 'unknown command "policy chekc"; did you mean policy check?'],
+    [["lint", "x"], 'unknown command "policy lint"; '],
+    [["check", "--policy", "f.yaml"], "write: atcr-verify policy check f.yaml"],
+  ])("knows no other command or option: %j", async (args, found) => {
     const answered = await policy(args);
     expect(headline(answered)).toBe("3 misconfigured input.malformed");
     expect(answered.stdout).toContain(found);

@@ -1,11 +1,11 @@
 /** Most letters by which a misspelt word differs from the one that is suggested. */
 const MAX_TYPOS = 2;
 
-/** The known word that was most likely meant, ignoring case; undefined where none is similar. */
+/** The known word that was most likely meant, ignoring case; undefined where none is similar: in a short word, one typo. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const near = known.map((name) => ({ name, typos: typos(word.toLowerCase(), name.toLowerCase()) }));
   const best = near.reduce((a, b) => (b.typos < a.typos ? b : a));
-  return best.typos <= Math.min(MAX_TYPOS, word.length - 1) ? best.name : undefined;
+  return best.typos <= Math.min(MAX_TYPOS, Math.floor(word.length / 2)) ? best.name : undefined;
 }
 
 /** Levenshtein distance; words that differ much in length are not measured. */

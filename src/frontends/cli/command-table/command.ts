@@ -20,6 +20,8 @@ export interface OperandEntry {
   readonly name: string;
   readonly kind: "file" | "text";
   readonly optional?: true;
+  /** The option by which other commands take it: a likely mistake here. */
+  readonly insteadOf?: string;
 }
 
 export interface CommandExample {

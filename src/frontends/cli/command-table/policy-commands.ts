@@ -6,7 +6,7 @@ export const POLICY_COMMANDS = {
     summary: "find mistakes in a policy",
     details:
       "Without FILE it reads the configuration's trustPolicyPath, with the fragments in policy.d. The signers' identities are looked up.",
-    operands: [{ name: "FILE", kind: "file", optional: true }],
+    operands: [{ name: "FILE", kind: "file", optional: true, insteadOf: "policy" }],
     options: {
       strict: { kind: "flag", summary: "treat warnings as errors" },
       offline: { kind: "flag", summary: "look up no identities" },

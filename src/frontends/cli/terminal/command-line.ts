@@ -49,15 +49,18 @@ export function wrongCommand(words: string): string {
   const inGroup = words === group ? [] : namesBelow(group);
   // For an unknown command of a group, only the others of that group are suggested.
   const expected = inGroup.length > 0 ? inGroup : COMMAND_NAMES;
-  return `found "${words}"${suggestion(words, expected)}, expected a command: ${expected.join(", ")}`;
+  const isOption = words.startsWith("-");
+  const meant = suggestion(words, expected);
+  const help = inGroup.length > 0 ? `atcr-verify help ${group}` : "atcr-verify --help";
+  const advice = meant === undefined ? `expected ${expected.join(", ")}; see ${help}` : `did you mean ${meant}?`;
+  return `unknown ${isOption ? "option" : "command"} "${words}"; ${advice}`;
 }
 
-function suggestion(words: string, expected: readonly CommandName[]): string {
+function suggestion(words: string, expected: readonly CommandName[]): string | undefined {
   // Only an image name contains these.
-  if (/[/@:]/.test(words) && !words.startsWith("-")) return ` (did you mean: atcr-verify verify ${words}?)`;
+  if (/[/@:]/.test(words) && !words.startsWith("-")) return `atcr-verify verify ${words}`;
   const known = [...expected, ...new Set(expected.map((name) => name.split(" ")[0] ?? "")), ...NAMES_OF_HELP];
-  const meant = closest(words, words.startsWith("-") ? [...known, ...TAKES_VALUE.keys()] : known);
-  return meant === undefined ? "" : ` (did you mean ${meant}?)`;
+  return closest(words, words.startsWith("-") ? [...known, ...TAKES_VALUE.keys()] : known);
 }
 
 /**
@@ -86,7 +89,13 @@ export function readCommandLine<C extends CommandEntry>(
     const equals = arg.indexOf("=");
     const name = equals === -1 ? arg.slice(2) : arg.slice(2, equals);
     const option = arg.startsWith("--") && Object.hasOwn(options, name) ? options[name] : undefined;
-    if (option === undefined) return reject("input.malformed", wrongOption(arg, Object.keys(options)));
+    if (option === undefined) {
+      const operand = operands.find(({ insteadOf }) => insteadOf === name && arg.startsWith("--"));
+      if (operand === undefined) return reject("input.malformed", wrongOption(arg, Object.keys(options)));
+      const value = (equals === -1 ? args[i + 1] : arg.slice(equals + 1)) ?? operand.name;
+      const line = `atcr-verify ${usage.replace(/ \[.*/, "")} ${value}`;
+      return reject("input.malformed", `there is no option --${name} here; write: ${line}`);
+    }
     if (values.has(name)) reject("input.malformed", `the option --${name} is given twice`);
     if (option.kind === "flag") {
       if (equals !== -1) reject("input.malformed", `the option --${name} takes no value`);
@@ -116,8 +125,9 @@ function wrongOption(arg: string, known: readonly string[]): string {
   if (name === "help" || arg === "-h")
     return `found ${arg} among other arguments; atcr-verify help COMMAND prints the help`;
   const meant = known.length === 0 ? undefined : closest(name, known);
-  const expected = known.length === 0 ? "no options" : `one of ${known.map((option) => `--${option}`).join(", ")}`;
-  return `found the option "${arg}"${meant === undefined ? "" : ` (did you mean --${meant}?)`}, expected ${expected}`;
+  const expected =
+    known.length === 0 ? "there are none here" : `expected ${known.map((option) => `--${option}`).join(", ")}`;
+  return `unknown option "${arg}"; ${meant === undefined ? expected : `did you mean --${meant}?`}`;
 }
 
 /**

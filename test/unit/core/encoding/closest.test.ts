@@ -14,6 +14,6 @@ it.each([
   expect(closest(word, KNOWN)).toBe(meant);
 });
 
-it.each([["vrfy2x"], ["x"], ["l"], [""], ["policy"]])("%j is like none of them", (word) => {
+it.each([["vrfy2x"], ["x"], ["l"], [""], ["policy"], ["foo"]])("%j is like none of them", (word) => {
   expect(closest(word, KNOWN)).toBeUndefined();
 });

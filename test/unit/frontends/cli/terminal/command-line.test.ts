@@ -70,9 +70,22 @@ describe("a command line", () => {
 
   it("suggests the option that was most likely meant", () => {
     for (const option of ["--polic", "--Policy=x", "-policy", "--plicy"]) {
-      expect(rejectionOf(() => read("a", option)).message).toContain("(did you mean --policy?)");
+      expect(rejectionOf(() => read("a", option)).message).toBe(`unknown option "${option}"; did you mean --policy?`);
     }
-    expect(rejectionOf(() => read("a", "--nothing")).message).not.toContain("did you mean");
+    const said = 'unknown option "--nothing"; expected --policy, --output, --offline';
+    expect(rejectionOf(() => read("a", "--nothing")).message).toBe(said);
+  });
+
+  it("says how an operand is given that other commands take by an option", () => {
+    const entry = { ...ENTRY, operands: [{ name: "FILE", kind: "file", optional: true, insteadOf: "file" }] } as const;
+    for (const [args, line] of [
+      [["--file", "f"], "atcr-verify try f"],
+      [["--file=f"], "atcr-verify try f"],
+      [["--file"], "atcr-verify try FILE"],
+    ] as const) {
+      const { code, message } = rejectionOf(() => readCommandLine(args, entry, "try [FILE] [options]"));
+      expect([code, message]).toEqual(["input.malformed", `there is no option --file here; write: ${line}`]);
+    }
   });
 });
 
@@ -89,21 +102,21 @@ describe("the command of a line", () => {
   });
 
   it.each([
-    [["verfy"], "(did you mean verify?)"],
-    [["Doctor"], "(did you mean doctor?)"],
-    [["polciy", "check"], "(did you mean policy?)"],
-    [["policy", "chek"], "(did you mean policy check?)"],
-    [["state", "list"], "expected a command: state show, state forget"],
-    [["version"], "(did you mean --version?)"],
-    [["--confg", "c", "verify"], "(did you mean --config?)"],
-    [["atcr.io/a/b:v1"], "(did you mean: atcr-verify verify atcr.io/a/b:v1?)"],
+    [["verfy"], 'unknown command "verfy"; did you mean verify?'],
+    [["Doctor"], "; did you mean doctor?"],
+    [["polciy", "check"], "; did you mean policy?"],
+    [["policy", "chek"], "; did you mean policy check?"],
+    [["state", "list"], "expected state show, state forget; see atcr-verify help state"],
+    [["version"], "; did you mean --version?"],
+    [["--confg", "c", "verify"], 'unknown option "--confg"; did you mean --config?'],
+    [["atcr.io/a/b:v1"], "; did you mean atcr-verify verify atcr.io/a/b:v1?"],
     [["policy"], 'found no command after "policy", expected policy check, policy explain, policy test, policy schema'],
     [["--config", "c"], "found no command, expected verify, "],
     [["--config"], "found no command, expected verify, "],
-    [["--", "verify"], 'found "--", expected a command: verify, '],
-    [[""], 'found "", expected a command: verify, '],
-    [["unheard"], 'found "unheard", expected a command: verify, images, policy check, '],
-    [["-V", "verify"], 'found "-V"'],
+    [["--", "verify"], 'unknown option "--"; expected verify, '],
+    [[""], 'unknown command ""; expected verify, '],
+    [["unheard"], 'unknown command "unheard"; expected verify, images, policy check, '],
+    [["-V", "verify"], 'unknown option "-V"'],
   ])("is suggested where it is none: %j", (args, said) => {
     expect(codeOf(() => findCommand(args))).toBe("input.malformed");
     expect(rejectionOf(() => findCommand(args)).message).toContain(said);
