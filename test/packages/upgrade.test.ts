@@ -76,11 +76,11 @@ describe.runIf(testable).each([
   });
 
   it("never fails a pull, and never allows one wrongly", async () => {
-    let isOver = false;
+    let isInvalidated = false;
     const wrong: string[] = [];
     let pulls = 0;
     const pulling = (async () => {
-      while (!isOver) {
+      while (!isInvalidated) {
         const signed = await machine.containerd.pull(`${registry.host}/alice/signed:v1`);
         const unsigned = await machine.containerd.pull(`${registry.host}/alice/unsigned:v1`);
         pulls += 2;
@@ -92,7 +92,7 @@ describe.runIf(testable).each([
     try {
       for (let i = 0; i < UPGRADES; i++) await installed.upgrade(i + 1);
     } finally {
-      isOver = true;
+      isInvalidated = true;
       await pulling;
     }
     expect(wrong).toEqual([]);

@@ -50,7 +50,7 @@ export function nameOfMark({ address = "all", time, rev, isInclusive }: Mark): s
 }
 
 /** Whether one of the marks invalidates it. */
-export function isOver(marks: readonly Mark[], { address, askedAt, rev }: Aged): boolean {
+export function isInvalidated(marks: readonly Mark[], { address, askedAt, rev }: Aged): boolean {
   return marks.some((mark) => {
     if (mark.address !== undefined && mark.address !== address) return false;
     if (mark.rev === undefined) return askedAt <= mark.time;

@@ -74,7 +74,7 @@ export function granted(given: JudgeInput): Allow | undefined {
   const attempts = bySigner(given.attempts, signerOf);
   const offered = rule.requirement.signers
     .filter((signer) => attempts.has(signer.did) && !ineligible(signer, now))
-    .map((signer) => examined(signer, attempts.get(signer.did) ?? [], given).offered);
+    .map((signer) => checkSigner(signer, attempts.get(signer.did) ?? [], given).offered);
   const signatures = distinctSignatures(offered);
   if (rule.requirement.signers.length === 0 || signatures.length < rule.requirement.minSignatures) return undefined;
   const { cached } = given;
@@ -121,7 +121,7 @@ function resultOf(signer: TrustedSigner, given: JudgeInput, known: Grouped): Sig
   const excluded = ineligible(signer, given.now);
   if (excluded) return { kind: "rejected", finding: excluded };
 
-  const { offered, findings } = examined(signer, known.attempts.get(signer.did) ?? [], given);
+  const { offered, findings } = checkSigner(signer, known.attempts.get(signer.did) ?? [], given);
   if (offered.length > 0) return { kind: "accepted", offered };
   const all = [...findings, ...(known.gaps.get(signer.did) ?? []).map(gapFinding)];
   if (all.length === 0) return notContacted(signer.did, known);
@@ -132,10 +132,10 @@ function resultOf(signer: TrustedSigner, given: JudgeInput, known: Grouped): Sig
 }
 
 /** A signer's signatures that count, and why the others do not. */
-function examined(signer: TrustedSigner, attempts: readonly Attempt[], given: CheckInput) {
+function checkSigner(signer: TrustedSigner, attempts: readonly Attempt[], given: CheckInput) {
   const [findings, offered]: [Finding[], CountedSignature[]] = [[], []];
   for (const attempt of attempts) {
-    const checked = heldAgainst(attempt, signer, given);
+    const checked = checkAttempt(attempt, signer, given);
     if ("finding" in checked) findings.push(checked.finding);
     else offered.push(checked.counted);
   }
@@ -166,7 +166,7 @@ function bySigner<T, K extends Did | undefined>(items: readonly T[], of: (item: 
 }
 
 /** Checks an attempt for a signer: the counted signature, or why it does not count. */
-export function heldAgainst(
+export function checkAttempt(
   attempt: Attempt,
   signer: TrustedSigner,
   given: CheckInput,

@@ -43,7 +43,7 @@ export function readFlags(args: readonly string[]): Flags | undefined {
  * @param stdin attacker-controlled in part: the registry chooses the media type
  * @throws Rejection input.*, image.malformed_reference
  */
-export function readQuestion(flags: Flags | undefined, stdin: Uint8Array): Subject {
+export function readSubject(flags: Flags | undefined, stdin: Uint8Array): Subject {
   if (flags?.mistake !== undefined) throw flags.mistake;
   if (flags === undefined && stdin.length === 0) {
     reject("input.malformed", "found no arguments and nothing on the standard input; see atcr-verify --help");

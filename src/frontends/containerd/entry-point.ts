@@ -16,8 +16,8 @@ import { Verifier } from "../../verifier/service/verifier.ts";
 import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
 import { restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
-import { readFlags, readQuestion } from "./containerd-input.ts";
-import { DecisionContext, recordDecision } from "./decision-notes.ts";
+import { readFlags, readSubject } from "./containerd-input.ts";
+import { DecisionContext, recordDecision } from "./record-decision.ts";
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;
@@ -52,7 +52,7 @@ async function answerContainerd(
   ({ name: notes.image, digest: notes.digest } = flags ?? {});
   // Read to its end first: containerd logs a warning if its pipe breaks.
   const stdin = started.stdin ?? (await lifecycle.deadline.track(awaited(args), readStdin));
-  const subject = readQuestion(flags, stdin);
+  const subject = readSubject(flags, stdin);
   notes.image ??= formatReference(subject.name);
   notes.digest ??= subject.digest;
   if (isProbe(subject.name)) lifecycle.answer(probeRefusal(subject.digest));

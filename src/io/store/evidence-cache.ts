@@ -17,10 +17,10 @@ import {
   bundleOf,
   type CachedEvidence,
   DIGEST_LENGTH,
-  type Ending,
   EVIDENCE,
   endOf,
   hashOf,
+  type InvalidatedBy,
   provenName,
   recordName,
   signatureIn,
@@ -92,14 +92,14 @@ export class EvidenceCache {
           })
         : { ...known, signature: read };
     const parts = found && agedParts(found.times, digestHex(digest), known?.proven.facts.rev);
-    return parts === undefined || this.#marks.areOver(signer, parts) ? undefined : found;
+    return parts === undefined || this.#marks.areInvalidated(signer, parts) ? undefined : found;
   }
 
   /** Whether proven evidence is invalid by now (core/verify/invalidation.ts); call it after proving. */
-  isOver({ signer, digest, rev, tag }: SignatureFacts): boolean {
+  isInvalidated({ signer, digest, rev, tag }: SignatureFacts): boolean {
     const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
     if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });
-    return this.#marks.areOver(signer, parts);
+    return this.#marks.areInvalidated(signer, parts);
   }
 
   /**
@@ -112,7 +112,7 @@ export class EvidenceCache {
     if (record === undefined || !this.#isSmall(this.#records, name, identity, record)) return;
     const signature = { signer, identity, record };
     const { facts } = proven;
-    if (this.#marks.areOver(signer, agedParts(partTimes(signature), digestHex(digest), facts.rev))) return;
+    if (this.#marks.areInvalidated(signer, agedParts(partTimes(signature), digestHex(digest), facts.rev))) return;
     const before = this.find(signer, digest)?.proven?.facts;
     // One that says something else is over, also where a slow pull comes with it later.
     if (isRefused || (before && JSON.stringify(before.claim) !== JSON.stringify(facts.claim))) {
@@ -125,7 +125,7 @@ export class EvidenceCache {
   }
 
   /** Invalidates all evidence of a signer, or that of one digest. @returns the number of files removed */
-  async drop(signer: Did, { now, rev }: Ending, digest?: Digest): Promise<number> {
+  async drop(signer: Did, { now, rev }: InvalidatedBy, digest?: Digest): Promise<number> {
     const whose = hashOf(signer);
     // The mark first: a crash between the two then removes too much, never too little.
     if (digest !== undefined) {
@@ -148,21 +148,21 @@ export class EvidenceCache {
 
   findIdentity(signer: Did): Fetched | undefined {
     const found = this.#signatureOf(this.#identities, `${hashOf(signer)}${EVIDENCE}`, signer, (one) => one.identity);
-    return found && this.#marks.areOver(signer, [{ askedAt: found.fetchedAt }]) ? undefined : found;
+    return found && this.#marks.areInvalidated(signer, [{ askedAt: found.fetchedAt }]) ? undefined : found;
   }
 
   /** @param digest of the image for which the identity was fetched */
   async keepIdentity(digest: Digest, signer: Did, identity: Fetched): Promise<void> {
     const name = `${hashOf(signer)}${EVIDENCE}`;
     if (!this.#isSmall(this.#identities, name, identity)) return;
-    if (this.#marks.areOver(signer, [{ askedAt: identity.fetchedAt }])) return;
+    if (this.#marks.areInvalidated(signer, [{ askedAt: identity.fetchedAt }])) return;
     await this.#identities.write(name, bundleOf(digest, [{ signer, identity }]));
   }
 
   /** @param address of the tag's record in the signer's repo */
   findTag(signer: Did, address: string): Fetched | undefined {
     const found = this.#signatureOf(this.#tags, tagName(signer, address), signer, ({ tag }) => tag);
-    return found && this.#marks.areOver(signer, [{ address: hashOf(address), askedAt: found.fetchedAt }])
+    return found && this.#marks.areInvalidated(signer, [{ address: hashOf(address), askedAt: found.fetchedAt }])
       ? undefined
       : found;
   }
@@ -174,7 +174,7 @@ export class EvidenceCache {
   async keepTag(meant: Digest, address: string, { signer, identity, tag }: SignatureEvidence, rev: Tid): Promise<void> {
     const name = tagName(signer, address);
     if (tag === undefined || !this.#isSmall(this.#tags, name, identity, tag)) return;
-    if (this.#marks.areOver(signer, [{ address: hashOf(address), askedAt: tag.fetchedAt, rev }])) return;
+    if (this.#marks.areInvalidated(signer, [{ address: hashOf(address), askedAt: tag.fetchedAt, rev }])) return;
     // Also where nothing is cached: a pull that is slow may come with what the tag meant before.
     if (this.#bundleIn(this.#tags, name)?.digest !== meant) {
       await this.#marks.end(signer, { address: hashOf(address), time: tag.fetchedAt, rev });
@@ -182,7 +182,7 @@ export class EvidenceCache {
     await this.#tags.write(name, bundleOf(meant, [{ signer, identity, tag }]));
   }
 
-  async dropTag(signer: Did, address: string, ending: Ending): Promise<void> {
+  async dropTag(signer: Did, address: string, ending: InvalidatedBy): Promise<void> {
     const only = tagName(signer, address);
     await this.#marks.end(signer, endOf(hashOf(address), ending));
     await this.#tags.remove((name) => name === only);
@@ -194,17 +194,17 @@ export class EvidenceCache {
     const { owner } = bundle?.evidence ?? {};
     const found =
       bundle && this.#usable(this.#owners, name, () => (owner?.handle === handle ? owner : aboutSomethingElse()));
-    return found && this.#marks.areOver(HANDLES, [{ address: hashOf(handle), askedAt: found.fetchedAt }])
+    return found && this.#marks.areInvalidated(HANDLES, [{ address: hashOf(handle), askedAt: found.fetchedAt }])
       ? undefined
       : found;
   }
 
   async keepOwner(digest: Digest, owner: OwnerAnswer): Promise<void> {
-    if (this.#marks.areOver(HANDLES, [{ address: hashOf(owner.handle), askedAt: owner.fetchedAt }])) return;
+    if (this.#marks.areInvalidated(HANDLES, [{ address: hashOf(owner.handle), askedAt: owner.fetchedAt }])) return;
     await this.#owners.write(`${hashOf(owner.handle)}${EVIDENCE}`, bundleOf(digest, [], owner));
   }
 
-  async dropOwner(handle: string, { now }: Ending): Promise<void> {
+  async dropOwner(handle: string, { now }: InvalidatedBy): Promise<void> {
     const whose = hashOf(handle);
     await this.#marks.end(HANDLES, { address: whose, time: now });
     await this.#owners.remove((name) => name.startsWith(whose));

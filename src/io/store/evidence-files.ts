@@ -11,7 +11,7 @@ import type { Proven } from "../../core/verify/proof-memo.ts";
 /** How the files of the evidence cache are named, and what is in them. */
 
 /** Why evidence is dropped: the revision by which it was proven, where it was; and when, in milliseconds since 1970. */
-export interface Ending {
+export interface InvalidatedBy {
   readonly now: number;
   readonly rev?: Tid;
 }
@@ -55,7 +55,7 @@ export function agedParts(
   return [{ askedAt: identity }, { address, askedAt: record, ...(rev && { rev }) }];
 }
 
-export function endOf(address: string, { now, rev }: Ending): Mark {
+export function endOf(address: string, { now, rev }: InvalidatedBy): Mark {
   return { address, time: now, ...(rev && { rev, isInclusive: true }) };
 }
 

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Did } from "../../core/atproto/syntax.ts";
-import { type Aged, isOver, type Mark, readMark } from "../../core/verify/invalidation.ts";
+import { type Aged, isInvalidated, type Mark, readMark } from "../../core/verify/invalidation.ts";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { assertPathTrusted } from "../fs/trusted-path.ts";
@@ -30,10 +30,10 @@ export class Marks {
   }
 
   /** Whether marks end one of these parts; where marks cannot be read, all evidence of the subject is over. */
-  areOver(subject: Did | typeof HANDLES, parts: readonly Aged[]): boolean {
+  areInvalidated(subject: Did | typeof HANDLES, parts: readonly Aged[]): boolean {
     try {
       const marks = this.of(folderOf(subject), ...parts.flatMap(({ address }) => address ?? []));
-      return parts.some((part) => isOver(marks, part));
+      return parts.some((part) => isInvalidated(marks, part));
     } catch (error) {
       const message = `nothing cached of ${subject} is used: ${(error as Error).message}`;
       this.#warn({ code: "cache.unusable", message });

@@ -167,11 +167,11 @@ export class ProcessLocks {
  */
 export async function unlessFound<T>(work: Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   const begun = performance.now();
-  const isOver = work.then(
+  const isInvalidated = work.then(
     () => true,
     () => true,
   );
-  while ((await Promise.race([isOver, pause(pauseAfter(performance.now() - begun))])) !== true) {
+  while ((await Promise.race([isInvalidated, pause(pauseAfter(performance.now() - begun))])) !== true) {
     const found = await find();
     if (found !== undefined) return found;
   }

@@ -14,7 +14,7 @@ import type { SharedStores } from "./stores.ts";
 /** What judging from the cache needs. */
 export interface CacheContext {
   readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "plcDirectories">;
-  readonly cache: Pick<SharedStores["cache"], "holders" | "find" | "isOver" | "findTag" | "findOwner">;
+  readonly cache: Pick<SharedStores["cache"], "holders" | "find" | "isInvalidated" | "findTag" | "findOwner">;
   /** Loads the signer history (spec 5.7). */
   readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Milliseconds since 1970. */

@@ -11,7 +11,7 @@ import { UnavailableError } from "../collect/context.ts";
 import { replayIdentity } from "../collect/replay.ts";
 import type { SharedStores } from "./stores.ts";
 
-type Cache = Pick<SharedStores["cache"], "findTag" | "isOver">;
+type Cache = Pick<SharedStores["cache"], "findTag" | "isInvalidated">;
 
 /**
  * Proves cached evidence, together with the cached tag record where the target has a tag. The two are cached
@@ -33,7 +33,7 @@ export async function proveCached(
   if (identity === undefined) return undefined;
   const signature = withTag(untagged, known.proven, signer, sought, cache, identity);
   const proven = attempt(sought, signature, identity);
-  return "facts" in proven && cache.isOver(proven.facts) ? undefined : { signature, attempt: proven };
+  return "facts" in proven && cache.isInvalidated(proven.facts) ? undefined : { signature, attempt: proven };
 }
 
 /** @returns undefined where the time runs out before the log is replayed */

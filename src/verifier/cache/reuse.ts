@@ -9,7 +9,7 @@ import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
 import type { SharedStores } from "./stores.ts";
 
-type Cache = Pick<SharedStores["cache"], "find" | "isOver" | "findTag" | "findOwner">;
+type Cache = Pick<SharedStores["cache"], "find" | "isInvalidated" | "findTag" | "findOwner">;
 
 /** Which cached evidence may be reused, and how. */
 export interface Reuse {

@@ -13,7 +13,7 @@ export interface SharedStores {
     EvidenceCache,
     | "holders"
     | "find"
-    | "isOver"
+    | "isInvalidated"
     | "keep"
     | "drop"
     | "findTag"

@@ -5,11 +5,11 @@ import { tagRecordPath } from "../../core/evidence/tag.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
 import { invalidationScope, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
-import { heldAgainst, type JudgeInput } from "../../core/verify/judge.ts";
+import { checkAttempt, type JudgeInput } from "../../core/verify/judge.ts";
 import { observationOf } from "../../core/verify/prove.ts";
 import { findRollback, NO_HISTORY, type Observation } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
-import type { Ending } from "../../io/store/evidence-files.ts";
+import type { InvalidatedBy } from "../../io/store/evidence-files.ts";
 import type { Collector } from "../collect/collect.ts";
 import type { GatheredEvidence } from "../collect/gathered-evidence.ts";
 import type { SharedStores } from "./stores.ts";
@@ -103,11 +103,11 @@ async function isNewest(attempt: Attempt, { loadHistory }: SharedStores): Promis
 function isRefused(attempt: Attempt, given: JudgeInput): boolean {
   const { signers } = given.rule.requirement;
   return !signers.some(
-    (one) => one.did === attempt.observation?.signer && "counted" in heldAgainst(attempt, one, given),
+    (one) => one.did === attempt.observation?.signer && "counted" in checkAttempt(attempt, one, given),
   );
 }
 
-function endingAt(now: number, rev: Tid | undefined): Ending {
+function endingAt(now: number, rev: Tid | undefined): InvalidatedBy {
   return { now, ...(rev && { rev }) };
 }
 

@@ -48,7 +48,7 @@ export async function searchRegistry(
     const share = context.deadline.earlier(left - left / (mirrors.length - i + 1));
     const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, share });
     const gaps = await search.lookAt(listing, place);
-    if (!search.isOver) {
+    if (!search.isInvalidated) {
       missed.push(...gaps);
       continue;
     }
@@ -64,7 +64,7 @@ export async function searchRegistry(
   const gaps = await search.lookAt({ ...listing, gaps: [] }, place, isRead ? search.left : []);
   for (const gap of [...gaps, ...search.gaps]) found(gapOf("registry", gap));
   const [first, ...more] = missed;
-  if (first === undefined || !isRead || search.isOver) return;
+  if (first === undefined || !isRead || search.isInvalidated) return;
   const others = more.map(({ message }) => message);
   found(gapOf("registry", withDetails([], first, [...others, ...problems])));
 }
@@ -145,7 +145,7 @@ class Search {
   }
 
   /** Whether enough signers are named. */
-  get isOver(): boolean {
+  get isInvalidated(): boolean {
     return this.#named.size >= this.#wanted.enough;
   }
 

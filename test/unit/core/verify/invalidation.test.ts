@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../../src/core/atproto/syntax.ts";
-import { covers, isOver, type Mark, nameOfMark, readMark } from "../../../../src/core/verify/invalidation.ts";
+import { covers, isInvalidated, type Mark, nameOfMark, readMark } from "../../../../src/core/verify/invalidation.ts";
 
 const [A, B] = ["a".repeat(64), "b".repeat(64)];
 const [OLD, REV, NEW] = ["3aaaaaaaaaa22", "3aaaaaaaaaa23", "3aaaaaaaaaa24"] as Tid[] as [Tid, Tid, Tid];
@@ -45,9 +45,9 @@ describe("a mark's name", () => {
   );
 });
 
-describe("isOver", () => {
+describe("isInvalidated", () => {
   const mark = (name: string): Mark => readMark(name) ?? expect.fail(name);
-  it.each<[string, string, Parameters<typeof isOver>[1], boolean]>([
+  it.each<[string, string, Parameters<typeof isInvalidated>[1], boolean]>([
     ["all, before", "all-5", { address: A, askedAt: 4 }, true],
     ["all, at", "all-5", { askedAt: 5 }, true],
     ["all, after", "all-5", { address: A, askedAt: 6 }, false],
@@ -63,9 +63,9 @@ describe("isOver", () => {
     ["before, older", `${A}-5-before-${REV}`, { address: A, askedAt: 9, rev: OLD }, true],
     ["before, the same", `${A}-5-before-${REV}`, { address: A, askedAt: 9, rev: REV }, false],
   ])("%s: %s", (_, name, aged, expected) => {
-    expect(isOver([mark(name)], aged)).toBe(expected);
-    expect(isOver([], aged)).toBe(false);
-    expect(isOver([mark(`${"c".repeat(64)}-99`), mark(name)], aged)).toBe(expected);
+    expect(isInvalidated([mark(name)], aged)).toBe(expected);
+    expect(isInvalidated([], aged)).toBe(false);
+    expect(isInvalidated([mark(`${"c".repeat(64)}-99`), mark(name)], aged)).toBe(expected);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
-import { readFlags, readQuestion } from "../../../../src/frontends/containerd/containerd-input.ts";
+import { readFlags, readSubject } from "../../../../src/frontends/containerd/containerd-input.ts";
 import { codeOf } from "../../../support/rejection.ts";
 
 const DIGEST = `sha256:${"a1".repeat(32)}`;
@@ -10,7 +10,7 @@ const WRAPPER_TYPE = "application/vnd.containerd.image-verifier.input.v1+json";
 const ARGS = ["-name", "registry.example/app:v1", "-digest", DIGEST, "-stdin-media-type", DESCRIPTOR_TYPE];
 const DESCRIPTOR = { mediaType: "application/octet-stream", digest: DIGEST, size: 428 };
 
-const read = (args: readonly string[], stdin: unknown) => readQuestion(readFlags(args), toUtf8(JSON.stringify(stdin)));
+const read = (args: readonly string[], stdin: unknown) => readSubject(readFlags(args), toUtf8(JSON.stringify(stdin)));
 
 // The forms of arguments and input are tested through the binary; here is what they are read as.
 describe("containerd's question", () => {

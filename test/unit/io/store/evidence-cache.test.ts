@@ -411,7 +411,7 @@ describe("marks that cannot be read", () => {
     expect(cache.find(alice.did, DIGEST)).toBeUndefined();
     expect(cache.findIdentity(alice.did)).toBeUndefined();
     expect(cache.findTag(alice.did, ADDRESS)).toBeUndefined();
-    expect(cache.isOver(proven.facts)).toBe(true);
+    expect(cache.isInvalidated(proven.facts)).toBe(true);
     expect(cache.find(bob.did, DIGEST)).toBeDefined();
     expect(bed.warnings).toEqual([expect.stringMatching(/^cache\.unusable: .*did:plc:\w+ .*ENOTDIR/)]);
     await cache.drop(alice.did, ENDING);
@@ -453,7 +453,7 @@ describe("evidence at or behind a mark", () => {
     // Without what it proves beside it the revision is known once it has been proven.
     rmSync(bed.path("evidence", ".proven"));
     expect(bed.cache.find(alice.did, DIGEST)).toBeDefined();
-    expect(bed.cache.isOver(proven.facts)).toBe(true);
+    expect(bed.cache.isInvalidated(proven.facts)).toBe(true);
     rmSync(bed.path("evidence", ".bundle"));
     await bed.cache.keep(DIGEST, at(NOW + 5), proven);
     expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();

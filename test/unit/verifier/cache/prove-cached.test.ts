@@ -7,7 +7,7 @@ import { Counted } from "../../../support/deciding.ts";
 import { asDid, BORN, DIGEST, signer } from "../../../support/evidence.ts";
 import { manyKeys } from "../../../support/plc-operations.ts";
 
-const CACHE = { findTag: () => undefined, isOver: () => false };
+const CACHE = { findTag: () => undefined, isInvalidated: () => false };
 
 async function proven(signature: SignatureEvidence, deadline: Deadline) {
   const known = { signature: () => signature, times: partTimes(signature) };

@@ -152,10 +152,10 @@ describe("decide, after an earlier key was put in place again", () => {
 describe("decide, when the time is over before what arrived was looked at", () => {
   /** Time that is over as soon as this service has answered. */
   class Late extends Deadline {
-    isOver = false;
+    isInvalidated = false;
 
     override remaining(): number {
-      return this.isOver ? 0 : 8000;
+      return this.isInvalidated ? 0 : 8000;
     }
   }
 
@@ -168,7 +168,7 @@ describe("decide, when the time is over before what arrived was looked at", () =
     const deadline = new Late(performance.now() + 8000);
     const http: HttpClient = async (request) => {
       const answered = await context.http(request, context.deadline);
-      if (request.purpose === purpose) deadline.isOver = true;
+      if (request.purpose === purpose) deadline.isInvalidated = true;
       return answered;
     };
     const { verdict } = await decide(subject(), policy([alice.did]), { ...context, deadline, http });
@@ -186,7 +186,7 @@ describe("decide, when the time is over before what arrived was looked at", () =
     const deadline = new Late(performance.now() + 8000);
     const http: HttpClient = async (request) => {
       const answered = await context.http(request, context.deadline);
-      deadline.isOver = world.http.asked.length === answers;
+      deadline.isInvalidated = world.http.asked.length === answers;
       return answered;
     };
     const judged = policy([alice.did, ...nobodies(16)]);
