@@ -90,7 +90,11 @@ describe("askTxt", () => {
     ["bad_response", "handle.bad_response"],
   ])("calls the failure %s %s", async (kind, code, left) => {
     const context = failing(new HttpFailure(kind, "why"), left);
-    await expect(askTxt("handle", request, context)).rejects.toMatchObject({ name: "UnavailableError", code, message: "why" });
+    await expect(askTxt("handle", request, context)).rejects.toMatchObject({
+      name: "UnavailableError",
+      code,
+      message: "why",
+    });
   });
 
   it("lets a bug through as it is", async () => {
