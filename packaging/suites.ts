@@ -15,11 +15,11 @@ interface Suite {
 }
 
 export const SUITES = {
-  unit: { folders: ["unit", "support", "bench"], timeout: 10_000, shared: true, inMemory: true },
+  unit: { folders: ["unit", "support", "bench"], timeout: 20_000, shared: true, inMemory: true },
   property: { timeout: 60_000, shared: true, inMemory: true },
   vectors: { timeout: 10_000, shared: true },
   checks: { timeout: 60_000 },
-  binary: { timeout: 20_000, shared: true },
+  binary: { timeout: 60_000, shared: true },
   containerd: { timeout: 60_000, shared: true },
   e2e: { timeout: 120_000, serial: true },
   packages: { timeout: 120_000, serial: true },
