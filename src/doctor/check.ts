@@ -1,6 +1,6 @@
 /** Result of one check. */
 export interface CheckResult {
-  readonly level: "ok" | "warning" | "problem";
+  readonly level: "ok" | "note" | "warning" | "problem";
   /** Stable, in kebab-case: scripts may rely on it. */
   readonly name: string;
   /** One sentence without a full stop; may quote untrusted text. */
@@ -11,6 +11,11 @@ export interface CheckResult {
 
 export function ok(name: string, found: string): CheckResult {
   return { level: "ok", name, found };
+}
+
+/** Nothing is wrong, but a reader should know it: nothing was verified by this check. */
+export function note(name: string, found: string): CheckResult {
+  return { level: "note", name, found };
 }
 
 /** Enforcement may have a gap, or something may fail later. */

@@ -1,6 +1,6 @@
 import type { Daemon } from "../platform/containerd/daemon.ts";
 import type { OtherClients } from "../platform/other-clients.ts";
-import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { type CheckResult, note, ok, problem, warning } from "./check.ts";
 
 /** Variables that can make other code run in or instead of this program (docs/threat-model.md). */
 const CODE = /^(?:BUN_BE_BUN|BUN_INSPECT.*|LD_PRELOAD|LD_AUDIT)$/;
@@ -77,7 +77,7 @@ export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly 
     findings.push(warning(name, found, "upgrade it to 2.3 or later"));
   }
   findings.push(
-    ok(
+    note(
       name,
       "ctr images pull --local, ctr images import and direct writes to containerd's content store are not verified; only root can use them",
     ),

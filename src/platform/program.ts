@@ -71,9 +71,10 @@ export function lookForProgram(
   name: string,
   ...more: readonly string[]
 ): { readonly path?: string; readonly denied: readonly string[] } {
-  const folders = [...more, ...(environment["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"];
+  const folders = new Set([...more, ...(environment["PATH"] ?? "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"]);
   const denied: string[] = [];
-  for (const folder of folders.filter((one) => one.startsWith("/"))) {
+  for (const folder of folders) {
+    if (!folder.startsWith("/")) continue;
     const path = `${folder}/${name}`;
     try {
       accessSync(path, constants.X_OK);

@@ -112,6 +112,11 @@ describe.concurrent("atcr-verify cache list", () => {
   it("calls evidence fresh within cacheTTL and where the cache is enabled, and expired otherwise", async () => {
     await withCache(
       async (world, image) => {
+        const empty = await ask(["cache", "list"], { env: world.env });
+        expect([empty.code, empty.stdout]).toEqual([
+          0,
+          expect.stringMatching(/^the cache is empty: \/.*; cacheTTL is /),
+        ]);
         await pulled(world, image);
         const states = async () => {
           const { stdout } = await ask(["cache", "list"], { env: world.env });

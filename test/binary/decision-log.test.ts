@@ -354,7 +354,7 @@ describe.concurrent("atcr-verify log", () => {
       rmSync(`${path}.1`);
       mkdirSync(`${path}.1`);
       expect((await refused())[1]).toMatch(
-        /^warning log\.unreadable: .*rotated\.log\.1 .*\nsearched decisions since 2026-01-03/,
+        /^warning log\.unreadable: .*rotated\.log\.1 .*\nno matching decisions since 2026-01-03/,
       );
     });
   });

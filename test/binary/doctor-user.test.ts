@@ -37,7 +37,7 @@ class Node {
 
   async findings(through: readonly string[]): Promise<readonly Finding[]> {
     const args = ["doctor", "--offline", "--output", "json", "--address", this.path("none.sock")];
-    const env = { ...this.bench.env, ...this.env, PATH: `${this.path("path")}:/usr/bin:/bin` };
+    const env = { ...this.bench.env, ...this.env, PATH: `${this.path("path")}:${this.path("path")}:/usr/bin:/bin` };
     const { stdout } = await ask(args, { env, binary: this.program, through });
     return (JSON.parse(stdout) as { readonly findings: readonly Finding[] }).findings;
   }
@@ -48,6 +48,13 @@ describe.runIf(canChangeUser).concurrent("the doctor of a user who is not root",
     const node = new Node();
     expect((await node.findings(NOBODY))[0]).toMatchObject({ level: "warning", name: "user" });
     expect((await node.findings([])).map(({ name }) => name)).not.toContain("user");
+  });
+
+  it("names a program that is hidden once, although PATH names its folder twice", async () => {
+    const node = new Node();
+    chmodSync(node.path("path"), 0o700);
+    const [hidden] = (await node.findings(NOBODY)).filter(({ name }) => name === "containerd");
+    expect(hidden?.found.split(node.path("path/containerd"))).toHaveLength(2);
   });
 
   /** What is hidden of a node, the finding that it is about, and how that is for root. */

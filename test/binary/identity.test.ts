@@ -249,6 +249,7 @@ describe("the command line of identity", () => {
     [["did:web:a.example", "did:web:b.example"], '"did:web:b.example" after the command'],
     [["alice"], 'found "alice", expected a DID'],
     [["did:key:z"], 'found "did:key:z", expected a DID'],
+    [["did:plc:abc"], "did:plc: and 24 characters of a-z and 2-7"],
     [["did:web:a.example", "--min-key-age", "3 days"], '--min-key-age is "3 days"'],
     [["did:web:a.example", "--policy", "x"], 'unknown option "--policy"; '],
   ])("%j is malformed", async (args, text) => {

@@ -341,7 +341,7 @@ describe.concurrent("policy explain", () => {
     const text = enforcing(world.signer.did);
     const long = text.replace("action: enforce", "action: enforce, require: {maxAge: 100000000d}");
     const { stdout } = await policy(["check", write("long", long), "--offline"]);
-    expect(stdout).toContain("expected a duration such as 90d, 12h or 1h30m, 106751d at most");
+    expect(stdout).toContain("expected a duration such as 90d, 12h or 1h30m, 292 years at most");
   });
 
   it.each([

@@ -14,6 +14,10 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Last labels that make a URL parser read an IPv4 address: `127.1` and `127.0x1` are 127.0.0.1. */
 const IPV4_NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
 
+/** What a DID must be, for messages. */
+export const A_DID =
+  "a DID in canonical form: did:plc: and 24 characters of a-z and 2-7, or did:web: and a lower-case host";
+
 /** The form of a DID; {@link isDid} also checks the host of a did:web. */
 export const DID = new RegExp(`${PLC.source}|${WEB.source}`);
 

@@ -22,8 +22,6 @@ const MAX_DURATION = 64;
 
 /** Go's longest duration, 2^63 - 1 ns or about 292 years, so that a span read here can be read there. */
 const MAX_NANOSECONDS = 2n ** 63n - 1n;
-/** The same in whole days, for messages. */
-export const LONGEST_DURATION = "106751d";
 
 /**
  * Reads a duration in Go's syntax, plus `d` for 24 hours: `10s`, `1h30m`, `1.5h`, `90d`, `0`. A sign is not allowed.

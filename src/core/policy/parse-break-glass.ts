@@ -8,7 +8,7 @@ const scope = shape.text('a scope such as registry.example.com/**, or "**" for a
 const BREAK_GLASS_SHAPE = shape.keys(
   {
     reason: shape.label("why pulls must get through, for the log"),
-    until: shape.text("a time such as 2026-01-31T12:00:00Z", DATE_TIME),
+    until: shape.text("a date and time such as 2026-01-31T12:00:00Z", DATE_TIME),
     scope: shape.either(scope, shape.nonEmptyList(scope, "a list of scopes"), "a scope, or a list of scopes"),
   },
   "a map with the keys reason, until and scope",
@@ -30,7 +30,8 @@ export function readBreakGlass(text: string, name: string): BreakGlass {
   };
   return {
     reason,
-    until: parseDateTime(until) ?? file.fail({ path: ["until"], expected: "a time such as 2026-01-31T12:00:00Z" }),
+    until:
+      parseDateTime(until) ?? file.fail({ path: ["until"], expected: "a date and time such as 2026-01-31T12:00:00Z" }),
     scopes: typeof scopes === "string" ? [read(scopes, ["scope"])] : scopes.map((one, i) => read(one, ["scope", i])),
   };
 }

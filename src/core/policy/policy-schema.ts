@@ -9,7 +9,7 @@ import * as shape from "./shape.ts";
  * how they fit together. The descriptions also appear in the JSON Schema.
  */
 const did = shape.text("a DID such as did:plc:ewvi7nxzyoun6zhxrhs64oiz", DID);
-const time = shape.nullable(shape.text('a time such as "2024-01-01T00:00:00Z", or null', DATE_TIME));
+const time = shape.nullable(shape.text('a date and time such as "2030-01-01T00:00:00Z", or null', DATE_TIME));
 const digests = shape.list(
   shape.text("a digest: sha256: and 64 lower-case hex digits", DIGEST),
   "a list of digests, or [] for none",

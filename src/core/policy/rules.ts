@@ -1,4 +1,4 @@
-import { LONGEST_DURATION, parseDuration } from "../encoding/duration.ts";
+import { parseDuration } from "../encoding/duration.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
 import { MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } from "./policy.ts";
@@ -121,7 +121,12 @@ function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path:
 const NOBODY: SignerRefs = { inherited: 0, own: [] };
 
 /** The rule's signers: without trustedDIDs all of the file's; else its own, after those of the list form. */
-function readTrusted(file: YamlFile, { action, require }: RuleShape, signers: Signers, rule: YamlPath): SignerRefs {
+function readTrusted(
+  file: YamlFile,
+  { name, action, require }: RuleShape,
+  signers: Signers,
+  rule: YamlPath,
+): SignerRefs {
   const texts = require?.trustedDIDs;
   const path = [...rule, "require", "trustedDIDs"];
   const inherited = texts === undefined || signers.areInherited ? signers.trusted : 0;
@@ -136,8 +141,9 @@ function readTrusted(file: YamlFile, { action, require }: RuleShape, signers: Si
   const trusts = { inherited, own };
   // With audit this is allowed: each answer (policy.no_signers) and policy check report it.
   if (countOf(trusts) === 0 && action === "enforce") {
-    const expected = "a DID under trustedDIDs whose signature satisfies this rule";
-    file.fail({ path: texts === undefined ? rule : path, found: "no DID that this rule trusts", expected });
+    const found = `rule "${name}", which enforces but trusts no DID`;
+    const advice = "add one under trustedDIDs";
+    file.fail({ path: texts === undefined ? rule : path, found, expected: "at least one", advice });
   }
   return trusts;
 }
@@ -148,8 +154,7 @@ function readSpan(file: YamlFile, text: string | undefined, path: YamlPath): num
   if (text === undefined) return undefined;
   const span = parseDuration(text);
   if (span === undefined || span === 0) {
-    const expected = `a duration such as 90d, 12h or 1h30m, ${LONGEST_DURATION} at most`;
-    file.fail({ path, expected });
+    file.fail({ path, expected: "a duration such as 90d, 12h or 1h30m, 292 years at most" });
   }
   return span;
 }

@@ -1,6 +1,6 @@
 import { isDidKey } from "../atproto/did-key.ts";
 import { isHandle } from "../atproto/handle.ts";
-import { type Did, isDid, isTid } from "../atproto/syntax.ts";
+import { A_DID, type Did, isDid, isTid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import type { TrustedSigner } from "./policy.ts";
@@ -14,7 +14,6 @@ import type { SignerShape } from "./policy-schema.ts";
 export const MAX_DIRECT = 16;
 /** Most DIDs in one list or map of a policy, which each pull must read in time. */
 const MAX_DIDS = 10_000;
-const A_DID = "a DID in canonical form: did:plc: and 24 of a-z and 2-7, or did:web: and a lower-case host";
 
 /** The DIDs in a policy, and their settings. One object per DID. */
 export class Signers {
@@ -169,7 +168,8 @@ function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boole
 function readTime(file: YamlFile, text: string | null | undefined, path: YamlPath): number | undefined {
   if (text === null || text === undefined) return undefined;
   const time = parseDateTime(text);
-  if (time === undefined) file.fail({ path, expected: 'an existing time such as "2024-01-01T00:00:00Z", or null' });
+  if (time === undefined)
+    file.fail({ path, expected: 'an existing date and time such as "2030-01-01T00:00:00Z", or null' });
   return time;
 }
 

@@ -100,7 +100,10 @@ function list(question: OpenedCache): never {
   // Whether the cache is empty is unknown.
   if (pieces.length === 0 && found.denied > 0 && !isJson) return lifecycle.print("", 1);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-  const summary = `${amount(pieces.length, "file")} of ${amount(bytes, "byte")} in ${cacheDir}; cacheTTL is ${config.cacheTTL / 1000} s${
+  // What could not be read was left out, with a warning.
+  const isEmpty = pieces.length === 0 && warnings.length === 0;
+  const files = `${amount(pieces.length, "file")} of ${amount(bytes, "byte")} in ${cacheDir}`;
+  const summary = `${isEmpty ? `the cache is empty: ${cacheDir}` : files}; cacheTTL is ${config.cacheTTL / 1000} s${
     config.cacheEnabled ? "" : "; cacheEnabled is false, so every pull uses the network"
   }`;
   const rows = pieces.map(({ kind, about = "-", digest = "-", at = "-", fresh, bytes: size }) =>

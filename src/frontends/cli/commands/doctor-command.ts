@@ -45,7 +45,7 @@ import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../termin
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
 const COMMAND_TIMEOUT = 90_000;
-const LEVELS = ["problem", "warning", "ok"] as const satisfies readonly CheckResult["level"][];
+const LEVELS = ["problem", "warning", "note", "ok"] as const satisfies readonly CheckResult["level"][];
 /** Folders that the program creates, and that others may not write to. */
 const OWN = { isMade: true, isPathTrusted: true } as const;
 

@@ -18,7 +18,12 @@ import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
-import { type Containerd, lookAtContainerd, verifierSettings } from "../../../platform/containerd/inspect.ts";
+import {
+  type Containerd,
+  DEFAULT_BIN_DIR,
+  lookAtContainerd,
+  verifierSettings,
+} from "../../../platform/containerd/inspect.ts";
 import { sandboxOf, usualSandbox } from "../../../platform/containerd/sandbox-image.ts";
 import {
   ENTRY,
@@ -120,6 +125,9 @@ async function checkDids(
 function fromWhen(binDir: string, containerd: Containerd, findings: readonly CheckResult[]): string {
   if (findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name)))
     return "once the problems above are corrected";
+  // Whatever its configuration says now, it may be started with another.
+  if (containerd.version === undefined && !containerd.isListening)
+    return `if its bin_dir is ${binDir === DEFAULT_BIN_DIR ? "the default" : binDir}; containerd was not reached`;
   const isThere = binDir === withoutSlash(verifierSettings(containerd).binDir) && isBinDirKnown(containerd);
   return isThere ? "from now on" : `if its bin_dir is ${binDir}`;
 }

@@ -1,5 +1,5 @@
 import { type Handle, normaliseHandle } from "../../../core/atproto/handle.ts";
-import { type Did, isDid } from "../../../core/atproto/syntax.ts";
+import { A_DID, type Did, isDid } from "../../../core/atproto/syntax.ts";
 import { parseDuration } from "../../../core/encoding/duration.ts";
 import { reject } from "../../../core/rejection.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
@@ -34,6 +34,8 @@ export async function identityCommand(
 
 function readOperand(text: string): Did | Handle {
   if (isDid(text)) return text;
-  const expected = "a DID such as did:web:example.com or a handle such as alice.example.com";
+  const expected = text.startsWith("did:")
+    ? A_DID
+    : "a DID such as did:web:example.com or a handle such as alice.example.com";
   return normaliseHandle(text) ?? reject("input.malformed", `found "${text}", expected ${expected}`);
 }

@@ -7,6 +7,7 @@ import { type Answer, failureOf } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
 import type { Warning } from "../../../core/warning.ts";
 import { denialOf } from "../../../io/fs/access.ts";
+import { hasCode } from "../../../io/fs/error-code.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
@@ -84,6 +85,10 @@ async function list(
   } catch (error) {
     const denied = denialOf(error, "read", address);
     if (denied !== undefined) deny(denied);
+    if (hasCode(error, "ENOENT") || hasCode(error, "ECONNREFUSED")) {
+      const advice = "is it running? otherwise name its socket with --address";
+      return reject("config.invalid", `containerd does not answer at ${address}; ${advice}`, error);
+    }
     const advice =
       error instanceof NoSuchNamespace
         ? "name an existing one"

@@ -63,7 +63,8 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
       message: `${amount(read.unreadable, "line")} of ${path} could not be read as decisions`,
     });
   const isSearched = refused || audited || image !== undefined || all.length === 0;
-  if ((isSearched || isSummary) && shown.length < count) lifecycle.diagnose(printable(searched(path, all)));
+  if ((isSearched || isSummary) && shown.length < count)
+    lifecycle.diagnose(printable(searched(path, all, shown.length > 0)));
   const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
   if (!options.follow) return lifecycle.print(text, shown.length > 0 ? 0 : 1);
   lifecycle.standBy();
@@ -73,12 +74,13 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
 }
 
 /** How far back the search went. */
-function searched(path: string, all: readonly JsonObject[]): string {
+function searched(path: string, all: readonly JsonObject[], hasMatch: boolean): string {
   const [first] = all;
   if (first === undefined)
     return `there are no decisions in ${path}: nothing was pulled yet, or decisions are logged elsewhere`;
   const time = field(first, "time");
-  return `searched decisions since ${typeof time === "string" ? time : "an unknown time"}`;
+  const what = hasMatch ? "searched decisions" : "no matching decisions";
+  return `${what} since ${typeof time === "string" ? time : "an unknown time"}`;
 }
 
 function readCount(text: string | undefined): number {

@@ -1,4 +1,4 @@
-import { type Did, isDid, tidTime } from "../../../core/atproto/syntax.ts";
+import { A_DID, type Did, isDid, tidTime } from "../../../core/atproto/syntax.ts";
 import type { Config } from "../../../core/config/config.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { reject } from "../../../core/rejection.ts";
@@ -66,7 +66,7 @@ function openState(
 }
 
 function readDid(text: string): Did {
-  return isDid(text) ? text : reject("input.malformed", `found "${text}", expected a DID such as did:web:example.com`);
+  return isDid(text) ? text : reject("input.malformed", `found "${text}", expected ${A_DID}`);
 }
 
 async function show(signer: Did | undefined, { config, lifecycle, form }: OpenState): Promise<never> {

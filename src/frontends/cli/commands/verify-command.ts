@@ -93,7 +93,7 @@ function readSubject(text: string, mediaType: string | undefined): Subject {
 
 function readTime(text: string | undefined): number {
   if (text === undefined) return Date.now();
-  const expected = "a time such as 2026-01-31T12:00:00Z";
+  const expected = "a date and time such as 2026-01-31T12:00:00Z";
   return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
 }
 

@@ -15,7 +15,7 @@ const SPACE = "  ";
 const COLOURS = { red: 31, yellow: 33, green: 32 } as const;
 type Colour = keyof typeof COLOURS;
 /** For the findings of doctor, enable and disable. */
-export const LEVEL_COLOURS = { problem: "red", warning: "yellow", ok: "green" } as const;
+export const LEVEL_COLOURS = { problem: "red", warning: "yellow", note: undefined, ok: "green" } as const;
 
 export interface Screen {
   /** Columns; infinite if the output is not a terminal. */

@@ -116,7 +116,7 @@ describe("a policy in several files", () => {
     ["an unknown key", [V, V, `${V}rules: []`], "policy.d/b.yaml:2:1", "the unknown key"],
     ["a bad DID", [V, `${V}revokedDIDs: [did:plc:x]`], "policy.d/a.yaml:2:15", "in canonical form"],
     ["a DID of no map", [map(ALICE), V + rule("one", trusting(BOB))], "policy.d/a.yaml:6:30", "a DID in the map"],
-    ["a rule that trusts nobody", [V, V + rule("one")], "policy.d/a.yaml:3:5", "no DID that this rule trusts"],
+    ["a rule that trusts nobody", [V, V + rule("one")], "policy.d/a.yaml:3:5", "which enforces but trusts no DID"],
   ])("refuses %s", (_, texts, position, saying) => {
     const { code, message, place } = rejectionOf(...texts);
     expect(code).toBe("policy.invalid");
