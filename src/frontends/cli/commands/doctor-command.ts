@@ -125,9 +125,9 @@ function lookIntoBinDir(containerd: Containerd, own: string): readonly CheckResu
   try {
     const found = binDir === "" ? undefined : entriesOf(binDir);
     const entries = found && markCopies(found, own);
-    const onUntrusted = entries && (whyUntrusted(binDir) ?? whyUntrusted(own));
+    const distrust = entries && (whyUntrusted(binDir) ?? whyUntrusted(own));
     const isAssumed = containerd.config === undefined;
-    const place = { path: binDir, maxVerifiers, entries, isAssumed, ...(onUntrusted !== undefined && { onUntrusted }) };
+    const place = { path: binDir, maxVerifiers, entries, isAssumed, ...(distrust !== undefined && { distrust }) };
     return checkBinDir(place, own);
   } catch (error) {
     if (isDenied(error)) return [unseen("bin-dir", "whether containerd runs this program", binDir)];
