@@ -21,6 +21,7 @@ export default defineConfig({
           // something else closed, whoever has got the number since.
           pool: "forks" as const,
           isolate: project.isolate,
+          setupFiles: project.isolate ? [] : ["test/support/shared-process.ts"],
           expect: { requireAssertions: true },
           include: [...project.files],
           testTimeout: timeout,
