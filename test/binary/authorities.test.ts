@@ -105,7 +105,7 @@ describe.concurrent("the authorities that come with the runtime", () => {
     for (const more of [{}, { proxy: { https: proxy.origin, noProxy: [] } }]) {
       const { results } = await ask(system(text), { requests, ...more });
       expect(results.map(outcome), JSON.stringify(results)).toEqual(["tls", "tls"]);
-      expect(results[0]?.message).toContain("no certificate authority");
+      expect(results[0]?.message).toContain("no readable certificate authority");
       if (!("proxy" in more) || text === "") expect([opened(), proxy.asked]).toEqual([0, []]);
     }
     expect(greeted()).toBe(0);

@@ -400,7 +400,7 @@ describe("time", () => {
       noteAfter: 250,
     });
     expect(results.map(({ kind }) => kind)).toEqual(["timeout", "timeout"]);
-    expect(results[1]?.message).toContain("look-up");
+    expect(results[1]?.message).toContain("lookup");
     expect(Math.max(...results.map(({ took }) => took))).toBeLessThan(1_500);
     expect(waitedFor).toEqual([`registry good.example:${port}`, "PDS hung.example"]);
   });
