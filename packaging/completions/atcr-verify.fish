@@ -70,7 +70,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_s
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l output -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l bin-dir -r -F -d 'use this folder instead of containerd\'s bin_dir'
-complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'place the link despite the problems found'
+complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'place the link even where the folder or the policy would block pulls'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l address -r -F -d 'containerd\'s socket'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l containerd-config -r -F -d 'use this containerd configuration instead of the one that its process was given'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'

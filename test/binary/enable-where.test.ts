@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { LinkedNode } from "../support/linked-node.ts";
 
@@ -31,7 +31,7 @@ describe("enable", () => {
   it("promises nothing of a containerd that was not reached", async () => {
     const node = new LinkedNode();
     const { said } = await node.run("enable");
-    expect(said.summary).toContain(`if its bin_dir is ${node.binDir}; containerd was not reached`);
+    expect(said.summary).toContain(`if its bin_dir is ${node.binDir} (containerd was not reached)`);
     expect(said.summary).not.toContain("from now on");
     const elsewhere = await node.run("enable", "--bin-dir", node.path("other"), "--force");
     expect(elsewhere.said.summary).not.toContain("from now on");
@@ -77,5 +77,31 @@ describe("--containerd-config", () => {
     node.bench.write("bin/containerd", '#!/bin/sh\nwhile read -r line; do echo "$line"; done <"$2"\n', 0o755);
     const { said } = await node.runIn(node.bench.folder, "enable", "--containerd-config", "dump.toml");
     expect([said.changed, said.binDir]).toEqual([true, node.binDir]);
+  });
+});
+
+describe("what enable says of pulls", () => {
+  it("is of another configuration than theirs where that is named", async () => {
+    const node = new LinkedNode();
+    const other = node.bench.configure({}, "other.yaml");
+    const named = async (...args: string[]) =>
+      (await node.run("enable", ...args)).said.findings.filter(({ name }) => name === "configuration");
+    expect(await named("--config", other)).toMatchObject([{ level: "warning", found: expect.stringContaining(other) }]);
+    expect(await named("--config", node.path("config.yaml"))).toEqual([]);
+    expect(await named()).toEqual([]);
+  });
+
+  it("is that those of kubelet and crictl do not ask yet, where CRI's settings alone are in the way", async () => {
+    const node = new LinkedNode();
+    const settings = '[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n';
+    writeFileSync(node.path("dump.toml"), `${readFileSync(node.path("dump.toml"), "utf8")}${settings}`);
+    const { said } = await node.run("enable");
+    expect(said.findings.filter(({ level }) => level === "problem").map(({ name }) => name)).toEqual(["cri"]);
+    expect([said.changed, said.summary]).toEqual([
+      true,
+      expect.stringMatching(
+        /at each pull .*, but at those of kubelet and crictl only once the problems above are corrected/,
+      ),
+    ]);
   });
 });

@@ -18,7 +18,7 @@ export const NODE_COMMANDS = {
     operands: [],
     options: {
       "bin-dir": { kind: "folder", value: "DIR", summary: "use this folder instead of containerd's bin_dir" },
-      force: { kind: "flag", summary: "place the link despite the problems found" },
+      force: { kind: "flag", summary: "place the link even where the folder or the policy would block pulls" },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: CONFIG,

@@ -1,4 +1,5 @@
 import { accessSync, constants } from "node:fs";
+import { resolve } from "node:path";
 import { isPlc } from "../../../core/atproto/syntax.ts";
 import type { Config } from "../../../core/config/config.ts";
 import type { PolicyQuestion } from "../../../core/policy-tools/policy-finding.ts";
@@ -16,6 +17,7 @@ import { Deadline } from "../../../io/process/deadline.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
+import { configPath } from "../../../io/settings/settings-files.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import {
@@ -91,6 +93,7 @@ export async function enableCommand({ options }: LineOf<"enable">, lifecycle: Pr
     return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, lifecycle);
   }
 
+  findings.push(...checkNamedConfig(environment, options.config));
   findings.push(...(await checkDids(question, config, environment, lifecycle)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
@@ -123,13 +126,33 @@ async function checkDids(
 
 /** When containerd runs the link. Nothing is promised if its bin_dir is another folder, or is not known. */
 function fromWhen(binDir: string, containerd: Containerd, findings: readonly CheckResult[]): string {
-  if (findings.some(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name)))
-    return "once the problems above are corrected";
+  const problems = findings.filter(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name));
+  const isOfCri = problems.length > 0 && problems.every(({ name }) => name === "cri");
+  if (problems.length > 0 && !isOfCri) return "once the problems above are corrected";
+  const when = fromWhenByPlace(binDir, containerd);
+  return isOfCri ? `${when}, but at those of kubelet and crictl only once the problems above are corrected` : when;
+}
+
+function fromWhenByPlace(binDir: string, containerd: Containerd): string {
   // Whatever its configuration says now, it may be started with another.
   if (containerd.version === undefined && !containerd.isListening)
-    return `if its bin_dir is ${binDir === DEFAULT_BIN_DIR ? "the default" : binDir}; containerd was not reached`;
+    return `if its bin_dir is ${binDir === DEFAULT_BIN_DIR ? "the default" : binDir} (containerd was not reached)`;
   const isThere = binDir === withoutSlash(verifierSettings(containerd).binDir) && isBinDirKnown(containerd);
   return isThere ? "from now on" : `if its bin_dir is ${binDir}`;
+}
+
+/** A pull reads what containerd's environment names, whatever is named here. */
+function checkNamedConfig(environment: Environment, named: string | undefined): readonly CheckResult[] {
+  const used = configPath(environment, undefined);
+  if (named === undefined || resolve(named) === used) return [];
+  const found = `pulls use the configuration ${used}, not ${named}; what is said here of policy and timeout is of ${named}`;
+  return [
+    warning(
+      "configuration",
+      found,
+      `set ATCR_VERIFY_CONFIG=${resolve(named)} in containerd's environment, or leave out --config`,
+    ),
+  ];
 }
 
 function effectiveBinDir(containerd: Containerd): string {
