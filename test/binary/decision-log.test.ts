@@ -351,6 +351,10 @@ describe.concurrent("atcr-verify log", () => {
       const latest = await log(world, "--lines", "30", "--output", "json", "--file", path);
       expect([latest.stdout.match(/signed/g)?.length, latest.stderr]).toEqual([30, ""]);
       expect((await log(world, "--lines", "90", "--file", path)).stderr).toBe("");
+      const many = world.write("many.log", line("first", 1).repeat(30));
+      expect((await log(world, "--refused", "--file", many)).stderr).toMatch(
+        /^the latest 20 of 30 matching decisions;/,
+      );
       rmSync(`${path}.1`);
       mkdirSync(`${path}.1`);
       expect((await refused())[1]).toMatch(

@@ -435,6 +435,8 @@ function soundTree(): string {
     "vitest.config.ts",
     ".gitignore",
     "packaging",
+    // The configuration of vitest names it.
+    "test/support/shared-process.ts",
   ];
   const filter = (path: string): boolean => !DOCUMENTS.test(path);
   for (const name of own) cpSync(join(ROOT, name), join(dir, name), { recursive: true, filter });

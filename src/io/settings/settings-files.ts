@@ -57,7 +57,7 @@ export function policyTexts(path: string, onUntrusted: OnUntrusted): PolicyTexts
   if (text === undefined) {
     reject(
       "policy.invalid",
-      `the trust policy ${path} does not exist; create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
+      `the trust policy ${path} does not exist; correct the path, or create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
     );
   }
   const { fragments, unread } = readFragments(path, onUntrusted);

@@ -56,7 +56,8 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
   if (file !== undefined && found === undefined && before === NOTHING && !options.follow)
     reject("input.malformed", `--file: there is no file ${path}`);
   const all = [...before.decisions, ...read.decisions];
-  const shown = all.filter(isMeant).slice(-count);
+  const matching = all.filter(isMeant);
+  const shown = matching.slice(-count);
   if (read.unreadable > 0)
     lifecycle.warnings.warn({
       code: "log.unreadable",
@@ -65,6 +66,11 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
   const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count)
     lifecycle.diagnose(printable(searched(path, all, shown.length > 0)));
+  // Whoever looks for refusals must not take the latest for all of them.
+  if (isSearched && options.lines === undefined && matching.length > shown.length)
+    lifecycle.diagnose(
+      `the latest ${shown.length} of ${matching.length} matching decisions; --lines N shows more, --summary counts all`,
+    );
   const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
   if (!options.follow) return lifecycle.print(text, shown.length > 0 ? 0 : 1);
   lifecycle.standBy();

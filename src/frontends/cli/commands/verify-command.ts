@@ -7,6 +7,7 @@ import type { Subject } from "../../../core/evidence/evidence.ts";
 import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
 import { isImageType } from "../../../core/verify/check-facts.ts";
+import { hasCode } from "../../../io/fs/error-code.ts";
 import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { readAtMost } from "../../../io/fs/read-at-most.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
@@ -103,6 +104,7 @@ async function readInput(path: string): Promise<Uint8Array> {
   try {
     bytes = await readAtMost(createReadStream(path), MAX_BUNDLE);
   } catch (error) {
+    if (hasCode(error, "ENOENT")) reject("bundle.malformed", `there is no file ${path}`, error);
     reject("bundle.malformed", `the bundle ${path} cannot be read: ${(error as Error).message}`, error);
   }
   return bytes ?? reject("bundle.malformed", `the bundle ${path} has more than ${MAX_BUNDLE} bytes`);
