@@ -37,7 +37,7 @@ const decisions = (outcome: string, code: string) =>
 const PROBED = decisions("deny", "policy.probe");
 const GLASS = 'atcr_verify_break_glass_until_timestamp_seconds{instance="n"}';
 const LAST = 'atcr_verify_last_decision_timestamp_seconds{instance="n"}';
-const stale = 'atcr_verify_cache_total{instance="n", use="stale"}';
+const stale = 'atcr_verify_cache_total{instance="n", cache="stale"}';
 const bucket = (le: string) => `atcr_verify_decision_duration_seconds_bucket{instance="n", le="${le}"}`;
 const NODE = 'up{instance="n", job="node"}';
 const BUILD = 'atcr_verify_build_info{instance="n", version="1"}';

@@ -127,11 +127,15 @@ describe.runIf(testable)("a new administrator", () => {
   });
 
   it("enforces, and can let through what cannot wait", async () => {
-    edit(POLICY, (text) =>
+    const enforcing = (text: string): string =>
       text
         .replace("action: audit", "action: enforce\n    require: {owner: any}")
-        .replace("default: audit", "default: deny"),
-    );
+        .replace("default: audit", "default: deny");
+    writeFileSync(system.path("/tmp/new-policy.yaml"), enforcing(readFileSync(system.path(POLICY), "utf8")));
+    const would = await type("sudo atcr-verify images --refused --policy new-policy.yaml");
+    expect([would.code, would.stdout]).toEqual([1, expect.stringContaining("bob/app")]);
+    expect(would.stdout).not.toContain("alice/app");
+    edit(POLICY, enforcing);
     expect((await pull("alice/app")).code).toBe(0);
     const refused = await pull("bob/app");
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("deny signature.none")]);
