@@ -252,8 +252,7 @@ describe.concurrent("verify", () => {
   });
 
   it("answers in JSON, with stable keys", async () => {
-    const allowed = report(await world.verify([nameOf(image), "--output", "json"]));
-    expect(Object.keys(allowed)).toEqual([
+    const keys = [
       "outcome",
       "code",
       "reason",
@@ -270,7 +269,9 @@ describe.concurrent("verify", () => {
       "notes",
       "findings",
       "warnings",
-    ]);
+    ];
+    const allowed = report(await world.verify([nameOf(image), "--output", "json"]));
+    expect(Object.keys(allowed)).toEqual(keys);
     expect(allowed).toMatchObject({
       outcome: "allow",
       code: "signed",
@@ -291,24 +292,7 @@ describe.concurrent("verify", () => {
       "checks",
     ]);
     const refused = report(await world.verify([nameOf(unsigned), "--output=json"]));
-    expect(Object.keys(refused)).toEqual([
-      "outcome",
-      "code",
-      "reason",
-      "image",
-      "digest",
-      "rule",
-      "ruleFile",
-      "ruleLine",
-      "policy",
-      "cache",
-      "ms",
-      "requests",
-      "signatures",
-      "notes",
-      "findings",
-      "warnings",
-    ]);
+    expect(Object.keys(refused)).toEqual(keys);
     expect(allowed).toMatchObject({
       cache: "none",
       requests: { directory: 1, pds: 1 },

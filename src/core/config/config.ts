@@ -4,7 +4,7 @@ import type { ProxySettings } from "./proxy-settings.ts";
 /** Default of cacheDir. */
 export const DEFAULT_CACHE_DIR = "/var/cache/atcr-verify";
 
-/** How this node verifies; the policy says whom it trusts. Durations are milliseconds. */
+/** How this node verifies images. Which signers it trusts is in the policy. Durations are milliseconds. */
 export interface Config {
   /** Absolute path. */
   readonly trustPolicyPath: string;

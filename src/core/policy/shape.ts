@@ -59,7 +59,7 @@ export const keys = <E extends v.ObjectEntries>(entries: E, expected: string) =>
     v.description(expected),
   );
 
-/** The library accepts a list as an object with the keys 0, 1, 2, and an empty list as any object. */
+/** Needed because the library accepts a list in place of a map: to it, a list is an object with the keys 0, 1, 2. */
 function isMap(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -39,7 +39,7 @@ export interface DecisionRecord {
  */
 export type CacheUse = "none" | "fresh" | "stale";
 
-/** The line, ASCII only, with its newline. Whoever creates the record bounds its long fields. */
+/** The line, ASCII only, with its newline. The caller limits the length of its fields. */
 export function recordLine(record: DecisionRecord): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return `${JSON.stringify(record).replace(/[^\x20-\x7e]/g, escaped)}\n`;

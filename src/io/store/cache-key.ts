@@ -77,7 +77,7 @@ export class CacheKey implements Seal {
     if (known !== undefined) this.#key = known.#key;
   }
 
-  /** Has the key not be used where it lies in one of these folders: whoever copies that would copy it along. */
+  /** Refuses the key if it is inside one of these folders, since a copy of the folder would include the key. */
   keepOutOf(...folders: readonly string[]): void {
     this.#inside ??= folders.find((folder) => isInside(folder, this.path));
   }
@@ -120,7 +120,7 @@ export class CacheKey implements Seal {
 
 /** Why no cache is used, and what to do. */
 function unusable(path: string | undefined, error: Error): string {
-  // The temporary name differs at each try; without it the same warning is told once.
+  // The temporary name is random. It is left out, so that repeated warnings are equal and printed once.
   const why = error.message.replace(TEMPORARY_NAME, "");
   const what = `the cache is not used without its key ${path ?? "(no path is known for it)"}: ${why}`;
   if (path === undefined) return `${what}; set ${VARIABLE} to an absolute path`;

@@ -66,7 +66,7 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
   const isSearched = refused || audited || image !== undefined || all.length === 0;
   if ((isSearched || isSummary) && shown.length < count)
     lifecycle.diagnose(printable(searched(path, all, shown.length > 0)));
-  // Whoever looks for refusals must not take the latest for all of them.
+  // Otherwise the latest decisions could be mistaken for all of them.
   if (isSearched && options.lines === undefined && matching.length > shown.length)
     lifecycle.diagnose(
       `the latest ${shown.length} of ${matching.length} matching decisions; --lines N shows more, --summary counts all`,

@@ -326,7 +326,7 @@ describe("a key", () => {
 describe("cacheKeyPath", () => {
   it.each<[Record<string, string>, number, string | undefined]>([
     [{}, 0, "/var/lib/atcr-verify-node/cache-key"],
-    [{ HOME: "/srv/users/root", XDG_STATE_HOME: "/srv/users/root/state" }, 0, "/var/lib/atcr-verify-node/cache-key"],
+    [{ HOME: "/srv/users/a", XDG_STATE_HOME: "/srv/users/a/state" }, 0, "/var/lib/atcr-verify-node/cache-key"],
     [{ HOME: "/srv/users/a" }, 1000, "/srv/users/a/.local/state/atcr-verify-node/cache-key"],
     [{ HOME: "/srv/users/a", XDG_STATE_HOME: "/srv/a" }, 1000, "/srv/a/atcr-verify-node/cache-key"],
     [{ HOME: "/srv/users/a", XDG_STATE_HOME: "a" }, 1000, "/srv/users/a/.local/state/atcr-verify-node/cache-key"],

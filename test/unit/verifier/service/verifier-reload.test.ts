@@ -4,6 +4,23 @@ import { signer, subject } from "../../../support/evidence.ts";
 import { ask, headline, RecordedSession } from "../../../support/recorded-session.ts";
 import { World } from "../../../support/world.ts";
 
+/** A verifier that does not cache, and the directories of each network that it opens. */
+async function withOpenedNetworks() {
+  const alice = await signer({ name: "alice" });
+  const world = await World.start(alice);
+  const opened: string[] = [];
+  const judged = policy([alice.did]);
+  const verifier = world.verifier(judged, {
+    openNetwork: ({ plcDirectories }, environment) => {
+      opened.push(plcDirectories.join());
+      return { http: () => world.http.get, txt: async () => [], environment };
+    },
+  });
+  const asked = { cacheEnabled: false };
+  verifier.reload(world.settings(judged, { config: asked }));
+  return { world, judged, verifier, opened, asked };
+}
+
 describe("a verifier whose settings change", () => {
   it("answers the next question by them, and the one that is under way by those that it began with", async () => {
     const [alice, bob] = [await signer({ name: "alice" }), await signer({ name: "bob" })];
@@ -31,18 +48,8 @@ describe("a verifier whose settings change", () => {
   });
 
   it("takes the network of the new ones", async () => {
-    const alice = await signer({ name: "alice" });
-    await using world = await World.start(alice);
-    const opened: string[] = [];
-    const judged = policy([alice.did]);
-    const verifier = world.verifier(judged, {
-      openNetwork: ({ plcDirectories }, environment) => {
-        opened.push(plcDirectories.join());
-        return { http: () => world.http.get, txt: async () => [], environment };
-      },
-    });
-    const asked = { cacheEnabled: false };
-    verifier.reload(world.settings(judged, { config: asked }));
+    const { world, judged, verifier, opened, asked } = await withOpenedNetworks();
+    await using _ = world;
     await ask(world, judged, verifier);
     await ask(world, judged, verifier);
     verifier.reload(world.settings(judged, { config: { ...asked, plcDirectories: ["https://plc2.example"] } }));
@@ -53,18 +60,8 @@ describe("a verifier whose settings change", () => {
   });
 
   it("leaves the network of the former ones to a question that has not used it yet", async () => {
-    const alice = await signer({ name: "alice" });
-    await using world = await World.start(alice);
-    const opened: string[] = [];
-    const judged = policy([alice.did]);
-    const verifier = world.verifier(judged, {
-      openNetwork: ({ plcDirectories }, environment) => {
-        opened.push(plcDirectories.join());
-        return { http: () => world.http.get, txt: async () => [], environment };
-      },
-    });
-    const asked = { cacheEnabled: false };
-    verifier.reload(world.settings(judged, { config: asked }));
+    const { world, judged, verifier, opened, asked } = await withOpenedNetworks();
+    await using _ = world;
     const first = verifier.verify(subject(), new RecordedSession(world));
     verifier.reload(world.settings(judged, { config: { ...asked, plcDirectories: ["https://plc2.example"] } }));
     expect(headline(await first)).toBe("signed");

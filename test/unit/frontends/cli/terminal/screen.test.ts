@@ -25,7 +25,7 @@ describe("a screen", () => {
     expect(columns(found)).toBe(width);
   });
 
-  it("is a pipe here: as wide as any line, without colour", () => {
+  it("is a pipe in this test: no line is folded, and there is no colour", () => {
     expect(screenOf({})).toEqual(PIPE);
   });
 });
