@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /**
- * Whether a file lies in a folder, also where symbolic links lead there. Never throws.
+ * Whether a file is inside a folder, also through symbolic links. Never throws.
  *
  * @param path absolute, of a file that is not itself a link
  */

@@ -28,7 +28,7 @@ export const CACHE_FOLDERS = {
 export type CacheFolder = keyof typeof CACHE_FOLDERS;
 
 /**
- * The only way to what lies in cacheDir, but for marks, which can only end evidence, and locks, which decide nothing.
+ * The only access to files in cacheDir, except marks, which can only invalidate evidence, and locks, which decide nothing.
  *
  * @param directory cacheDir
  */

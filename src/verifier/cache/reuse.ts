@@ -89,7 +89,7 @@ async function reuseOf(
   }
 }
 
-/** What evidence showed when it was cached; an identity that was heard since is news, and remembered later. */
+/** What evidence showed when it was cached. An identity fetched since then is newer, and is recorded later. */
 function cachedSighting({ observation }: Attempt, isIdentityNews: boolean): Omit<Observation, "signer"> {
   const { revs = [], operations, key } = observation ?? {};
   return isIdentityNews ? { revs } : { revs, ...(operations && { operations }), ...(key !== undefined && { key }) };
