@@ -32,16 +32,37 @@ const MAX_PATH = 64 * 1024;
 /** Longest key: collection and record key are bounded by their syntax to far less. */
 const MAX_KEY_LENGTH = 1024;
 
+/** A node on the path from the tree's root to a key. */
+export interface PathNode {
+  readonly cid: Cid;
+  /** 0 for a leaf. */
+  readonly height: number;
+  /** Number of keys in the node itself. */
+  readonly entries: number;
+}
+
+/** The result of a lookup: the record's CID, or undefined where the tree proves that the key is absent. */
+export interface TreePath {
+  /** Root first. */
+  readonly nodes: readonly PathNode[];
+  readonly value: Cid | undefined;
+}
+
+/** As {@link pathInTree}, the record's CID alone. */
+export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
+  return pathInTree(blocks, root, key).value;
+}
+
 /**
  * Looks up a key in a Merkle search tree of which only some blocks are known (spec 5.5). Every node on the path is
  * checked against all rules of the structure, so that a forged tree can neither move the key nor hide it.
  *
  * @param blocks attacker-controlled, but each hashes to its CID
  * @param root the tree's root, from the signed commit
- * @returns the record's CID, or undefined where the tree proves that the key is absent
  * @throws Rejection mst.malformed; mst.incomplete_proof where a block of the path is missing
  */
-export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
+export function pathInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): TreePath {
+  const nodes: PathNode[] = [];
   const wanted = toUtf8(key);
   const wantedHeight = keyHeight(wanted);
   let link = root;
@@ -56,16 +77,17 @@ export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, k
       reject("mst.malformed", `the tree nodes on the path to the record have more than ${MAX_PATH} bytes`);
     const node = readNode(block, link);
     height = checkNode(node, height, bounds);
+    nodes.push({ cid: link, height, entries: node.entries.length });
     if (height === 0 && hasLinks(node)) reject("mst.malformed", "a leaf of the tree has a child");
 
     const next = node.entries.findIndex((entry) => compareBytes(entry.key, wanted) >= 0);
     const above = next === -1 ? undefined : node.entries[next];
-    if (above !== undefined && equalBytes(above.key, wanted)) return above.value;
+    if (above !== undefined && equalBytes(above.key, wanted)) return { nodes, value: above.value };
     const below = next === -1 ? node.entries.at(-1) : node.entries[next - 1];
     const down = below === undefined ? node.left : below.right;
-    if (down === undefined) return undefined;
+    if (down === undefined) return { nodes, value: undefined };
     // A key is only in a node of its own height. Nodes below need not be present, and are checked if they are.
-    if (height <= wantedHeight && !blocks.has(down.toString())) return undefined;
+    if (height <= wantedHeight && !blocks.has(down.toString())) return { nodes, value: undefined };
 
     height -= 1;
     bounds = { after: below?.key ?? bounds.after, before: above?.key ?? bounds.before };

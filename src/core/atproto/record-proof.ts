@@ -1,10 +1,11 @@
 import { readCar } from "../encoding/car.ts";
+import type { Cid } from "../encoding/cid.ts";
 import { type DagCbor, decodeDagCbor } from "../encoding/dag-cbor.ts";
 import { reject } from "../rejection.ts";
 import { type Commit, readCommit } from "./commit.ts";
 import type { Identity } from "./identity.ts";
 import { parseDidKey, verifySignature } from "./key.ts";
-import { findInTree } from "./mst.ts";
+import { type PathNode, pathInTree } from "./mst.ts";
 import type { Tid } from "./syntax.ts";
 
 /** Former keys that are tried, newest last; a log may name hundreds, and each costs a signature check. */
@@ -13,6 +14,12 @@ const MAX_FORMER_KEYS = 32;
 /** The record at one path of a signer's repo, at this revision. */
 export interface ProvenRecord {
   readonly rev: Tid;
+  /** The signed commit. */
+  readonly commit: Cid;
+  /** The path in the commit's tree, root first. */
+  readonly nodes: readonly PathNode[];
+  /** The record's CID; undefined where its absence is proven. */
+  readonly cid: Cid | undefined;
   /** The record's value; undefined where its absence is proven. */
   readonly value: DagCbor | undefined;
 }
@@ -41,12 +48,13 @@ export function proveRecord(
   checkSignature(identity, commit);
   proven?.(commit.rev);
 
-  const cid = findInTree(blocks, commit.data, path);
-  if (cid === undefined) return { rev: commit.rev, value: undefined };
+  const { nodes, value: cid } = pathInTree(blocks, commit.data, path);
+  const found = { rev: commit.rev, commit: root, nodes, cid };
+  if (cid === undefined) return { ...found, value: undefined };
   if (cid.codec !== "dag-cbor") reject("record.malformed", "the record's CID is not of a DAG-CBOR block");
   const record = blocks.get(cid.toString());
   if (record === undefined) reject("mst.incomplete_proof", `the proof lacks the record ${cid}`);
-  return { rev: commit.rev, value: decodeDagCbor(record, "record.malformed", "the record") };
+  return { ...found, value: decodeDagCbor(record, "record.malformed", "the record") };
 }
 
 function checkSignature(identity: Identity, commit: Commit): void {

@@ -55,7 +55,13 @@ describe("a record", () => {
     const key = signingKey(curve, "any");
     const own = await repoOf(key);
     const car = await own.proof(MANIFEST_COLLECTION, RKEY);
-    expect(proveRecord(identity(key), car, PATH)).toEqual({ rev: own.rev, value: VALUE });
+    const { commit, cid, nodes, ...found } = proveRecord(identity(key), car, PATH);
+    expect(found).toEqual({ rev: own.rev, value: VALUE });
+    expect(String(commit)).toBe(own.head);
+    expect(String(cid)).toBe(String(cidOf("dag-cbor", encodeDagCbor(VALUE))));
+    // From the root down, one level at a time.
+    expect(nodes.length).toBeGreaterThan(1);
+    expect(nodes.map(({ height }) => height)).toEqual(nodes.map((_, i) => (nodes[0]?.height ?? 0) - i));
   });
 
   it("is proven in a repo of its own", async () => {
@@ -66,7 +72,11 @@ describe("a record", () => {
   it("is proven absent where it was deleted, or never was", async () => {
     const own = await repoOf(k256);
     await own.delete(MANIFEST_COLLECTION, RKEY, AT + 3);
-    expect(prove(await own.proof(MANIFEST_COLLECTION, RKEY))).toEqual({ rev: own.rev, value: undefined });
+    expect(prove(await own.proof(MANIFEST_COLLECTION, RKEY))).toMatchObject({
+      rev: own.rev,
+      cid: undefined,
+      value: undefined,
+    });
     const empty = await SignedRepo.create({ did: DID, key: k256, at: AT });
     expect(prove(await empty.proof(MANIFEST_COLLECTION, RKEY)).value).toBeUndefined();
   });
