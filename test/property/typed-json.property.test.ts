@@ -116,6 +116,7 @@ const requirement = optional({
   minSignatures: fc.constant(1),
   maxAge: duration,
   maxStaleness: duration,
+  offlineFor: duration,
   repository: fc.oneof(fc.constantFrom("match", "any"), some(fc.constantFrom("app", "team/app"))),
   owner: fc.constantFrom("match", "any"),
   tag: fc.constantFrom("match", "any"),

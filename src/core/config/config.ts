@@ -15,6 +15,12 @@ export interface Config {
   /** Whether evidence fetched within cacheTTL is used without contacting any service. */
   readonly cacheEnabled: boolean;
   readonly cacheTTL: number;
+  /** Nobody is asked: images are verified from the cache and from imported bundles alone. */
+  readonly offline: boolean;
+  /** Absolute path of the folder that `bundle import` writes. */
+  readonly bundleDir: string;
+  /** Absolute paths of files with the public keys whose seals on bundles count. */
+  readonly bundleKeys: readonly string[];
   /** Most time from the start of the process to its answer. */
   readonly deadline: number;
   /** Timeout for one lookup at a directory or a did:web's host, limited by the deadline. */
@@ -68,6 +74,9 @@ export const DEFAULT_CONFIG: Config = {
   cacheDir: DEFAULT_CACHE_DIR,
   cacheEnabled: true,
   cacheTTL: 300 * SECOND,
+  offline: false,
+  bundleDir: "/var/lib/atcr-verify-bundles",
+  bundleKeys: [],
   deadline: 8 * SECOND,
   didResolverTimeout: 5 * SECOND,
   pdsTimeout: 5 * SECOND,

@@ -32,6 +32,9 @@ export function parseConfig(text: string, fileName: string): Config {
     cacheDir: readPath(file, shape, "cacheDir"),
     cacheEnabled: shape.cacheEnabled ?? DEFAULT_CONFIG.cacheEnabled,
     cacheTTL: readSpan(file, shape, "cacheTTL", TTL_RANGE),
+    offline: shape.offline ?? DEFAULT_CONFIG.offline,
+    bundleDir: readPath(file, shape, "bundleDir"),
+    bundleKeys: readPaths(file, shape.bundleKeys ?? [], ["bundleKeys"]),
     deadline: readSpan(file, shape, "deadline", DEADLINE_RANGE),
     didResolverTimeout: readSpan(file, shape, "didResolverTimeout", TIMEOUT_RANGE),
     pdsTimeout: readSpan(file, shape, "pdsTimeout", TIMEOUT_RANGE),
@@ -49,7 +52,9 @@ export function parseConfig(text: string, fileName: string): Config {
   };
 }
 
-function readPath(file: YamlFile, shape: ConfigShape, key: "trustPolicyPath" | "stateDir" | "cacheDir"): string {
+type PathKey = "trustPolicyPath" | "stateDir" | "cacheDir" | "bundleDir";
+
+function readPath(file: YamlFile, shape: ConfigShape, key: PathKey): string {
   const path = shape[key];
   return path === undefined ? DEFAULT_CONFIG[key] : absolute(file, path, [key]);
 }

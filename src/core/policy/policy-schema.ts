@@ -39,6 +39,7 @@ const requirements = {
   minSignatures: shape.optional(shape.atLeastOne("a whole number, 1 at least")),
   maxAge: shape.optional(shape.text("a duration such as 90d or 12h", DURATION)),
   maxStaleness: shape.optional(shape.text("a duration such as 24h", DURATION)),
+  offlineFor: shape.optional(shape.text("a duration such as 30d", DURATION)),
   repository: shape.optional(
     shape.either(
       shape.oneOf(["match", "any"], "match, any, or a list of repository names"),

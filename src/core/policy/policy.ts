@@ -9,6 +9,11 @@ import type { Scope } from "./scope.ts";
  * amount to an exemption.
  */
 export const MAX_STALENESS = 30 * 24 * 60 * 60 * 1000;
+/**
+ * Longest `offlineFor`, 400 days: a year between two imports, and a month for the next one. What a signer revoked or
+ * deleted meanwhile is unknown, so a longer window would amount to an exemption.
+ */
+export const MAX_OFFLINE = 400 * 24 * 60 * 60 * 1000;
 
 /** A trust policy, parsed and checked (spec 2). Times are milliseconds since 1970, durations milliseconds. */
 export interface TrustPolicy {
@@ -84,6 +89,8 @@ export interface Requirement {
   readonly maxAge?: number;
   /** Maximum age of stale evidence that is used where services cannot be reached (spec 6). */
   readonly maxStaleness?: number;
+  /** How long evidence from outside counts after its witness; absent: it never does (docs/reference/bundles.md). */
+  readonly offlineFor?: number;
   /** The repository that the record must name (spec 5.6). */
   readonly repository: "match" | "any" | readonly string[];
   /** Whether the handle in the name must be the signer's; absent: only on atcrHosts (spec 5.8). */

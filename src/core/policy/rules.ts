@@ -1,7 +1,7 @@
 import { parseDuration } from "../encoding/duration.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import { isPathComponent } from "../oci/reference.ts";
-import { MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } from "./policy.ts";
+import { MAX_OFFLINE, MAX_STALENESS, type PolicyRule, type Requirement, type SignerRefs } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
 import type { RequirementShape, RuleShape } from "./policy-schema.ts";
 import { hasWildcardHost, parseScope, type Scope } from "./scope.ts";
@@ -91,10 +91,15 @@ function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: Y
     file.fail({ path: [...at, "signature"], expected: `true, because ${action} requires signatures`, advice });
   }
   const span = (key: SpanKey): number | undefined => readSpan(file, shape[key], [...at, key]);
-  const [maxAge, minKeyAge, maxStaleness] = [span("maxAge"), span("minKeyAge"), span("maxStaleness")];
+  const [maxAge, minKeyAge] = [span("maxAge"), span("minKeyAge")];
+  const [maxStaleness, offlineFor] = [span("maxStaleness"), span("offlineFor")];
   if (maxStaleness !== undefined && maxStaleness > MAX_STALENESS) {
     const advice = "evidence older than that does not show revoked keys or deleted records";
     file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
+  }
+  if (offlineFor !== undefined && offlineFor > MAX_OFFLINE) {
+    const advice = "import a new bundle before the old one is that old; it also carries what was revoked and deleted";
+    file.fail({ path: [...at, "offlineFor"], expected: "400d at most", advice });
   }
   return {
     minSignatures: shape.minSignatures ?? 1,
@@ -104,6 +109,7 @@ function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: Y
     ...(maxAge === undefined ? {} : { maxAge }),
     ...(minKeyAge === undefined ? {} : { minKeyAge }),
     ...(maxStaleness === undefined ? {} : { maxStaleness }),
+    ...(offlineFor === undefined ? {} : { offlineFor }),
   };
 }
 
@@ -148,7 +154,7 @@ function readTrusted(
   return trusts;
 }
 
-type SpanKey = "maxAge" | "minKeyAge" | "maxStaleness";
+type SpanKey = "maxAge" | "minKeyAge" | "maxStaleness" | "offlineFor";
 
 function readSpan(file: YamlFile, text: string | undefined, path: YamlPath): number | undefined {
   if (text === undefined) return undefined;

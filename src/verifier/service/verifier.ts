@@ -3,6 +3,7 @@ import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
+import type { OutsideStore } from "../../core/evidence/outside.ts";
 import { formatReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
@@ -36,6 +37,8 @@ export interface VerifierOptions {
   readonly breakGlass?: BreakGlassFile | undefined;
   /** Saved evidence to judge instead of the network's answers and the cache. */
   readonly saved?: Bundle;
+  /** Imported evidence; absent: that of bundleDir. */
+  readonly outside?: OutsideStore;
   /** The environment the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
   /** Where the caller has read it already, for the policy; else the environment says where it lies. */

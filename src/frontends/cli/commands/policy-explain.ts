@@ -68,7 +68,7 @@ const MEANINGS = {
 } as const;
 
 function requirementLines(required: Required, { name, handle, explanation }: Asked): readonly string[] {
-  const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness } = required;
+  const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness, offlineFor } = required;
   const names = typeof repository === "string" ? repository : repository.join(", ");
   const lines = [
     minSignatures === 1
@@ -98,6 +98,9 @@ function requirementLines(required: Required, { name, handle, explanation }: Ask
     lines.push(
       `maxStaleness: while a service cannot be reached, cached evidence at most ${span(maxStaleness)} old counts`,
     );
+  }
+  if (offlineFor !== undefined) {
+    lines.push(`offlineFor: evidence from a bundle counts for ${span(offlineFor)} after it was sealed or imported`);
   }
   return lines;
 }
@@ -146,12 +149,13 @@ function toJson({ written, name, path, explanation }: Asked) {
   };
 }
 
-function requirementJson({ signers, maxAge, minKeyAge, maxStaleness, ...required }: Required) {
+function requirementJson({ signers, maxAge, minKeyAge, maxStaleness, offlineFor, ...required }: Required) {
   return {
     ...required,
     ...(maxAge !== undefined && { maxAge: span(maxAge) }),
     ...(minKeyAge !== undefined && { minKeyAge: span(minKeyAge) }),
     ...(maxStaleness !== undefined && { maxStaleness: span(maxStaleness) }),
+    ...(offlineFor !== undefined && { offlineFor: span(offlineFor) }),
     signers: signers.map(({ signer, standing }) => signerJson(signer, standing)),
   };
 }

@@ -32,6 +32,9 @@ describe("parseConfig", () => {
       network: { cidrs: [], hosts: [], plainHttp: [] },
       cacheEnabled: true,
       cacheTTL: 300_000,
+      offline: false,
+      bundleDir: "/var/lib/atcr-verify-bundles",
+      bundleKeys: [],
       skipVerify: [],
       caFiles: [],
       registryConfigPath: ["/etc/containerd/certs.d"],
@@ -48,6 +51,9 @@ stateDir: /srv/state
 cacheDir: /srv/cache
 cacheEnabled: false
 cacheTTL: 1h
+offline: true
+bundleDir: /srv/bundles
+bundleKeys: [/etc/atcr-verify/bundle.pub]
 registryConfigPath: /etc/containerd/certs.d:/etc/docker/certs.d
 registryCredentials:
   files: [/etc/a.json, /var/b.json]
@@ -90,6 +96,9 @@ network:
       },
       cacheEnabled: false,
       cacheTTL: 3_600_000,
+      offline: true,
+      bundleDir: "/srv/bundles",
+      bundleKeys: ["/etc/atcr-verify/bundle.pub"],
       skipVerify: ["registry.local:5000"],
       caFiles: ["/etc/ssl/own.pem"],
       proxy: {
@@ -169,6 +178,10 @@ network:
     ["a number in network.allow", "network: { allow: [10.1] }", "1:20"],
     ["null for network", "network:", "1:9"],
     ["text for cacheEnabled", 'cacheEnabled: "yes"', "1:15"],
+    ["text for offline", 'offline: "yes"', "1:10"],
+    ["a relative bundleDir", "bundleDir: bundles", "1:12"],
+    ["a relative file of a seal's key", "bundleKeys: [seal.pub]", "1:14"],
+    ["a seal's key twice", "bundleKeys: [/a, /a]", "1:18"],
     ["a cacheTTL too short", "cacheTTL: 999ms", "1:11"],
     ["a cacheTTL too long", "cacheTTL: 24h1ms", "1:11"],
     ["a relative registryConfigPath", "registryConfigPath: certs.d", "1:21"],

@@ -42,6 +42,7 @@ const FULL = {
         minSignatures: 1,
         maxAge: "90d",
         maxStaleness: "24h",
+        offlineFor: "30d",
         repository: ["app"],
         owner: "any",
         tag: "match",

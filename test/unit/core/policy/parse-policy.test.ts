@@ -68,6 +68,7 @@ policies:
       minSignatures: 2
       maxAge: 90d
       maxStaleness: 24h
+      offlineFor: 90d
       minKeyAge: 72h
       repository: any
       owner: any
@@ -92,11 +93,11 @@ default: audit
     const nobody = { inherited: 0, own: [] };
     expect(policy).toEqual({
       hash: policyHash([{ text }]),
-      files: [{ name: "policy.yaml", ruleLines: [17, 20, 33, 34] }],
+      files: [{ name: "policy.yaml", ruleLines: [17, 20, 34, 35] }],
       deniedDigests: new Map([[`sha256:${HEX}`, [0, 14]]]),
       allowedDigests: new Map([[`sha256:${HEX.replace(/0/g, "1")}`, [0, 15]]]),
       fallback: "audit",
-      fallbackPlace: [0, 35],
+      fallbackPlace: [0, 36],
       everyone: [alice, bob],
       rules: [
         {
@@ -118,6 +119,7 @@ default: audit
             minSignatures: 2,
             maxAge: 90 * 86_400_000,
             maxStaleness: 86_400_000,
+            offlineFor: 90 * 86_400_000,
             minKeyAge: 72 * 3_600_000,
             repository: "any",
             owner: "any",
@@ -205,6 +207,12 @@ default: audit
   it("takes evidence that is 30 days old, where a rule says so", () => {
     const { requirement } = parse(withRequire("maxStaleness: 30d")).rules[0] ?? {};
     expect(requirement?.maxStaleness).toBe(30 * 86_400_000);
+  });
+
+  it("takes evidence from outside that is 400 days old, where a rule says so", () => {
+    const { requirement } = parse(withRequire("offlineFor: 400d")).rules[0] ?? {};
+    expect(requirement?.offlineFor).toBe(400 * 86_400_000);
+    expect(parse(withRequire("maxStaleness: 30d")).rules[0]?.requirement).not.toHaveProperty("offlineFor");
   });
 
   it("does not let time make a policy invalid", () => {
@@ -327,6 +335,9 @@ default: audit
     ["a key's age of another unit", withRequire("minKeyAge: 72x"), "10:18"],
     ["old evidence of no age", withRequire("maxStaleness: 0s"), "10:21"],
     ["old evidence without a unit", withRequire("maxStaleness: 24"), "10:21"],
+    ["evidence from outside for no time", withRequire("offlineFor: 0s"), "10:19"],
+    ["evidence from outside without a unit", withRequire("offlineFor: 30"), "10:19"],
+    ["evidence from outside for more than 400 days", withRequire("offlineFor: 9601h"), "10:19"],
     ["evidence older than 30 days", withRequire("maxStaleness: 721h"), "10:21"],
     ["another owner", withRequire("owner: true"), "10:14"],
     ["a list of owners", withRequire("owner: [match]"), "10:14"],

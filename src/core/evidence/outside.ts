@@ -1,0 +1,41 @@
+import type { Did } from "../atproto/syntax.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Fetched, OwnerAnswer, SignatureEvidence } from "./evidence.ts";
+
+/**
+ * Who answers for the time of evidence that this node did not gather itself, and for what in it does not prove itself.
+ * Times are milliseconds since 1970. The window of `offlineFor` counts from `at`; neither a commit's revision nor a date
+ * in a log can be a witness, as the signer chooses the one and the directory the other.
+ */
+export type Witness =
+  /** A key of `bundleKeys` sealed the bundle (did:key); `at` is the bundle's gatheredAt. */
+  | { readonly kind: "seal"; readonly key: string; readonly at: number }
+  /** Root imported it; `at` is the earlier of gatheredAt and the first import. */
+  | { readonly kind: "import"; readonly at: number }
+  /** Nobody: a bundle that was named on the command line; `at` is its own claim. */
+  | { readonly kind: "none"; readonly at: number };
+
+/** One signature's evidence from a bundle or an attachment. Everything in it is as untrusted as the network. */
+export interface OutsideEvidence {
+  readonly signature: SignatureEvidence;
+  /** The owner of the handle in the image's name, where it was gathered with it. */
+  readonly owner?: OwnerAnswer;
+  readonly witness: Witness;
+  /** When the bundle claims to have been gathered; milliseconds since 1970. */
+  readonly gatheredAt: number;
+}
+
+/** An identity from outside, for all evidence of its signer. */
+export interface OutsideIdentity {
+  readonly identity: Fetched;
+  readonly witness: Witness;
+}
+
+/** Imported evidence. Implementations never throw: what cannot be used is reported and is absent here. */
+export interface OutsideStore {
+  /** Where it lies, for messages. */
+  readonly place: string;
+  find(digest: Digest, signer: Did): OutsideEvidence | undefined;
+  /** The newest identity of the signer in any bundle: for a did:plc the log with the most operations. */
+  newestLog(signer: Did): OutsideIdentity | undefined;
+}
