@@ -77,6 +77,9 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     vectors: ["registry.unauthorized"],
     test: "binary/network.test.ts :: %s, by the answer of the %s",
   },
+  "registry.unknown_tag": {
+    test: "unit/verifier/service/resolve-image.test.ts :: says what the registry answered: %s",
+  },
   "registry.bad_response": {
     vectors: ["registry.bad_response"],
     test: "binary/network.test.ts :: %s, by the answer of the %s",

@@ -57,6 +57,7 @@ export const REJECTIONS = {
 
   "registry.unreachable": { kind: "inconclusive", summary: "the registry could not be reached" },
   "registry.unauthorized": { kind: "inconclusive", summary: "the registry requires credentials" },
+  "registry.unknown_tag": { kind: "inconclusive", summary: "the registry knows no such tag" },
   "registry.bad_response": { kind: "inconclusive", summary: "the registry's answer cannot be used" },
   "registry.too_many_candidates": {
     kind: "inconclusive",

@@ -66,7 +66,15 @@ export class LoopbackHttp {
       try {
         const headers = { host, accept: request.accept };
         const path = `${pathname}${search}`;
-        const answer = await open({ host: "127.0.0.1", port: place.port, path, headers, agent: false, signal });
+        const answer = await open({
+          host: "127.0.0.1",
+          port: place.port,
+          path,
+          headers,
+          agent: false,
+          signal,
+          method: request.method ?? "GET",
+        });
         const body = await readAtMost(answer, request.maxBytes);
         return { status: answer.statusCode ?? 0, url, headers: headersOf(answer), body };
       } catch (error) {

@@ -51,6 +51,13 @@ export function entryFor(file: JsonObject, host: string, path: string): Credenti
   return typeof store === "string" && store !== "" ? asHelper(store, server) : undefined;
 }
 
+/** Whether the file has an entry for the host or a repository there; also an empty one, as beside a helper. */
+export function hasEntryFor(file: JsonObject, host: string): boolean {
+  const auths = tableOf(file, "auths");
+  const names = [...auths.keys(), ...tableOf(file, "credHelpers").keys()];
+  return names.some((name) => name === host || name.startsWith(`${host}/`)) || patternsFor(auths, host, "").length > 0;
+}
+
 /**
  * Reads a helper's answer (docker-credential-helpers, the command get).
  *

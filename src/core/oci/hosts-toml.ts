@@ -12,6 +12,8 @@ export interface RegistryHost {
   readonly path: string;
   /** Whether content may be fetched from it: capability `pull`. */
   readonly pulls: boolean;
+  /** Whether it may also say which digest a tag points to: capability `resolve` beside `pull`. */
+  readonly resolves: boolean;
   /** Absolute paths of files with certificate authorities, in addition to the system's. */
   readonly ca: readonly string[];
   /** Absolute paths of certificates and keys, of which containerd uses one pair; the same path twice if one file has both. */
@@ -107,11 +109,14 @@ function readHost(url: string, settings: JsonObject, folder: string): RegistryHo
   if (skipVerify !== undefined && typeof skipVerify !== "boolean") return "skip_verify is neither true nor false";
   const dialTimeout = readDialTimeout(field(settings, "dial_timeout") ?? "");
   if (typeof dialTimeout === "string") return dialTimeout;
+  // Without a server in the file, the registry itself is asked in any case.
+  const mayAll = capabilities.length === 0 || url === "";
+  const pulls = mayAll || capabilities.includes("pull");
   const unsupported = REDIRECTING.find((key) => field(settings, key) !== undefined);
   return {
     ...where,
-    // Without a server in the file, the registry itself is asked in any case.
-    pulls: capabilities.length === 0 || capabilities.includes("pull") || url === "",
+    pulls,
+    resolves: mayAll || (pulls && capabilities.includes("resolve")),
     ca: ca.map((path) => absolute(path, folder)),
     client,
     ...(skipVerify !== undefined && { skipVerify }),

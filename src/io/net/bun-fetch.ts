@@ -27,6 +27,8 @@ export interface CheckedRequest {
   /** URL of the proxy, its host a checked address. */
   readonly proxy?: string;
   readonly headers: Headers;
+  /** Absent: GET, or POST where there is a body. */
+  readonly method?: "HEAD";
   /** Sent by POST. */
   readonly body?: string;
   /** The name that the certificate must have; absent where the URL's host is an address. */
@@ -48,13 +50,14 @@ const NO_AUTHORITY =
 
 /** The only place in this program that sends requests: Bun's own fetch, every option set explicitly. */
 export async function fetchChecked(request: CheckedRequest): Promise<Response> {
-  const { url, address, proxy, headers, body, serverName, authorities, client, skipVerify, signal } = request;
+  const { url, address, proxy, headers, method, body, serverName, authorities, client, skipVerify, signal } = request;
   const host = address === undefined ? url.hostname : address.includes(":") ? `[${address}]` : address;
   const port = url.port === "" ? "" : `:${url.port}`;
   const isVerified = url.protocol === "https:" && !skipVerify;
   // Without a list, Bun uses its built-in authorities.
   if (isVerified && authorities.length === 0) throw new HttpFailure("tls", NO_AUTHORITY);
   const init: BunFetchInit = {
+    ...(method !== undefined && { method }),
     ...(body !== undefined && { method: "POST", body }),
     headers,
     signal,

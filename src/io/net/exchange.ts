@@ -34,6 +34,8 @@ export interface HttpRequest {
    * followed. Absent: GET.
    */
   readonly form?: Readonly<Record<string, string>>;
+  /** Asks only for the headers: the answer has no body. Absent: GET. */
+  readonly method?: "HEAD";
   /** TLS settings for the URL's host; not used for redirects to other hosts. */
   readonly tls?: HostTls;
   /** Most milliseconds to connect to the URL's host; absent: only the exchange's own limit. */

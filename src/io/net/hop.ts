@@ -87,6 +87,7 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
   const base = {
     url,
     headers: headersOf(hop, exchange),
+    ...(request.method && { method: request.method }),
     ...(request.form && { body: new URLSearchParams(request.form).toString() }),
     ...(!isLiteral && { serverName: url.hostname }),
     ...(tls.client && { client: tls.client }),

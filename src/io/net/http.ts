@@ -13,6 +13,8 @@ import { nameHost } from "./quote-peer.ts";
  */
 const MAX_HEADERS = 64 * 1024;
 
+/** A HEAD's Content-Length is that of the body which a GET would bring (RFC 9110 9.3.2). */
+const NO_BODY = new Uint8Array(0);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Redirects that keep method and body (RFC 9110 15.4). */
 const SENDS_AGAIN: ReadonlySet<number> = new Set([307, 308]);
@@ -84,7 +86,7 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
     }
     if (response.status < 300 || response.status > 399) {
       const headers = boundedHeaders(response.headers);
-      const body = await readBody(response, request.maxBytes, signal);
+      const body = request.method === "HEAD" ? NO_BODY : await readBody(response, request.maxBytes, signal);
       signal.throwIfAborted();
       return { status: response.status, url: url.href, headers, body };
     }

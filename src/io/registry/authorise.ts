@@ -109,7 +109,7 @@ async function tokenFor(
   const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,
     // The registry may be at a private address, and so may its own token server.
-    mayBePrivate: isOwn,
+    mayBePrivate: isOwn && endpoint.mustBePublic !== true,
     tls: isOwn ? endpoint.tls : undefined,
     secrets: sent,
     isNamedByPeer: !isOwn,

@@ -19,7 +19,7 @@ export interface RegistryAnswer {
   readonly host: string;
 }
 
-export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects">;
+export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects" | "method">;
 
 /** One repository at one endpoint. Its token is used for all requests. */
 export class RegistryClient {
@@ -106,7 +106,7 @@ export class RegistryClient {
       ...request,
       url,
       timeout: this.#context.timeout(),
-      originMayBePrivate: true,
+      originMayBePrivate: this.endpoint.mustBePublic !== true,
       ...(Object.keys(headers).length > 0 && { headers }),
       ...(tls && { tls }),
       ...(dialTimeout !== undefined && { dialTimeout }),

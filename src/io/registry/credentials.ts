@@ -1,7 +1,7 @@
 import type { RegistryCredentials } from "../../core/config/config.ts";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
-import { isJsonObject, parseJson } from "../../core/encoding/json.ts";
-import { type Credential, entryFor } from "../../core/oci/docker-config.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../../core/encoding/json.ts";
+import { type Credential, entryFor, hasEntryFor } from "../../core/oci/docker-config.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Warn } from "../../core/warning.ts";
 import type { Deadline } from "../process/deadline.ts";
@@ -67,6 +67,30 @@ export function credentialSource(
     }
     return { problems };
   };
+}
+
+/**
+ * Whether a file names the host, so that its administrator or user knows it. A helper for all hosts (credsStore) names
+ * none; `docker login` writes the host beside it.
+ *
+ * @param host as in an ImageReference
+ */
+export function namesHost({ files }: RegistryCredentials, environment: Environment, host: string): boolean {
+  return (files ?? usualFiles(environment)).some((file) => {
+    const text = readOwnFile(file, "the file of credentials", () => {});
+    const json = text === undefined ? undefined : jsonIn(text);
+    return json !== undefined && hasEntryFor(json, host);
+  });
+}
+
+function jsonIn(text: string): JsonObject | undefined {
+  try {
+    const json = parseJson(toUtf8(text), "config.invalid", "it");
+    return isJsonObject(json) ? json : undefined;
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
 }
 
 function entryIn(text: string, host: string, path: string): ReturnType<typeof entryFor> {

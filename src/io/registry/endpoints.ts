@@ -1,13 +1,11 @@
-import { type Dirent, readdirSync, statSync } from "node:fs";
 import type { Config } from "../../core/config/config.ts";
 import { plainHttpHost } from "../../core/config/network-allow.ts";
 import { parseHostPort } from "../../core/oci/host.ts";
-import { type HostsFile, hostFolders, type RegistryHost, readHostsToml } from "../../core/oci/hosts-toml.ts";
-import { DOCKER_HUB, type ImageReference } from "../../core/oci/reference.ts";
-import type { Warn, Warning } from "../../core/warning.ts";
-import { hasCode } from "../fs/error-code.ts";
-import { isAbsent } from "../fs/local-file.ts";
+import type { RegistryHost } from "../../core/oci/hosts-toml.ts";
+import { DOCKER_HUB } from "../../core/oci/reference.ts";
+import type { Warn } from "../../core/warning.ts";
 import type { HostTls, PemFile } from "../net/exchange.ts";
+import { folderOf, hostsIn, isForAnyHost, OWN_HOST, type RegistryName, unusable, unused } from "./certs-folder.ts";
 import { readOwnFile } from "./own-file.ts";
 
 /** A host that serves a registry's images. */
@@ -26,6 +24,10 @@ export interface Endpoint {
   readonly plain?: Endpoint;
   /** Why it is not contacted; absent where it is. */
   readonly unusable?: string;
+  /** Set where containerd does not ask it which digest a tag points to. */
+  readonly isForDigestsOnly?: true;
+  /** Set where it may be at a private address only if network.allow lists it: {@link StrangersName}. */
+  readonly mustBePublic?: true;
 }
 
 /** Mirrors and server of a registry. */
@@ -36,11 +38,19 @@ export interface Endpoints {
   readonly problems: readonly string[];
 }
 
-/** The registry host in an image's name. */
-export type RegistryName = Pick<ImageReference, "host" | "writtenHost">;
+/**
+ * Says that the image's name was written by somebody who may be a stranger, such as the author of a file in a pull
+ * request: the file must not make this program ask private hosts that this node's settings do not name.
+ */
+export interface StrangersName {
+  /** Whether this node has credentials for the host. */
+  readonly hasCredentials: (host: string) => boolean;
+}
 
 interface Context {
   readonly name: RegistryName;
+  /** Whether the registry itself may be at a private address that network.allow does not list. */
+  readonly isKnown: boolean;
   readonly config: Config;
   /** For unused settings, which the reason of a refusal repeats. */
   readonly warn: Warn;
@@ -49,9 +59,6 @@ interface Context {
 }
 
 const HUB_ORIGIN = "https://registry-1.docker.io";
-const HOSTS_FILE = "hosts.toml";
-/** The registry itself, without settings. */
-const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], headers: {} };
 
 /**
  * The endpoints from which containerd would pull a registry's images (spec 3.1): those of its hosts.toml in certs.d,
@@ -59,93 +66,25 @@ const SERVER: RegistryHost = { path: "/v2", pulls: true, ca: [], client: [], hea
  *
  * @param name of the image, attacker-controlled and canonical
  * @param warn receives warnings with codes `hosts_toml.*`
+ * @param strangers absent: the registry may be at a private address, as containerd asks it there anyway
  */
-export function endpointsOf(name: RegistryName, config: Config, warn: Warn): Endpoints {
+export function endpointsOf(name: RegistryName, config: Config, warn: Warn, strangers?: StrangersName): Endpoints {
   const problems: string[] = [];
   const note: Warn = (warning) => {
     problems.push(warning.message);
     warn(warning);
   };
-  const context = { name, config, warn: note, warnOnly: warn };
   const folder = folderOf(name, config.registryConfigPath, note);
+  const hasOwnFolder = folder !== undefined && !isForAnyHost(folder);
+  const isKnown = strangers === undefined || hasOwnFolder || strangers.hasCredentials(name.host);
+  const context = { name, isKnown, config, warn: note, warnOnly: warn };
   const hosts = folder === undefined ? [] : hostsIn(folder, note);
-  const last = endpointOf(hosts.at(-1) ?? SERVER, context);
+  const last = endpointOf(hosts.at(-1) ?? OWN_HOST, context);
   const mirrors = hosts.slice(0, -1).filter(({ pulls }) => pulls);
   const others = mirrors.map((mirror) => endpointOf(mirror, context)).filter(({ root }) => root !== last.root);
   const [first, ...more] = others;
   const all: Endpoints["all"] = first === undefined ? [last] : [first, ...more, last];
   return { all, problems };
-}
-
-/** The first folder that exists; the host's own before `_default`. An inaccessible one is not used. */
-function folderOf(
-  { host, writtenHost = host }: RegistryName,
-  roots: readonly string[],
-  warn: Warn,
-): string | undefined {
-  for (const root of roots) {
-    for (const name of hostFolders(writtenHost)) {
-      const folder = `${root}/${name}`;
-      try {
-        if (isThere(folder)) return folder;
-      } catch (error) {
-        warn(notUsed(folder, error));
-        break; // The folders beside it are inaccessible too, or would wrongly replace it.
-      }
-    }
-  }
-  return undefined;
-}
-
-/** @throws Error of the file system, also for a dangling link */
-function isThere(path: string): boolean {
-  try {
-    statSync(path);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "ENOENT") && isAbsent(path)) return false;
-    throw error;
-  }
-}
-
-/** A folder's settings for a host. As in containerd, certificates beside an unreadable hosts.toml count. */
-function hostsIn(folder: string, warn: Warn): HostsFile["hosts"] {
-  const file = `${folder}/${HOSTS_FILE}`;
-  const text = readOwnFile(file, "containerd's configuration of a registry", (problem) => warn(unusable(problem)));
-  if (text === undefined || text === "") return [certificatesIn(folder, warn)];
-  const read = readHostsToml(text, folder);
-  if ("problem" in read) {
-    warn(unusable(`${file}:${read.line}: ${read.problem}; it is not used`));
-    return [certificatesIn(folder, warn)];
-  }
-  if (read.unused.length > 0) warn(unused(`${file}: not used here: ${read.unused.join(", ")}`));
-  return read.hosts;
-}
-
-/** Docker's older form: certificates without a hosts.toml, recognised by file extension. */
-function certificatesIn(folder: string, warn: Warn): RegistryHost {
-  const names = entriesOf(folder, warn)
-    .flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]))
-    .toSorted();
-  const client = names
-    .filter((name) => name.endsWith(".cert"))
-    .map((name) => {
-      const key = name.replace(/cert$/, "key");
-      return { cert: `${folder}/${name}`, key: `${folder}/${names.includes(key) ? key : name}` };
-    });
-  if (client.length > 1)
-    warn(unused(`${folder}: not used here: all ${client.length} client certificates but the first`));
-  return { ...SERVER, ca: names.filter((name) => name.endsWith(".crt")).map((name) => `${folder}/${name}`), client };
-}
-
-/** Empty where it cannot be read: then only the registry itself is asked (spec 3.1). */
-function entriesOf(folder: string, warn: Warn): readonly Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    warn(notUsed(folder, error));
-    return [];
-  }
 }
 
 function endpointOf(entry: RegistryHost, context: Context): Endpoint {
@@ -156,7 +95,10 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
     const message = `${entry.origin ?? writtenHost} is not contacted: ${settings.unusable}`;
     warnOnly({ code: "hosts_toml.host_not_asked", message });
   }
-  if (entry.origin === undefined) return overTls({ ...originOf(context), ...settings }, entry, context);
+  if (entry.origin === undefined) {
+    const strange = context.isKnown ? {} : { mustBePublic: true as const };
+    return overTls({ ...originOf(context), ...settings, ...strange }, entry, context);
+  }
   // containerd's documentation uses this name for the Hub, though that host serves no images.
   const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
   const origin = isHub ? HUB_ORIGIN : entry.origin;
@@ -189,9 +131,9 @@ function overTls(endpoint: Endpoint, entry: RegistryHost, { config, warn }: Cont
 }
 
 function settingsOf(
-  { ca, client, skipVerify, headers, dialTimeout, pulls, unsupported }: RegistryHost,
+  { ca, client, skipVerify, headers, dialTimeout, pulls, resolves, unsupported }: RegistryHost,
   warn: Warn,
-): Omit<Endpoint, "root" | "host" | "namespace" | "plain"> {
+): Omit<Endpoint, "root" | "host" | "namespace" | "plain" | "mustBePublic"> {
   if (unsupported !== undefined)
     return { unusable: `hosts.toml sets ${unsupported} for it, which atcr-verify does not support` };
   if (!pulls) return { unusable: "hosts.toml does not give it the capability pull" };
@@ -216,6 +158,7 @@ function settingsOf(
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(dialTimeout !== undefined && { dialTimeout }),
     ...(Object.keys(headers).length > 0 && { headers }),
+    ...(!resolves && { isForDigestsOnly: true }),
   };
 }
 
@@ -225,16 +168,4 @@ function originOf({ name: { host, writtenHost = host }, config: { network } }: C
   const parsed = parseHostPort(writtenHost);
   const plain = typeof parsed !== "string" && network.plainHttp.includes(plainHttpHost(parsed));
   return { root: `${plain ? "http" : "https"}://${host}/v2`, host };
-}
-
-function notUsed(folder: string, error: unknown): Warning {
-  return unusable(`${folder} is not used: ${(error as Error).message}`);
-}
-
-function unusable(message: string): Warning {
-  return { code: "hosts_toml.unusable", message };
-}
-
-function unused(message: string): Warning {
-  return { code: "hosts_toml.unused", message };
 }

@@ -2,34 +2,43 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { Config } from "../../core/config/config.ts";
 import type { Fetched, Gap } from "../../core/evidence/evidence.ts";
 import type { Digest } from "../../core/oci/digest.ts";
-import { Rejection, type RejectionCode } from "../../core/rejection.ts";
+import { Rejection, type RejectionCode, reject } from "../../core/rejection.ts";
 import type { SignerHistory } from "../../core/verify/signer-history.ts";
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/exchange.ts";
 import type { TxtLookup, TxtRequest } from "../../io/net/txt.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
+import type { RegistryName } from "../../io/registry/certs-folder.ts";
 import type { CredentialSource } from "../../io/registry/credentials.ts";
-import type { Endpoints, RegistryName } from "../../io/registry/endpoints.ts";
+import type { Endpoints } from "../../io/registry/endpoints.ts";
 import { askUntilAnswered, describeTries, type Pauses, RetryingRequest, type Tries, type TryOutcome } from "./retry.ts";
 
 /** Cap on an operation log or a DID document in bytes (spec 4). */
 export const MAX_IDENTITY = 512 * 1024;
 
-/** What the code that gathers evidence needs. */
-export interface CollectContext {
+/** What every request needs. */
+export interface AskContext {
   readonly http: HttpClient;
-  readonly txt: TxtLookup;
   readonly deadline: Deadline;
-  readonly config: Config;
-  /** Identities fetched within cacheTTL, which are not fetched again (spec 3.4). */
-  readonly identities: FreshIdentities;
-  /** Endpoints of registries, and their credentials. */
-  readonly registries: RegistryAccess;
-  /** Loads the signer history (spec 5.7), before the signer's services are contacted. */
-  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Pauses between attempts. */
   readonly pauses: Pauses;
+}
+
+/** What requests to registries need. */
+export interface RegistryContext extends AskContext {
+  readonly config: Config;
+  /** Endpoints of registries, and their credentials. */
+  readonly registries: RegistryAccess;
+}
+
+/** What the code that gathers evidence needs. */
+export interface CollectContext extends RegistryContext {
+  readonly txt: TxtLookup;
+  /** Identities fetched within cacheTTL, which are not fetched again (spec 3.4). */
+  readonly identities: FreshIdentities;
+  /** Loads the signer history (spec 5.7), before the signer's services are contacted. */
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
 }
 
 /** Registries, as containerd's configuration describes them. */
@@ -106,7 +115,7 @@ const SILENT: ReadonlySet<number> = new Set([429, 502, 503, 504, 520, 521, 522, 
 export async function ask(
   service: Service,
   request: HttpRequest,
-  context: CollectContext,
+  context: AskContext,
   attempts?: number,
 ): Promise<PeerAnswer> {
   const question = new RetryingRequest(request, context, attempts);
@@ -179,6 +188,16 @@ export function badStatus(
 export function assertTimeLeft(what: string, { deadline }: Pick<CollectContext, "deadline">): void {
   if (deadline.remaining() <= 0) {
     throw new UnavailableError("net.deadline", `the deadline passed before ${what} was checked`, { answered: true });
+  }
+}
+
+/** Turns a missing answer into a Rejection, for a caller to whom the answer is the result. */
+export async function answered<T>(asking: Promise<T>): Promise<T> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof UnavailableError) reject(error.code, error.message, error);
+    throw error;
   }
 }
 

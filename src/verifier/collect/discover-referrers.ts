@@ -3,19 +3,15 @@ import type { Gap, Pointer, Subject } from "../../core/evidence/evidence.ts";
 import type { Descriptor } from "../../core/oci/descriptor.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { HttpFailure } from "../../io/net/exchange.ts";
-import type { Deadline } from "../../io/process/deadline.ts";
-import { RegistryClient } from "../../io/registry/client.ts";
 import type { Endpoint } from "../../io/registry/endpoints.ts";
-import { ask, type CollectContext, gapOf, hostOf, UnavailableError } from "./context.ts";
+import { type CollectContext, gapOf, UnavailableError } from "./context.ts";
 import { type Listing, Repository } from "./referrers-client.ts";
+import { type Limits, limitsAt, MAX_MIRRORS, plainInstead, registryClient } from "./registry-host.ts";
 
 /** Candidates that are examined (spec 3.1); stops many referrers from costing two requests each. */
 const MAX_CANDIDATES = 32;
 /** Candidates that are fetched in parallel. */
 const PARALLEL = 8;
-/** Mirrors that are asked before the registry itself; each may list other referrers. */
-const MAX_MIRRORS = 4;
 
 /** Signers whose signatures count, and how many are needed. */
 export interface ReferrerSearch {
@@ -43,10 +39,8 @@ export async function searchRegistry(
   const search = new Search(subject, wanted, found);
   const missed: GapError[] = [];
   for (const [i, mirror] of mirrors.entries()) {
-    // No retries at a mirror: the next host follows, and each one gets its share of the time.
-    const left = context.deadline.remaining();
-    const share = context.deadline.earlier(left - left / (mirrors.length - i + 1));
-    const { place, listing } = await listAt(mirror, subject, context, { attempts: 1, share });
+    const limits = limitsAt(i, mirrors.length, context.deadline);
+    const { place, listing } = await listAt(mirror, subject, context, limits);
     const gaps = await search.lookAt(listing, place);
     if (!search.isInvalidated) {
       missed.push(...gaps);
@@ -74,28 +68,9 @@ type GapError = Listing["gaps"][number];
 /** A repository, or why it is not contacted. */
 type Place = Repository | { readonly unusable: string };
 
-/** Limits for a mirror. */
-interface Limits {
-  /** Of each request. */
-  readonly attempts: number;
-  /** By when all requests to it must be answered. */
-  readonly share: Deadline;
-}
-
 function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, limits?: Limits): Place {
   if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
-  const { config, registries } = context;
-  const client = new RegistryClient(endpoint, subject.name.path, {
-    ask: async (request) => {
-      if (limits?.share.remaining() !== 0) return ask("registry", request, context, limits?.attempts);
-      const what = "used up its share of the time and was not asked again";
-      throw new UnavailableError("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
-    },
-    credentials: registries.credentials,
-    realms: config.registryCredentials.realms,
-    timeout: () => Math.min(config.registryTimeout, limits?.share.remaining() ?? Number.POSITIVE_INFINITY),
-  });
-  return new Repository(client, subject, context);
+  return new Repository(registryClient(endpoint, subject.name, context, limits), subject, context);
 }
 
 /** What an endpoint lists, and its repository; an endpoint without TLS is asked by http, if that is allowed. */
@@ -111,12 +86,8 @@ async function listAt(
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
   }
   const listing = await place.referrers();
-  // Not after other TLS failures: an untrusted host must not be asked in the clear, and a token server's failure is not the registry's.
-  const { origin } = new URL(endpoint.root);
-  const speaksNoTls = listing.gaps.some(({ cause }) => cause instanceof HttpFailure && cause.noTlsAt === origin);
-  return endpoint.plain === undefined || !speaksNoTls
-    ? { place, listing }
-    : listAt(endpoint.plain, subject, context, limits);
+  const plain = plainInstead(endpoint, listing.gaps);
+  return plain === undefined ? { place, listing } : listAt(plain, subject, context, limits);
 }
 
 /** The same gap, its message extended by earlier failures and by related problems. */

@@ -14,10 +14,11 @@ import {
   referrersPath,
 } from "../../core/oci/referrers.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
+import { HttpFailure } from "../../io/net/exchange.ts";
 import { WITHHELD } from "../../io/net/quote-peer.ts";
 import type { RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
-import { assertTimeLeft, badStatus, type CollectContext, UnavailableError } from "./context.ts";
+import { assertTimeLeft, type CollectContext, UnavailableError } from "./context.ts";
+import { accepted, MAX_REDIRECTS } from "./registry-host.ts";
 
 /** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
 const MAX_PAGE = 1024 * 1024;
@@ -25,7 +26,6 @@ const MAX_PAGE = 1024 * 1024;
 const MAX_ARTIFACT = 64 * 1024;
 /** Pages of referrers read at one endpoint; stops an endless list. */
 const MAX_PAGES = 8;
-const MAX_REDIRECTS = 5;
 /**
  * Statuses of registries without a Referrers API (spec 3.1): 404, 405 and 501; Artifactory answers 406, and Quay 400
  * for a digest without referrers.
@@ -165,7 +165,7 @@ export class Repository {
 
   /** @returns undefined where it is not an OCI index */
   #page(answer: RegistryAnswer, isApi: boolean): Page | undefined {
-    const { body, url, headers } = this.#accepted(answer);
+    const { body, url, headers } = accepted(answer);
     assertTimeLeft("the list of referrers", this.#context);
     const page = readReferrers(body);
     return page && { ...page, isApi, from: url, host: answer.host, next: nextPage(headers.get("link")) };
@@ -206,7 +206,7 @@ export class Repository {
   }
 
   async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
-    const { body } = this.#accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT));
+    const { body } = accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT));
     assertTimeLeft(what, this.#context);
     checkContent(body, descriptor, what);
     return body;
@@ -214,16 +214,6 @@ export class Repository {
 
   #get(url: string, accept: string, maxBytes = MAX_PAGE): Promise<RegistryAnswer> {
     return this.#client.get(url, { accept, maxBytes, maxRedirects: MAX_REDIRECTS });
-  }
-
-  #accepted({ response, tried, isBusy, said, host }: RegistryAnswer): HttpResponse {
-    if (response.status === 200) return response;
-    if (response.status === 401 || response.status === 403) {
-      const detail = `${host} requires credentials (status ${response.status})`;
-      const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
-      throw new UnavailableError(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
-    }
-    badStatus("registry", response, said, host);
   }
 
   /** The next page must be within the same origin (spec 3.1). */

@@ -4,7 +4,7 @@ import { type Did, isDid } from "../../core/atproto/syntax.ts";
 import type { Fetched, OwnerAnswer } from "../../core/evidence/evidence.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
 import { findRollback, type Rollback, type SignerHistory } from "../../core/verify/signer-history.ts";
-import { type CollectContext, UnavailableError } from "../collect/context.ts";
+import { answered, type CollectContext, UnavailableError } from "../collect/context.ts";
 import { fetchIdentity } from "../collect/fetch-identity.ts";
 
 /** The owner of a handle, or why it is not known. */
@@ -74,14 +74,4 @@ async function handleOf(
 async function ownerOf(handle: Handle, context: CollectContext): Promise<OwnerAnswer> {
   const { fetchOwner } = await import("../collect/resolve-handle.ts");
   return fetchOwner(handle, context);
-}
-
-/** Turns a missing answer into a Rejection: here it is the result. */
-async function answered<T>(asking: Promise<T>): Promise<T> {
-  try {
-    return await asking;
-  } catch (error) {
-    if (error instanceof UnavailableError) reject(error.code, error.message, error);
-    throw error;
-  }
 }

@@ -13,9 +13,10 @@ import { proxiesOf } from "../../io/net/proxy.ts";
 import { readSystemRoots } from "../../io/net/system-roots.ts";
 import { createTxtLookup, type TxtLookup } from "../../io/net/txt.ts";
 import type { Environment } from "../../io/process/environment.ts";
-import { credentialSource } from "../../io/registry/credentials.ts";
+import { credentialSource, namesHost } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
+import type { RegistryContext } from "../collect/context.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
@@ -64,25 +65,34 @@ export function httpSettings(config: Config, environment: Environment): HttpSett
 /** The context of one verification that uses the network. */
 export function collectContext(
   config: Config,
-  { http, txt, environment }: Network,
+  network: Network,
   session: Session,
   stores: Stores,
   locks: QuestionLocks,
 ): DecideContext {
-  const { deadline, requestCounts } = session;
-  const warn: Warn = (warning) => session.warn(warning);
   return {
+    ...registryContext(config, network, session),
     ...stores,
+    txt: network.txt,
+    identities: cachedIdentities(stores, session, locks),
+  };
+}
+
+/** The context of requests to registries alone. */
+export function registryContext(config: Config, { http, environment }: Network, session: Session): RegistryContext {
+  const { deadline, requestCounts, isNameFromFile } = session;
+  const warn: Warn = (warning) => session.warn(warning);
+  const credentials = config.registryCredentials;
+  const strangers = isNameFromFile && { hasCredentials: (host: string) => namesHost(credentials, environment, host) };
+  return {
     http: requestCounts.counted(http(warn)),
-    txt,
     deadline,
     config,
     now: () => session.now(),
     pauses: { base: PAUSE, random: Math.random },
-    identities: cachedIdentities(stores, session, locks),
     registries: {
-      endpoints: (name) => endpointsOf(name, config, warn),
-      credentials: credentialSource(config.registryCredentials, environment, deadline, warn),
+      endpoints: (name) => endpointsOf(name, config, warn, strangers),
+      credentials: credentialSource(credentials, environment, deadline, warn),
     },
   };
 }

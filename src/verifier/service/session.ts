@@ -8,6 +8,9 @@ export interface Session {
   readonly deadline: Deadline;
   /** Counts requests. */
   readonly requestCounts: RequestCounts;
+  /** Set where somebody else may have written the image's name, as in a file: a private registry is then asked only if this
+   * node's settings name it. */
+  readonly isNameFromFile?: true;
   /** Milliseconds since 1970. */
   now(): number;
   /** Called once for each warning. */
@@ -23,6 +26,7 @@ export function warningTo(warn: Warn, session: Session): Session {
   return {
     deadline: session.deadline,
     requestCounts: session.requestCounts,
+    ...(session.isNameFromFile && { isNameFromFile: true }),
     now: () => session.now(),
     warn,
     ruleSelected: (rule) => session.ruleSelected(rule),

@@ -4,7 +4,7 @@ import { sha256Hex } from "../../core/encoding/sha256.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
-import { formatReference } from "../../core/oci/reference.ts";
+import { formatReference, type ImageReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import { select } from "../../core/policy/select.ts";
@@ -22,6 +22,7 @@ import type { DecideContext } from "./gather-and-judge.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
+import type { Resolved, ResolveOptions } from "./resolve-image.ts";
 import { type Session, warningTo } from "./session.ts";
 
 /** Grace period in milliseconds after the deadline to judge what timed out; then the refusal is `net.deadline`. */
@@ -89,6 +90,22 @@ export class Verifier {
     const decided = await this.#decide(subject, warningTo(warnings.warn, session), opened);
     const timings = { total: performance.now() - began, services: new Map(session.requestCounts.asked) };
     return { subject, policyHash: opened.settings.policy.hash, timings, warnings: warnings.all, ...decided };
+  }
+
+  /**
+   * Asks which digest an image's name stands for, as containerd would.
+   *
+   * @throws Rejection registry.*, net.*
+   */
+  async resolve(name: ImageReference, session: Session, options: ResolveOptions = {}): Promise<Resolved> {
+    const [{ openNetwork, registryContext }, { resolveImage }] = await Promise.all([
+      import("./network.ts"),
+      import("./resolve-image.ts"),
+    ]);
+    const opened = this.#opened;
+    const { config, environment } = opened.settings;
+    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment);
+    return resolveImage(name, registryContext(config, opened.network, session), options);
   }
 
   async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {

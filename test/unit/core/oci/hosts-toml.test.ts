@@ -11,7 +11,7 @@ const unused = (text: string): readonly string[] => {
   const found = read(text);
   return "problem" in found ? ["a problem"] : found.unused;
 };
-const PLAIN = { pulls: true, ca: [], client: [], headers: {} };
+const PLAIN = { pulls: true, resolves: true, ca: [], client: [], headers: {} };
 
 describe("readHostsToml", () => {
   it("reads mirrors in the order of the file, and the server last", () => {

@@ -1,0 +1,85 @@
+import type { ImageReference } from "../../core/oci/reference.ts";
+import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import { type RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
+import type { Endpoint } from "../../io/registry/endpoints.ts";
+import { ask, badStatus, hostOf, type RegistryContext, UnavailableError } from "./context.ts";
+
+/** Mirrors that are asked before the registry itself; each may list other referrers. */
+export const MAX_MIRRORS = 4;
+/** Redirects of a registry that are followed; stops a loop of them. */
+export const MAX_REDIRECTS = 5;
+
+/** Limits for a mirror. */
+export interface Limits {
+  /** Of each request. */
+  readonly attempts: number;
+  /** By when all requests to it must be answered. */
+  readonly share: Deadline;
+}
+
+/** No retries at a mirror: the next host follows, and each one gets its share of the time. */
+export function limitsAt(mirror: number, mirrors: number, deadline: Deadline): Limits {
+  const left = deadline.remaining();
+  return { attempts: 1, share: deadline.earlier(left - left / (mirrors - mirror + 1)) };
+}
+
+/** A client for one repository at an endpoint. */
+export function registryClient(
+  endpoint: Endpoint,
+  name: ImageReference,
+  context: RegistryContext,
+  limits?: Limits,
+): RegistryClient {
+  const { config, registries } = context;
+  return new RegistryClient(endpoint, name.path, {
+    ask: async (request) => {
+      if (limits?.share.remaining() === 0) {
+        const what = "used up its share of the time and was not asked again";
+        throw new UnavailableError("registry.unreachable", `${hostOf(endpoint.root)} ${what}`);
+      }
+      try {
+        return await ask("registry", request, context, limits?.attempts);
+      } catch (error) {
+        throw endpoint.mustBePublic ? withAdvice(error) : error;
+      }
+    },
+    credentials: registries.credentials,
+    realms: config.registryCredentials.realms,
+    timeout: () => Math.min(config.registryTimeout, limits?.share.remaining() ?? Number.POSITIVE_INFINITY),
+  });
+}
+
+/** What to configure where a registry at a private address was named in a file. */
+function withAdvice(error: unknown): unknown {
+  const isOfHost = error instanceof UnavailableError && error.code === "net.forbidden_address";
+  if (!isOfHost || (error.cause instanceof HttpFailure && error.cause.isRedirected)) return error;
+  const advice =
+    "the name comes from a file, so a registry at a private address is asked only if network.allow, a hosts.toml or the registry credentials name it";
+  return new UnavailableError(error.code, `${error.message}; ${advice}`, { cause: error.cause });
+}
+
+/**
+ * The endpoint to ask by http, where an endpoint turned out not to speak TLS and http is allowed. Not after other TLS
+ * failures: an untrusted host must not be asked in the clear, and a token server's failure is not the registry's.
+ */
+export function plainInstead(endpoint: Endpoint, failures: readonly Error[]): Endpoint | undefined {
+  const { origin } = new URL(endpoint.root);
+  const speaksNoTls = failures.some(({ cause }) => cause instanceof HttpFailure && cause.noTlsAt === origin);
+  return speaksNoTls ? endpoint.plain : undefined;
+}
+
+/**
+ * The answer, if its status is 200.
+ *
+ * @throws UnavailableError registry.unauthorized, registry.unreachable, registry.bad_response
+ */
+export function accepted({ response, tried, isBusy, said, host }: RegistryAnswer): HttpResponse {
+  if (response.status === 200) return response;
+  if (response.status === 401 || response.status === 403) {
+    const detail = `${host} requires credentials (status ${response.status})`;
+    const code = isBusy === true ? "registry.unreachable" : "registry.unauthorized";
+    throw new UnavailableError(code, `${detail}${tried === undefined ? "" : `: ${tried}`}${said}`);
+  }
+  badStatus("registry", response, said, host);
+}
