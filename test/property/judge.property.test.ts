@@ -6,7 +6,7 @@ import type { TrustedSigner } from "../../src/core/policy/policy.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
 import { enforce } from "../../src/core/verify/enforce.ts";
 import { type JudgeInput, judge } from "../../src/core/verify/judge.ts";
-import type { SignerHistories } from "../../src/core/verify/signer-history.ts";
+import { NO_HISTORY, type SignerHistories } from "../../src/core/verify/signer-history.ts";
 import type { Attempt, Verdict } from "../../src/core/verify/verdict.ts";
 import { caseOf, claim, didNamed, facts, found, gap, NOW, pointer, rule, trusted } from "../support/evidence.ts";
 
@@ -51,7 +51,7 @@ const attempts: fc.Arbitrary<Attempt> = fc
 /** What the node has seen of some of them: some of it newer than what they show now. */
 const memories: fc.Arbitrary<SignerHistories> = fc
   .array(fc.tuple(anybody, fc.constantFrom(...REVS), fc.constantFrom([], ["one"], ["one", "two"])), { maxLength: 3 })
-  .map((all) => new Map(all.map(([did, rev, seen]) => [did, { rev, operations: new Set(seen), keys: new Map() }])));
+  .map((all) => new Map(all.map(([did, rev, seen]) => [did, { ...NO_HISTORY, rev, operations: new Set(seen) }])));
 const gaps: fc.Arbitrary<Gap> = fc
   .record({ code: fc.constantFrom(...MISSING), did: fc.option(anybody, { nil: undefined }) })
   .map(({ code, did }) => gap(code, did));

@@ -66,3 +66,14 @@ export function tidTime(tid: Tid): number {
   for (const character of tid) value = value * 32n + BigInt(TID_ALPHABET.indexOf(character));
   return Number((value >> TID_CLOCK_BITS) / 1000n);
 }
+
+/** The last TID of a time, in milliseconds since 1970. */
+export function tidAt(ms: number): Tid {
+  let value = ((BigInt(Math.trunc(ms)) * 1000n + 999n) << TID_CLOCK_BITS) | ((1n << TID_CLOCK_BITS) - 1n);
+  let text = "";
+  for (let i = 0; i < 13; i++) {
+    text = `${TID_ALPHABET[Number(value % 32n)]}${text}`;
+    value /= 32n;
+  }
+  return text as Tid;
+}

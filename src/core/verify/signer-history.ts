@@ -1,10 +1,11 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
+import type { ProvenNo, RememberedNoes } from "./proven-no.ts";
 
 /**
  * The history of one signer on this node (spec 5.7, 5.8); it only grows. It is never evidence for a signature: it can
  * only reject what is older.
  */
-export interface SignerHistory {
+export interface SignerHistory extends RememberedNoes {
   /** The newest revision of the repo whose commit was proven; TIDs are compared as text. */
   readonly rev?: Tid;
   /** CIDs of all operations that were valid in the signer's log, including nullified ones; empty for a did:web. */
@@ -26,13 +27,15 @@ export interface Observation {
   readonly key?: string;
   /** Revisions of the proofs whose commit verified (spec 5.1 to 5.4), absence proofs included. */
   readonly revs: readonly Tid[];
+  /** What was proven not to be there, or to be another image (proven-no.ts). */
+  readonly noes?: readonly ProvenNo[];
 }
 
 /** Histories by signer; for a signer without one: {@link NO_HISTORY}. */
 export type SignerHistories = ReadonlyMap<Did, SignerHistory>;
 
 /** The empty history, of a signer that this node has never seen. */
-export const NO_HISTORY: SignerHistory = { operations: new Set(), keys: new Map() };
+export const NO_HISTORY: SignerHistory = { operations: new Set(), keys: new Map(), noes: new Map() };
 
 /**
  * Whether a node remembers all that an answer showed. It does of whatever it has cached, so where it does not, something

@@ -9,12 +9,13 @@ import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
 import { assertPathTrusted, check } from "../fs/trusted-path.ts";
 import type { Damage, Damaged } from "./quarantine.ts";
-import { newEntryNames, parseEntries, type SignerEntries } from "./signer-entries.ts";
+import { newEntryNames, newNoEntries, parseEntries, type SignerEntries } from "./signer-entries.ts";
+import { lostNoes, namesOfNoes } from "./signer-noes.ts";
 
 /** Operations and keys per signer: stops a signer from filling the disk with new ones. */
 const MAX_REMEMBERED = 1000;
 /** Names read of a signer, revisions not yet swept included; more are not this program's, and are not listed forever. */
-const MAX_NAMES = 4000;
+const MAX_NAMES = 8000;
 /** Most bytes of a file's name (NAME_MAX of Linux). */
 const LONGEST_NAME = 255;
 /** What {@link nameOf} makes of a longer one. */
@@ -22,7 +23,7 @@ const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
 
 /** What the folder of a signer says, and what is wrong with it. */
-type Read = Pick<SignerEntries, "memory" | "revs"> & { readonly damage: readonly Damage[] };
+type Read = Pick<SignerEntries, "memory" | "revs" | "noes"> & { readonly damage: readonly Damage[] };
 
 /** One signer's history, for display. */
 export interface Remembered {
@@ -74,18 +75,27 @@ export class SignerStore {
     const { signer } = observation;
     // What is remembered only grows, so that what was known before need not be looked for again.
     const loaded = this.#loadedHistory.get(signer) ?? NO_HISTORY;
-    if (loaded.unusable === undefined && newEntryNames(observation, loaded, now).length === 0) return;
+    const isNew = (known: SignerHistory): boolean =>
+      newEntryNames(observation, known, now).length + newNoEntries(observation, known, now).length > 0;
+    if (loaded.unusable === undefined && !isNew(loaded)) return;
     const name = nameOf(signer);
+    const { addEntries } = await import("./signer-writer.ts");
     try {
-      const { memory, revs, damage } = this.#read(name, now);
-      await this.#setAside(damage, join(this.#signers, name));
+      const { memory, revs, noes, damage } = this.#read(name, now);
+      const lost = damage.length > 0 ? [lostNoes(now)] : [];
+      const folder = { directory: this.#directory, signers: SIGNERS, name };
+      const path = join(this.#signers, name);
+      const isWhole = damage.some((one) => one.path === path);
+      // First: what is set aside may have been a no.
+      if (lost.length > 0 && !isWhole) await addEntries(folder, lost, { revs, noes });
+      await this.#setAside(damage, path);
       const missing = newEntryNames(observation, memory, now);
-      if (missing.length === 0) return;
+      if (!isNew(memory) && !isWhole) return;
       if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
         throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${signer}`);
       }
-      const { addEntries } = await import("./signer-writer.ts");
-      await addEntries({ directory: this.#directory, signers: SIGNERS, name }, missing, revs);
+      const shown = namesOfNoes(newNoEntries(observation, memory, now), noes);
+      await addEntries(folder, [...missing, ...shown, ...(isWhole ? lost : [])], { revs, noes });
     } catch (error) {
       const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
@@ -169,7 +179,8 @@ export class SignerStore {
     const folder = join(this.#signers, name);
     const entries = this.#entries(folder);
     // A lost history is not the same as an empty one.
-    if (typeof entries === "string") return { memory: NO_HISTORY, revs: [], damage: [{ path: folder, why: entries }] };
+    if (typeof entries === "string")
+      return { memory: NO_HISTORY, revs: [], noes: [], damage: [{ path: folder, why: entries }] };
     const files: string[] = [];
     const damage: Damage[] = [];
     for (const entry of entries) {
@@ -178,13 +189,13 @@ export class SignerStore {
       if (entry.isFile() || isFile(path)) files.push(entry.name);
       else damage.push({ path, why: "is no file" });
     }
-    const { memory, revs, damaged, ahead } = parseEntries(files, now);
+    const { memory, revs, noes, damaged, ahead } = parseEntries(files, now);
     for (const name of damaged) damage.push({ path: join(folder, name), why: "says nothing" });
     for (const name of ahead) {
       const message = `${join(folder, name)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    return { memory, revs, damage };
+    return { memory, revs, noes, damage };
   }
 
   /** @returns the entries; or, behind the folder's path, why the whole folder is damaged */

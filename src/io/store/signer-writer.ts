@@ -1,8 +1,9 @@
 import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Tid } from "../../core/atproto/syntax.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { makeOwnFolder, syncFolder } from "../fs/folders.ts";
+import type { SignerEntries } from "./signer-entries.ts";
+import { supersededNoes } from "./signer-noes.ts";
 
 const FORGOTTEN = "forgotten-";
 /**
@@ -19,21 +20,22 @@ export interface SignerFolder {
 }
 
 /**
- * Adds names, and takes away revisions that one of `revs` supersedes.
+ * Adds names, and takes away those that another one supersedes.
  *
  * @param entriesSeen names in the form of signer-entries.ts
- * @param revs revisions that are there, in ascending order
+ * @param known what is there; revisions in ascending order
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */
 export async function addEntries(
   { directory, signers, name }: SignerFolder,
   entriesSeen: readonly string[],
-  revs: readonly Tid[],
+  { revs, noes }: Pick<SignerEntries, "revs" | "noes">,
 ): Promise<void> {
   const folder = await makeOwnFolder(directory, signers, name);
   for (const entryName of entriesSeen) await touch(join(folder, entryName));
   for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
   await sweep(folder, revs);
+  await sweepNoes(folder, noes);
 }
 
 /**
@@ -59,12 +61,21 @@ async function touch(path: string): Promise<void> {
 }
 
 /** Takes away revisions that a newer one supersedes, once that one has been there for {@link SWEEP_AFTER}. */
-async function sweep(folder: string, revs: readonly Tid[]): Promise<void> {
+async function sweep(folder: string, revs: SignerEntries["revs"]): Promise<void> {
   const names = revs.map((rev) => join(folder, `rev-${rev}`));
   for (let newest = names.length - 1; newest > 0; newest--) {
     if (!(await isOldEnough(names[newest] ?? ""))) continue;
     for (const older of names.slice(0, newest)) await rm(older, { force: true });
     return;
+  }
+}
+
+/** The same for noes that a newer one about their path, or the floor, supersedes. */
+async function sweepNoes(folder: string, noes: SignerEntries["noes"]): Promise<void> {
+  const byNewer = Map.groupBy(supersededNoes(noes), ([, newer]) => newer);
+  for (const [newer, superseded] of byNewer) {
+    if (!(await isOldEnough(join(folder, newer)))) continue;
+    for (const [name] of superseded) await rm(join(folder, name), { force: true });
   }
 }
 

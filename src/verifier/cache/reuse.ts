@@ -103,12 +103,12 @@ function proven({ proven: attempt, times, signature }: CachedEvidence) {
  * A cached proof may be older than what has since been seen for another image, and the proofs of record and tag were
  * fetched at different times: neither is a rollback.
  */
-function withoutRev(attempt: Attempt, { operations, keys }: SignerHistory): Pick<Reused, "attempt" | "memory"> {
+function withoutRev(attempt: Attempt, { operations, keys, noes }: SignerHistory): Pick<Reused, "attempt" | "memory"> {
   const { observation } = attempt;
   const revs = observation?.revs.toSorted();
   return {
     attempt:
       observation === undefined || revs === undefined ? attempt : { ...attempt, observation: { ...observation, revs } },
-    memory: { operations, keys },
+    memory: { operations, keys, noes },
   };
 }

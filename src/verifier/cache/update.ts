@@ -7,6 +7,7 @@ import type { RejectionCode } from "../../core/rejection.ts";
 import { invalidationScope, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";
 import { checkAttempt, type JudgeInput } from "../../core/verify/judge.ts";
 import { observationOf } from "../../core/verify/prove.ts";
+import { noesOf } from "../../core/verify/proven-no.ts";
 import { findRollback, NO_HISTORY, type Observation } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { InvalidatedBy } from "../../io/store/evidence-files.ts";
@@ -48,10 +49,11 @@ export async function updateCache(
     const known = collector.memory.get(signer) ?? NO_HISTORY;
     const behind = findRollback(observation, known)?.code ?? codeOf(attempt);
     if (behind === "identity.log_rolled_back") continue;
+    const shown = { ...observation, noes: noesOf(evidence, attempt, given.target) };
     if (behind === "commit.rolled_back") {
       // Identity and commit are proven, so both are recorded; the record is old, so nothing is cached.
       if (isOtherKey(observation, known)) await cache.drop(signer, { now });
-      await context.recordObservation(observation);
+      await context.recordObservation(shown);
       continue;
     }
     // Invalidate first: a crash between the two steps then removes too much, never too little.
@@ -64,7 +66,7 @@ export async function updateCache(
     // Even where nothing new is cached, an older entry must not survive this answer.
     const isCached = "facts" in attempt && mayKeep && (keeps || cache.find(signer, digest) !== undefined);
     if (isCached) await cache.keep(digest, evidence, attempt, isRefused(attempt, given));
-    await context.recordObservation(observation);
+    await context.recordObservation(shown);
   }
   for (const { signer, code } of given.gaps) {
     if (signer !== undefined && isWithdrawn(signer, code)) await cache.drop(signer, { now });

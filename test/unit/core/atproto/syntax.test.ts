@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { didWebHost, isDid, isPlc, isTid, tidTime } from "../../../../src/core/atproto/syntax.ts";
+import { didWebHost, isDid, isPlc, isTid, tidAt, tidTime } from "../../../../src/core/atproto/syntax.ts";
 import { tid } from "../../../support/signed-repo.ts";
 
 const LONGEST_LABEL = "a".repeat(63);
@@ -122,5 +122,17 @@ describe("a TID", () => {
       if (!isTid(text)) throw new Error(text);
       expect(tidTime(text)).toBe(time);
     }
+  });
+});
+
+describe("tidAt", () => {
+  it("is the last TID of its millisecond", () => {
+    for (const ms of [0, 1, 1_700_000_000_123, 2 ** 43]) {
+      const tid = tidAt(ms);
+      expect(isTid(tid)).toBe(true);
+      expect(tidTime(tid)).toBe(ms);
+      expect(tid < tidAt(ms + 1)).toBe(true);
+    }
+    expect(tidAt(1_700_000_000_123.9)).toBe(tidAt(1_700_000_000_123));
   });
 });

@@ -15,7 +15,7 @@ describe("readTraces", () => {
   it("takes the newest revision, every operation, and the earliest time of each key", () => {
     const names = [`rev-${NEW}`, keyName(NOW - 1), `operation-${CID}`, `rev-${OLD}`, keyName(NOW - 5), keyName(NOW)];
     const { memory, revs, damaged, ahead } = parseEntries(names, NOW);
-    expect(memory).toEqual({ rev: NEW, operations: new Set([CID]), keys: new Map([[KEY, NOW - 5]]) });
+    expect(memory).toEqual({ ...NO_HISTORY, rev: NEW, operations: new Set([CID]), keys: new Map([[KEY, NOW - 5]]) });
     expect(revs).toEqual([OLD, NEW]);
     expect([...damaged, ...ahead]).toEqual([]);
   });
@@ -62,7 +62,7 @@ describe("readTraces", () => {
     const other = writtenKey("b");
     const ahead = [`rev-${later}`, keyName(NOW + 5 * MINUTE + 1, other)];
     const entriesSeen = parseEntries([`rev-${OLD}`, `rev-${rev}`, keyName(NOW + 5 * MINUTE), ...ahead], NOW);
-    expect(entriesSeen.memory).toEqual({ rev, operations: new Set(), keys: new Map([[KEY, NOW + 5 * MINUTE]]) });
+    expect(entriesSeen.memory).toEqual({ ...NO_HISTORY, rev, keys: new Map([[KEY, NOW + 5 * MINUTE]]) });
     expect(entriesSeen.ahead).toEqual(ahead);
     expect(entriesSeen.damaged).toEqual([]);
     expect(entriesSeen.revs).toEqual([OLD, rev]);
@@ -70,7 +70,7 @@ describe("readTraces", () => {
 });
 
 describe("missingNames", () => {
-  const known = { rev: OLD, operations: new Set([CID]), keys: new Map([[KEY, NOW - MINUTE]]) };
+  const known = { ...NO_HISTORY, rev: OLD, operations: new Set([CID]), keys: new Map([[KEY, NOW - MINUTE]]) };
   const seen = (what: object) => ({ signer: ALICE, revs: [], ...what });
 
   it("is all there is to say of a signer who was never seen", () => {

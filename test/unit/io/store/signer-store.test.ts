@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { type Did, tidAt as ourTidAt } from "../../../../src/core/atproto/syntax.ts";
 import { NO_HISTORY, type Observation } from "../../../../src/core/verify/signer-history.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory, run } from "../../../support/process.ts";
@@ -27,7 +27,9 @@ const BOB = "did:web:bob.example" as Did;
 const [OLD, NEW] = [tidAt(NOW - 2 * MINUTE), tidAt(NOW - MINUTE)];
 const KEY = writtenKey("a");
 const SEEN: Observation = { signer: ALICE, revs: [OLD], operations: [operationCid("a"), operationCid("b")], key: KEY };
-const KNOWN = { rev: OLD, operations: new Set(SEEN.operations), keys: new Map([[KEY, NOW]]) };
+const KNOWN = { ...NO_HISTORY, rev: OLD, operations: new Set(SEEN.operations), keys: new Map([[KEY, NOW]]) };
+/** What was set aside may have been a no: evidence from outside must be newer than now. */
+const LOST = { ...KNOWN, floor: ourTidAt(NOW) };
 const NOBODY = 65_534;
 const canChown = requirement(
   "the memory, owned by others",
@@ -112,6 +114,7 @@ describe("the memory", () => {
       NOW + 9,
     );
     expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({
+      ...NO_HISTORY,
       rev: NEW,
       operations: new Set([...(SEEN.operations ?? []), operationCid("c")]),
       keys: new Map([
@@ -163,7 +166,7 @@ describe("the memory", () => {
     const bed = await Bed.withMemory();
     const hourAgo = NOW - 60 * MINUTE;
     const { store } = bed;
-    expect(await store.loadHistory(ALICE, hourAgo)).toEqual({ operations: KNOWN.operations, keys: new Map() });
+    expect(await store.loadHistory(ALICE, hourAgo)).toEqual({ ...NO_HISTORY, operations: KNOWN.operations });
     expect(bed.warnings).toEqual([
       expect.stringMatching(/^history\.from_future: /),
       expect.stringMatching(/^history\.from_future: /),
@@ -229,9 +232,9 @@ describe("what is damaged", () => {
     expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
     await store.recordObservation({ signer: ALICE, revs: [OLD, NEW] }, NOW);
     expect(bed.damaged).toHaveLength(1);
-    expect(bed.names()).toHaveLength(5);
+    expect(bed.names()).toHaveLength(6);
     expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
-    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, rev: NEW });
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual({ ...LOST, rev: NEW });
     expect(bed.warnings).toHaveLength(1);
   });
 
@@ -247,7 +250,7 @@ describe("what is damaged", () => {
       await store.recordObservation(SEEN, NOW);
       expect(bed.warnings).toEqual([expect.stringMatching(/^history\.damaged: /)]);
       expect(bed.damaged).toHaveLength(1);
-      expect(bed.names()).toHaveLength(4);
+      expect(bed.names()).toHaveLength(5);
     },
   );
 
@@ -288,7 +291,7 @@ describe("what is damaged", () => {
     // By the same process, though it has been set aside.
     expect(await store.loadHistory(ALICE, NOW)).toMatchObject({ unusable });
     expect(bed.warnings).toHaveLength(1);
-    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(KNOWN);
+    expect(await bed.store.loadHistory(ALICE, NOW)).toEqual(LOST);
     expect(bed.damaged).toHaveLength(1);
   });
 
@@ -301,14 +304,14 @@ describe("what is damaged", () => {
 
   it("is a folder with more names than are ever written", async () => {
     const bed = await Bed.withMemory();
-    for (let i = 0; i < 4000 - 4; i++) writeFileSync(join(bed.folder(), `operation-${operationCid(`n${i}`)}`), "");
-    expect((await bed.store.loadHistory(ALICE, NOW)).operations.size).toBe(3998);
+    for (let i = 0; i < 8000 - 4; i++) writeFileSync(join(bed.folder(), `operation-${operationCid(`n${i}`)}`), "");
+    expect((await bed.store.loadHistory(ALICE, NOW)).operations.size).toBe(7998);
     writeFileSync(join(bed.folder(), `operation-${operationCid("more")}`), "");
-    const unusable = expect.stringMatching(/has 4001 entries, at most 4000 are read$/);
+    const unusable = expect.stringMatching(/has 8001 entries, at most 8000 are read$/);
     const { store } = bed;
     expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...NO_HISTORY, unusable });
     await store.recordObservation(SEEN, NOW);
-    expect([bed.names().length, bed.damaged.length]).toEqual([4, 1]);
+    expect([bed.names().length, bed.damaged.length]).toEqual([5, 1]);
   });
 
   it("is set aside by one of two that find it", async () => {
@@ -324,7 +327,7 @@ describe("what is damaged", () => {
     ]);
     for (const warning of bed.warnings)
       expect(warning).toMatch(/^history\.damaged: .*; it is damaged and not used, and will/);
-    expect([bed.damaged.length, bed.names().length]).toEqual([1, 4]);
+    expect([bed.damaged.length, bed.names().length]).toEqual([1, 5]);
   });
 
   it("is left where it lies when too much of it was set aside", async () => {
@@ -337,7 +340,7 @@ describe("what is damaged", () => {
     expect(await store.loadHistory(ALICE, NOW)).toEqual({ ...KNOWN, unusable });
     await store.recordObservation({ signer: ALICE, revs: [NEW] }, NOW);
     expect(bed.damaged).toHaveLength(100);
-    expect(bed.names()).toHaveLength(6);
+    expect(bed.names()).toHaveLength(7);
     expect(bed.warnings).toEqual([
       expect.stringMatching(/^history\.damaged: .*one says nothing/),
       expect.stringMatching(/^history\.damaged: .*two says nothing/),

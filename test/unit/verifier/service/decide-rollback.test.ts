@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { recordPath } from "../../../../src/core/evidence/claim.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
+import { addressOfPath } from "../../../../src/core/verify/proven-no.ts";
 import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import { answer, BOTH, decide, policy } from "../../../support/deciding.ts";
 import {
@@ -169,6 +171,7 @@ describe("decide, pulls at the same time", () => {
 describe("decide, what it remembers", () => {
   /** What is known of the signer when the node has seen exactly this. */
   const known = (who: TestSigner): SignerHistory => ({
+    ...NO_HISTORY,
     rev: who.repo.rev as NonNullable<SignerHistory["rev"]>,
     operations: new Set(who.log.entries().map(({ cid }) => cid)),
     keys: new Map([[who.key.did(), NOW]]),
@@ -195,7 +198,10 @@ describe("decide, what it remembers", () => {
     world.pds.override(RECORD, { body: await body() });
     expect(await answer(world, policy([old.did], requirement))).toContain(code);
     const memory = await world.disk.loadHistory(old.did);
-    expect({ ...memory, rev: undefined }).toEqual({ ...known(old), rev: undefined });
+    expect({ ...memory, rev: undefined, noes: undefined }).toEqual({ ...known(old), rev: undefined, noes: undefined });
+    const isNo = code === "signature.none" || code === "mst.incomplete_proof";
+    const address = addressOfPath(recordPath(subject().digest));
+    expect([...memory.noes]).toEqual(isNo ? [[address, { rev: memory.rev }]] : []);
     expect(memory?.rev).toBe(code === "signature.none" ? empty.repo.rev : old.repo.rev);
   });
 
@@ -205,6 +211,7 @@ describe("decide, what it remembers", () => {
     await using world = await World.start(forged);
     expect(await answer(world, policy([forged.did]))).toBe("deny commit.bad_signature");
     expect(await world.disk.loadHistory(forged.did)).toEqual({
+      ...NO_HISTORY,
       operations: known(old).operations,
       keys: known(old).keys,
     });
@@ -221,7 +228,7 @@ describe("decide, what it remembers", () => {
     await using world = await World.start(old);
     world.pds.override("", { status: 503 });
     expect(await answer(world, policy([old.did]))).toBe("inconclusive pds.unreachable");
-    expect(await world.disk.loadHistory(old.did)).toEqual({ operations: known(old).operations, keys: known(old).keys });
+    expect(await world.disk.loadHistory(old.did)).toEqual({ ...known(old), rev: undefined });
   });
 
   it("is the identity of a signer whose repo has gone back, and the newer rev", async () => {
