@@ -84,6 +84,21 @@ export function selectByName(policy: TrustPolicy, name: ImageReference): Selecti
   return selectionOf(decisionOn(policy, name, undefined), policy, name);
 }
 
+/**
+ * A policy's decision about an image whose digest is not known yet, so that no registry has to be asked for it.
+ *
+ * @returns undefined where evidence decides, or where a listed digest could turn an allow into a denial or the reverse
+ */
+export function decidedByName(
+  policy: TrustPolicy,
+  name: ImageReference,
+): Exclude<Selection, { kind: "judge" }> | undefined {
+  const selection = selectByName(policy, name);
+  if (selection.kind === "judge") return undefined;
+  const overturning = selection.kind === "exempt" ? policy.deniedDigests : policy.allowedDigests;
+  return overturning.size === 0 ? selection : undefined;
+}
+
 function covers({ scopes }: PolicyRule, { host, path }: ImageReference): boolean {
   return scopes.some((scope) => matchesScope(scope, host, path));
 }

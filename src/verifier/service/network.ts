@@ -73,19 +73,19 @@ export function collectContext(
   return {
     ...registryContext(config, network, session),
     ...stores,
-    txt: network.txt,
+    txt: session.requestLog?.recordedTxt(network.txt) ?? network.txt,
     identities: cachedIdentities(stores, session, locks),
   };
 }
 
 /** The context of requests to registries alone. */
 export function registryContext(config: Config, { http, environment }: Network, session: Session): RegistryContext {
-  const { deadline, requestCounts, isNameFromFile } = session;
+  const { deadline, requestCounts, requestLog, isNameFromFile } = session;
   const warn: Warn = (warning) => session.warn(warning);
   const credentials = config.registryCredentials;
   const strangers = isNameFromFile && { hasCredentials: (host: string) => namesHost(credentials, environment, host) };
   return {
-    http: requestCounts.counted(http(warn)),
+    http: requestCounts.counted(requestLog?.recorded(http(warn)) ?? http(warn)),
     deadline,
     config,
     now: () => session.now(),

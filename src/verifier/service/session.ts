@@ -2,12 +2,15 @@ import type { Rule } from "../../core/policy/policy.ts";
 import type { Warn, Warning } from "../../core/warning.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { RequestCounts } from "./exchanges.ts";
+import type { RequestLog } from "./request-log.ts";
 
 /** What the caller provides to one verification, and how it is notified. */
 export interface Session {
   readonly deadline: Deadline;
   /** Counts requests. */
   readonly requestCounts: RequestCounts;
+  /** Records each request, for people who ask for that; absent: none is recorded. */
+  readonly requestLog?: RequestLog;
   /** Set where somebody else may have written the image's name, as in a file: a private registry is then asked only if this
    * node's settings name it. */
   readonly isNameFromFile?: true;
@@ -26,6 +29,7 @@ export function warningTo(warn: Warn, session: Session): Session {
   return {
     deadline: session.deadline,
     requestCounts: session.requestCounts,
+    ...(session.requestLog && { requestLog: session.requestLog }),
     ...(session.isNameFromFile && { isNameFromFile: true }),
     now: () => session.now(),
     warn,

@@ -1,13 +1,11 @@
 import type { Config } from "../../core/config/config.ts";
-import { toUtf8 } from "../../core/encoding/bytes.ts";
-import { sha256Hex } from "../../core/encoding/sha256.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
-import { formatReference, type ImageReference } from "../../core/oci/reference.ts";
+import type { ImageReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
-import { select } from "../../core/policy/select.ts";
+import { decidedByName, select } from "../../core/policy/select.ts";
 import { type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
@@ -16,9 +14,9 @@ import type { Verdict } from "../../core/verify/verdict.ts";
 import { Warnings } from "../../core/warning.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
-import { answerFromCache } from "../cache/fresh.ts";
 import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
+import { judgeCached } from "./judge-cached.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
@@ -27,8 +25,6 @@ import { type Session, warningTo } from "./session.ts";
 
 /** Grace period in milliseconds after the deadline to judge what timed out; then the refusal is `net.deadline`. */
 const GRACE = 150;
-/** Fraction of the remaining time to wait for another verification of the same image. */
-const WAIT_SHARE = 5 / 8;
 
 /** This node's configuration, trust policy and environment. */
 export interface VerifierOptions {
@@ -88,8 +84,16 @@ export class Verifier {
     const opened = this.#opened;
     const warnings = new Warnings((warning) => session.warn(warning));
     const decided = await this.#decide(subject, warningTo(warnings.warn, session), opened);
+    session.requestLog?.addCached(decided.evidence?.());
     const timings = { total: performance.now() - began, services: new Map(session.requestCounts.asked) };
     return { subject, policyHash: opened.settings.policy.hash, timings, warnings: warnings.all, ...decided };
+  }
+
+  /** The decision about an image that needs neither its digest nor evidence; undefined where one of them is needed. */
+  decideByName(image: ImageReference): Pick<Decision, "answer" | "rule"> | undefined {
+    const { policy, breakGlass } = this.#opened.settings;
+    const selection = decidedByName(policy, image);
+    return selection && { answer: enforce(judge(selection), { image, breakGlass }), rule: selection.rule };
   }
 
   /**
@@ -98,14 +102,13 @@ export class Verifier {
    * @throws Rejection registry.*, net.*
    */
   async resolve(name: ImageReference, session: Session, options: ResolveOptions = {}): Promise<Resolved> {
-    const [{ openNetwork, registryContext }, { resolveImage }] = await Promise.all([
+    const opened = this.#opened;
+    const [network, { registryContext }, { resolveImage }] = await Promise.all([
+      this.#network(opened),
       import("./network.ts"),
       import("./resolve-image.ts"),
     ]);
-    const opened = this.#opened;
-    const { config, environment } = opened.settings;
-    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment);
-    return resolveImage(name, registryContext(config, opened.network, session), options);
+    return resolveImage(name, registryContext(opened.settings.config, network, session), options);
   }
 
   async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {
@@ -193,49 +196,18 @@ export class Verifier {
   }
 
   async #context(session: Session, opened: Opened, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
-    const { openNetwork, collectContext } = await import("./network.ts");
+    const { collectContext } = await import("./network.ts");
+    return collectContext(opened.settings.config, await this.#network(opened), session, stores, locks);
+  }
+
+  async #network(opened: Opened): Promise<Network> {
+    const { openNetwork } = await import("./network.ts");
     const { config, environment } = opened.settings;
     opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment);
-    return collectContext(config, opened.network, session, stores, locks);
+    return opened.network;
   }
-}
-
-/** Judges fresh cached evidence, waiting for another verification that fetches it for the same image. */
-async function judgeCached(
-  question: Question,
-  config: Config,
-  session: Session,
-  stores: Stores,
-  locks: QuestionLocks,
-): Promise<Judged | undefined> {
-  const { deadline } = session;
-  if (!config.cacheEnabled) return undefined;
-  const look = () => answerFromCache(question, { ...stores, config, deadline, now: () => session.now() });
-  return deadline.track(`the cache in ${config.cacheDir}`, async () => {
-    let found = await look();
-    // Without a key the one that is waited for could not cache what it finds.
-    if (found === undefined && stores.isCacheShared()) {
-      const maxWait = deadline.remaining() * WAIT_SHARE;
-      const opened = await locks.open();
-      found = await deadline.track("another process that verifies this image", () =>
-        opened.findOrTake(lockOf(question.subject), maxWait, look),
-      );
-    }
-    if (found === undefined) return undefined;
-    const { verdict, signatures, owner } = found;
-    const evidence = (): Evidence => ({ ...NO_EVIDENCE, signatures: signatures(), ...(owner && { owner }) });
-    return { verdict, cache: "fresh", evidence };
-  });
 }
 
 function withoutEvidence(verdict: Verdict | Failure): Judged {
   return { verdict, cache: "none" };
-}
-
-/**
- * Name of an image's lock. It covers the image's name too: with the digest alone, a pull of the same digest from a slow
- * registry would make all others wait.
- */
-function lockOf({ name, digest }: Subject): string {
-  return `image-${sha256Hex(toUtf8(`${formatReference(name)} ${digest}`))}`;
 }

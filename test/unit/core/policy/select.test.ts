@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Digest } from "../../../../src/core/oci/digest.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
 import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
-import { type Selection, select } from "../../../../src/core/policy/select.ts";
+import { decidedByName, type Selection, select } from "../../../../src/core/policy/select.ts";
 
 const ALICE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const digest = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest;
@@ -117,5 +117,46 @@ describe("select", () => {
     ]);
     // A default that is not written stands where it could be.
     expect(of("c.example/app").rule).toEqual(at("default", 1));
+  });
+});
+
+describe("decidedByName", () => {
+  const decided = (name: string, { deny = false, allow = false, fallback = "deny" } = {}) => {
+    const lists = [...(deny ? [`deny: ["${digest("d")}"]`] : []), ...(allow ? [`allow: ["${digest("a")}"]`] : [])];
+    const text = `
+version: 1.0
+trustedDIDs: { ${ALICE}: {} }
+${lists.length > 0 ? `digests: { ${lists.join(", ")} }` : ""}
+policies:
+  - { name: sandbox, scope: registry.k8s.io/pause, action: allow }
+  - { name: evil, scope: "evil.example/**", action: deny }
+  - { name: trial, scope: "atcr.io/*/trial", action: audit }
+  - { name: atcr, scope: "atcr.io/**", action: enforce }
+default: ${fallback}
+`;
+    return decidedByName(parsePolicy(text, "policy.yaml"), parseReference(name))?.kind;
+  };
+
+  it("is what a rule or the default says without evidence", () => {
+    expect(decided("registry.k8s.io/pause:3.9")).toBe("exempt");
+    expect(decided("evil.example/app:v1")).toBe("denied");
+    expect(decided("other.example/app:v1")).toBe("no_match");
+    expect(decided("other.example/app:v1", { fallback: "allow" })).toBe("exempt");
+  });
+
+  it("is nothing where signatures decide", () => {
+    expect(decided("atcr.io/alice/app:v1")).toBeUndefined();
+    expect(decided("atcr.io/alice/trial:v1")).toBeUndefined();
+    expect(decided("other.example/app:v1", { fallback: "audit" })).toBeUndefined();
+  });
+
+  it("is nothing where a listed digest could overturn it, and stays where it could not", () => {
+    expect(decided("registry.k8s.io/pause:3.9", { deny: true })).toBeUndefined();
+    expect(decided("registry.k8s.io/pause:3.9", { allow: true })).toBe("exempt");
+    expect(decided("evil.example/app:v1", { allow: true })).toBeUndefined();
+    expect(decided("evil.example/app:v1", { deny: true })).toBe("denied");
+    expect(decided("other.example/app:v1", { allow: true })).toBeUndefined();
+    expect(decided("other.example/app:v1", { deny: true })).toBe("no_match");
+    expect(decided("other.example/app:v1", { deny: true, fallback: "allow" })).toBeUndefined();
   });
 });
