@@ -149,5 +149,6 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "policy.invalid": { vectors: ["policy.invalid"] },
   "config.invalid": { test: "unit/core/config/parse-config.test.ts :: an ATCR host without a dot" },
   "bundle.malformed": { vectors: ["bundle.malformed"] },
+  "bundle.bad_seal": { test: "unit/core/evidence/bundle-seal.test.ts :: is refused where any byte was changed" },
   "internal.error": { test: "binary/deadline.test.ts :: is internal.error, exit code 4, under audit too: %s" },
 };

@@ -6,7 +6,7 @@ _atcr_verify() {
 	}
 	case $prev in
 	--output) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
-	--policy | --save-evidence | --bundle | --config | --address | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--media-type | --at | --namespace | --sandbox-image | --min-key-age | --lines | --image) return ;;
 	esac
@@ -14,16 +14,17 @@ _atcr_verify() {
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--policy | --media-type | --save-evidence | --bundle | --at | --config | --output | --namespace | --address | --sandbox-image | --min-key-age | --bin-dir | --containerd-config | --lines | --image | --file) ((i++)) ;;
+		--policy | --media-type | --save-evidence | --bundle | --at | --config | --output | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --lines | --image | --file) ((i++)) ;;
 		-*) ;;
-		*) case $command in "") command=${words[i]} ;; help | policy | state | cache) command="$command ${words[i]}" ;; esac ;;
+		*) case $command in "") command=${words[i]} ;; help | policy | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
-	"" | help) offered="verify images policy identity state cache enable disable doctor log selftest" ;;
+	"" | help) offered="verify images policy identity state cache bundle enable disable doctor log selftest" ;;
 	policy | "help policy") offered="check explain test schema" ;;
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
+	bundle | "help bundle") offered="keygen" ;;
 	"verify") offered="--policy --allow-audited --no-cache --media-type --save-evidence --offline --bundle --at --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
@@ -36,6 +37,7 @@ _atcr_verify() {
 	"cache list") offered="--config --output --help" ;;
 	"cache show") offered="--config --output --help" ;;
 	"cache clear") offered="--config --output --help" ;;
+	"bundle keygen") offered="--out --help" ;;
 	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;

@@ -1,20 +1,21 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify images policy identity state cache enable disable doctor log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a verify -d 'verify an image as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify images policy identity state cache bundle enable disable doctor log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify an image as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a explain -d 'see which rule applies to an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a test -d 'compare a policy with what you expect of it'
@@ -24,6 +25,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from state; and not __fish_se
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a list -d 'list the cached evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a show -d 'verify again what is cached for an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a clear -d 'remove cached evidence'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from keygen' -a keygen -d 'make a key that seals bundles'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l allow-audited -d 'exit with 0 even if the image is allowed only because its rule audits'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l no-cache -d 'use the network even if cached evidence is fresh; the answers are cached'
@@ -69,6 +71,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_s
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from show' -l output -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l output -x -a 'text json' -d 'output format'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from keygen' -l out -r -F -d 'the file for the secret key'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l bin-dir -r -F -d 'use this folder instead of containerd\'s bin_dir'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'place the link even where the folder or the policy would block pulls'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l address -r -F -d 'containerd\'s socket'

@@ -94,6 +94,7 @@ export const REJECTIONS = {
   "policy.invalid": { kind: "misconfigured", summary: "the trust policy cannot be used" },
   "config.invalid": { kind: "misconfigured", summary: "the configuration cannot be used" },
   "bundle.malformed": { kind: "misconfigured", summary: "the saved evidence cannot be read" },
+  "bundle.bad_seal": { kind: "misconfigured", summary: "the seal of the saved evidence is wrong" },
 
   "internal.error": { kind: "internal", summary: "this program failed; please report it" },
 } as const satisfies Record<string, { kind: RejectionKind; summary: string }>;

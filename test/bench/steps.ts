@@ -72,12 +72,12 @@ const identity = async () => {
 };
 
 const encode = async () => {
-  const { writeBundle } = await import("../../src/core/evidence/bundle.ts");
+  const { imageToBytes } = await import("../../src/core/evidence/bundled-image.ts");
   return (bytes: Uint8Array) => {
     const fetched = { url: "https://pds.example.com", fetchedAt: at, bytes };
     const signatures = [{ signer: dids(1)[0], identity: fetched }];
-    const bundle = { digest: DIGEST, evidence: { pointers: [], signatures, gaps: [] } };
-    return writeBundle(bundle as unknown as Parameters<typeof writeBundle>[0]);
+    const image = { digest: DIGEST, names: [], evidence: { pointers: [], signatures, gaps: [] } };
+    return imageToBytes(image as unknown as Parameters<typeof imageToBytes>[0]);
   };
 };
 

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { bundleSince, writeBundle } from "../../src/core/evidence/bundle.ts";
+import { imageFromLine } from "../../src/core/evidence/bundled-image.ts";
 import { ask, headline, type TestNode } from "../support/binary.ts";
 import { pieceAt } from "../support/cache-key.ts";
 import {
@@ -373,11 +375,12 @@ describe.concurrent("a refusal", () => {
 });
 
 describe.concurrent("what is kept", () => {
-  it("is a bundle that can be judged offline, with what it proves beside it, and nobody's secret", async () => {
+  it("is evidence that can be judged offline, with what it proves beside it, and nobody's secret", async () => {
     await withCache(async (world, image) => {
       await pulled(world, image);
       const [file = ""] = filesIn(world, "evidence", ".bundle");
-      const bundle = world.write("bundle.json", pieceAt(file, keyOf(world)));
+      const cached = imageFromLine(pieceAt(file, keyOf(world)));
+      const bundle = world.write("bundle.json", writeBundle(bundleSince(Date.now(), [cached])));
       const offline = await world.verify([`${world.name}@${image.digest}`, "--offline", "--bundle", bundle]);
       expect(headline(offline)).toBe(SIGNED);
       expect(filesIn(world, "evidence").length).toBe(2);

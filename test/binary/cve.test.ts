@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { formatDateTime } from "../../src/core/encoding/time.ts";
 import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
 import { type Answered, ask, containerdArgs, enforcing, headline, TestNode } from "../support/binary.ts";
 import { carFile, readProof } from "../support/forged-proof.ts";
@@ -462,11 +463,16 @@ describe.concurrent("where nothing was checked", () => {
   );
 
   inWorld("CVE-2026-39395: a bundle without a signature allows nothing", async (world, signed) => {
-    const empty = { pointers: [], signatures: [], gaps: [] };
-    const about = { format: "atcr-verify-evidence", version: 1, digest: signed.digest };
+    const lines = (...values: object[]) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
+    const header = { format: "atcr-verify evidence bundle", version: 2 };
+    const time = { gatheredAt: formatDateTime(Date.now()) };
+    const evidence = { pointers: [], signatures: [], gaps: [] };
+    const empty = { digest: signed.digest, names: [], evidence };
     expect(await offline(world, signed, "{}")).toBe("3 misconfigured bundle.malformed");
-    expect(await offline(world, signed, JSON.stringify(about))).toBe("3 misconfigured bundle.malformed");
-    expect(await offline(world, signed, JSON.stringify({ ...about, ...empty }))).toBe("1 deny signature.none");
+    expect(await offline(world, signed, lines(header, time, { digest: signed.digest }))).toBe(
+      "3 misconfigured bundle.malformed",
+    );
+    expect(await offline(world, signed, lines(header, time, empty))).toBe("1 deny signature.none");
   });
 });
 

@@ -2,6 +2,9 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
+import type { BundledImage } from "../../src/core/evidence/bundled-image.ts";
+import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import {
   type Answered,
   type Ask,
@@ -13,6 +16,7 @@ import {
   headline,
   TestNode,
 } from "../support/binary.ts";
+import { asDid } from "../support/evidence.ts";
 import { HostileServer } from "../support/hostile-server.ts";
 import { manyKeys } from "../support/plc-operations.ts";
 import { run } from "../support/process.ts";
@@ -160,15 +164,13 @@ describe.concurrent("time is over while waiting for", { retry: 2 }, () => {
     const saved = join(world.folder, "honest.json");
     const name = `${world.name}@${image.digest}`;
     expect(headline(await world.verify([name, "--save-evidence", saved]))).toBe("0 allow signed");
-    const bundle = JSON.parse(readFileSync(saved, "utf8"));
-    const [honest] = bundle.signatures;
+    const { bundle } = readBundle(readFileSync(saved));
+    const [whole] = bundle.images as [BundledImage];
+    const [honest] = whole.evidence.signatures as [SignatureEvidence];
     const log = await manyKeys("costly", world.begun, 250);
-    const bytes = Buffer.from(log.bytes()).toString("base64");
-    const costly = { ...honest, signer: log.did, identity: { ...honest.identity, bytes } };
-    const file = world.write(
-      "costly.json",
-      JSON.stringify({ ...bundle, signatures: [...Array(9).fill(costly), honest] }),
-    );
+    const costly = { ...honest, signer: asDid(log.did), identity: { ...honest.identity, bytes: log.bytes() } };
+    const evidence = { ...whole.evidence, signatures: [...Array<SignatureEvidence>(9).fill(costly), honest] };
+    const file = world.write("costly.json", writeBundle({ ...bundle, images: [{ ...whole, evidence }] }));
     const answered = await world.verify([name, "--offline", "--bundle", file], under("costly", {}));
     expect(headline(answered)).toBe(OVER);
   });

@@ -14,6 +14,7 @@ import {
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readBundle } from "../../src/core/evidence/bundle.ts";
 import { COMMAND_NAMES, usageOf } from "../../src/frontends/cli/command-table/command-groups.ts";
 import { type Answered, ask, auditing, BINARY, enforcing, headline, TestNode } from "../support/binary.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
@@ -581,7 +582,10 @@ describe.concurrent("saved evidence", () => {
     world.write("replaced/evidence.json", "old");
     await saved(image, "replaced/evidence.json");
     expect(readdirSync(folder)).toEqual(["evidence.json"]);
-    expect(JSON.parse(readFileSync(join(folder, "evidence.json"), "utf8"))).toMatchObject({ digest: image.digest });
+    const { bundle } = readBundle(readFileSync(join(folder, "evidence.json")));
+    expect(bundle.images.map(({ digest, names }) => ({ digest, names }))).toEqual([
+      { digest: image.digest, names: [world.name] },
+    ]);
   });
 
   it("that cannot be saved is refused before anything is asked, and changes no device, folder or link", async () => {

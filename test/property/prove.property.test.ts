@@ -2,24 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../src/core/atproto/syntax.ts";
 import { toUtf8 } from "../../src/core/encoding/bytes.ts";
-import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
-import { REJECTION_CODES, REJECTIONS, Rejection } from "../../src/core/rejection.ts";
+import { REJECTIONS } from "../../src/core/rejection.ts";
 import { judge } from "../../src/core/verify/judge.ts";
 import { attempt } from "../../src/core/verify/prove.ts";
 import type { Attempt } from "../../src/core/verify/verdict.ts";
-import {
-  caseOf,
-  DIGEST,
-  didNamed,
-  digestOf,
-  fetched,
-  rule,
-  signer,
-  subject,
-  TAG,
-  trusted,
-} from "../support/evidence.ts";
+import { caseOf, DIGEST, digestOf, rule, signer, subject, TAG, trusted } from "../support/evidence.ts";
 
 const alice = await signer({ name: "alice", tag: {} });
 const rotated = await signer({ name: "rotated", curve: "p256", method: "plc-legacy" });
@@ -236,85 +224,5 @@ describe("attempt", () => {
         finding: { code: "identity.log_invalid" },
       });
     }
-  });
-});
-
-// --- bundles --------------------------------------------------------------------------------------
-
-const dids = fc.constantFrom<Did>(didNamed("a"), didNamed("b"), "did:web:c.example");
-const sources = fc
-  .record({ url: fc.string(), bytes: fc.uint8Array({ maxLength: 40 }), fetchedAt: fc.nat() })
-  .map(({ url, bytes, fetchedAt }) => ({ ...fetched(url, bytes), fetchedAt }));
-const missing = fc.constantFrom(
-  ...REJECTION_CODES.filter((code) => REJECTIONS[code].kind === "inconclusive" && !code.startsWith("policy.")),
-);
-
-const bundles: fc.Arbitrary<Bundle> = fc.record({
-  digest: fc.string().map(digestOf),
-  evidence: fc.record(
-    {
-      pointers: fc.array(
-        fc.record({ signer: dids, url: fc.string(), note: fc.string() }, { requiredKeys: ["signer", "url"] }),
-      ),
-      signatures: fc.array(
-        fc.record(
-          { signer: dids, identity: sources, record: sources, tag: sources },
-          { requiredKeys: ["signer", "identity"] },
-        ),
-      ),
-      gaps: fc.array(
-        fc.record(
-          {
-            service: fc.constantFrom("registry", "identity", "pds", "handle"),
-            signer: dids,
-            code: missing,
-            detail: fc.string(),
-          },
-          { requiredKeys: ["service", "code", "detail"] },
-        ),
-      ),
-      owner: fc.record(
-        { handle: fc.string(), did: dids, source: fc.string(), fetchedAt: fc.nat() },
-        { requiredKeys: ["handle", "source", "fetchedAt"] },
-      ),
-    },
-    { requiredKeys: ["pointers", "signatures", "gaps"] },
-  ),
-}) as fc.Arbitrary<Bundle>;
-
-describe("a bundle", () => {
-  it("is read as it was written", () => {
-    fc.assert(
-      fc.property(bundles, (bundle) => {
-        expect(readBundle(writeBundle(bundle))).toEqual(bundle);
-        expect(writeBundle(readBundle(writeBundle(bundle)))).toEqual(writeBundle(bundle));
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  it("is read or refused, whatever the bytes are", () => {
-    const bytes = bundles
-      .map(writeBundle)
-      .chain((written) =>
-        fc.oneof(
-          fc.uint8Array({ maxLength: 200 }),
-          fc.json({ maxDepth: 5 }).map(toUtf8),
-          mangled(written),
-          replaced(written),
-          fc.constant(deep),
-        ),
-      );
-    fc.assert(
-      fc.property(bytes, (given) => {
-        try {
-          readBundle(given);
-        } catch (error) {
-          expect(error).toBeInstanceOf(Rejection);
-          expect(error).toMatchObject({ code: "bundle.malformed" });
-        }
-      }),
-      { numRuns: 1000 },
-    );
   });
 });

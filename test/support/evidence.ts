@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { type Did, isDid, isTid, tidTime } from "../../src/core/atproto/syntax.ts";
 import { toUtf8 } from "../../src/core/encoding/bytes.ts";
+import type { Bundle } from "../../src/core/evidence/bundle.ts";
+import type { BundledImage } from "../../src/core/evidence/bundled-image.ts";
 import type { Claim } from "../../src/core/evidence/claim.ts";
-import type { Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/core/evidence/evidence.ts";
+import type { Evidence, Fetched, Gap, Pointer, SignatureEvidence, Subject } from "../../src/core/evidence/evidence.ts";
 import { type Digest, digestHex, isDigest } from "../../src/core/oci/digest.ts";
 import type { Requirement, Rule, TrustedSigner } from "../../src/core/policy/policy.ts";
 import type { JudgeInput } from "../../src/core/verify/judge.ts";
@@ -217,6 +219,15 @@ export async function signer(options: SignerOptions): Promise<TestSigner> {
     tag: () => proof(TAG_COLLECTION, TAG_KEY),
     evidence: async () => ({ signer: did, identity: identity(), record: await record() }),
   };
+}
+
+/** A bundle of one image, gathered at NOW. */
+export function bundleOf(evidence: Partial<Evidence>, digest = DIGEST): Bundle {
+  return { gatheredAt: NOW, images: [imageOf(evidence, digest)] };
+}
+
+export function imageOf(evidence: Partial<Evidence>, digest = DIGEST): BundledImage {
+  return { digest, names: [], evidence: { pointers: [], signatures: [], gaps: [], ...evidence } };
 }
 
 export function fetched(url: string, bytes: Uint8Array): Fetched {

@@ -1,7 +1,7 @@
 import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Did } from "../../src/core/atproto/syntax.ts";
-import { type Bundle, readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
+import { type BundledImage, imageFromLine, imageToBytes } from "../../src/core/evidence/bundled-image.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
 import type { Observation, SignerHistory } from "../../src/core/verify/signer-history.ts";
@@ -52,7 +52,7 @@ export class NodeDisk {
 
   /** Which signers' evidence is cached for which images: {@link evidenceOf} for each, sorted. */
   get cached(): readonly string[] {
-    const bundles = this.#paths("evidence").map((path) => readBundle(pieceAt(path, keyIn(this.#folder))));
+    const bundles = this.#paths("evidence").map((path) => imageFromLine(pieceAt(path, keyIn(this.#folder))));
     return bundles
       .map(({ digest, evidence }) => evidenceOf(evidence.signatures[0] as SignatureEvidence, digest))
       .toSorted();
@@ -80,15 +80,16 @@ export class NodeDisk {
   }
 
   /** Changes cached files as the node itself would. */
-  rewrite(folder: CacheFolder, change: (bundle: Bundle) => Bundle): void {
+  rewrite(folder: CacheFolder, change: (image: BundledImage) => BundledImage): void {
     const key = keyIn(this.#folder);
-    for (const path of this.#paths(folder)) putPiece(path, writeBundle(change(readBundle(pieceAt(path, key)))), key);
+    for (const path of this.#paths(folder))
+      putPiece(path, imageToBytes(change(imageFromLine(pieceAt(path, key)))), key);
   }
 
   /** As {@link rewrite}, for the one signature in each file. */
   rewriteSignatures(folder: CacheFolder, change: (signature: SignatureEvidence) => SignatureEvidence): void {
-    this.rewrite(folder, ({ digest, evidence }) => ({
-      digest,
+    this.rewrite(folder, ({ evidence, ...image }) => ({
+      ...image,
       evidence: { ...evidence, signatures: evidence.signatures.map(change) },
     }));
   }

@@ -532,7 +532,7 @@ async function unusable(): Promise<VectorCase[]> {
       policy: trusting([plain], { more: "policy: []" }),
     }),
     wrong("bundle.malformed", "The evidence is of a later version of its format.", {
-      bundle: { format: "atcr-verify-evidence", version: 2, digest: DIGEST, pointers: [], signatures: [], gaps: [] },
+      bundle: [{ format: "atcr-verify evidence bundle", version: 3 }, { gatheredAt: iso(NOW).replace(".000", "") }],
     }),
   ];
 }

@@ -21,7 +21,7 @@ const VECTOR: Fields<Vector> = [
   ["digest", isText],
   ["mediaType", (value) => value === undefined || isText(value)],
   ["now", isText],
-  ["bundle", isMap],
+  ["bundle", (value) => Array.isArray(value) && value.every(isMap)],
   ["expected", isMap],
 ];
 const EXPECTED: Fields<Expected> = [

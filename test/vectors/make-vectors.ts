@@ -4,7 +4,7 @@
  */
 import { rmSync, writeFileSync } from "node:fs";
 import { writeBundle } from "../../src/core/evidence/bundle.ts";
-import { DIGEST, NOW } from "../support/evidence.ts";
+import { bundleOf, DIGEST, NOW } from "../support/evidence.ts";
 import { type VectorCase, vectorCases } from "./cases.ts";
 import { nameCases } from "./cases-name.ts";
 import { vectorFiles } from "./load.ts";
@@ -16,14 +16,17 @@ export async function makeVectors(): Promise<ReadonlyMap<string, string>> {
 }
 
 function vector({ description, policy, evidence, changes, expected }: VectorCase): Record<string, unknown> {
-  const bundle = writeBundle({ digest: DIGEST, evidence: { pointers: [], signatures: [], gaps: [], ...evidence } });
+  const lines = new TextDecoder()
+    .decode(writeBundle(bundleOf(evidence)))
+    .trimEnd()
+    .split("\n");
   return {
     description,
     policy,
     name: "registry.example/team/app:v1",
     digest: DIGEST,
     now: new Date(NOW).toISOString(),
-    bundle: JSON.parse(new TextDecoder().decode(bundle)),
+    bundle: lines.map((line) => JSON.parse(line)),
     ...changes,
     expected,
   };

@@ -48,7 +48,7 @@ describe("readVector", () => {
 
   it("wants every key, of its type", () => {
     expect(() => read({ now: undefined })).toThrow('"now"');
-    expect(() => read({ bundle: "text" })).toThrow('"bundle"');
+    for (const bundle of ["text", {}, ["text"]]) expect(() => read({ bundle })).toThrow('"bundle"');
     expect(() => read({ expected: { outcome: "perhaps" } })).toThrow('"outcome"');
     expect(() => read({ expected: { outcome: "deny", code: "record.unknown" } })).toThrow('"code"');
     expect(() => readVector("a.json", "[]")).toThrow("not an object");

@@ -14,6 +14,13 @@ export interface VerificationKey {
   readonly didKey: string;
 }
 
+/** A key of p256 that can sign. */
+export interface PrivateKey {
+  readonly key: VerificationKey;
+  /** @returns 64 bytes (r, s): ECDSA over SHA-256 of the message, deterministic (RFC 6979), low-S */
+  readonly sign: (message: Uint8Array) => Uint8Array;
+}
+
 const SIGNATURE_LENGTH = 64;
 const CURVES = { k256: secp256k1, p256 } as const;
 
@@ -57,6 +64,19 @@ export function verifySignature(key: VerificationKey, message: Uint8Array, signa
     lowS: true,
     format: "compact",
   });
+}
+
+/**
+ * The key of p256 with this secret.
+ *
+ * @param secret 32 random bytes
+ * @returns undefined where they are no scalar of the curve, which happens once in 2^32 times
+ */
+export function privateKey(secret: Uint8Array): PrivateKey | undefined {
+  if (!p256.utils.isValidSecretKey(secret)) return undefined;
+  const key = keyOf("p256", p256.getPublicKey(secret, true));
+  const options = { prehash: false, lowS: true, format: "compact" } as const;
+  return key && { key, sign: (message) => p256.sign(sha256(message), secret, options) };
 }
 
 function keyOf(curve: Curve, point: Uint8Array): VerificationKey | undefined {

@@ -1,156 +1,152 @@
-import { type Did, isDid } from "../atproto/syntax.ts";
-import { fromBase64, toBase64, toUtf8 } from "../encoding/bytes.ts";
-import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
-import { type Digest, isDigest } from "../oci/digest.ts";
-import { REJECTION_CODES, REJECTIONS, type RejectionCode, reject } from "../rejection.ts";
-import type { Evidence, Fetched, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "./evidence.ts";
+import type { PrivateKey } from "../atproto/key.ts";
+import { concatBytes, fromUtf8, toUtf8 } from "../encoding/bytes.ts";
+import { field, parseJson } from "../encoding/json.ts";
+import { formatDateTime, parseDateTime } from "../encoding/time.ts";
+import { type Seal, sealFromJson, sealOf, sealToJson, signedHash } from "./bundle-seal.ts";
+import { type BundledImage, imageFromLine, imageToLine } from "./bundled-image.ts";
+import { malformed, object, text } from "./evidence-json.ts";
 
-/** Saved evidence for one digest; also the format of test vectors and failure reports. */
+/** What the network said about the signatures of some images (docs/reference/bundles.md). */
 export interface Bundle {
-  readonly digest: Digest;
-  readonly evidence: Evidence;
+  /** When gathering it began; milliseconds since 1970, whole seconds. No part of the evidence is younger. */
+  readonly gatheredAt: number;
+  /** Sorted by digest, each digest once. */
+  readonly images: readonly BundledImage[];
 }
 
-const FORMAT = "atcr-verify-evidence";
-const VERSION = 1;
-/** Entries in each list of a bundle: more signers than a rule may name directly, many times over. */
-const MAX_ENTRIES = 10_000;
-const SERVICES = ["registry", "identity", "pds", "handle"] as const;
-const REQUIRED = ["format", "version", "digest", "pointers", "signatures", "gaps"];
+/** A bundle as read. */
+export interface ReadBundle {
+  readonly bundle: Bundle;
+  /** Not checked: checkSeal does that. */
+  readonly seal?: Seal;
+}
 
-/** The bundle as JSON (UTF-8, ending in a newline); bytes are base64, times milliseconds since 1970. */
-export function writeBundle({ digest, evidence }: Bundle): Uint8Array {
-  const fetched = (from: Fetched) => ({ ...from, bytes: toBase64(from.bytes) });
-  const json = {
-    format: FORMAT,
-    version: VERSION,
-    digest,
-    pointers: evidence.pointers,
-    signatures: evidence.signatures.map(({ signer, identity, record, tag }) => ({
-      signer,
-      identity: fetched(identity),
-      ...(record === undefined ? {} : { record: fetched(record) }),
-      ...(tag === undefined ? {} : { tag: fetched(tag) }),
-    })),
-    gaps: evidence.gaps,
-    ...(evidence.owner === undefined ? {} : { owner: evidence.owner }),
-  };
-  return toUtf8(`${JSON.stringify(json, null, 2)}\n`);
+/** More than the evidence of 10,000 images takes. Stops a file from taking all memory. */
+export const MAX_BUNDLE = 256 * 1024 * 1024;
+/** More images than a cluster runs. Stops a bundle of millions of short lines. */
+const MAX_IMAGES = 10_000;
+/** Bytes of one image's line: identity, record and tag of 16 signers at their largest. Bounds what is parsed at once. */
+const MAX_LINE = 128 * 1024 * 1024;
+const FORMAT = "atcr-verify evidence bundle";
+const VERSION = 2;
+const SECOND = 1000;
+const NEWLINE = 0x0a;
+
+/**
+ * The bundle as JSON lines: a header, the time, and a line for each image. The same bundle always makes the same bytes.
+ *
+ * @param key seals the bundle; absent: it is not sealed
+ */
+export function writeBundle({ gatheredAt, images }: Bundle, key?: PrivateKey): Uint8Array {
+  const lines = images
+    .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
+    .map((image) => imageToLine(image, gatheredAt));
+  const body = toUtf8([timeLine(gatheredAt), ...lines].map((line) => `${line}\n`).join(""));
+  return concatBytes(toUtf8(`${headerLine(key && sealOf(key, body))}\n`), body);
 }
 
 /**
- * Reads a bundle strictly: unknown fields are rejected, so that nothing is silently ignored.
+ * Reads a bundle strictly. There is one way to write a bundle: a file that says the same in other bytes is rejected.
  *
  * @param bytes as untrusted as the network they came from
  * @throws Rejection bundle.malformed
  */
-export function readBundle(bytes: Uint8Array): Bundle {
-  const json = parseJson(bytes, "bundle.malformed", "the bundle");
-  const bundle = object(json, "the bundle", [...REQUIRED, "owner"]);
-  if (field(bundle, "format") !== FORMAT || field(bundle, "version") !== VERSION) {
-    malformed(`the bundle's format is not "${FORMAT}" version ${VERSION}`);
-  }
-  const digest = text(bundle, "digest", "the bundle");
-  if (!isDigest(digest)) malformed(`the bundle's digest is "${digest}", expected a sha256 digest`);
-  return {
-    digest,
-    evidence: {
-      pointers: list(bundle, "pointers").map(readPointer),
-      signatures: list(bundle, "signatures").map(readSignature),
-      gaps: list(bundle, "gaps").map(readGap),
-      ...optional(bundle, "owner", readOwner),
-    },
-  };
-}
-
-function readPointer(value: unknown): Pointer {
-  const pointer = object(value, "a pointer", ["signer", "url", "note"]);
-  const note = field(pointer, "note") === undefined ? {} : { note: text(pointer, "note", "a pointer") };
-  return { signer: readDid(pointer, "a pointer"), url: text(pointer, "url", "a pointer"), ...note };
-}
-
-function readSignature(value: unknown): SignatureEvidence {
-  const signature = object(value, "a signature", ["signer", "identity", "record", "tag"]);
-  return {
-    signer: readDid(signature, "a signature"),
-    identity: readFetched(field(signature, "identity"), "an identity"),
-    ...optional(signature, "record", (record) => readFetched(record, "a record")),
-    ...optional(signature, "tag", (tag) => readFetched(tag, "a tag")),
-  };
-}
-
-function readOwner(value: unknown): OwnerAnswer {
-  const owner = object(value, "the owner", ["handle", "did", "source", "fetchedAt"]);
-  const did = field(owner, "did") === undefined ? undefined : text(owner, "did", "the owner");
-  if (did !== undefined && !isDid(did)) malformed(`did of the owner is "${did}", expected a DID`);
-  return {
-    handle: text(owner, "handle", "the owner"),
-    ...(did === undefined ? {} : { did }),
-    source: text(owner, "source", "the owner"),
-    fetchedAt: readTime(owner, "the owner"),
-  };
-}
-
-function readFetched(value: unknown, what: string): Fetched {
-  const fetched = object(value, what, ["url", "bytes", "fetchedAt"]);
-  const bytes = fromBase64(text(fetched, "bytes", what));
-  if (bytes === undefined) malformed(`bytes of ${what} are not base64`);
-  return { url: text(fetched, "url", what), bytes, fetchedAt: readTime(fetched, what) };
-}
-
-function readGap(value: unknown): Gap {
-  const gap = object(value, "a gap", ["service", "signer", "code", "detail", "answered"]);
-  const service = SERVICES.find((name) => name === field(gap, "service"));
-  const code = REJECTION_CODES.find((name) => name === field(gap, "code"));
-  if (service === undefined) malformed(`service of a gap is not one of ${SERVICES.join(", ")}`);
-  if (code === undefined || !isGapCode(code)) malformed("code of a gap is not the code of a missing answer");
-  const signer = field(gap, "signer") === undefined ? {} : { signer: readDid(gap, "a gap") };
-  const answered = field(gap, "answered") === undefined ? {} : ({ answered: true } as const);
-  return { service, ...signer, code, detail: text(gap, "detail", "a gap"), ...answered };
+export function readBundle(bytes: Uint8Array): ReadBundle {
+  if (bytes.length > MAX_BUNDLE) malformed(`the bundle has ${bytes.length} bytes, at most ${MAX_BUNDLE} are read`);
+  const [header, time, ...rest] = linesOf(bytes);
+  if (header === undefined || time === undefined) malformed("the bundle is empty, or ends before its second line");
+  const sealed = readHeader(header);
+  const gatheredAt = readTime(time);
+  const images = rest.map((line, i) => readImage(line, gatheredAt, `line ${i + 3}`));
+  const unsorted = images.findIndex(({ digest }, i) => i > 0 && (images[i - 1]?.digest ?? "") >= digest);
+  if (unsorted !== -1)
+    malformed(`line ${unsorted + 3} of the bundle is not sorted by digest, or is the same digest again`);
+  const body = bytes.subarray(header.length + 1);
+  return { bundle: { gatheredAt, images }, ...(sealed && { seal: { ...sealed, signedHash: signedHash(body) } }) };
 }
 
 /**
- * Only a missing answer is a gap: a bundle cannot assert a denial, nor a code that sums up all signatures.
+ * A bundle of what was gathered since a time. That time is the date of every answer that is not older: a later one is no
+ * witness, and so the same answers make the same bundle.
+ *
+ * @param startedAt milliseconds since 1970
  */
-function isGapCode(code: RejectionCode): boolean {
-  return REJECTIONS[code].kind === "inconclusive" && code !== "policy.signatures_unconfirmed";
+export function bundleSince(startedAt: number, images: readonly BundledImage[]): Bundle {
+  const gatheredAt = Math.floor(startedAt / SECOND) * SECOND;
+  const dated = <T extends { readonly fetchedAt: number }>(part: T): T => ({
+    ...part,
+    fetchedAt: Math.min(part.fetchedAt, gatheredAt),
+  });
+  return {
+    gatheredAt,
+    images: images.map(({ evidence, ...image }) => ({
+      ...image,
+      evidence: {
+        ...evidence,
+        signatures: evidence.signatures.map(({ signer, identity, record, tag }) => ({
+          signer,
+          identity: dated(identity),
+          ...(record && { record: dated(record) }),
+          ...(tag && { tag: dated(tag) }),
+        })),
+        ...(evidence.owner && { owner: dated(evidence.owner) }),
+      },
+    })),
+  };
 }
 
-function readDid(value: JsonObject, what: string): Did {
-  const signer = text(value, "signer", what);
-  return isDid(signer) ? signer : malformed(`signer of ${what} is "${signer}", expected a DID`);
+function headerLine(seal: Parameters<typeof sealToJson>[0] | undefined): string {
+  return JSON.stringify({ format: FORMAT, version: VERSION, ...(seal && { seal: sealToJson(seal) }) });
 }
 
-function readTime(value: JsonObject, what: string): number {
-  const fetchedAt = field(value, "fetchedAt");
-  if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) malformed(`fetchedAt of ${what} is not a number`);
-  return fetchedAt;
+function timeLine(gatheredAt: number): string {
+  return JSON.stringify({ gatheredAt: formatDateTime(gatheredAt) });
 }
 
-/** An object with this property, if `from` has it. */
-function optional<Name extends string, T>(from: JsonObject, name: Name, read: (value: unknown) => T) {
-  const value = field(from, name);
-  return (value === undefined ? {} : { [name]: read(value) }) as { readonly [Key in Name]?: T };
+function readHeader(line: Uint8Array): Omit<Seal, "signedHash"> | undefined {
+  const header = object(parseJson(line, "bundle.malformed", "the bundle's first line"), "the bundle's first line", [
+    "format",
+    "version",
+    "seal",
+  ]);
+  if (field(header, "format") !== FORMAT || field(header, "version") !== VERSION) {
+    malformed(`the bundle's format is not "${FORMAT}" version ${VERSION}`);
+  }
+  const seal = field(header, "seal") === undefined ? undefined : sealFromJson(field(header, "seal"));
+  mustBe(line, headerLine(seal), "line 1");
+  return seal;
 }
 
-function list(value: JsonObject, name: string): readonly unknown[] {
-  const found = field(value, name);
-  if (!Array.isArray(found)) malformed(`${name} of the bundle is not a list`);
-  if (found.length > MAX_ENTRIES) malformed(`${name} of the bundle has more than ${MAX_ENTRIES} entries`);
-  return found;
+function readTime(line: Uint8Array): number {
+  const what = "the bundle's second line";
+  const time = text(object(parseJson(line, "bundle.malformed", what), what, ["gatheredAt"]), "gatheredAt", what);
+  const gatheredAt = parseDateTime(time);
+  if (gatheredAt === undefined) malformed(`gatheredAt is "${time}", expected a time such as 2026-11-30T00:00:00Z`);
+  mustBe(line, timeLine(gatheredAt), "line 2");
+  return gatheredAt;
 }
 
-function object(value: unknown, what: string, names: readonly string[]): JsonObject {
-  if (!isJsonObject(value)) malformed(`${what} is not an object`);
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  return unknown === undefined ? value : malformed(`${what} has the unknown field "${unknown}"`);
+function readImage(line: Uint8Array, gatheredAt: number, where: string): BundledImage {
+  const image = imageFromLine(line, gatheredAt);
+  mustBe(line, imageToLine(image, gatheredAt), where);
+  return image;
 }
 
-function text(value: JsonObject, name: string, what: string): string {
-  const found = field(value, name);
-  return typeof found === "string" ? found : malformed(`${name} of ${what} is not a string`);
+/** Otherwise bytes could change without changing what is read, and a seal's owner would sign what no one sees. */
+function mustBe(line: Uint8Array, expected: string, where: string): void {
+  if (fromUtf8(line) !== expected) malformed(`${where} of the bundle is not written as this program writes it`);
 }
 
-function malformed(message: string): never {
-  reject("bundle.malformed", message);
+/** Without their line breaks; the last line has one too. */
+function linesOf(bytes: Uint8Array): readonly Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(NEWLINE, at);
+    if (end === -1) malformed("the bundle does not end with a line break; it seems to be cut off");
+    if (end - at > MAX_LINE) malformed(`line ${lines.length + 1} of the bundle has more than ${MAX_LINE} bytes`);
+    if (lines.length >= MAX_IMAGES + 2) malformed(`the bundle has more than ${MAX_IMAGES} images`);
+    lines.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return lines;
 }

@@ -27,6 +27,8 @@ const RUNS: Runs = {
   "cache list": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheList(line, lifecycle),
   "cache show": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheShow(line, lifecycle),
   "cache clear": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheClear(line, lifecycle),
+  "bundle keygen": async (line, lifecycle) =>
+    (await import("./commands/bundle/bundle-keygen.ts")).bundleKeygen(line, lifecycle),
   enable: async (line, lifecycle) => (await import("./commands/enable-command.ts")).enableCommand(line, lifecycle),
   disable: async (line, lifecycle) => (await import("./commands/disable-command.ts")).disableCommand(line, lifecycle),
   doctor: async (line, lifecycle) => (await import("./commands/doctor-command.ts")).doctorCommand(line, lifecycle),

@@ -1,5 +1,5 @@
 import { isDid } from "../../core/atproto/syntax.ts";
-import { type Bundle, readBundle } from "../../core/evidence/bundle.ts";
+import { type BundledImage, imageFromLine } from "../../core/evidence/bundled-image.ts";
 import type { Fetched } from "../../core/evidence/evidence.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Warn } from "../../core/warning.ts";
@@ -14,7 +14,7 @@ export interface CachedFile {
   readonly file: string;
   readonly bytes: number;
   /** Absent for settings, which are not evidence. */
-  readonly bundle?: Bundle;
+  readonly bundle?: BundledImage;
   /** When its oldest evidence was fetched; milliseconds since 1970. Absent where it contains none. */
   readonly at?: number;
 }
@@ -35,7 +35,7 @@ export function listCache(directory: string, key: CacheKey, warn: Warn): readonl
       const known = { kind, file: `${folder.folder}/${name}`, bytes: entry.length };
       if (kind === "settings") return [known];
       try {
-        const bundle = readBundle(entry);
+        const bundle = imageFromLine(entry);
         const at = oldest(bundle);
         return [{ ...known, bundle, ...(at !== undefined && { at }) }];
       } catch (error) {
@@ -74,7 +74,7 @@ export function cachedSubject({ bundle }: CachedFile): string | undefined {
   return signers.length > 0 ? [...new Set(signers)].join(", ") : bundle?.evidence.owner?.handle;
 }
 
-function oldest({ evidence: { signatures, owner } }: Bundle): number | undefined {
+function oldest({ evidence: { signatures, owner } }: BundledImage): number | undefined {
   const parts: readonly (Pick<Fetched, "fetchedAt"> | undefined)[] = [
     ...signatures.flatMap(({ identity, record, tag }) => [identity, record, tag]),
     owner,

@@ -1,5 +1,5 @@
 import type { Did, Tid } from "../../core/atproto/syntax.ts";
-import { type Bundle, readBundle } from "../../core/evidence/bundle.ts";
+import { type BundledImage, imageFromLine } from "../../core/evidence/bundled-image.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { type Digest, digestHex, isDigest } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
@@ -216,9 +216,9 @@ export class EvidenceCache {
     return files.hasRoomFor(name, size);
   }
 
-  #bundleIn(files: FileCache, name: string): Bundle | undefined {
+  #bundleIn(files: FileCache, name: string): BundledImage | undefined {
     const entry = files.read(name);
-    return entry && this.#usable(files, name, () => readBundle(entry));
+    return entry && this.#usable(files, name, () => imageFromLine(entry));
   }
 
   #signatureOf(

@@ -1,7 +1,7 @@
 import type { Did, Tid } from "../../core/atproto/syntax.ts";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
-import { readBundle, writeBundle } from "../../core/evidence/bundle.ts";
+import { imageFromLine, imageToBytes } from "../../core/evidence/bundled-image.ts";
 import type { Evidence, OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { type Digest, digestHex } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
@@ -64,12 +64,12 @@ export function hashOf(text: string): string {
 }
 
 export function bundleOf(digest: Digest, signatures: Evidence["signatures"], owner?: OwnerAnswer): Uint8Array {
-  return writeBundle({ digest, evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } });
+  return imageToBytes({ digest, names: [], evidence: { pointers: [], signatures, gaps: [], ...(owner && { owner }) } });
 }
 
 /** @throws Rejection bundle.malformed where it is no bundle, or one about something else */
 export function signatureIn(bytes: Uint8Array, digest: Digest, signer: Did): SignatureEvidence {
-  const bundle = readBundle(bytes);
+  const bundle = imageFromLine(bytes);
   const [signature] = bundle.evidence.signatures;
   if (bundle.digest !== digest || signature?.signer !== signer || signature.record === undefined) aboutSomethingElse();
   return signature;

@@ -34,7 +34,7 @@ async function answerTo({ policy, name: text, digest, mediaType, bundle, now: wr
     const verifier = new Verifier({
       config: DEFAULT_CONFIG,
       policy: parsePolicy(policy, "trust-policy.yaml"),
-      saved: readBundle(toUtf8(JSON.stringify(bundle))),
+      saved: readBundle(toUtf8(bundle.map((line) => `${JSON.stringify(line)}\n`).join(""))).bundle,
       environment: {},
     });
     const { answer, error } = await verifier.verify(subject, {

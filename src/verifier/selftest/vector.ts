@@ -17,8 +17,8 @@ export interface Vector {
   readonly mediaType?: string;
   /** RFC 3339 */
   readonly now: string;
-  /** A saved bundle as JSON (core/evidence/bundle.ts), possibly malformed. */
-  readonly bundle: unknown;
+  /** The lines of a saved bundle (core/evidence/bundle.ts), possibly malformed. */
+  readonly bundle: readonly unknown[];
   readonly expected: Expected;
 }
 

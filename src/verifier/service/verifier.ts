@@ -1,5 +1,6 @@
 import type { Config } from "../../core/config/config.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
+import { imageIn } from "../../core/evidence/bundled-image.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
 import type { ImageReference } from "../../core/oci/reference.ts";
@@ -114,8 +115,10 @@ export class Verifier {
   async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {
     const { policy, config, breakGlass, saved } = opened.settings;
     const image = subject.name;
-    if (saved !== undefined && saved.digest !== subject.digest) {
-      const detail = `the saved evidence is for ${saved.digest}, but the image is ${subject.digest}`;
+    if (saved !== undefined && imageIn(saved.images, subject.digest) === undefined) {
+      const [only, ...others] = saved.images;
+      const about = others.length > 0 ? `${saved.images.length} other digests` : (only?.digest ?? "no image");
+      const detail = `the saved evidence is for ${about}, but the image is ${subject.digest}`;
       return { answer: refusalOf("input.digest_mismatch", detail), ...NOTHING };
     }
     const selection = select(policy, image, subject.digest);
@@ -176,13 +179,11 @@ export class Verifier {
     locks: QuestionLocks,
   ): Promise<Judged> {
     const { saved, config } = opened.settings;
-    if (saved !== undefined) {
+    const image = saved && imageIn(saved.images, question.subject.digest);
+    if (image !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
-      return {
-        verdict: await judgeSaved(question, saved.evidence, session),
-        cache: "none",
-        evidence: () => saved.evidence,
-      };
+      const { evidence } = image;
+      return { verdict: await judgeSaved(question, evidence, session), cache: "none", evidence: () => evidence };
     }
     const cached = await judgeCached(question, config, session, stores, locks);
     if (cached !== undefined) return cached;

@@ -1,10 +1,17 @@
+import { BUNDLE_COMMANDS } from "./bundle-commands.ts";
 import type { CommandEntry, CommandLine } from "./command.ts";
 import { IMAGE_COMMANDS } from "./image-commands.ts";
 import { NODE_COMMANDS } from "./node-commands.ts";
 import { POLICY_COMMANDS } from "./policy-commands.ts";
 import { SIGNER_COMMANDS } from "./signer-commands.ts";
 
-export const COMMANDS = { ...IMAGE_COMMANDS, ...POLICY_COMMANDS, ...SIGNER_COMMANDS, ...NODE_COMMANDS };
+export const COMMANDS = {
+  ...IMAGE_COMMANDS,
+  ...POLICY_COMMANDS,
+  ...SIGNER_COMMANDS,
+  ...BUNDLE_COMMANDS,
+  ...NODE_COMMANDS,
+};
 export type CommandName = keyof typeof COMMANDS;
 /** The parsed command line of the command with this name. */
 export type LineOf<Name extends CommandName> = CommandLine<(typeof COMMANDS)[Name]>;
@@ -14,6 +21,7 @@ export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
   Images: namesOf(IMAGE_COMMANDS),
   Policies: namesOf(POLICY_COMMANDS),
   "Signers and cache": namesOf(SIGNER_COMMANDS),
+  Bundles: namesOf(BUNDLE_COMMANDS),
   "This node": namesOf(NODE_COMMANDS),
 };
 export const COMMAND_NAMES: readonly CommandName[] = Object.values(GROUPS).flat();
@@ -31,7 +39,11 @@ export function namesBelow(words: string): readonly CommandName[] {
 export function usageOf(name: CommandName): string {
   const { operands, options } = entryOf(name);
   const words = operands.map((operand) => (operand.optional === true ? `[${operand.name}]` : operand.name));
-  return [name, ...words, ...(Object.keys(options).length === 0 ? [] : ["[options]"])].join(" ");
+  const needed = Object.entries(options).flatMap(([option, { required, value }]) =>
+    required === true ? [`--${option} ${value ?? ""}`] : [],
+  );
+  const others = Object.keys(options).length > needed.length ? ["[options]"] : [];
+  return [name, ...words, ...needed, ...others].join(" ");
 }
 
 function namesOf<Entries extends Partial<Record<CommandName, CommandEntry>>>(entries: Entries): readonly CommandName[] {

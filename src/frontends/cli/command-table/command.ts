@@ -11,6 +11,8 @@ export interface OptionEntry {
   readonly value?: string;
   /** What it does, as a phrase. */
   readonly summary: string;
+  /** The command cannot do without it. */
+  readonly required?: true;
   /** The value if the option is not given. */
   readonly default?: string;
 }
@@ -56,7 +58,7 @@ type OperandValue<O> = O extends { readonly optional: true } ? string | undefine
 type OptionValue<O> = O extends { readonly kind: "flag" }
   ? boolean
   : (O extends { readonly kind: readonly (infer Word)[] } ? Word : string) | Absent<O>;
-type Absent<O> = O extends { readonly default: string } ? never : undefined;
+type Absent<O> = O extends { readonly default: string } | { readonly required: true } ? never : undefined;
 
 /** The meaning of status 4, and of status 3 in most commands. */
 export const INTERNAL_ERROR = "internal error, or output that could not be written";

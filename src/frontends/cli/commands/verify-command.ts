@@ -1,17 +1,18 @@
-import { accessSync, constants, createReadStream, lstatSync } from "node:fs";
+import { accessSync, constants, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { printable } from "../../../core/encoding/printable.ts";
 import { parseDateTime } from "../../../core/encoding/time.ts";
-import { readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import { bundleSince, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import { checkSeal } from "../../../core/evidence/bundle-seal.ts";
 import type { Subject } from "../../../core/evidence/evidence.ts";
-import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
+import { formatReference, type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
 import { isImageType } from "../../../core/verify/check-facts.ts";
-import { hasCode } from "../../../io/fs/error-code.ts";
 import { oncePerPath } from "../../../io/fs/local-file.ts";
-import { readAtMost } from "../../../io/fs/read-at-most.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
 import { loadConfig, loadPolicy, loadPolicyFiles } from "../../../io/settings/load-settings.ts";
+import { readBundleFile } from "../../../io/store/bundle-file.ts";
+import { readBundleKeys } from "../../../io/store/seal-key-files.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { exitCode } from "../../process/exit-status.ts";
@@ -19,9 +20,6 @@ import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle
 import { sessionOf } from "../../process/process-session.ts";
 import { jsonReport } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-
-/** Maximum size of a saved bundle in bytes: more than all responses at their maximum size. */
-const MAX_BUNDLE = 256 * 1024 * 1024;
 
 /**
  * `atcr-verify verify NAME@DIGEST`: the same decision as at a pull, for people and pipelines. An image that is allowed only
@@ -59,7 +57,9 @@ export async function verifyCommand(
     if (bundlePath === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
     const now = readTime(options.at);
-    const saved = readBundle(await lifecycle.deadline.track(`the bundle ${bundlePath}`, () => readInput(bundlePath)));
+    const bytes = await lifecycle.deadline.track(`the bundle ${bundlePath}`, () => readBundleFile(bundlePath));
+    const { bundle: saved, seal } = readBundle(bytes);
+    if (seal !== undefined) checkSeal(seal, readBundleKeys(config.bundleKeys));
     const verifier = new Verifier({ ...settings, saved });
     lifecycle.conclude(await verifier.verify(subject, { ...sessionOf(lifecycle), now: () => now }));
   }
@@ -69,8 +69,9 @@ export async function verifyCommand(
   if (target !== undefined) checkTarget(target);
   const verifier = new Verifier(settings);
   lifecycle.atEnd(() => verifier.close());
+  const startedAt = Date.now();
   const decision = await verifier.verify(subject, sessionOf(lifecycle));
-  if (target !== undefined) save(target, subject, decision, lifecycle);
+  if (target !== undefined) save(target, startedAt, decision, lifecycle);
   lifecycle.conclude(decision);
 }
 
@@ -96,18 +97,6 @@ function readTime(text: string | undefined): number {
   if (text === undefined) return Date.now();
   const expected = "a date and time such as 2026-01-31T12:00:00Z";
   return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
-}
-
-/** Asynchronously: a named pipe may have no writer, and the deadline must still hold. */
-async function readInput(path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array | undefined;
-  try {
-    bytes = await readAtMost(createReadStream(path), MAX_BUNDLE);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) reject("bundle.malformed", `there is no file ${path}`, error);
-    reject("bundle.malformed", `the bundle ${path} cannot be read: ${(error as Error).message}`, error);
-  }
-  return bytes ?? reject("bundle.malformed", `the bundle ${path} has more than ${MAX_BUNDLE} bytes`);
 }
 
 /** Gives an audited refusal the exit status of the refusal, and says so: a pipeline continues after status 0. */
@@ -147,10 +136,13 @@ function checkTarget(path: string): void {
 }
 
 /** Saves evidence, whole or not at all. If that fails, the verdict is still printed, but the command fails. */
-function save(path: string, { digest }: Subject, { evidence }: Decision, lifecycle: ProcessLifecycle): void {
+function save(path: string, startedAt: number, { subject, evidence }: Decision, lifecycle: ProcessLifecycle): void {
   try {
     if (evidence === undefined) throw new Error("the verification ended before all evidence was gathered");
-    replaceFile(path, writeBundle({ digest, evidence: evidence() }));
+    const { host, writtenHost, path: repository, tag } = subject.name;
+    const name = formatReference({ host, ...(writtenHost && { writtenHost }), path: repository, ...(tag && { tag }) });
+    const image = { digest: subject.digest, names: [name], evidence: evidence() };
+    replaceFile(path, writeBundle(bundleSince(startedAt, [image])));
   } catch (error) {
     lifecycle.diagnose(printable(`the evidence was not saved to ${path}: ${(error as Error).message}`));
     const { status } = lifecycle;

@@ -114,6 +114,9 @@ export function readCommandLine<C extends CommandEntry>(
   }
   const named: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(options)) {
+    if (option.required === true && !values.has(name)) {
+      reject("input.malformed", `the option --${name} is missing, expected: atcr-verify ${usage}`);
+    }
     named[name] = option.kind === "flag" ? values.has(name) : (values.get(name) ?? option.default);
   }
   // The checks above guarantee the entry's types.

@@ -376,8 +376,8 @@ describe("answerFromCache, of whom the handle is", () => {
   });
 
   function change({ world }: Node, changes: object): void {
-    world.disk.rewrite("owners", ({ digest, evidence: { owner, ...evidence } }) => ({
-      digest,
+    world.disk.rewrite("owners", ({ evidence: { owner, ...evidence }, ...image }) => ({
+      ...image,
       evidence: { ...evidence, ...(owner && { owner: { ...owner, ...changes } }) },
     }));
   }

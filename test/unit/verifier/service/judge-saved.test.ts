@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Counted, policy } from "../../../support/deciding.ts";
-import { asDid, BORN, DIGEST, NOW, signer, subject } from "../../../support/evidence.ts";
+import { asDid, BORN, bundleOf, NOW, signer, subject } from "../../../support/evidence.ts";
 import { manyKeys } from "../../../support/plc-operations.ts";
 import { judgeSavedCase, type SavedCase } from "../../../support/saved.ts";
 
@@ -11,7 +11,7 @@ const costly = { ...honest, signer: asDid(slow.did), identity: { ...honest.ident
 
 function saved(changes: Partial<SavedCase> = {}): SavedCase {
   const evidence = { pointers: [], gaps: [], signatures: [costly, costly, honest] };
-  const bundle = { digest: DIGEST, evidence };
+  const bundle = bundleOf(evidence);
   return { ...subject(), policy: policy([alice.did]), bundle, atcrHosts: [], now: NOW, ...changes };
 }
 
@@ -33,7 +33,7 @@ describe("saved evidence", () => {
 
   it("is judged with a look at the clock between two proofs, too", async () => {
     const signatures = Array(50).fill({ ...honest, identity: { ...honest.identity, bytes: new Uint8Array() } });
-    const bundle = { digest: DIGEST, evidence: { pointers: [], gaps: [], signatures } };
+    const bundle = bundleOf({ signatures });
     expect(await judgeSavedCase(saved({ bundle }), new Counted(40))).toMatchObject({ code: "net.deadline" });
     expect(await judgeSavedCase(saved({ bundle }), new Counted(60_000))).toMatchObject({
       code: "identity.log_invalid",

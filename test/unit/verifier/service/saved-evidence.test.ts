@@ -4,7 +4,7 @@ import type { Requirement, TrustedSigner, TrustPolicy } from "../../../../src/co
 import { policy as policyOf } from "../../../support/deciding.ts";
 import {
   BORN,
-  DIGEST,
+  bundleOf,
   digestOf,
   gap,
   INDEX,
@@ -32,8 +32,7 @@ function policy(
 }
 
 function given(evidence: Partial<Evidence>, changes: Partial<SavedCase> = {}): SavedCase {
-  const bundle = { digest: DIGEST, evidence: { signatures: [], pointers: [], gaps: [], ...evidence } };
-  return { ...subject(), policy: policy(), bundle, atcrHosts: ["atcr.io"], now: NOW, ...changes };
+  return { ...subject(), policy: policy(), bundle: bundleOf(evidence), atcrHosts: ["atcr.io"], now: NOW, ...changes };
 }
 
 describe("a verifier with saved evidence", () => {

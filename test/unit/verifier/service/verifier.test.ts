@@ -6,6 +6,7 @@ import type { openNetwork as openNetworkOf } from "../../../../src/verifier/serv
 import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
 import {
+  bundleOf,
   DIGEST,
   digestOf,
   NOW,
@@ -146,12 +147,15 @@ describe("Verifier, an image that needs no signature", () => {
 
 describe("Verifier, by saved evidence", () => {
   async function saved(world: World, digest = DIGEST): Promise<Verifier> {
-    const evidence = { pointers: [], gaps: [], signatures: [await alice.evidence()] };
+    const signatures = [await alice.evidence()];
     const breakGlass = {
       path: "/etc/glass",
       active: { reason: "", until: NOW + 1, scopes: [parseScope("**") as Scope] },
     };
-    return world.verifier(policy([alice.did], {}, { action: "audit" }), { saved: { digest, evidence }, breakGlass });
+    return world.verifier(policy([alice.did], {}, { action: "audit" }), {
+      saved: bundleOf({ signatures }, digest),
+      breakGlass,
+    });
   }
 
   it("asks nobody, and leaves nothing on the disk", async () => {

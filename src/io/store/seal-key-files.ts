@@ -1,0 +1,124 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { type PrivateKey, privateKey } from "../../core/atproto/key.ts";
+import {
+  formatSealKey,
+  formatSealPublicKey,
+  isSealSecret,
+  parseSealKey,
+  parseSealPublicKey,
+} from "../../core/evidence/seal-key.ts";
+import { Rejection, reject } from "../../core/rejection.ts";
+import { readTrustedFile } from "../fs/local-file.ts";
+
+/** Bytes of a secret of p256. */
+const SECRET = 32;
+/** Random secrets that are tried: all but one in 2^32 are usable. Stops an endless loop over a broken generator. */
+const MAX_TRIES = 16;
+/** Bytes of a key's file. Stops a wrong name, such as that of a disk, from being read whole. */
+const MAX_KEY_FILE = 4096;
+const OTHERS = 0o077;
+
+/**
+ * Makes a key that seals bundles: `path` with the secret (mode 0600), and `path.pub` with the public key. Neither may
+ * exist.
+ *
+ * @returns the did:key
+ * @throws Rejection input.malformed
+ */
+export function makeSealKey(path: string): string {
+  const secret = randomSecret();
+  const made: string[] = [];
+  try {
+    for (const taken of [path, `${path}.pub`]) {
+      // Of a link, too, whose target would be written otherwise.
+      if (lstatSync(taken, { throwIfNoEntry: false }))
+        reject("input.malformed", `${taken} exists, and a key is never overwritten; name another file`);
+    }
+    const write = (name: string, text: string, mode: number) => {
+      const file = openSync(name, "wx", mode);
+      made.push(name);
+      try {
+        writeSync(file, text);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    };
+    write(path, formatSealKey(secret.bytes), 0o600);
+    write(`${path}.pub`, formatSealPublicKey(secret.key), 0o644);
+    return secret.key.key.didKey;
+  } catch (error) {
+    for (const name of made) rmSync(name, { force: true });
+    if (error instanceof Rejection) throw error;
+    return reject("input.malformed", `the key ${path} cannot be made: ${(error as Error).message}`, error);
+  }
+}
+
+/**
+ * Reads a secret key that was named on the command line. Nobody else may be able to read it.
+ *
+ * @throws Rejection input.malformed
+ */
+export function readSealKey(path: string): PrivateKey {
+  const not = (why: string, cause?: unknown): never =>
+    reject("input.malformed", `the key ${path} cannot be used: ${why}`, cause);
+  let fd: number | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    if (!stats.isFile() || stats.size > MAX_KEY_FILE) not(NO_KEY);
+    if ((stats.mode & OTHERS) !== 0) {
+      not(`others may use it (mode ${(stats.mode & 0o7777).toString(8)}); run: chmod 600 ${path}`);
+    }
+    const text = readFileSync(fd, "latin1");
+    if (parseSealPublicKey(text) !== undefined) not("it is a public key; name the file without .pub");
+    return parseSealKey(text) ?? not(NO_KEY);
+  } catch (error) {
+    if (error instanceof Rejection) throw error;
+    return not((error as Error).message, error);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+const NO_KEY = 'it is not a secret key that "atcr-verify bundle keygen" made';
+
+/**
+ * Reads the public keys of `bundleKeys`. They decide about trust, so nobody else may be able to change the files.
+ *
+ * @returns the did:key of each
+ * @throws Rejection config.invalid
+ */
+export function readBundleKeys(paths: readonly string[]): readonly string[] {
+  return paths.map((path) => {
+    const text = readTrustedFile({ path, code: "config.invalid", what: "the key of bundleKeys" });
+    if (text === undefined) reject("config.invalid", `the key of bundleKeys ${path} does not exist`);
+    const advice = isSealSecret(text)
+      ? "it is a secret key, which must stay with who seals; name the file .pub"
+      : "expected one line with a did:key, as in the .pub file of a key";
+    return (
+      parseSealPublicKey(text) ??
+      reject("config.invalid", `the key of bundleKeys ${path} is not a public key: ${advice}`)
+    );
+  });
+}
+
+function randomSecret(): { readonly bytes: Uint8Array; readonly key: PrivateKey } {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const bytes = crypto.getRandomValues(new Uint8Array(SECRET));
+    const key = privateKey(bytes);
+    if (key !== undefined) return { bytes, key };
+  }
+  throw new Error(`${MAX_TRIES} random numbers in a row are no secrets of p256`);
+}
