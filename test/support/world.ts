@@ -95,7 +95,7 @@ export class World {
     this.registry.override("/referrers/", { json: { schemaVersion: 2, manifests } });
   }
 
-  context(changes: Partial<Config> = {}, time = 8000): DecideContext {
+  context(changes: Partial<Config> = {}, time = 8000): DecideContext & Required<Pick<DecideContext, "identities">> {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
     const registries = {

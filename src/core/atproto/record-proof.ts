@@ -11,6 +11,26 @@ import type { Tid } from "./syntax.ts";
 /** Former keys that are tried, newest last; a log may name hundreds, and each costs a signature check. */
 const MAX_FORMER_KEYS = 32;
 
+/** Most commits that are remembered; a process that verifies many images sees few of each signer. */
+const MAX_COMMITS = 1000;
+
+/**
+ * Commits whose signature was found valid, each with the key. One commit proves every record of its repo, so a process
+ * that verifies many images checks its signature once. A CID stands for the commit's bytes, the signature included.
+ */
+export class CheckedCommits {
+  readonly #valid = new Set<string>();
+
+  has(commit: Cid, { key }: Identity): boolean {
+    return this.#valid.has(`${key.didKey} ${commit}`);
+  }
+
+  add(commit: Cid, { key }: Identity): void {
+    if (this.#valid.size >= MAX_COMMITS) this.#valid.clear();
+    this.#valid.add(`${key.didKey} ${commit}`);
+  }
+}
+
 /** The record at one path of a signer's repo, at this revision. */
 export interface ProvenRecord {
   readonly rev: Tid;
@@ -31,6 +51,7 @@ export interface ProvenRecord {
  * @param bytes attacker-controlled: the CAR of com.atproto.sync.getRecord
  * @param path `collection/record key`
  * @param proven called with the revision once the commit is verified, even if the rest fails
+ * @param checked commits that need no second check; this one is added
  * @throws Rejection car.*, commit.*, mst.*, record.malformed
  */
 export function proveRecord(
@@ -38,6 +59,7 @@ export function proveRecord(
   bytes: Uint8Array,
   path: string,
   proven?: (rev: Tid) => void,
+  checked?: CheckedCommits,
 ): ProvenRecord {
   const { root, blocks } = readCar(bytes);
   const block = blocks.get(root.toString()) ?? reject("car.malformed", "the CAR lacks the block of its root");
@@ -45,7 +67,8 @@ export function proveRecord(
   if (commit.did !== identity.did) {
     reject("commit.wrong_did", `the commit belongs to the repo of "${commit.did}", expected ${identity.did}`);
   }
-  checkSignature(identity, commit);
+  if (checked?.has(root, identity) !== true) checkSignature(identity, commit);
+  checked?.add(root, identity);
   proven?.(commit.rev);
 
   const { nodes, value: cid } = pathInTree(blocks, commit.data, path);

@@ -1,5 +1,5 @@
 import { type Identity, type IdentityProof, readIdentity } from "../atproto/identity.ts";
-import { proveRecord } from "../atproto/record-proof.ts";
+import { type CheckedCommits, type ProvenRecord, proveRecord } from "../atproto/record-proof.ts";
 import { type Tid, tidTime } from "../atproto/syntax.ts";
 import { readClaim, recordPath } from "../evidence/claim.ts";
 import type { SignatureEvidence } from "../evidence/evidence.ts";
@@ -23,10 +23,16 @@ export interface ProofTarget {
  *
  * @param proof result of `readIdentity` for `signature.identity`, or what it threw, if the caller has it already; read
  * here otherwise
+ * @param checked commits that need no second check; those of this signature are added
  * @returns facts, or the first failed check as a finding (`record.absent` for a proven absence); and what was observed
  * of the signer
  */
-export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof?: IdentityProof | Rejection): Attempt {
+export function attempt(
+  sought: ProofTarget,
+  signature: SignatureEvidence,
+  proof?: IdentityProof | Rejection,
+  checked?: CheckedCommits,
+): Attempt {
   const { signer } = signature;
   const revs: Tid[] = [];
   let seen: Omit<Observation, "revs"> | undefined;
@@ -40,7 +46,18 @@ export function attempt(sought: ProofTarget, signature: SignatureEvidence, proof
     seen = observationOf(identity, signature.identity.fetchedAt);
     const { current } = identity;
     if (current instanceof Rejection) throw current;
-    const facts = prove(sought, signature, current, (rev) => revs.push(rev));
+    const facts = prove(sought, signature, current, (bytes, path, onRev) =>
+      proveRecord(
+        current,
+        bytes,
+        path,
+        (rev) => {
+          revs.push(rev);
+          onRev?.(rev);
+        },
+        checked,
+      ),
+    );
     return { facts, ...observation() };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
@@ -58,11 +75,14 @@ export function observationOf({ did, history, current }: IdentityProof, askedAt:
   };
 }
 
+/** Proves the record at a path of the signer's repo. @param onRev called once the commit is verified */
+type RecordProver = (bytes: Uint8Array, path: string, onRev?: (rev: Tid) => void) => ProvenRecord;
+
 function prove(
   sought: ProofTarget,
   { record, tag }: SignatureEvidence,
   identity: Identity,
-  proven: (rev: Tid) => void,
+  proveAt: RecordProver,
 ): SignatureFacts {
   const { did, key, keySince, pds, handles } = identity;
   const { digest } = sought;
@@ -70,14 +90,14 @@ function prove(
     // The tag can still be proven, if the image's name determines its repository.
     const alone =
       tag && sought.tag && sought.repository
-        ? proveTag(sought as Required<ProofTarget>, tag.bytes, identity, proven)
+        ? proveTag(sought as Required<ProofTarget>, tag.bytes, identity, proveAt)
         : undefined;
     if (alone !== undefined && "code" in alone) reject(alone.code, alone.detail);
     if (alone !== undefined && alone.claim === undefined)
       reject("tag.absent", `the repo of ${did} has no record ${alone.address}`);
     reject("pds.unreachable", `the PDS of ${did} sent no proof`);
   }
-  const { rev, value } = proveRecord(identity, record.bytes, recordPath(digest), proven);
+  const { rev, value } = proveAt(record.bytes, recordPath(digest));
   if (value === undefined) reject("record.absent", `the repo of ${did} has no record of ${digest} (rev ${rev})`);
   const claim = readClaim(digest, value);
   return {
@@ -92,7 +112,7 @@ function prove(
     claim,
     ...(tag === undefined || sought.tag === undefined
       ? {}
-      : { tag: proveTag({ repository: claim.repository, tag: sought.tag, ...sought }, tag.bytes, identity, proven) }),
+      : { tag: proveTag({ repository: claim.repository, tag: sought.tag, ...sought }, tag.bytes, identity, proveAt) }),
   };
 }
 
@@ -101,15 +121,14 @@ function proveTag(
   { digest, repository, tag }: Required<ProofTarget>,
   bytes: Uint8Array,
   identity: Identity,
-  proven: (rev: Tid) => void,
+  proveAt: RecordProver,
 ): TagFacts {
   const address = tagRecordPath(repository, tag);
   let means: Digest | undefined;
   let shown: Tid | undefined;
   try {
-    const { value, rev } = proveRecord(identity, bytes, address, (rev) => {
+    const { value, rev } = proveAt(bytes, address, (rev) => {
       shown = rev;
-      proven(rev);
     });
     means = value === undefined ? undefined : namedDigest(identity.did, value);
     return { address, claim: value === undefined ? undefined : readTag(identity.did, digest, value), rev };

@@ -25,8 +25,8 @@ export async function identify(
   context: CollectContext,
   memory: SignerHistory,
 ): Promise<FetchedIdentity> {
-  const { identities, config } = context;
-  if (!config.cacheEnabled) return fetchIdentity(signer, context, memory);
+  const { identities } = context;
+  if (identities === undefined) return fetchIdentity(signer, context, memory);
   let looked: number | undefined;
   const find = async (): Promise<FetchedIdentity | undefined> => {
     const fetched = identities.find(signer);
@@ -40,7 +40,10 @@ export async function identify(
   return identities.oneAtATime(signer, find, async () => {
     const found = await fetchIdentity(signer, context, memory);
     const isUsable = found.proof !== undefined && !(found.proof.current instanceof Rejection);
-    if (isUsable) await identities.keep(digest, signer, found.fetched);
+    if (isUsable) {
+      identities.replayed?.set(found.fetched, found.proof);
+      await identities.keep(digest, signer, found.fetched);
+    }
     return found;
   });
 }
@@ -57,7 +60,9 @@ async function freshIdentity(
   if (!isVouched(signer, fetched.url, config.plcDirectories)) return undefined;
   if (!isFresh([fetched.fetchedAt], context.now(), config.cacheTTL)) return undefined;
   try {
-    const proof = await replayIdentity(signer, fetched.bytes, context);
+    const replayed = context.identities?.replayed;
+    const proof = replayed?.get(fetched) ?? (await replayIdentity(signer, fetched.bytes, context));
+    replayed?.set(fetched, proof);
     const { current, history } = proof;
     if (current instanceof Rejection) return undefined;
     if (

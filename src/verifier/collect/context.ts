@@ -1,3 +1,5 @@
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import type { CheckedCommits } from "../../core/atproto/record-proof.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Config } from "../../core/config/config.ts";
 import type { Fetched, Gap } from "../../core/evidence/evidence.ts";
@@ -23,6 +25,8 @@ export interface AskContext {
   readonly now: () => number;
   /** Pauses between attempts. */
   readonly pauses: Pauses;
+  /** Commits whose signature needs no second check; absent where only one image is verified. */
+  readonly checkedCommits?: CheckedCommits;
 }
 
 /** What requests to registries need. */
@@ -35,8 +39,8 @@ export interface RegistryContext extends AskContext {
 /** What the code that gathers evidence needs. */
 export interface CollectContext extends RegistryContext {
   readonly txt: TxtLookup;
-  /** Identities fetched within cacheTTL, which are not fetched again (spec 3.4). */
-  readonly identities: FreshIdentities;
+  /** Identities fetched within cacheTTL, which are not fetched again (spec 3.4); absent where each one is fetched. */
+  readonly identities?: FreshIdentities;
   /** Loads the signer history (spec 5.7), before the signer's services are contacted. */
   readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
 }
@@ -49,6 +53,8 @@ export interface RegistryAccess {
 
 /** Cached identities. Implementations never throw. */
 export interface FreshIdentities {
+  /** What identities proved that this process replayed before; their bytes are never changed. */
+  readonly replayed?: WeakMap<Fetched, IdentityProof>;
   readonly find: (signer: Did) => Fetched | undefined;
   /** @param digest of the image for which the identity was fetched */
   readonly keep: (digest: Digest, signer: Did, identity: Fetched) => Promise<void>;

@@ -1,3 +1,4 @@
+import type { CheckedCommits } from "../../core/atproto/record-proof.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Evidence, Gap, OwnerAnswer, Pointer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
@@ -22,8 +23,12 @@ export class GatheredEvidence {
   readonly #shown = new Map<Did, SignerHistory>();
   #owner: OwnerAnswer | undefined;
 
-  constructor(sought: ProofTarget) {
+  readonly #checked: CheckedCommits | undefined;
+
+  /** @param checked commits that need no second check */
+  constructor(sought: ProofTarget, checked?: CheckedCommits) {
     this.sought = sought;
+    this.#checked = checked;
   }
 
   /** @returns the result of proving it, for a signature */
@@ -41,7 +46,7 @@ export class GatheredEvidence {
         return undefined;
       case "signature": {
         const { signature: evidence, proof } = collected;
-        const proven = this.#inOrder(attempt(this.sought, evidence, proof));
+        const proven = this.#inOrder(attempt(this.sought, evidence, proof, this.#checked));
         this.examined.push({ evidence, attempt: proven });
         return proven;
       }

@@ -38,7 +38,7 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   const deadline = takesStale ? context.deadline.earlier(STALE_RESERVE) : context.deadline;
   const limited = { ...context, deadline };
   const collector = new Collector(question, limited);
-  const found = new GatheredEvidence(question.target);
+  const found = new GatheredEvidence(question.target, context.checkedCommits);
 
   const fresh = await gather(question, limited, collector, found);
   const { config } = context;

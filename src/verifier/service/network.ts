@@ -16,7 +16,8 @@ import type { Environment } from "../../io/process/environment.ts";
 import { credentialSource, namesHost } from "../../io/registry/credentials.ts";
 import { endpointsOf } from "../../io/registry/endpoints.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
-import type { RegistryContext } from "../collect/context.ts";
+import type { FreshIdentities, RegistryContext } from "../collect/context.ts";
+import type { Batch } from "./batch.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
@@ -69,12 +70,16 @@ export function collectContext(
   session: Session,
   stores: Stores,
   locks: QuestionLocks,
+  batch?: Batch,
 ): DecideContext {
+  const stored = config.cacheEnabled ? cachedIdentities(stores, session, locks) : undefined;
+  const identities = batch === undefined ? stored : batch.identities(stored);
   return {
     ...registryContext(config, network, session),
     ...stores,
     txt: session.requestLog?.recordedTxt(network.txt) ?? network.txt,
-    identities: cachedIdentities(stores, session, locks),
+    ...(identities && { identities }),
+    ...(batch && { checkedCommits: batch.checkedCommits }),
   };
 }
 
@@ -110,7 +115,7 @@ function cachedIdentities(
   { cache, isCacheShared }: Stores,
   { deadline }: Session,
   locks: QuestionLocks,
-): DecideContext["identities"] {
+): FreshIdentities {
   return {
     find: (signer) => cache.findIdentity(signer),
     keep: async (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),

@@ -15,6 +15,7 @@ import type { Verdict } from "../../core/verify/verdict.ts";
 import { Warnings } from "../../core/warning.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
+import type { Batch } from "./batch.ts";
 import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { judgeCached } from "./judge-cached.ts";
@@ -39,6 +40,8 @@ export interface VerifierOptions {
   readonly outside?: OutsideStore;
   /** The environment the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
+  /** Whether many images are verified in one run, which then share what was fetched and checked of their signers. */
+  readonly isBatch?: boolean;
   /** Where the caller has read it already, for the policy; else the environment says where it lies. */
   readonly cacheKey?: CacheKey;
 }
@@ -47,6 +50,7 @@ export interface VerifierOptions {
 interface Opened {
   readonly settings: VerifierOptions;
   network?: Network;
+  batch?: Batch;
 }
 
 /** A judgement, and the evidence for it. */
@@ -198,7 +202,11 @@ export class Verifier {
 
   async #context(session: Session, opened: Opened, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {
     const { collectContext } = await import("./network.ts");
-    return collectContext(opened.settings.config, await this.#network(opened), session, stores, locks);
+    if (opened.settings.isBatch) {
+      const { Batch } = await import("./batch.ts");
+      opened.batch ??= new Batch();
+    }
+    return collectContext(opened.settings.config, await this.#network(opened), session, stores, locks, opened.batch);
   }
 
   async #network(opened: Opened): Promise<Network> {

@@ -2,7 +2,7 @@ import { verifyProofs, verifyRecords } from "@atproto/repo";
 import { describe, expect, it } from "vitest";
 import type { Identity } from "../../../../src/core/atproto/identity.ts";
 import { parseDidKey } from "../../../../src/core/atproto/key.ts";
-import { proveRecord } from "../../../../src/core/atproto/record-proof.ts";
+import { CheckedCommits, proveRecord } from "../../../../src/core/atproto/record-proof.ts";
 import { cidOf } from "../../../../src/core/encoding/cid.ts";
 import { type DagCbor, encodeDagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
 import {
@@ -255,5 +255,35 @@ describe("the record block of a proof", () => {
   it("that is missing is a hole, not an absence", async () => {
     const car = await forgeTree(proof, k256, (value, { kind }) => (kind === "record" ? "drop" : value));
     expect(codeFor(car)).toBe("mst.incomplete_proof");
+  });
+});
+
+describe("a commit that was checked before", () => {
+  it("needs no second check of its signature, by the same key", async () => {
+    const unsigned = await forgeCommit(proof, { key: old });
+    const checked = new CheckedCommits();
+    const again = (signer: SigningKey) =>
+      codeOf(() => proveRecord(identity(signer), unsigned, PATH, undefined, checked));
+    expect(again(k256)).toBe("commit.bad_signature");
+    // What failed is not remembered.
+    expect(again(k256)).toBe("commit.bad_signature");
+    expect(again(old)).toBe("none");
+    expect(again(old)).toBe("none");
+    expect(again(k256)).toBe("commit.bad_signature");
+  });
+
+  it("is recognised by its bytes, the signature included", async () => {
+    const checked = new CheckedCommits();
+    expect(codeOf(() => proveRecord(identity(k256), proof, PATH, undefined, checked))).toBe("none");
+    const other = await forgeCommit(proof, { key: old });
+    expect(codeOf(() => proveRecord(identity(k256), other, PATH, undefined, checked))).toBe("commit.bad_signature");
+  });
+
+  it("saves the check alone: the tree is still read", async () => {
+    const checked = new CheckedCommits();
+    proveRecord(identity(k256), proof, PATH, undefined, checked);
+    const elsewhere = `${MANIFEST_COLLECTION}/${"cd".repeat(32)}`;
+    const found = codeOf(() => proveRecord(identity(k256), proof, elsewhere, undefined, checked));
+    expect(["none", "mst.incomplete_proof"]).toContain(found);
   });
 });

@@ -86,7 +86,6 @@ describe("identify, by what was heard", () => {
   });
 
   it.each<[string, Asking, ((world: World) => unknown)?]>([
-    ["answers are not cached", { config: { cacheEnabled: false } }],
     ["cacheTTL is shorter", { config: { cacheTTL: 999 } }],
     ["the memory of the signer cannot be used", { memory: remembering({ unusable: "why not" }) }],
     ["an operation was seen since", { memory: remembering({ operations: new Set(["bafyreilost"]) }) }],
@@ -201,15 +200,6 @@ describe("identify, by asking", () => {
     await using world = await World.start(who);
     await spoil(world, who);
     await directoryOf(world, { who });
-    expect(world.disk.count("identities")).toBe(0);
-  });
-
-  it("keeps nothing, and takes no turn, where answers are not cached", async () => {
-    await using world = await World.start(alice);
-    const { identities } = world.context();
-    const oneAtATime = () => expect.fail("a turn is taken");
-    const changes = { identities: { ...identities, oneAtATime } };
-    expect(await directoryOf(world, { config: { cacheEnabled: false }, changes })).toBe(0);
     expect(world.disk.count("identities")).toBe(0);
   });
 
