@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { findInTree, keyHeight } from "../../src/core/atproto/mst.ts";
+import { keyHeight, pathInTree } from "../../src/core/atproto/mst.ts";
 import { toUtf8 } from "../../src/core/encoding/bytes.ts";
 import { Cid, cidOf } from "../../src/core/encoding/cid.ts";
 import { type DagCbor, decodeDagCbor, encodeDagCbor } from "../../src/core/encoding/dag-cbor.ts";
@@ -33,7 +33,7 @@ async function treeOf(names: readonly string[]): Promise<Blocks> {
 function look({ root, blocks }: Blocks, wanted: string): string {
   let found = "";
   const code = codeOf(() => {
-    found = findInTree(blocks, root, wanted)?.toString() ?? "absent";
+    found = pathInTree(blocks, root, wanted).value?.toString() ?? "absent";
   });
   return code === "none" ? found : code;
 }
@@ -135,7 +135,7 @@ describe("a tree", () => {
         const forged = replaced(tree, cid, change(bytes));
         let shown: Cid | undefined;
         const code = codeOf(() => {
-          shown = findInTree(forged.blocks, forged.root, wanted);
+          shown = pathInTree(forged.blocks, forged.root, wanted).value;
         });
         expect(["none", ...TREE_CODES]).toContain(code);
         // What is shown is a link of some block; nothing is made up.

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseDidKey, parseLegacyKey, verifySignature } from "../../src/core/atproto/key.ts";
-import { findInTree, keyHeight } from "../../src/core/atproto/mst.ts";
+import { keyHeight, pathInTree } from "../../src/core/atproto/mst.ts";
 import { isDid, isTid } from "../../src/core/atproto/syntax.ts";
 import { compareBytes, toUtf8 } from "../../src/core/encoding/bytes.ts";
 import { Cid, cidOf } from "../../src/core/encoding/cid.ts";
@@ -216,7 +216,7 @@ describe(`vectors of ${FOLDER === undefined ? "our own" : "the interop suite"}`,
       ];
       const root = await tree.add({ l: null, e: entries });
       const blocks = new Map(tree.blocks.map(({ cid, bytes }) => [new Cid(cid).toString(), bytes]));
-      return codeOf(() => findInTree(blocks, new Cid(root.bytes), "x"));
+      return codeOf(() => pathInTree(blocks, new Cid(root.bytes), "x").value);
     };
     for (let p = 0; p <= len; p++) expect(await withPrefix(p)).toBe(p === len ? "none" : "mst.malformed");
   });
@@ -235,7 +235,7 @@ describe(`vectors of ${FOLDER === undefined ? "our own" : "the interop suite"}`,
     const find = (blocks: ReadonlyMap<string, Uint8Array>, key: string) => {
       let found = "";
       const code = codeOf(() => {
-        found = findInTree(blocks, new Cid(root.bytes), key)?.toString() ?? "absent";
+        found = pathInTree(blocks, new Cid(root.bytes), key).value?.toString() ?? "absent";
       });
       return code === "none" ? found : code;
     };

@@ -48,11 +48,6 @@ export interface TreePath {
   readonly value: Cid | undefined;
 }
 
-/** As {@link pathInTree}, the record's CID alone. */
-export function findInTree(blocks: ReadonlyMap<string, Uint8Array>, root: Cid, key: string): Cid | undefined {
-  return pathInTree(blocks, root, key).value;
-}
-
 /**
  * Looks up a key in a Merkle search tree of which only some blocks are known (spec 5.5). Every node on the path is
  * checked against all rules of the structure, so that a forged tree can neither move the key nor hide it.

@@ -1,7 +1,7 @@
 import { MemoryBlockstore, MST } from "@atproto/repo";
 import { describe, expect, it } from "vitest";
 import { parseDidKey } from "../../../../src/core/atproto/key.ts";
-import { findInTree, keyHeight } from "../../../../src/core/atproto/mst.ts";
+import { keyHeight, pathInTree } from "../../../../src/core/atproto/mst.ts";
 import { proveRecord } from "../../../../src/core/atproto/record-proof.ts";
 import { equalBytes, toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { Cid, cidOf } from "../../../../src/core/encoding/cid.ts";
@@ -84,7 +84,7 @@ async function look(tree: ForgedTree, root: RefCid, wanted: string, without: Ref
   const blocks = new Map(held.map(({ cid, bytes }) => [new Cid(cid).toString(), bytes]));
   let found = "";
   const code = codeOf(() => {
-    found = findInTree(blocks, new Cid(root.bytes), wanted) === undefined ? "absent" : "present";
+    found = pathInTree(blocks, new Cid(root.bytes), wanted).value === undefined ? "absent" : "present";
   });
   if (provenCode === "none" || code !== "none") {
     expect(provenCode === "none" ? proven : provenCode).toBe(code === "none" ? found : code);
@@ -137,13 +137,13 @@ describe("a well-formed tree", () => {
     const tree = new ForgedTree();
 
     for (const [i, one] of keys.entries()) {
-      const found = findInTree(blocks, new Cid(root.bytes), one);
+      const found = pathInTree(blocks, new Cid(root.bytes), one).value;
       expect(found?.toString()).toBe((i % 2 === 0 ? value : own.cid).toString());
     }
     for (let i = 0; i < 500; i++) {
       const absent = i % 2 === 0 ? `${keys[i]}x` : `io.atcr.manifest/${cidOf("raw", toUtf8(`absent ${i}`))}`;
       expect(await reference.get(absent)).toBeNull();
-      expect(findInTree(blocks, new Cid(root.bytes), absent)).toBeUndefined();
+      expect(pathInTree(blocks, new Cid(root.bytes), absent).value).toBeUndefined();
     }
     // The builder of the forged trees makes the same tree.
     const few = keys.slice(0, 200);
@@ -187,8 +187,8 @@ describe("a hole", () => {
     const cid = cidOf("dag-cbor", root);
     const shown = new Map([[cid.toString(), root]]);
     expect([heightOf("k/48"), heightOf("k/39"), heightOf("k/00")]).toEqual([1, 2, 0]);
-    expect(findInTree(shown, cid, "k/39")).toBeUndefined();
-    expect(codeOf(() => findInTree(shown, cid, "k/00"))).toBe(INCOMPLETE);
+    expect(pathInTree(shown, cid, "k/39").value).toBeUndefined();
+    expect(codeOf(() => pathInTree(shown, cid, "k/00").value)).toBe(INCOMPLETE);
   });
 
   it("in place of the record is no absence either", async () => {
@@ -514,7 +514,7 @@ describe("the way to a key", () => {
       const value = await tree.record("any");
       const top = (await tree.build([...leaf.slice(0, count), ...inner, ...root], 2, value)) ?? expect.fail("empty");
       const blocks = new Map(tree.blocks.map(({ cid, bytes }) => [new Cid(cid).toString(), bytes]));
-      return codeOf(() => findInTree(blocks, new Cid(top.bytes), wanted));
+      return codeOf(() => pathInTree(blocks, new Cid(top.bytes), wanted).value);
     };
     expect(await withLeaf(12)).toBe("none");
     expect(await withLeaf(22)).toBe(MALFORMED);
@@ -536,7 +536,7 @@ describe("the way to a key", () => {
       );
       const bytes = tree.blocks.at(-1)?.bytes ?? expect.fail("no block");
       const blocks = new Map([[new Cid(cid.bytes).toString(), bytes]]);
-      return [bytes.length, codeOf(() => findInTree(blocks, new Cid(cid.bytes), wanted))];
+      return [bytes.length, codeOf(() => pathInTree(blocks, new Cid(cid.bytes), wanted).value)];
     };
     const [size] = await withLast(500);
     const missing = 64 * 1024 - size;
