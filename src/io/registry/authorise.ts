@@ -5,7 +5,7 @@ import { errorWords } from "../../core/oci/error-body.ts";
 import { hostAndPort } from "../net/address-guard.ts";
 import type { HttpRequest, HttpResponse, Sent } from "../net/exchange.ts";
 import { nameHost, quotePeer } from "../net/quote-peer.ts";
-import type { CredentialSource, FoundCredential } from "./credentials.ts";
+import type { CredentialSource, FoundCredential, LookUp } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
 
 /** Bytes of a token server's answer: a token has some kilobytes. */
@@ -22,6 +22,8 @@ export interface AuthoriseContext {
   readonly credentials: CredentialSource;
   /** By registry host: other hosts that may receive its password. */
   readonly realms: ReadonlyMap<string, readonly string[]>;
+  /** Whether the registry serves nobody without a login, as ATCR does. */
+  readonly isLoginOnly: boolean;
   /** Most milliseconds for the next request. */
   readonly timeout: () => number;
 }
@@ -56,9 +58,18 @@ export async function authorise(
   if (bearer === undefined && basic === undefined)
     return { tried: "it offers neither Bearer nor Basic authentication" };
   const { host } = endpoint;
-  const { found, problems } = await context.credentials({ host, path: repository, timeout: context.timeout() });
+  const lookUp = await context.credentials({ host, path: repository, timeout: context.timeout() });
+  const { found, problems } = lookUp;
   const answer = await answerTo({ bearer, found, endpoint, repository, context });
-  return { ...answer, tried: [answer.tried, ...problems].join("; ") };
+  return { ...answer, tried: [answer.tried, ...problems, ...adviceOn(lookUp, host, context)].join("; ") };
+}
+
+/** Where credentials were looked for in vain, and what to do. */
+function adviceOn({ searched }: LookUp, host: string, { isLoginOnly }: AuthoriseContext): readonly string[] {
+  if (searched === undefined) return [];
+  const why = isLoginOnly ? [`every pull from ${host} needs a login: a handle and an app password`] : [];
+  const how = `log in with "docker login ${host}", or list a file with the credentials under registryCredentials.files`;
+  return [searched, ...why, how];
 }
 
 interface Asked {

@@ -25,6 +25,8 @@ export interface CredentialRequest {
 /** The credential found, and the files and helpers that could not be used, as sentences without secrets. */
 export interface LookUp {
   readonly found?: FoundCredential;
+  /** Where none was found: the files that were read, and those that do not exist. */
+  readonly searched?: string;
   readonly problems: readonly string[];
 }
 
@@ -49,8 +51,12 @@ export function credentialSource(
       problems.push(problem);
       warn({ code: "credentials.unusable", message: problem });
     };
+    const read: string[] = [];
+    const absent: string[] = [];
     for (const file of files ?? usualFiles(environment)) {
+      const before = problems.length;
       const text = readOwnFile(file, "the file of credentials", note);
+      if (problems.length === before) (text === undefined ? absent : read).push(file);
       const entry = text === undefined ? undefined : entryIn(text, host, path);
       if (typeof entry === "string") note(`${file} ${entry}; it is not used`);
       else if (entry !== undefined && "credential" in entry)
@@ -65,8 +71,15 @@ export function credentialSource(
         else if (answer !== undefined) return { found: { credential: answer, from: name }, problems };
       }
     }
-    return { problems };
+    return { problems, searched: searchedIn(host, read, absent) };
   };
+}
+
+/** `no credentials for HOST in A, B; C does not exist` */
+function searchedIn(host: string, read: readonly string[], absent: readonly string[]): string {
+  const found = `no credentials for ${host}${read.length === 0 ? "" : ` in ${read.join(", ")}`}`;
+  if (absent.length === 0) return found;
+  return `${found}; ${absent.join(", ")} ${absent.length === 1 ? "does" : "do"} not exist`;
 }
 
 /**

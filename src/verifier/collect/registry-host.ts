@@ -46,6 +46,7 @@ export function registryClient(
     },
     credentials: registries.credentials,
     realms: config.registryCredentials.realms,
+    isLoginOnly: config.atcrHosts.includes(endpoint.host),
     timeout: () => Math.min(config.registryTimeout, limits?.share.remaining() ?? Number.POSITIVE_INFINITY),
   });
 }

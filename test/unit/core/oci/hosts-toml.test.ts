@@ -84,6 +84,13 @@ ca = "/etc/ca.pem"
   });
 
   it("knows who may be asked for content", () => {
+    const resolves = (capabilities: string) => hosts(`[host."https://a.example"]\n${capabilities}`)[0]?.resolves;
+    expect(resolves("capabilities = []")).toBe(true);
+    expect(resolves('capabilities = ["pull", "resolve"]')).toBe(true);
+    expect(resolves('capabilities = ["pull"]')).toBe(false);
+    expect(resolves('capabilities = ["resolve"]')).toBe(false);
+    expect(hosts('server = "https://a.example"\ncapabilities = ["pull"]')[0]?.resolves).toBe(false);
+    expect(hosts('capabilities = ["pull"]')[0]?.resolves).toBe(true);
     const pulls = (capabilities: string) => hosts(`[host."https://a.example"]\n${capabilities}`)[0]?.pulls;
     expect(pulls("")).toBe(true);
     expect(pulls("capabilities = []")).toBe(true);

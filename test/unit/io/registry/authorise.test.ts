@@ -38,11 +38,32 @@ async function authorised(header: string | undefined, given: Given = {}) {
     },
     credentials: async () => ({ ...(credential && { found: { credential, from: "/auth.json" } }), problems }),
     realms: new Map(Object.entries(realms)),
+    isLoginOnly: false,
     timeout: () => 1000,
   });
   expect(result.tried).not.toContain("secret");
   return { ...result, asked };
 }
+
+describe("authorise, without credentials", () => {
+  it("says where they were looked for and what to do, and that ATCR serves nobody without a login", async () => {
+    const context = {
+      ask: () => Promise.reject(new Error("nothing is asked")),
+      credentials: async () => ({ problems: [], searched: "no credentials for registry.example in /auth.json" }),
+      realms: new Map(),
+      timeout: () => 1000,
+    };
+    const tried = async (isLoginOnly: boolean) =>
+      (await authorise("Basic", ENDPOINT, "team/app", { ...context, isLoginOnly })).tried;
+    for (const text of [await tried(false), await tried(true)]) {
+      expect(text).toContain("no credentials for registry.example in /auth.json");
+      expect(text).toContain("docker login registry.example");
+      expect(text).toContain("registryCredentials.files");
+    }
+    expect(await tried(false)).not.toContain("app password");
+    expect(await tried(true)).toContain("app password");
+  });
+});
 
 describe("authorise", () => {
   it("asks for a token to pull this repository alone, whatever the challenge asks for", async () => {
@@ -188,7 +209,13 @@ describe("RegistryClient", () => {
       const body = Buffer.from(request.purpose === "token server" ? '{"token":"tok"}' : "");
       return { status, url: request.url, headers: new Map(Object.entries(headers)), body };
     };
-    const context = { ask, credentials: async () => ({ problems: [] }), realms: new Map(), timeout: () => 1000 };
+    const context = {
+      ask,
+      credentials: async () => ({ problems: [] }),
+      realms: new Map(),
+      isLoginOnly: false,
+      timeout: () => 1000,
+    };
     return { asked, context };
   };
   const request = { accept: "*/*", maxBytes: 10, maxRedirects: 5 };
@@ -255,6 +282,23 @@ describe("RegistryClient", () => {
     await client.get(client.urlOf("tags/list"), request);
     expect(asked.at(0)?.headers).toEqual({ authorization: "", x: "y" });
     expect(asked.at(-1)?.headers).toEqual({ Authorization: "Bearer tok", x: "y" });
+  });
+
+  it("asks neither the registry nor its token server at a private address where it must be public", async () => {
+    const { asked, context } = served(({ url }) =>
+      url.includes("/token")
+        ? { status: 200 }
+        : { status: 401, headers: { "www-authenticate": realm("https://registry.example/token") } },
+    );
+    const client = new RegistryClient({ ...ENDPOINT, mustBePublic: true }, "team/app", context);
+    await client.get(client.urlOf("manifests/v1"), { ...request, method: "HEAD" });
+    expect(
+      asked.map(({ url, method, originMayBePrivate }) => [new URL(url).pathname, method, originMayBePrivate]),
+    ).toEqual([
+      ["/v2/team/app/manifests/v1", "HEAD", false],
+      ["/token", undefined, false],
+      ["/v2/team/app/manifests/v1", "HEAD", false],
+    ]);
   });
 
   it("tells a mirror whose images are meant, and sends what hosts.toml says to it", async () => {

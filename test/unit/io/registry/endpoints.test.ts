@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
-import { endpointsOf } from "../../../../src/io/registry/endpoints.ts";
+import { endpointsOf, type StrangersName } from "../../../../src/io/registry/endpoints.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { warned } from "../../../support/warned.ts";
 
@@ -22,11 +22,16 @@ function certsD(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-function endpoints(host: string, folders: readonly string[], network = DEFAULT_CONFIG.network) {
+function endpoints(
+  host: string,
+  folders: readonly string[],
+  network = DEFAULT_CONFIG.network,
+  strangers?: StrangersName,
+) {
   const warnings: string[] = [];
   const name = parseReference(`${host}/team/app`);
   const config = { ...DEFAULT_CONFIG, registryConfigPath: folders, network };
-  const found = endpointsOf(name, config, warned(warnings));
+  const found = endpointsOf(name, config, warned(warnings), strangers);
   return { ...found, warnings, roots: found.all.map((endpoint) => endpoint.root) };
 }
 
@@ -243,5 +248,55 @@ capabilities = ["push"]
     symlinkSync(join(folder, "nowhere"), join(folder, "other.example"));
     const { roots: asked, warnings } = endpoints("other.example", [folder]);
     expect([asked, warnings.length]).toEqual([["https://other.example/v2"], 1]);
+  });
+});
+
+describe("endpointsOf, for tags", () => {
+  it("marks the hosts that hosts.toml lets serve content but not resolve tags", () => {
+    const toml = `
+[host."https://both.example"]
+  capabilities = ["pull", "resolve"]
+[host."https://all.example"]
+[host."https://digests.example"]
+  capabilities = ["pull"]
+`;
+    const { all } = endpoints("registry.example", [certsD({ "registry.example/hosts.toml": toml })]);
+    expect(all.map(({ host, isForDigestsOnly }) => [host, isForDigestsOnly])).toEqual([
+      ["both.example", undefined],
+      ["all.example", undefined],
+      ["digests.example", true],
+      ["registry.example", undefined],
+    ]);
+  });
+
+  it("marks a server that the file restricts", () => {
+    const toml = 'server = "https://registry.example"\ncapabilities = ["pull"]';
+    const { all } = endpoints("registry.example", [certsD({ "registry.example/hosts.toml": toml })]);
+    expect(all.map(({ isForDigestsOnly }) => isForDigestsOnly)).toEqual([true]);
+  });
+});
+
+describe("endpointsOf a name that a stranger may have written", () => {
+  const TOML = '[host."https://mirror.example"]';
+  const isBound = (files: Readonly<Record<string, string>>, hasCredentials = false) => {
+    const strangers = { hasCredentials: () => hasCredentials };
+    const { all } = endpoints("registry.example", [certsD(files)], DEFAULT_CONFIG.network, strangers);
+    return all.map(({ mustBePublic }) => mustBePublic === true);
+  };
+
+  it("bind the registry itself to public addresses and listed ones, where nothing of this node names it", () => {
+    expect(isBound({})).toEqual([true]);
+    expect(isBound({ "other.example/hosts.toml": TOML })).toEqual([true]);
+  });
+
+  it("do not bind it where its own folder in certs.d or credentials name it", () => {
+    expect(isBound({ "registry.example/hosts.toml": "" })).toEqual([false]);
+    expect(isBound({}, true)).toEqual([false]);
+  });
+
+  it("do not bind mirrors, but the registry behind those for all registries", () => {
+    expect(isBound({ "registry.example/hosts.toml": TOML })).toEqual([false, false]);
+    expect(isBound({ "_default/hosts.toml": TOML })).toEqual([false, true]);
+    expect(isBound({ "_default/hosts.toml": `server = "https://server.example"\n${TOML}` })).toEqual([false, false]);
   });
 });
