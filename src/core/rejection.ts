@@ -115,6 +115,16 @@ export interface Place {
   readonly lineText: string;
 }
 
+/** A mistake in such a file, in parts: the message of its rejection as a sentence. */
+export interface FileMistake {
+  /** Path of keys and indexes: `policies[0].scope`; absent where the mistake is in no key's value. */
+  readonly key?: string;
+  readonly found: string;
+  readonly expected: string;
+  /** What to do, where that does not follow from what was expected. */
+  readonly advice?: string;
+}
+
 /**
  * The one exception that the core throws on bad input. Anything else that is thrown is a bug.
  *
@@ -125,12 +135,19 @@ export class Rejection extends Error {
   readonly code: RejectionCode;
   /** The mistake's location; the message also names file, line and column. */
   readonly place?: Place;
+  /** Present if `place` is. */
+  readonly mistake?: FileMistake;
 
-  constructor(code: RejectionCode, message: string, options?: ErrorOptions & { readonly place?: Place }) {
+  constructor(
+    code: RejectionCode,
+    message: string,
+    options?: ErrorOptions & { readonly place?: Place; readonly mistake?: FileMistake },
+  ) {
     super(message, options);
     this.name = "Rejection";
     this.code = code;
     if (options?.place !== undefined) this.place = options.place;
+    if (options?.mistake !== undefined) this.mistake = options.mistake;
   }
 
   get kind(): RejectionKind {

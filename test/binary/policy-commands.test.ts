@@ -61,23 +61,63 @@ describe.concurrent("policy check", () => {
   });
 
   it("points at a mistake in the file, and ends with status 3", async () => {
-    const path = write(
-      "mistaken",
-      'version: 1.0\npolicies:\n  - name: a\n    scope: "a.example"\n    action: enforce\n',
-    );
+    const path = write("mistaken", 'version: 1.0\npolicies:\n  - name: a\n    scope: "a.example"\n    action: deny\n');
     const answered = await policy(["check", path]);
     expect(headline(answered)).toBe("3 misconfigured policy.invalid");
-    expect(answered.stdout).toContain(`${path}:4:12: policies[0].scope: `);
+    expect(answered.stdout).toContain(`: 1 mistake in ${path}\n\n${path}:4:12: policies[0].scope: `);
     expect(answered.stdout).toMatch(/\n {5}4 \| {5}scope: "a\.example"\n {7}\| {12}\^\n$/);
     const said = json(await policy(["check", path, "--output=json"]));
+    const place = { file: path, line: 4, column: 12 };
     expect(said).toEqual({
       outcome: "misconfigured",
       code: "policy.invalid",
       reason: expect.stringContaining(`${path}:4:12: `),
-      file: path,
-      line: 4,
-      column: 12,
+      ...place,
+      policy: path,
+      complete: true,
+      mistakes: [{ ...place, key: "policies[0].scope", found: '"a.example"', expected: expect.any(String) }],
     });
+  });
+
+  it("reports all mistakes of a policy and its fragments in one run", async () => {
+    const path = write(
+      "many",
+      "version: 1.0\ntrustedDIDs: [alice.example.com]\npolicies:\n  - name: a\n    scope: **\n",
+    );
+    world.policy("version: 2\nfoo: \u00ef\n", "many/policy.d/a.yaml");
+    const text = await policy(["check", path]);
+    expect(headline(text)).toBe("3 misconfigured policy.invalid");
+    expect(text.stdout).toMatch(/^[ -~\n]+$/);
+    expect(text.stdout).toContain(
+      "\n  this is a handle; run: atcr-verify identity alice.example.com, which prints its DID\n",
+    );
+    expect(text.stdout).toContain('\n  put it in quotes: "**"\n');
+    const answered = await policy(["check", path, "--output", "json"]);
+    expect(answered.code).toBe(3);
+    const { mistakes } = json<{ mistakes: Record<string, unknown>[] }>(answered);
+    expect(mistakes.map(({ file, line, key }) => [String(file).split("/").at(-1), line, key])).toEqual([
+      ["policy.yaml", 2, "trustedDIDs[0]"],
+      ["policy.yaml", 4, "policies[0].action"],
+      ["policy.yaml", 5, "policies[0].scope"],
+      ["a.yaml", 1, "version"],
+      ["a.yaml", 2, "foo"],
+    ]);
+  });
+
+  it("reads the policy from standard input, at most 1 MiB of it", async () => {
+    const fine = await policy(["check", "-", "--no-sandbox", "--offline"], { stdin: enforcing(world.signer.did) });
+    expect(fine).toMatchObject({ code: 0, stdout: "<stdin>: 0 errors, 0 warnings; 1 rule, 1 signer\n" });
+    const wrong = await policy(["check", "-"], { stdin: "version: 2\n" });
+    expect(headline(wrong)).toBe("3 misconfigured policy.invalid");
+    expect(wrong.stdout).toContain("\n<stdin>:1:10: version: ");
+    const large = await policy(["check", "-"], { stdin: "#".repeat(1024 * 1024 + 1) });
+    expect(large).toMatchObject({ code: 3, stdout: expect.stringContaining("more than 1048576 bytes") });
+    const binary = await policy(["check", "-"], { stdin: Uint8Array.of(0xff) });
+    expect(binary).toMatchObject({ code: 3, stdout: expect.stringContaining("is not UTF-8 text") });
+    const explained = await policy(["explain", "--policy", "-", "atcr.io/alice.example.com/app"], {
+      stdin: enforcing(world.signer.did),
+    });
+    expect(explained).toMatchObject({ code: 0, stdout: expect.stringMatching(/: enforce, by .* of <stdin>\n/) });
   });
 
   it("reports a policy of everything wrong, in text and in JSON", async () => {

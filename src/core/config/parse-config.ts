@@ -1,7 +1,9 @@
 import { parseDuration } from "../encoding/duration.ts";
+import { type FoundMistakes, Mistakes } from "../encoding/mistakes.ts";
 import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
+import { openInSpite } from "../encoding/yaml-repair.ts";
 import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
-import { checkShape } from "../policy/shape.ts";
+import { checkWholeShape } from "../policy/shape-mistakes.ts";
 import { type Config, DEFAULT_CONFIG, type DecisionLog, JOURNAL_SOCKET, type RegistryCredentials } from "./config.ts";
 import { CONFIG_SHAPE, type ConfigShape } from "./config-schema.ts";
 import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
@@ -22,9 +24,24 @@ const TTL_RANGE = { min: SECOND, max: 24 * 3600 * SECOND, words: "a duration fro
  * @throws Rejection config.invalid
  */
 export function parseConfig(text: string, fileName: string): Config {
-  const file = new YamlFile(text, fileName, "config.invalid");
+  return readFile(new YamlFile(text, fileName, "config.invalid"));
+}
+
+/**
+ * Finds all mistakes in a configuration, at most MAX_MISTAKES of them, for the command that reports them.
+ *
+ * @returns none exactly where {@link parseConfig} throws nothing
+ */
+export function mistakesInConfig(text: string, fileName: string): FoundMistakes {
+  const mistakes = new Mistakes();
+  const file = openInSpite(text, fileName, "config.invalid", mistakes);
+  if (file !== undefined) mistakes.attempt(undefined, () => void readFile(file));
+  return mistakes.found([fileName]);
+}
+
+function readFile(file: YamlFile): Config {
   if (file.value === undefined || file.value === null) return DEFAULT_CONFIG;
-  const shape = checkShape(file, CONFIG_SHAPE);
+  const shape = checkWholeShape(file, CONFIG_SHAPE);
   const network = readNetworkAllow(file, shape.network?.allow ?? []);
   return {
     trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
@@ -62,7 +79,7 @@ function readPath(file: YamlFile, shape: ConfigShape, key: PathKey): string {
 function absolute(file: YamlFile, text: string, path: YamlPath, expected = "an absolute path"): string {
   if (text.startsWith("/") && !text.includes("\0")) return text;
   const advice = "containerd starts this program in an arbitrary working directory";
-  return file.fail({ path, expected, advice });
+  return file.attempt(text, () => file.fail({ path, expected, advice }));
 }
 
 function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): DecisionLog {
@@ -81,7 +98,9 @@ function readDecisionLog(file: YamlFile, { decisionLog: text }: ConfigShape): De
 function readMetricsFile(file: YamlFile, { metricsFile }: ConfigShape): Pick<Config, "metricsFile"> {
   if (metricsFile === undefined) return {};
   const path = ["metricsFile"];
-  if (!metricsFile.endsWith(".prom")) file.fail({ path, expected: "a file that ends in .prom" });
+  file.attempt(undefined, () => {
+    if (!metricsFile.endsWith(".prom")) file.fail({ path, expected: "a file that ends in .prom" });
+  });
   return { metricsFile: absolute(file, metricsFile, path) };
 }
 
@@ -95,15 +114,19 @@ function readFolders(file: YamlFile, { registryConfigPath }: ConfigShape): reado
   if (registryConfigPath === undefined) return DEFAULT_CONFIG.registryConfigPath;
   const path = ["registryConfigPath"];
   const folders = registryConfigPath.split(":").map((folder) => absolute(file, folder, path));
-  if (new Set(folders).size !== folders.length) file.fail({ path, expected: "each folder once" });
+  file.attempt(undefined, () => {
+    if (new Set(folders).size !== folders.length) file.fail({ path, expected: "each folder once" });
+  });
   return folders;
 }
 
 function readHosts(file: YamlFile, texts: readonly string[], path: YamlPath): readonly string[] {
   refuseDuplicates(file, texts, path);
   for (const [i, text] of texts.entries()) {
-    const parsed = parseHostPort(text);
-    if (typeof parsed === "string") file.fail({ path: [...path, i], expected: parsed });
+    file.attempt(undefined, () => {
+      const parsed = parseHostPort(text);
+      if (typeof parsed === "string") file.fail({ path: [...path, i], expected: parsed });
+    });
   }
   return texts;
 }
@@ -113,15 +136,12 @@ function readCredentials(file: YamlFile, { registryCredentials }: ConfigShape): 
   const { files, realms } = registryCredentials ?? {};
   const path = ["registryCredentials"];
   const allowed = Object.entries(realms ?? {}).map(([text, hosts]): [string, readonly string[]] => {
-    const parsed = parseRegistryHost(text);
-    if (typeof parsed === "string") file.fail({ path: [...path, "realms", text], isKey: true, expected: parsed });
-    if (parsed.host !== text) {
-      file.fail({
-        path: [...path, "realms", text],
-        isKey: true,
-        expected: `the host without port 443: ${parsed.host}`,
-      });
-    }
+    const at = { path: [...path, "realms", text], isKey: true };
+    file.attempt(undefined, () => {
+      const parsed = parseRegistryHost(text);
+      if (typeof parsed === "string") file.fail({ ...at, expected: parsed });
+      if (parsed.host !== text) file.fail({ ...at, expected: `the host without port 443: ${parsed.host}` });
+    });
     return [text, readHosts(file, hosts, [...path, "realms", text])];
   });
   return {
@@ -135,17 +155,20 @@ type SpanKey = "deadline" | "didResolverTimeout" | "pdsTimeout" | "registryTimeo
 function readSpan(file: YamlFile, shape: ConfigShape, key: SpanKey, range: typeof DEADLINE_RANGE): number {
   const text = shape[key];
   if (text === undefined) return DEFAULT_CONFIG[key];
-  const span = parseDuration(text);
-  if (span === undefined || span < range.min || span > range.max) file.fail({ path: [key], expected: range.words });
-  return span;
+  return file.attempt(DEFAULT_CONFIG[key], () => {
+    const span = parseDuration(text);
+    if (span === undefined || span < range.min || span > range.max) file.fail({ path: [key], expected: range.words });
+    return span;
+  });
 }
 
 function readNetworkAllow(file: YamlFile, texts: readonly string[]): NetworkAllow {
-  const entries = texts.map((text, i) => {
-    const entry = parseNetworkEntry(text);
-    if (entry.kind === "wrong") file.fail({ path: ["network", "allow", i], expected: entry.expected });
-    return entry;
-  });
+  const entries = texts.flatMap((text, i) =>
+    file.attempt([], () => {
+      const entry = parseNetworkEntry(text);
+      return entry.kind === "wrong" ? file.fail({ path: ["network", "allow", i], expected: entry.expected }) : [entry];
+    }),
+  );
   return {
     cidrs: entries.flatMap((entry) => (entry.kind === "cidr" ? [entry.cidr] : [])),
     hosts: entries.flatMap((entry) => (entry.kind === "cidr" ? [] : [entry.host])),
@@ -156,7 +179,9 @@ function readNetworkAllow(file: YamlFile, texts: readonly string[]): NetworkAllo
 function readDirectories(file: YamlFile, { plcDirectories }: ConfigShape, network: NetworkAllow): readonly string[] {
   if (plcDirectories === undefined) return DEFAULT_CONFIG.plcDirectories;
   refuseDuplicates(file, plcDirectories, ["plcDirectories"]);
-  for (const [i, text] of plcDirectories.entries()) checkDirectory(file, text, network, ["plcDirectories", i]);
+  for (const [i, text] of plcDirectories.entries()) {
+    file.attempt(undefined, () => checkDirectory(file, text, network, ["plcDirectories", i]));
+  }
   return plcDirectories;
 }
 
@@ -176,16 +201,19 @@ function checkDirectory(file: YamlFile, text: string, network: NetworkAllow, pat
 
 function readAtcrHosts(file: YamlFile, { atcrHosts }: ConfigShape): readonly string[] {
   if (atcrHosts === undefined) return DEFAULT_CONFIG.atcrHosts;
-  const hosts = atcrHosts.map((text, i) => {
-    const parsed = parseRegistryHost(text);
-    if (typeof parsed === "string") file.fail({ path: ["atcrHosts", i], expected: parsed });
-    return parsed.host;
-  });
+  const hosts = atcrHosts.map((text, i) =>
+    file.attempt(text, () => {
+      const parsed = parseRegistryHost(text);
+      return typeof parsed === "string" ? file.fail({ path: ["atcrHosts", i], expected: parsed }) : parsed.host;
+    }),
+  );
   refuseDuplicates(file, hosts, ["atcrHosts"]);
   return hosts;
 }
 
 function refuseDuplicates(file: YamlFile, texts: readonly string[], path: YamlPath): void {
   const index = texts.findIndex((text, i) => texts.indexOf(text) !== i);
-  if (index >= 0) file.fail({ path: [...path, index], expected: "each entry once" });
+  file.attempt(undefined, () => {
+    if (index >= 0) file.fail({ path: [...path, index], expected: "each entry once" });
+  });
 }

@@ -29,7 +29,8 @@ export function readProxy(file: YamlFile, shape: ProxyShape): { readonly proxy?:
     if (!isOrigin || url.protocol !== "http:") {
       // The value may contain a password, so it is not repeated.
       const expected = "http://HOST:PORT, with USER:PASSWORD@ before the host if it requires them";
-      file.fail({ path: ["network", "proxy", key], found: "something else", expected });
+      const at = ["network", "proxy", key];
+      file.attempt(undefined, () => file.fail({ path: at, found: "something else", expected }));
     }
   }
   return { proxy: { ...(https !== undefined && { https }), ...(http !== undefined && { http }), noProxy } };

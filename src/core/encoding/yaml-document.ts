@@ -1,13 +1,4 @@
-import {
-  Composer,
-  type CST,
-  type Document,
-  type ErrorCode,
-  Lexer,
-  type LineCounter,
-  type ParsedNode,
-  Parser,
-} from "yaml";
+import { Composer, type CST, type Document, type ErrorCode, Lexer, LineCounter, type ParsedNode, Parser } from "yaml";
 
 /** What the parser complains of, and where: an offset in UTF-16 units. */
 export interface Complaint {
@@ -65,6 +56,12 @@ export function parseOne(text: string, lines: LineCounter): Document.Parsed<Pars
   // There is no document only where there are complaints.
   const [first] = found.sort((a, b) => a.offset - b.offset);
   return first ?? (document as Document.Parsed<ParsedNode>);
+}
+
+/** What is wrong with a text, if it is not one document. */
+export function firstComplaint(text: string): Complaint | undefined {
+  const parsed = parseOne(text, new LineCounter());
+  return "offset" in parsed ? parsed : undefined;
 }
 
 function compose(

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode } from "yaml";
-import { type Place, Rejection, type RejectionCode } from "../rejection.ts";
+import { type FileMistake, type Place, Rejection, type RejectionCode } from "../rejection.ts";
+import type { Mistakes } from "./mistakes.ts";
 import { problemOf, type TextProblem } from "./written-text.ts";
 import { parseOne } from "./yaml-document.ts";
 import { mistakeOf } from "./yaml-mistakes.ts";
@@ -43,14 +44,17 @@ export class YamlFile {
   readonly #code: RejectionCode;
   readonly #lines = new LineCounter();
   readonly #contents: ParsedNode | null;
+  readonly #mistakes: Mistakes | undefined;
 
   /**
    * @param text the file's content
    * @param name the file's name, for messages
    * @param code what every problem of this file is rejected with
+   * @param mistakes collects them, as far as the file can be read in spite of them; without it the first one is thrown
    * @throws Rejection with that code
    */
-  constructor(text: string, name: string, code: RejectionCode) {
+  constructor(text: string, name: string, code: RejectionCode, mistakes?: Mistakes) {
+    this.#mistakes = mistakes;
     this.#text = text;
     this.#name = name;
     this.#code = code;
@@ -65,8 +69,28 @@ export class YamlFile {
   /** Rejects the file: `FILE:LINE:COLUMN: KEY.PATH: found X, expected Y; what to do` (spec 2.4). */
   fail({ path, isKey = false, found, expected, advice }: YamlProblem): never {
     const { offset, value } = this.#locate(path, isKey);
-    const sentence = `found ${found ?? describe(value)}, expected ${expected}`;
-    this.#failAt(offset, `${formatPath(path)}${sentence}${advice === undefined ? "" : `; ${advice}`}`);
+    this.#failAt(offset, { found: found ?? describe(value), expected, ...(advice !== undefined && { advice }) }, path);
+  }
+
+  /**
+   * The result of a check. If mistakes are collected, one that it throws is recorded, and the fallback returned.
+   *
+   * @throws Rejection if they are not
+   */
+  attempt<T>(fallback: T, check: () => T): T {
+    return this.#mistakes === undefined ? check() : this.#mistakes.attempt(fallback, check);
+  }
+
+  /** Where mistakes are collected; undefined if the first one is thrown. */
+  get mistakes(): Mistakes | undefined {
+    return this.#mistakes;
+  }
+
+  /** Renames a key in memory, so that a misspelt one is read as the one that was meant. Its locations remain. */
+  rename(path: YamlPath, to: string): void {
+    const node = this.#nodeAt(path.slice(0, -1));
+    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === path.at(-1)) : undefined;
+    if (pair !== undefined && isScalar(pair.key)) pair.key.value = to;
   }
 
   /** Location of a value or its key; the nearest location where it is missing. */
@@ -90,12 +114,16 @@ export class YamlFile {
     for (let at = this.#text.indexOf("\n"); at !== -1 && at < offset; at = this.#text.indexOf("\n", at + 1)) {
       this.#lines.addNewLine(at + 1);
     }
-    this.#failAt(offset, `found ${found}, expected ${expected}${advice === undefined ? "" : `; ${advice}`}`);
+    this.#failAt(offset, { found, expected, ...(advice !== undefined && { advice }) });
   }
 
-  #failAt(offset: number, sentence: string): never {
+  #failAt(offset: number, parts: Omit<FileMistake, "key">, path: YamlPath = []): never {
     const place = this.#placeAt(offset);
-    throw new Rejection(this.#code, `${place.file}:${place.line}:${place.column}: ${sentence}`, { place });
+    const { found, expected, advice } = parts;
+    const key = formatPath(path);
+    const sentence = `${key === "" ? "" : `${key}: `}found ${found}, expected ${expected}`;
+    const message = `${place.file}:${place.line}:${place.column}: ${sentence}${advice === undefined ? "" : `; ${advice}`}`;
+    throw new Rejection(this.#code, message, { place, mistake: { ...(key !== "" && { key }), ...parts } });
   }
 
   #placeAt(offset: number): Place {
@@ -110,10 +138,10 @@ export class YamlFile {
     const document = parseOne(text, this.#lines);
     if ("offset" in document) {
       const { offset, found, expected, advice } = mistakeOf(text, document);
-      this.#failAt(offset, `found ${found}, expected ${expected}${advice === undefined ? "" : `; ${advice}`}`);
+      this.#failAt(offset, { found, expected, ...(advice !== undefined && { advice }) });
     }
     if (document.directives?.yaml.explicit === true || Object.keys(document.directives?.tags ?? {}).length > 1) {
-      this.#failAt(0, "found a directive (%YAML or %TAG), expected a file without");
+      this.#failAt(0, { found: "a directive (%YAML or %TAG)", expected: "a file without" });
     }
     return document.contents;
   }
@@ -122,12 +150,10 @@ export class YamlFile {
     if (node === null) return null;
     const at = node.range[0];
     if (path.length > MAX_DEPTH)
-      this.#failAt(at, `found values nested deeper than ${MAX_DEPTH}, expected a flatter file`);
-    if (isAlias(node) || node.anchor !== undefined) {
-      const found = `${formatPath(path)}found an anchor or an alias (& or *), expected the value itself`;
-      this.#failAt(at, `${found}; put text that begins with * in quotes${isAlias(node) ? `: "*${node.source}"` : ""}`);
+      this.#failAt(at, { found: `values nested deeper than ${MAX_DEPTH}`, expected: "a flatter file" });
+    if (isAlias(node) || node.anchor !== undefined || node.tag !== undefined) {
+      return this.attempt("", () => this.#failAt(at, notPlain(node), path));
     }
-    if (node.tag !== undefined) this.#failAt(at, `${formatPath(path)}found a tag (!), expected a plain value`);
     if (isSeq(node)) return node.items.map((item, i) => this.#plain(item as ParsedNode, [...path, i]));
     if (isScalar(node)) return node.value;
     const plain = Object.create(null) as Record<string, unknown>;
@@ -135,13 +161,26 @@ export class YamlFile {
       // A string by `stringKeys`; an empty key is the empty string.
       const name = this.#plain(key, path) as string;
       const problem = { path: [...path, name], isKey: true };
-      if (INHERITED.has(name)) this.fail({ ...problem, found: `the key "${name}"`, expected: "another name" });
-      if (name in plain) {
-        this.#failAt(key.range[0], `${formatPath(problem.path)}found this key a second time, expected it once`);
-      }
-      plain[name] = this.#plain(value, problem.path);
+      const isRead = this.attempt(false, () => {
+        if (INHERITED.has(name)) this.fail({ ...problem, found: `the key "${name}"`, expected: "another name" });
+        if (name in plain)
+          this.#failAt(key.range[0], { found: "this key a second time", expected: "it once" }, problem.path);
+        return true;
+      });
+      if (isRead) plain[name] = this.#plain(value, problem.path);
     }
     return plain;
+  }
+
+  #nodeAt(path: YamlPath): ParsedNode | null {
+    let node = this.#contents;
+    for (const step of path) {
+      const next: unknown = isMap(node)
+        ? node.items.find(({ key }) => isScalar(key) && key.value === step)?.value
+        : isSeq(node) && node.items[Number(step)];
+      node = (next || null) as ParsedNode | null;
+    }
+    return node;
   }
 
   /** The nearest place that exists in the file: a key that is missing is reported where its map begins. */
@@ -164,10 +203,21 @@ export class YamlFile {
   }
 }
 
+/** What is wrong with a node that means something else than its text shows. */
+function notPlain(node: ParsedNode): Omit<FileMistake, "key"> {
+  if (isAlias(node)) {
+    const text = `*${node.source}`;
+    const found = `${text} without quotes, which YAML reads as an alias`;
+    return { found, expected: "the value itself", advice: `put it in quotes: "${text}"` };
+  }
+  return node.anchor === undefined
+    ? { found: "a tag (!)", expected: "a plain value" }
+    : { found: "an anchor (&)", expected: "the value itself", advice: "put text that begins with & in quotes" };
+}
+
 function formatPath(path: YamlPath): string {
-  if (path.length === 0) return "";
   const text = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`)).join("");
-  return `${text.replace(/^\./, "")}: `;
+  return text.replace(/^\./, "");
 }
 
 /** A value of the file in words. */

@@ -1,9 +1,19 @@
 import type { Did } from "../atproto/syntax.ts";
+import { type FoundMistakes, Mistakes } from "../encoding/mistakes.ts";
 import type { YamlPath } from "../encoding/yaml.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import type { Place } from "../rejection.ts";
 import { type PolicyLine, policyHash, type TrustPolicy } from "./policy.ts";
-import { type At, lineOf, openPolicy, type PolicyFile, type PolicyText, placeOf, policyLine } from "./policy-file.ts";
+import {
+  type At,
+  lineOf,
+  openPolicy,
+  openPolicyInSpite,
+  type PolicyFile,
+  type PolicyText,
+  placeOf,
+  policyLine,
+} from "./policy-file.ts";
 import { readRules } from "./rules.ts";
 import { Signers } from "./signers.ts";
 
@@ -45,19 +55,30 @@ export function parsePolicy(text: string, fileName: string, fragments: readonly 
  * @throws Rejection policy.invalid
  */
 export function readPolicy(text: string, fileName: string, fragments: readonly PolicyText[] = []): LocatedPolicy {
-  const files = openPolicy([{ name: fileName, text }, ...fragments]);
+  return readFiles(openPolicy([{ name: fileName, text }, ...fragments]), [{ name: fileName, text }, ...fragments]);
+}
+
+/**
+ * Finds all mistakes in the files of a policy, at most MAX_MISTAKES of them, for the command that reports them.
+ *
+ * @returns none exactly where {@link readPolicy} throws nothing
+ */
+export function mistakesIn(texts: readonly [PolicyText, ...PolicyText[]]): FoundMistakes {
+  const mistakes = new Mistakes();
+  mistakes.attempt(undefined, () => void readFiles(openPolicyInSpite(texts, mistakes), texts));
+  return mistakes.found(texts.map(({ name }) => name));
+}
+
+function readFiles(files: readonly [PolicyFile, ...PolicyFile[]], texts: readonly PolicyText[]): LocatedPolicy {
   const signers = new Signers(files);
   const digests = readDigests(files);
   const { rules, places, lines } = readRules(files, signers);
   const everyone = signers.everyone();
   const { fallback, fallbackPlace, at: defaultAt } = readDefault(files);
-  const sources = [fileName, ...fragments.map(({ name }) => name)].map((name, i) => ({
-    name,
-    ruleLines: lines[i] ?? [],
-  }));
+  const sources = texts.map(({ name }, i) => ({ name, ruleLines: lines[i] ?? [] }));
   return {
     policy: {
-      hash: policyHash([{ text }, ...fragments]),
+      hash: policyHash(texts),
       files: sources,
       ...digests,
       rules,
@@ -90,13 +111,15 @@ function readDigests(files: readonly PolicyFile[]): Pick<TrustPolicy, "deniedDig
     for (const { list, other } of lists) {
       for (const [i, text] of (shape.digests?.[list] ?? []).entries()) {
         const at = { file, path: ["digests", list, i] };
-        const digest = isDigest(text) ? text : file.fail({ ...at, expected: "sha256: and 64 lower-case hex digits" });
-        const opposite = listed[other].get(digest);
-        if (opposite !== undefined) {
-          const expected = `a digest that is not under digests.${other} as well`;
-          file.fail({ ...at, expected, advice: `it is listed there in ${lineOf(opposite.at)}` });
-        }
-        if (!listed[list].has(digest)) listed[list].set(digest, { at, place: policyLine(from, at.path) });
+        file.attempt(undefined, () => {
+          const digest = isDigest(text) ? text : file.fail({ ...at, expected: "sha256: and 64 lower-case hex digits" });
+          const opposite = listed[other].get(digest);
+          if (opposite !== undefined) {
+            const expected = `a digest that is not under digests.${other} as well`;
+            file.fail({ ...at, expected, advice: `it is listed there in ${lineOf(opposite.at)}` });
+          }
+          if (!listed[list].has(digest)) listed[list].set(digest, { at, place: policyLine(from, at.path) });
+        });
       }
     }
   }
@@ -124,13 +147,10 @@ function readDefault(files: readonly [PolicyFile, ...PolicyFile[]]): Default {
   const { file, shape } = first;
   if (second !== undefined) {
     const found = `a second default, in addition to ${lineOf({ file, path })}`;
-    second.file.fail({
-      path,
-      isKey: true,
-      found,
-      expected: "one for the whole policy",
-      advice: "remove one of the two",
-    });
+    const advice = "remove one of the two";
+    second.file.attempt(undefined, () =>
+      second.file.fail({ path, isKey: true, found, expected: "one for the whole policy", advice }),
+    );
   }
   return { fallback: shape.default ?? "deny", fallbackPlace: policyLine(first, path), at: { file, path } };
 }

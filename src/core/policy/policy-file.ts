@@ -1,8 +1,12 @@
+import type { Mistakes } from "../encoding/mistakes.ts";
 import { YamlFile, type YamlPath, type YamlProblem } from "../encoding/yaml.ts";
+import { openInSpite } from "../encoding/yaml-repair.ts";
 import type { Place } from "../rejection.ts";
 import type { PolicyLine } from "./policy.ts";
 import { isRequirement, POLICY_SHAPE, type PolicyShape } from "./policy-schema.ts";
+import { ANYTHING } from "./scope.ts";
 import { checkShape } from "./shape.ts";
+import { checkWholeShape } from "./shape-mistakes.ts";
 
 /** An unparsed file of a policy. */
 export interface PolicyText {
@@ -58,15 +62,58 @@ function hintAt(path: YamlPath): string | undefined {
  * @throws Rejection policy.invalid
  */
 export function openPolicy(texts: readonly [PolicyText, ...PolicyText[]]): readonly [PolicyFile, ...PolicyFile[]] {
-  let total = 0;
-  const open = ({ name, text }: PolicyText, index: number): PolicyFile => {
+  return openFiles(texts, ({ name, text }) => {
     const file = new YamlFile(text, name, "policy.invalid");
-    total += text.length;
-    if (total > MAX_POLICY_TEXT) {
+    return { file, shape: () => checkShape(file, POLICY_SHAPE, hintAt) };
+  });
+}
+
+/**
+ * Like {@link openPolicy}, but collects the mistakes in the files. Something else is in the place of what is wrong.
+ *
+ * @throws nothing for a mistake of a file
+ */
+export function openPolicyInSpite(
+  texts: readonly [PolicyText, ...PolicyText[]],
+  mistakes: Mistakes,
+): readonly [PolicyFile, ...PolicyFile[]] {
+  return openFiles(texts, ({ name, text }) => {
+    const file = openInSpite(text, name, "policy.invalid", mistakes);
+    if (file === undefined) return { file: new YamlFile("", name, "policy.invalid", mistakes), shape: () => EMPTY };
+    const shape = () => file.attempt(EMPTY, () => checkWholeShape(file, POLICY_SHAPE, hintAt, substituteAt));
+    return { file, shape };
+  });
+}
+
+const EMPTY: PolicyShape = { version: 1 };
+
+function substituteAt(path: YamlPath): unknown {
+  const [first, index, key] = path;
+  if (first === "version") return 1;
+  if (first !== "policies" || index === undefined) return undefined;
+  const rule = { name: `(rule ${Number(index) + 1})`, scope: ANYTHING, action: "audit" } as const;
+  if (path.length === 2) return rule;
+  return path.length === 3 && Object.hasOwn(rule, key ?? "") ? rule[key as keyof typeof rule] : undefined;
+}
+
+interface Opened {
+  readonly file: YamlFile;
+  readonly shape: () => PolicyShape;
+}
+
+function openFiles(
+  texts: readonly [PolicyText, ...PolicyText[]],
+  openOne: (text: PolicyText) => Opened,
+): readonly [PolicyFile, ...PolicyFile[]] {
+  let total = 0;
+  const open = (text: PolicyText, index: number): PolicyFile => {
+    const { file, shape } = openOne(text);
+    total += text.text.length;
+    file.attempt(undefined, () => {
       const found = `${total} characters in the policy's files up to this one`;
-      file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
-    }
-    return { index, file, shape: checkShape(file, POLICY_SHAPE, hintAt) };
+      if (total > MAX_POLICY_TEXT) file.fail({ path: [], found, expected: `${MAX_POLICY_TEXT} at most` });
+    });
+    return { index, file, shape: shape() };
   };
   const [own, ...fragments] = texts;
   return [open(own, 0), ...fragments.map((text, i) => open(text, i + 1))];

@@ -98,6 +98,11 @@ export const POLICY_SHAPE = shape.keys(
   "a trust policy: a map with version, trustedDIDs and policies",
 );
 
+/** Whether a policy has such a key at its top. */
+export function isPolicyKey(key: string): boolean {
+  return Object.hasOwn(POLICY_SHAPE.pipe[1].entries, key);
+}
+
 export type PolicyShape = shape.Infer<typeof POLICY_SHAPE>;
 export type SignerShape = shape.Infer<typeof signer>;
 export type RuleShape = shape.Infer<typeof rule>;

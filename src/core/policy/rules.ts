@@ -32,12 +32,13 @@ export function readRules(files: readonly PolicyFile[], signers: Signers): Rules
   for (const { file, shape } of files) {
     const shapes = shape.policies ?? [];
     const count = rules.length + shapes.length;
-    if (count > MAX_RULES) {
-      file.fail({ path: ["policies"], found: `${count} rules`, expected: `${MAX_RULES} at most` });
-    }
+    file.attempt(undefined, () => {
+      if (count > MAX_RULES)
+        file.fail({ path: ["policies"], found: `${count} rules`, expected: `${MAX_RULES} at most` });
+    });
     for (const [i, rule] of shapes.entries()) {
       const at = { file, path: ["policies", i] };
-      checkName(rule.name, at, places);
+      file.attempt(undefined, () => checkName(rule.name, at, places));
       places.set(rule.name, at);
       rules.push(readRule(at, rule, signers));
     }
@@ -80,27 +81,31 @@ function readScopes(file: YamlFile, { scope, action }: RuleShape, path: YamlPath
     }
     return parsed;
   };
-  return typeof scope === "string" ? [read(scope, path)] : scope.map((text, i) => read(text, [...path, i]));
+  if (typeof scope === "string") return file.attempt([], () => [read(scope, path)]);
+  return scope.flatMap((text, i) => file.attempt([], () => [read(text, [...path, i])]));
 }
 
 function readRequirement(file: YamlFile, { action, ...rule }: RuleShape, path: YamlPath): PolicyRule["requirement"] {
   const shape: RequirementShape = rule.require ?? {};
   const at = [...path, "require"];
-  if (shape.signature === false) {
+  file.attempt(undefined, () => {
     const advice = 'for images without signatures write "action: allow"';
-    file.fail({ path: [...at, "signature"], expected: `true, because ${action} requires signatures`, advice });
-  }
-  const span = (key: SpanKey): number | undefined => readSpan(file, shape[key], [...at, key]);
+    if (shape.signature === false)
+      file.fail({ path: [...at, "signature"], expected: `true, because ${action} requires signatures`, advice });
+  });
+  const span = (key: SpanKey) => file.attempt(undefined, () => readSpan(file, shape[key], [...at, key]));
   const [maxAge, minKeyAge] = [span("maxAge"), span("minKeyAge")];
   const [maxStaleness, offlineFor] = [span("maxStaleness"), span("offlineFor")];
-  if (maxStaleness !== undefined && maxStaleness > MAX_STALENESS) {
+  file.attempt(undefined, () => {
     const advice = "evidence older than that does not show revoked keys or deleted records";
-    file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
-  }
-  if (offlineFor !== undefined && offlineFor > MAX_OFFLINE) {
+    if (maxStaleness !== undefined && maxStaleness > MAX_STALENESS)
+      file.fail({ path: [...at, "maxStaleness"], expected: "30d at most", advice });
+  });
+  file.attempt(undefined, () => {
     const advice = "import a new bundle before the old one is that old; it also carries what was revoked and deleted";
-    file.fail({ path: [...at, "offlineFor"], expected: "400d at most", advice });
-  }
+    if (offlineFor !== undefined && offlineFor > MAX_OFFLINE)
+      file.fail({ path: [...at, "offlineFor"], expected: "400d at most", advice });
+  });
   return {
     minSignatures: shape.minSignatures ?? 1,
     repository: readRepository(file, shape.repository ?? "match", [...at, "repository"]),
@@ -119,7 +124,8 @@ function refuseRequirement(file: YamlFile, { action, require }: RuleShape, path:
     if (key === "signature" && value === false) continue;
     const advice = `remove it, or write "action: enforce"`;
     const found = `a requirement with "action: ${action}", which checks no signature`;
-    file.fail({ path: [...path, "require", key], isKey: true, found, expected: "none", advice });
+    const at = [...path, "require", key];
+    file.attempt(undefined, () => file.fail({ path: at, isKey: true, found, expected: "none", advice }));
   }
   return { minSignatures: 1, repository: "match", tag: "any" };
 }
@@ -140,16 +146,19 @@ function readTrusted(
   for (const [did, i] of readDids(file, texts ?? [], path)) {
     const at = () => ({ file, path: [...path, i] });
     const index = signers.find(did, at);
-    if (index === undefined)
-      file.fail({ ...at(), expected: "a DID in the map trustedDIDs", advice: "add it there, or correct it" });
-    if (index >= inherited) own.push(index);
+    if (index !== undefined && index >= inherited) own.push(index);
+    else if (index === undefined && !signers.isIncomplete) {
+      const advice = "add it there, or correct it";
+      file.attempt(undefined, () => file.fail({ ...at(), expected: "a DID in the map trustedDIDs", advice }));
+    }
   }
   const trusts = { inherited, own };
   // With audit this is allowed: each answer (policy.no_signers) and policy check report it.
-  if (countOf(trusts) === 0 && action === "enforce") {
+  if (countOf(trusts) === 0 && action === "enforce" && !signers.isIncomplete) {
     const found = `rule "${name}", which enforces but trusts no DID`;
     const advice = "add one under trustedDIDs";
-    file.fail({ path: texts === undefined ? rule : path, found, expected: "at least one", advice });
+    const at = texts === undefined ? rule : path;
+    file.attempt(undefined, () => file.fail({ path: at, found, expected: "at least one", advice }));
   }
   return trusts;
 }
@@ -172,9 +181,10 @@ function readRepository(
 ): Requirement["repository"] {
   if (typeof repository === "string") return repository;
   for (const [i, name] of repository.entries()) {
-    if (!name.split("/").every(isPathComponent)) {
-      file.fail({ path: [...path, i], expected: "the name of a repository such as app or team/app" });
-    }
+    file.attempt(undefined, () => {
+      if (!name.split("/").every(isPathComponent))
+        file.fail({ path: [...path, i], expected: "the name of a repository such as app or team/app" });
+    });
   }
   return repository;
 }

@@ -78,13 +78,35 @@ export type Hint = (path: YamlPath) => string | undefined;
  * @throws Rejection with the file's code, for the first problem in the file
  */
 export function checkShape<S extends Shape>(file: YamlFile, shape: S, hint: Hint = () => undefined): Infer<S> {
-  const result = v.safeParse(shape, file.value);
-  if (result.success) return result.output;
+  const matched = matchShape(file, shape, file.value, hint);
+  return "problems" in matched ? file.fail(matched.problems[0]) : matched.output;
+}
+
+/** What is wrong with the shape of a value, in the order of the file. */
+export interface ShapeProblem extends YamlProblem {
+  readonly kind: "unknown" | "missing" | "wrong";
+  /** The known key that an unknown one probably means. */
+  readonly similar?: string;
+}
+
+/**
+ * Matches a value, which is the file's or made from it, with a shape. A map's missing keys are not among the problems as
+ * long as there are others: a key may be missing because it is misspelt. Of several unknown keys of a map one is reported.
+ */
+export function matchShape<S extends Shape>(
+  file: YamlFile,
+  shape: S,
+  value: unknown,
+  hint: Hint,
+): { readonly output: Infer<S> } | { readonly problems: readonly [ShapeProblem, ...ShapeProblem[]] } {
+  const result = v.safeParse(shape, value);
+  if (result.success) return { output: result.output };
   const problems = result.issues.map((issue) => toProblem(mostTelling(issue), hint));
-  // Report a misspelt key before the key that is missing because of it.
-  const present = problems.filter(({ expected }) => !expected.startsWith(MISSING));
+  const present = problems.filter(({ kind }) => kind !== "missing");
   const candidates = present.length > 0 ? present : problems;
-  file.fail(candidates.reduce((a, b) => (file.offsetOf(b) < file.offsetOf(a) ? b : a)));
+  const [first, ...more] = candidates.toSorted((a, b) => file.offsetOf(a) - file.offsetOf(b));
+  // A failed match has at least one issue.
+  return { problems: [first as ShapeProblem, ...more] };
 }
 
 type Telling = Pick<v.BaseIssue<unknown>, "message"> & { path: YamlPath };
@@ -104,13 +126,22 @@ function pathOf(issue: v.BaseIssue<unknown>): YamlPath {
   return (issue.path ?? []).map(({ key }) => key as string | number);
 }
 
-function toProblem({ message, path }: Telling, hint: Hint): YamlProblem {
+function toProblem({ message, path }: Telling, hint: Hint): ShapeProblem {
   const key = String(path.at(-1) ?? "");
-  if (message === `${MISSING}"version"`) return { path, expected: message, advice: "write: version: 1.0" };
-  if (!message.startsWith(UNKNOWN)) return { path, expected: message };
+  const kind = message.startsWith(MISSING) ? "missing" : "wrong";
+  if (message === `${MISSING}"version"`) return { kind, path, expected: message, advice: "write: version: 1.0" };
+  if (!message.startsWith(UNKNOWN)) return { kind, path, expected: message };
   const advice = hint(path);
   const similar = advice === undefined ? closest(key, message.slice(UNKNOWN.length).split(", ")) : undefined;
   // The likeliest mistake first: the list of keys is long.
   const found = `the unknown key "${key}"${similar === undefined ? "" : ` (did you mean ${similar}?)`}`;
-  return { path, isKey: true, found, expected: message, ...(advice !== undefined && { advice }) };
+  return {
+    kind: "unknown",
+    path,
+    isKey: true,
+    found,
+    expected: message,
+    ...(advice !== undefined && { advice }),
+    ...(similar !== undefined && { similar }),
+  };
 }

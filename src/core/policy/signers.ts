@@ -1,11 +1,11 @@
 import { isDidKey } from "../atproto/did-key.ts";
 import { isHandle } from "../atproto/handle.ts";
-import { A_DID, type Did, isDid, isTid } from "../atproto/syntax.ts";
+import { A_DID, type Did, isDid, isTid, type Tid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
 import type { TrustedSigner } from "./policy.ts";
 import { type At, lineOf, type PolicyFile } from "./policy-file.ts";
-import type { SignerShape } from "./policy-schema.ts";
+import { isPolicyKey, type SignerShape } from "./policy-schema.ts";
 
 /**
  * Rules with at most this many signers contact all of them; larger ones only those that a referrer or the handle in the
@@ -23,6 +23,8 @@ export class Signers {
   readonly areInherited: boolean;
   /** The DIDs under revokedDIDs, and the first location of each. */
   readonly revoked: ReadonlyMap<Did, At>;
+  /** True where mistakes were found up to here, because of which DIDs may be missing; only while mistakes are collected. */
+  readonly isIncomplete: boolean;
   readonly #known = new Map<Did, { readonly index: number; readonly signer: TrustedSigner; readonly at: At }>();
 
   /**
@@ -39,6 +41,7 @@ export class Signers {
       else this.#addMap(file, trustedDIDs);
     }
     this.trusted = this.#known.size;
+    this.isIncomplete = files.some(({ file }) => file.mistakes?.includes(mayHideSigners) === true);
   }
 
   /**
@@ -63,14 +66,18 @@ export class Signers {
     checkCount(file, Object.keys(entries).length, ["trustedDIDs"]);
     for (const [did, entry] of Object.entries(entries)) {
       const at = { file, path: ["trustedDIDs", did], isKey: true };
-      if (!isDid(did)) file.fail({ ...at, found: `"${did}"`, expected: A_DID, ...ofHandle(did) });
-      const earlier = this.at(did);
-      if (earlier !== undefined) {
-        const found = `a DID that is already listed in ${lineOf(earlier)}`;
-        file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
-      }
-      this.#add(readSigner(file, did, entry, this.revoked.has(did), at.path), at);
+      const isNew = file.attempt(false, () => this.#isNew(did, at));
+      const settings = readSettings(file, entry, at.path);
+      if (isNew && isDid(did)) this.#add({ did, revoked: this.revoked.has(did), ...settings }, at);
     }
+  }
+
+  #isNew(did: string, at: At): true {
+    if (!isDid(did)) at.file.fail({ ...at, found: `"${did}"`, expected: A_DID, ...ofHandle(did) });
+    const earlier = this.at(did);
+    if (earlier === undefined) return true;
+    const found = `a DID that is already listed in ${lineOf(earlier)}`;
+    return at.file.fail({ ...at, found, expected: "each DID in one file only", advice: "remove one of the two" });
   }
 
   #addList(file: YamlFile, texts: readonly string[]): void {
@@ -90,6 +97,13 @@ export class Signers {
   }
 }
 
+/** Whether a mistake may be the reason why a DID is not under trustedDIDs. @param key undefined: a mistake of the text */
+function mayHideSigners(key = "trustedDIDs"): boolean {
+  const [top = ""] = key.split(/[.[]/);
+  // An unknown key may be meant to be it.
+  return top === "trustedDIDs" || !isPolicyKey(top);
+}
+
 /** Whether trustedDIDs is a map. All files must use the same form, as it decides what rules inherit. */
 function hasMap(files: readonly PolicyFile[]): boolean {
   const [first, ...others] = files.filter(({ shape }) => (shape.trustedDIDs ?? undefined) !== undefined);
@@ -99,7 +113,7 @@ function hasMap(files: readonly PolicyFile[]): boolean {
   if (other !== undefined) {
     const form = `${isList ? "a list" : "a map"} as in ${lineOf({ file: first.file, path: ["trustedDIDs"] })}`;
     const expected = `${form}: all files must use the same form, because it decides which signers rules inherit`;
-    other.file.fail({ path: ["trustedDIDs"], expected });
+    other.file.attempt(undefined, () => other.file.fail({ path: ["trustedDIDs"], expected }));
   }
   return !isList;
 }
@@ -120,8 +134,10 @@ export function readDids(file: YamlFile, texts: readonly string[], path: YamlPat
   checkCount(file, texts.length, path);
   const dids = new Map<Did, number>();
   for (const [i, text] of texts.entries()) {
-    if (!isDid(text)) file.fail({ path: [...path, i], expected: A_DID, ...ofHandle(text) });
-    if (!dids.has(text)) dids.set(text, i);
+    file.attempt(undefined, () => {
+      if (!isDid(text)) file.fail({ path: [...path, i], expected: A_DID, ...ofHandle(text) });
+      if (!dids.has(text)) dids.set(text, i);
+    });
   }
   return dids;
 }
@@ -138,39 +154,47 @@ function checkCount(file: YamlFile, count: number, path: YamlPath): void {
   if (count > MAX_DIDS) file.fail({ path, found: `${count} DIDs`, expected: `${MAX_DIDS} at most` });
 }
 
-function readSigner(file: YamlFile, did: Did, entry: SignerShape, revoked: boolean, path: YamlPath): TrustedSigner {
+function readSettings(file: YamlFile, entry: SignerShape, path: YamlPath): Omit<TrustedSigner, "did" | "revoked"> {
   const { name, keys, pds, minRev } = entry;
   const validFrom = readTime(file, entry.validFrom, [...path, "validFrom"]);
   const expiresAt = readTime(file, entry.expiresAt, [...path, "expiresAt"]);
-  if (validFrom !== undefined && expiresAt !== undefined && validFrom >= expiresAt) {
-    file.fail({ path: [...path, "expiresAt"], expected: `a time later than validFrom, ${entry.validFrom ?? ""}` });
-  }
+  file.attempt(undefined, () => {
+    if (validFrom !== undefined && expiresAt !== undefined && validFrom >= expiresAt)
+      file.fail({ path: [...path, "expiresAt"], expected: `a time later than validFrom, ${entry.validFrom ?? ""}` });
+  });
   for (const [i, key] of (keys ?? []).entries()) {
-    if (!isDidKey(key)) file.fail({ path: [...path, "keys", i], expected: "a did:key of k256 or p256" });
+    const at = [...path, "keys", i];
+    file.attempt(undefined, () => {
+      if (!isDidKey(key)) file.fail({ path: at, expected: "a did:key of k256 or p256" });
+    });
   }
-  for (const [i, origin] of (pds ?? []).entries()) checkOrigin(file, origin, [...path, "pds", i]);
-  if (minRev !== undefined && !isTid(minRev)) {
-    const expected = "the rev of a commit: 13 characters of 2-7 and a-z, the first of 2-7 and a-j";
-    file.fail({ path: [...path, "minRev"], expected });
+  for (const [i, origin] of (pds ?? []).entries()) {
+    file.attempt(undefined, () => checkOrigin(file, origin, [...path, "pds", i]));
   }
+  const rev = file.attempt(undefined, () => readRev(file, minRev, [...path, "minRev"]));
   return {
-    did,
-    revoked,
     ...(name === undefined ? {} : { name }),
     ...(validFrom === undefined ? {} : { validFrom }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(keys === undefined ? {} : { keys }),
     ...(pds === undefined ? {} : { pds }),
-    ...(minRev === undefined ? {} : { minRev }),
+    ...(rev === undefined ? {} : { minRev: rev }),
   };
 }
 
 function readTime(file: YamlFile, text: string | null | undefined, path: YamlPath): number | undefined {
   if (text === null || text === undefined) return undefined;
-  const time = parseDateTime(text);
-  if (time === undefined)
-    file.fail({ path, expected: 'an existing date and time such as "2030-01-01T00:00:00Z", or null' });
-  return time;
+  return file.attempt(
+    undefined,
+    () =>
+      parseDateTime(text) ??
+      file.fail({ path, expected: 'an existing date and time such as "2030-01-01T00:00:00Z", or null' }),
+  );
+}
+
+function readRev(file: YamlFile, text: string | undefined, path: YamlPath): Tid | undefined {
+  if (text === undefined || isTid(text)) return text;
+  return file.fail({ path, expected: "the rev of a commit: 13 characters of 2-7 and a-z, the first of 2-7 and a-j" });
 }
 
 function checkOrigin(file: YamlFile, text: string, path: YamlPath): void {

@@ -11,6 +11,8 @@ const EXIT_CODES: Readonly<Record<Answer["outcome"], number>> = {
 
 /** For a command whose user lacks permission: 1 would mean that nothing was found. */
 export const EXIT_STATUS_DENIED = 3;
+/** For a command that reports mistakes because of which a file cannot be used. */
+export const EXIT_STATUS_MISCONFIGURED = 3;
 /** For a command line that cannot be read, or has no command. */
 export const EXIT_STATUS_USAGE = 3;
 

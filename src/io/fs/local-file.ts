@@ -18,7 +18,7 @@ import { untrustedReason, walk } from "./trusted-path.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 /** Bytes; real policies and configurations are far smaller. */
-const MAX_FILE = 1024 * 1024;
+export const MAX_FILE = 1024 * 1024;
 
 /** A file, and how messages and codes refer to it. */
 export interface LocalFile {

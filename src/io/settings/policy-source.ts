@@ -1,28 +1,42 @@
 import type { Config } from "../../core/config/config.ts";
+import { type LocatedPolicy, readPolicy } from "../../core/policy/parse-policy.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { oncePerPath } from "../fs/local-file.ts";
-import { loadPolicyFiles, type PolicyFiles } from "./load-settings.ts";
-import { refuseUntrusted } from "./settings-files.ts";
+import { type PolicyTexts, policyTexts, refuseUntrusted } from "./settings-files.ts";
 
-/** The policy that a command works on. */
-export interface PolicySource extends PolicyFiles {
+/** The files of the policy that a command works on. */
+export interface PolicyInput extends PolicyTexts {
   readonly path: string;
   /** Why a pull on this machine would reject it. */
   readonly untrustedFiles: readonly PolicyFinding[];
 }
 
+/** The policy that a command works on. */
+export interface PolicySource extends LocatedPolicy, Omit<PolicyInput, "texts"> {}
+
 /**
- * Reads the policy named on the command line, else the configured one. A named one may be writable by others, as after
+ * Opens the policy named on the command line, else the configured one. A named one may be writable by others, as after
  * a checkout in a pipeline: it is only examined, not enforced.
  *
  * @throws Rejection policy.invalid
  */
-export function policySource(named: string | undefined, config: Config): PolicySource {
+export function policyInput(named: string | undefined, config: Pick<Config, "trustPolicyPath">): PolicyInput {
   const path = named ?? config.trustPolicyPath;
   const reasons: string[] = [];
   const note = oncePerPath((why) => reasons.push(why));
-  const files = loadPolicyFiles(path, named === undefined ? refuseUntrusted : note);
-  return { ...files, path, untrustedFiles: reasons.map(untrustedFiles) };
+  const texts = policyTexts(path, named === undefined ? refuseUntrusted : note);
+  return { ...texts, path, untrustedFiles: reasons.map(untrustedFiles) };
+}
+
+/** A policy of one file that has no path, such as standard input. @param name for messages */
+export function policyOfText(text: string, name: string): PolicyInput {
+  return { path: name, texts: [{ name, text }], unread: [], untrustedFiles: [] };
+}
+
+/** @throws Rejection policy.invalid */
+export function policySource({ texts, ...input }: PolicyInput): PolicySource {
+  const [own, ...fragments] = texts;
+  return { ...input, ...readPolicy(own.text, own.name, fragments) };
 }
 
 function untrustedFiles(why: string): PolicyFinding {

@@ -5,7 +5,7 @@ export const POLICY_COMMANDS = {
   "policy check": {
     summary: "find mistakes in a policy",
     details:
-      "Without FILE it reads the configuration's trustPolicyPath, with the fragments in policy.d. The signers' identities are looked up.",
+      "Without FILE it reads the configuration's trustPolicyPath, with the fragments in policy.d; FILE can be -, for standard input. All mistakes of the files are reported in one run. The signers' identities are looked up.",
     operands: [{ name: "FILE", kind: "file", optional: true, insteadOf: "policy" }],
     options: {
       strict: { kind: "flag", summary: "treat warnings as errors" },
@@ -35,7 +35,8 @@ export const POLICY_COMMANDS = {
   },
   "policy explain": {
     summary: "see which rule applies to an image",
-    details: "It says what the rule requires, and why each earlier rule does not match. It uses no network.",
+    details:
+      "It says what the rule requires, and why each earlier rule does not match. It uses no network. With --policy -, the policy is read from standard input.",
     operands: [{ name: "IMAGE", kind: "text" }],
     options: { policy: POLICY, config: CONFIG, output: OUTPUT },
     statuses: {

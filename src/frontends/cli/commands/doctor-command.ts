@@ -26,7 +26,7 @@ import { isDenied } from "../../../io/fs/denied.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
-import { policySource } from "../../../io/settings/policy-source.ts";
+import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
 import { configPath } from "../../../io/settings/settings-files.ts";
 import { clockService } from "../../../platform/clock.ts";
 import { entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
@@ -210,7 +210,7 @@ async function policyAndServices(
   asked: Asked,
 ): Promise<readonly CheckResult[]> {
   try {
-    const source = policySource(undefined, config);
+    const source = policySource(policyInput(undefined, config));
     const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
     const findings = checkPolicy(question, source.path, sandboxOf(containerd));
     if (asked.offline) return findings;

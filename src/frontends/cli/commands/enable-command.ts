@@ -16,7 +16,7 @@ import { countDecision } from "../../../io/log/metrics-file.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
-import { policySource } from "../../../io/settings/policy-source.ts";
+import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
 import { configPath } from "../../../io/settings/settings-files.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
@@ -56,7 +56,7 @@ export async function enableCommand({ options }: LineOf<"enable">, lifecycle: Pr
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
   const config = loadConfig(environment, options.config);
-  const source = policySource(undefined, config);
+  const source = policySource(policyInput(undefined, config));
   const binDir = wanted ?? effectiveBinDir(containerd);
   const program = ownProgram();
   const denied = [binDir, config.stateDir].find(isDenied);

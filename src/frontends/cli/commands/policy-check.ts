@@ -1,18 +1,22 @@
 import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { formatReference, normaliseReference } from "../../../core/oci/reference.ts";
+import { mistakesIn } from "../../../core/policy/parse-policy.ts";
 import { findingsInOrder, lintPolicy } from "../../../core/policy-tools/lint.ts";
 import type { PolicyFinding, PolicyQuestion } from "../../../core/policy-tools/policy-finding.ts";
-import { reject } from "../../../core/rejection.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
-import { type PolicySource, policySource } from "../../../io/settings/policy-source.ts";
+import { type PolicyInput, type PolicySource, policySource } from "../../../io/settings/policy-source.ts";
 import { type SandboxImage, sandboxImageOf } from "../../../platform/containerd/sandbox-image.ts";
+import { EXIT_STATUS_MISCONFIGURED } from "../../process/exit-status.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { amount, jsonText, placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
+import { mistakesJson, mistakesText, type Unusable } from "../terminal/mistakes-report.ts";
+import { namedPolicy } from "../terminal/named-policy.ts";
 import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
 
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
@@ -28,7 +32,15 @@ export async function policyCheck(
   const sandbox = readSandbox(options);
   const config = loadConfig(lifecycle.environment, options.config);
   lifecycle.setDeadline(config.deadline + OWN_WORK);
-  const source = policySource(named, config);
+  const input = await namedPolicy(named, config, lifecycle);
+  const source = sourceOr(input, (unusable) =>
+    lifecycle.print(
+      options.output === "json"
+        ? mistakesJson(unusable, "policy")
+        : mistakesText(unusable, screenOf(lifecycle.environment)),
+      EXIT_STATUS_MISCONFIGURED,
+    ),
+  );
 
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const findings = [
@@ -44,6 +56,17 @@ export async function policyCheck(
     options.output === "json" ? jsonText(toJson(result)) : toText(result, screenOf(lifecycle.environment)),
     errors + (strict ? warnings : 0) === 0 ? 0 : 1,
   );
+}
+
+/** The policy; if it cannot be used, all mistakes in its files, not only the first. */
+function sourceOr(input: PolicyInput, otherwise: (unusable: Unusable) => never): PolicySource {
+  try {
+    return policySource(input);
+  } catch (error) {
+    if (!(error instanceof Rejection) || error.mistake === undefined) throw error;
+    const found = mistakesIn(input.texts);
+    return otherwise({ ...found, path: input.path, code: error.code });
+  }
 }
 
 function readSandbox(options: LineOf<"policy check">["options"]): SandboxImage | undefined {

@@ -7,7 +7,7 @@ import { explain } from "../../../core/policy-tools/explain.ts";
 import { reject } from "../../../core/rejection.ts";
 import { readPossiblyUntrustedFile } from "../../../io/fs/local-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
-import { policySource } from "../../../io/settings/policy-source.ts";
+import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -21,7 +21,7 @@ export function policyTest({ operands, options }: LineOf<"policy test">, lifecyc
   const test = readPolicyTest(text ?? reject("input.malformed", `there is no file ${path}`), path);
   const config = loadConfig(lifecycle.environment, options.config);
   const beside = test.policy === undefined ? undefined : resolve(dirname(path), test.policy);
-  const source = policySource(options.policy ?? beside, config);
+  const source = policySource(policyInput(options.policy ?? beside, config));
   for (const { message } of source.untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
 
   const results = test.cases.map((one) => resultOf(one, source.policy, config));

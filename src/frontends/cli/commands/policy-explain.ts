@@ -12,14 +12,18 @@ import { policySource } from "../../../io/settings/policy-source.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { namedPolicy } from "../terminal/named-policy.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify policy explain IMAGE`: which rule applies, what it requires, and why earlier rules do not match. */
-export function policyExplain({ operands, options }: LineOf<"policy explain">, lifecycle: ProcessLifecycle): never {
+export async function policyExplain(
+  { operands, options }: LineOf<"policy explain">,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
   const [written] = operands;
   const name = normaliseReference(written);
   const config = loadConfig(lifecycle.environment, options.config);
-  const { policy, path, untrustedFiles } = policySource(options.policy, config);
+  const { policy, path, untrustedFiles } = policySource(await namedPolicy(options.policy, config, lifecycle));
   for (const { message } of untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
 
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);

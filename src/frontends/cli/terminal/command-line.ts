@@ -82,7 +82,7 @@ export function readCommandLine<C extends CommandEntry>(
       words.push(...args.slice(i + 1));
       break;
     }
-    if (!arg.startsWith("-")) {
+    if (!arg.startsWith("-") || arg === "-") {
       words.push(arg);
       continue;
     }

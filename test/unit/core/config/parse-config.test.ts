@@ -1,14 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
-import { parseConfig } from "../../../../src/core/config/parse-config.ts";
+import { mistakesInConfig, parseConfig } from "../../../../src/core/config/parse-config.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
 
 function rejectionOf(text: string): Rejection {
   try {
     parseConfig(text, "config.yaml");
   } catch (error) {
-    if (error instanceof Rejection) return error;
-    throw error;
+    if (!(error instanceof Rejection)) throw error;
+    const { line, column } = error.place ?? {};
+    const { mistakes } = mistakesInConfig(text, "config.yaml");
+    expect(mistakes.map(({ sentence }) => `config.yaml:${line}:${column}: ${sentence}`)).toContain(error.message);
+    return error;
   }
   throw new Error(`accepted:\n${text}`);
 }

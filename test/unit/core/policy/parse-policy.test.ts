@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { mistakesIn, parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
 import { policyHash, type TrustPolicy } from "../../../../src/core/policy/policy.ts";
 import { signersOf } from "../../../../src/core/policy/signer-refs.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
@@ -9,14 +9,26 @@ const BOB = "did:plc:z72i7hdynmk6r22z27h6tvur";
 const CAROL = "did:web:carol.example.com";
 const HEX = "0123456789abcdef".repeat(4);
 
-const parse = (text: string): TrustPolicy => parsePolicy(text, "policy.yaml");
+/** The mistakes that one run reports, as their messages. */
+const messagesOf = (text: string): readonly string[] =>
+  mistakesIn([{ name: "policy.yaml", text }]).mistakes.map(
+    ({ place: { file, line, column }, sentence }) => `${file}:${line}:${column}: ${sentence}`,
+  );
 
+function parse(text: string): TrustPolicy {
+  const policy = parsePolicy(text, "policy.yaml");
+  expect(messagesOf(text)).toEqual([]);
+  return policy;
+}
+
+/** The first mistake, which is also among those that one run reports. */
 function rejectionOf(text: string): Rejection {
   try {
     parse(text);
   } catch (error) {
-    if (error instanceof Rejection) return error;
-    throw error;
+    if (!(error instanceof Rejection)) throw error;
+    expect(messagesOf(text)).toContain(error.message);
+    return error;
   }
   throw new Error(`accepted:\n${text}`);
 }

@@ -36,13 +36,16 @@ describe("a command line", () => {
     expect(read("a", "--policy=a=b").options.policy).toBe("a=b");
   });
 
+  it("takes a dash alone for an operand or a value: standard input", () => {
+    expect(read("-", "--policy", "-")).toMatchObject({ operands: ["-"], options: { policy: "-" } });
+  });
+
   it.each([
     ["--unknown"],
     ["--unknown=x"],
     ["-policy", "p"],
     ["-p"],
     ["-xpolicy", "p"],
-    ["-"],
     ["--policy"],
     ["--policy="],
     ["--policy", ""],
