@@ -16,12 +16,13 @@ _atcr_verify() {
 		case ${words[i]} in
 		--policy | --media-type | --save-evidence | --bundle | --at | --config | --output | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --lines | --image | --file) ((i++)) ;;
 		-*) ;;
-		*) case $command in "") command=${words[i]} ;; help | policy | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
+		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
-	"" | help) offered="verify images policy identity state cache bundle enable disable doctor log selftest" ;;
+	"" | help) offered="verify images policy config identity state cache bundle enable disable doctor log selftest" ;;
 	policy | "help policy") offered="check explain test schema" ;;
+	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
 	bundle | "help bundle") offered="keygen" ;;
@@ -31,6 +32,7 @@ _atcr_verify() {
 	"policy explain") offered="--policy --config --output --help" ;;
 	"policy test") offered="--policy --config --output --help" files=yes ;;
 	"policy schema") offered="--help" ;;
+	"config check") offered="--strict --no-files --verbose --output --help" files=yes ;;
 	"identity") offered="--min-key-age --config --output --help" ;;
 	"state show") offered="--config --output --help" ;;
 	"state forget") offered="--config --output --help" ;;

@@ -1,25 +1,27 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify images policy identity state cache bundle enable disable doctor log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify an image as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a bundle
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify images policy config identity state cache bundle enable disable doctor log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify an image as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a config
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a explain -d 'see which rule applies to an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a test -d 'compare a policy with what you expect of it'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a schema -d 'print the JSON Schema of a policy, for editors'
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from check' -a check -d 'find mistakes in the configuration'
 complete -c atcr-verify -n '__fish_seen_subcommand_from state; and not __fish_seen_subcommand_from show forget' -a show -d 'see what this node has recorded about signers'
 complete -c atcr-verify -n '__fish_seen_subcommand_from state; and not __fish_seen_subcommand_from show forget' -a forget -d 'forget what this node has recorded about a signer'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a list -d 'list the cached evidence'
@@ -58,6 +60,11 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from test' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from test' -l output -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from test' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l strict -d 'treat warnings as errors'
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l no-files -d 'do not look at the files and folders that the configuration names'
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l verbose -d 'list all keys, also those with their defaults'
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l output -x -a 'text json' -d 'output format'
+complete -c atcr-verify -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -F
 complete -c atcr-verify -n '__fish_seen_subcommand_from identity' -l min-key-age -x -d 'report whether the key is younger than this, as a rule\'s minKeyAge counts'
 complete -c atcr-verify -n '__fish_seen_subcommand_from identity' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from identity' -l output -x -a 'text json' -d 'output format'

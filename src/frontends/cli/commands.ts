@@ -20,6 +20,7 @@ const RUNS: Runs = {
     (await import("./commands/policy-expectations.ts")).policyTest(line, lifecycle),
   "policy schema": async (_, lifecycle) =>
     (await import("./commands/policy-schema-command.ts")).policySchema(lifecycle),
+  "config check": async (line, lifecycle) => (await import("./commands/config-check.ts")).configCheck(line, lifecycle),
   identity: async (line, lifecycle) =>
     (await import("./commands/identity-command.ts")).identityCommand(line, lifecycle),
   "state show": async (line, lifecycle) => (await import("./commands/state-command.ts")).stateShow(line, lifecycle),

@@ -19,7 +19,7 @@ export type LineOf<Name extends CommandName> = CommandLine<(typeof COMMANDS)[Nam
 /** Command names by subject, in the order of the help. */
 export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
   Images: namesOf(IMAGE_COMMANDS),
-  Policies: namesOf(POLICY_COMMANDS),
+  "Policies and configuration": namesOf(POLICY_COMMANDS),
   "Signers and cache": namesOf(SIGNER_COMMANDS),
   Bundles: namesOf(BUNDLE_COMMANDS),
   "This node": namesOf(NODE_COMMANDS),

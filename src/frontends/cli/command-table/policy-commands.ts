@@ -1,6 +1,6 @@
 import { CONFIG, type CommandEntries, INTERNAL_ERROR, MISCONFIGURED, OUTPUT, POLICY } from "./command.ts";
 
-/** Commands about policies. */
+/** Commands about policies and the configuration. */
 export const POLICY_COMMANDS = {
   "policy check": {
     summary: "find mistakes in a policy",
@@ -79,5 +79,27 @@ export const POLICY_COMMANDS = {
     options: {},
     statuses: { 0: "printed", 3: "operands or options were given", 4: INTERNAL_ERROR },
     examples: [],
+  },
+  "config check": {
+    summary: "find mistakes in the configuration",
+    details:
+      "Without FILE it reads the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml; FILE can be -, for standard input. All mistakes are reported in one run, and files and folders that the configuration names and that are missing or cannot be used. An error means that every pull is refused.",
+    operands: [{ name: "FILE", kind: "file", optional: true, insteadOf: "config" }],
+    options: {
+      strict: { kind: "flag", summary: "treat warnings as errors" },
+      "no-files": { kind: "flag", summary: "do not look at the files and folders that the configuration names" },
+      verbose: { kind: "flag", summary: "list all keys, also those with their defaults" },
+      output: OUTPUT,
+    },
+    statuses: {
+      0: "no errors",
+      1: "errors, or warnings under --strict",
+      3: "the arguments or the configuration cannot be used",
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      { shows: "before a changed configuration reaches pulls", line: "sudo atcr-verify config check new-config.yaml" },
+      { shows: "all keys, with their defaults", line: "sudo atcr-verify config check --verbose" },
+    ],
   },
 } as const satisfies CommandEntries;

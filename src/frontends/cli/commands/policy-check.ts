@@ -12,12 +12,12 @@ import { type SandboxImage, sandboxImageOf } from "../../../platform/containerd/
 import { EXIT_STATUS_MISCONFIGURED } from "../../process/exit-status.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { amount, jsonText, placeText } from "../../process/report.ts";
+import { amount, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { codeFrame } from "../terminal/code-frame.ts";
+import { counted, findingsJson, findingsText, statusOf } from "../terminal/findings-report.ts";
 import { mistakesJson, mistakesText, type Unusable } from "../terminal/mistakes-report.ts";
 import { namedPolicy } from "../terminal/named-policy.ts";
-import { folded, painted, type Screen, screenOf } from "../terminal/screen.ts";
+import { folded, type Screen, screenOf } from "../terminal/screen.ts";
 
 const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 /** Milliseconds beyond the network's deadline, for local work. */
@@ -51,10 +51,9 @@ export async function policyCheck(
   ];
   const { strict } = options;
   const result = { source, findings: findingsInOrder(findings, question.policy.files), strict, sandbox };
-  const { errors, warnings } = counted(findings);
   lifecycle.print(
     options.output === "json" ? jsonText(toJson(result)) : toText(result, screenOf(lifecycle.environment)),
-    errors + (strict ? warnings : 0) === 0 ? 0 : 1,
+    statusOf(findings, strict),
   );
 }
 
@@ -108,28 +107,12 @@ interface Result {
   readonly sandbox: SandboxImage | undefined;
 }
 
-function counted(findings: readonly PolicyFinding[]) {
-  const errors = findings.filter(({ severity }) => severity === "error").length;
-  return { errors, warnings: findings.length - errors };
-}
-
-const COLOURS = { error: "red", warning: "yellow" } as const;
-
 function toText({ source, findings, sandbox }: Result, screen: Screen): string {
   const { errors, warnings } = counted(findings);
-  const blocks = findings.map(({ severity, name, message, advice, place }) => {
-    const where = place === undefined ? source.path : placeText(place);
-    const frame = place === undefined ? "" : codeFrame(place);
-    const at = printable(where);
-    const text = folded(printable(`${at}: ${severity}: ${message} [${name}]`), screen);
-    const from = text.indexOf(severity, at.length);
-    const coloured = text.slice(0, from) + painted(text.slice(from), COLOURS[severity], screen);
-    return `${coloured}\n${frame}${folded(`  ${printable(advice)}`, screen, 0)}\n\n`;
-  });
   const { rules, everyone } = source.policy;
   const about = sandbox === undefined ? "" : `; sandbox image ${formatReference(sandbox.name)} (${sandbox.from})`;
   const summary = `${source.path}: ${amount(errors, "error")}, ${amount(warnings, "warning")}; ${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}${about}`;
-  return `${blocks.join("")}${folded(printable(summary), screen)}\n`;
+  return `${findingsText(findings, source.path, screen)}${folded(printable(summary), screen)}\n`;
 }
 
 function toJson({ source, findings, strict, sandbox }: Result) {
@@ -138,9 +121,6 @@ function toJson({ source, findings, strict, sandbox }: Result) {
     ...counted(findings),
     strict,
     ...(sandbox && { sandboxImage: formatReference(sandbox.name) }),
-    findings: findings.map(({ place, ...finding }) => ({
-      ...finding,
-      ...(place && { file: place.file, line: place.line, column: place.column }),
-    })),
+    findings: findingsJson(findings),
   };
 }

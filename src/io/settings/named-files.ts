@@ -1,0 +1,107 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Config } from "../../core/config/config.ts";
+import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { isDenied } from "../fs/denied.ts";
+import { readTrustedFile } from "../fs/local-file.ts";
+import { policyTexts, refuseUntrusted } from "./settings-files.ts";
+
+/** A file or folder that a configuration names and that cannot be used. */
+export interface NamedFileFinding extends Omit<PolicyFinding, "place"> {
+  /** The key that names it: `network.caFiles`. */
+  readonly key: string;
+}
+
+/**
+ * What a configuration names and is not there, or cannot be used. An error if every pull is refused because of it.
+ *
+ * @param isSet whether the file has a key: the default of another may be absent
+ * @param readAuthorities as a pull reads a file of network.caFiles
+ * @throws nothing for a file that cannot be used
+ */
+export function unusableFiles(
+  config: Config,
+  isSet: (key: string) => boolean,
+  readAuthorities: (path: string) => unknown,
+): readonly NamedFileFinding[] {
+  const { decisionLog, metricsFile, registryCredentials } = config;
+  const folders: readonly (readonly [key: string, path: string])[] = [
+    ["stateDir", dirname(config.stateDir)],
+    ...(config.cacheEnabled ? [["cacheDir", dirname(config.cacheDir)] as const] : []),
+    ["bundleDir", dirname(config.bundleDir)],
+    ...config.registryConfigPath.map((path) => ["registryConfigPath", path] as const),
+    ...(decisionLog.kind === "file" ? [["decisionLog", dirname(decisionLog.path)] as const] : []),
+    ...(metricsFile === undefined ? [] : [["metricsFile", dirname(metricsFile)] as const]),
+  ];
+  return [
+    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, (path) => policyTexts(path, refuseUntrusted)),
+    ...config.caFiles.flatMap((path) => mustBeUsable("network.caFiles", path, readAuthorities)),
+    ...config.bundleKeys.flatMap((path) => shouldBeThere("bundleKeys", path, "its seals do not count")),
+    ...(registryCredentials.files ?? []).flatMap((path) =>
+      shouldBeThere("registryCredentials.files", path, "it is skipped"),
+    ),
+    ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path)),
+    ...(decisionLog.kind === "journald" && !existsSync(decisionLog.socket)
+      ? [missing("decisionLog", decisionLog.socket, "decisions are not logged")]
+      : []),
+  ];
+}
+
+function mustBeUsable(key: string, path: string, read: (path: string) => unknown): readonly NamedFileFinding[] {
+  try {
+    read(path);
+    return [];
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return isDenied(error)
+      ? [unseen(key, path)]
+      : [
+          {
+            severity: "error",
+            name: "file-unusable",
+            key,
+            message: error.message,
+            advice: "until then, every pull is refused",
+          },
+        ];
+  }
+}
+
+function shouldBeThere(key: string, path: string, otherwise: string): readonly NamedFileFinding[] {
+  try {
+    const text = readTrustedFile({ path, code: "config.invalid", what: `the file of ${key}` });
+    return text === undefined ? [missing(key, path, otherwise)] : [];
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    if (isDenied(error)) return [unseen(key, path)];
+    return [
+      {
+        severity: "warning",
+        name: "file-unusable",
+        key,
+        message: `${error.message}; ${otherwise}`,
+        advice: "correct the file, or the path",
+      },
+    ];
+  }
+}
+
+function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
+  try {
+    if (statSync(path).isDirectory()) return [];
+    return [{ ...missing(key, path, "it is not a folder"), name: "file-unusable" }];
+  } catch (error) {
+    return [isDenied(error) ? unseen(key, path) : missing(key, path, "what is kept there cannot be read or written")];
+  }
+}
+
+function missing(key: string, path: string, otherwise: string): NamedFileFinding {
+  const message = `${path}, named by ${key}, does not exist: ${otherwise}`;
+  return { severity: "warning", name: "file-missing", key, message, advice: "create it, or correct the path" };
+}
+
+function unseen(key: string, path: string): NamedFileFinding {
+  const message = `this user may not look at ${path}, named by ${key}`;
+  return { severity: "warning", name: "file-unseen", key, message, advice: "run this as root, as containerd runs" };
+}

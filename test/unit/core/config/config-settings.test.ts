@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
+import { CONFIG_SHAPE } from "../../../../src/core/config/config-schema.ts";
+import { settingsOf } from "../../../../src/core/config/config-settings.ts";
+import { parseConfig } from "../../../../src/core/config/parse-config.ts";
+
+const GROUPED = new Set(["network", "registryCredentials"]);
+
+describe("settingsOf", () => {
+  it("lists every key that the configuration can have", () => {
+    const keys = settingsOf(undefined, "c.yaml").map(({ key }) => key);
+    const top = new Set(keys.map((key) => key.split(".")[0]));
+    expect(top).toEqual(new Set(Object.keys(CONFIG_SHAPE.pipe[1].entries)));
+    expect(keys.filter((key) => GROUPED.has(key))).toEqual([]);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it("gives defaults that mean what their absence means", () => {
+    const file: Record<string, unknown> = {};
+    for (const { key, value } of settingsOf(undefined, "c.yaml")) {
+      const [group = "", inside] = key.split(".");
+      if (value === null) continue;
+      if (inside === undefined) file[group] = value;
+      else file[group] = { ...(file[group] as object | undefined), [inside]: value };
+    }
+    const { decisionLog, ...rest } = parseConfig(JSON.stringify(file), "c.yaml");
+    expect({ ...rest, decisionLog: { ...decisionLog, isNeeded: false } }).toEqual(DEFAULT_CONFIG);
+  });
+
+  it("says where a key is set, and repeats no password", () => {
+    const text = "deadline: 9s\nnetwork:\n  proxy:\n    https: http://user:secret@proxy.example:3128\n";
+    const settings = settingsOf(text, "c.yaml");
+    expect(settings.filter(({ place }) => place !== undefined)).toMatchObject([
+      { key: "deadline", value: "9s", place: { line: 1, column: 11 } },
+      { key: "network.proxy", value: { https: "http://...@proxy.example:3128" }, place: { line: 4 } },
+    ]);
+    expect(JSON.stringify(settings.map(({ value }) => value))).not.toContain("secret");
+  });
+});
