@@ -32,7 +32,7 @@ const ROWS: Rows = [
         ["encoding"],
         ["atproto", "oci"],
         ["policy"],
-        ["policy-tools", "config"],
+        ["policy-tools", "config", "image-lists"],
         ["evidence"],
         ["verify"],
       ],
@@ -64,7 +64,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   multiformats: ["core/encoding/bytes.ts", "core/encoding/cid.ts"],
   "smol-toml": ["core/encoding/toml.ts"],
   valibot: ["core/policy/shape.ts"],
-  yaml: ["core/encoding/yaml.ts", "core/encoding/yaml-document.ts"],
+  yaml: ["core/encoding/yaml.ts", "core/encoding/yaml-document.ts", "core/encoding/foreign-yaml.ts"],
   // The program that an administrator named for credentials; containerd's own.
   "node:child_process": ["io/registry/credential-helper.ts", "platform/program.ts"],
   // TXT records. Addresses are looked up by HTTP_FILE.

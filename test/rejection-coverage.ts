@@ -140,6 +140,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "input.malformed": {
     test: "binary/containerd-entry.test.ts :: is read when it is a file, and refused when it is a folder or closed",
   },
+  "input.no_images": { test: "unit/core/image-lists/find-images.test.ts :: rejects a file that names no image" },
   "input.digest_mismatch": { vectors: ["input.digest_mismatch"] },
   "input.unsupported_digest": { vectors: ["input.unsupported_digest"] },
   "input.unsupported_media_type": {

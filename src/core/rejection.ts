@@ -87,6 +87,7 @@ export const REJECTIONS = {
   },
 
   "input.malformed": { kind: "misconfigured", summary: "the arguments or the standard input cannot be read" },
+  "input.no_images": { kind: "misconfigured", summary: "the file or the standard input names no image" },
   "input.digest_mismatch": { kind: "misconfigured", summary: "the given digests differ" },
   "input.unsupported_digest": { kind: "misconfigured", summary: "the digest is not a sha256 digest" },
   "input.unsupported_media_type": { kind: "misconfigured", summary: "the standard input is of an unknown type" },

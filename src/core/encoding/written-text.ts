@@ -57,7 +57,8 @@ export function problemOf(text: string): TextProblem | undefined {
   return foreignIn(text) ?? bottomlessIn(text) ?? excessIn(text);
 }
 
-function foreignIn(text: string): TextProblem | undefined {
+/** The first character that programs read differently; see {@link problemOf}. */
+export function foreignIn(text: string): TextProblem | undefined {
   // A byte order mark at the beginning is what it is for.
   FOREIGN.lastIndex = text.startsWith(MARK) ? MARK.length : 0;
   const match = FOREIGN.exec(text);
