@@ -92,7 +92,7 @@ export function withCommands(manual: string): string {
   });
 }
 
-const HELP = [".Nm", ".Cm help", ".Op Ar command", ".Nm", ".Fl -version"];
+const HELP = [".Nm", ".Ar IMAGE ...", ".Op Ar options", ".Nm", ".Cm help", ".Op Ar command", ".Nm", ".Fl -version"];
 
 function mdocSynopsis(name: CommandName): readonly string[] {
   const { options } = entryOf(name);
@@ -105,7 +105,10 @@ function mdocSynopsis(name: CommandName): readonly string[] {
 }
 
 function operandsOf({ operands }: CommandEntry): readonly string[] {
-  return operands.map(({ name, optional }) => `${optional === true ? "Op " : ""}Ar ${name}`);
+  return operands.map(
+    ({ name, optional, repeatable }) =>
+      `${optional === true ? "Op " : ""}Ar ${name}${repeatable === true ? " ..." : ""}`,
+  );
 }
 
 function mdocCommands(): readonly string[] {
@@ -154,9 +157,19 @@ function isShared(option: string, entry: OptionEntry): boolean {
 }
 
 function mdocOption([name, entry]: readonly [string, OptionEntry]): readonly string[] {
-  const { kind, value } = entry;
-  const of = kind === "flag" ? "" : typeof kind === "string" ? ` Ar ${value}` : ` Cm ${kind.join(" | ")}`;
-  return [`.It Fl -${name}${of}`, ...sentences(sentence(optionMeaning(entry)))];
+  const { kind, value, short } = entry;
+  const of =
+    kind === "flag"
+      ? ""
+      : typeof kind === "string"
+        ? ` Ar ${value}`
+        : value === undefined
+          ? ` Cm ${kind.join(" | ")}`
+          : ` Ar ${value}`;
+  return [
+    `.It ${short === undefined ? "" : `Fl ${short} , `}Fl -${name}${of}`,
+    ...sentences(sentence(optionMeaning(entry))),
+  ];
 }
 
 /** Each sentence in a line of its own, as mdoc wants it; what begins a line or an escape of roff does not. */

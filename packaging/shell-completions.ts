@@ -10,8 +10,11 @@ import {
 const WRITTEN = "written by packaging/docs-tables.ts from src/frontends/cli/command-table";
 /** First words of commands, in their order. */
 const FIRST: readonly string[] = [...new Set(COMMAND_NAMES.map((name) => name.split(" ")[0] ?? ""))];
+/** Of an option that takes other words in other commands, the entry with the most words. */
 const OPTIONS: ReadonlyMap<string, OptionEntry> = new Map(
-  COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)),
+  COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)).toSorted(
+    ([, a], [, b]) => wordsOf(a) - wordsOf(b),
+  ),
 );
 const isGroup = (word: string): boolean => namesBelow(word).some((name) => name !== word);
 const GROUPS = FIRST.filter(isGroup);
@@ -28,14 +31,25 @@ export function completions(): ReadonlyMap<string, string> {
   ]);
 }
 
+function wordsOf({ kind }: OptionEntry): number {
+  return typeof kind === "string" ? 0 : kind.length;
+}
+
 /** Names of the options whose value is of a kind, as they are typed. */
 function valued(kind: OptionEntry["kind"]): readonly string[] {
-  return [...OPTIONS].filter(([, option]) => option.kind === kind).map(([name]) => `--${name}`);
+  return [...OPTIONS].filter(([, option]) => option.kind === kind).flatMap(typed);
+}
+
+/** An option as it is typed: by its name, and by its letter. */
+function typed([name, { short }]: readonly [string, OptionEntry]): readonly string[] {
+  return [`--${name}`, ...(short === undefined ? [] : [`-${short}`])];
 }
 
 function bash(): string {
-  const words = [...OPTIONS].flatMap(([name, { kind }]) => (typeof kind === "string" ? [] : [[name, kind] as const]));
-  const taking = [...OPTIONS].filter(([, { kind }]) => kind !== "flag").map(([name]) => `--${name}`);
+  const words = [...OPTIONS].flatMap((one) =>
+    typeof one[1].kind === "string" ? [] : [[typed(one), one[1].kind] as const],
+  );
+  const taking = [...OPTIONS].filter(([, { kind }]) => kind !== "flag").flatMap(typed);
   const ofCommands = COMMAND_NAMES.map((name) => {
     const options = [...Object.keys(entryOf(name).options), "help"].map((option) => `--${option}`);
     return `\t"${name}") offered="${options.join(" ")}"${takesFile(name) ? " files=yes" : ""} ;;`;
@@ -48,7 +62,9 @@ function bash(): string {
     `\t\tcur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD`,
     "\t}",
     "\tcase $prev in",
-    ...words.map(([name, kind]) => `\t--${name}) COMPREPLY=($(compgen -W "${kind.join(" ")}" -- "$cur")); return ;;`),
+    ...words.map(
+      ([names, kind]) => `\t${names.join(" | ")}) COMPREPLY=($(compgen -W "${kind.join(" ")}" -- "$cur")); return ;;`,
+    ),
     `\t${valued("file").join(" | ")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`,
     `\t${valued("folder").join(" | ")}) COMPREPLY=($(compgen -d -- "$cur")); return ;;`,
     `\t${valued("text").join(" | ")}) return ;;`,
@@ -78,8 +94,8 @@ function zsh(): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   // In a description brackets and colons have a meaning.
   const plain = (text: string): string => text.replaceAll(/[[\]:\\]/g, "\\$&");
-  const option = (name: string, { kind, value, summary }: OptionEntry): string => {
-    const what = `--${name}[${plain(summary)}]`;
+  const option = (name: string, typedAs: string, { kind, value, summary }: OptionEntry): string => {
+    const what = `${typedAs}[${plain(summary)}]`;
     if (kind === "flag") return quoted(what);
     if (typeof kind !== "string") return quoted(`${what}:${name}:(${kind.join(" ")})`);
     const how = { file: "_files", folder: "_files -/", text: "" }[kind];
@@ -94,7 +110,7 @@ function zsh(): string {
   const run = (name: CommandName): readonly string[] => {
     const { operands, options } = entryOf(name);
     const parts = [
-      ...Object.entries(options).map(([one, entry]) => option(one, entry)),
+      ...Object.entries(options).flatMap((one) => typed(one).map((typedAs) => option(one[0], typedAs, one[1]))),
       quoted("--help[print the help of this command]"),
       ...operands.map((operand) =>
         quoted(`*:${operand.name.replaceAll(":", "\\:")}:${operand.kind === "file" ? "_files" : ""}`),
@@ -164,7 +180,7 @@ function fish(): string {
       ),
     ),
   );
-  const option = (name: CommandName, [one, { kind, summary }]: readonly [string, OptionEntry]): string => {
+  const option = (name: CommandName, [one, { kind, summary, short }]: readonly [string, OptionEntry]): string => {
     const how =
       kind === "flag"
         ? ""
@@ -173,7 +189,7 @@ function fish(): string {
           : typeof kind === "string"
             ? " -r -F"
             : ` -x -a ${quoted(kind.join(" "))}`;
-    return complete(behind(name), `-l ${one}${how} -d ${quoted(summary)}`);
+    return complete(behind(name), `-l ${one}${short === undefined ? "" : ` -s ${short}`}${how} -d ${quoted(summary)}`);
   };
   return lines([
     `# fish completion for atcr-verify, ${WRITTEN}`,

@@ -5,16 +5,16 @@ _atcr_verify() {
 		cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
 	}
 	case $prev in
-	--output) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--media-type | --at | --namespace | --sandbox-image | --min-key-age | --lines | --image) return ;;
+	--policy-sha256 | --signer | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--policy | --media-type | --save-evidence | --bundle | --at | --config | --output | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --lines | --image | --file) ((i++)) ;;
+		--policy | --policy-sha256 | --signer | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --lines | --image | --file | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -26,7 +26,7 @@ _atcr_verify() {
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
 	bundle | "help bundle") offered="keygen" ;;
-	"verify") offered="--policy --allow-audited --no-cache --media-type --save-evidence --offline --bundle --at --config --output --help" ;;
+	"verify") offered="--output --quiet --verbose --policy --policy-sha256 --signer --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
 	"policy explain") offered="--policy --config --output --help" ;;

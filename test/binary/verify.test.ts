@@ -50,7 +50,8 @@ interface Report {
   readonly rule?: string;
   readonly ruleFile?: string;
   readonly ruleLine?: number;
-  readonly policy?: string;
+  readonly policy?: { readonly path: string; readonly sha256: string; readonly rule: string; readonly line: number };
+  readonly signature?: Record<string, string>;
   readonly ms?: Record<string, number>;
   readonly requests?: Record<string, number>;
   readonly would?: { readonly outcome: string; readonly code: string };
@@ -129,14 +130,10 @@ describe.concurrent("commands", () => {
     expect(answered.stdout).toMatch(/; did you mean |; see atcr-verify --help/);
   });
 
-  it("are suggested where an image stands in their place, and a digest's source where a tag does", async () => {
-    const name = "atcr.io/alice.example.com/app:v1";
-    const alone = await ask([name]);
-    expect(headline(alone)).toBe(MALFORMED);
-    expect(alone.stdout).toContain(`did you mean atcr-verify verify ${name}?`);
-    const tagged = await world.verify([name]);
-    expect(headline(tagged)).toBe(MALFORMED);
-    expect(tagged.stdout).toContain("crane digest");
+  it("are suggested where an image stands in their place without what only an image has", async () => {
+    const bare = await ask(["nginx"]);
+    expect(headline(bare)).toBe(MALFORMED);
+    expect(bare.stdout).toContain("to verify an image of that name: atcr-verify verify nginx");
   });
 
   it("print no help beside anything else, for 0 is what an image that may be used ends with", async () => {
@@ -211,7 +208,7 @@ describe.concurrent("commands", () => {
       },
     );
     expect(code).toBe(3);
-    expect(stdout).toContain("Usage: atcr-verify COMMAND [options]");
+    expect(stdout).toContain("Usage: atcr-verify IMAGE... [options]");
   });
 
   it.each([
@@ -239,26 +236,45 @@ describe.concurrent("verify", () => {
   it("answers in text: the reason line, then what was found", async () => {
     const allowed = await world.verify([nameOf(image)]);
     expect(headline(allowed)).toBe("0 allow signed");
-    const [first, second, ...rest] = allowed.stdout.split("\n");
+    const [first = "", ...rows] = allowed.stdout.trimEnd().split("\n");
     expect(first).toContain(`${image.digest} is signed by ${world.signer.did} (rule "all")`);
-    expect(second).toMatch(
-      new RegExp(
-        `^ {2}${world.signer.did}: repository "app", createdAt \\S+Z \\(claimed by the signer\\), rev \\w+, key did:key:z\\w+, PDS ${world.pds.origin}$`,
-      ),
-    );
-    expect(rest).toEqual([""]);
+    expect(rows.map((row) => row.slice(2, 15).trim())).toEqual([
+      "image",
+      "digest",
+      "signer",
+      "key",
+      "signed",
+      "PDS",
+      "rule",
+      "checked",
+      "not checked",
+      "use",
+    ]);
+    expect(allowed.stdout).toMatch(/\n {2}key {10}did:key:z\w+ {2}since \d{4}-\d\d-\d\d \(\d+ days?\)\n/);
+    expect(allowed.stdout).toMatch(/\n {2}signed {7}\S+Z \(claimed by the signer\) {2}repository "app" {2}rev \w+\n/);
+    expect(allowed.stdout).toMatch(new RegExp(`\n {2}rule {9}${join(world.folder, "policy.yaml")}:\\d+ {2}all\n`));
+    expect(allowed.stdout).toContain(`\n  use          ${nameOf(image).replace(/:\w+@/, "@")}\n`);
     const refused = await world.verify([nameOf(unsigned)]);
     expect(headline(refused)).toBe("1 deny signature.none");
-    expect(refused.stdout).toContain(`\n  ${world.signer.did}: signature.none: `);
+    expect(refused.stdout).toMatch(/\n {2}do {11}ask the publisher to sign this digest/);
+    // The same sentence never twice.
+    const [reason = ""] = refused.stdout.split("\n");
+    expect(refused.stdout.split(reason.replace(/^.*?: /, ""))).toHaveLength(2);
   });
 
   it("answers in JSON, with stable keys", async () => {
     const keys = [
+      "schema",
       "outcome",
       "code",
       "reason",
+      "allowed",
+      "verified",
+      "exitStatus",
+      "requested",
       "image",
       "digest",
+      "reference",
       "rule",
       "ruleFile",
       "ruleLine",
@@ -269,10 +285,19 @@ describe.concurrent("verify", () => {
       "signatures",
       "notes",
       "findings",
+      "advice",
       "warnings",
     ];
     const allowed = report(await world.verify([nameOf(image), "--output", "json"]));
-    expect(Object.keys(allowed)).toEqual(keys);
+    expect(Object.keys(allowed)).toEqual(keys.toSpliced(11, 0, "signature"));
+    expect(allowed).toMatchObject({ schema: "atcr-verify/verify/1", allowed: true, verified: true, exitStatus: 0 });
+    expect(allowed.signature).toEqual({
+      did: world.signer.did,
+      handle: expect.any(String),
+      signedAt: expect.stringMatching(/Z$/),
+      commitCid: expect.stringMatching(/^bafyrei/),
+      pdsEndpoint: world.pds.origin,
+    });
     expect(allowed).toMatchObject({
       outcome: "allow",
       code: "signed",
@@ -288,18 +313,22 @@ describe.concurrent("verify", () => {
       "keySince",
       "pds",
       "rev",
+      "commitCid",
       "repository",
       "createdAt",
       "checks",
     ]);
     const refused = report(await world.verify([nameOf(unsigned), "--output=json"]));
-    expect(Object.keys(refused)).toEqual(keys);
+    expect(Object.keys(refused)).toEqual(keys.toSpliced(11, 0, "error"));
+    expect(refused).toMatchObject({ allowed: false, verified: false, exitStatus: 1 });
     expect(allowed).toMatchObject({
       cache: "none",
       requests: { directory: 1, pds: 1 },
       ms: { total: expect.any(Number) },
     });
-    expect([allowed.policy, refused.policy]).toEqual([hash(join(world.folder, "policy.yaml")), allowed.policy]);
+    const path = join(world.folder, "policy.yaml");
+    expect(allowed.policy).toEqual({ path, sha256: hash(path), rule: "all", line: refused.ruleLine });
+    expect(refused.policy).toEqual(allowed.policy);
     expect(refused).toMatchObject({ outcome: "deny", code: "signature.none", rule: "all", signatures: [] });
     expect(refused).toMatchObject({ ruleFile: join(world.folder, "policy.yaml"), ruleLine: expect.any(Number) });
     expect(refused.findings).toEqual([
@@ -316,7 +345,6 @@ describe.concurrent("verify", () => {
     const policy = world.policy("version: 2", "invalid.yaml");
     for (const [args, code, known] of [
       [[], "input.malformed", false],
-      [["nginx"], "input.malformed", false],
       [["Nginx@x"], "image.malformed_reference", false],
       [[`nginx@sha512:${HEX}`], "input.unsupported_digest", false],
       [[nameOf(image), "--unknown"], "input.malformed", false],
@@ -343,9 +371,6 @@ describe.concurrent("verify", () => {
 
   it.each<[string, readonly string[]]>([
     ["no name", []],
-    ["two names", ["@", "@"]],
-    ["no digest", ["registry.example/app:v1"]],
-    ["a tag alone", ["nginx:latest"]],
     ["an unknown option", ["@", "--unknown"]],
     ["a short option", ["@", "-p"]],
     ["one dash", ["@", "-policy", "x"]],
@@ -366,7 +391,6 @@ describe.concurrent("verify", () => {
     ["--save-evidence with --offline", ["@", "--offline", "--bundle", "x", "--save-evidence", "y"]],
     ["a time that is none", ["@", "--offline", "--bundle", "x", "--at", "yesterday"]],
     ["a day that is none", ["@", "--offline", "--bundle", "x", "--at", "2026-02-30T00:00:00Z"]],
-    ["an option behind --", ["@", "--", "--offline"]],
   ])("refuses %s", async (_, args) => {
     const answered = await world.verify(args.map((arg) => (arg === "@" ? nameOf(image) : arg)));
     const isJson = answered.stdout.startsWith("{");
@@ -461,16 +485,39 @@ describe.concurrent("files that a person names", () => {
     expect(headline(pulled)).toBe("3 misconfigured policy.invalid");
   });
 
-  it("are warned of once: a file itself, and a folder on the way to several", async () => {
+  it("are warned of once, with owner, mode and hash; a hash that was given is enough", async () => {
     const policy = world.write("once/policy.yaml", policyText(), 0o664);
-    world.write("once/policy.d/10-more.yaml", "{version: 1, policies: [{name: a, scope: a.example/**, action: deny}]}");
-    const warnings = async () => (await world.verify([nameOf(image), "--policy", policy])).stderr.trimEnd().split("\n");
-    expect(await warnings()).toEqual([
-      expect.stringMatching(/^warning settings\.distrusted: .*policy\.yaml can be written by others \(mode 664\)/),
-    ]); //(" be written by others (mode 664)")]);
-    chmodSync(policy, 0o644);
+    const ask = async (...more: string[]) => world.verify([nameOf(image), "--policy", policy, ...more]);
+    const warnings = async (...more: string[]) => (await ask(...more)).stderr.split("\n").slice(0, -1);
+    const about = `(owner ${process.getuid?.()}, mode 664, SHA-256 ${hash(policy)})`;
+    const [only, ...others] = await warnings();
+    expect([only, others]).toEqual([
+      expect.stringMatching(/^warning settings\.distrusted: .*policy\.yaml can be written by others \(mode 664\); /),
+      [],
+    ]);
+    expect(only).toContain(about);
+    expect(await warnings("--policy-sha256", hash(policy))).toEqual([]);
     chmodSync(join(world.folder, "once"), 0o777);
-    expect(await warnings()).toEqual([expect.stringContaining("once can be written by others (mode 777)")]);
+    expect(await warnings()).toEqual([expect.stringContaining(about)]);
+    for (const wrong of ["00".repeat(32), hash(policy).toUpperCase(), "0"]) {
+      expect(headline(await ask("--policy-sha256", wrong))).toBe(MALFORMED);
+    }
+    expect(headline(await world.verify([nameOf(image), "--policy-sha256", hash(policy)]))).toBe(MALFORMED);
+  });
+
+  it("have fragments that nobody else can change, or are refused", async () => {
+    const policy = world.write("parts/policy.yaml", policyText(), 0o664);
+    const part = world.write(
+      "parts/policy.d/10-more.yaml",
+      "{version: 1, policies: [{name: a, scope: a.example/**, action: deny}]}",
+    );
+    const ask = async () => headline(await world.verify([nameOf(image), "--policy", policy]));
+    expect(await ask()).toBe("0 allow signed");
+    chmodSync(part, 0o664);
+    expect(await ask()).toBe("3 misconfigured policy.invalid");
+    chmodSync(part, 0o644);
+    chmodSync(join(world.folder, "parts"), 0o777);
+    expect(await ask()).toBe("3 misconfigured policy.invalid");
   });
 
   it("may be a configuration, too; one that the environment names may not", async () => {

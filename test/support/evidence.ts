@@ -87,6 +87,9 @@ export function rule(
   };
 }
 
+/** CID of no real commit. */
+export const COMMIT_CID = `bafyrei${"a".repeat(52)}`;
+
 export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): SignatureFacts {
   const rev = tid(SIGNED * 1000);
   if (!isTid(rev)) throw new Error(`${rev} is no TID`);
@@ -98,6 +101,7 @@ export function facts(signer: Did, changes: Partial<SignatureFacts> = {}): Signa
     pds: "https://pds.example",
     handles: [],
     rev,
+    commitCid: COMMIT_CID,
     revTime: tidTime(rev),
     claim: claim(),
     ...changes,

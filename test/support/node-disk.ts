@@ -137,9 +137,9 @@ export class NodeDisk {
 }
 
 /** The same cache, as an object of which a test may replace one function or another. */
-export function untrustedReason(cache: EvidenceCache): Stores["cache"] {
-  const names = Object.getOwnPropertyNames(EvidenceCache.prototype) as (keyof EvidenceCache)[];
-  return Object.fromEntries(names.map((name) => [name, cache[name].bind(cache)])) as unknown as EvidenceCache;
+export function untrustedReason(cache: Stores["cache"]): Stores["cache"] {
+  const names = Object.getOwnPropertyNames(EvidenceCache.prototype) as (keyof Stores["cache"])[];
+  return Object.fromEntries(names.map((name) => [name, cache[name].bind(cache)])) as unknown as Stores["cache"];
 }
 
 /** As {@link NodeDisk.cached} names it. */

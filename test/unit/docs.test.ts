@@ -18,10 +18,11 @@ import { refusalOf } from "../../src/core/verify/answer.ts";
 import { NO_HISTORY } from "../../src/core/verify/signer-history.ts";
 import { WARNINGS } from "../../src/core/warning.ts";
 import { identityJson } from "../../src/frontends/cli/terminal/identity-report.ts";
+import { jsonReport } from "../../src/frontends/cli/verify/report-json.ts";
 import { exitCode } from "../../src/frontends/process/exit-status.ts";
-import { jsonReport } from "../../src/frontends/process/report.ts";
 import { changedFiles, lineOf, listedLines, listedReasons, parseLine, shown } from "../mutation/survivors.ts";
 import { withHostileTable } from "../support/hostile-peers.ts";
+import { ABSENT, AUDITED, resultOf, SIGNED, summaryOf } from "../support/image-results.ts";
 
 // What the documents say and the code knows is compared here, so that neither changes alone.
 
@@ -146,30 +147,26 @@ describe("docs/reference", () => {
     const digest = `sha256:${"0".repeat(64)}` as Digest;
     const signer = "did:plc:ewvi7nxzyoun6zhxrhs64oiz" as Did;
     const fetched = { url: "", bytes: new Uint8Array(), fetchedAt: 0 };
-    const subject = { name: parseReference("atcr.io/alice.example.com/app"), digest };
-    const finding = { signer, code: "record.absent", detail: "" } as const;
-    const would = { outcome: "deny", code: finding.code, detail: "", findings: [finding] } as const;
-    const claim = { repository: "app", mediaType: "", createdAt: 0 };
-    const facts = {
-      signer,
-      signerName: "",
-      digest,
-      key: "",
-      keySince: 0,
-      pds: "",
-      handles: [],
-      checks: [],
-      rev: "" as never,
-      revTime: 0,
-      claim,
-    };
-    const signed = { kind: "signed", rule: "", signatures: [facts], notes: [""], verifiedAt: 0 } as const;
     const place = { file: "", line: 1, column: 1, lineText: "" };
-    const decision = { policyHash: "", cache: "none", timings: { total: 0, services: new Map() } } as const;
+    const invalid = { outcome: "misconfigured", code: "policy.invalid", detail: "", place } as const;
+    const everything = [
+      resultOf(SIGNED, {
+        requests: [
+          { purpose: "", method: "GET", url: "", cached: false, at: 0, status: 200, failure: "tls", ms: 0, bytes: 0 },
+        ],
+        inspected: [""],
+      }),
+      resultOf(AUDITED, { requested: { text: "", places: [{ file: "", line: 1 }] } }),
+      resultOf(ABSENT),
+    ];
+    const more = {
+      signers: [{ asked: "", did: signer }],
+      found: [{ file: "", images: 1, passedOver: 0 }],
+      warnings: [{ code: "cache.unusable", message: "" }],
+    } as const;
     const json = [
-      jsonReport({ outcome: "allow", because: signed }, { subject, rule: { name: "", file: "", line: 1 }, decision }),
-      jsonReport({ outcome: "allow", because: { kind: "audited", rule: "", would } }, { subject }),
-      jsonReport({ outcome: "misconfigured", code: "policy.invalid", detail: "", place }, { subject }),
+      jsonReport(everything, summaryOf(everything, more)),
+      jsonReport([resultOf(invalid)], summaryOf([resultOf(invalid)], more)),
     ];
     const evidence = {
       pointers: [{ signer, url: "", note: "" }],

@@ -97,7 +97,7 @@ function prove(
       reject("tag.absent", `the repo of ${did} has no record ${alone.address}`);
     reject("pds.unreachable", `the PDS of ${did} sent no proof`);
   }
-  const { rev, value } = proveAt(record.bytes, recordPath(digest));
+  const { rev, commit, value } = proveAt(record.bytes, recordPath(digest));
   if (value === undefined) reject("record.absent", `the repo of ${did} has no record of ${digest} (rev ${rev})`);
   const claim = readClaim(digest, value);
   return {
@@ -108,6 +108,7 @@ function prove(
     pds,
     handles,
     rev,
+    commitCid: commit.toString(),
     revTime: tidTime(rev),
     claim,
     ...(tag === undefined || sought.tag === undefined

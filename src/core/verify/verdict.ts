@@ -63,6 +63,8 @@ export interface SignatureFacts {
   /** Revision of the repo that holds the record, and the time in it. */
   readonly rev: Tid;
   readonly revTime: number;
+  /** CID of the commit of that revision. */
+  readonly commitCid: string;
   readonly claim: Claim;
   /** The tag's record; absent where no proof of it was fetched. */
   readonly tag?: TagFacts;

@@ -2,8 +2,8 @@ import type { StartedWith } from "../../io/process/environment.ts";
 import { EXIT_STATUS_USAGE } from "../process/exit-status.ts";
 import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { COMMANDS, type CommandName, type LineOf, usageOf } from "./command-table/command-groups.ts";
-import { findCommand, readCommandLine, readOutput } from "./terminal/command-line.ts";
-import { endingIn, endingOfVerify } from "./terminal/person-report.ts";
+import { findCommand, readCommandLine, writtenOutput } from "./terminal/command-line.ts";
+import { endingIn } from "./terminal/person-report.ts";
 
 type Runs = {
   readonly [Name in CommandName]: (line: LineOf<Name>, lifecycle: ProcessLifecycle) => Promise<never>;
@@ -11,7 +11,7 @@ type Runs = {
 
 /** The implementation of each command, loaded only when it is run. */
 const RUNS: Runs = {
-  verify: async (line, lifecycle) => (await import("./commands/verify-command.ts")).verifyCommand(line, lifecycle),
+  verify: async (line, lifecycle) => (await import("./verify/verify-command.ts")).verifyCommand(line, lifecycle),
   images: async (line, lifecycle) => (await import("./commands/images-command.ts")).imagesCommand(line, lifecycle),
   "policy check": async (line, lifecycle) => (await import("./commands/policy-check.ts")).policyCheck(line, lifecycle),
   "policy explain": async (line, lifecycle) =>
@@ -49,7 +49,7 @@ export function runFrontend(args: readonly string[], { environment }: StartedWit
 
 async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecycle): Promise<never> {
   // The output format comes first, so that a mistake in the rest is printed in it.
-  const form = readOutput(args);
+  const form = writtenOutput(args);
   lifecycle.render = endingIn(form, lifecycle.environment);
   if (args.length === 0 || args.some((arg) => ASKS_FOR_HELP.test(arg))) {
     const [{ helpOf }, { helpWidth }] = await Promise.all([import("./help.ts"), import("./terminal/screen.ts")]);
@@ -57,7 +57,10 @@ async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecyc
     if (page !== undefined) return lifecycle.print(page, args.length === 0 ? EXIT_STATUS_USAGE : 0);
   }
   const { name, rest } = findCommand(args);
-  if (name === "verify") lifecycle.render = endingOfVerify(form, lifecycle.environment);
+  if (name === "verify") {
+    const { endingBeforeImages } = await import("./verify/reports.ts");
+    lifecycle.render = endingBeforeImages(form, args, lifecycle);
+  }
   return run(name, rest, lifecycle);
 }
 

@@ -44,9 +44,9 @@ function overview(width: number): string {
   return lines([
     "atcr-verify: check that a signer this node trusts has signed exactly this image",
     "",
-    "Usage: atcr-verify COMMAND [options]",
-    "       atcr-verify help COMMAND",
-    "       atcr-verify --version",
+    "Usage: atcr-verify IMAGE... [options]",
+    "       atcr-verify COMMAND [options]",
+    "       atcr-verify help COMMAND | --version",
     ...groups,
     "",
     ...wrapped(
@@ -88,10 +88,11 @@ function pageOf(name: CommandName, width: number): string {
   ]);
 }
 
-/** `--output text|json` */
-export function optionText(name: string, { kind, value }: OptionEntry): string {
-  if (kind === "flag") return `--${name}`;
-  return `--${name} ${typeof kind === "string" ? value : kind.join("|")}`;
+/** `-o, --output text|json` */
+export function optionText(name: string, { kind, value, short }: OptionEntry): string {
+  const names = short === undefined ? `--${name}` : `-${short}, --${name}`;
+  if (kind === "flag") return names;
+  return `${names} ${value ?? (typeof kind === "string" ? kind : kind.join("|"))}`;
 }
 
 /** What it does, with its default. */

@@ -8,7 +8,7 @@ import { Deadline } from "../../io/process/deadline.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
-import { type EXIT_STATUS_DENIED, exitCode } from "./exit-status.ts";
+import { exitCode } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
@@ -153,7 +153,7 @@ export class ProcessLifecycle {
    * Writes a command's output and ends the process with this code, or 4 if it could not be written. A closed
    * pipe is no failure: the reader has seen enough.
    */
-  print(text: string, code: 0 | 1 | typeof EXIT_STATUS_DENIED = 0): never {
+  print(text: string, code = 0): never {
     try {
       writeOutput(text);
     } catch (error) {

@@ -6,14 +6,9 @@
  */
 import { printable } from "../../core/encoding/printable.ts";
 import { formatDateTime } from "../../core/encoding/time.ts";
-import type { Subject } from "../../core/evidence/evidence.ts";
-import { formatReference } from "../../core/oci/reference.ts";
-import type { Decider } from "../../core/policy/policy.ts";
 import type { Place } from "../../core/rejection.ts";
 import type { Answer, NotEnforced } from "../../core/verify/answer.ts";
-import type { Allow, CountedSignature, Finding, Refusal, SignatureFacts } from "../../core/verify/verdict.ts";
-import type { Warning } from "../../core/warning.ts";
-import type { Decision } from "../../verifier/service/decision.ts";
+import type { Allow, CountedSignature, Finding, SignatureFacts } from "../../core/verify/verdict.ts";
 
 /** Maximum bytes of the reason line, newline included. */
 const MAX_LINE = 1024;
@@ -39,36 +34,6 @@ export function textReport(answer: Answer): string {
 /** A further line for people. */
 export function detailLine(text: string): string {
   return line(text, MAX_DETAIL);
-}
-
-/** What is known about a request when it is answered, which may be before it could be read. */
-export interface ReportInput {
-  readonly subject?: Subject | undefined;
-  /** Absent if the policy was not consulted. */
-  readonly rule?: Decider | undefined;
-  readonly decision?: Pick<Decision, "policyHash" | "cache" | "timings"> | undefined;
-  /** Those printed so far. */
-  readonly warnings?: readonly Warning[];
-}
-
-/** One JSON object; its keys are part of the public interface (docs/reference/cli.md). */
-export function jsonReport(answer: Answer, { subject, rule, decision, warnings = [] }: ReportInput = {}): string {
-  const report = {
-    outcome: answer.outcome,
-    code: answer.outcome === "allow" ? answer.because.kind : answer.code,
-    reason: printable(reasonOf(answer)),
-    ...(subject && { image: formatReference(subject.name), digest: subject.digest }),
-    ...(rule && { rule: rule.name, ruleFile: rule.file, ruleLine: rule.line }),
-    ...(decision && decided(decision)),
-    signatures: answer.outcome === "allow" ? signaturesOf(answer).map(jsonSignature) : [],
-    notes: answer.outcome === "allow" && answer.because.kind === "signed" ? answer.because.notes : [],
-    ...verifiedAt(answer),
-    ...would(answer),
-    ...reportedPlace(answer),
-    findings: "findings" in answer ? answer.findings : audited(answer),
-    warnings,
-  };
-  return jsonText(report);
 }
 
 /** A count with its noun, in the plural where needed. */
@@ -113,32 +78,6 @@ function allowReason({ because }: Allow | NotEnforced): string {
   }
 }
 
-function decided({ policyHash, cache, timings }: NonNullable<ReportInput["decision"]>) {
-  const services = [...timings.services];
-  return {
-    policy: policyHash,
-    cache,
-    ms: {
-      total: Math.round(timings.total),
-      ...Object.fromEntries(services.map(([name, { ms }]) => [name, Math.round(ms)])),
-    },
-    requests: Object.fromEntries(services.map(([name, { requests }]) => [name, requests])),
-  };
-}
-
-function verifiedAt(answer: Answer): { verifiedAt?: string } {
-  if (answer.outcome !== "allow" || answer.because.kind !== "signed") return {};
-  const { verifiedAt } = answer.because;
-  return verifiedAt === undefined ? {} : { verifiedAt: formatDateTime(verifiedAt) };
-}
-
-/** The outcome and code that enforcing the rule would have given. */
-function would(answer: Answer): { would?: Pick<Refusal, "outcome" | "code"> } {
-  if (answer.outcome !== "allow" || answer.because.kind !== "audited") return {};
-  const { outcome, code } = answer.because.would;
-  return { would: { outcome, code } };
-}
-
 /** Where the mistake is, if one in a file caused the answer. */
 export function reportedPlace(answer: Answer): Partial<Pick<Place, "file" | "line" | "column">> {
   if (!("place" in answer)) return {};
@@ -157,21 +96,6 @@ function signaturesOf({ because }: Allow | NotEnforced): readonly CountedSignatu
 function describeSignature({ signer, key, pds, rev, claim }: SignatureFacts): string {
   const written = formatDateTime(claim.createdAt);
   return `${signer}: repository "${claim.repository}", createdAt ${written} (claimed by the signer), rev ${rev}, key ${key}, PDS ${pds}`;
-}
-
-function jsonSignature({ signer, signerName, handles, key, keySince, pds, rev, claim, checks }: CountedSignature) {
-  return {
-    signer,
-    ...(signerName !== undefined && { name: signerName }),
-    handles,
-    key,
-    ...(keySince !== undefined && { keySince: formatDateTime(keySince) }),
-    pds,
-    rev,
-    repository: claim.repository,
-    createdAt: formatDateTime(claim.createdAt),
-    checks,
-  };
 }
 
 /** @param max bytes, newline included; the text is ASCII by then */

@@ -12,6 +12,11 @@ export function configPath(environment: Environment, named: string | undefined):
   return named ?? environment[CONFIG_VARIABLE] ?? DEFAULT_CONFIG_PATH;
 }
 
+/** Whether the environment names a configuration. */
+export function isConfigNamed(environment: Environment): boolean {
+  return environment[CONFIG_VARIABLE] !== undefined;
+}
+
 /**
  * Reads the configuration file: `named`, else ATCR_VERIFY_CONFIG, else the one in /etc. Only the last may be absent.
  *
@@ -31,7 +36,7 @@ export function configText(
   const isTolerated = named !== undefined && onUntrusted !== undefined;
   const text = isTolerated ? readPossiblyUntrustedFile(file, onUntrusted) : readTrustedFile(file);
   if (text !== undefined) return { name, text };
-  if (named === undefined && environment[CONFIG_VARIABLE] === undefined) return undefined;
+  if (named === undefined && !isConfigNamed(environment)) return undefined;
   const from = named === undefined ? `named by ${CONFIG_VARIABLE}` : "named by --config";
   return reject("config.invalid", `the configuration ${name}, ${from}, does not exist`);
 }
@@ -50,9 +55,10 @@ export interface PolicyTexts {
  * Reads the texts of the trust policy and its fragments. Without the main file every pull is rejected, even if there
  * are fragments.
  *
+ * @param ofFragments the same for the fragments and their folder, if it differs
  * @throws Rejection policy.invalid
  */
-export function policyTexts(path: string, onUntrusted: OnUntrusted): PolicyTexts {
+export function policyTexts(path: string, onUntrusted: OnUntrusted, ofFragments = onUntrusted): PolicyTexts {
   const text = readPossiblyUntrustedFile({ path, code: "policy.invalid", what: "the trust policy" }, onUntrusted);
   if (text === undefined) {
     reject(
@@ -60,6 +66,6 @@ export function policyTexts(path: string, onUntrusted: OnUntrusted): PolicyTexts
       `the trust policy ${path} does not exist; correct the path, or create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
     );
   }
-  const { fragments, unread } = readFragments(path, onUntrusted);
+  const { fragments, unread } = readFragments(path, ofFragments);
   return { texts: [{ name: path, text }, ...fragments], unread };
 }

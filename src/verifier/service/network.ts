@@ -19,6 +19,7 @@ import { CacheKey } from "../../io/store/cache-key.ts";
 import type { FreshIdentities, RegistryContext } from "../collect/context.ts";
 import type { Batch } from "./batch.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
+import { NO_STORES } from "./no-stores.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import type { Session } from "./session.ts";
@@ -102,9 +103,22 @@ export function registryContext(config: Config, { http, environment }: Network, 
   };
 }
 
-/** Like {@link collectContext}, for a caller that looks up signers and verifies no image. */
-export function signersContext(config: Config, environment: Environment, session: Session): DecideContext {
+/**
+ * Like {@link collectContext}, for a caller that looks up signers and verifies no image.
+ *
+ * @param isStateless whether to touch neither the cache nor the signer history
+ */
+export function signersContext(
+  config: Config,
+  environment: Environment,
+  session: Session,
+  isStateless = false,
+): DecideContext {
   const network = openNetwork(config, environment);
+  if (isStateless) {
+    const noLocks = new QuestionLocks(config.cacheDir, () => {});
+    return collectContext(config, network, session, NO_STORES, noLocks);
+  }
   const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
   const locks = new QuestionLocks(config.cacheDir, warnings.cache);
   const key = new CacheKey(environment, warnings.cache);

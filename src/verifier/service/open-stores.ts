@@ -10,7 +10,7 @@ import type { Session } from "./session.ts";
 
 /** The signer history and cache of this node. */
 export interface Stores extends SharedStores {
-  readonly cache: EvidenceCache;
+  readonly cache: SharedStores["cache"] & Pick<EvidenceCache, "findIdentity" | "keepIdentity">;
   /** Whether what other processes cache can be read here, and what is cached here by them: only then is one waited for. */
   readonly isCacheShared: () => boolean;
 }

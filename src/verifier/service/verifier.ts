@@ -20,6 +20,7 @@ import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { judgeCached } from "./judge-cached.ts";
 import type { Network, openNetwork } from "./network.ts";
+import { NO_STORES } from "./no-stores.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import type { Resolved, ResolveOptions } from "./resolve-image.ts";
@@ -38,6 +39,8 @@ export interface VerifierOptions {
   readonly saved?: Bundle;
   /** Imported evidence; absent: that of bundleDir. */
   readonly outside?: OutsideStore;
+  /** Touch neither the cache nor the signer history. */
+  readonly isStateless?: boolean;
   /** The environment the process was started with: proxies, certificate authorities, credentials. */
   readonly environment: Environment;
   /** Whether many images are verified in one run, which then share what was fetched and checked of their signers. */
@@ -57,6 +60,7 @@ interface Opened {
 type Judged = Pick<Decision, "cache" | "evidence" | "error"> & { readonly verdict: Verdict | Failure };
 
 const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
+const SILENT = { history: () => {}, cache: () => {} } as const;
 const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 
 /** The part of a decision that the request does not determine. */
@@ -146,8 +150,9 @@ export class Verifier {
   /** The answer, or `net.deadline` where there is none shortly after the deadline. */
   async #inTime(question: Question, session: Session, opened: Opened): Promise<Judged> {
     const { deadline } = session;
-    const { config, environment, cacheKey } = opened.settings;
-    const warnings = new StoreWarnings(config, (warning) => session.warn(warning));
+    const { config, isStateless } = opened.settings;
+    // Asks of folders whether they may be used.
+    const warnings = isStateless ? SILENT : new StoreWarnings(config, (warning) => session.warn(warning));
     const locks = new QuestionLocks(config.cacheDir, warnings.cache);
     this.#locks.add(locks);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -160,8 +165,7 @@ export class Verifier {
     });
     try {
       // Released again when the work ends: it may go on after the deadline's answer.
-      const key = new CacheKey(environment, warnings.cache, cacheKey);
-      const stores = openStores(config, session, warnings, key);
+      const stores = isStateless ? NO_STORES : this.#openStores(opened, session, warnings);
       const work = this.#judge(question, session, opened, stores, locks).finally(() => locks.end());
       return await Promise.race([work, timeOver]);
     } catch (error) {
@@ -175,6 +179,11 @@ export class Verifier {
     }
   }
 
+  #openStores({ settings }: Opened, session: Session, warnings: StoreWarnings): Stores {
+    const { config, environment, cacheKey } = settings;
+    return openStores(config, session, warnings, new CacheKey(environment, warnings.cache, cacheKey));
+  }
+
   async #judge(
     question: Question,
     session: Session,
@@ -182,14 +191,14 @@ export class Verifier {
     stores: Stores,
     locks: QuestionLocks,
   ): Promise<Judged> {
-    const { saved, config } = opened.settings;
+    const { saved, config, isStateless } = opened.settings;
     const image = saved && imageIn(saved.images, question.subject.digest);
     if (image !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
       const { evidence } = image;
       return { verdict: await judgeSaved(question, evidence, session), cache: "none", evidence: () => evidence };
     }
-    const cached = await judgeCached(question, config, session, stores, locks);
+    const cached = isStateless ? undefined : await judgeCached(question, config, session, stores, locks);
     if (cached !== undefined) return cached;
     session.beforeHeavyWork();
     const { gatherAndJudge } = await import("./gather-and-judge.ts");

@@ -35,10 +35,13 @@ export function namesBelow(words: string): readonly CommandName[] {
   return COMMAND_NAMES.filter((name) => name === words || name.startsWith(`${words} `));
 }
 
-/** `verify NAME@sha256:DIGEST [options]` */
+/** `verify [IMAGE...] [options]` */
 export function usageOf(name: CommandName): string {
   const { operands, options } = entryOf(name);
-  const words = operands.map((operand) => (operand.optional === true ? `[${operand.name}]` : operand.name));
+  const words = operands.map((operand) => {
+    const word = operand.repeatable === true ? `${operand.name}...` : operand.name;
+    return operand.optional === true ? `[${word}]` : word;
+  });
   const needed = Object.entries(options).flatMap(([option, { required, value }]) =>
     required === true ? [`--${option} ${value ?? ""}`] : [],
   );

@@ -7,7 +7,7 @@
 export interface OptionEntry {
   /** The type of its value, or the allowed words; a flag has no value. */
   readonly kind: "flag" | "file" | "folder" | "text" | readonly string[];
-  /** Placeholder for the value in help: `FILE`. */
+  /** Placeholder for the value in help: `FILE`. Words have one if they are too many, and the summary lists them. */
   readonly value?: string;
   /** What it does, as a phrase. */
   readonly summary: string;
@@ -15,6 +15,10 @@ export interface OptionEntry {
   readonly required?: true;
   /** The value if the option is not given. */
   readonly default?: string;
+  /** One letter, `-o`; the same in all commands. */
+  readonly short?: string;
+  /** May be given several times; the value is a list. */
+  readonly repeatable?: true;
 }
 
 /** A positional argument. */
@@ -22,6 +26,8 @@ export interface OperandEntry {
   readonly name: string;
   readonly kind: "file" | "text";
   readonly optional?: true;
+  /** May be given several times; only the last operand. The value is a list. */
+  readonly repeatable?: true;
   /** The option by which other commands take it: a likely mistake here. */
   readonly insteadOf?: string;
 }
@@ -54,10 +60,17 @@ export interface CommandLine<C extends CommandEntry = CommandEntry> {
 }
 
 type OperandValues<O extends readonly OperandEntry[]> = { readonly [I in keyof O]: OperandValue<O[I]> };
-type OperandValue<O> = O extends { readonly optional: true } ? string | undefined : string;
+type OperandValue<O> = O extends { readonly repeatable: true }
+  ? readonly string[]
+  : O extends { readonly optional: true }
+    ? string | undefined
+    : string;
 type OptionValue<O> = O extends { readonly kind: "flag" }
   ? boolean
-  : (O extends { readonly kind: readonly (infer Word)[] } ? Word : string) | Absent<O>;
+  : O extends { readonly repeatable: true }
+    ? readonly string[]
+    : SingleValue<O>;
+type SingleValue<O> = (O extends { readonly kind: readonly (infer Word)[] } ? Word : string) | Absent<O>;
 type Absent<O> = O extends { readonly default: string } | { readonly required: true } ? never : undefined;
 
 /** The meaning of status 4, and of status 3 in most commands. */
@@ -74,6 +87,7 @@ export const OUTPUT = {
   kind: ["text", "json"],
   summary: "output format",
   default: "text",
+  short: "o",
 } as const satisfies OptionEntry;
 export const POLICY = {
   kind: "file",

@@ -1,50 +1,30 @@
 import { ADDRESS, CONFIG, type CommandEntries, INTERNAL_ERROR, MISCONFIGURED, OUTPUT, POLICY } from "./command.ts";
+import { VERIFY_OPTIONS } from "./verify-options.ts";
 
 /** Commands about images. */
 export const IMAGE_COMMANDS = {
   verify: {
-    summary: "verify an image as a pull would",
+    summary: "verify images as a pull would",
     details:
-      "The name needs a digest; crane digest NAME, oras resolve NAME and skopeo inspect docker://NAME print it. For an image that is allowed only because its rule audits, the exit status is 1 or 2, as under enforce.",
-    operands: [{ name: "NAME@sha256:DIGEST", kind: "text" }],
-    options: {
-      policy: POLICY,
-      "allow-audited": {
-        kind: "flag",
-        summary: "exit with 0 even if the image is allowed only because its rule audits",
-      },
-      "no-cache": {
-        kind: "flag",
-        summary: "use the network even if cached evidence is fresh; the answers are cached",
-      },
-      "media-type": {
-        kind: "text",
-        value: "TYPE",
-        summary:
-          "media type of the manifest, to compare with the record; the type of anything but a manifest or an index is not compared, with a warning",
-      },
-      "save-evidence": { kind: "file", value: "FILE", summary: "save the evidence as a bundle" },
-      offline: { kind: "flag", summary: "use no network; needs --bundle" },
-      bundle: { kind: "file", value: "FILE", summary: "with --offline: the evidence to verify" },
-      at: {
-        kind: "text",
-        value: "TIME",
-        summary: "with --offline: verify as of this time (RFC 3339) instead of now",
-      },
-      config: CONFIG,
-      output: OUTPUT,
-    },
+      "The word verify may be left out if the first IMAGE contains /, :, @ or a dot. A tag is resolved as containerd would, and the digest is judged. For an image that is allowed only because its rule audits, the exit status is 1 or 2, as under enforce. Of several images, the first of the statuses 4, 3, 1, 2, 5 and 0 that occurs is the exit status.",
+    operands: [{ name: "IMAGE", kind: "text", optional: true, repeatable: true }],
+    options: VERIFY_OPTIONS,
     statuses: {
-      0: "the image is allowed",
-      1: "it is denied",
-      2: "inconclusive: it could not be verified",
-      3: MISCONFIGURED,
+      0: "all images are allowed",
+      1: "an image is denied",
+      2: "inconclusive: an image could not be verified, or the command was interrupted",
+      3: `${MISCONFIGURED}, or what was given is not an image name`,
       4: `${INTERNAL_ERROR}, or evidence that could not be saved`,
+      5: "nothing was judged: no policy was named, and the default policy is absent or as installed",
     },
     examples: [
       {
         shows: "deploy only what is signed",
         line: 'atcr-verify verify --policy trust-policy.yaml "$IMAGE" && deploy',
+      },
+      {
+        shows: "trust one signer, without a policy",
+        line: "atcr-verify --signer alice.example.com atcr.io/alice.example.com/app:v1",
       },
       {
         shows: "verify saved evidence without a network",

@@ -6,11 +6,12 @@ import { COMMAND_NAMES, type CommandName, entryOf, namesBelow } from "../command
 const NAMES_OF_HELP = ["help", "--help", "--version"];
 /** The options of all commands, and whether each takes a value: they may precede the command. */
 const TAKES_VALUE = new Map(
-  COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)).map(([name, { kind }]) => [
-    `--${name}`,
-    kind !== "flag",
-  ]),
+  COMMAND_NAMES.flatMap((name) => Object.entries(entryOf(name).options)).flatMap(([name, { kind, short }]) =>
+    [`--${name}`, ...(short === undefined ? [] : [`-${short}`])].map((word) => [word, kind !== "flag"] as const),
+  ),
 );
+/** What only an image has in its name; a bare word is a command, so that a misspelt command is never an image. */
+const LOOKS_LIKE_IMAGE = /[/:@.]/;
 
 /** The command of a command line, and the remaining arguments. */
 export interface CommandFound {
@@ -19,7 +20,7 @@ export interface CommandFound {
 }
 
 /**
- * Finds the command: the first words that are not options.
+ * Finds the command: the first words that are not options. If the first is an image, the command is `verify`.
  *
  * @throws Rejection input.malformed
  */
@@ -33,6 +34,7 @@ export function findCommand(args: readonly string[]): CommandFound {
       i += takesValue && !arg.includes("=") ? 2 : 1;
       continue;
     }
+    if (words === "" && !arg.startsWith("-") && LOOKS_LIKE_IMAGE.test(arg)) return { name: "verify", rest };
     words = `${words} ${arg}`.trimStart();
     const [name, ...more] = namesBelow(words);
     if (name === undefined) return reject("input.malformed", wrongCommand(words));
@@ -52,20 +54,24 @@ export function wrongCommand(words: string): string {
   const isOption = words.startsWith("-");
   const meant = suggestion(words, expected);
   const help = inGroup.length > 0 ? `atcr-verify help ${group}` : "atcr-verify --help";
-  const advice = meant === undefined ? `expected ${expected.join(", ")}; see ${help}` : `did you mean ${meant}?`;
+  const isBareWord = inGroup.length === 0 && !isOption && /^[a-z0-9]/i.test(words);
+  const image = isBareWord ? `; to verify an image of that name: atcr-verify verify ${words}` : "";
+  const others = `expected ${expected.join(", ")}${image}; see ${help}`;
+  const advice = meant === undefined ? others : `did you mean ${meant}?`;
   return `unknown ${isOption ? "option" : "command"} "${words}"; ${advice}`;
 }
 
 function suggestion(words: string, expected: readonly CommandName[]): string | undefined {
-  // Only an image name contains these.
-  if (/[/@:]/.test(words) && !words.startsWith("-")) return `atcr-verify verify ${words}`;
   const known = [...expected, ...new Set(expected.map((name) => name.split(" ")[0] ?? "")), ...NAMES_OF_HELP];
-  return closest(words, words.startsWith("-") ? [...known, ...TAKES_VALUE.keys()] : known);
+  return closest(
+    words,
+    words.startsWith("-") ? [...known, ...[...TAKES_VALUE.keys()].filter((word) => word.startsWith("--"))] : known,
+  );
 }
 
 /**
- * Parses the arguments of a command: `--option value`, `--option=value`, `--flag`, operands anywhere, `--` before operands that
- * begin with a dash. Unknown options, repeated options and empty values are errors.
+ * Parses the arguments of a command: `--option value`, `--option=value`, `--flag`, `-o value`, operands anywhere, `--` before
+ * operands that begin with a dash. Unknown options, empty values and options repeated that take one value are errors.
  *
  * @throws Rejection input.malformed
  */
@@ -74,7 +80,7 @@ export function readCommandLine<C extends CommandEntry>(
   { operands, options }: C,
   usage: string,
 ): CommandLine<C> {
-  const values = new Map<string, string | true>();
+  const values = new Map<string, readonly string[]>();
   const words: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
@@ -87,40 +93,54 @@ export function readCommandLine<C extends CommandEntry>(
       continue;
     }
     const equals = arg.indexOf("=");
-    const name = equals === -1 ? arg.slice(2) : arg.slice(2, equals);
-    const option = arg.startsWith("--") && Object.hasOwn(options, name) ? options[name] : undefined;
-    if (option === undefined) {
-      const operand = operands.find(({ insteadOf }) => insteadOf === name && arg.startsWith("--"));
+    const name = nameOf(equals === -1 ? arg : arg.slice(0, equals), options);
+    const option = name === undefined ? undefined : options[name];
+    if (name === undefined || option === undefined) {
+      const [written = ""] = arg.split("=", 1);
+      const operand = operands.find(({ insteadOf }) => insteadOf !== undefined && `--${insteadOf}` === written);
       if (operand === undefined) return reject("input.malformed", wrongOption(arg, Object.keys(options)));
       const value = (equals === -1 ? args[i + 1] : arg.slice(equals + 1)) ?? operand.name;
       const line = `atcr-verify ${usage.replace(/ \[.*/, "")} ${value}`;
-      return reject("input.malformed", `there is no option --${name} here; write: ${line}`);
+      return reject("input.malformed", `there is no option ${written} here; write: ${line}`);
     }
-    if (values.has(name)) reject("input.malformed", `the option --${name} is given twice`);
+    const earlier = values.get(name) ?? [];
+    if (earlier.length > 0 && option.repeatable !== true)
+      reject("input.malformed", `the option --${name} is given twice`);
     if (option.kind === "flag") {
       if (equals !== -1) reject("input.malformed", `the option --${name} takes no value`);
-      values.set(name, true);
+      values.set(name, [""]);
       continue;
     }
     const value = equals === -1 ? args[++i] : arg.slice(equals + 1);
     if (value === undefined || value === "") return reject("input.malformed", `the option --${name} has no value`);
     if (typeof option.kind !== "string") readWord(name, value, option.kind);
-    values.set(name, value);
+    values.set(name, [...earlier, value]);
   }
   const needed = operands.filter(({ optional }) => optional !== true).length;
-  if (words.length < needed || words.length > operands.length) {
+  const hasMany = operands.at(-1)?.repeatable === true;
+  if (words.length < needed || (words.length > operands.length && !hasMany)) {
     const found = words.length === 0 ? "nothing" : words.map((word) => `"${word}"`).join(", ");
     reject("input.malformed", `found ${found} after the command, expected: atcr-verify ${usage}`);
   }
   const named: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(options)) {
-    if (option.required === true && !values.has(name)) {
+    const given = values.get(name);
+    if (option.required === true && given === undefined) {
       reject("input.malformed", `the option --${name} is missing, expected: atcr-verify ${usage}`);
     }
-    named[name] = option.kind === "flag" ? values.has(name) : (values.get(name) ?? option.default);
+    if (option.kind === "flag") named[name] = given !== undefined;
+    else named[name] = option.repeatable === true ? (given ?? []) : (given?.[0] ?? option.default);
   }
+  const single = hasMany ? operands.length - 1 : operands.length;
+  const read = [...words.slice(0, single), ...(hasMany ? [words.slice(single)] : [])];
   // The checks above guarantee the entry's types.
-  return { operands: words, options: named } as unknown as CommandLine<C>;
+  return { operands: read, options: named } as unknown as CommandLine<C>;
+}
+
+/** The option that is written so: by its name after two dashes, or by its letter after one. */
+function nameOf(written: string, options: CommandEntry["options"]): string | undefined {
+  if (written.startsWith("--")) return Object.hasOwn(options, written.slice(2)) ? written.slice(2) : undefined;
+  return Object.entries(options).find(([, { short }]) => short !== undefined && `-${short}` === written)?.[0];
 }
 
 function wrongOption(arg: string, known: readonly string[]): string {
@@ -133,19 +153,19 @@ function wrongOption(arg: string, known: readonly string[]): string {
   return `unknown option "${arg}"; ${meant === undefined ? expected : `did you mean --${meant}?`}`;
 }
 
-/**
- * The output format, read before the rest of the line, so that a mistake there is printed in it too.
- *
- * @throws Rejection input.malformed
- */
-export function readOutput(args: readonly string[]): "text" | "json" {
-  const at = args.findIndex((arg) => arg === "--output" || arg.startsWith("--output="));
-  if (at === -1) return "text";
-  const form = args[at]?.includes("=") ? args[at].slice("--output=".length) : args[at + 1];
-  return readWord("output", form ?? "", ["text", "json"]);
+/** The output format as written, read before the rest of the line, so that a mistake there is printed in it too. */
+export function writtenOutput(args: readonly string[]): string {
+  const at = args.findIndex((arg) => /^(?:--output|-o)(?:=|$)/.test(arg));
+  const [, value = args[at + 1]] = /=(.*)$/s.exec(args[at] ?? "") ?? [];
+  return at === -1 ? "text" : (value ?? "");
 }
 
 function readWord<Word extends string>(option: string, value: string, words: readonly Word[]): Word {
   const found = words.find((word) => word === value);
-  return found ?? reject("input.malformed", `--${option} is "${value}", expected ${words.join(" or ")}`);
+  return found ?? reject("input.malformed", `--${option} is "${value}", expected ${inWords(words)}`);
+}
+
+/** `a`, `a or b`, `a, b or c` */
+function inWords(words: readonly string[]): string {
+  return [words.slice(0, -1).join(", "), words.at(-1) ?? ""].filter((part) => part !== "").join(" or ");
 }

@@ -1,21 +1,16 @@
 import { printable } from "../../../core/encoding/printable.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
 import type { Environment } from "../../../io/process/environment.ts";
-import { jsonReport, jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
+import { jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
 import { codeFrame } from "./code-frame.ts";
 import { folded, painted, type Screen, screenOf } from "./screen.ts";
 
 /**
- * How a command reports what ended it, as text or JSON. Unlike that of `verify` (jsonReport), this JSON has no fields
- * of a verdict.
+ * How a command reports what ended it: as JSON, or as text for any other form. Unlike that of `verify`, this JSON has no
+ * fields of a verdict.
  */
-export function endingIn(form: "text" | "json", environment: Environment): (answer: Answer) => string {
-  return form === "text" ? framedReport(screenOf(environment)) : jsonEnding;
-}
-
-/** As {@link endingIn}, for `verify` while nothing is known of the image. */
-export function endingOfVerify(form: "text" | "json", environment: Environment): (answer: Answer) => string {
-  return form === "text" ? framedReport(screenOf(environment)) : (answer) => jsonReport(answer);
+export function endingIn(form: string, environment: Environment): (answer: Answer) => string {
+  return form === "json" ? jsonEnding : framedReport(screenOf(environment));
 }
 
 /** The reason and the findings; for a mistake in a file, also its line with a caret. */

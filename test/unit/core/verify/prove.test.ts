@@ -45,6 +45,7 @@ describe("prove", () => {
       handles: ["alice.test"],
       rev: tid(SIGNED * 1000),
       revTime: SIGNED,
+      commitCid: expect.stringMatching(/^bafyrei[a-z2-7]{52}$/),
       claim: { repository: "app", mediaType: MANIFEST, createdAt: SIGNED },
     });
   });

@@ -20,7 +20,8 @@ describe("help", () => {
     const text = page(name);
     const { options, statuses, examples } = entryOf(name);
     expect(text).toContain(`Usage: atcr-verify ${usageOf(name)}\n`);
-    for (const option of Object.keys(options)) expect(text).toMatch(new RegExp(`^ {2}--${option}\\b`, "m"));
+    for (const option of Object.keys(options))
+      expect(text).toMatch(new RegExp(`^ {2}(?:-[a-z], )?--${option}\\b`, "m"));
     for (const status of Object.keys(statuses)) expect(text).toMatch(new RegExp(`^ {2}${status} `, "m"));
     for (const { line } of examples) expect(text).toContain(`  ${line}\n`);
   });

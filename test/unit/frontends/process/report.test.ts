@@ -1,12 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Did } from "../../../../src/core/atproto/syntax.ts";
 import { printable } from "../../../../src/core/encoding/printable.ts";
-import type { Digest } from "../../../../src/core/oci/digest.ts";
-import { parseReference } from "../../../../src/core/oci/reference.ts";
 import { type Answer, refusalOf } from "../../../../src/core/verify/answer.ts";
-import { jsonReport, reasonLine, textReport } from "../../../../src/frontends/process/report.ts";
+import { reasonLine, textReport } from "../../../../src/frontends/process/report.ts";
 
-const DIGEST = `sha256:${"a1".repeat(32)}` as Digest;
 const SIGNER = "did:web:a.example" as Did;
 const HOSTILE = "\x1b[31m\x00\n\r\t\x7f\x9b\u00e9\u202e\u2028\ud83d\ude00\ud800";
 const refused = (detail: string): Answer => refusalOf("record.absent", detail);
@@ -71,37 +68,5 @@ describe("the report in text", () => {
     expect(lines[1]).toBe(`  ${SIGNER}: record.absent: first`);
     expect(lines[2]).toMatch(/^[ -~]+$/);
     expect(lines[3]).toHaveLength(4095);
-  });
-});
-
-describe("the report in JSON", () => {
-  const subject = { name: parseReference(`registry.example/app:v1@${DIGEST}`), digest: DIGEST };
-
-  it("is ASCII, and says what was said", () => {
-    const text = jsonReport(withFindings(HOSTILE), {
-      subject,
-      warnings: [{ code: "cache.unusable", message: HOSTILE }],
-    });
-    expect(text).toMatch(/^[ -~\n]+\n$/);
-    const { findings, reason, image, warnings } = JSON.parse(text) as Record<string, unknown>;
-    expect(findings).toEqual([{ signer: SIGNER, code: "record.absent", detail: HOSTILE }]);
-    expect(warnings).toEqual([{ code: "cache.unusable", message: HOSTILE }]);
-    expect(reason).toBe("deny record.absent: headline");
-    expect(image).toBe(`registry.example/app:v1@${DIGEST}`);
-  });
-
-  it("has the same keys without an image, and where there are no findings", () => {
-    const said = JSON.parse(jsonReport(refusalOf("input.malformed", "why"))) as object;
-    expect(Object.keys(said)).toEqual(["outcome", "code", "reason", "signatures", "notes", "findings", "warnings"]);
-  });
-
-  it("names what of the policy decided and where it stands, whatever the outcome", () => {
-    const answers: readonly Answer[] = [refused("why"), { outcome: "allow", because: { kind: "exempt", because: "" } }];
-    for (const answer of answers) {
-      const said: unknown = JSON.parse(
-        jsonReport(answer, { subject, rule: { name: "all", file: "policy.d/a.yaml", line: 3 } }),
-      );
-      expect(said).toMatchObject({ rule: "all", ruleFile: "policy.d/a.yaml", ruleLine: 3 });
-    }
   });
 });

@@ -14,6 +14,8 @@ const ENTRY = {
     policy: { kind: "text", value: "P", summary: "" },
     output: { kind: ["text", "json"], summary: "", default: "text" },
     offline: { kind: "flag", summary: "" },
+    only: { kind: "text", value: "P", summary: "", short: "s", repeatable: true },
+    mute: { kind: "flag", summary: "", short: "m" },
   },
   statuses: {},
   examples: [],
@@ -23,11 +25,38 @@ const read = (...args: string[]) => readCommandLine(args, ENTRY, "try A [B] [C]"
 describe("a command line", () => {
   it("has options with a value, flags and operands in any order", () => {
     for (const line of [read("a", "--policy", "p", "--offline", "b"), read("--offline", "--policy=p", "a", "b")]) {
-      expect(line.options).toEqual({ policy: "p", output: "text", offline: true });
+      expect(line.options).toMatchObject({ policy: "p", output: "text", offline: true });
       expect(line.operands).toEqual(["a", "b"]);
     }
-    expect(read("a").options).toEqual({ policy: undefined, output: "text", offline: false });
+    expect(read("a").options).toEqual({
+      policy: undefined,
+      output: "text",
+      offline: false,
+      only: [],
+      mute: false,
+    });
     expect(read("a", "--output", "json").options.output).toBe("json");
+  });
+
+  it("has options by one letter, and options that are given several times", () => {
+    expect(read("a", "-m", "-s", "1", "--only=2", "-s", "-m").options).toMatchObject({
+      mute: true,
+      only: ["1", "2", "-m"],
+    });
+    for (const args of [["-m", "-m"], ["-ms", "1"], ["-s"], ["-s", ""], ["-M"], ["-m=1"]]) {
+      expect(codeOf(() => read("a", ...args))).toBe("input.malformed");
+    }
+  });
+
+  it("has a last operand that is given several times, or not at all", () => {
+    const operands = [
+      { name: "A", kind: "text" },
+      { name: "B", kind: "text", optional: true, repeatable: true },
+    ] as const;
+    const many = (...args: string[]) => readCommandLine(args, { ...ENTRY, operands }, "try A [B...]").operands;
+    expect(many("a")).toEqual(["a", []]);
+    expect(many("a", "b", "--offline", "c")).toEqual(["a", ["b", "c"]]);
+    expect(codeOf(() => many())).toBe("input.malformed");
   });
 
   it("takes what is behind -- for operands, and the word behind an option for its value", () => {
@@ -75,7 +104,7 @@ describe("a command line", () => {
     for (const option of ["--polic", "--Policy=x", "-policy", "--plicy"]) {
       expect(rejectionOf(() => read("a", option)).message).toBe(`unknown option "${option}"; did you mean --policy?`);
     }
-    const said = 'unknown option "--nothing"; expected --policy, --output, --offline';
+    const said = 'unknown option "--nothing"; expected --policy, --output, --offline, --only, --mute';
     expect(rejectionOf(() => read("a", "--nothing")).message).toBe(said);
   });
 
@@ -100,6 +129,11 @@ describe("the command of a line", () => {
     [["policy", "check", "policy"], "policy check", ["policy"]],
     [["--strict", "policy", "--config", "c", "check", "f"], "policy check", ["--strict", "--config", "c", "f"]],
     [["state", "forget", "--", "show"], "state forget", ["--", "show"]],
+    [["atcr.io/a/b:v1"], "verify", ["atcr.io/a/b:v1"]],
+    [["-q", "app:v1", "b"], "verify", ["-q", "app:v1", "b"]],
+    [["-o", "verify", "--policy", "images", "app@x"], "verify", ["-o", "verify", "--policy", "images", "app@x"]],
+    [["registry.example", "policy"], "verify", ["registry.example", "policy"]],
+    [["policy", "explain", "a.example/b"], "policy explain", ["a.example/b"]],
   ])("is its first words that are no option: %j", (args, name, rest) => {
     expect(findCommand(args)).toEqual({ name, rest });
   });
@@ -112,11 +146,11 @@ describe("the command of a line", () => {
     [["state", "list"], "expected state show, state forget; see atcr-verify help state"],
     [["version"], "; did you mean --version?"],
     [["--confg", "c", "verify"], 'unknown option "--confg"; did you mean --config?'],
-    [["atcr.io/a/b:v1"], "; did you mean atcr-verify verify atcr.io/a/b:v1?"],
+    [["nginx"], "; to verify an image of that name: atcr-verify verify nginx; see atcr-verify --help"],
     [["policy"], 'found no command after "policy", expected policy check, policy explain, policy test, policy schema'],
     [["--config", "c"], "found no command, expected verify, "],
     [["--config"], "found no command, expected verify, "],
-    [["--", "verify"], 'unknown option "--"; expected verify, '],
+    [["--", "verify"], 'unknown option "--"; expected '],
     [[""], 'unknown command ""; expected verify, '],
     [["unheard"], 'unknown command "unheard"; expected verify, images, policy check, '],
     [["-V", "verify"], 'unknown option "-V"'],

@@ -1,0 +1,7 @@
+import type { ImageResult, Summary } from "./image-result.ts";
+import { ndjsonReport } from "./report-json.ts";
+
+/** Not written yet: the results as JSON lines. */
+export function markdownReport(results: readonly ImageResult[], summary: Summary): string {
+  return ndjsonReport(results, summary);
+}

@@ -1,0 +1,204 @@
+/**
+ * The report for people: first `OUTCOME CODE: SENTENCE`, as a pull prints it, then a row for each fact. A sentence that the
+ * first line has already is not repeated below it.
+ */
+import { isPlc } from "../../../core/atproto/syntax.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import { formatReference } from "../../../core/oci/reference.ts";
+import type { Check, CountedSignature } from "../../../core/verify/verdict.ts";
+import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
+import { amount, detailLine, reasonLine } from "../../process/report.ts";
+import { codeFrame } from "../terminal/code-frame.ts";
+import { folded, painted, type Screen } from "../terminal/screen.ts";
+import { adviceFor } from "./advice.ts";
+import { auditedRefusal, codeOf, type ImageResult, isVerified, type Report, type Summary } from "./image-result.ts";
+import { pinned, signaturesOf } from "./report-json.ts";
+
+/** Columns of a row's label, longer than the longest. */
+const LABEL = 13;
+const DAY = 24 * 60 * 60 * 1000;
+
+/** Checks of a rule in words. The signature and the proof of the repository are checked for every image. */
+const CHECKED: Readonly<Record<Check, string>> = {
+  pins: "pinned keys or PDS",
+  key_age: "age of the key",
+  media_type: "media type",
+  max_age: "age of the record",
+  repository: "repository",
+  owner: "owner of the handle",
+  tag: "tag",
+};
+
+type Row = readonly [label: string, text: string];
+
+/** @param now milliseconds since 1970, for ages */
+export function textReportFor(screen: Screen, now: number): Report {
+  return (results, summary) => {
+    const { ended, isList } = summary;
+    if (!isList) {
+      const [result] = results;
+      if (result === undefined) return ended === undefined ? "" : answerText(ended, [], screen);
+      return answerText(result.answer, rowsOf(result, summary, now), screen);
+    }
+    const done = results.filter(({ answer }) => answer !== ended);
+    const blocks = done.map((result) => {
+      const isShort = result.answer.outcome === "allow" && !summary.verbose && isVerified(result);
+      return answerText(
+        result.answer,
+        isShort ? [["image", pinned(result) ?? ""]] : rowsOf(result, summary, now),
+        screen,
+      );
+    });
+    return [
+      ...blocks,
+      `${ended === undefined ? "" : answerText(ended, [], screen)}${totals(done, results.length, summary, screen)}`,
+    ].join("\n");
+  };
+}
+
+/** The first line in colour, rows below it, and the line of a file that has a mistake. */
+function answerText(answer: ImageResult["answer"], rows: readonly Row[], screen: Screen): string {
+  const first =
+    answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd();
+  const head = painted(folded(detailLine(first), screen), colourOf(answer), screen);
+  const frame = "place" in answer ? codeFrame(answer.place) : "";
+  return `${head}${rows.map((row) => rowText(row, screen)).join("")}${frame}`;
+}
+
+function rowText([label, text]: Row, screen: Screen): string {
+  return folded(detailLine(`  ${label.padEnd(LABEL)}${text}`), screen, LABEL);
+}
+
+function colourOf(answer: ImageResult["answer"]): "green" | "yellow" | "red" {
+  if (answer.outcome === "allow") return auditedRefusal(answer) ? "yellow" : "green";
+  return answer.outcome === "inconclusive" || answer.outcome === "unjudged" ? "yellow" : "red";
+}
+
+function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Row[] {
+  const { decision, requested, requests = [], inspected = [] } = result;
+  const rule = decision?.rule ?? result.rule;
+  const signatures = signaturesOf(result);
+  const ref = pinned(result);
+  return [
+    ...(requested.places ?? []).map(({ file, line }): Row => ["named in", `${file}:${line}`]),
+    ["image", imageText(result)],
+    ...digestRows(result),
+    ...signatures.flatMap((signature) => signatureRows(signature, now)),
+    ...findingRows(result),
+    ...(rule === undefined
+      ? []
+      : [["rule", rule.file === "" ? rule.name : `${rule.file}:${rule.line}  ${rule.name}`] as const]),
+    ...(signatures[0] === undefined ? [] : checkRows(signatures[0])),
+    ...inspected.map((line): Row => ["", line]),
+    ...(isVerified(result) && ref !== undefined ? [["use", ref] as const] : []),
+    ...summary.signers
+      .filter(({ asked, did }) => asked !== did)
+      .map(
+        ({ asked, did }): Row => ["pin", `${asked} is ${did} today; --signer ${did} names the same signer for good`],
+      ),
+    ...adviceFor(result).map((text): Row => ["do", text]),
+    ...requests.map(requestRow),
+    ...(summary.verbose && decision !== undefined ? timeRows(decision) : []),
+  ];
+}
+
+function requestRow({ purpose, method, url, status, failure, ms, bytes, cached, at }: RecordedRequest): Row {
+  const size = amount(bytes, "byte");
+  if (cached) return ["cached", `${url}, ${size}, fetched ${formatDateTime(at)}`];
+  const result = status === undefined ? (failure ?? "answered") : `HTTP ${status}`;
+  return ["asked", `${purpose}: ${method} ${url}, ${result}, ${Math.round(ms)} ms, ${size}`];
+}
+
+function imageText({ subject, reference, requested }: ImageResult): string {
+  const name = subject?.name ?? reference;
+  if (name === undefined) return requested.text;
+  const { digest: _, ...plain } = name;
+  return formatReference(plain);
+}
+
+function digestRows({ subject, resolved }: ImageResult): readonly Row[] {
+  if (subject === undefined) return [];
+  if (resolved === undefined) return [["digest", subject.digest]];
+  const { at, by, children = [] } = resolved;
+  const platforms = children.flatMap(({ platform }) => platform ?? []).join(" + ");
+  const kind = /index|manifest\.list/.test(resolved.mediaType) ? "index" : "manifest";
+  const about = [`${by} at ${formatDateTime(at)}`, kind, ...(platforms === "" ? [] : [platforms])].join(", ");
+  return [["digest", `${subject.digest}  :${subject.name.tag ?? "latest"} points here (${about})`]];
+}
+
+function signatureRows(facts: CountedSignature, now: number): readonly Row[] {
+  const { signer, signerName, handles, key, keySince, pds, rev, claim } = facts;
+  const names = [
+    ...(signerName === undefined ? [] : [`"${signerName}"`]),
+    ...handles.map((handle) => `@${handle}`),
+    signer,
+  ];
+  const age =
+    keySince === undefined
+      ? ""
+      : `  since ${formatDateTime(keySince).slice(0, 10)} (${amount(Math.floor((now - keySince) / DAY), "day")})`;
+  return [
+    ["signer", names.join("  ")],
+    ["key", `${key}${age}`],
+    [
+      "signed",
+      `${formatDateTime(claim.createdAt)} (claimed by the signer)  repository "${claim.repository}"  rev ${rev}`,
+    ],
+    ["PDS", pds],
+  ];
+}
+
+/** What was found besides the reason in the first line. */
+function findingRows({ answer }: ImageResult): readonly Row[] {
+  if (answer.outcome === "unjudged") return [];
+  const refusal = answer.outcome === "allow" ? auditedRefusal(answer) : answer;
+  if (refusal === undefined || !("findings" in refusal)) return [];
+  const shown = new Set([refusal.detail]);
+  return refusal.findings.flatMap(({ signer, code, detail }): readonly Row[] => {
+    const isShown = shown.has(detail);
+    shown.add(detail);
+    if (!isShown) return [["found", `${signer ?? "registry"}: ${code}: ${detail}`]];
+    return signer === undefined || detail.includes(signer) ? [] : [["signer", signer]];
+  });
+}
+
+function checkRows({ signer, checks }: CountedSignature): readonly Row[] {
+  const done = [
+    "signature",
+    "repository proof",
+    ...(isPlc(signer) ? ["key history"] : []),
+    ...checks.map((check) => CHECKED[check]),
+  ];
+  const missing = [...(checks.includes("tag") ? [] : ["tag"]), "build provenance", "vulnerabilities"];
+  return [
+    ["checked", done.join(", ")],
+    ["not checked", missing.join(", ")],
+  ];
+}
+
+function timeRows({ cache, timings }: NonNullable<ImageResult["decision"]>): readonly Row[] {
+  const services = [...timings.services].map(
+    ([name, { requests, ms }]) => `${name} ${amount(requests, "request")}, ${Math.round(ms)} ms`,
+  );
+  return [
+    ["cache", cache],
+    ["time", [`${Math.round(timings.total)} ms`, ...services].join("; ")],
+  ];
+}
+
+/** `3 images: 2 signed, 1 record.absent`, and where they were found. */
+function totals(done: readonly ImageResult[], of: number, { found, ended }: Summary, screen: Screen): string {
+  const counts = new Map<string, number>();
+  for (const { answer } of done) counts.set(codeOf(answer), (counts.get(codeOf(answer)) ?? 0) + 1);
+  const list = [...counts].map(([code, count]) => `${count} ${code}`).join(", ");
+  const many = ended === undefined ? amount(of, "image") : `${done.length} of ${amount(of, "image")} verified`;
+  const places = found.map(({ file, images, passedOver }) => {
+    const over = passedOver === 0 ? "" : `, ${passedOver} passed over`;
+    return `found ${amount(images, "image")} in ${file}${over}\n`;
+  });
+  return folded(
+    `${printable(`${many}: ${list || "none"}`)}\n${places.map((place) => `${printable(place.trimEnd())}\n`).join("")}`,
+    screen,
+  );
+}

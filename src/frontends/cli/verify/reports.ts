@@ -1,0 +1,47 @@
+import type { Answer } from "../../../core/verify/answer.ts";
+import type { Environment } from "../../../io/process/environment.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { reasonLine } from "../../process/report.ts";
+import type { VerifyFormat } from "../command-table/verify-options.ts";
+import { screenOf } from "../terminal/screen.ts";
+import { type Report, statusOf } from "./image-result.ts";
+import { githubReport } from "./report-github.ts";
+import { jsonReport, ndjsonReport } from "./report-json.ts";
+import { junitReport } from "./report-junit.ts";
+import { markdownReport } from "./report-markdown.ts";
+import { refReport } from "./report-ref.ts";
+import { textReportFor } from "./report-text.ts";
+
+/** The report in an output format. An unknown format is an error of the command line, which is printed as text. */
+export function reportIn(format: string, environment: Environment): Report {
+  const reports: Readonly<Record<VerifyFormat, Report>> = {
+    text: textReportFor(screenOf(environment), Date.now()),
+    json: jsonReport,
+    ndjson: ndjsonReport,
+    ref: refReport,
+    junit: junitReport,
+    github: githubReport,
+    markdown: markdownReport,
+  };
+  return Object.hasOwn(reports, format) ? reports[format as VerifyFormat] : reports.text;
+}
+
+/**
+ * How `verify` reports what ended it before it knew which images were asked for. What is quiet, or is to be pasted into
+ * another command, has the reason on standard error.
+ */
+export function endingBeforeImages(
+  format: string,
+  args: readonly string[],
+  lifecycle: ProcessLifecycle,
+): (ended: Answer) => string {
+  const isQuiet = args.includes("-q") || args.includes("--quiet");
+  return (ended) => {
+    if (isQuiet || format === "ref") {
+      lifecycle.diagnose(reasonLine(ended).trimEnd());
+      return "";
+    }
+    const nothing = { isList: false, signers: [], found: [], allowAudited: false, verbose: false, warnings: [] };
+    return reportIn(format, lifecycle.environment)([], { ...nothing, ended, status: statusOf(ended, false) });
+  };
+}

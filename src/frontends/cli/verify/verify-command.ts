@@ -1,0 +1,198 @@
+import type { Config } from "../../../core/config/config.ts";
+import { parseDateTime } from "../../../core/encoding/time.ts";
+import { trustOnly } from "../../../core/policy/named-signers.ts";
+import { reject } from "../../../core/rejection.ts";
+import type { Answer } from "../../../core/verify/answer.ts";
+import { isImageType } from "../../../core/verify/check-facts.ts";
+import { oncePerPath } from "../../../io/fs/local-file.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { Verifier } from "../../../verifier/service/verifier.ts";
+import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { reasonLine } from "../../process/report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { checkTarget, readSavedEvidence, saveEvidence } from "./bundle-files.ts";
+import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
+import { auditedRefusal, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
+import { reportIn } from "./reports.ts";
+import { VerifyRun } from "./verify-run.ts";
+
+/** Milliseconds for several images; each has a pull's deadline besides. */
+const COMMAND_TIMEOUT = 3_600_000;
+
+type Line = LineOf<"verify">;
+type Options = Line["options"];
+
+/**
+ * `atcr-verify IMAGE...`: the same decision as at a pull, for people and pipelines. An image that is allowed only because its
+ * rule audits is a failure here, unless the caller asks otherwise.
+ */
+export async function verifyCommand(
+  { operands: [images], options }: Line,
+  lifecycle: ProcessLifecycle,
+): Promise<never> {
+  lifecycle.mustBeWritten = true;
+  if (images.length === 0)
+    reject("input.malformed", "found no image; write: atcr-verify IMAGE, such as atcr.io/alice.example.com/app:v1");
+  const requested = images.map((text) => ({ text }));
+  const kind = { isList: requested.length > 1, mediaType: options["media-type"], resolves: !options.offline };
+  const run = new VerifyRun(requested, kind, lifecycle);
+  const command = new VerifyCommand(run, options, lifecycle);
+  lifecycle.render = (answer) => command.output(answer);
+  lifecycle.status = (answer) => command.status(answer);
+  lifecycle.answerInterrupts();
+  await command.verify();
+  return lifecycle.print(command.output(), command.status());
+}
+
+/** One run of the command, and what it prints whenever it ends. */
+class VerifyCommand {
+  readonly #run: VerifyRun;
+  readonly #options: Options;
+  readonly #lifecycle: ProcessLifecycle;
+  #chosen: ChosenPolicy = { signers: [] };
+  #isEvidenceLost = false;
+
+  constructor(run: VerifyRun, options: Options, lifecycle: ProcessLifecycle) {
+    this.#run = run;
+    this.#options = options;
+    this.#lifecycle = lifecycle;
+  }
+
+  async verify(): Promise<void> {
+    const options = this.#options;
+    const lifecycle = this.#lifecycle;
+    this.#checkOptions();
+    const config = loadConfig(
+      lifecycle.environment,
+      options.config,
+      oncePerPath((why) => warnOfNamed(why, lifecycle)),
+    );
+    lifecycle.setDeadline(this.#run.isList ? COMMAND_TIMEOUT : config.deadline);
+    const { bundle: bundlePath, "save-evidence": target } = options;
+    const now = options.offline ? readTime(options.at) : undefined;
+    this.#chosen = await choosePolicy(options, config, lifecycle);
+    const saved =
+      bundlePath === undefined ? undefined : await readSavedEvidence(bundlePath, config.bundleKeys, lifecycle);
+    if (target !== undefined) checkTarget(target);
+    const startedAt = Date.now();
+    const { policy } = this.#chosen;
+    const settings = {
+      config: this.#effective(config),
+      environment: lifecycle.environment,
+      isStateless: options.stateless,
+      isBatch: this.#run.isList,
+    };
+    // Without a policy, tags are resolved and nothing is judged.
+    const verifier = new Verifier({ ...settings, policy: policy ?? trustOnly([], undefined), ...(saved && { saved }) });
+    lifecycle.atEnd(() => verifier.close());
+    await this.#run.verifyAll({
+      verifier,
+      judges: policy !== undefined,
+      verbose: options.verbose,
+      deadline: config.deadline,
+      allowAudited: options["allow-audited"],
+      ...(now !== undefined && { now }),
+    });
+    const [first] = this.#results();
+    if (target !== undefined && first !== undefined)
+      this.#isEvidenceLost = !saveEvidence(target, startedAt, first, lifecycle);
+  }
+
+  /** @param ended why the command ends before there is a result for each image */
+  output(ended?: Answer): string {
+    const { quiet, output } = this.#options;
+    const results = this.#results(ended);
+    this.#explain(results, ended);
+    if (quiet) return "";
+    const report = reportIn(output, this.#lifecycle.environment);
+    return report(results, this.#summary(ended));
+  }
+
+  status(ended?: Answer): number {
+    // An interrupted list is incomplete, whatever was found by then.
+    if (ended !== undefined && "code" in ended && ended.code === "net.interrupted") return 2;
+    const status = statusOfAll(this.#results(ended).map((result) => result.status));
+    return this.#isEvidenceLost ? status || INTERNAL : status;
+  }
+
+  #results(ended?: Answer): readonly ImageResult[] {
+    return this.#run.results(this.#options["allow-audited"], ended);
+  }
+
+  #summary(ended: Answer | undefined): Summary {
+    const { policy, path, signers } = this.#chosen;
+    return {
+      status: this.status(ended),
+      isList: this.#run.isList,
+      ...(ended && { ended }),
+      ...(policy && path !== undefined && { policy: { path, sha256: policy.hash } }),
+      signers,
+      found: [],
+      allowAudited: this.#options["allow-audited"],
+      verbose: this.#options.verbose,
+      warnings: this.#lifecycle.warnings.all,
+    };
+  }
+
+  /** On standard error: what the status means, and reasons that the output does not have. */
+  #explain(results: readonly ImageResult[], ended: Answer | undefined): void {
+    const { quiet, output } = this.#options;
+    for (const { answer, status } of results) {
+      if ((quiet || output === "ref") && status !== 0) {
+        this.#lifecycle.diagnose(
+          answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd(),
+        );
+      }
+    }
+    if (results.some(({ answer, status }) => auditedRefusal(answer) !== undefined && status !== 0)) {
+      const status = this.status(ended);
+      const what = this.#run.isList ? "nodes allow some of these images" : "nodes allow this image";
+      const why = this.#run.isList ? "their rule audits" : "its rule audits";
+      this.#lifecycle.diagnose(
+        `exit status ${status}: ${what} only because ${why}; with --allow-audited the exit status is 0`,
+      );
+    }
+  }
+
+  #checkOptions(): void {
+    const { quiet, output, verbose, offline, bundle, at, "save-evidence": target, "media-type": type } = this.#options;
+    if (quiet && (output !== "text" || verbose)) {
+      reject(
+        "input.malformed",
+        `--quiet prints nothing, so it cannot be combined with ${verbose ? "--verbose" : "--output"}`,
+      );
+    }
+    if (offline) {
+      if (bundle === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
+      if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
+    } else {
+      if (bundle !== undefined) reject("input.malformed", "--bundle needs --offline");
+      if (at !== undefined) reject("input.malformed", "--at needs --offline");
+    }
+    if (this.#run.isList && (target !== undefined || type !== undefined)) {
+      reject("input.malformed", `--${target === undefined ? "media-type" : "save-evidence"} is for one image only`);
+    }
+    // containerd may pass another type; a person has most likely mistyped it.
+    if (type !== undefined && !isImageType(type)) {
+      const message = `--media-type "${type}" is not the type of a manifest or an index, so it is not compared with the record`;
+      this.#lifecycle.warnings.warn({ code: "input.unknown_media_type", message });
+    }
+  }
+
+  #effective(config: Config): Config {
+    const { "no-cache": noCache, stateless } = this.#options;
+    return noCache || stateless ? { ...config, cacheEnabled: false } : config;
+  }
+}
+
+function readTime(text: string | undefined): number {
+  if (text === undefined) return Date.now();
+  const expected = "a date and time such as 2026-01-31T12:00:00Z";
+  return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
+}
+
+/** A configuration named on the command line is used even if others can change it, as in many pipelines (decision 0038). */
+function warnOfNamed(why: string, lifecycle: ProcessLifecycle): void {
+  const message = `${why}; it is used because it was named on the command line, but a pull would refuse it`;
+  lifecycle.warnings.warn({ code: "settings.distrusted", message });
+}
