@@ -33,6 +33,9 @@ NOTICES := dist/THIRD-PARTY-NOTICES.txt
 SBOM := dist/atcr-verify.cdx.json
 ARM64 := dist/arm64/atcr-verify
 ARM64_SBOM := dist/arm64/atcr-verify.cdx.json
+IMAGE := dist/atcr-verify-image.tar
+MACOS := dist/macos/arm64/atcr-verify dist/macos/x64/atcr-verify
+MACOS_SBOM := $(addsuffix .cdx.json,$(MACOS))
 # As Bun names this machine's platform.
 PLATFORM := linux-$(subst x86_64,x64,$(shell uname -m))
 # The package of the pinned Node, which has a name of its own for each platform.
@@ -40,6 +43,8 @@ NODE_PACKAGE := node-linux-$(subst aarch64,arm64,$(subst x86_64,x64,$(shell unam
 # Packages are dated by the last change, so that the same sources make the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
+SOURCE_REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
+export SOURCE_REVISION
 TOOLS := build/debian/.installed
 MMDEBSTRAP := build/debian/.mmdebstrap-installed
 PEERS := build/debian/.peers-installed
@@ -47,7 +52,7 @@ EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm checksums clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm image macos checksums clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -88,7 +93,7 @@ build: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is i
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm checkers-root clean-root developer-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root ## against the reference PDS and PLC; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
@@ -157,6 +162,13 @@ rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm
 	packaging/build-rpm.sh x86_64 $(BINARY)
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
+image: $(BINARY) $(ARM64) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/atcr-verify-image.tar, an OCI image layout for amd64 and arm64; no container engine needed
+	node packaging/image/build-image.ts $(IMAGE)
+
+macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) ## dist/*-macos-*.tar.gz, for arm64 and x64
+	node packaging/macos/package-macos.ts arm64
+	node packaging/macos/package-macos.ts x64
+
 # Debian's own checkers and rpmbuild, logrotate and journald; a clean Debian to try packages in; and one with the Node
 # and npm of Debian 12 to try `make` in.
 CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd
@@ -170,8 +182,8 @@ clean-root: $(MMDEBSTRAP)
 developer-root: $(MMDEBSTRAP)
 	packaging/make-root.sh developer nodejs npm make git ca-certificates
 
-checksums: ## dist/SHA256SUMS of the packages that are there
-	cd dist && sha256sum *.deb *.rpm > SHA256SUMS && cat SHA256SUMS
+checksums: ## dist/SHA256SUMS of the packages, the image and the archives that are there
+	cd dist && shopt -s nullglob && sha256sum *.deb *.rpm *.tar *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
 clean: ## remove what was built, downloads of Debian packages included; node_modules stays
 	rm -rf dist build
@@ -198,6 +210,14 @@ $(ARM64): $(BINARY)
 	mkdir -p $(@D)
 	bun packaging/build.ts --target bun-linux-arm64 --runtime "$$(node packaging/fetch-bun.ts linux-aarch64 build/bun)" --outfile $@
 
+dist/macos/%/atcr-verify: $(BINARY)
+	mkdir -p $(@D)
+	bun packaging/build.ts --target bun-darwin-$* --runtime "$$(node packaging/fetch-bun.ts darwin-$(subst arm64,aarch64,$*) build/bun)" --outfile $@
+
+dist/macos/%/atcr-verify.cdx.json: $(NPM) packaging/write-sbom.ts packaging/bundled-packages.ts package-lock.json package.json
+	mkdir -p $(@D)
+	node packaging/write-sbom.ts darwin-$(subst arm64,aarch64,$*) > $@
+
 $(NOTICES): $(NPM) packaging/write-notices.ts packaging/bundled-packages.ts packaging/bun-notice.txt $(wildcard packaging/licences/*) package-lock.json
 	mkdir -p $(@D)
 	node packaging/write-notices.ts > $@
@@ -217,9 +237,9 @@ $(MMDEBSTRAP): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh mmdebstrap
 	touch $@
 
-# Who tries metrics and alerts, and runs what is built for arm64.
+# Who tries metrics and alerts, and runs what is built for arm64 and the image.
 $(EXAMINERS): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross
+	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

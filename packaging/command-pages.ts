@@ -1,11 +1,13 @@
 /** What docs/reference/cli.md and the manual page say of commands, as the table of commands has it. */
-import type { CommandEntry, OptionEntry } from "../src/frontends/cli/command-table/command.ts";
 import {
   ADDRESS,
   CONFIG,
   CONTAINERD_CONFIG,
+  type CommandEntry,
+  detailsOf,
   INTERNAL_ERROR,
   MISCONFIGURED,
+  type OptionEntry,
   OUTPUT,
   POLICY,
 } from "../src/frontends/cli/command-table/command.ts";
@@ -137,7 +139,7 @@ function mdocCommand(name: CommandName): readonly string[] {
   );
   return [
     `.It Cm ${[name, ...operandsOf(entry)].join(" ")}`,
-    ...sentences([sentence(entry.summary), entry.details].join(" ").trim()),
+    ...sentences([sentence(entry.summary), detailsOf(entry)].join(" ").trim()),
     ...(own.length === 0 ? [] : [".Bl -tag -width Ds", ...own.flatMap(mdocOption), ".El"]),
     ...(shared.length === 0
       ? []

@@ -13,7 +13,7 @@
 set -eu
 
 usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
-  libc6-arm64-cross) | --mirror"
+  libc6-arm64-cross, runc) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -25,7 +25,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross) echo bookworm ;;
+    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc) echo bookworm ;;
     *) return 1 ;;
   esac
 }

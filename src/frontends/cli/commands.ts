@@ -2,7 +2,7 @@ import type { StartedWith } from "../../io/process/environment.ts";
 import { EXIT_STATUS_USAGE } from "../process/exit-status.ts";
 import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { COMMANDS, type CommandName, type LineOf, usageOf } from "./command-table/command-groups.ts";
-import { findCommand, readCommandLine, writtenOutput } from "./terminal/command-line.ts";
+import { assertRunsOn, findCommand, readCommandLine, writtenOutput } from "./terminal/command-line.ts";
 import { endingIn } from "./terminal/person-report.ts";
 
 type Runs = {
@@ -57,6 +57,7 @@ async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecyc
     if (page !== undefined) return lifecycle.print(page, args.length === 0 ? EXIT_STATUS_USAGE : 0);
   }
   const { name, rest } = findCommand(args);
+  assertRunsOn(name, process.platform);
   if (name === "verify") {
     const { endingBeforeImages } = await import("./verify/reports.ts");
     lifecycle.render = endingBeforeImages(form, args, lifecycle);

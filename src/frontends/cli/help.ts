@@ -1,5 +1,5 @@
 import { reject } from "../../core/rejection.ts";
-import type { OptionEntry } from "./command-table/command.ts";
+import { detailsOf, type OptionEntry } from "./command-table/command.ts";
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -71,14 +71,15 @@ function groupPage(group: string, names: readonly CommandName[], width: number):
 }
 
 function pageOf(name: CommandName, width: number): string {
-  const { summary, details, options, statuses, examples } = entryOf(name);
+  const entry = entryOf(name);
+  const { summary, options, statuses, examples } = entry;
   const ofOptions = Object.entries(options).map(
     ([option, entry]) => [optionText(option, entry), optionMeaning(entry)] as const,
   );
   return lines([
     `Usage: atcr-verify ${usageOf(name)}`,
     "",
-    ...wrapped([sentence(summary), details].join(" ").trimEnd(), width),
+    ...wrapped([sentence(summary), detailsOf(entry)].join(" ").trimEnd(), width),
     ...(ofOptions.length === 0 ? [] : ["", "Options", ...twoColumns(ofOptions, width)]),
     "",
     "Exit status",

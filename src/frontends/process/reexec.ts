@@ -13,7 +13,8 @@ import {
  * memory, the second start included (docs/benchmarks.md), and no memory is both writable and executable, which
  * `MemoryDenyWriteExecute=` would forbid.
  *
- * The pid and the arguments stay the same. If the restart fails, the program continues as it is.
+ * The pid and the arguments stay the same. If the restart fails, the program continues as it is, as it does on macOS: there is
+ * no /proc, and a failed attempt prints a warning of the runtime.
  *
  * @param args the program's own arguments
  * @param handover standard input and warnings so far; if the input is too long to hand over, there is no restart
@@ -28,7 +29,7 @@ export function restartForLongWork(started: StartedWith, args: readonly string[]
 }
 
 function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], handover: Handover): void {
-  if (choosesEngine(environment)) return;
+  if (process.platform !== "linux" || choosesEngine(environment)) return;
   if (handover.stdin !== undefined && handover.stdin.length > MAX_HANDED_OVER) return;
   try {
     // Not by name: an upgrade may be replacing the file at this moment.

@@ -43,6 +43,8 @@ export interface CommandEntry {
   readonly summary: string;
   /** Further sentences for its help. */
   readonly details?: string;
+  /** It needs containerd or /proc, so on another system it only says that. */
+  readonly linuxOnly?: true;
   readonly operands: readonly OperandEntry[];
   readonly options: Readonly<Record<string, OptionEntry>>;
   /** What each exit status means. */
@@ -52,6 +54,11 @@ export interface CommandEntry {
 
 /** Commands by name: one word, or a group's name and one more. */
 export type CommandEntries = Readonly<Record<string, CommandEntry>>;
+
+/** The sentences of its help. */
+export function detailsOf({ details, linuxOnly }: CommandEntry): string {
+  return [details, linuxOnly && "Linux only."].filter((text) => text !== undefined).join(" ");
+}
 
 /** A parsed command line: operands and options with their types. */
 export interface CommandLine<C extends CommandEntry = CommandEntry> {

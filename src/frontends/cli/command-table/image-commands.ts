@@ -34,6 +34,7 @@ export const IMAGE_COMMANDS = {
   },
   images: {
     summary: "see which images on this node would be refused",
+    linuxOnly: true,
     details: "Each image in containerd is verified as if it were pulled now.",
     operands: [],
     options: {

@@ -14,6 +14,7 @@ const LINK_STATUSES = { 1: "nothing was changed, or a problem remains", 3: MISCO
 export const NODE_COMMANDS = {
   enable: {
     summary: "have containerd run this program at each pull",
+    linuxOnly: true,
     details: "It places a link in containerd's bin_dir. Policy and containerd are checked first. Nothing is restarted.",
     operands: [],
     options: {
@@ -38,6 +39,7 @@ export const NODE_COMMANDS = {
   },
   disable: {
     summary: "stop containerd running this program",
+    linuxOnly: true,
     details: "It removes every link that points to this program, and names what else runs it.",
     operands: [],
     options: {
@@ -52,6 +54,7 @@ export const NODE_COMMANDS = {
   },
   doctor: {
     summary: "check whether pulls on this node are verified",
+    linuxOnly: true,
     operands: [],
     options: {
       probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and check that it is" },

@@ -45,6 +45,20 @@ export function findCommand(args: readonly string[]): CommandFound {
   return reject("input.malformed", `found no command${words && ` after "${words}"`}, expected ${expected.join(", ")}`);
 }
 
+/**
+ * Rejects a command about a node where there cannot be one.
+ *
+ * @param platform as Node names it: `linux`, `darwin`
+ * @throws Rejection input.malformed
+ */
+export function assertRunsOn(name: CommandName, platform: string): void {
+  if (entryOf(name).linuxOnly !== true || platform === "linux") return;
+  reject(
+    "input.malformed",
+    `${name} is Linux only: it needs containerd and /proc, and this system is ${platform}; run it on the node`,
+  );
+}
+
 /** @param words the first words, which are not a command */
 export function wrongCommand(words: string): string {
   const [group = ""] = words.split(" ");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CommandEntry } from "../../../../../src/frontends/cli/command-table/command.ts";
-import { findCommand, readCommandLine } from "../../../../../src/frontends/cli/terminal/command-line.ts";
+import { COMMAND_NAMES } from "../../../../../src/frontends/cli/command-table/command-groups.ts";
+import { assertRunsOn, findCommand, readCommandLine } from "../../../../../src/frontends/cli/terminal/command-line.ts";
 import { codeOf, rejectionOf } from "../../../../support/rejection.ts";
 
 const ENTRY = {
@@ -157,5 +158,17 @@ describe("the command of a line", () => {
   ])("is suggested where it is none: %j", (args, said) => {
     expect(codeOf(() => findCommand(args))).toBe("input.malformed");
     expect(rejectionOf(() => findCommand(args)).message).toContain(said);
+  });
+});
+
+describe("another system than Linux", () => {
+  it("is told that commands about a node are Linux only, and runs the others", () => {
+    const refused = COMMAND_NAMES.filter((name) => codeOf(() => assertRunsOn(name, "darwin")) !== "none");
+    expect(refused).toEqual(["images", "enable", "disable", "doctor"]);
+    expect(rejectionOf(() => assertRunsOn("doctor", "darwin"))).toMatchObject({
+      code: "input.malformed",
+      message: expect.stringContaining("doctor is Linux only"),
+    });
+    for (const name of COMMAND_NAMES) assertRunsOn(name, "linux");
   });
 });

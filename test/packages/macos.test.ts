@@ -1,0 +1,168 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { readTar } from "../../packaging/image/tar.ts";
+import { checkSignature, signAdHoc } from "../../packaging/macos/code-signature.ts";
+import { readMachO, segmentNamed } from "../../packaging/macos/mach-o.ts";
+import { packageFile, VERSION } from "../support/packages.ts";
+import { makeTemporaryDirectory, run } from "../support/process.ts";
+import { requirement } from "../support/requirement.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const CPUS = ["arm64", "x64"] as const;
+const nameOf = (cpu: string) => `atcr-verify-${VERSION}-macos-${cpu}`;
+const archiveOf = (cpu: string) => packageFile(`${nameOf(cpu)}.tar.gz`);
+/** As Bun leaves it. */
+const compiledOf = (cpu: string) => packageFile(`macos/${cpu}/atcr-verify`);
+const missing = CPUS.map(archiveOf).filter((path) => !existsSync(path));
+const made = requirement(
+  "the programs for macOS",
+  missing.length === 0 ? undefined : `run make macos: ${missing.join(", ")} missing`,
+);
+
+const opened = new Map<string, ReadonlyMap<string, Uint8Array>>();
+/** The files of an archive, by path. */
+function filesOf(cpu: string): ReadonlyMap<string, Uint8Array> {
+  const files =
+    opened.get(cpu) ??
+    new Map(
+      readTar(gunzipSync(readFileSync(archiveOf(cpu)))).flatMap((entry) =>
+        entry.type === "file" ? [[entry.path, entry.bytes]] : [],
+      ),
+    );
+  opened.set(cpu, files);
+  return files;
+}
+const programOf = (cpu: string): Buffer => Buffer.from(filesOf(cpu).get(`${nameOf(cpu)}/atcr-verify`) ?? []);
+
+// Nothing here runs on macOS: these tests show that the files are what its loader asks for, not that it starts them.
+describe.runIf(made).each(CPUS)("the program for macOS on %s", (cpu) => {
+  it("has a signature in which the hash of every page is right", () => {
+    const program = programOf(cpu);
+    const { pages, ...rest } = checkSignature(program);
+    expect(rest).toEqual({ cpu, needs: "13.0", identifier: cpu === "arm64" ? "a.out" : "atcr-verify" });
+    expect(pages).toBe(Math.ceil(readMachO(program).signature.offset / 4096));
+    expect(program.includes(`"${VERSION}"`)).toBe(true);
+  });
+
+  it("is found to be wrong once a byte of it is another", () => {
+    const program = programOf(cpu);
+    const machO = readMachO(program);
+    const { offset } = machO.signature;
+    const [text, bun] = [segmentNamed(machO, "__TEXT"), segmentNamed(machO, "__BUN")];
+    const places = [
+      // The header's flags and a load command.
+      24,
+      machO.signature.at + 12,
+      text.fileOffset + text.fileSize - 1,
+      bun.fileOffset + Math.floor(bun.fileSize / 2),
+      offset - 1,
+      // In the signature: its length, its flags, its limit, the first and the last hash.
+      offset + 7,
+      offset + 20 + 15,
+      offset + 20 + 35,
+      offset + 20 + 88 + 40,
+      offset + program.readUInt32BE(offset + 4) - 1,
+    ];
+    for (const place of places) {
+      program[place] = (program[place] ?? 0) ^ 1;
+      expect([place, fault(program)]).toEqual([place, expect.stringMatching(/^has /)]);
+      program[place] = (program[place] ?? 0) ^ 1;
+    }
+    expect(fault(program.subarray(0, -1))).toBe("has a signature that is not at its end");
+    expect(fault(Buffer.concat([program, Buffer.alloc(1)]))).toBe("has a signature that is not at its end");
+    expect(fault(program)).toBe("");
+  }, 120_000);
+
+  it("comes with its licence, its notices and an SBOM of the very runtime", () => {
+    const files = filesOf(cpu);
+    const below = [...files.keys()].map((path) => path.slice(nameOf(cpu).length + 1));
+    expect(below).toEqual(
+      expect.arrayContaining([
+        "LICENSE",
+        "THIRD-PARTY-NOTICES.txt",
+        "man/atcr-verify.8",
+        "completions/_atcr-verify",
+        "trust-policy.schema.json",
+      ]),
+    );
+    const sbom = Buffer.from(files.get(`${nameOf(cpu)}/atcr-verify.cdx.json`) ?? []).toString();
+    const { components } = JSON.parse(sbom) as { components: readonly { name: string }[] };
+    expect(components[0]?.name).toBe(`@oven/bun-darwin-${cpu === "arm64" ? "aarch64" : "x64"}`);
+  });
+
+  it("is the same bytes when it is compiled and packed again, elsewhere", async () => {
+    const folder = makeTemporaryDirectory("macos-again");
+    try {
+      // Of the first member.
+      const epoch = Number.parseInt(gunzipSync(readFileSync(archiveOf(cpu))).toString("latin1", 136, 147), 8);
+      const env = {
+        PATH: process.env["PATH"] ?? "",
+        HOME: folder,
+        TZ: "Asia/Tokyo",
+        LANG: "C",
+        SOURCE_DATE_EPOCH: String(epoch),
+      };
+      const packed = await run("node", [join(ROOT, "packaging/macos/package-macos.ts"), cpu, folder], {
+        cwd: folder,
+        env,
+      });
+      expect([packed.code, packed.stderr]).toEqual([0, ""]);
+      expect(readFileSync(join(folder, `${nameOf(cpu)}.tar.gz`)).equals(readFileSync(archiveOf(cpu)))).toBe(true);
+      const runtime = await run(
+        "node",
+        ["packaging/fetch-bun.ts", `darwin-${cpu === "arm64" ? "aarch64" : "x64"}`, "build/bun"],
+        { cwd: ROOT },
+      );
+      const args = [
+        "--target",
+        `bun-darwin-${cpu}`,
+        "--runtime",
+        runtime.stdout.trim(),
+        "--outfile",
+        join(folder, "atcr-verify"),
+      ];
+      const compiled = await run("bun", ["packaging/build.ts", ...args], { cwd: ROOT, env });
+      expect([compiled.code, compiled.stderr]).toEqual([0, ""]);
+      expect(readFileSync(join(folder, "atcr-verify")).equals(readFileSync(compiledOf(cpu)))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe.runIf(made)("the signer", () => {
+  it("writes byte for byte what Bun writes for arm64", () => {
+    const compiled = readFileSync(compiledOf("arm64"));
+    expect(signAdHoc(compiled, "a.out").equals(compiled)).toBe(true);
+  });
+
+  it("is needed for x64, where the runtime's signature is left behind, and changes nothing but that", () => {
+    const compiled = readFileSync(compiledOf("x64"));
+    expect(fault(compiled)).toMatch(/^has /);
+    const signed = programOf("x64");
+    const { offset, at } = readMachO(compiled).signature;
+    const { at: linkEdit } = segmentNamed(readMachO(compiled), "__LINKEDIT");
+    const others = (file: Buffer) => [
+      file.subarray(0, linkEdit + 32),
+      file.subarray(linkEdit + 72, at + 12),
+      file.subarray(at + 16, offset),
+    ];
+    expect(others(signed).map((part, i) => part.equals(others(compiled)[i] ?? Buffer.alloc(0)))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+});
+
+/** What is wrong with a signature; empty if it is right. */
+function fault(program: Buffer): string {
+  try {
+    checkSignature(program);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
