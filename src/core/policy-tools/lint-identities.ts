@@ -1,5 +1,5 @@
 import type { Identity } from "../atproto/identity.ts";
-import type { Did } from "../atproto/syntax.ts";
+import { type Did, isPlc } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import type { PolicyRule, TrustedSigner } from "../policy/policy.ts";
 import { selecting } from "../policy/signer-refs.ts";
@@ -8,7 +8,14 @@ import type { RejectionCode } from "../rejection.ts";
 import { at, called, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** A signer's current identity, or why it is not known. */
-export type KnownIdentity = Identity | { readonly code: RejectionCode; readonly detail: string };
+export type KnownIdentity = Identity | UnknownIdentity;
+
+interface UnknownIdentity {
+  readonly code: RejectionCode;
+  readonly detail: string;
+  /** Each configured directory answered that it does not know the DID. */
+  readonly isKnownNowhere?: true;
+}
 
 /**
  * Mistakes in a policy that show in the signers' current identities.
@@ -48,11 +55,11 @@ export function lintIdentities(
 
 function unusable(
   signer: TrustedSigner,
-  { code, detail }: { readonly code: RejectionCode; readonly detail: string },
+  { code, detail, isKnownNowhere }: UnknownIdentity,
   { places }: PolicyQuestion,
 ): PolicyFinding {
-  // The directory has every did:plc, so this is certain; a did:web host may answer differently tomorrow.
-  if (code === "identity.unknown_did" && signer.did.startsWith("did:plc:")) {
+  // Directories have every did:plc, so this is certain if all of them say so; a did:web host may answer differently tomorrow.
+  if (isKnownNowhere === true && isPlc(signer.did)) {
     const message = `${called(signer)} does not exist: ${detail}`;
     const advice = "correct the DID; atcr-verify identity HANDLE prints it";
     return { severity: "error", name: "identity-unknown", message, advice, ...at(places.ofSigner(signer.did)) };

@@ -5,7 +5,8 @@ import { demandsOwner } from "../policy/owner.ts";
 import type { PolicyRule } from "../policy/policy.ts";
 import { matchesScope, type Scope } from "../policy/scope.ts";
 import { coversScope, findTaker } from "./coverage.ts";
-import { at, isJudging, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
+import { Budget, coverJointly } from "./joint-coverage.ts";
+import { at, isJudging, listed, type PolicyFinding, type PolicyQuestion } from "./policy-finding.ts";
 
 /** Maximum number of pairs of scopes to compare: a generated policy may have many thousands of scopes. */
 const MAX_COMPARISONS = 300_000;
@@ -51,13 +52,13 @@ function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFindin
     if (first !== undefined && hidden.every((by) => by !== undefined)) {
       const taken =
         hidden.length === 1 ? "all its names" : "all names of its first scope, and its other scopes are hidden too";
-      const message = `rule "${rule.name}" never applies: rule "${first.rule.name}" (${first.scope.text}) comes first and matches ${taken}`;
+      const message = `rule "${rule.name}" never applies: ${before(first, true)} ${taken}`;
       findings.push({ severity: "error", name: "rule-hidden", message, advice, ...at(places.ofRule(rule.name)) });
     } else {
       for (const [i, scope] of rule.scopes.entries()) {
         const by = hidden[i] ?? besides(rule, i, earlier);
         if (by === undefined) continue;
-        const message = `scope ${scope.text} of rule "${rule.name}" has no effect: rule "${by.rule.name}" (${by.scope.text}) matches all its names`;
+        const message = `scope ${scope.text} of rule "${rule.name}" has no effect: ${before(by)} all its names`;
         const place = places.ofRule(rule.name, ["scope", i]);
         findings.push({ severity: "warning", name: "scope-hidden", message, advice, ...at(place) });
       }
@@ -69,6 +70,13 @@ function hiddenScopes({ policy, places }: PolicyQuestion): readonly PolicyFindin
     findings.push({ severity: "warning", name: "too-many-scopes", message, advice: "use fewer scopes" });
   }
   return findings;
+}
+
+/** `rule "a" (a.example/**) matches`, or `rules "a" (a.example/*) and … together match`. */
+function before(by: readonly Placed[], isFirst = false): string {
+  const names = listed(by, ({ rule, scope }) => `"${rule.name}" (${scope.text})`);
+  if (by.length === 1) return `rule ${names} ${isFirst ? "comes first and " : ""}matches`;
+  return `rules ${names} ${isFirst ? "come first and " : ""}together match`;
 }
 
 /** `default: deny` below an audit rule for everything looks as if it refused something. */
@@ -101,7 +109,7 @@ function defaultAllows({ policy, places }: PolicyQuestion): readonly PolicyFindi
 }
 
 /** Another scope of the same rule that matches every name of this one; of two equal scopes, the second is hidden. */
-function besides(rule: PolicyRule, i: number, earlier: Earlier): Placed | undefined {
+function besides(rule: PolicyRule, i: number, earlier: Earlier): readonly Placed[] | undefined {
   const scope = rule.scopes[i];
   const by = rule.scopes.find(
     (other, j) =>
@@ -111,17 +119,18 @@ function besides(rule: PolicyRule, i: number, earlier: Earlier): Placed | undefi
       (j < i || other.text !== scope.text) &&
       !(j > i && coversScope(scope, other)),
   );
-  return by && { rule, scope: by };
+  return by && [{ rule, scope: by }];
 }
 
 /** Scopes of earlier rules, indexed by host: a host without a wildcard matches only itself. */
 class Earlier {
   readonly #byHost = new Map<string, Placed[]>();
   readonly #anyHost: Placed[] = [];
+  readonly #budget = new Budget();
   #comparisons = 0;
 
   get isExhausted(): boolean {
-    return this.#comparisons > MAX_COMPARISONS;
+    return this.#comparisons > MAX_COMPARISONS || this.#budget.isExhausted;
   }
 
   add(rule: PolicyRule): void {
@@ -133,10 +142,15 @@ class Earlier {
     }
   }
 
-  over(scope: Scope): Placed | undefined {
-    const sameHost = this.#byHost.get(scope.segments[0] ?? "") ?? [];
+  /** What hides a scope: one that comes before it, or several that only together match all its names. */
+  over(scope: Scope): readonly Placed[] | undefined {
+    const host = scope.segments[0] ?? "";
+    const sameHost = this.#byHost.get(host) ?? [];
     const takes = (earlier: Placed) => this.compare(earlier.scope, scope);
-    return sameHost.find(takes) ?? this.#anyHost.find(takes);
+    const one = sameHost.find(takes) ?? this.#anyHost.find(takes);
+    if (one !== undefined) return [one];
+    const others = host.includes("*") ? [...this.#byHost.values()].flat() : sameHost;
+    return coverJointly([...others, ...this.#anyHost], scope, this.#budget);
   }
 
   compare(earlier: Scope, later: Scope): boolean {

@@ -85,17 +85,24 @@ export class UnavailableError extends Error {
   readonly answered: boolean;
   /** Whether a PDS claims, without proof, that there is no such record. */
   readonly saysAbsent: boolean;
+  /** Whether each configured directory says that it does not know the DID. */
+  readonly isKnownNowhere: boolean;
 
   constructor(
     code: RejectionCode,
     message: string,
-    options: ErrorOptions & { readonly answered?: boolean; readonly saysAbsent?: boolean } = {},
+    options: ErrorOptions & {
+      readonly answered?: boolean;
+      readonly saysAbsent?: boolean;
+      readonly isKnownNowhere?: boolean;
+    } = {},
   ) {
     super(message, options);
     this.name = "UnavailableError";
     this.code = code;
     this.answered = options.answered === true;
     this.saysAbsent = options.saysAbsent === true;
+    this.isKnownNowhere = options.isKnownNowhere === true;
   }
 }
 

@@ -90,7 +90,9 @@ function worstOf(failures: readonly UnavailableError[]): UnavailableError {
   const answered = failures.filter((failure) => !isUnanswered(failure));
   const worst = answered.find(({ code }) => code !== "identity.unknown_did") ?? answered[0] ?? failures[0];
   const why = failures.map(({ message }) => message).join("; ");
-  return new UnavailableError(worst?.code ?? "identity.unreachable", why, { answered: worst?.answered === true });
+  const isKnownNowhere = failures.every(({ code }) => code === "identity.unknown_did");
+  const options = { answered: worst?.answered === true, isKnownNowhere };
+  return new UnavailableError(worst?.code ?? "identity.unreachable", why, options);
 }
 
 function directoryAt(index: number, did: Did, context: CollectContext): Directory {

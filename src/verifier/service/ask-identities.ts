@@ -36,6 +36,7 @@ async function askIdentity(did: Did, context: CollectContext): Promise<KnownIden
     return current instanceof Rejection ? { code: current.code, detail: current.message } : current;
   } catch (error) {
     if (!(error instanceof UnavailableError || error instanceof Rejection)) throw error;
-    return { code: error.code, detail: error.message };
+    const isKnownNowhere = error instanceof UnavailableError && error.isKnownNowhere;
+    return { code: error.code, detail: error.message, ...(isKnownNowhere && { isKnownNowhere }) };
   }
 }

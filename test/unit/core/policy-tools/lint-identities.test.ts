@@ -37,9 +37,7 @@ const found = (...of: Parameters<typeof findings>): string[] =>
   });
 
 function findings(
-  identities: Readonly<
-    Record<string, Look | { code: "identity.deactivated" | "identity.unknown_did" | "pds.unreachable"; detail: string }>
-  >,
+  identities: Readonly<Record<string, Look | Exclude<KnownIdentity, Identity>>>,
   { requirement = "{}", signer = "{}", last = "" } = {},
 ): readonly PolicyFinding[] {
   const text = `version: 1.0
@@ -77,7 +75,13 @@ describe("lintIdentities", () => {
   it("finds an identity that is closed, and one that cannot be looked at", () => {
     expect(found({ [ALICE]: { code: "identity.deactivated", detail: "x" } })).toEqual(["warning identity-closed 3"]);
     expect(found({ [BOB]: { code: "pds.unreachable", detail: "x" } })).toEqual(["warning identity-unresolved 4"]);
-    expect(found({ [BOB]: { code: "identity.unknown_did", detail: "x" } })).toEqual(["error identity-unknown 4"]);
+  });
+
+  it("is certain that a did:plc does not exist where all directories say so", () => {
+    const unknown = { code: "identity.unknown_did", detail: "x" } as const;
+    expect(found({ [BOB]: { ...unknown, isKnownNowhere: true } })).toEqual(["error identity-unknown 4"]);
+    expect(found({ [BOB]: unknown })).toEqual(["warning identity-unresolved 4"]);
+    expect(found({ [CAROL]: { ...unknown, isKnownNowhere: true } })).toEqual(["warning identity-unresolved 5"]);
   });
 
   it("finds a key and a PDS that are not among those pinned", () => {

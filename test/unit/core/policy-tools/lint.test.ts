@@ -54,6 +54,23 @@ describe("lintPolicy", () => {
     },
   );
 
+  it("finds a rule, and a scope, that earlier rules only together match", () => {
+    const [one, more] = [rule("a", '"a.example/*"'), rule("b", '"a.example/*/**"', "action: deny")];
+    expect(found(rules(one, more, rule("c", '"a.example/**"')))).toEqual(["error rule-hidden 7:5"]);
+    expect(found(rules(one, rule("c", '"a.example/**"'), more))).toEqual(["error rule-hidden 7:5"]);
+    expect(found(rules(one, more, rule("c", '["a.example/**", "b.example/**"]')))).toEqual([
+      "warning scope-hidden 7:24",
+    ]);
+    const question = {
+      ...readPolicy(rules(one, more, rule("c", '"a.example/**"')), "p.yaml"),
+      atcrHosts: [],
+      now: NOW,
+    };
+    expect(lintPolicy(question, undefined).map(({ message }) => message)).toEqual([
+      'rule "c" never applies: rules "a" (a.example/*), "b" (a.example/*/**) come first and together match all its names',
+    ]);
+  });
+
   it("says once that a policy that audits trusts nobody yet, and which rule of another", () => {
     const audit = '  - { name: all, scope: "**", action: audit }\n  - { name: b, scope: b.example/c, action: audit }\n';
     const nobody = "version: 1.0\ntrustedDIDs:\n";

@@ -99,12 +99,13 @@ describe("fetchIdentity of a did:plc", () => {
     [500, 400, "identity.bad_response"],
     [400, 500, "identity.bad_response"],
     [404, 400, "identity.bad_response"],
-  ])("says what is missing after %i and %i", async (first, second, code) => {
+  ])("says what is missing after %i and %i, and whether all directories say so", async (first, second, code) => {
     await using world = await World.start();
     world.plc.override("", { status: first });
     world.plc2.override("", { status: second });
     const failed = fetchIdentity(alice.did, world.context(BOTH));
-    await expect(failed).rejects.toMatchObject({ code });
+    const isKnownNowhere = [first, second].every((status) => status === 404 || status === 410);
+    await expect(failed).rejects.toMatchObject({ code, isKnownNowhere });
     await expect(failed).rejects.toThrow(/plc\.example.*; .*plc2\.example/);
   });
 
