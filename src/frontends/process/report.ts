@@ -46,10 +46,10 @@ export function placeText({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;
 }
 
-/** A value as JSON, in ASCII only. */
+/** A value as JSON, in ASCII only, and without what a pipeline takes for commands (`withoutCommands`). */
 export function jsonText(value: unknown): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return `${JSON.stringify(value, null, 2).replace(/[^\x20-\x7e\n]/g, escaped)}\n`;
+  return `${JSON.stringify(value, null, 2).replace(/[^\x20-\x7e\n]|(?<=:):|(?<=#)#/g, escaped)}\n`;
 }
 
 /** The reason, neither shortened nor restricted to ASCII. */

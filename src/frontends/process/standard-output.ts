@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { withoutCommands } from "../../core/encoding/printable.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -16,10 +17,10 @@ export function sayUnwritten(error: unknown): void {
   diagnose(`standard output could not be written: ${why}`);
 }
 
-/** Writes a line to standard error, which containerd shows only in its debug log. */
+/** Writes a line to standard error, which containerd shows only in its debug log, and a pipeline reads for commands. */
 export function diagnose(text: string): void {
   try {
-    writeAll(STDERR, `${text}\n`);
+    writeAll(STDERR, `${withoutCommands(text)}\n`);
   } catch {
     // Standard error is closed: there is nowhere to report it.
   }

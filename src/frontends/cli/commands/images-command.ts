@@ -66,7 +66,7 @@ export async function imagesCommand({ options }: LineOf<"images">, lifecycle: Pr
   // Object.values leaves out images that are still in progress.
   lifecycle.render = (answer) => report(Object.values(judged), isShown, images.length, answer);
   lifecycle.answerInterrupts();
-  const verifier = new Verifier({ config, policy, environment });
+  const verifier = new Verifier({ config, policy, environment, isBatch: true });
   lifecycle.atEnd(() => verifier.close());
   await judgeAll(images, verifier, config, lifecycle, judged, (done) => {
     if (isTold) lifecycle.diagnose(`${done} of ${images.length} images verified`);

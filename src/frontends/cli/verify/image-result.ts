@@ -1,5 +1,6 @@
+import { printable } from "../../../core/encoding/printable.ts";
 import type { Subject } from "../../../core/evidence/evidence.ts";
-import type { ImageReference } from "../../../core/oci/reference.ts";
+import { formatReference, type ImageReference } from "../../../core/oci/reference.ts";
 import type { Decider } from "../../../core/policy/policy.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
@@ -8,6 +9,7 @@ import type { Decision } from "../../../verifier/service/decision.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import type { Resolved } from "../../../verifier/service/resolve-image.ts";
 import { exitCode } from "../../process/exit-status.ts";
+import { reasonLine } from "../../process/report.ts";
 
 /** What was asked for: the text of an operand, or of one place or more in files. */
 export interface RequestedImage {
@@ -100,4 +102,15 @@ export function isVerified({ answer }: ImageResult): boolean {
 /** `signed`, `record.absent`, `no_policy`. */
 export function codeOf(answer: Answer | Unjudged): string {
   return answer.outcome === "allow" ? answer.because.kind : answer.code;
+}
+
+/** The image as it was asked for, in full where it could be read; printable. */
+export function nameOf({ subject, reference, requested }: ImageResult): string {
+  const name = subject === undefined ? reference : { ...subject.name, digest: subject.digest };
+  return printable(name === undefined ? requested.text : formatReference(name));
+}
+
+/** The first line of a report, printable. */
+export function headlineOf(answer: Answer | Unjudged): string {
+  return answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd();
 }

@@ -3,16 +3,24 @@
  * first line has already is not repeated below it.
  */
 import { isPlc } from "../../../core/atproto/syntax.ts";
-import { printable } from "../../../core/encoding/printable.ts";
+import { printable, withoutCommands } from "../../../core/encoding/printable.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { Check, CountedSignature } from "../../../core/verify/verdict.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
-import { amount, detailLine, reasonLine } from "../../process/report.ts";
+import { amount, detailLine } from "../../process/report.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
 import { folded, painted, type Screen } from "../terminal/screen.ts";
 import { adviceFor } from "./advice.ts";
-import { auditedRefusal, codeOf, type ImageResult, isVerified, type Report, type Summary } from "./image-result.ts";
+import {
+  auditedRefusal,
+  codeOf,
+  headlineOf,
+  type ImageResult,
+  isVerified,
+  type Report,
+  type Summary,
+} from "./image-result.ts";
 import { pinned, signaturesOf } from "./report-json.ts";
 
 /** Columns of a row's label, longer than the longest. */
@@ -59,15 +67,13 @@ export function textReportFor(screen: Screen, now: number): Report {
 
 /** The first line in colour, rows below it, and the line of a file that has a mistake. */
 function answerText(answer: ImageResult["answer"], rows: readonly Row[], screen: Screen): string {
-  const first =
-    answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd();
-  const head = painted(folded(detailLine(first), screen), colourOf(answer), screen);
+  const head = painted(folded(detailLine(withoutCommands(headlineOf(answer))), screen), colourOf(answer), screen);
   const frame = "place" in answer ? codeFrame(answer.place) : "";
   return `${head}${rows.map((row) => rowText(row, screen)).join("")}${frame}`;
 }
 
 function rowText([label, text]: Row, screen: Screen): string {
-  return folded(detailLine(`  ${label.padEnd(LABEL)}${text}`), screen, LABEL);
+  return folded(detailLine(`  ${label.padEnd(LABEL)}${withoutCommands(text)}`), screen, LABEL);
 }
 
 function colourOf(answer: ImageResult["answer"]): "green" | "yellow" | "red" {
@@ -198,7 +204,7 @@ function totals(done: readonly ImageResult[], of: number, { found, ended }: Summ
     return `found ${amount(images, "image")} in ${file}${over}\n`;
   });
   return folded(
-    `${printable(`${many}: ${list || "none"}`)}\n${places.map((place) => `${printable(place.trimEnd())}\n`).join("")}`,
+    `${printable(`${many}: ${list || "none"}`)}\n${places.map((place) => `${withoutCommands(printable(place.trimEnd()))}\n`).join("")}`,
     screen,
   );
 }

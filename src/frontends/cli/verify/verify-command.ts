@@ -8,11 +8,11 @@ import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
-import { reasonLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { checkTarget, readSavedEvidence, saveEvidence } from "./bundle-files.ts";
 import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
-import { auditedRefusal, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
+import { reportToGithub } from "./github-files.ts";
+import { auditedRefusal, headlineOf, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
 import { reportIn } from "./reports.ts";
 import { VerifyRun } from "./verify-run.ts";
 
@@ -50,7 +50,8 @@ class VerifyCommand {
   readonly #options: Options;
   readonly #lifecycle: ProcessLifecycle;
   #chosen: ChosenPolicy = { signers: [] };
-  #isEvidenceLost = false;
+  /** Whether the evidence or a report could not be saved. */
+  #isSomethingLost = false;
 
   constructor(run: VerifyRun, options: Options, lifecycle: ProcessLifecycle) {
     this.#run = run;
@@ -95,7 +96,7 @@ class VerifyCommand {
     });
     const [first] = this.#results();
     if (target !== undefined && first !== undefined)
-      this.#isEvidenceLost = !saveEvidence(target, startedAt, first, lifecycle);
+      this.#isSomethingLost = !saveEvidence(target, startedAt, first, lifecycle);
   }
 
   /** @param ended why the command ends before there is a result for each image */
@@ -104,15 +105,23 @@ class VerifyCommand {
     const results = this.#results(ended);
     this.#explain(results, ended);
     if (quiet) return "";
-    const report = reportIn(output, this.#lifecycle.environment);
-    return report(results, this.#summary(ended));
+    const { environment } = this.#lifecycle;
+    const summary = this.#summary(ended);
+    if (output === "github") {
+      const unwritten = reportToGithub(results, summary, environment);
+      if (unwritten !== undefined) {
+        this.#isSomethingLost = true;
+        this.#lifecycle.diagnose(unwritten);
+      }
+    }
+    return reportIn(output, environment)(results, summary);
   }
 
   status(ended?: Answer): number {
     // An interrupted list is incomplete, whatever was found by then.
     if (ended !== undefined && "code" in ended && ended.code === "net.interrupted") return 2;
     const status = statusOfAll(this.#results(ended).map((result) => result.status));
-    return this.#isEvidenceLost ? status || INTERNAL : status;
+    return this.#isSomethingLost ? status || INTERNAL : status;
   }
 
   #results(ended?: Answer): readonly ImageResult[] {
@@ -139,9 +148,7 @@ class VerifyCommand {
     const { quiet, output } = this.#options;
     for (const { answer, status } of results) {
       if ((quiet || output === "ref") && status !== 0) {
-        this.#lifecycle.diagnose(
-          answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd(),
-        );
+        this.#lifecycle.diagnose(headlineOf(answer));
       }
     }
     if (results.some(({ answer, status }) => auditedRefusal(answer) !== undefined && status !== 0)) {
