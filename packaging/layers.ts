@@ -40,7 +40,11 @@ const ROWS: Rows = [
   ],
   [{ folder: "io", rows: [["process"], ["fs"], ["net", "store"], ["registry", "log"], ["settings"]] }],
   [
-    { folder: "verifier", open: ["service", "selftest"], rows: [["collect"], ["cache"], ["service"], ["selftest"]] },
+    {
+      folder: "verifier",
+      open: ["service", "selftest", "inspect"],
+      rows: [["collect"], ["cache"], ["service"], ["selftest", "inspect"]],
+    },
     "platform",
   ],
   ["doctor"],

@@ -20,13 +20,14 @@ _atcr_verify() {
 		esac
 	done
 	case $command in
-	"" | help) offered="verify images policy config identity state cache bundle enable disable doctor log selftest" ;;
+	"" | help) offered="verify inspect images policy config identity state cache bundle enable disable doctor log selftest" ;;
 	policy | "help policy") offered="check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
 	bundle | "help bundle") offered="keygen" ;;
 	"verify") offered="--output --quiet --verbose --policy --policy-sha256 --signer --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
+	"inspect") offered="--signer --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
 	"policy explain") offered="--policy --config --output --help" ;;

@@ -1,22 +1,23 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify images policy config identity state cache bundle enable disable doctor log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify images as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a config
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a bundle
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify images policy config identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle enable disable doctor log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify images as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a inspect -d 'see who signed an image, without a verdict'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a config
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a explain -d 'see which rule applies to an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a test -d 'compare a policy with what you expect of it'
@@ -43,6 +44,9 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l offline -d 'u
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l bundle -r -F -d 'with --offline: the evidence to verify'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l at -x -d 'with --offline: verify as of this time (RFC 3339) instead of now'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from inspect' -l signer -x -d 'also look at this signer'
+complete -c atcr-verify -n '__fish_seen_subcommand_from inspect' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from inspect' -l output -s o -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l refused -d 'only images that would be refused'
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l audited -d 'only images that pass because their rule audits; with --refused, both'
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l namespace -x -d 'only these namespaces of containerd; Kubernetes uses k8s.io'

@@ -12,6 +12,7 @@ type Runs = {
 /** The implementation of each command, loaded only when it is run. */
 const RUNS: Runs = {
   verify: async (line, lifecycle) => (await import("./verify/verify-command.ts")).verifyCommand(line, lifecycle),
+  inspect: async (line, lifecycle) => (await import("./commands/inspect-command.ts")).inspectCommand(line, lifecycle),
   images: async (line, lifecycle) => (await import("./commands/images-command.ts")).imagesCommand(line, lifecycle),
   "policy check": async (line, lifecycle) => (await import("./commands/policy-check.ts")).policyCheck(line, lifecycle),
   "policy explain": async (line, lifecycle) =>

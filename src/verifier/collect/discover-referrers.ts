@@ -15,7 +15,7 @@ const PARALLEL = 8;
 
 /** Signers whose signatures count, and how many are needed. */
 export interface ReferrerSearch {
-  readonly signers: ReadonlySet<Did>;
+  readonly signers: Pick<ReadonlySet<Did>, "has">;
   /** Number of signers the rule needs; once they are named, no further host is asked. */
   readonly enough: number;
 }

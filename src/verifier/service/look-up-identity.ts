@@ -44,7 +44,7 @@ export async function lookUpIdentity(asked: Did | Handle, context: CollectContex
   const proof = readIdentity(did, fetched.bytes);
   const operations = proof.history?.map(({ cid }) => cid);
   const rolledBack = findRollback({ signer: did, revs: [], ...(operations && { operations }) }, memory);
-  const handle = owner ?? (proof.current instanceof Rejection ? undefined : await handleOf(proof.current, context));
+  const handle = owner ?? (proof.current instanceof Rejection ? undefined : await claimedOwner(proof.current, context));
   return {
     asked,
     fetched,
@@ -56,13 +56,17 @@ export async function lookUpIdentity(asked: Did | Handle, context: CollectContex
   };
 }
 
-/** The owner of the handle that an identity claims; a failed lookup is shown, but is not an error. */
-async function handleOf(
+/** The owner of the handle that an identity claims, if it claims one. */
+export async function claimedOwner(
   { handles }: { readonly handles: readonly string[] },
   context: CollectContext,
 ): Promise<HandleFound | undefined> {
   const handle = claimedHandle(handles);
-  if (handle === undefined) return undefined;
+  return handle === undefined ? undefined : findOwner(handle, context);
+}
+
+/** The owner of a handle; a failed lookup is part of the result. */
+export async function findOwner(handle: Handle, context: CollectContext): Promise<HandleFound> {
   try {
     return await ownerOf(handle, context);
   } catch (error) {

@@ -32,6 +32,29 @@ export const IMAGE_COMMANDS = {
       },
     ],
   },
+  inspect: {
+    summary: "see who signed an image, without a verdict",
+    details:
+      "It judges nothing: use verify in scripts. It asks the owner of the handle in the name, those given by --signer and up to 16 in all of those whom the registry names, who may be strangers; nothing of it is cached or recorded. Without a digest the tag is resolved, or looked up in the signers' own records.",
+    operands: [{ name: "IMAGE", kind: "text" }],
+    options: {
+      signer: {
+        kind: "text",
+        value: "DID-or-HANDLE",
+        summary: "also look at this signer",
+        repeatable: true,
+      },
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: {
+      0: "something is shown, whatever it says: this is not a verdict",
+      2: "no service answered, so nothing is known",
+      3: MISCONFIGURED,
+      4: INTERNAL_ERROR,
+    },
+    examples: [{ shows: "who signed an image", line: "atcr-verify inspect atcr.io/alice.example.com/app:v1" }],
+  },
   images: {
     summary: "see which images on this node would be refused",
     linuxOnly: true,

@@ -1,12 +1,12 @@
-import { claimedHandle } from "../../../core/atproto/handle.ts";
 import type { Identity, IdentityProof } from "../../../core/atproto/identity.ts";
 import type { PlcHistoryEntry } from "../../../core/atproto/plc-log.ts";
 import type { PlcState } from "../../../core/atproto/plc-operation.ts";
-import { didWebHost, isPlc, tidTime } from "../../../core/atproto/syntax.ts";
+import { tidTime } from "../../../core/atproto/syntax.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { Rejection, type RejectionCode } from "../../../core/rejection.ts";
-import type { HandleFound, IdentityFound } from "../../../verifier/service/look-up-identity.ts";
+import type { IdentityFound } from "../../../verifier/service/look-up-identity.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
+import { bothWays, claims, describeHandle, handleJson, howVerified } from "./identity-lines.ts";
 
 /** An identity as it is reported. */
 export interface ReportedIdentity extends IdentityFound {
@@ -42,9 +42,9 @@ export function identityJson(found: ReportedIdentity): string {
     did: proof.did,
     source: fetched.url,
     fetchedAt: formatDateTime(fetched.fetchedAt),
-    verified: howVerified(found),
+    verified: howVerified(proof),
     handles: identity?.handles ?? [],
-    ...(handle && { handle: handleJson(handle, found) }),
+    ...(handle && { handle: handleJson(handle, proof) }),
     ...(identity && {
       pds: identity.pds,
       services: identity.services,
@@ -73,9 +73,9 @@ export function identityText(found: ReportedIdentity): string {
     wrong === undefined ? `proven: ${proof.did}` : `deny ${wrong.code}: ${wrong.detail}`,
     ...row("DID", [proof.did]),
     ...row("fetched from", [`${fetched.url}, ${formatDateTime(fetched.fetchedAt)}`]),
-    ...row("verified", howVerified(found)),
+    ...row("verified", howVerified(proof)),
     ...row("claims", identity?.handles ?? []),
-    ...row("handle", handle === undefined ? [] : [describeHandle(handle, found)]),
+    ...row("handle", handle === undefined ? [] : [describeHandle(handle, proof)]),
     ...row("PDS", identity === undefined ? [] : [identity.pds]),
     ...row("key", identity === undefined ? [] : describeKey(identity, found)),
     ...row(
@@ -95,53 +95,13 @@ export function identityText(found: ReportedIdentity): string {
 /** YAML to paste; a handle becomes the name only if verified in both directions. */
 function policyLines(found: ReportedIdentity): readonly string[] {
   const { handle, proof } = found;
-  const name = handle !== undefined && bothWays(handle, found) === true ? handle.handle : undefined;
+  const name = handle !== undefined && bothWays(handle, proof) === true ? handle.handle : undefined;
   return ["trustedDIDs:", `  ${proof.did}:`, `    name: "${name ?? "who this is"}"`];
 }
 
 /** Lines under one heading, which precedes the first. */
 function row(heading: string, values: readonly string[]): readonly string[] {
   return values.map((value, i) => `  ${(i === 0 ? `${heading}:` : "").padEnd(16)}${value}`);
-}
-
-function howVerified({ proof: { did, history } }: IdentityFound): readonly string[] {
-  if (!isPlc(did)) {
-    const host = didWebHost(did);
-    return [
-      `the document's id; only TLS vouches that it comes from ${host}`,
-      "a did:web has no history: control of the host is control of the identity",
-    ];
-  }
-  const count = history?.length ?? 0;
-  return [
-    `the log's ${count === 1 ? "1 operation" : `${count} operations`} replayed: the first hashes to the DID, each is signed by a rotation key in place before it`,
-    "claimed by the directory, not verified: every date, and that there is nothing newer",
-  ];
-}
-
-function claims({ handles }: Identity, handle: string): boolean {
-  return claimedHandle(handles) === handle;
-}
-
-/** Whether the handle resolves to the DID and the DID claims the handle; undefined if that could not be found out. */
-function bothWays(handle: HandleFound, { proof: { did, current } }: IdentityFound): boolean | undefined {
-  if ("missing" in handle) return undefined;
-  return handle.did === did && !(current instanceof Rejection) && claims(current, handle.handle);
-}
-
-function handleJson(handle: HandleFound, found: ReportedIdentity) {
-  const { handle: name, ...answer } = handle;
-  const both = bothWays(handle, found);
-  if ("missing" in answer) return { handle: name, missing: answer.missing };
-  return { handle: name, leadsTo: answer.did ?? null, source: answer.source, bothWays: both };
-}
-
-function describeHandle(handle: HandleFound, found: ReportedIdentity): string {
-  if ("missing" in handle) return `${handle.handle} could not be resolved: ${handle.missing}`;
-  const leads = `${handle.handle} resolves to ${handle.did ?? "no DID"} (${handle.source})`;
-  return bothWays(handle, found) === true
-    ? `${leads}, which claims it: verified`
-    : `${leads}: NOT the handle of this identity`;
 }
 
 /**

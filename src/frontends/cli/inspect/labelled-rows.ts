@@ -1,0 +1,45 @@
+import { printable } from "../../../core/encoding/printable.ts";
+import { wrapped } from "../terminal/screen.ts";
+
+/** Characters of a value that others may have written; stops them from flooding the terminal. */
+const MAX_VALUE = 400;
+/** Columns of a label. */
+const LABEL = 12;
+
+/** Lays out labels and their values, one below the other, wrapped behind the label. */
+export class LabelledRows {
+  readonly #width: number;
+
+  /** @param width columns; infinite if the output is not a terminal */
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  /** The label precedes the first value. @param values may be attacker-controlled */
+  of(label: string, values: readonly string[], indent = 2): readonly string[] {
+    const column = indent + LABEL;
+    return values
+      .flatMap((value) => this.#wrapped(shown(value), column))
+      .flatMap((line, i) => {
+        const start = " ".repeat(indent) + (i === 0 ? label : "").padEnd(LABEL);
+        if (column + line.length <= this.#width) return [`${start}${line}`.trimEnd()];
+        // A word that does not fit behind its label, such as a digest.
+        const long = `${" ".repeat(indent + 2)}${line}`;
+        return i === 0 ? [start.trimEnd(), long] : [long];
+      });
+  }
+
+  /** Lines that stay as they are, at this indentation. */
+  asIs(lines: readonly string[], indent: number): readonly string[] {
+    return lines.map((line) => `${" ".repeat(indent)}${shown(line)}`);
+  }
+
+  #wrapped(value: string, column: number): readonly string[] {
+    return this.#width === Number.POSITIVE_INFINITY ? [value] : wrapped(value, this.#width - column);
+  }
+}
+
+function shown(value: string): string {
+  const safe = printable(value);
+  return safe.length <= MAX_VALUE ? safe : `${safe.slice(0, MAX_VALUE - 3)}...`;
+}
