@@ -1,6 +1,6 @@
 import type { Did } from "../atproto/syntax.ts";
 import type { LocatedPolicy } from "./parse-policy.ts";
-import { policyHash, type TrustedSigner, type TrustPolicy } from "./policy.ts";
+import { type PolicyRule, policyHash, type TrustedSigner, type TrustPolicy } from "./policy.ts";
 import { ANYTHING, parseScope, type Scope } from "./scope.ts";
 
 /** Name of the one rule; a rule in a file may have it too, but that rule is then replaced. */
@@ -43,15 +43,22 @@ export function trustOnly(
   };
 }
 
+/** What an installed policy exempts: the image that Kubernetes starts each pod with (packaging/etc/trust-policy.yaml). */
+const EXEMPT_AS_INSTALLED = "registry.k8s.io/pause";
+
 /**
- * Whether a policy is as a new installation has it: it names no signer, denies and allows no digest, and refuses nothing,
- * so nobody has written yet whom this node trusts.
+ * Whether a policy is as a new installation has it, so that nobody has written yet what this node trusts: it names no
+ * signer, not even a revoked one, and no digest, and all that it does is to audit.
  */
-export function isAsInstalled({ everyone, deniedDigests, allowedDigests, rules, fallback }: TrustPolicy): boolean {
-  const decides = rules.some(({ action }) => action === "enforce" || action === "deny");
-  return (
-    everyone.length === 0 && deniedDigests.size === 0 && allowedDigests.size === 0 && !decides && fallback !== "deny"
-  );
+export function isAsInstalled({ policy, revoked }: Pick<LocatedPolicy, "policy" | "revoked">): boolean {
+  const { everyone, deniedDigests, allowedDigests, rules, fallback } = policy;
+  const named = everyone.length + revoked.length + deniedDigests.size + allowedDigests.size;
+  return named === 0 && fallback === "audit" && rules.every(isInstalledRule);
+}
+
+function isInstalledRule({ action, scopes }: PolicyRule): boolean {
+  if (action === "allow") return scopes.every(({ text }) => text === EXEMPT_AS_INSTALLED);
+  return action === "audit";
 }
 
 function everything(): Scope {

@@ -3,7 +3,7 @@ import { EXIT_STATUS_USAGE } from "../process/exit-status.ts";
 import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { COMMANDS, type CommandName, type LineOf, usageOf } from "./command-table/command-groups.ts";
 import { assertRunsOn, findCommand, readCommandLine, writtenOutput } from "./terminal/command-line.ts";
-import { endingIn } from "./terminal/person-report.ts";
+import { endingIn, endingSilently } from "./terminal/person-report.ts";
 
 type Runs = {
   readonly [Name in CommandName]: (line: LineOf<Name>, lifecycle: ProcessLifecycle) => Promise<never>;
@@ -51,7 +51,8 @@ export function runFrontend(args: readonly string[], { environment }: StartedWit
 async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecycle): Promise<never> {
   // The output format comes first, so that a mistake in the rest is printed in it.
   const form = writtenOutput(args);
-  lifecycle.render = endingIn(form, lifecycle.environment);
+  const isSilent = form === "ref" || args.includes("-q") || args.includes("--quiet");
+  lifecycle.render = isSilent ? endingSilently(lifecycle) : endingIn(form, lifecycle.environment);
   if (args.length === 0 || args.some((arg) => ASKS_FOR_HELP.test(arg))) {
     const [{ helpOf }, { helpWidth }] = await Promise.all([import("./help.ts"), import("./terminal/screen.ts")]);
     const page = helpOf(args, helpWidth());
@@ -59,9 +60,9 @@ async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecyc
   }
   const { name, rest } = findCommand(args);
   assertRunsOn(name, process.platform);
-  if (name === "verify") {
+  if (name === "verify" && !isSilent) {
     const { endingBeforeImages } = await import("./verify/reports.ts");
-    lifecycle.render = endingBeforeImages(form, args, lifecycle);
+    lifecycle.render = endingBeforeImages(form, lifecycle.environment);
   }
   return run(name, rest, lifecycle);
 }

@@ -1,7 +1,8 @@
 import { printable } from "../../../core/encoding/printable.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
 import type { Environment } from "../../../io/process/environment.ts";
-import { jsonText, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { jsonText, reasonLine, reasonOf, reportedPlace, textReport } from "../../process/report.ts";
 import { codeFrame } from "./code-frame.ts";
 import { folded, painted, type Screen, screenOf } from "./screen.ts";
 
@@ -11,6 +12,16 @@ import { folded, painted, type Screen, screenOf } from "./screen.ts";
  */
 export function endingIn(form: string, environment: Environment): (answer: Answer) => string {
   return form === "json" ? jsonEnding : framedReport(screenOf(environment));
+}
+
+/**
+ * For output that is quiet, or is pasted into another command: nothing on standard output, and the reason on standard error.
+ */
+export function endingSilently(lifecycle: Pick<ProcessLifecycle, "diagnose">): (answer: Answer) => string {
+  return (answer) => {
+    lifecycle.diagnose(reasonLine(answer).trimEnd());
+    return "";
+  };
 }
 
 /** The reason and the findings; for a mistake in a file, also its line with a caret. */

@@ -5,8 +5,8 @@ import { isAsInstalled, trustOnly } from "../../../core/policy/named-signers.ts"
 import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import { reject } from "../../../core/rejection.ts";
 import { isAbsent } from "../../../io/fs/local-file.ts";
+import { loadNamedPolicy } from "../../../io/settings/command-line-policy.ts";
 import { loadPolicyFiles, type PolicyFiles } from "../../../io/settings/load-settings.ts";
-import { loadNamedPolicy } from "../../../io/settings/named-policy.ts";
 import { isConfigNamed, refuseUntrusted } from "../../../io/settings/settings-files.ts";
 import { lookUpIdentity } from "../../../verifier/service/look-up-identity.ts";
 import { signersContext } from "../../../verifier/service/network.ts";
@@ -45,7 +45,7 @@ export async function choosePolicy(
   const installed = installedPolicy(options, config, lifecycle);
   const path = installed && { path: config.trustPolicyPath };
   if (asked.length === 0) {
-    const isWritten = installed !== undefined && (isNamed(options, lifecycle) || !isAsInstalled(installed.policy));
+    const isWritten = installed !== undefined && (isNamed(options, lifecycle) || !isAsInstalled(installed));
     return { ...path, ...(isWritten && { policy: installed.policy }), signers: [] };
   }
   const signers = await resolveSigners(asked, options, config, lifecycle);

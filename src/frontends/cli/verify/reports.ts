@@ -1,7 +1,5 @@
 import type { Answer } from "../../../core/verify/answer.ts";
 import type { Environment } from "../../../io/process/environment.ts";
-import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
-import { reasonLine } from "../../process/report.ts";
 import type { VerifyFormat } from "../command-table/verify-options.ts";
 import { screenOf } from "../terminal/screen.ts";
 import { type Report, statusOf } from "./image-result.ts";
@@ -26,22 +24,8 @@ export function reportIn(format: string, environment: Environment): Report {
   return Object.hasOwn(reports, format) ? reports[format as VerifyFormat] : reports.text;
 }
 
-/**
- * How `verify` reports what ended it before it knew which images were asked for. What is quiet, or is to be pasted into
- * another command, has the reason on standard error.
- */
-export function endingBeforeImages(
-  format: string,
-  args: readonly string[],
-  lifecycle: ProcessLifecycle,
-): (ended: Answer) => string {
-  const isQuiet = args.includes("-q") || args.includes("--quiet");
-  return (ended) => {
-    if (isQuiet || format === "ref") {
-      lifecycle.diagnose(reasonLine(ended).trimEnd());
-      return "";
-    }
-    const nothing = { isList: false, signers: [], found: [], allowAudited: false, verbose: false, warnings: [] };
-    return reportIn(format, lifecycle.environment)([], { ...nothing, ended, status: statusOf(ended, false) });
-  };
+/** How `verify` reports what ended it before it knew which images were asked for. */
+export function endingBeforeImages(format: string, environment: Environment): (ended: Answer) => string {
+  const nothing = { isList: false, signers: [], found: [], allowAudited: false, verbose: false, warnings: [] };
+  return (ended) => reportIn(format, environment)([], { ...nothing, ended, status: statusOf(ended, false) });
 }
