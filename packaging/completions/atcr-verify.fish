@@ -35,6 +35,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l verbose -d 'p
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath, even if others can change the file'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l policy-sha256 -x -d 'with --policy: the SHA-256 that the policy must have, with its fragments appended'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l signer -x -d 'trust only this signer, whatever the policy\'s rules say; its revokedDIDs, digests.deny and settings of a DID still apply; repeatable, any one suffices'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l platform -x -d 'verify the index\'s image for this platform, too, such as linux/arm64; the exit status is that of the index'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l allow-audited -d 'exit with 0 even if the image is allowed only because its rule audits'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l no-cache -d 'use the network even if cached evidence is fresh; the answers are cached'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l stateless -d 'read and write neither the cache nor the signer history; rollbacks are not detected'

@@ -541,6 +541,26 @@ describe("bodies", () => {
   });
 });
 
+describe("HEAD", () => {
+  const headers = answer("200 OK\ncontent-length: 99999\ncontent-type: a/b\nx-digest: d");
+
+  it("brings the headers alone, whatever length they announce, and stays HEAD after a redirect", async () => {
+    const { origin, requests } = await serve((victim) =>
+      victim.nth === 0 ? redirectTo(() => "/next", 302)(victim) : headers(victim),
+    );
+    const result = await get(`${origin}/tag`, { request: { method: "HEAD", maxRedirects: 1, maxBytes: 10 } });
+    expect(result).toMatchObject({ status: 200, length: 0 });
+    expect(result.headers).toMatchObject({ "content-length": "99999", "content-type": "a/b", "x-digest": "d" });
+    expect(requests).toEqual(["HEAD /tag", "HEAD /next"]);
+  });
+
+  it("is bound by the same addresses", async () => {
+    const { origin, requests } = await serve(headers);
+    expect((await get(origin, { cidrs: [], request: { method: "HEAD" } })).kind).toBe("forbidden_address");
+    expect(requests).toEqual([]);
+  });
+});
+
 describe("redirects", () => {
   const follow = { maxRedirects: 3 };
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../encoding/json.ts";
+import { reject } from "../rejection.ts";
 import { optionalText } from "./descriptor.ts";
 
 /** `os/arch` or `os/arch/variant`, as Go names them. */
@@ -18,6 +19,22 @@ const USUAL_VARIANT: ReadonlyMap<string, string> = new Map([
   ["amd64", "v1"],
   ["arm64", "v8"],
 ]);
+
+/**
+ * Reads the option `--platform` (OCI image spec, image-index.md): `linux/arm64/v8` is `linux/arm64`, and `linux/arm` is
+ * `linux/arm/v7`, as in containerd.
+ *
+ * @throws Rejection input.malformed
+ */
+export function parsePlatform(text: string): string {
+  const [os = "", architecture = "", variant] = text.toLowerCase().split("/");
+  const platform = canonical(os, architecture, variant);
+  const parts = text.split("/");
+  if (!PLATFORM.test(platform) || parts.length > 3 || parts.includes("")) {
+    reject("input.malformed", `--platform is "${text}", expected OS/ARCHITECTURE such as linux/amd64 or linux/arm64`);
+  }
+  return platform;
+}
 
 /**
  * The platform of an index's entry, in the same form.

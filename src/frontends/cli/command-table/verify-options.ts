@@ -35,6 +35,12 @@ export const VERIFY_OPTIONS = {
       "trust only this signer, whatever the policy's rules say; its revokedDIDs, digests.deny and settings of a DID still apply; repeatable, any one suffices",
     repeatable: true,
   },
+  platform: {
+    kind: "text",
+    value: "OS/ARCH",
+    summary:
+      "verify the index's image for this platform, too, such as linux/arm64; the exit status is that of the index",
+  },
   "allow-audited": {
     kind: "flag",
     summary: "exit with 0 even if the image is allowed only because its rule audits",

@@ -70,7 +70,7 @@ const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
 };
 
 /** What to do about one image, most important first; empty where nothing is. */
-export function adviceFor({ answer, reference, subject }: ImageResult): readonly string[] {
+export function adviceFor({ answer, reference, subject, signedImages }: ImageResult): readonly string[] {
   const name = subject?.name ?? reference;
   const image = name === undefined ? "IMAGE" : formatReference(name);
   if (answer.outcome === "unjudged") {
@@ -81,6 +81,12 @@ export function adviceFor({ answer, reference, subject }: ImageResult): readonly
   }
   const refusal = answer.outcome === "allow" ? auditedRefusal(answer) : answer;
   if (refusal === undefined) return [];
+  const [signed] = signedImages ?? [];
+  if (signed !== undefined && subject !== undefined) {
+    const { tag: _, ...repository } = subject.name;
+    const by = formatReference({ ...repository, digest: signed.digest });
+    return [`ask the publisher to sign the index, or pull a signed image of it: ${by}`];
+  }
   const text = ADVICE[refusal.code];
   if (text === undefined) return [];
   const findings = "findings" in refusal ? refusal.findings : [];

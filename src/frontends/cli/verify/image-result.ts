@@ -6,6 +6,7 @@ import type { Answer } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
 import type { Warning } from "../../../core/warning.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
+import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import type { Resolved } from "../../../verifier/service/resolve-image.ts";
 import { exitCode } from "../../process/exit-status.ts";
@@ -43,6 +44,10 @@ export interface ImageResult {
   readonly answer: Answer | Unjudged;
   /** What decided, where it decided by the name alone; else {@link Decision.rule}. */
   readonly rule?: Decider;
+  /** Under --platform, the image of an index for it, verified for itself: the verdict about the index is what counts. */
+  readonly platformImage?: ImageResult & { readonly platform: string };
+  /** Signed images of an index that nobody signed; only where there are any. */
+  readonly signedImages?: readonly SignedChild[];
   /** Exit status of this image alone. */
   readonly status: number;
   /** Under --verbose. */

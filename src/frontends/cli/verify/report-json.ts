@@ -47,7 +47,19 @@ function documentOf(result: ImageResult, summary: Summary) {
 
 /** All that is known of one image. */
 export function keysOf(result: ImageResult, summary: Summary) {
-  const { answer, requested, reference, subject, resolved, decision, status, requests, inspected } = result;
+  const {
+    answer,
+    requested,
+    reference,
+    subject,
+    resolved,
+    decision,
+    status,
+    requests,
+    inspected,
+    signedImages,
+    platformImage,
+  } = result;
   const allowed = answer.outcome === "allow";
   const signatures = signaturesOf(result);
   const [first] = signatures;
@@ -77,7 +89,16 @@ export function keysOf(result: ImageResult, summary: Summary) {
     ...(summary.signers.length > 0 && { signers: summary.signers }),
     ...(requests && { exchanges: requests }),
     ...(inspected && { inspected }),
+    ...(signedImages && { signedImages }),
+    ...(platformImage && {
+      platformImage: { platform: platformImage.platform, ...platformKeys(platformImage, summary) },
+    }),
   };
+}
+
+/** What is known of the image of a platform; its requests are among those of the index. */
+function platformKeys(result: ImageResult, summary: Summary): object {
+  return keysOf(result, summary);
 }
 
 /** Name and digest, without the tag: what may be pulled. */

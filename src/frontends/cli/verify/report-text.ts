@@ -7,6 +7,7 @@ import { printable, withoutCommands } from "../../../core/encoding/printable.ts"
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { Check, CountedSignature } from "../../../core/verify/verdict.ts";
+import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import { amount, detailLine } from "../../process/report.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
@@ -44,19 +45,20 @@ type Row = readonly [label: string, text: string];
 export function textReportFor(screen: Screen, now: number): Report {
   return (results, summary) => {
     const { ended, isList } = summary;
+    const platformText = ({ platformImage: image }: ImageResult): readonly string[] =>
+      image === undefined
+        ? []
+        : [answerText(image.answer, [["platform", image.platform], ...rowsOf(image, summary, now)], screen)];
     if (!isList) {
       const [result] = results;
       if (result === undefined) return ended === undefined ? "" : answerText(ended, [], screen);
-      return answerText(result.answer, rowsOf(result, summary, now), screen);
+      return [answerText(result.answer, rowsOf(result, summary, now), screen), ...platformText(result)].join("\n");
     }
     const done = results.filter(({ answer }) => answer !== ended);
     const blocks = done.map((result) => {
       const isShort = result.answer.outcome === "allow" && !summary.verbose && isVerified(result);
-      return answerText(
-        result.answer,
-        isShort ? [["image", pinned(result) ?? ""]] : rowsOf(result, summary, now),
-        screen,
-      );
+      const rows: readonly Row[] = isShort ? [["image", pinned(result) ?? ""]] : rowsOf(result, summary, now);
+      return [answerText(result.answer, rows, screen), ...platformText(result)].join("\n");
     });
     return [
       ...blocks,
@@ -82,7 +84,7 @@ function colourOf(answer: ImageResult["answer"]): "green" | "yellow" | "red" {
 }
 
 function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Row[] {
-  const { decision, requested, requests = [], inspected = [] } = result;
+  const { decision, requested, requests = [], inspected = [], signedImages = [] } = result;
   const rule = decision?.rule ?? result.rule;
   const signatures = signaturesOf(result);
   const ref = pinned(result);
@@ -92,6 +94,7 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
     ...digestRows(result),
     ...signatures.flatMap((signature) => signatureRows(signature, now)),
     ...findingRows(result),
+    ...signedImages.map(signedImageRow),
     ...(rule === undefined
       ? []
       : [["rule", rule.file === "" ? rule.name : `${rule.file}:${rule.line}  ${rule.name}`] as const]),
@@ -167,6 +170,10 @@ function findingRows({ answer }: ImageResult): readonly Row[] {
     if (!isShown) return [["found", `${signer ?? "registry"}: ${code}: ${detail}`]];
     return signer === undefined || detail.includes(signer) ? [] : [["signer", signer]];
   });
+}
+
+function signedImageRow({ platform, digest, signers }: SignedChild): Row {
+  return ["note", `${platform ?? "its"} image ${digest} IS signed by ${signers.join(", ")}; the index is not`];
 }
 
 function checkRows({ signer, checks }: CountedSignature): readonly Row[] {

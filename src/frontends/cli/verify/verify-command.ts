@@ -1,5 +1,6 @@
 import type { Config } from "../../../core/config/config.ts";
 import { parseDateTime } from "../../../core/encoding/time.ts";
+import { parsePlatform } from "../../../core/oci/image-platform.ts";
 import { trustOnly } from "../../../core/policy/named-signers.ts";
 import { reject } from "../../../core/rejection.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
@@ -92,6 +93,8 @@ class VerifyCommand {
       verbose: options.verbose,
       deadline: config.deadline,
       allowAudited: options["allow-audited"],
+      needsDigest: options.output === "ref",
+      ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
       ...(now !== undefined && { now }),
     });
     const [first] = this.#results();
@@ -162,7 +165,17 @@ class VerifyCommand {
   }
 
   #checkOptions(): void {
-    const { quiet, output, verbose, offline, bundle, at, "save-evidence": target, "media-type": type } = this.#options;
+    const {
+      quiet,
+      output,
+      verbose,
+      offline,
+      bundle,
+      at,
+      platform,
+      "save-evidence": target,
+      "media-type": type,
+    } = this.#options;
     if (quiet && (output !== "text" || verbose)) {
       reject(
         "input.malformed",
@@ -172,6 +185,8 @@ class VerifyCommand {
     if (offline) {
       if (bundle === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
       if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
+      if (platform !== undefined)
+        reject("input.malformed", "--platform cannot be combined with --offline: the registry has the index");
     } else {
       if (bundle !== undefined) reject("input.malformed", "--bundle needs --offline");
       if (at !== undefined) reject("input.malformed", "--at needs --offline");

@@ -15,6 +15,7 @@ import type { Verifier } from "../../../verifier/service/verifier.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { type ImageResult, type RequestedImage, statusOf, type Unjudged } from "./image-result.ts";
+import { explainUnsigned, imageFor, verifyImageOf } from "./index-images.ts";
 
 /** Images verified at the same time: the services of others must not be flooded. */
 const PARALLEL = 8;
@@ -47,6 +48,10 @@ export interface RunSettings {
   /** Milliseconds for one image of several; a single image has the process's deadline. */
   readonly deadline: number;
   readonly allowAudited: boolean;
+  /** Whether the digest is wanted even of an image that is allowed by its name alone. */
+  readonly needsDigest: boolean;
+  /** Verify the index's image for this platform, too; as `parsePlatform` writes it. */
+  readonly platform?: string;
   /** The time of the verification, if it is not now; milliseconds since 1970. */
   readonly now?: number;
 }
@@ -56,6 +61,8 @@ export class VerifyRun {
   readonly isList: boolean;
   readonly #images: readonly Pending[];
   readonly #mediaType: string | undefined;
+  /** Whether registries may be asked. */
+  readonly #resolves: boolean;
   readonly #lifecycle: ProcessLifecycle;
 
   /** @param mediaType of the manifest, as --media-type says */
@@ -66,6 +73,7 @@ export class VerifyRun {
   ) {
     this.isList = isList;
     this.#mediaType = mediaType;
+    this.#resolves = resolves;
     this.#images = requested.map((one) => readImage(one, mediaType, resolves));
     this.#lifecycle = lifecycle;
   }
@@ -94,7 +102,7 @@ export class VerifyRun {
   }
 
   async #verify(image: Pending, settings: RunSettings): Promise<ImageResult> {
-    const { verifier, judges, allowAudited, verbose } = settings;
+    const { verifier, judges, allowAudited, verbose, needsDigest, platform } = settings;
     const { reference, mistake } = image;
     if (mistake !== undefined || reference === undefined) {
       return resultOf(image, mistake ?? NO_POLICY, allowAudited);
@@ -110,14 +118,28 @@ export class VerifyRun {
       if (image.subject === undefined) {
         // Nobody is asked about an image that is decided by its name.
         const byName = judges ? verifier.decideByName(reference) : undefined;
-        if (byName !== undefined) return { ...done(byName.answer), ...(byName.rule && { rule: byName.rule }) };
-        image.resolved = await verifier.resolve(reference, session, { children: true });
+        if (byName !== undefined && !(needsDigest && byName.answer.outcome === "allow")) {
+          return { ...done(byName.answer), ...(byName.rule && { rule: byName.rule }) };
+        }
+        // Of a list, an index is read only if its images are wanted: that is one more request for each.
+        const children = !this.isList || verbose || platform !== undefined;
+        image.resolved = await verifier.resolve(reference, session, { children });
         image.subject = resolvedSubject(reference, image.resolved, this.#mediaType);
       }
       if (!judges) return done(NO_POLICY);
-      const decision = await verifier.verify(image.subject, session);
+      const { subject, resolved } = image;
+      const asked = { verifier, subject, resolved, session };
+      const child = platform === undefined ? undefined : await imageFor(platform, asked);
+      const decision = await verifier.verify(subject, session);
       if (decision.error !== undefined) this.#lifecycle.diagnose(decision.error.stack ?? decision.error.message);
-      return done(decision.answer, decision);
+      const result = done(decision.answer, decision);
+      // What follows may last until the deadline, and changes no verdict.
+      image.result = result;
+      return {
+        ...result,
+        ...(child && (await verifyImageOf(child, result, asked, allowAudited))),
+        ...(this.#resolves && (await explainUnsigned(decision, asked))),
+      };
     } catch (error) {
       return done(failureOf(error));
     }
