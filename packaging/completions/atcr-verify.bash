@@ -8,19 +8,19 @@ _atcr_verify() {
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --lines | --image) return ;;
+	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --for | --scope | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --lines | --image | --file | --output | -o) ((i++)) ;;
+		--policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --file | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images policy config identity state cache bundle enable disable doctor log selftest" ;;
+	"" | help) offered="verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest" ;;
 	policy | "help policy") offered="check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
@@ -44,6 +44,7 @@ _atcr_verify() {
 	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;
+	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;
 	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;
 	"selftest") offered="--output --help" ;;
 	esac

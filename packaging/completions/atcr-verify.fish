@@ -1,23 +1,24 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle enable disable doctor log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a verify -d 'verify images as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a inspect -d 'see who signed an image, without a verdict'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a config
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a bundle
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a verify -d 'verify images as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a inspect -d 'see who signed an image, without a verdict'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a config
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a break-glass -d 'let refused pulls through in an emergency, for a while'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a explain -d 'see which rule applies to an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a test -d 'compare a policy with what you expect of it'
@@ -106,6 +107,12 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from doctor' -l address -r -F
 complete -c atcr-verify -n '__fish_seen_subcommand_from doctor' -l containerd-config -r -F -d 'use this containerd configuration instead of the one that its process was given'
 complete -c atcr-verify -n '__fish_seen_subcommand_from doctor' -l config -r -F -d 'use this configuration instead of the one that containerd\'s environment names'
 complete -c atcr-verify -n '__fish_seen_subcommand_from doctor' -l output -s o -x -a 'text json' -d 'output format'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l for -x -d 'how long, from 1m to 24h'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l scope -x -d 'for which images, as a scope of the policy; several times for several; ** for all'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l reason -x -d 'why; it appears in the log and in each answer'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l end -d 'end it now'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l address -r -F -d 'containerd\'s socket'
+complete -c atcr-verify -n '__fish_seen_subcommand_from break-glass' -l output -s o -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l lines -x -d 'at most N decisions; 20 if not given'
 complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l refused -d 'only refused pulls, without those of doctor --probe'
 complete -c atcr-verify -n '__fish_seen_subcommand_from log' -l audited -d 'only pulls allowed because of audit or break-glass'

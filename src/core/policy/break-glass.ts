@@ -1,9 +1,9 @@
-import { CLOCK_SKEW } from "../encoding/time.ts";
+import { CLOCK_SKEW, formatDateTime } from "../encoding/time.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import { matchesScope, type Scope } from "./scope.ts";
 
 /** Longest time for which break-glass is active, in milliseconds; then the file must be written again. */
-const MAX_BROKEN = 24 * 60 * 60 * 1000;
+export const MAX_BROKEN = 24 * 60 * 60 * 1000;
 
 /** An emergency declared by the administrator: refusals of these images are not enforced for a while. */
 export interface BreakGlass {
@@ -38,4 +38,22 @@ export function whyNotInForce({ until }: BreakGlass, writtenAt: number, now: num
 /** Whether it covers this image. @param name attacker-controlled, canonical */
 export function isCovered({ scopes }: BreakGlass, { host, path }: ImageReference): boolean {
   return scopes.some((one) => matchesScope(one, host, path));
+}
+
+/**
+ * The text of a break-glass file, which readBreakGlass reads.
+ *
+ * @param until milliseconds since 1970; whole seconds are written, never a later time
+ */
+export function breakGlassText({
+  reason,
+  until,
+  scopes,
+}: Pick<BreakGlass, "reason" | "until"> & { readonly scopes: readonly string[] }): string {
+  const end = formatDateTime(Math.floor(until / 1000) * 1000);
+  return `# Written by atcr-verify break-glass. Refused pulls of these images are let through until then.
+reason: ${JSON.stringify(reason)}
+until: ${JSON.stringify(end)}
+scope: ${JSON.stringify(scopes)}
+`;
 }

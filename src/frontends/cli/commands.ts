@@ -34,6 +34,8 @@ const RUNS: Runs = {
   enable: async (line, lifecycle) => (await import("./commands/enable-command.ts")).enableCommand(line, lifecycle),
   disable: async (line, lifecycle) => (await import("./commands/disable-command.ts")).disableCommand(line, lifecycle),
   doctor: async (line, lifecycle) => (await import("./commands/doctor-command.ts")).doctorCommand(line, lifecycle),
+  "break-glass": async (line, lifecycle) =>
+    (await import("./commands/break-glass-command.ts")).breakGlassCommand(line, lifecycle),
   log: async (line, lifecycle) => (await import("./commands/log-command.ts")).logCommand(line, lifecycle),
   selftest: async (line, lifecycle) =>
     (await import("./commands/selftest-command.ts")).selftestCommand(line, lifecycle),

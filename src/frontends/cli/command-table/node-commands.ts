@@ -67,6 +67,39 @@ export const NODE_COMMANDS = {
     statuses: { 0: "no problem", 1: "a problem", 3: MISCONFIGURED, 4: INTERNAL_ERROR },
     examples: [{ shows: "prove it by a real pull", line: "sudo atcr-verify doctor --probe" }],
   },
+  "break-glass": {
+    summary: "let refused pulls through in an emergency, for a while",
+    details:
+      "Without options it shows whether break-glass is active. It is declared with --for, --scope and --reason, by root, ends by itself, and every answer, log line and metric names it. Images that the policy denies by name or digest stay refused.",
+    linuxOnly: true,
+    operands: [],
+    options: {
+      for: { kind: "text", value: "TIME", summary: "how long, from 1m to 24h" },
+      scope: {
+        kind: "text",
+        value: "SCOPE",
+        repeatable: true,
+        summary: "for which images, as a scope of the policy; several times for several; ** for all",
+      },
+      reason: { kind: "text", value: "TEXT", summary: "why; it appears in the log and in each answer" },
+      end: { kind: "flag", summary: "end it now" },
+      address: ADDRESS,
+      output: OUTPUT,
+    },
+    statuses: {
+      0: "not active; with options: declared, or ended",
+      1: "active, or there is a file that has no effect",
+      3: "the arguments cannot be used, this user is not root, or the file could not be changed",
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "for the images of one registry, for two hours",
+        line: "sudo atcr-verify break-glass --for 2h --scope 'atcr.io/**' --reason INC-1234",
+      },
+      { shows: "when the emergency is over", line: "sudo atcr-verify break-glass --end" },
+    ],
+  },
   log: {
     summary: "read past decisions",
     details: "The latest decision comes last.",

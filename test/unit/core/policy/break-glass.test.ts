@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
-import { isCovered, whyNotInForce } from "../../../../src/core/policy/break-glass.ts";
+import { breakGlassText, isCovered, MAX_BROKEN, whyNotInForce } from "../../../../src/core/policy/break-glass.ts";
 import { readBreakGlass } from "../../../../src/core/policy/parse-break-glass.ts";
 import { codeOf } from "../../../support/rejection.ts";
 
@@ -54,5 +54,23 @@ describe("a break-glass file", () => {
     const broken = read({ scope: ["a.example/x", "b.example/**"] });
     const covered = (name: string) => isCovered(broken, parseReference(name));
     expect(["a.example/x:v1", "b.example/y/z", "a.example/y"].map(covered)).toEqual([true, true, false]);
+  });
+});
+
+describe("breakGlassText", () => {
+  it.each(["x", 'a "b": {c}', "# x", "*", "ä", "'", "a\\nb", "null"])(
+    "writes what is read, for the reason %j",
+    (reason) => {
+      const text = breakGlassText({ reason, until: END + 999, scopes: ["a.example/**", "**"] });
+      const { scopes, ...rest } = readBreakGlass(text, "b.yaml");
+      expect(rest).toEqual({ reason, until: END });
+      expect(scopes.map((one) => one.text)).toEqual(["a.example/**", "**"]);
+    },
+  );
+
+  it("never writes a later time, so that 24 hours are not too long", () => {
+    const until = END + MAX_BROKEN + 1;
+    const read = readBreakGlass(breakGlassText({ reason: "x", until, scopes: ["**"] }), "b.yaml");
+    expect(whyNotInForce(read, END + 1, END + 1)).toBeUndefined();
   });
 });
