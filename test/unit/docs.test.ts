@@ -154,7 +154,7 @@ describe("docs/reference", () => {
         requests: [
           { purpose: "", method: "GET", url: "", cached: false, at: 0, status: 200, failure: "tls", ms: 0, bytes: 0 },
         ],
-        inspected: [""],
+        inspected: { name: { host: "", path: "" }, signers: [], unknown: [], notAsked: [], gaps: [], now: 0 },
       }),
       resultOf(AUDITED, { requested: { text: "", places: [{ file: "", line: 1 }] } }),
       resultOf(ABSENT),
@@ -181,7 +181,9 @@ describe("docs/reference", () => {
       const names = named(documented).map((name) => name.replace("[]", ""));
       return [...text.matchAll(/"(\w+)":/g)].map(([, key]) => key ?? "").filter((key) => !names.includes(key));
     };
-    expect(json.flatMap((text) => undocumented(text, section(cli, "## verify")))).toEqual([]);
+    expect(json.flatMap((text) => undocumented(text, section(cli, "## verify") + section(cli, "## inspect")))).toEqual(
+      [],
+    );
     expect(undocumented(bundle, section(bundles, "## The format"))).toEqual([]);
 
     const state = { rotationKeys: [""], signingKey: "", pds: "", alsoKnownAs: [], services: [{ id: "", type: "" }] };

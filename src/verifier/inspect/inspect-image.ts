@@ -28,8 +28,6 @@ export interface InspectRequest {
   readonly name: ImageReference;
   /** Signers that the user names; at most {@link MAX_GIVEN}. */
   readonly given: readonly (Did | Handle)[];
-  /** What the registry said about the tag, or why it could not, where the caller has asked; else it is asked here. */
-  readonly resolution?: Resolved | Rejection;
 }
 
 /** A claimed signer, and what was found; nothing where there was no time. */
@@ -118,13 +116,12 @@ export async function inspectImage(request: InspectRequest, context: CollectCont
 }
 
 async function digestOf(
-  { name, resolution }: InspectRequest,
+  { name }: InspectRequest,
   context: CollectContext,
 ): Promise<Pick<Inspection, "digest" | "resolved" | "unresolved">> {
   if (name.digest !== undefined) return { digest: name.digest };
   try {
-    if (resolution instanceof Rejection) throw resolution;
-    const resolved = resolution ?? (await resolveImage(name, sharing(context)));
+    const resolved = await resolveImage(name, sharing(context));
     return { digest: resolved.digest, resolved };
   } catch (error) {
     if (error instanceof Rejection) return { unresolved: error };

@@ -39,6 +39,7 @@ export async function inspectCommand(
   };
   const config = loadConfig(lifecycle.environment, path);
   lifecycle.setDeadline(config.deadline);
+  if (config.offline) reject("config.invalid", "the configuration says offline: true, so nobody may be asked");
   const context = strangersContext(config, lifecycle.environment, sessionOf(lifecycle));
   const found = await inspectImage(request, context);
   const status = isNothingKnown(found) ? NOTHING_KNOWN : 0;

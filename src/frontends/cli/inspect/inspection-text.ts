@@ -16,7 +16,17 @@ const MAX_NOT_ASKED = 4;
 const NOTHING: readonly string[] = [];
 
 /**
- * First a summary: the image, who signed it, and what to do next. Then everything about each signer.
+ * What fits on the first screen: the image, who signed it, and what to do next.
+ *
+ * @param width columns; infinite if the output is not a terminal
+ * @returns printable lines, without line breaks
+ */
+export function inspectionSummary(inspection: Inspection, width: number): readonly string[] {
+  return summary(inspection, new LabelledRows(width));
+}
+
+/**
+ * The summary, then everything about each signer.
  *
  * @param width columns; infinite if the output is not a terminal
  * @returns printable lines, without line breaks

@@ -1,10 +1,10 @@
-import { printable } from "../../../core/encoding/printable.ts";
+import { printable, withoutCommands } from "../../../core/encoding/printable.ts";
 import { wrapped } from "../terminal/screen.ts";
 
 /** Characters of a value that others may have written; stops them from flooding the terminal. */
 const MAX_VALUE = 400;
 /** Columns of a label. */
-const LABEL = 12;
+const LABEL = 13;
 
 /** Lays out labels and their values, one below the other, wrapped behind the label. */
 export class LabelledRows {
@@ -40,6 +40,6 @@ export class LabelledRows {
 }
 
 function shown(value: string): string {
-  const safe = printable(value);
+  const safe = printable(withoutCommands(value));
   return safe.length <= MAX_VALUE ? safe : `${safe.slice(0, MAX_VALUE - 3)}...`;
 }

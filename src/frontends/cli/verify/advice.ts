@@ -76,7 +76,7 @@ export function adviceFor({ answer, reference, subject, signedImages }: ImageRes
   if (answer.outcome === "unjudged") {
     return [
       `see who claims to have signed it: atcr-verify inspect ${image}`,
-      "to verify it, name the signer you expect with --signer, or write a policy: see atcr-verify-policy(5)",
+      "to verify it, name the signer you expect with --signer, or write a policy: atcr-verify policy init",
     ];
   }
   const refusal = answer.outcome === "allow" ? auditedRefusal(answer) : answer;

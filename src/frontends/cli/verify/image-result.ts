@@ -5,6 +5,7 @@ import type { Decider } from "../../../core/policy/policy.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
 import type { Refusal } from "../../../core/verify/verdict.ts";
 import type { Warning } from "../../../core/warning.ts";
+import type { Inspection } from "../../../verifier/inspect/inspect-image.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
 import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
@@ -52,8 +53,8 @@ export interface ImageResult {
   readonly status: number;
   /** Under --verbose. */
   readonly requests?: readonly RecordedRequest[];
-  /** What `inspect` found of an image that was not judged, as lines of text. */
-  readonly inspected?: readonly string[];
+  /** What `inspect` finds of an image that was not judged. */
+  readonly inspected?: Inspection;
 }
 
 /** What concerns all images of one run. */

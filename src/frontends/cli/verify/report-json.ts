@@ -6,6 +6,7 @@ import type { Place } from "../../../core/rejection.ts";
 import type { CountedSignature, Finding, SignatureFacts } from "../../../core/verify/verdict.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
 import { jsonText, reasonOf } from "../../process/report.ts";
+import { inspectionKeys } from "../inspect/inspection-json.ts";
 import { adviceFor } from "./advice.ts";
 import { auditedRefusal, codeOf, type ImageResult, isVerified, type Report, type Summary } from "./image-result.ts";
 
@@ -88,7 +89,7 @@ export function keysOf(result: ImageResult, summary: Summary) {
     advice: adviceFor(result),
     ...(summary.signers.length > 0 && { signers: summary.signers }),
     ...(requests && { exchanges: requests }),
-    ...(inspected && { inspected }),
+    ...(inspected && { inspected: inspectionKeys(inspected) }),
     ...(signedImages && { signedImages }),
     ...(platformImage && {
       platformImage: { platform: platformImage.platform, ...platformKeys(platformImage, summary) },

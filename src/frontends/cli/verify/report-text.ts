@@ -7,9 +7,11 @@ import { printable, withoutCommands } from "../../../core/encoding/printable.ts"
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { Check, CountedSignature } from "../../../core/verify/verdict.ts";
+import type { Inspection } from "../../../verifier/inspect/inspect-image.ts";
 import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import { amount, detailLine } from "../../process/report.ts";
+import { inspectionLines, inspectionSummary } from "../inspect/inspection-text.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
 import { folded, painted, type Screen } from "../terminal/screen.ts";
 import { adviceFor } from "./advice.ts";
@@ -52,6 +54,7 @@ export function textReportFor(screen: Screen, now: number): Report {
     if (!isList) {
       const [result] = results;
       if (result === undefined) return ended === undefined ? "" : answerText(ended, [], screen);
+      if (result.inspected !== undefined) return inspectedText(result, result.inspected, summary, screen);
       return [answerText(result.answer, rowsOf(result, summary, now), screen), ...platformText(result)].join("\n");
     }
     const done = results.filter(({ answer }) => answer !== ended);
@@ -74,6 +77,19 @@ function answerText(answer: ImageResult["answer"], rows: readonly Row[], screen:
   return `${head}${rows.map((row) => rowText(row, screen)).join("")}${frame}`;
 }
 
+/** What is known of an image that was not judged; all of it under --verbose. */
+function inspectedText(
+  { answer, requests = [] }: ImageResult,
+  inspected: Inspection,
+  { verbose }: Summary,
+  screen: Screen,
+): string {
+  const lines = verbose ? inspectionLines(inspected, screen.width) : inspectionSummary(inspected, screen.width);
+  const more: Row = ["do", "see who claims to have signed it: atcr-verify inspect IMAGE"];
+  const rows = verbose ? requests.map(requestRow) : [more];
+  return `${answerText(answer, [], screen)}${lines.join("\n")}\n${rows.map((row) => rowText(row, screen)).join("")}`;
+}
+
 function rowText([label, text]: Row, screen: Screen): string {
   return folded(detailLine(`  ${label.padEnd(LABEL)}${withoutCommands(text)}`), screen, LABEL);
 }
@@ -84,7 +100,7 @@ function colourOf(answer: ImageResult["answer"]): "green" | "yellow" | "red" {
 }
 
 function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Row[] {
-  const { decision, requested, requests = [], inspected = [], signedImages = [] } = result;
+  const { decision, requested, requests = [], signedImages = [] } = result;
   const rule = decision?.rule ?? result.rule;
   const signatures = signaturesOf(result);
   const ref = pinned(result);
@@ -99,7 +115,6 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
       ? []
       : [["rule", rule.file === "" ? rule.name : `${rule.file}:${rule.line}  ${rule.name}`] as const]),
     ...(signatures[0] === undefined ? [] : checkRows(signatures[0])),
-    ...inspected.map((line): Row => ["", line]),
     ...(isVerified(result) && ref !== undefined ? [["use", ref] as const] : []),
     ...summary.signers
       .filter(({ asked, did }) => asked !== did)

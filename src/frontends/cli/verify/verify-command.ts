@@ -15,7 +15,7 @@ import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
 import { reportToGithub } from "./github-files.ts";
 import { auditedRefusal, headlineOf, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
 import { reportIn } from "./reports.ts";
-import { VerifyRun } from "./verify-run.ts";
+import { type RunSettings, VerifyRun } from "./verify-run.ts";
 
 /** Milliseconds for several images; each has a pull's deadline besides. */
 const COMMAND_TIMEOUT = 3_600_000;
@@ -95,6 +95,7 @@ class VerifyCommand {
       allowAudited: options["allow-audited"],
       needsDigest: options.output === "ref",
       ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
+      ...(this.#mayInspect(config) && { inspect: inspectorOf(config, lifecycle) }),
       ...(now !== undefined && { now }),
     });
     const [first] = this.#results();
@@ -201,10 +202,27 @@ class VerifyCommand {
     }
   }
 
+  /** Not for a list: others may have written it, and each of its images could make this machine ask 16 strangers. */
+  #mayInspect(config: Config): boolean {
+    const { quiet, output, offline } = this.#options;
+    const isShown = !quiet && (output === "text" || output === "json" || output === "ndjson");
+    return isShown && !this.#run.isList && !offline && !config.offline;
+  }
+
   #effective(config: Config): Config {
     const { "no-cache": noCache, stateless } = this.#options;
     return noCache || stateless ? { ...config, cacheEnabled: false } : config;
   }
+}
+
+function inspectorOf(config: Config, { environment }: ProcessLifecycle): NonNullable<RunSettings["inspect"]> {
+  return async (name, session) => {
+    const [{ inspectImage }, { strangersContext }] = await Promise.all([
+      import("../../../verifier/inspect/inspect-image.ts"),
+      import("../../../verifier/inspect/strangers-context.ts"),
+    ]);
+    return inspectImage({ name, given: [] }, strangersContext(config, environment, session));
+  };
 }
 
 function readTime(text: string | undefined): number {

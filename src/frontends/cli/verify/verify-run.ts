@@ -6,6 +6,7 @@ import { type Answer, failureOf } from "../../../core/verify/answer.ts";
 import { isImageType } from "../../../core/verify/check-facts.ts";
 import { enforce } from "../../../core/verify/enforce.ts";
 import { Deadline } from "../../../io/process/deadline.ts";
+import type { Inspection } from "../../../verifier/inspect/inspect-image.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
 import { RequestCounts } from "../../../verifier/service/exchanges.ts";
 import { RequestLog } from "../../../verifier/service/request-log.ts";
@@ -30,7 +31,7 @@ const NO_POLICY: Unjudged = {
 interface Pending extends Pick<ImageResult, "requested" | "reference"> {
   /** Known from the start where the name has a digest. */
   subject?: Subject;
-  resolved?: Resolved;
+  resolved?: Resolved | undefined;
   /** Why it cannot be verified at all. */
   readonly mistake?: Answer;
   /** The selected rule, which may audit what did not finish in time. */
@@ -52,6 +53,8 @@ export interface RunSettings {
   readonly needsDigest: boolean;
   /** Verify the index's image for this platform, too; as `parsePlatform` writes it. */
   readonly platform?: string;
+  /** Inspects an image that is not judged; absent where nobody may be asked. */
+  readonly inspect?: (name: ImageReference, session: Session) => Promise<Inspection>;
   /** The time of the verification, if it is not now; milliseconds since 1970. */
   readonly now?: number;
 }
@@ -102,7 +105,7 @@ export class VerifyRun {
   }
 
   async #verify(image: Pending, settings: RunSettings): Promise<ImageResult> {
-    const { verifier, judges, allowAudited, verbose, needsDigest, platform } = settings;
+    const { verifier, judges, allowAudited, verbose, needsDigest, platform, inspect } = settings;
     const { reference, mistake } = image;
     if (mistake !== undefined || reference === undefined) {
       return resultOf(image, mistake ?? NO_POLICY, allowAudited);
@@ -115,6 +118,14 @@ export class VerifyRun {
       ...(requestLog && { requests: requestLog.requests }),
     });
     try {
+      if (!judges && inspect !== undefined) {
+        const inspected = await inspect(reference, session);
+        image.resolved = inspected.resolved;
+        if (inspected.resolved !== undefined) {
+          image.subject = resolvedSubject(reference, inspected.resolved, this.#mediaType);
+        }
+        return { ...done(NO_POLICY), inspected };
+      }
       if (image.subject === undefined) {
         // Nobody is asked about an image that is decided by its name.
         const byName = judges ? verifier.decideByName(reference) : undefined;

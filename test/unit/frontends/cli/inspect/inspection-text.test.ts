@@ -59,7 +59,7 @@ describe("an inspection at 80 columns", () => {
     const text = at80(await inspect());
     await expect(text).toMatchFileSnapshot(golden("owner.txt"));
     expect(text.split("\n").slice(0, 7).join("\n")).toContain(
-      `signed by   @${HANDLE} (owner of the handle in the name)\n              ${alice.did}\n`,
+      `signed by    @${HANDLE} (owner of the handle in the name)\n               ${alice.did}\n`,
     );
   });
 

@@ -6,6 +6,7 @@ import { jsonReport, ndjsonReport } from "../../../../../src/frontends/cli/verif
 import { refReport } from "../../../../../src/frontends/cli/verify/report-ref.ts";
 import { textReportFor } from "../../../../../src/frontends/cli/verify/report-text.ts";
 import { reportIn } from "../../../../../src/frontends/cli/verify/reports.ts";
+import type { Inspection } from "../../../../../src/verifier/inspect/inspect-image.ts";
 import {
   ABSENT,
   ALICE,
@@ -27,6 +28,15 @@ const PIPE = { width: Number.POSITIVE_INFINITY, hasColour: false };
 const text = textReportFor(PIPE, REPORTED);
 const HOSTILE = "\x1b[31m::error::\u202e\u00e9\n##[group]";
 
+const INSPECTED: Inspection = {
+  name: { host: "atcr.io", path: "alice.example.com/app", tag: "v1" },
+  tag: "v1",
+  signers: [{ did: ALICE, sources: [{ kind: "referrer", url: "https://atcr.io/v2/x" }] }],
+  unknown: [],
+  notAsked: [],
+  gaps: [],
+  now: REPORTED,
+};
 const REQUEST = {
   purpose: "PDS",
   method: "GET",
@@ -43,7 +53,7 @@ const ONE: Readonly<Record<string, readonly [ImageResult["answer"], Partial<Imag
   exempt: [EXEMPT],
   silent: [SILENT],
   malformed: [MALFORMED],
-  unjudged: [UNJUDGED, { inspected: ["claimed signer did:plc:ewvi7nxzyoun6zhxrhs64oiz"] }],
+  unjudged: [UNJUDGED, { inspected: INSPECTED }],
   signer: [
     SIGNED,
     {
@@ -97,7 +107,10 @@ describe("the report as text", () => {
       because: { kind: "signed", rule: HOSTILE, notes: [HOSTILE], signatures: [counted({ signerName: HOSTILE })] },
     } as const;
     const results = [
-      resultOf(signed, { requested: { text: HOSTILE, places: [{ file: HOSTILE, line: 1 }] }, inspected: [HOSTILE] }),
+      resultOf(signed, {
+        requested: { text: HOSTILE, places: [{ file: HOSTILE, line: 1 }] },
+        inspected: { ...INSPECTED, unknown: [{ handle: HOSTILE, missing: HOSTILE }] },
+      }),
       resultOf({ ...ABSENT, detail: HOSTILE, findings: [{ code: "record.absent", detail: `${HOSTILE} more` }] }),
       resultOf(MALFORMED, { requested: { text: HOSTILE } }),
     ];
