@@ -6,7 +6,7 @@ _atcr_verify() {
 	}
 	case $prev in
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
-	--policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config | --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--file | --policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --for | --scope | --reason | --lines | --image) return ;;
 	esac
@@ -14,7 +14,7 @@ _atcr_verify() {
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --file | --output | -o) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -26,7 +26,7 @@ _atcr_verify() {
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
 	bundle | "help bundle") offered="keygen" ;;
-	"verify") offered="--output --quiet --verbose --policy --policy-sha256 --signer --platform --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
+	"verify") offered="--file --output --quiet --verbose --policy --policy-sha256 --signer --platform --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
 	"inspect") offered="--signer --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;

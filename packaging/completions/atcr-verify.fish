@@ -30,6 +30,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_se
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a show -d 'verify again what is cached for an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a clear -d 'remove cached evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from keygen' -a keygen -d 'make a key that seals bundles'
+complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l file -s f -r -F -d 'also verify every image that this file names: YAML, JSON, compose, a Dockerfile or a list; - is standard input; repeatable'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l output -s o -x -a 'text json ndjson ref junit github markdown' -d 'output format: text, json, ndjson, ref, junit, github, markdown; ref prints NAME@DIGEST if all images are allowed, and otherwise nothing'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l quiet -s q -d 'print nothing on standard output; a refusal\'s reason is one line on standard error'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l verbose -d 'print every detail, and each request'

@@ -161,7 +161,7 @@ describe("docs/reference", () => {
     ];
     const more = {
       signers: [{ asked: "", did: signer }],
-      found: [{ file: "", images: 1, passedOver: 0 }],
+      found: [{ file: "", images: 1, kinds: [{ kind: "", images: 1 }], passedOver: [{ what: "", count: 1 }] }],
       warnings: [{ code: "cache.unusable", message: "" }],
     } as const;
     const json = [

@@ -27,17 +27,11 @@ export interface FoundImage {
   readonly problem?: string;
 }
 
-/** How often something was seen that could be taken for an image and is none. */
-export interface PassedOver {
-  /** Schemas of CustomResourceDefinitions. */
-  readonly schemas: number;
-  /** Maps under `image:` with nothing but how to pull. */
-  readonly pullSettings: number;
-  /** Stages of a Dockerfile's own. */
-  readonly stages: number;
-  /** `FROM scratch`. */
-  readonly scratch: number;
-}
+/**
+ * How often something was seen that could be taken for an image and is none: schemas of CustomResourceDefinitions, maps under
+ * `image:` with nothing but how to pull, a Dockerfile's own stages, and `FROM scratch`.
+ */
+export type PassedOver = Readonly<Record<"schemas" | "pullSettings" | "stages" | "scratch", number>>;
 
 export interface FoundImages {
   /** In the order of the file; one that is named twice is there twice. */

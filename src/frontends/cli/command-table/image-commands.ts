@@ -23,6 +23,10 @@ export const IMAGE_COMMANDS = {
         line: 'atcr-verify verify --policy trust-policy.yaml "$IMAGE" && deploy',
       },
       {
+        shows: "verify every image that a manifest and a Dockerfile name",
+        line: "atcr-verify -f deployment.yaml -f Dockerfile",
+      },
+      {
         shows: "trust one signer, without a policy",
         line: "atcr-verify --signer alice.example.com atcr.io/alice.example.com/app:v1",
       },

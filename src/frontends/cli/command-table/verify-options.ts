@@ -6,6 +6,14 @@ export type VerifyFormat = (typeof VERIFY_FORMATS)[number];
 
 /** Options of `verify`. */
 export const VERIFY_OPTIONS = {
+  file: {
+    kind: "file",
+    value: "FILE",
+    summary:
+      "also verify every image that this file names: YAML, JSON, compose, a Dockerfile or a list; - is standard input; repeatable",
+    short: "f",
+    repeatable: true,
+  },
   output: {
     kind: VERIFY_FORMATS,
     value: "FORMAT",

@@ -20,7 +20,8 @@ export interface CommandFound {
 }
 
 /**
- * Finds the command: the first words that are not options. If the first is an image, the command is `verify`.
+ * Finds the command: the first words that are not options. If the first is an image, or there is none beside `--file`, the command
+ * is `verify`.
  *
  * @throws Rejection input.malformed
  */
@@ -41,6 +42,7 @@ export function findCommand(args: readonly string[]): CommandFound {
     rest.splice(i, 1);
     if (more.length === 0 && name === words) return { name, rest };
   }
+  if (words === "" && args.some((arg) => /^(?:-f|--file)(?:=|$)/.test(arg))) return { name: "verify", rest };
   const expected = (words === "" ? COMMAND_NAMES : namesBelow(words)).map((name) => name);
   return reject("input.malformed", `found no command${words && ` after "${words}"`}, expected ${expected.join(", ")}`);
 }

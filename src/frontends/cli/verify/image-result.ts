@@ -19,6 +19,21 @@ export interface RequestedImage {
   readonly text: string;
   /** Where files name it; absent for an operand. */
   readonly places?: readonly { readonly file: string; readonly line: number }[];
+  /** Whether it is an operand: then its registry is asked as any other, even if a file names it too. */
+  readonly isTyped?: true;
+  /** Why a file's text does not say which image is meant: `it contains a variable; …`. */
+  readonly problem?: string;
+}
+
+/** What was found in one file of --file. */
+export interface FoundInFile {
+  readonly file: string;
+  /** Places that name an image. */
+  readonly images: number;
+  /** How many of them there are of each kind: `manifest`, `FROM`, `values`. */
+  readonly kinds: readonly { readonly kind: string; readonly images: number }[];
+  /** What could be taken for an image and is none, if there is any: `schemas`, `stages`. */
+  readonly passedOver: readonly { readonly what: string; readonly count: number }[];
 }
 
 /**
@@ -68,8 +83,7 @@ export interface Summary {
   readonly policy?: { readonly path: string; readonly sha256: string };
   /** The DIDs of --signer, each with what was typed. */
   readonly signers: readonly { readonly asked: string; readonly did: string }[];
-  /** How many images were found in each file of --file. */
-  readonly found: readonly { readonly file: string; readonly images: number; readonly passedOver: number }[];
+  readonly found: readonly FoundInFile[];
   readonly allowAudited: boolean;
   readonly verbose: boolean;
   /** All warnings so far; they were printed on standard error, too. */

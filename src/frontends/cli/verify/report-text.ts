@@ -41,6 +41,16 @@ const CHECKED: Readonly<Record<Check, string>> = {
   tag: "tag",
 };
 
+/** Places of one image that are listed. Stops one image that is named 100,000 times from hiding the others. */
+const MAX_PLACES = 8;
+/** What is passed over, in words. */
+const PASSED_OVER: Readonly<Record<string, string>> = {
+  schemas: "schema of a CustomResourceDefinition",
+  pullSettings: "map of pull settings",
+  stages: "build stage",
+  scratch: "FROM scratch",
+};
+
 type Row = readonly [label: string, text: string];
 
 /** @param now milliseconds since 1970, for ages */
@@ -105,7 +115,7 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
   const signatures = signaturesOf(result);
   const ref = pinned(result);
   return [
-    ...(requested.places ?? []).map(({ file, line }): Row => ["named in", `${file}:${line}`]),
+    ...placeRows(requested),
     ["image", imageText(result)],
     ...digestRows(result),
     ...signatures.flatMap((signature) => signatureRows(signature, now)),
@@ -125,6 +135,12 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
     ...requests.map(requestRow),
     ...(summary.verbose && decision !== undefined ? timeRows(decision) : []),
   ];
+}
+
+function placeRows({ places = [] }: ImageResult["requested"]): readonly Row[] {
+  const shown = places.slice(0, MAX_PLACES).map(({ file, line }): Row => ["named in", `${file}:${line}`]);
+  const more = places.length - shown.length;
+  return more === 0 ? shown : [...shown, ["", `and in ${amount(more, "more place")}`]];
 }
 
 function requestRow({ purpose, method, url, status, failure, ms, bytes, cached, at }: RecordedRequest): Row {
@@ -221,9 +237,11 @@ function totals(done: readonly ImageResult[], of: number, { found, ended }: Summ
   for (const { answer } of done) counts.set(codeOf(answer), (counts.get(codeOf(answer)) ?? 0) + 1);
   const list = [...counts].map(([code, count]) => `${count} ${code}`).join(", ");
   const many = ended === undefined ? amount(of, "image") : `${done.length} of ${amount(of, "image")} verified`;
-  const places = found.map(({ file, images, passedOver }) => {
-    const over = passedOver === 0 ? "" : `, ${passedOver} passed over`;
-    return `found ${amount(images, "image")} in ${file}${over}\n`;
+  const places = found.map(({ file, images, kinds, passedOver }) => {
+    const of = kinds.map(({ kind, images: count }) => `${count} ${kind}`);
+    const over = passedOver.map(({ what, count }) => `${PASSED_OVER[what] ?? what} (${count})`);
+    const besides = over.length === 0 ? "" : `; passed over: ${over.join(", ")}`;
+    return `found ${amount(images, "image")} in ${file}: ${of.join(", ")}${besides}\n`;
   });
   return folded(
     `${printable(`${many}: ${list || "none"}`)}\n${places.map((place) => `${withoutCommands(printable(place.trimEnd()))}\n`).join("")}`,

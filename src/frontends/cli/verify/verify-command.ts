@@ -13,6 +13,7 @@ import type { LineOf } from "../command-table/command-groups.ts";
 import { checkTarget, readSavedEvidence, saveEvidence } from "./bundle-files.ts";
 import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
 import { reportToGithub } from "./github-files.ts";
+import { readNamedImages } from "./image-files.ts";
 import { auditedRefusal, headlineOf, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
 import { reportIn } from "./reports.ts";
 import { type RunSettings, VerifyRun } from "./verify-run.ts";
@@ -32,12 +33,19 @@ export async function verifyCommand(
   lifecycle: ProcessLifecycle,
 ): Promise<never> {
   lifecycle.mustBeWritten = true;
-  if (images.length === 0)
+  const files = options.file;
+  if (images.length === 0 && files.length === 0)
     reject("input.malformed", "found no image; write: atcr-verify IMAGE, such as atcr.io/alice.example.com/app:v1");
-  const requested = images.map((text) => ({ text }));
-  const kind = { isList: requested.length > 1, mediaType: options["media-type"], resolves: !options.offline };
+  // What writes to standard input may take as long as what is verified.
+  if (files.length > 0) lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const { requested, found } = await readNamedImages(images, files, lifecycle.deadline);
+  const kind = {
+    isList: requested.length > 1 || files.length > 0,
+    mediaType: options["media-type"],
+    resolves: !options.offline,
+  };
   const run = new VerifyRun(requested, kind, lifecycle);
-  const command = new VerifyCommand(run, options, lifecycle);
+  const command = new VerifyCommand(run, found, options, lifecycle);
   lifecycle.render = (answer) => command.output(answer);
   lifecycle.status = (answer) => command.status(answer);
   lifecycle.answerInterrupts();
@@ -48,14 +56,16 @@ export async function verifyCommand(
 /** One run of the command, and what it prints whenever it ends. */
 class VerifyCommand {
   readonly #run: VerifyRun;
+  readonly #found: Summary["found"];
   readonly #options: Options;
   readonly #lifecycle: ProcessLifecycle;
   #chosen: ChosenPolicy = { signers: [] };
   /** Whether the evidence or a report could not be saved. */
   #isSomethingLost = false;
 
-  constructor(run: VerifyRun, options: Options, lifecycle: ProcessLifecycle) {
+  constructor(run: VerifyRun, found: Summary["found"], options: Options, lifecycle: ProcessLifecycle) {
     this.#run = run;
+    this.#found = found;
     this.#options = options;
     this.#lifecycle = lifecycle;
   }
@@ -140,7 +150,7 @@ class VerifyCommand {
       ...(ended && { ended }),
       ...(policy && path !== undefined && { policy: { path, sha256: policy.hash } }),
       signers,
-      found: [],
+      found: this.#found,
       allowAudited: this.#options["allow-audited"],
       verbose: this.#options.verbose,
       warnings: this.#lifecycle.warnings.all,

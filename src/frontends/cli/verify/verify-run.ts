@@ -162,7 +162,7 @@ export class VerifyRun {
       ...(this.isList && { deadline: new Deadline(performance.now() + deadline), requestCounts: new RequestCounts() }),
       ...(now !== undefined && { now: () => now }),
       ...(requestLog && { requestLog }),
-      ...(image.requested.places && { isNameFromFile: true }),
+      ...(image.requested.places && !image.requested.isTyped && { isNameFromFile: true as const }),
       ruleSelected: (rule) => {
         image.rule = rule;
       },
@@ -186,6 +186,7 @@ function resultOf(image: Pending, answer: ImageResult["answer"], allowAudited: b
 function readImage(requested: RequestedImage, mediaType: string | undefined, resolves: boolean): Pending {
   let reference: ImageReference | undefined;
   try {
+    assertCertain(requested);
     reference = normaliseReference(requested.text);
     const { digest, tag } = reference;
     if (digest === undefined && !resolves) {
@@ -205,6 +206,14 @@ function readImage(requested: RequestedImage, mediaType: string | undefined, res
   } catch (error) {
     return { requested, ...(reference && { reference }), mistake: failureOf(error) };
   }
+}
+
+/** @throws Rejection input.malformed where a file does not say which image is meant */
+function assertCertain({ text, problem, places }: RequestedImage): void {
+  if (problem === undefined) return;
+  const [place] = places ?? [];
+  const where = place === undefined ? "" : `${place.file}:${place.line}: `;
+  reject("input.malformed", `${where}the image ${JSON.stringify(text)} cannot be used: ${problem}`);
 }
 
 /** As containerd would pass it on. A registry may give no type, or an unspecific one; that is not compared. */

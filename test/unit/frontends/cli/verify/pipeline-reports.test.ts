@@ -69,7 +69,7 @@ describe("a report for a pipeline", () => {
   it.each(VERIFY_FORMATS)("has printable ASCII alone, and no commands in the text of others: %s", (format) => {
     const text = reportIn(format, {})(
       HOSTILE_RESULTS,
-      summaryOf(HOSTILE_RESULTS, { found: [{ file: HOSTILE, images: 1, passedOver: 0 }] }),
+      summaryOf(HOSTILE_RESULTS, { found: [{ file: HOSTILE, images: 1, passedOver: [], kinds: [] }] }),
     );
     expect(text).toMatch(/^[ -~\n]*$/);
     // What remains is this program's own: the commands of annotations, and the heading.

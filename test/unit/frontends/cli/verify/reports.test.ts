@@ -80,7 +80,13 @@ const ONE: Readonly<Record<string, readonly [ImageResult["answer"], Partial<Imag
 const LIST = [SIGNED, ABSENT, MALFORMED].map((answer, i) =>
   resultOf(answer, { requested: { text: `atcr.io/image${i}`, places: [{ file: "deploy.yaml", line: i + 1 }] } }),
 );
-const FOUND = { found: [{ file: "deploy.yaml", images: 3, passedOver: 1 }] };
+const KINDS = [
+  { kind: "manifest", images: 2 },
+  { kind: "values", images: 1 },
+];
+const FOUND = {
+  found: [{ file: "deploy.yaml", images: 3, kinds: KINDS, passedOver: [{ what: "schemas", count: 4 }] }],
+};
 
 describe("the report as text", () => {
   it.each(Object.keys(ONE))("of one image: %s", async (name) => {
@@ -114,7 +120,10 @@ describe("the report as text", () => {
       resultOf({ ...ABSENT, detail: HOSTILE, findings: [{ code: "record.absent", detail: `${HOSTILE} more` }] }),
       resultOf(MALFORMED, { requested: { text: HOSTILE } }),
     ];
-    const summary = summaryOf(results, { verbose: true, found: [{ file: HOSTILE, images: 1, passedOver: 0 }] });
+    const summary = summaryOf(results, {
+      verbose: true,
+      found: [{ file: HOSTILE, images: 1, kinds: [], passedOver: [] }],
+    });
     expect(text(results, summary)).toMatch(/^[ -~\n]+$/);
     const narrow = textReportFor({ width: 60, hasColour: false }, REPORTED)(LIST, summaryOf(LIST, FOUND));
     // Digests and keys are longer than the rest of a line.
