@@ -6,26 +6,26 @@ _atcr_verify() {
 	}
 	case $prev in
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
-	--file | --policy | --save-evidence | --bundle | --config | --address | --out | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--file | --policy | --save-evidence | --bundle | --config | --address | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --for | --scope | --reason | --lines | --image) return ;;
+	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --sha256 | --for | --scope | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --output | -o) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | -o | --seal | --sha256 | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest" ;;
+	"" | help) offered="verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest" ;;
 	policy | "help policy") offered="check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
-	bundle | "help bundle") offered="keygen" ;;
+	bundle | "help bundle") offered="create list merge import keygen" ;;
 	"verify") offered="--file --output --quiet --verbose --policy --policy-sha256 --signer --platform --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
 	"inspect") offered="--signer --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
@@ -40,7 +40,12 @@ _atcr_verify() {
 	"cache list") offered="--config --output --help" ;;
 	"cache show") offered="--config --output --help" ;;
 	"cache clear") offered="--config --output --help" ;;
+	"bundle create") offered="--file --out --seal --policy --config --help" ;;
+	"bundle list") offered="--policy --config --output --help" files=yes ;;
+	"bundle merge") offered="--out --seal --config --help" files=yes ;;
+	"bundle import") offered="--sha256 --config --help" files=yes ;;
 	"bundle keygen") offered="--out --help" ;;
+	"export") offered="--out --seal --policy --config --help" ;;
 	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;

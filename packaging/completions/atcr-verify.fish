@@ -1,24 +1,25 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a verify -d 'verify images as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a inspect -d 'see who signed an image, without a verdict'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a config
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a bundle
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a break-glass -d 'let refused pulls through in an emergency, for a while'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle enable disable doctor break-glass log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a verify -d 'verify images as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a inspect -d 'see who signed an image, without a verdict'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a config
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a export -d 'gather the evidence of one image into a file'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a break-glass -d 'let refused pulls through in an emergency, for a while'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a explain -d 'see which rule applies to an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check explain test schema' -a test -d 'compare a policy with what you expect of it'
@@ -29,7 +30,11 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from state; and not __fish_se
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a list -d 'list the cached evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a show -d 'verify again what is cached for an image'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and not __fish_seen_subcommand_from list show clear' -a clear -d 'remove cached evidence'
-complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from keygen' -a keygen -d 'make a key that seals bundles'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from create list merge import keygen' -a create -d 'gather the evidence of images into a file'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from create list merge import keygen' -a list -d 'see what a bundle proves, or what this node has imported'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from create list merge import keygen' -a merge -d 'merge bundles'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from create list merge import keygen' -a import -d 'import a bundle on this node'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and not __fish_seen_subcommand_from create list merge import keygen' -a keygen -d 'make a key that seals bundles'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l file -s f -r -F -d 'also verify every image that this file names: YAML, JSON, compose, a Dockerfile or a list; - is standard input; repeatable'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l output -s o -x -a 'text json ndjson ref junit github markdown' -d 'output format: text, json, ndjson, ref, junit, github, markdown; ref prints NAME@DIGEST if all images are allowed, and otherwise nothing'
 complete -c atcr-verify -n '__fish_seen_subcommand_from verify' -l quiet -s q -d 'print nothing on standard output; a refusal\'s reason is one line on standard error'
@@ -90,7 +95,27 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_s
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from show' -l output -s o -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from cache; and __fish_seen_subcommand_from clear' -l output -s o -x -a 'text json' -d 'output format'
-complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from keygen' -l out -r -F -d 'the file for the secret key'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from create' -l file -s f -r -F -d 'also the images that this file names; - is standard input'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from create' -l out -s o -r -F -d 'write the bundle to this file'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from create' -l seal -r -F -d 'seal the bundle with this secret key, which bundle keygen made'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from create' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from create' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from list' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from list' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from list' -l output -s o -x -a 'text json' -d 'output format'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from list' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from merge' -l out -s o -r -F -d 'write the bundle to this file'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from merge' -l seal -r -F -d 'seal the bundle with this secret key, which bundle keygen made'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from merge' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from merge' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from import' -l sha256 -x -d 'the SHA-256 that the file must have'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from import' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from import' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from bundle; and __fish_seen_subcommand_from keygen' -l out -s o -r -F -d 'the file for the secret key'
+complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l out -s o -r -F -d 'write the bundle to this file'
+complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l seal -r -F -d 'seal the bundle with this secret key, which bundle keygen made'
+complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
+complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l bin-dir -r -F -d 'use this folder instead of containerd\'s bin_dir'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'place the link even where the folder or the policy would block pulls'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l address -r -F -d 'containerd\'s socket'

@@ -7,6 +7,7 @@
 export const WARNINGS = {
   "access.denied": "the user who runs the program may not use files of this node",
   "authority.unusable": "a certificate authority, or a file of them, cannot be used and is not trusted",
+  "bundles.unusable": "something in bundleDir cannot be used, so it does not count",
   "cache.no_key": "the key of this node's cache cannot be used, so nothing is read from the cache or written",
   "cache.unusable": "something in the cache cannot be used, so it is fetched again",
   "cache.not_written": "something cannot be written to the cache, or removed from it",

@@ -115,7 +115,11 @@ export class Bench {
    * stateDir, so that tests do not see each other's rollbacks, and no cache, so that every request reaches a server.
    */
   configure(values: Readonly<Record<string, unknown>>, name = "config.yaml"): string {
-    const own = { stateDir: join(this.folder, `${name}.state`), cacheDir: join(this.folder, `${name}.cache`) };
+    const own = {
+      stateDir: join(this.folder, `${name}.state`),
+      cacheDir: join(this.folder, `${name}.cache`),
+      bundleDir: join(this.folder, `${name}.bundles`),
+    };
     // Most tests verify one image repeatedly and expect requests each time.
     const fresh = { cacheEnabled: false, registryConfigPath: join(this.folder, "certs.d"), decisionLog: "none" };
     const config = { trustPolicyPath: join(this.folder, "policy.yaml"), ...own, ...fresh, ...values };

@@ -3,7 +3,7 @@ import { field, parseJson } from "../encoding/json.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import { rejectionOf } from "../rejection.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Evidence, SignatureEvidence } from "./evidence.ts";
 import { evidenceFromJson, evidenceToJson, malformed, object, text } from "./evidence-json.ts";
 
 /** The evidence about one digest: a line of a bundle, and a file of the cache. */
@@ -53,12 +53,18 @@ export function imageIn(images: readonly BundledImage[], digest: Digest): Bundle
   return images.find((image) => image.digest === digest);
 }
 
+/** When the oldest part of a signature's evidence was gathered; milliseconds since 1970. The window counts from it. */
+export function gatheredAtOf({ identity, record, tag }: SignatureEvidence): number {
+  return Math.min(...[identity, record, tag].flatMap((part) => (part === undefined ? [] : [part.fetchedAt])));
+}
+
 /** As bytes, for a file of its own. */
 export function imageToBytes(image: BundledImage): Uint8Array {
   return toUtf8(`${imageToLine(image)}\n`);
 }
 
-function readNames(value: unknown): readonly string[] {
+/** @throws Rejection bundle.malformed */
+export function readNames(value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length > MAX_NAMES) malformed(`names is not a list of at most ${MAX_NAMES} names`);
   return value.map((name: unknown) => (isName(name) ? name : malformed(`"${name}" in names is not an image name`)));
 }

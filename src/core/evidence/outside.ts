@@ -35,7 +35,8 @@ export interface OutsideIdentity {
 export interface OutsideStore {
   /** Where it lies, for messages. */
   readonly place: string;
-  find(digest: Digest, signer: Did): OutsideEvidence | undefined;
+  /** @param tag path of the tag's record in the repo, where it is needed; without evidence of it, that of the digest */
+  find(digest: Digest, signer: Did, tag?: string): OutsideEvidence | undefined;
   /** The newest identity of the signer in any bundle: for a did:plc the log with the most operations. */
   newestLog(signer: Did): OutsideIdentity | undefined;
 }

@@ -26,6 +26,8 @@ export interface LocalFile {
   readonly code: RejectionCode;
   /** `the trust policy` */
   readonly what: string;
+  /** Most bytes of it; absent: {@link MAX_FILE}. */
+  readonly max?: number;
 }
 
 /**
@@ -59,7 +61,7 @@ export function readTrustedFile(file: LocalFile): string | undefined {
 
 /** Like {@link readTrustedFile}, but the caller decides what to do about a file that others can change. */
 export function readPossiblyUntrustedFile(
-  { path, code, what }: LocalFile,
+  { path, code, what, max = MAX_FILE }: LocalFile,
   onUntrusted: OnUntrusted,
 ): string | undefined {
   let fd: number | undefined;
@@ -69,7 +71,7 @@ export function readPossiblyUntrustedFile(
     fd = openSync(absolute, constants.O_RDONLY | constants.O_NONBLOCK);
     const file = fstatSync(fd);
     if (!file.isFile()) reject(code, `${what} ${path} is not a regular file`);
-    if (file.size > MAX_FILE) reject(code, `${what} ${path} has ${file.size} bytes, at most ${MAX_FILE} are read`);
+    if (file.size > max) reject(code, `${what} ${path} has ${file.size} bytes, at most ${max} are read`);
     check(file, path, what, onUntrusted);
     assertPathTrusted(absolute, `the path to ${what}:`, onUntrusted);
     const text = fromUtf8(readFileSync(fd));
@@ -87,18 +89,32 @@ export function readPossiblyUntrustedFile(
 }
 
 /**
- * Lists a folder whose files decide about trust, and reports whether others can change it (spec 2.5). Unlike a folder
- * in a file's path, it must not be writable by others even if it is sticky: they could add a hard link to one of root's
- * files, which would then be read as if root had put it there.
+ * Lists a folder whose files decide about trust; {@link isFolderThere} checks it.
  *
  * @returns the names in it; undefined where there is no such folder
  * @throws Rejection `code`
  */
-export function listFolder({ path, code, what }: LocalFile, onUntrusted: OnUntrusted): readonly string[] | undefined {
+export function listFolder(folder: LocalFile, onUntrusted: OnUntrusted): readonly string[] | undefined {
+  if (!isFolderThere(folder, onUntrusted)) return undefined;
+  try {
+    return readdirSync(resolve(folder.path));
+  } catch (error) {
+    return unreadable(folder, error);
+  }
+}
+
+/**
+ * Whether there is this folder, whose files decide about trust; reports whether others can change it (spec 2.5). Unlike a
+ * folder in a file's path, it must not be writable by others even if it is sticky: they could add a hard link to one of
+ * root's files, which would then be read as if root had put it there.
+ *
+ * @throws Rejection `code`
+ */
+export function isFolderThere({ path, code, what }: LocalFile, onUntrusted: OnUntrusted): boolean {
   try {
     const absolute = resolve(path);
     // Not by the error of opening it: a dangling link is a mistake, not an absence.
-    if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return undefined;
+    if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return false;
     assertPathTrusted(absolute, what, onUntrusted);
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
@@ -108,7 +124,7 @@ export function listFolder({ path, code, what }: LocalFile, onUntrusted: OnUntru
         absolute,
       );
     }
-    return readdirSync(absolute);
+    return true;
   } catch (error) {
     if (error instanceof Rejection) throw error;
     return unreadable({ path, code, what }, error);

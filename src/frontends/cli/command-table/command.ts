@@ -15,7 +15,7 @@ export interface OptionEntry {
   readonly required?: true;
   /** The value if the option is not given. */
   readonly default?: string;
-  /** One letter, `-o`; the same in all commands. */
+  /** One letter, `-o`: where output goes, or its form. */
   readonly short?: string;
   /** May be given several times; the value is a list. */
   readonly repeatable?: true;

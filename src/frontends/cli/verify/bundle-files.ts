@@ -33,16 +33,16 @@ export async function readSavedEvidence(
  *
  * @throws Rejection input.malformed
  */
-export function checkTarget(path: string): void {
+export function checkTarget(path: string, option = "--save-evidence"): void {
   try {
     // The rename would replace it: that must not happen to /dev/null.
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) {
-      reject("input.malformed", `--save-evidence ${path}: it exists and is not a regular file`);
+      reject("input.malformed", `${option} ${path}: it exists and is not a regular file`);
     }
     accessSync(dirname(resolve(path)), constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof Rejection) throw error;
-    reject("input.malformed", `--save-evidence ${path}: ${(error as Error).message}`, error);
+    reject("input.malformed", `${option} ${path}: ${(error as Error).message}`, error);
   }
 }
 

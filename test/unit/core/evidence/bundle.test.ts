@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { type Bundle, bundleSince, readBundle, writeBundle } from "../../../../src/core/evidence/bundle.ts";
-import { type BundledImage, imageIn } from "../../../../src/core/evidence/bundled-image.ts";
+import { type BundledImage, gatheredAtOf, imageIn } from "../../../../src/core/evidence/bundled-image.ts";
 import type { SignatureEvidence } from "../../../../src/core/evidence/evidence.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../../../src/core/rejection.ts";
 import { DIGEST, didNamed, digestOf, gap, imageOf, pointer } from "../../../support/evidence.ts";
@@ -130,6 +130,13 @@ describe("a bundle's image", () => {
   it("is found by its digest", () => {
     expect(imageIn(IMAGES, DIGEST)).toBe(IMAGE);
     expect(imageIn(IMAGES, digestOf("a third"))).toBeUndefined();
+  });
+});
+
+describe("gatheredAtOf", () => {
+  it("is the time of the oldest part of a signature", () => {
+    const [first] = IMAGE.evidence.signatures as [SignatureEvidence];
+    expect([gatheredAtOf(first), gatheredAtOf(WEB)]).toEqual([SINCE - 5, SINCE]);
   });
 });
 

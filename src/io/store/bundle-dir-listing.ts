@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { toUtf8 } from "../../core/encoding/bytes.ts";
+import type { ImportedPiece } from "../../core/evidence/imported-evidence.ts";
+import { pieceFromBytes } from "../../core/evidence/imported-evidence.ts";
+import { Rejection, reject } from "../../core/rejection.ts";
+import { listFolder, type OnUntrusted, readTrustedFile } from "../fs/local-file.ts";
+import { MAX_PIECE, pieceName } from "./bundle-dir.ts";
+
+const FOLDER = /^sha256-[0-9a-f]{64}$/;
+const PIECE = /^[0-9a-f]{64}\.json$/;
+const CODE = "bundle.malformed";
+
+/** Everything that was imported, and why the rest does not count. */
+export interface Listing {
+  /** By digest. */
+  readonly pieces: readonly ImportedPiece[];
+  /** Sentences. */
+  readonly unusable: readonly string[];
+}
+
+/**
+ * Lists what was imported, by the same checks as at a pull.
+ *
+ * @param place bundleDir
+ * @returns undefined where there is no such folder
+ */
+export function listBundleDir(place: string): Listing | undefined {
+  const unusable: string[] = [];
+  const tried = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      unusable.push(error.message);
+      return undefined;
+    }
+  };
+  const names = tried(() => listFolder({ path: place, code: CODE, what: "bundleDir" }, refuse) ?? "absent") ?? [];
+  if (names === "absent") return undefined;
+  const folders = names.filter((name) => FOLDER.test(name)).toSorted();
+  const pieces = folders.flatMap((folder) => {
+    const path = join(place, folder);
+    const files = tried(() => listFolder({ path, code: CODE, what: "the folder" }, refuse)) ?? [];
+    return files
+      .filter((file) => PIECE.test(file))
+      .toSorted()
+      .flatMap((file) => tried(() => readPiece(place, join(folder, file))) ?? []);
+  });
+  return { pieces, unusable };
+}
+
+function readPiece(place: string, name: string): ImportedPiece {
+  const path = join(place, name);
+  try {
+    const text = readTrustedFile({ path, code: CODE, what: "the file", max: MAX_PIECE });
+    const piece = pieceFromBytes(toUtf8(text ?? ""));
+    return pieceName(piece.digest, piece.signer) === name ? piece : reject(CODE, "it is about something else");
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return reject(CODE, `${path}: ${error.message}`);
+  }
+}
+
+const refuse: OnUntrusted = (why) => reject(CODE, why);

@@ -1,0 +1,76 @@
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { Bundle } from "../../core/evidence/bundle.ts";
+import type { Import } from "../../core/evidence/imported-evidence.ts";
+import { type BundleProof, IdentityProofs, provenOf } from "../../core/verify/bundle-proof.ts";
+import { addToPiece, type Imported, newerIdentity } from "../../core/verify/import-proofs.ts";
+import type { BundleDir } from "../../io/store/bundle-dir.ts";
+import { writeIdentity, writePiece } from "../../io/store/bundle-dir-writer.ts";
+import type { SignerStore } from "../../io/store/signer-store.ts";
+
+export interface ImportContext {
+  readonly directory: BundleDir;
+  /** Remembers the noes. */
+  readonly signers: SignerStore;
+  /** Hosts whose names are `HANDLE/REPOSITORY`. */
+  readonly atcrHosts: readonly string[];
+}
+
+export interface ImportReport {
+  /** In the order of the bundle. */
+  readonly results: readonly Imported[];
+  /** Signers whose log in the bundle and log on this node each lack an operation of the other. */
+  readonly forked: readonly Did[];
+}
+
+/**
+ * Proves a bundle and imports what it proves. Noes are remembered first and logs are written next: if this is interrupted,
+ * what is there is judged by more than before, and never by less.
+ *
+ * @param how the import; its time is now
+ * @throws Error of the file system
+ */
+export async function importBundle(
+  { images }: Bundle,
+  how: Import,
+  { directory, signers, atcrHosts }: ImportContext,
+): Promise<ImportReport> {
+  const identities = new IdentityProofs();
+  const proofs = images.flatMap((image) => [...provenOf(image, atcrHosts, identities)]);
+  for (const [signer, own] of Map.groupBy(proofs, (proof) => proof.signer)) {
+    const noes = own.flatMap((proof) => proof.noes);
+    if (noes.length > 0) await signers.recordObservation({ signer, revs: [], noes }, how.importedAt);
+  }
+  const forked = await importIdentities(proofs, how, directory, identities);
+  const results = new Map<BundleProof, Imported>();
+  for (const [, own] of Map.groupBy(proofs, ({ digest, signer }) => `${digest} ${signer}`)) {
+    const [{ digest, signer }] = own as [BundleProof, ...BundleProof[]];
+    const before = directory.piece(digest, signer);
+    const added = addToPiece({ digest, signer }, own, before, how, { atcrHosts, identities });
+    if (added.piece !== undefined) await writePiece(directory.place, added.piece);
+    for (const result of added.results) results.set(result.proof, result);
+  }
+  return { results: proofs.flatMap((proof) => results.get(proof) ?? []), forked };
+}
+
+async function importIdentities(
+  proofs: readonly BundleProof[],
+  how: Import,
+  directory: BundleDir,
+  identities: IdentityProofs,
+): Promise<readonly Did[]> {
+  const forked: Did[] = [];
+  for (const [signer, own] of Map.groupBy(
+    proofs.filter(({ isIdentified }) => isIdentified),
+    (proof) => proof.signer,
+  )) {
+    const before = directory.identity(signer);
+    let newest = before;
+    for (const proof of own) {
+      const found = newerIdentity(proof, newest, how, identities);
+      if (found === "forked") forked.push(signer);
+      else if (found !== "older") newest = found;
+    }
+    if (newest !== undefined && newest !== before) await writeIdentity(directory.place, newest);
+  }
+  return [...new Set(forked)];
+}
