@@ -207,7 +207,7 @@ describe.runIf(canServeNames)("an image at atcr.io", () => {
   let own: TestNode;
 
   beforeAll(async () => {
-    named = await NamedWorld.start(58);
+    named = await NamedWorld.start(168);
     own = named.world;
   });
   beforeEach(() => {
@@ -238,5 +238,73 @@ describe.runIf(canServeNames)("an image at atcr.io", () => {
     );
     expect(stdout).toContain(`  signed by    @${HANDLE} (owner of the handle in the name)\n`);
     expect(stdout).toContain("log in to the registry");
+  });
+
+  describe("of which a person with nothing configured asks", () => {
+    const SCREEN = 24;
+    /** Runs it in a mount namespace whose /etc has no policy, only where the services are. */
+    const unconfigured = (args: readonly string[]) => {
+      const config = JSON.stringify({ plcDirectories: [own.plc.origin], network: { allow: ["127.0.0.0/8"] } });
+      const script = [
+        "names=$(cat /etc/resolv.conf)",
+        "hosts=$(cat /etc/hosts)",
+        "mount -t tmpfs -o mode=755 none /etc",
+        "mkdir /etc/atcr-verify",
+        "printf '%s\\n' \"$names\" > /etc/resolv.conf",
+        "printf '%s\\n' \"$hosts\" > /etc/hosts",
+        `printf '%s' '${config}' > /etc/atcr-verify/config.yaml`,
+        'exec "$0" "$@"',
+      ].join(" && ");
+      const { SSL_CERT_FILE = "" } = own.env;
+      const shell = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", `PATH=/usr/sbin:/usr/bin:/sbin:/bin; ${script}`];
+      return ask(args, { env: { SSL_CERT_FILE, HOME: own.folder }, through: [...named.through, ...shell] });
+    };
+
+    it("the first screen says who signed it, and nothing is judged", async () => {
+      const { digest } = named.registry.pushImage(`${HANDLE}/app`, "first use", "v1");
+      await own.signer.sign(digest, "app", Date.now());
+      const { stdout, code } = await unconfigured([IMAGE]);
+      expect(code).toBe(5);
+      const screen = stdout.split("\n").slice(0, SCREEN).join("\n");
+      expect(screen).toMatch(/^unjudged no_policy: /);
+      expect(screen).toContain("\n  tag          :v1 points here (asked atcr.io, ");
+      expect(screen).toContain(`\n  signed by    @${HANDLE} (owner of the handle in the name)\n`);
+      expect(screen).toContain("atcr-verify policy init");
+      expect(stdout).not.toMatch(/trust|add it/);
+      const json = await unconfigured([IMAGE, "-o", "json"]);
+      expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
+        5,
+        {
+          outcome: "unjudged",
+          verified: false,
+          digest,
+          inspected: { judged: false, signers: [{ did: own.signer.did }] },
+        },
+      ]);
+    });
+
+    it("the first screen says what to do where the registry wants a login", async () => {
+      const image = await named.image(`${HANDLE}/app`);
+      await own.signer.tag("app", "v1", image.digest, Date.now() + 1000);
+      named.registry.override("", { status: 401, headers: { "www-authenticate": 'Basic realm="atcr"' } });
+      const { stdout, code } = await unconfigured([IMAGE]);
+      expect(code).toBe(5);
+      const screen = stdout.split("\n").slice(0, SCREEN).join("\n");
+      expect(screen).toContain(
+        `:v1 in the own record of @${HANDLE} (registry not asked):\n               ${image.digest}\n`,
+      );
+      expect(screen).toContain(`signed by    @${HANDLE} (owner`);
+      expect(screen).toContain("log in to the registry");
+    });
+
+    it("nobody is asked about a list, nor where nothing of it is printed", async () => {
+      named.names.asked.length = 0;
+      for (const args of [
+        [IMAGE, "-q"],
+        [IMAGE, `${IMAGE}2`],
+      ])
+        expect((await unconfigured(args)).code).not.toBe(0);
+      expect(named.names.asked.filter((question) => question.includes("_atproto"))).toEqual([]);
+    });
   });
 });

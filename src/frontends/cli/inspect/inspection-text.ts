@@ -62,7 +62,9 @@ function tagLines({ tag, resolved, unresolved, signers }: Inspection): readonly 
     const names = ownTag(signer)?.names;
     return names === undefined ? [] : [`:${tag} in the own record of ${nameOf(signer)} (registry not asked):`, names];
   });
-  return [...meant, `:${tag} was not resolved: ${unresolved.code}: ${unresolved.message}`];
+  // What was tried besides is in the JSON.
+  const [why] = unresolved.message.split("; ");
+  return [...meant, `:${tag} was not resolved: ${unresolved.code}: ${why}`];
 }
 
 function ownTag({ found }: InspectedSigner): ShownTag | undefined {
