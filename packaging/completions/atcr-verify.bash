@@ -8,20 +8,20 @@ _atcr_verify() {
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--file | --policy | --save-evidence | --bundle | --config | --address | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --sandbox-image | --min-key-age | --sha256 | --for | --scope | --reason | --lines | --image) return ;;
+	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --sandbox-image | --min-key-age | --out | -o | --seal | --sha256 | --bin-dir | --containerd-config | --for | --scope | --reason | --lines | --image | --output | -o) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
 	"" | help) offered="verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest" ;;
-	policy | "help policy") offered="check explain test schema" ;;
+	policy | "help policy") offered="init check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
 	cache | "help cache") offered="list show clear" ;;
@@ -29,6 +29,7 @@ _atcr_verify() {
 	"verify") offered="--file --output --quiet --verbose --policy --policy-sha256 --signer --platform --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
 	"inspect") offered="--signer --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
+	"policy init") offered="--signer --scope --out --force --config --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
 	"policy explain") offered="--policy --config --output --help" ;;
 	"policy test") offered="--policy --config --output --help" files=yes ;;

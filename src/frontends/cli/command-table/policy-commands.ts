@@ -2,6 +2,42 @@ import { CONFIG, type CommandEntries, INTERNAL_ERROR, MISCONFIGURED, OUTPUT, POL
 
 /** Commands about policies and the configuration. */
 export const POLICY_COMMANDS = {
+  "policy init": {
+    summary: "write a first policy, which refuses nothing",
+    details:
+      "It is in audit mode, and its comments say what to do next. Without --signer, at a terminal, it asks. A handle is looked up; the policy gets its DID.",
+    operands: [],
+    options: {
+      signer: {
+        kind: "text",
+        value: "HANDLE-or-DID",
+        repeatable: true,
+        summary: "who signs; several times for several, of whom one suffices",
+      },
+      scope: {
+        kind: "text",
+        value: "SCOPE",
+        repeatable: true,
+        summary: "for which images, such as atcr.io/alice.example.com/**; several times for several; all if not given",
+      },
+      out: { kind: "file", value: "FILE", summary: "write it to this file instead of standard output" },
+      force: { kind: "flag", summary: "overwrite FILE" },
+      config: CONFIG,
+    },
+    statuses: {
+      0: "written",
+      1: "the handle belongs to nobody, or to a DID that does not claim it; nothing was written",
+      2: "a handle could not be looked up; nothing was written",
+      3: "the arguments or the configuration cannot be used, FILE exists, or a question was not answered; nothing was written",
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "for the images of one account",
+        line: "atcr-verify policy init --signer alice.example.com --out policy.yaml",
+      },
+    ],
+  },
   "policy check": {
     summary: "find mistakes in a policy",
     details:

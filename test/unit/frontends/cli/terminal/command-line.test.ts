@@ -148,12 +148,12 @@ describe("the command of a line", () => {
     [["version"], "; did you mean --version?"],
     [["--confg", "c", "verify"], 'unknown option "--confg"; did you mean --config?'],
     [["nginx"], "; to verify an image of that name: atcr-verify verify nginx; see atcr-verify --help"],
-    [["policy"], 'found no command after "policy", expected policy check, policy explain, policy test, policy schema'],
+    [["policy"], 'found no command after "policy", expected policy init, policy check, policy explain, policy test, policy schema'],
     [["--config", "c"], "found no command, expected verify, "],
     [["--config"], "found no command, expected verify, "],
     [["--", "verify"], 'unknown option "--"; expected '],
     [[""], 'unknown command ""; expected verify, '],
-    [["unheard"], 'unknown command "unheard"; expected verify, inspect, images, policy check, '],
+    [["unheard"], 'unknown command "unheard"; expected verify, inspect, images, policy init, '],
     [["-V", "verify"], 'unknown option "-V"'],
   ])("is suggested where it is none: %j", (args, said) => {
     expect(codeOf(() => findCommand(args))).toBe("input.malformed");
@@ -164,7 +164,7 @@ describe("the command of a line", () => {
 describe("another system than Linux", () => {
   it("is told that commands about a node are Linux only, and runs the others", () => {
     const refused = COMMAND_NAMES.filter((name) => codeOf(() => assertRunsOn(name, "darwin")) !== "none");
-    expect(refused).toEqual(["images", "enable", "disable", "doctor"]);
+    expect(refused).toEqual(["images", "enable", "disable", "doctor", "break-glass"]);
     expect(rejectionOf(() => assertRunsOn("doctor", "darwin"))).toMatchObject({
       code: "input.malformed",
       message: expect.stringContaining("doctor is Linux only"),
