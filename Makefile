@@ -43,8 +43,6 @@ NODE_PACKAGE := node-linux-$(subst aarch64,arm64,$(subst x86_64,x64,$(shell unam
 # Packages are dated by the last change, so that the same sources make the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
-SOURCE_REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
-export SOURCE_REVISION
 TOOLS := build/debian/.installed
 MMDEBSTRAP := build/debian/.mmdebstrap-installed
 PEERS := build/debian/.peers-installed
@@ -163,7 +161,7 @@ rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
 image: $(BINARY) $(ARM64) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/atcr-verify-image.tar, an OCI image layout for amd64 and arm64; no container engine needed
-	node packaging/image/build-image.ts $(IMAGE)
+	SOURCE_REVISION="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null || :)" node packaging/image/build-image.ts $(IMAGE)
 
 macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) ## dist/*-macos-*.tar.gz, for arm64 and x64
 	node packaging/macos/package-macos.ts arm64

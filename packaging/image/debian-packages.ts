@@ -88,7 +88,17 @@ function fetchPackage({ name, version, path, sha256 }: LockedPackage, { snapshot
     const address = `${mirrorBase()}/${path.replaceAll("+", "%2b")}`;
     execFileSync(
       APT_HELPER,
-      ["-qq", "-o", "APT::Sandbox::User=root", "download-file", address, join(work, "deb"), `SHA256:${sha256}`],
+      [
+        "-qq",
+        "-o",
+        "APT::Sandbox::User=root",
+        "-o",
+        "Acquire::Retries=1",
+        "download-file",
+        address,
+        join(work, "deb"),
+        `SHA256:${sha256}`,
+      ],
       {
         stdio: ["ignore", "ignore", "inherit"],
       },

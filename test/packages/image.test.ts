@@ -225,8 +225,15 @@ describe.runIf(made)("the image layout", () => {
       process.env["DEBIAN_MIRROR"] = "http://127.0.0.1:9/debian";
       const file = locked.path.split("/").at(-1) ?? "";
       const archived = `https://snapshot.debian.org/archive/debian/${lock.snapshot}/${locked.path.replace("debian/", "")}`;
-      for (const part of [archived, join(folder, file), "node packaging/image/renew-packages.ts"])
-        expect(() => openPackage(locked, lock, folder)).toThrow(part);
+      let message = "";
+      try {
+        openPackage(locked, lock, folder);
+      } catch (error) {
+        ({ message } = error as Error);
+      }
+      expect(message).toContain(archived);
+      expect(message).toContain(join(folder, file));
+      expect(message).toContain("node packaging/image/renew-packages.ts");
       // And nothing else is taken for it.
       writeFileSync(join(folder, file), "another");
       expect(() => openPackage(locked, lock, folder)).toThrow("packages.lock.json says");
@@ -277,6 +284,7 @@ describe.runIf(canRun)("the image, run by containerd", () => {
   let registry: Registry;
   let folder: string;
   let count = 0;
+  const nextName = () => `image-test-${process.pid}-${++count}`;
   const ctr = (...args: string[]) => run(debianTool("ctr"), ["--address", containerd.socket, ...args]);
   const native = ["--snapshotter", "native"];
   /** Runs a container, with what Kubernetes's restricted profile asks for: no capabilities, a root that is only read. */
@@ -284,8 +292,12 @@ describe.runIf(canRun)("the image, run by containerd", () => {
     const flags = image.endsWith("-shell")
       ? []
       : ["--read-only", ...CAPABILITIES.flatMap((name) => ["--cap-drop", `CAP_${name}`])];
-    return ctr("run", "--rm", ...native, ...flags, ...options, image, `image-test-${process.pid}-${++count}`, ...args);
+    return ctr("run", "--rm", ...native, ...flags, ...options, image, nextName(), ...args);
   };
+  const ctrWith = (input: string, image: string, ...args: string[]): Promise<Finished> =>
+    run(debianTool("ctr"), ["--address", containerd.socket, "run", "--rm", ...native, image, nextName(), ...args], {
+      input,
+    });
   const program = "/usr/bin/atcr-verify";
 
   beforeAll(async () => {
@@ -372,6 +384,13 @@ describe.runIf(canRun)("the image, run by containerd", () => {
     expect(stdout.split("\n")).toEqual(["0", "6", `atcr-verify ${VERSION}`, process.version, "0022", ""]);
     const { stdout: applets } = await container(`${NAME}:${VERSION}-shell`, [], "busybox", "--list");
     expect(APPLETS.filter((name) => !applets.split("\n").includes(name))).toEqual([]);
+    // As GitLab's runner does it; ctr does not tell a container that its input has ended.
+    const piped = await ctrWith(
+      "set -eu\natcr-verify --version | cut -d ' ' -f 2\nexit\n",
+      `${NAME}:${VERSION}-shell`,
+      "sh",
+    );
+    expect([piped.code, piped.stdout]).toEqual([0, `${VERSION}\n`]);
     const none = await container(`${NAME}:${VERSION}`, [], "/bin/sh", "-c", "true");
     expect([none.code === 0, none.stderr]).toEqual([false, expect.stringContaining("no such file")]);
   });
