@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -58,9 +59,10 @@ describe.runIf(made).each(CPUS)("the program for macOS on %s", (cpu) => {
       text.fileOffset + text.fileSize - 1,
       bun.fileOffset + Math.floor(bun.fileSize / 2),
       offset - 1,
-      // In the signature: its length, its flags, its limit, the first and the last hash.
+      // In the signature: its length, its flags, its special slots, its limit, the first and the last hash.
       offset + 7,
       offset + 20 + 15,
+      offset + 20 + 27,
       offset + 20 + 35,
       offset + 20 + 88 + 40,
       offset + program.readUInt32BE(offset + 4) - 1,
@@ -74,6 +76,15 @@ describe.runIf(made).each(CPUS)("the program for macOS on %s", (cpu) => {
     expect(fault(Buffer.concat([program, Buffer.alloc(1)]))).toBe("has a signature that is not at its end");
     expect(fault(program)).toBe("");
   }, 120_000);
+
+  it("is found to be wrong where all hashes are right, but not of all of it", () => {
+    const program = programOf(cpu);
+    expect(fault(resized(program, 0))).toBe("");
+    // The last page is left out.
+    expect(fault(resized(program, -32))).toMatch(/^has a signature of the first \d+ bytes, expected \d+$/);
+    // Bytes behind the signature.
+    expect(fault(resized(program, 16))).toMatch(/^has a signature of \d+ bytes in \d+$/);
+  });
 
   it("comes with its licence, its notices and an SBOM of the very runtime", () => {
     const files = filesOf(cpu);
@@ -156,6 +167,29 @@ describe.runIf(made)("the signer", () => {
     ]);
   });
 });
+
+/**
+ * A program whose signature is larger or smaller: where it is smaller by a hash, its last page is not signed. Everything that
+ * says how large things are is right, and so are the hashes that are left.
+ */
+function resized(program: Buffer, by: number): Buffer {
+  const machO = readMachO(program);
+  const { offset, at, size } = machO.signature;
+  const { at: last, fileSize } = segmentNamed(machO, "__LINKEDIT");
+  const other = Buffer.concat([program, Buffer.alloc(Math.max(0, by))]).subarray(0, program.length + by);
+  other.writeUInt32LE(size + by, at + 12);
+  other.writeBigUInt64LE(BigInt(fileSize + by), last + 48);
+  const directory = other.subarray(offset + 20);
+  if (by < 0) {
+    other.writeUInt32BE(size + by, offset + 4);
+    directory.writeUInt32BE(directory.readUInt32BE(4) + by, 4);
+    const pages = directory.readUInt32BE(28) - 1;
+    directory.writeUInt32BE(pages, 28);
+    directory.writeUInt32BE(pages * 4096, 32);
+  }
+  createHash("sha256").update(other.subarray(0, 4096)).digest().copy(directory, directory.readUInt32BE(16));
+  return other;
+}
 
 /** What is wrong with a signature; empty if it is right. */
 function fault(program: Buffer): string {
