@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTar } from "../../packaging/image/tar.ts";
 import { checkSignature, signAdHoc } from "../../packaging/macos/code-signature.ts";
 import { readMachO, segmentNamed } from "../../packaging/macos/mach-o.ts";
 import { packageFile, VERSION } from "../support/packages.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
-import { requirement } from "../support/requirement.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const CPUS = ["arm64", "x64"] as const;
@@ -167,6 +167,60 @@ describe.runIf(made)("the signer", () => {
     ]);
   });
 });
+
+/** The program's own sources, run by Node here as if this were macOS: without /proc, and as Node names that system. */
+describe.runIf(requirement("the program without /proc", missingRoot("/proc is hidden by a mount")))(
+  "the program where there is no /proc",
+  () => {
+    let folder: string;
+    let policy: string;
+    beforeAll(() => {
+      folder = makeTemporaryDirectory("without-proc");
+      policy = join(folder, "trust-policy.yaml");
+      const rule = (name: string, action: string) =>
+        `  - name: ${name}\n    scope: registry.example.com/${name}/**\n    action: ${action}\n`;
+      writeFileSync(policy, `version: 1\ndefault: deny\npolicies:\n${rule("own", "allow")}${rule("bad", "deny")}`);
+      writeFileSync(join(folder, "platform.mjs"), 'Object.defineProperty(process, "platform", { value: "darwin" });\n');
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const ask = (...args: readonly string[]) => {
+      const script = 'mount -t tmpfs none /proc && [ ! -e /proc/self ] && exec "$@"';
+      const node = [
+        process.execPath,
+        "--import",
+        join(folder, "platform.mjs"),
+        "--no-warnings",
+        join(ROOT, "src/main.ts"),
+      ];
+      const env = { PATH: "/usr/bin:/bin", HOME: folder };
+      return run("unshare", ["--mount", "sh", "-c", script, "sh", ...node, ...args], { env });
+    };
+    const image = (name: string) => `registry.example.com/${name}/app@sha256:${"1".repeat(64)}`;
+
+    it("verifies, and explains and checks a policy", async () => {
+      const [allowed, denied] = [
+        await ask("verify", image("own"), "--policy", policy),
+        await ask("verify", image("bad"), "--policy", policy),
+      ];
+      expect([allowed.code, allowed.stdout, allowed.stderr]).toEqual([0, expect.stringMatching(/^allow exempt/), ""]);
+      expect([denied.code, denied.stdout]).toEqual([1, expect.stringMatching(/^deny policy\.denied/)]);
+      const explained = await ask("policy", "explain", image("own"), "--policy", policy);
+      expect([explained.code, explained.stderr]).toEqual([0, ""]);
+      const checked = await ask("policy", "check", "--offline", "--no-sandbox", policy);
+      expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining("0 errors")]);
+    });
+
+    it.each([["doctor"], ["enable"], ["disable"], ["images"], ["break-glass"]])(
+      "says that it is Linux only: %s",
+      async (name) => {
+        const { code, stdout, stderr } = await ask(name);
+        expect([code, stdout + stderr]).toEqual([3, expect.stringContaining(`${name} is Linux only`)]);
+        const help = await ask("help", name);
+        expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(/Linux\s+only\./)]);
+      },
+    );
+  },
+);
 
 /**
  * A program whose signature is larger or smaller: where it is smaller by a hash, its last page is not signed. Everything that
