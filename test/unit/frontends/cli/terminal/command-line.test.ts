@@ -133,6 +133,8 @@ describe("the command of a line", () => {
     [["atcr.io/a/b:v1"], "verify", ["atcr.io/a/b:v1"]],
     [["-q", "app:v1", "b"], "verify", ["-q", "app:v1", "b"]],
     [["-o", "verify", "--policy", "images", "app@x"], "verify", ["-o", "verify", "--policy", "images", "app@x"]],
+    [["-f", "-"], "verify", ["-f", "-"]],
+    [["--quiet", "--file=verify"], "verify", ["--quiet", "--file=verify"]],
     [["registry.example", "policy"], "verify", ["registry.example", "policy"]],
     [["policy", "explain", "a.example/b"], "policy explain", ["a.example/b"]],
   ])("is its first words that are no option: %j", (args, name, rest) => {
