@@ -71,7 +71,11 @@ function invocations(text: string): readonly string[] {
 function mistake(line: string): string | undefined {
   const [first = "", second = ""] = line.split(/\s+/).slice(1);
   if (/^(?:--help|--version|-h|-V|help)$/.test(first)) return undefined;
-  const name = COMMANDS.has(`${first} ${second}`) ? `${first} ${second}` : first;
+  // What begins a seal or a bundle, and no command.
+  if (/^atcr-verify evidence bundle(?: seal \d+)?$/.test(line)) return undefined;
+  const named = COMMANDS.has(`${first} ${second}`) ? `${first} ${second}` : first;
+  // An image, its placeholder, or an option needs no command word.
+  const name = /[/:@.]|^-|^IMAGE/.test(named) ? "verify" : named;
   const options = COMMANDS.get(name);
   if (options === undefined) {
     const isGroup = second === "" && [...COMMANDS.keys()].some((known) => known.startsWith(`${first} `));
@@ -139,6 +143,7 @@ describe("commands", () => {
     expect(mistake("atcr-verify policy check --probe")).toContain("--probe");
     expect(mistake("atcr-verify doctr")).toContain("no such command");
     expect(mistake("atcr-verify policy chek")).toContain("no such command");
+    expect(mistake("atcr-verify -f - --probe")).toContain("--probe");
   });
 
   it.each(DOCUMENTS)("of make that %s names are targets", (file) => {
@@ -157,11 +162,15 @@ describe("docs/reference/cli.md", () => {
   const cli = read("docs/reference/cli.md");
   const sections = new Map(cli.split(/^## /m).map((text) => [text.slice(0, text.indexOf("\n")), text] as const));
 
-  it.each([...COMMANDS])("has a section for %s, with its options and exit statuses", (name, options) => {
-    const section = sections.get(name) ?? sections.get(name.split(" ")[0] ?? "") ?? expect.fail("no section");
+  it.each([...COMMANDS.keys()])("has a section for %s, with its options and exit statuses", (name) => {
+    const title = sections.has(name) ? name : (name.split(" ")[0] ?? "");
+    const section = sections.get(title) ?? expect.fail("no section");
+    // A section of a group has one table for all its commands.
+    const all = [...COMMANDS].filter(([one]) => one === title || (title !== name && one.startsWith(`${title} `)));
+    const options = [...new Set(all.flatMap(([, names]) => names))];
     expect(section).toContain(`\natcr-verify ${name}`);
     expect(section).toMatch(/^\| exit status \|.*\|\n.*\n\| 0 \| /m);
-    const listed = Array.from(section.matchAll(/^\| `--([a-z-]+)/gm), ([, option = ""]) => option);
+    const listed = Array.from(section.matchAll(/^\| `(?:-[a-z], )?--([a-z0-9-]+)/gm), ([, option = ""]) => option);
     expect(listed.toSorted()).toEqual(options.toSorted());
   });
 
