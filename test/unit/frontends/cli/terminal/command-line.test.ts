@@ -150,7 +150,10 @@ describe("the command of a line", () => {
     [["version"], "; did you mean --version?"],
     [["--confg", "c", "verify"], 'unknown option "--confg"; did you mean --config?'],
     [["nginx"], "; to verify an image of that name: atcr-verify verify nginx; see atcr-verify --help"],
-    [["policy"], 'found no command after "policy", expected policy init, policy check, policy explain, policy test, policy schema'],
+    [
+      ["policy"],
+      'found no command after "policy", expected policy init, policy check, policy explain, policy test, policy schema',
+    ],
     [["--config", "c"], "found no command, expected verify, "],
     [["--config"], "found no command, expected verify, "],
     [["--", "verify"], 'unknown option "--"; expected '],
