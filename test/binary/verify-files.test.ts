@@ -139,6 +139,15 @@ describe.concurrent("atcr-verify -f", () => {
     expect(typed.results[0]).toHaveProperty("resolved.digest", signed.digest);
   });
 
+  it("serves bundle create, which leaves out what cannot be known, with status 3", async () => {
+    const bundle = join(world.folder, "files.bundle");
+    const stdin = pod(good, "'${IMAGE}'");
+    const { code, stdout } = await verify(["bundle", "create", "-f", "-", "-o", bundle], { stdin });
+    expect(code).toBe(3);
+    expect(stdout).toContain(`signed ${good} `);
+    expect(stdout).toContain("left out ${IMAGE} input.malformed: <stdin>:6: ");
+  });
+
   it("lists eight of many places", async () => {
     const { stdout } = await verify(["-f", "-"], { stdin: `${`${bad}\n`.repeat(50)}` });
     expect(stdout.match(/named in/g)).toHaveLength(8);

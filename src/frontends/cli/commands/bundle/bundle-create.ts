@@ -11,6 +11,7 @@ import { INTERNAL, type ProcessLifecycle } from "../../../process/process-lifecy
 import { amount, detailLine } from "../../../process/report.ts";
 import type { LineOf } from "../../command-table/command-groups.ts";
 import { checkTarget } from "../../verify/bundle-files.ts";
+import { readNamedImages } from "../../verify/image-files.ts";
 import {
   auditedRefusal,
   codeOf,
@@ -20,7 +21,6 @@ import {
 } from "../../verify/image-result.ts";
 import { VerifyRun } from "../../verify/verify-run.ts";
 import { mergeImages } from "./bundle-merge.ts";
-import { imagesOfFiles } from "./listed-images.ts";
 import { describeBundle, writeNamedBundle } from "./sealed-bundle.ts";
 
 /** Milliseconds for the whole command; each image has a pull's deadline besides. */
@@ -40,7 +40,9 @@ export async function bundleCreate(
   { operands: [images], options }: LineOf<"bundle create">,
   lifecycle: ProcessLifecycle,
 ): Promise<never> {
-  const requested = [...images.map((text) => ({ text })), ...(await imagesOfFiles(options.file, lifecycle))];
+  // What writes to standard input may take as long as what is verified.
+  lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const { requested } = await readNamedImages(images, options.file, lifecycle.deadline);
   if (requested.length === 0) {
     reject("input.malformed", "found no image; write: atcr-verify bundle create IMAGE -o FILE, or name a list with -f");
   }
