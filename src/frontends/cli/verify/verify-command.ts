@@ -1,16 +1,17 @@
 import type { Config } from "../../../core/config/config.ts";
-import { parseDateTime } from "../../../core/encoding/time.ts";
 import { parsePlatform } from "../../../core/oci/image-platform.ts";
 import { trustOnly } from "../../../core/policy/named-signers.ts";
 import { reject } from "../../../core/rejection.ts";
 import type { Answer } from "../../../core/verify/answer.ts";
-import { isImageType } from "../../../core/verify/check-facts.ts";
 import { oncePerPath } from "../../../io/fs/local-file.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
+import { exitCode } from "../../process/exit-status.ts";
 import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { reasonLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { checkTarget, readSavedEvidence, saveEvidence } from "./bundle-files.ts";
+import { checkOptions, readTime } from "./check-options.ts";
 import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
 import { reportToGithub } from "./github-files.ts";
 import { readNamedImages } from "./image-files.ts";
@@ -46,7 +47,15 @@ export async function verifyCommand(
   };
   const run = new VerifyRun(requested, kind, lifecycle);
   const command = new VerifyCommand(run, found, options, lifecycle);
-  lifecycle.render = (answer) => command.output(answer);
+  lifecycle.render = (answer) => {
+    try {
+      return command.output(answer);
+    } catch (error) {
+      // A report that cannot be made must not hide the answer.
+      lifecycle.diagnose(String(error));
+      return reasonLine(answer);
+    }
+  };
   lifecycle.status = (answer) => command.status(answer);
   lifecycle.answerInterrupts();
   await command.verify();
@@ -73,7 +82,7 @@ class VerifyCommand {
   async verify(): Promise<void> {
     const options = this.#options;
     const lifecycle = this.#lifecycle;
-    this.#checkOptions();
+    checkOptions(options, this.#run.isList, lifecycle.warnings.warn);
     const config = loadConfig(
       lifecycle.environment,
       options.config,
@@ -134,7 +143,10 @@ class VerifyCommand {
   status(ended?: Answer): number {
     // An interrupted list is incomplete, whatever was found by then.
     if (ended !== undefined && "code" in ended && ended.code === "net.interrupted") return 2;
-    const status = statusOfAll(this.#results(ended).map((result) => result.status));
+    const statuses = this.#results(ended).map((result) => result.status);
+    // An end after the last result is a failure of this program, such as a report that cannot be made: never an allow.
+    const late = ended !== undefined && this.#run.isDone ? [exitCode(ended)] : [];
+    const status = statusOfAll([...statuses, ...late]);
     return this.#isSomethingLost ? status || INTERNAL : status;
   }
 
@@ -175,43 +187,6 @@ class VerifyCommand {
     }
   }
 
-  #checkOptions(): void {
-    const {
-      quiet,
-      output,
-      verbose,
-      offline,
-      bundle,
-      at,
-      platform,
-      "save-evidence": target,
-      "media-type": type,
-    } = this.#options;
-    if (quiet && (output !== "text" || verbose)) {
-      reject(
-        "input.malformed",
-        `--quiet prints nothing, so it cannot be combined with ${verbose ? "--verbose" : "--output"}`,
-      );
-    }
-    if (offline) {
-      if (bundle === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
-      if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
-      if (platform !== undefined)
-        reject("input.malformed", "--platform cannot be combined with --offline: the registry has the index");
-    } else {
-      if (bundle !== undefined) reject("input.malformed", "--bundle needs --offline");
-      if (at !== undefined) reject("input.malformed", "--at needs --offline");
-    }
-    if (this.#run.isList && (target !== undefined || type !== undefined)) {
-      reject("input.malformed", `--${target === undefined ? "media-type" : "save-evidence"} is for one image only`);
-    }
-    // containerd may pass another type; a person has most likely mistyped it.
-    if (type !== undefined && !isImageType(type)) {
-      const message = `--media-type "${type}" is not the type of a manifest or an index, so it is not compared with the record`;
-      this.#lifecycle.warnings.warn({ code: "input.unknown_media_type", message });
-    }
-  }
-
   /** Not for a list: others may have written it, and each of its images could make this machine ask 16 strangers. */
   #mayInspect(config: Config): boolean {
     const { quiet, output, offline } = this.#options;
@@ -233,12 +208,6 @@ function inspectorOf(config: Config, { environment }: ProcessLifecycle): NonNull
     ]);
     return inspectImage({ name, given: [] }, strangersContext(config, environment, session));
   };
-}
-
-function readTime(text: string | undefined): number {
-  if (text === undefined) return Date.now();
-  const expected = "a date and time such as 2026-01-31T12:00:00Z";
-  return parseDateTime(text) ?? reject("input.malformed", `--at is "${text}", expected ${expected}`);
 }
 
 /** A configuration named on the command line is used even if others can change it, as in many pipelines (decision 0038). */

@@ -90,6 +90,11 @@ export class VerifyRun {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
   }
 
+  /** Whether each image has a result. */
+  get isDone(): boolean {
+    return this.#images.every(({ result }) => result !== undefined);
+  }
+
   /** @param ended the answer for images without a result yet */
   results(allowAudited: boolean, ended?: Answer): readonly ImageResult[] {
     return this.#images.flatMap((image) => {
