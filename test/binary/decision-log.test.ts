@@ -325,8 +325,10 @@ describe.concurrent("atcr-verify log", () => {
       expect([count, code, would, name]).toEqual([2, "audited", "signature.none", expect.stringContaining("/other")]);
       const lines = (await log(world, "--summary")).stdout.trimEnd().split("\n");
       expect(lines).toHaveLength(4);
-      expect(lines[0]).toMatch(/^ +2 {2}\S+Z {2}audited \(signature\.none\) {2}\S+\/other/);
-      expect(lines[1]).toMatch(/^ +2 {2}\S+Z {2}policy\.probe {2}probes$/);
+      expect(lines[0]).toMatch(/^ +1 {2}\S+Z {2}signature\.none {2}\S+:v1 {2}sha256:[0-9a-f]{64}$/);
+      expect(lines[1]).toMatch(/^ +2 {2}\S+Z {2}audited \(signature\.none\) {2}\S+\/other/);
+      expect(lines[2]).toMatch(/^ +1 {2}\S+Z {2}signed {2}/);
+      expect(lines[3]).toMatch(/^ +2 {2}\S+Z {2}policy\.probe {2}probes$/);
       expect((await log(world, "--summary", "--follow")).code).toBe(3);
       const refused = (await log(world, "--refused")).stdout;
       expect(refused.split(unsigned.digest).length).toBe(2);

@@ -112,7 +112,7 @@ export const NODE_COMMANDS = {
       summary: {
         kind: "flag",
         summary:
-          "count by image and code, the most frequent first, with count, time of the latest, code and image; pulls of doctor --probe are counted in one line, probes",
+          "one line for each image and code, the worst first: count, time of the latest, code, image and digests; pulls of doctor --probe are counted in a last line, probes",
       },
       follow: { kind: "flag", summary: "continue with new decisions" },
       file: { kind: "file", value: "FILE", summary: "read this log instead of the configuration's decisionLog" },
@@ -120,7 +120,7 @@ export const NODE_COMMANDS = {
       output: {
         ...OUTPUT,
         summary:
-          "output format; JSON is the log's own lines, or with --summary one line each of image, code, would, count, last",
+          "output format; JSON is the log's own lines, or with --summary one line each of image, outcome, code, would, count, last, digests, more",
       },
     },
     statuses: {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import type { Config } from "../../../core/config/config.ts";
-import { field, isJsonObject, type JsonObject } from "../../../core/encoding/json.ts";
+import { field, type JsonObject } from "../../../core/encoding/json.ts";
 import { printable } from "../../../core/encoding/printable.ts";
-import { type RejectionCode, reject } from "../../../core/rejection.ts";
+import { reject } from "../../../core/rejection.ts";
 import type { Warning } from "../../../core/warning.ts";
 import { denialOf } from "../../../io/fs/access.ts";
 import { type LogPosition, type Read, readLog } from "../../../io/log/read-log.ts";
@@ -11,14 +11,13 @@ import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { amount, detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { aligned, folded, type Screen, screenOf } from "../terminal/screen.ts";
+import { logSummary, PROBE } from "../terminal/log-summary.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 const DEFAULT_LINES = 20;
 const MAX_LINES = 100_000;
 /** Milliseconds between reads of a followed log. */
 const POLL = 500;
-/** Code of the doctor's own pulls. */
-const PROBE = "policy.probe" satisfies RejectionCode;
 /** Allowed, although they failed verification. */
 const WATCHED: ReadonlySet<unknown> = new Set(["audited", "break_glass"]);
 
@@ -71,7 +70,7 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
     lifecycle.diagnose(
       `the latest ${shown.length} of ${matching.length} matching decisions; --lines N shows more, --summary counts all`,
     );
-  const text = isSummary ? summaryText(summaryOf(shown), isJson, screen) : shown.map(print).join("");
+  const text = isSummary ? logSummary(shown, isJson, screen) : shown.map(print).join("");
   if (!options.follow) return lifecycle.print(text, shown.length > 0 ? 0 : 1);
   lifecycle.standBy();
   lifecycle.say(text);
@@ -149,51 +148,6 @@ function asText(decision: JsonObject): string {
   const [digest, reason] = [text("digest"), text("reason")];
   const which = digest === "-" || reason.includes(digest) ? text("image") : `${text("image")}  ${digest}`;
   return detailLine(`${text("time")}${took}  ${which}  ${reason}`);
-}
-
-/** Decisions on one image with the same code. */
-interface Summary {
-  readonly image: string;
-  readonly code: string;
-  /** The code without audit or break-glass. */
-  readonly would?: string;
-  readonly count: number;
-  /** Time of the latest. */
-  readonly last: string;
-}
-
-/** The most frequent first. @param decisions the latest last */
-function summaryOf(decisions: readonly JsonObject[]): readonly Summary[] {
-  const found = new Map<string, Summary>();
-  for (const decision of decisions) {
-    const [name, code, last] = ["image", "code", "time"].map((key) => textIn(decision, key)) as [
-      string,
-      string,
-      string,
-    ];
-    // The doctor pulls a new name each time.
-    const image = code === PROBE ? "probes" : name;
-    const instead = field(decision, "would");
-    const would = isJsonObject(instead) ? textIn(instead, "code") : undefined;
-    const key = JSON.stringify([image, code, would]);
-    const count = (found.get(key)?.count ?? 0) + 1;
-    found.set(key, { image, code, ...(would !== undefined && { would }), count, last });
-  }
-  return [...found.values()].toSorted((a, b) => b.count - a.count);
-}
-
-function summaryText(summaries: readonly Summary[], isJson: boolean, screen: Screen): string {
-  if (isJson) return summaries.map(summaryJson).join("");
-  return aligned(summaries.map(summaryRow), screen).map(detailLine).join("");
-}
-
-function summaryRow({ image, code, would, count, last }: Summary): readonly string[] {
-  const what = would === undefined ? code : `${code} (${would})`;
-  return [String(count).padStart(6), last, what, image].map(printable);
-}
-
-function summaryJson(summary: Summary): string {
-  return `${printable(JSON.stringify(summary))}\n`;
 }
 
 /** Polls until the process ends; a rotated log is read to its end first. */
