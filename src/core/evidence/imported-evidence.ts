@@ -19,6 +19,8 @@ export interface Import {
 export interface ImportedEntry extends Import {
   /** Path of the tag's record. */
   readonly tag?: string;
+  /** It proves that there is no signature: for lists and reports, since it is proven again whenever it is used. */
+  readonly isNo?: true;
   readonly names: readonly string[];
   readonly signature: SignatureEvidence;
   readonly owner?: OwnerAnswer;
@@ -48,8 +50,9 @@ export function pieceToBytes({ digest, signer, entries }: ImportedPiece): Uint8A
   return bytesOf(PIECE, {
     digest,
     signer,
-    entries: entries.map(({ tag, names, signature, owner, ...rest }) => ({
+    entries: entries.map(({ tag, isNo, names, signature, owner, ...rest }) => ({
       ...(tag !== undefined && { tag }),
+      ...(isNo === true && { isNo }),
       ...importToJson(rest),
       names,
       evidence: evidenceToJson({ pointers: [], signatures: [signature], gaps: [], ...(owner && { owner }) }),
@@ -119,9 +122,10 @@ function witnessOf({ importedAt, sealedBy }: Import, gatheredAt: number, keys: r
 }
 
 function readEntry(value: unknown, signer: Did): ImportedEntry {
-  const entry = object(value, "an entry", ["tag", "importedAt", "sealedBy", "names", "evidence"]);
+  const entry = object(value, "an entry", ["tag", "isNo", "importedAt", "sealedBy", "names", "evidence"]);
   return {
     ...(field(entry, "tag") !== undefined && { tag: text(entry, "tag", "an entry") }),
+    ...(field(entry, "isNo") === true && { isNo: true as const }),
     ...importFromJson(entry),
     names: readNames(field(entry, "names")),
     ...readSignature(field(entry, "evidence"), signer),

@@ -71,12 +71,14 @@ type Proved = Omit<BundleProof, "digest" | "names" | "owner">;
 
 function provenSignature(signature: SignatureEvidence, targets: Targets, identities: IdentityProofs): Proved {
   const proof = identities.of(signature);
-  const tries = signature.tag === undefined ? [] : targets.ofTags;
-  for (const target of tries) {
+  const tries = (signature.tag === undefined ? [] : targets.ofTags).flatMap((target) => {
     const found = attempt(target, signature, proof);
     const path = pathOf(target, found);
-    if (path !== undefined && isAbout(found)) return proved(signature, target, found, proof, path);
-  }
+    return path !== undefined && isAbout(found) ? [{ target, found, path }] : [];
+  });
+  // The nodes on the path to one tag may also prove that another one beside it is not there.
+  const best = tries.find(({ found }) => showsTag(found)) ?? tries[0];
+  if (best !== undefined) return proved(signature, best.target, best.found, proof, best.path);
   // No name of the image says what the tag is called.
   const { tag: _, ...untagged } = signature;
   const target = { digest: targets.digest };
@@ -135,6 +137,12 @@ function pathOf({ repository, tag }: ProofTarget, found: Attempt): string | unde
 /** Whether the tag's proof is one for the path that was looked for, and not for another. */
 function isAbout(found: Attempt): boolean {
   return !isUnfinished(found) && !("facts" in found && found.facts.tag === undefined);
+}
+
+/** Whether the tag's record is there, whatever it says. */
+function showsTag(found: Attempt): boolean {
+  const tag = "facts" in found ? found.facts.tag : undefined;
+  return tag !== undefined && ("code" in tag ? tag.means !== undefined : tag.claim !== undefined);
 }
 
 /**

@@ -79,7 +79,8 @@ function add(known: Map<string, Known>, proof: BundleProof, how: Import): Import
   if (there !== undefined && !isNewerProof(proof, there.proof)) return "older";
   if (proof.kind === "signature" && isTakenBack(proof, newestNo(all, proof.digest))) return "older";
   const { names, owner, signature, tag } = proof;
-  const entry = { ...(tag !== undefined && { tag }), ...how, names, signature, ...(owner && { owner }) };
+  const isNo = proof.kind === "no" ? ({ isNo: true } as const) : {};
+  const entry = { ...(tag !== undefined && { tag }), ...isNo, ...how, names, signature, ...(owner && { owner }) };
   known.set(question, { proof, entry });
   return "imported";
 }

@@ -1,3 +1,4 @@
+import { asOutside, type ImportedPiece } from "../evidence/imported-evidence.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { TrustPolicy } from "../policy/policy.ts";
@@ -12,6 +13,12 @@ export interface PieceEnd {
   readonly at?: number;
   /** The rule's offlineFor, in milliseconds; absent like `at`. */
   readonly window?: number;
+}
+
+/** {@link PieceEnd} of something that was imported. */
+export interface ImportedEnd extends PieceEnd {
+  readonly digest: Digest;
+  readonly stateAt: (now: number) => ReturnType<typeof stateOf>;
 }
 
 /** Share of the window that is left when a piece ends soon: time to carry the next bundle in. */
@@ -35,6 +42,32 @@ export function endsOf(
     const end = offlineFor === undefined ? {} : { at: from + offlineFor, window: offlineFor };
     return [{ name, rule: rule.name, ...end }];
   });
+}
+
+/**
+ * When what was imported ends. Of several entries of a piece for one name, as of a tag and without it, the last counts.
+ *
+ * @param keys did:key of the keys whose seals count
+ */
+export function importedEnds(
+  pieces: readonly ImportedPiece[],
+  policy: TrustPolicy,
+  keys: readonly string[],
+): readonly ImportedEnd[] {
+  const last = new Map<string, ImportedEnd>();
+  for (const { digest, signer, entries } of pieces) {
+    for (const entry of entries.filter(({ isNo }) => isNo !== true)) {
+      const from = asOutside(entry, keys).witness.at;
+      for (const end of endsOf(policy, { names: entry.names, digest, from })) {
+        const key = `${end.name} ${digest} ${signer}`;
+        const there = last.get(key);
+        if (there === undefined || (end.at ?? 0) > (there.at ?? 0)) {
+          last.set(key, { ...end, digest, stateAt: (now) => stateOf(end, now) });
+        }
+      }
+    }
+  }
+  return [...last.values()];
 }
 
 /** Whether evidence has ended, or will before long. */

@@ -67,7 +67,7 @@ async function configOrDefault(environment: Environment): Promise<Config> {
 
 function recordAsConfigured(
   recorded: Recorded,
-  { decisionLog, metricsFile, stateDir }: Config,
+  { decisionLog, metricsFile, stateDir, bundleDir }: Config,
 ): Promise<void> | undefined {
   const { answer, record, warn, breakGlassUntil } = recorded;
   if (decisionLog.kind === "file") {
@@ -88,7 +88,10 @@ function recordAsConfigured(
   };
   if (decisionLog.kind === "journald") tryTo(sendToJournal(decisionLog.socket, record, answer), "log.not_written");
   if (metricsFile !== undefined)
-    tryTo(count(record, breakGlassUntil, { stateDir, metricsFile, version: VERSION }, warn), "metrics.not_written");
+    tryTo(
+      count(record, breakGlassUntil, { stateDir, metricsFile, bundleDir, version: VERSION }, warn),
+      "metrics.not_written",
+    );
   return work.length === 0 ? undefined : Promise.all(work).then(() => {});
 }
 
@@ -102,14 +105,15 @@ async function sendToJournal(socket: string, record: DecisionRecord, answer: Ans
 async function count(
   record: DecisionRecord,
   until: number,
-  where: { stateDir: string; metricsFile: string; version: string },
+  where: { stateDir: string; metricsFile: string; bundleDir: string; version: string },
   warn: Warn,
 ): Promise<void> {
-  const [{ countDecision }, { tallyOf }] = await Promise.all([
+  const [{ countDecision }, { tallyOf }, { readEnds }] = await Promise.all([
     import("../../io/log/metrics-file.ts"),
     import("../../io/log/metrics.ts"),
+    import("../../io/store/bundle-ends.ts"),
   ]);
-  await countDecision(tallyOf(record, until), where, warn);
+  await countDecision(tallyOf(record, until, readEnds(where.bundleDir)), where, warn);
 }
 
 function recordOf(answer: Answer, notes: DecisionContext, lifecycle: ProcessLifecycle): DecisionRecord {

@@ -1,4 +1,5 @@
 import { REJECTIONS } from "../../core/rejection.ts";
+import type { BundleEnds } from "../store/bundle-ends.ts";
 import type { DecisionRecord } from "./decision-record.ts";
 
 /** Values by sample name and labels, as in the text format: `NAME{label="value"}`. */
@@ -46,6 +47,14 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
     kind: "gauge",
     help: "End of the active break-glass, as of the latest decision; 0 if it is not active.",
   },
+  atcr_verify_bundle_pieces: {
+    kind: "gauge",
+    help: "Signatures that were imported from bundles, as of the last import.",
+  },
+  atcr_verify_bundle_next_end_timestamp_seconds: {
+    kind: "gauge",
+    help: "When the next of them ends by the offlineFor of its rule, as of the last import; 0 if none does.",
+  },
   atcr_verify_build_info: { kind: "gauge", help: "1, by version." },
 };
 
@@ -56,8 +65,13 @@ const AGES = [60, 300, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 
 /** No decisions yet. */
 export const NOTHING: Tally = { counters: {}, gauges: {}, at: 0 };
 
-/** The samples of one decision. @param until end of the active break-glass, milliseconds since 1970; 0 if it is not active */
-export function tallyOf(record: DecisionRecord, until: number): Tally {
+/**
+ * The samples of one decision.
+ *
+ * @param until end of the active break-glass, milliseconds since 1970; 0 if it is not active
+ * @param imported what was imported, if anything was
+ */
+export function tallyOf(record: DecisionRecord, until: number, imported?: BundleEnds): Tally {
   const { outcome, code, would, cache, ms, evidenceAt } = record;
   const at = Date.parse(record.time);
   const evidence = evidenceAt === undefined ? undefined : Date.parse(evidenceAt);
@@ -75,6 +89,10 @@ export function tallyOf(record: DecisionRecord, until: number): Tally {
     gauges: {
       atcr_verify_last_decision_timestamp_seconds: at / SECOND,
       atcr_verify_break_glass_until_timestamp_seconds: until / SECOND,
+      ...(imported && {
+        atcr_verify_bundle_pieces: imported.pieces,
+        atcr_verify_bundle_next_end_timestamp_seconds: imported.nextEnd / SECOND,
+      }),
       ...(evidence !== undefined && { atcr_verify_oldest_evidence_age_seconds: Math.max(0, at - evidence) / SECOND }),
     },
   };

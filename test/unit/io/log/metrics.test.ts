@@ -86,7 +86,9 @@ describe("metrics", () => {
 
   it("are each explained once, before their samples", () => {
     const would = { outcome: "deny", code: "signature.none" };
-    const all = textOf(tallyOf(record({ code: "audited", would, cache: "fresh", evidenceAt: TIME }), 0));
+    const all = textOf(
+      tallyOf(record({ code: "audited", would, cache: "fresh", evidenceAt: TIME }), 0, { pieces: 2, nextEnd: 0 }),
+    );
     const types = [...all.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => [name, kind]);
     expect(types).toEqual(Object.entries(METRICS).map(([name, { kind }]) => [name, kind]));
     expect(all).toMatch(

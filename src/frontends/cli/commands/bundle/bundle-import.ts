@@ -1,9 +1,13 @@
-import { reject } from "../../../../core/rejection.ts";
+import type { Config } from "../../../../core/config/config.ts";
+import { reject, rejectionOf } from "../../../../core/rejection.ts";
 import type { Imported } from "../../../../core/verify/import-proofs.ts";
+import { importedEnds } from "../../../../core/verify/piece-end.ts";
 import { whyDenied } from "../../../../io/fs/access.ts";
 import { isAbsent } from "../../../../io/fs/local-file.ts";
-import { loadConfig } from "../../../../io/settings/load-settings.ts";
+import { loadConfig, loadPolicy } from "../../../../io/settings/load-settings.ts";
 import { BundleDir } from "../../../../io/store/bundle-dir.ts";
+import { listBundleDir } from "../../../../io/store/bundle-dir-listing.ts";
+import { writeEnds } from "../../../../io/store/bundle-ends.ts";
 import { ProcessLocks } from "../../../../io/store/process-lock.ts";
 import { readBundleKeys } from "../../../../io/store/seal-key-files.ts";
 import { SignerStore } from "../../../../io/store/signer-store.ts";
@@ -51,6 +55,7 @@ export async function bundleImport(
     lifecycle.diagnose(`the bundle is imported in part only: ${error.message}; run this again`);
     return lifecycle.print("", INTERNAL);
   });
+  writeEndsOf(config, keys, now);
   const lines = [
     describeBundle(named),
     witness(named, keys),
@@ -63,6 +68,17 @@ export async function bundleImport(
   const isWhole = forked.length === 0 && results.every(({ outcome }) => outcome !== "unproven");
   const isRemembered = !lifecycle.warnings.codes.includes("history.not_written");
   return lifecycle.print(lines.map(detailLine).join(""), isWhole && isRemembered ? 0 : 1);
+}
+
+/** For metrics: a pull does not look at all pieces. */
+function writeEndsOf({ bundleDir, trustPolicyPath }: Config, keys: readonly string[], now: number): void {
+  const pieces = listBundleDir(bundleDir)?.pieces ?? [];
+  const policy = rejectionOf(() => loadPolicy(trustPolicyPath)) === undefined ? loadPolicy(trustPolicyPath) : undefined;
+  const ends = policy === undefined ? [] : importedEnds(pieces, policy, keys);
+  const signatures = pieces.filter(({ entries }) => entries.some(({ isNo }) => isNo !== true)).length;
+  const coming = ends.flatMap(({ at }) => (at !== undefined && at > now ? [at] : []));
+  if (pieces.length > 0)
+    writeEnds(bundleDir, { pieces: signatures, nextEnd: coming.length === 0 ? 0 : Math.min(...coming) });
 }
 
 const WORDS: Readonly<Record<Imported["outcome"], string>> = {
