@@ -240,6 +240,20 @@ describe.concurrent("verify, of an index", () => {
     });
   });
 
+  it("keeps its verdict where the registry does not serve it in time", async () => {
+    await onNode(async (node) => {
+      const { index: whole } = index(node, "v1");
+      await node.signer.sign(whole.digest, "app", node.begun + 1000, { mediaType: INDEX_TYPE });
+      node.configure({ ...node.settings, deadline: "4s", registryTimeout: "30s" });
+      node.registry.delay(
+        30_000,
+        ({ method, path }) => method === "GET" && path.endsWith(`/manifests/${whole.digest}`),
+      );
+      const answered = await node.verify([named(node, ":v1")]);
+      expect(headline(answered), answered.stdout + answered.stderr).toBe("0 allow signed");
+    });
+  });
+
   it("is a mistake for a platform that it lacks, and for one that is none", async () => {
     await onNode(async (node) => {
       index(node, "v1");

@@ -63,7 +63,11 @@ export function childSubject({ name }: Subject, { digest, mediaType }: IndexChil
  * @returns undefined where the name stands for a single image
  * @throws Rejection input.malformed where the index has none for it; registry.bad_response where the index was not read
  */
-export function childFor(platform: string, { children, unread, digest }: Resolved): IndexChild | undefined {
+export function childFor(
+  platform: string,
+  digest: Digest,
+  { children, unread }: Pick<Resolved, "children" | "unread">,
+): IndexChild | undefined {
   if (unread !== undefined) reject("registry.bad_response", `the index ${digest} could not be read: ${unread}`);
   if (children === undefined) return undefined;
   const found = children.find((child) => child.platform === platform);

@@ -1,5 +1,5 @@
 import type { Subject } from "../../../core/evidence/evidence.ts";
-import type { IndexChild } from "../../../core/oci/image-index.ts";
+import { isIndexType } from "../../../core/oci/image-index.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
 import { childFor, childSubject, findSignedChildren, isUnsigned } from "../../../verifier/service/index-children.ts";
@@ -8,66 +8,84 @@ import type { Session } from "../../../verifier/service/session.ts";
 import type { Verifier } from "../../../verifier/service/verifier.ts";
 import { type ImageResult, statusOf } from "./image-result.ts";
 
-/** What is known of the images of an index, beside the verdict about the index. */
-type Found = Pick<ImageResult, "platformImage" | "signedImages">;
+/** The images of an index, or why they could not be read; neither for a single image. */
+export type IndexImages = Pick<Resolved, "children" | "unread">;
 
+/** What may be an index, and the means to ask about its images. */
 interface Asked {
   readonly verifier: Verifier;
   readonly subject: Subject;
-  /** With the images of an index, if they were read already. */
+  /** Absent where the name had a digest: then its type is not known. */
   readonly resolved?: Resolved | undefined;
   readonly session: Session;
 }
 
-/**
- * The image of `--platform`, before anything is verified: an index that lacks it is a mistake.
- *
- * @returns undefined where the name stands for a single image
- * @throws Rejection input.malformed, registry.*
- */
-export async function imageFor(platform: string, asked: Asked): Promise<IndexChild | undefined> {
-  return childFor(platform, await imagesOf(asked));
+/** What is wanted of an index's images. */
+interface Wanted {
+  /** Show which platforms the index has. */
+  readonly shows: boolean;
+  /** Verify the image for this platform, too. */
+  readonly platform: string | undefined;
+  readonly allowAudited: boolean;
 }
 
-/** Verifies that image, too. The verdict about the index stays the one that counts. */
-export async function verifyImageOf(
-  child: IndexChild,
+/**
+ * Reads the images of an index beside its verification, if they are wanted whatever the verdict is. A failure is a part of the
+ * result.
+ */
+export function startReading(asked: Asked, { shows, platform }: Wanted): Promise<IndexImages> | undefined {
+  const isShown = shows && asked.resolved !== undefined && isIndexType(asked.resolved.mediaType);
+  return isShown || platform !== undefined ? readImages(asked) : undefined;
+}
+
+/**
+ * The image of the platform, verified for itself; and if nobody signed the index, its images that are signed. Neither changes
+ * the verdict about the index.
+ *
+ * @param reading of {@link startReading}
+ * @throws Rejection input.malformed where the index has no image for the platform, registry.bad_response where it could not be read
+ */
+export async function verifyImages(
   { requested, reference }: ImageResult,
-  { verifier, subject, session }: Asked,
-  allowAudited: boolean,
-): Promise<Found> {
-  const own = childSubject(subject, child);
-  const decision = await verifier.verify(own, session);
-  const { answer } = decision;
-  const status = statusOf(answer, allowAudited);
+  { answer }: Decision,
+  reading: Promise<IndexImages> | undefined,
+  asked: Asked,
+  { platform, allowAudited }: Wanted,
+): Promise<Pick<ImageResult, "platformImage" | "signedImages"> & { readonly images?: IndexImages }> {
+  const { verifier, subject, resolved, session } = asked;
+  const mayBeIndex = resolved === undefined || isIndexType(resolved.mediaType);
+  const isExplained = isUnsigned(answer) && mayBeIndex;
+  const images = await (reading ?? (isExplained ? readImages(asked) : undefined));
+  if (images === undefined) return {};
+  const child = platform === undefined ? undefined : childFor(platform, subject.digest, images);
+  const own = child && childSubject(subject, child);
+  const decision = own && (await verifier.verify(own, session));
+  const signedImages = isExplained ? await findSignedChildren(verifier, subject, images.children ?? [], session) : [];
   return {
-    platformImage: {
-      platform: child.platform ?? "",
-      requested,
-      ...(reference && { reference }),
-      subject: own,
-      decision,
-      answer,
-      status,
-    },
+    images,
+    ...(platform !== undefined &&
+      decision && {
+        platformImage: {
+          requested,
+          ...(reference && { reference }),
+          platform,
+          subject: decision.subject,
+          decision,
+          answer: decision.answer,
+          status: statusOf(decision.answer, allowAudited),
+        },
+      }),
+    ...(signedImages.length > 0 && { signedImages }),
   };
 }
 
-/** If nobody signed the index: its images that are signed. What cannot be read is left out, as it changes no verdict. */
-export async function explainUnsigned({ answer }: Decision, asked: Asked): Promise<Found> {
-  if (!isUnsigned(answer)) return {};
+async function readImages({ verifier, subject, session }: Asked): Promise<IndexImages> {
   try {
-    const { children = [] } = await imagesOf(asked);
-    const signedImages = await findSignedChildren(asked.verifier, asked.subject, children, asked.session);
-    return signedImages.length === 0 ? {} : { signedImages };
+    const name = { ...subject.name, digest: subject.digest };
+    const { children, unread } = await verifier.resolve(name, session, { children: true });
+    return { ...(children && { children }), ...(unread !== undefined && { unread }) };
   } catch (error) {
-    if (error instanceof Rejection) return {};
+    if (error instanceof Rejection) return { unread: error.message };
     throw error;
   }
-}
-
-async function imagesOf({ verifier, subject, resolved, session }: Asked): Promise<Resolved> {
-  if (resolved?.children !== undefined || resolved?.unread !== undefined) return resolved;
-  const name = { ...subject.name, digest: subject.digest };
-  return verifier.resolve(name, session, { children: true });
 }

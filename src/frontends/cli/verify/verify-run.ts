@@ -16,7 +16,7 @@ import type { Verifier } from "../../../verifier/service/verifier.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { type ImageResult, type RequestedImage, statusOf, type Unjudged } from "./image-result.ts";
-import { explainUnsigned, imageFor, verifyImageOf } from "./index-images.ts";
+import { startReading, verifyImages } from "./index-images.ts";
 
 /** Images verified at the same time: the services of others must not be flooded. */
 const PARALLEL = 8;
@@ -137,25 +137,23 @@ export class VerifyRun {
         if (byName !== undefined && !(needsDigest && byName.answer.outcome === "allow")) {
           return { ...done(byName.answer), ...(byName.rule && { rule: byName.rule }) };
         }
-        // Of a list, an index is read only if its images are wanted: that is one more request for each.
-        const children = !this.isList || verbose || platform !== undefined;
-        image.resolved = await verifier.resolve(reference, session, { children });
+        image.resolved = await verifier.resolve(reference, session);
         image.subject = resolvedSubject(reference, image.resolved, this.#mediaType);
       }
       if (!judges) return done(NO_POLICY);
       const { subject, resolved } = image;
       const asked = { verifier, subject, resolved, session };
-      const child = platform === undefined ? undefined : await imageFor(platform, asked);
+      // In a list, showing the platforms would be one more request for each image.
+      const wanted = { shows: !this.isList || verbose, platform, allowAudited };
+      const reading = startReading(asked, wanted);
       const decision = await verifier.verify(subject, session);
       if (decision.error !== undefined) this.#lifecycle.diagnose(decision.error.stack ?? decision.error.message);
       const result = done(decision.answer, decision);
+      if (!this.#resolves) return result;
       // What follows may last until the deadline, and changes no verdict.
       image.result = result;
-      return {
-        ...result,
-        ...(child && (await verifyImageOf(child, result, asked, allowAudited))),
-        ...(this.#resolves && (await explainUnsigned(decision, asked))),
-      };
+      const { images, ...more } = await verifyImages(result, decision, reading, asked, wanted);
+      return { ...result, ...more, ...(resolved && { resolved: { ...resolved, ...images } }) };
     } catch (error) {
       return done(failureOf(error));
     }

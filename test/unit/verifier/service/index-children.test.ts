@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Digest } from "../../../../src/core/oci/digest.ts";
 import type { IndexChild } from "../../../../src/core/oci/image-index.ts";
 import type { Answer } from "../../../../src/core/verify/answer.ts";
 import {
@@ -8,7 +7,6 @@ import {
   findSignedChildren,
   isUnsigned,
 } from "../../../../src/verifier/service/index-children.ts";
-import type { Resolved } from "../../../../src/verifier/service/resolve-image.ts";
 import { policy } from "../../../support/deciding.ts";
 import { DIGEST, digestOf, MANIFEST, signer, subject, type TestSigner } from "../../../support/evidence.ts";
 import { RecordedSession } from "../../../support/recorded-session.ts";
@@ -84,23 +82,17 @@ describe("childSubject", () => {
 });
 
 describe("childFor", () => {
-  const resolved = (changes: Partial<Resolved>): Resolved => ({
-    digest: INDEX.digest as Digest,
-    mediaType: "",
-    by: "registry.example",
-    at: 0,
-    ...changes,
-  });
+  const on = (platform: string, images: Parameters<typeof childFor>[2]) => childFor(platform, INDEX.digest, images);
 
   it("is the first image of an index for the platform, and nothing for a single image", () => {
     const twin = { ...SIGNED, digest: digestOf("twin") };
-    expect(childFor("linux/amd64", resolved({ children: [unsigned(1), SIGNED, twin] }))).toBe(SIGNED);
-    expect(childFor("linux/amd64", resolved({}))).toBeUndefined();
+    expect(on("linux/amd64", { children: [unsigned(1), SIGNED, twin] })).toBe(SIGNED);
+    expect(on("linux/amd64", {})).toBeUndefined();
   });
 
   it("is a mistake where the index has no such image, and a gap where the index could not be read", () => {
-    expect(codeOf(() => childFor("linux/s390x", resolved({ children: [SIGNED] })))).toBe("input.malformed");
-    expect(codeOf(() => childFor("linux/amd64", resolved({ children: [] })))).toBe("input.malformed");
-    expect(codeOf(() => childFor("linux/amd64", resolved({ unread: "gone" })))).toBe("registry.bad_response");
+    expect(codeOf(() => on("linux/s390x", { children: [SIGNED] }))).toBe("input.malformed");
+    expect(codeOf(() => on("linux/amd64", { children: [] }))).toBe("input.malformed");
+    expect(codeOf(() => on("linux/amd64", { unread: "gone" }))).toBe("registry.bad_response");
   });
 });

@@ -114,6 +114,17 @@ describe("resolveImage, of a tag", () => {
     expect(await code(site.resolve())).toBe("registry.bad_response");
   });
 
+  it("takes nothing that is larger than containerd takes", async () => {
+    await using site = await Site.start();
+    const headers = { "docker-content-digest": digestOf("b"), "content-length": String(4 * 1024 * 1024 + 1) };
+    site.world.registry.override((request) => request.method === "HEAD", { headers });
+    expect(await code(site.resolve())).toBe("registry.bad_response");
+    expect(site.asked).toEqual([HEAD]);
+    site.world.registry.override((request) => request.method === "HEAD", { status: 405 });
+    site.world.registry.override((request) => request.method === "GET", { body: new Uint8Array(4 * 1024 * 1024 + 1) });
+    expect(await code(site.resolve())).toBe("registry.bad_response");
+  });
+
   it.each([
     ["no such tag", "registry.unknown_tag", {}],
     ["a login", "registry.unauthorized", { status: 401, headers: { "www-authenticate": "Basic" } }],
