@@ -295,6 +295,9 @@ describe.runIf(canServeNames)("a handle", () => {
     expect(stdout).toContain(
       `  handle:         ${handle} resolves to ${did} (dns:_atproto.${handle}), which claims it: verified\n`,
     );
+    const stdin = `version: 1.0\n${stdout.slice(stdout.indexOf("trustedDIDs:"))}default: audit\n`;
+    const pasted = await ask(["policy", "check", "--offline", "-"], { env: world.env, stdin });
+    expect(pasted).toMatchObject({ code: 0, stdout: expect.stringContaining("0 warnings; 0 rules, 1 signer") });
     // Nobody is asked about names with a search domain behind them.
     expect(names.asked.filter((question) => question.includes("search"))).toEqual([]);
   });

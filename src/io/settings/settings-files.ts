@@ -63,7 +63,7 @@ export function policyTexts(path: string, onUntrusted: OnUntrusted, ofFragments 
   if (text === undefined) {
     reject(
       "policy.invalid",
-      `the trust policy ${path} does not exist; correct the path, or create it: see atcr-verify-policy(5) and /usr/share/doc/atcr-verify/config-examples`,
+      `the trust policy ${path} does not exist; correct the path, or create it with: atcr-verify policy init; see also atcr-verify-policy(5)`,
     );
   }
   const { fragments, unread } = readFragments(path, ofFragments);

@@ -8,7 +8,7 @@ import { signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { identityJson, identityText, wrongWith } from "../terminal/identity-report.ts";
+import { identityJson, identityText, policySnippet, wrongWith } from "../terminal/identity-report.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 
 /** `atcr-verify identity DID-or-HANDLE`: who this is now and has been, and how that is known. */
@@ -28,7 +28,10 @@ export async function identityCommand(
   lifecycle.setDeadline(config.deadline);
   const found = await lookUpIdentity(asked, signersContext(config, lifecycle.environment, sessionOf(lifecycle)));
   const shown = { ...found, minKeyAge, youngest };
-  const report = output === "json" ? identityJson(shown) : folded(identityText(shown), screenOf(lifecycle.environment));
+  const report =
+    output === "json"
+      ? identityJson(shown)
+      : folded(identityText(shown), screenOf(lifecycle.environment)) + policySnippet(shown);
   lifecycle.print(report, wrongWith(shown) === undefined ? 0 : 1);
 }
 

@@ -87,16 +87,30 @@ export function identityText(found: ReportedIdentity): string {
     ...row("rotation keys", standingState(proof)?.rotationKeys ?? []),
     ...row("services", identity?.services.map(({ id, type }) => `${id} (${type})`) ?? []),
     ...row("history", historyOf(proof).flatMap(describeStep)),
-    ...(wrong === undefined ? ["  to trust this signer, add to the policy:", ...policyLines(found)] : []),
+    ...(wrong === undefined ? ["  to trust this signer, add to the policy:"] : []),
   ];
   return lines.map(detailLine).join("");
 }
 
-/** YAML to paste; a handle becomes the name only if verified in both directions. */
-function policyLines(found: ReportedIdentity): readonly string[] {
+/**
+ * YAML to paste into a policy, which must not be folded; empty where no signature of the identity counts. A handle becomes
+ * the name only if verified in both directions. Pins are comments: a signer who changes them later is refused until the
+ * policy follows.
+ */
+export function policySnippet(found: ReportedIdentity): string {
   const { handle, proof } = found;
+  const { current, did } = proof;
+  if (current instanceof Rejection || wrongWith(found) !== undefined) return "";
   const name = handle !== undefined && bothWays(handle, proof) === true ? handle.handle : undefined;
-  return ["trustedDIDs:", `  ${proof.did}:`, `    name: "${name ?? "who this is"}"`];
+  const lines = [
+    "trustedDIDs:",
+    `  ${did}:`,
+    `    name: "${name ?? "who this is"}"`,
+    "    # Optional pins, until the signer changes them:",
+    `    # keys: ["${current.key.didKey}"]`,
+    `    # pds: [${JSON.stringify(current.pds)}]`,
+  ];
+  return lines.map(detailLine).join("");
 }
 
 /** Lines under one heading, which precedes the first. */

@@ -2,11 +2,13 @@ import { describe, expect, it } from "vitest";
 import { type Identity, type IdentityProof, readIdentity } from "../../../../../src/core/atproto/identity.ts";
 import { tidTime } from "../../../../../src/core/atproto/syntax.ts";
 import { formatDateTime } from "../../../../../src/core/encoding/time.ts";
+import { parsePolicy } from "../../../../../src/core/policy/parse-policy.ts";
 import { Rejection } from "../../../../../src/core/rejection.ts";
 import { NO_HISTORY } from "../../../../../src/core/verify/signer-history.ts";
 import {
   identityJson,
   identityText,
+  policySnippet,
   type ReportedIdentity,
   wrongWith,
 } from "../../../../../src/frontends/cli/terminal/identity-report.ts";
@@ -182,21 +184,27 @@ describe("the handle", () => {
 });
 
 describe("what to write into the policy", () => {
-  const lines = (changes: Partial<ReportedIdentity>) => identityText(found(changes)).split("\n").slice(-5, -1);
+  const snippet = (changes: Partial<ReportedIdentity>) => policySnippet(found(changes));
+  const signersIn = (text: string) => parsePolicy(`version: 1.0\n${text}default: audit\n`, "p.yaml").everyone;
+
   it("is YAML to paste, with the handle where it was proven both ways", () => {
-    const name = (text: string) => [
-      "  to trust this signer, add to the policy:",
-      "trustedDIDs:",
-      `  ${did}:`,
-      `    name: "${text}"`,
-    ];
-    expect(lines({ handle: leading(did) })).toEqual(name(HANDLE));
-    expect(lines({ handle: leading(OTHER as typeof did) })).toEqual(name("who this is"));
-    expect(lines({})).toEqual(name("who this is"));
+    expect(identityText(found({ handle: leading(did) }))).toMatch(/ {2}to trust this signer, add to the policy:\n$/);
+    const signer = { did, revoked: false };
+    expect(signersIn(snippet({ handle: leading(did) }))).toEqual([{ ...signer, name: HANDLE }]);
+    expect(signersIn(snippet({ handle: leading(OTHER as typeof did) }))).toEqual([{ ...signer, name: "who this is" }]);
+    expect(signersIn(snippet({}))).toEqual([{ ...signer, name: "who this is" }]);
+  });
+
+  it("has pins as comments, which need only their sign removed", () => {
+    const pinned = snippet({ handle: leading(did) }).replaceAll(/# (keys|pds):/g, "$1:");
+    expect(signersIn(pinned)).toEqual([
+      { did, revoked: false, name: HANDLE, keys: [key.did()], pds: ["https://pds.example"] },
+    ]);
   });
 
   it("is not offered for an identity whose signatures would not count", () => {
     const revoked = { current: new Rejection("identity.invalid", "no key") };
-    expect(identityText(found({ proof: { ...proof, ...revoked } }))).not.toContain("trustedDIDs");
+    expect(snippet({ proof: { ...proof, ...revoked } })).toBe("");
+    expect(identityText(found({ proof: { ...proof, ...revoked } }))).not.toContain("to trust this signer");
   });
 });
