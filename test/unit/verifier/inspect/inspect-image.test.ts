@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Handle, normaliseHandle } from "../../../../src/core/atproto/handle.ts";
 import type { Did } from "../../../../src/core/atproto/syntax.ts";
 import { type Inspection, type InspectRequest, inspectImage } from "../../../../src/verifier/inspect/inspect-image.ts";
 import { DIGEST, didNamed, digestOf, signer, TAG, tagRecordOf } from "../../../support/evidence.ts";
 import { MANIFEST_COLLECTION, TAG_COLLECTION } from "../../../support/signed-repo.ts";
 import { World } from "../../../support/world.ts";
 
+const asHandle = (text: string): Handle => normaliseHandle(text) ?? expect.fail(text);
 const NAME = { host: "registry.example", path: "team/app" };
 const alice = await signer({ name: "alice", tag: {} });
 const bob = await signer({ name: "bob", record: null });
@@ -111,6 +113,43 @@ describe("what hangs or fails", () => {
     const found = await inspect({}, {}, 1500);
     expect(of(found, alice.did)?.found?.record).toMatchObject({ commit: alice.repo.head });
     expect(of(found, slow.did)?.found).toMatchObject({ gaps: [{ service: "pds", code: "net.deadline" }] });
+  });
+
+  it("leaves time for those behind it in the registry's list", async () => {
+    for (const did of "bcdefghi".split("").map(didNamed)) {
+      world.attach({ did });
+      world.plc.delay(60_000, did);
+    }
+    world.attach({ did: alice.did });
+    const found = await inspect({}, {}, 3000);
+    expect(of(found, alice.did)?.found?.record).toMatchObject({ commit: alice.repo.head });
+  });
+
+  it("does not outlast the deadline, even where it never ends", async () => {
+    const never = () => new Promise<never>(() => {});
+    const context = { ...world.context({}, 1000), txt: never };
+    const found = await inspectImage(
+      { name: { ...NAME, digest: DIGEST }, given: [asHandle("x.example.com"), alice.did] },
+      context,
+    );
+    expect(found.unknown).toEqual([]);
+    expect(of(found, alice.did)).toMatchObject({ did: alice.did });
+  });
+
+  it("is not proven where the proof arrives too late", async () => {
+    const context = world.context({}, 700);
+    const http: typeof context.http = async (request, deadline) => {
+      const response = await world.http.get(request, deadline);
+      if (request.purpose === "PDS") {
+        while (context.deadline.remaining() > 0) {
+          await new Promise((resume) => setTimeout(resume, context.deadline.remaining()));
+        }
+      }
+      return response;
+    };
+    const found = await inspectImage({ name: { ...NAME, digest: DIGEST }, given: [web.did] }, { ...context, http });
+    expect(of(found, web.did)?.found?.gaps).toMatchObject([{ code: "net.deadline", answered: true }]);
+    expect(of(found, web.did)?.found).not.toHaveProperty("record");
   });
 
   it("is shown with its reason", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inspectionKeys } from "../../../../../src/frontends/cli/inspect/inspection-json.ts";
 import { inspectionLines } from "../../../../../src/frontends/cli/inspect/inspection-text.ts";
+import { LabelledRows } from "../../../../../src/frontends/cli/inspect/labelled-rows.ts";
 import { jsonText } from "../../../../../src/frontends/process/report.ts";
 import {
   type Inspection,
@@ -98,6 +99,22 @@ describe("what others wrote", () => {
       expect(line).toMatch(/^[ -~]*$/);
       expect(line.length).toBeLessThanOrEqual(420);
     }
+  });
+});
+
+describe("labelled rows", () => {
+  it("bound each value, and give a word that does not fit a line of its own", () => {
+    const [line = ""] = new LabelledRows(Number.POSITIVE_INFINITY).of("label", ["x".repeat(1000)]);
+    expect(line).toBe(`  label        ${"x".repeat(397)}...`);
+    const digest = `sha256:${"a".repeat(64)}`;
+    expect(new LabelledRows(80).of("label", ["of", digest, "a b"])).toEqual([
+      "  label        of",
+      `    ${digest}`,
+      "               a b",
+    ]);
+    expect(new LabelledRows(80).of("label", [digest], 4)).toEqual(["    label", `      ${digest}`]);
+    expect(new LabelledRows(20).of("", ["aa bb cc"])).toEqual(["               aa bb", "               cc"]);
+    expect(new LabelledRows(80).of("label", [])).toEqual([]);
   });
 });
 
