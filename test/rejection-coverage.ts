@@ -16,7 +16,9 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "policy.denied": { vectors: ["policy.denied.digest_list", "policy.denied"] },
   "policy.probe": { test: "binary/probe.test.ts :: is refused whatever the policy says" },
   "policy.no_signers": { test: "binary/no-signers.test.ts :: audits every image and says that nobody is trusted yet" },
-  "signature.none": { vectors: ["signature.none.absent", "signature.none", "signature.none.too_many_asked"] },
+  "signature.none": {
+    vectors: ["signature.none.absent", "signature.none", "signature.none.outside", "signature.none.too_many_asked"],
+  },
   "signer.untrusted": { vectors: ["signer.untrusted", "signer.untrusted.signed"] },
   "signer.not_yet_valid": { vectors: ["signer.not_yet_valid"] },
   "signer.expired": { vectors: ["signer.expired"] },
@@ -29,11 +31,13 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "identity.unsupported_key": { vectors: ["identity.unsupported_key"] },
   "identity.key_not_pinned": { vectors: ["identity.key_not_pinned"] },
   "identity.pds_not_pinned": { vectors: ["identity.pds_not_pinned"] },
-  "identity.key_too_young": { vectors: ["identity.key_too_young", "identity.key_too_young.web"] },
+  "identity.key_too_young": {
+    vectors: ["identity.key_too_young", "identity.key_too_young.outside", "identity.key_too_young.web"],
+  },
   "commit.malformed": { vectors: ["commit.malformed"] },
   "commit.wrong_did": { vectors: ["commit.wrong_did"] },
   "commit.bad_signature": { vectors: ["commit.bad_signature.high_s", "commit.bad_signature"] },
-  "commit.superseded_key": { vectors: ["commit.superseded_key"] },
+  "commit.superseded_key": { vectors: ["commit.superseded_key", "commit.superseded_key.outside"] },
   "commit.rolled_back": {
     test: "binary/memory.test.ts :: is asked once more, and refused, until the signer is forgotten",
   },
@@ -89,7 +93,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     test: "unit/verifier/collect/discover-referrers.test.ts :: beyond the bound are a gap where none names a trusted signer",
   },
   "identity.unreachable": {
-    vectors: ["identity.unreachable"],
+    vectors: ["identity.unreachable", "identity.unreachable.outside"],
     test: "binary/network.test.ts :: %s, by the answer of the %s",
   },
   "identity.bad_response": {
@@ -114,9 +118,9 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "car.hash_mismatch": { vectors: ["car.hash_mismatch"] },
   "mst.malformed": { vectors: ["mst.malformed"] },
   "mst.incomplete_proof": { vectors: ["mst.incomplete_proof", "mst.incomplete_proof.node"] },
-  "commit.from_future": { vectors: ["commit.from_future"] },
+  "commit.from_future": { vectors: ["commit.from_future", "commit.from_future.outside"] },
   "handle.unreachable": {
-    vectors: ["handle.unreachable"],
+    vectors: ["handle.unreachable", "handle.unreachable.outside"],
     test: "unit/verifier/collect/resolve-handle.test.ts :: where DNS knows nobody and the host fails: %s is %s",
   },
   "handle.bad_response": {
@@ -133,6 +137,10 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     vectors: ["net.interrupted"],
     test: "binary/deadline.test.ts :: it answers net.interrupted, and what it waited for",
   },
+  "bundle.not_accepted": {
+    vectors: ["bundle.not_accepted.empty", "bundle.not_accepted.future", "bundle.not_accepted"],
+  },
+  "bundle.expired": { vectors: ["bundle.expired"] },
   "policy.signatures_unconfirmed": {
     vectors: ["policy.signatures_unconfirmed"],
     test: "unit/verifier/service/gather-and-judge.test.ts :: is enough signatures, not all",

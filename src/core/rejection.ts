@@ -81,6 +81,8 @@ export const REJECTIONS = {
   "net.tls": { kind: "inconclusive", summary: "the TLS certificate of a host could not be verified" },
   "net.deadline": { kind: "inconclusive", summary: "no verdict was reached before the deadline" },
   "net.interrupted": { kind: "inconclusive", summary: "the program was stopped before a verdict was reached" },
+  "bundle.not_accepted": { kind: "inconclusive", summary: "evidence from bundles does not count here" },
+  "bundle.expired": { kind: "inconclusive", summary: "the evidence from bundles is older than the rule's offlineFor" },
   "policy.signatures_unconfirmed": {
     kind: "inconclusive",
     summary: "some signatures count; others that the rule requires could not be verified",

@@ -1,9 +1,13 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeBundle } from "../../src/core/evidence/bundle.ts";
+import type { Gap } from "../../src/core/evidence/evidence.ts";
+import type { Digest } from "../../src/core/oci/digest.ts";
 import {
   type Answered,
   type Ask,
+  accepting,
   ask,
   auditing,
   containerdArgs,
@@ -248,22 +252,27 @@ describe.concurrent("the reason that cannot be written", () => {
 
   it("is written whole to a reader that is slow", async () => {
     // More than a pipe holds.
-    const gap = (i: number) => ({
+    const gap = (i: number): Gap => ({
       service: "registry",
       code: "registry.unreachable",
       detail: `${i}${"x".repeat(1000)}`,
     });
-    const evidence = {
-      digest: image.digest,
-      pointers: [],
-      signatures: [],
-      gaps: Array.from({ length: 1000 }, (_, i) => gap(i)),
+    const evidence = { pointers: [], signatures: [], gaps: Array.from({ length: 1000 }, (_, i) => gap(i)) };
+    const saved = {
+      gatheredAt: Math.floor(Date.now() / 1000) * 1000,
+      images: [{ digest: image.digest as Digest, names: [], evidence }],
     };
-    const bundle = world.write(
-      "long.json",
-      JSON.stringify({ format: "atcr-verify-evidence", version: 1, ...evidence }),
-    );
-    const args = ["verify", `${world.name}@${image.digest}`, "--output=json", "--offline", `--bundle=${bundle}`];
+    const bundle = join(world.folder, "long.json");
+    writeFileSync(bundle, writeBundle(saved));
+    const policy = `--policy=${world.policy(accepting(world.signer.did), "accepting.yaml")}`;
+    const args = [
+      "verify",
+      `${world.name}@${image.digest}`,
+      "--output=json",
+      "--offline",
+      `--bundle=${bundle}`,
+      policy,
+    ];
     const answered = await ask(args, { env: world.env, redirect: "| (sleep 0.3; cat)" });
     expect((JSON.parse(answered.stdout) as { findings: unknown[] }).findings).toHaveLength(1000);
   });

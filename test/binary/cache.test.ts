@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundleSince, writeBundle } from "../../src/core/evidence/bundle.ts";
 import { imageFromLine } from "../../src/core/evidence/bundled-image.ts";
-import { ask, headline, type TestNode } from "../support/binary.ts";
+import { accepting, ask, headline, type TestNode } from "../support/binary.ts";
 import { pieceAt } from "../support/cache-key.ts";
 import {
   cacheOf,
@@ -319,7 +319,8 @@ describe.concurrent("a person who verifies", () => {
       const cached = await world.verify([asked, "--save-evidence", bundle]);
       expect([headline(cached), requestsOf(world)]).toEqual([SIGNED, NO_REQUEST]);
       expect(cached.stdout).toContain("by cached evidence");
-      expect(headline(await world.verify([asked, "--offline", "--bundle", bundle]))).toBe(SIGNED);
+      const policy = world.policy(accepting(world.signer.did), "accepting.yaml");
+      expect(headline(await world.verify([asked, "--offline", "--bundle", bundle, "--policy", policy]))).toBe(SIGNED);
       const fresh = await world.verify([asked, "--no-cache"]);
       expect([headline(fresh), requestsOf(world)]).toEqual([SIGNED, { plc: 1, pds: 1, registry: expect.any(Number) }]);
       expect(fresh.stdout).not.toContain("cacheTTL");
@@ -381,7 +382,9 @@ describe.concurrent("what is kept", () => {
       const [file = ""] = filesIn(world, "evidence", ".bundle");
       const cached = imageFromLine(pieceAt(file, keyOf(world)));
       const bundle = world.write("bundle.json", writeBundle(bundleSince(Date.now(), [cached])));
-      const offline = await world.verify([`${world.name}@${image.digest}`, "--offline", "--bundle", bundle]);
+      const policy = world.policy(accepting(world.signer.did), "accepting.yaml");
+      const args = [`${world.name}@${image.digest}`, "--offline", "--bundle", bundle, "--policy", policy];
+      const offline = await world.verify(args);
       expect(headline(offline)).toBe(SIGNED);
       expect(filesIn(world, "evidence").length).toBe(2);
       expect(filesIn(world, "identities").length).toBe(1);

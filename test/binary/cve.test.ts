@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatDateTime } from "../../src/core/encoding/time.ts";
 import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
-import { type Answered, ask, containerdArgs, enforcing, headline, TestNode } from "../support/binary.ts";
+import { type Answered, accepting, ask, containerdArgs, enforcing, headline, TestNode } from "../support/binary.ts";
 import { carFile, readProof } from "../support/forged-proof.ts";
 import { HOSTILE_BEHAVIOURS } from "../support/hostile-behaviours.ts";
 import { hostile } from "../support/hostile-server.ts";
@@ -316,7 +316,7 @@ describe.concurrent("what a policy demands", () => {
     revokedDIDs: [{ top: { revokedDIDs: [did] } }, "signer.revoked"],
     digests: [{ top: { digests: { deny: [digest] } } }, "policy.denied"],
   });
-  const noDemand = ["name", "signature", "maxStaleness", "version", "policies", "require", "default"];
+  const noDemand = ["name", "signature", "maxStaleness", "offlineFor", "version", "policies", "require", "default"];
 
   /** The keys of each part of a policy, as the binary's own schema has them. */
   async function schemaKeys(): Promise<Record<keyof Parts, readonly string[]>> {
@@ -478,7 +478,8 @@ describe.concurrent("where nothing was checked", () => {
 
 async function offline(world: TestNode, { digest }: Descriptor, bundle: string): Promise<string> {
   const file = world.write("bundle.json", bundle);
-  return headline(await world.verify([`${world.name}@${digest}`, "--offline", "--bundle", file]));
+  const policy = world.policy(accepting(world.signer.did), "accepting.yaml");
+  return headline(await world.verify([`${world.name}@${digest}`, "--offline", "--bundle", file, "--policy", policy]));
 }
 
 /** A proof of another record says nothing of this one, or by the nodes that it brings that it is absent. */

@@ -8,6 +8,7 @@ import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
 import {
   type Answered,
   type Ask,
+  accepting,
   ask,
   auditing,
   Bench,
@@ -167,11 +168,16 @@ describe.concurrent("time is over while waiting for", { retry: 2 }, () => {
     const { bundle } = readBundle(readFileSync(saved));
     const [whole] = bundle.images as [BundledImage];
     const [honest] = whole.evidence.signatures as [SignatureEvidence];
-    const log = await manyKeys("costly", world.begun, 250);
-    const costly = { ...honest, signer: asDid(log.did), identity: { ...honest.identity, bytes: log.bytes() } };
-    const evidence = { ...whole.evidence, signatures: [...Array<SignatureEvidence>(9).fill(costly), honest] };
+    const logs = await Promise.all(
+      Array.from({ length: 9 }, async (_, i) => manyKeys(`costly ${i}`, world.begun, 250)),
+    );
+    const costly = logs.map((log): SignatureEvidence => {
+      return { ...honest, signer: asDid(log.did), identity: { ...honest.identity, bytes: log.bytes() } };
+    });
+    const evidence = { ...whole.evidence, signatures: [...costly, honest] };
+    const policy = accepting(...logs.map(({ did }) => did), world.signer.did);
     const file = world.write("costly.json", writeBundle({ ...bundle, images: [{ ...whole, evidence }] }));
-    const answered = await world.verify([name, "--offline", "--bundle", file], under("costly", {}));
+    const answered = await world.verify([name, "--offline", "--bundle", file], under("costly", {}, policy));
     expect(headline(answered)).toBe(OVER);
   });
 });

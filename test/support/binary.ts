@@ -151,14 +151,20 @@ export function enforcing(...dids: readonly string[]): string {
   return policyOf("enforce", dids);
 }
 
+/** The same, and evidence from outside counts for 30 days. */
+export function accepting(...dids: readonly string[]): string {
+  return policyOf("enforce", dids, "{offlineFor: 30d}");
+}
+
 /** Every image is verified, and none is refused. */
 export function auditing(...dids: readonly string[]): string {
   return policyOf("audit", dids);
 }
 
-function policyOf(action: string, dids: readonly string[]): string {
+function policyOf(action: string, dids: readonly string[], require?: string): string {
   const trusted = dids.map((did) => `  ${JSON.stringify(did)}: {}\n`).join("");
-  return `version: 1.0\ntrustedDIDs:\n${trusted}policies:\n  - {name: all, scope: "**/*", action: ${action}}\n`;
+  const required = require === undefined ? "" : `, require: ${require}`;
+  return `version: 1.0\ntrustedDIDs:\n${trusted}policies:\n  - {name: all, scope: "**/*", action: ${action}${required}}\n`;
 }
 
 const HOUR = 3_600_000;

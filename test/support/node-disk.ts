@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Did } from "../../src/core/atproto/syntax.ts";
 import { type BundledImage, imageFromLine, imageToBytes } from "../../src/core/evidence/bundled-image.ts";
@@ -23,6 +23,8 @@ export class NodeDisk {
   readonly #folder = makeTemporaryDirectory("node");
   readonly stateDir = join(this.#folder, "state");
   readonly cacheDir = join(this.#folder, "cache");
+  readonly bundleDir = join(this.#folder, "bundles");
+  readonly bundleKeys: readonly string[] = [];
   readonly warnings: string[] = [];
   readonly #now: () => number;
 
@@ -44,6 +46,11 @@ export class NodeDisk {
 
   loadHistory(signer: Did): Promise<SignerHistory> {
     return this.open().loadHistory(signer);
+  }
+
+  /** Puts something into a signer's history that says nothing. */
+  damageHistory(signer: Did): void {
+    writeFileSync(join(this.stateDir, "signers", signer, "junk"), "");
   }
 
   recordObservation(observation: Observation): Promise<void> {

@@ -37,7 +37,7 @@ export async function judgeSavedCase(
   deadline = session().deadline,
 ): Promise<Answer> {
   const config = { ...DEFAULT_CONFIG, atcrHosts };
-  const verifier = new Verifier({ config, policy, saved: bundle, environment: {} });
+  const verifier = new Verifier({ config, policy, saved: { kind: "gathered", bundle }, environment: {} });
   const { answer, error } = await verifier.verify(subject, session({ now: () => now, deadline }));
   if (error !== undefined) throw error;
   return answer;

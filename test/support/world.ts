@@ -133,8 +133,8 @@ export class World {
     policy: TrustPolicy,
     { config, ...changes }: Omit<Differences, "http" | "openNetwork"> = {},
   ): VerifierOptions {
-    const { stateDir, cacheDir } = this.disk;
-    const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, registryConfigPath: [] };
+    const { stateDir, cacheDir, bundleDir } = this.disk;
+    const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, bundleDir, registryConfigPath: [] };
     const { environment } = this.disk;
     return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment, ...changes };
   }

@@ -21,6 +21,7 @@ const VECTOR: Fields<Vector> = [
   ["digest", isText],
   ["mediaType", (value) => value === undefined || isText(value)],
   ["now", isText],
+  ["witness", (value) => value === undefined || oneOf("seal", "import", "none")(value)],
   ["bundle", (value) => Array.isArray(value) && value.every(isMap)],
   ["expected", isMap],
 ];

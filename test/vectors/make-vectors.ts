@@ -7,11 +7,12 @@ import { writeBundle } from "../../src/core/evidence/bundle.ts";
 import { bundleOf, DIGEST, NOW } from "../support/evidence.ts";
 import { type VectorCase, vectorCases } from "./cases.ts";
 import { nameCases } from "./cases-name.ts";
+import { outsideCases } from "./cases-outside.ts";
 import { vectorFiles } from "./load.ts";
 
 /** The text of each file, by its name. */
 export async function makeVectors(): Promise<ReadonlyMap<string, string>> {
-  const cases = [...(await vectorCases()), ...(await nameCases())];
+  const cases = [...(await vectorCases()), ...(await nameCases()), ...(await outsideCases())];
   return new Map(cases.map((one) => [`${one.title}.json`, `${JSON.stringify(vector(one), null, 2)}\n`]));
 }
 

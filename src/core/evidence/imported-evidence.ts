@@ -99,10 +99,14 @@ export function identityFromBytes(bytes: Uint8Array): ImportedIdentity {
  *
  * @param keys did:key of the keys whose seals count now
  */
-export function asOutside({ signature, owner, ...rest }: ImportedEntry, keys: readonly string[]): OutsideEvidence {
+export function asOutside(
+  { signature, owner, tag: path, ...rest }: ImportedEntry,
+  keys: readonly string[],
+): OutsideEvidence {
   const { identity, record, tag } = signature;
   return {
     signature,
+    ...(path !== undefined && { tag: path }),
     ...(owner && { owner }),
     witness: witnessOf(rest, gatheredAtOf(signature), keys),
     gatheredAt: Math.max(...[record ?? tag ?? identity, tag ?? identity].map(({ fetchedAt }) => fetchedAt)),

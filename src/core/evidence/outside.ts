@@ -20,6 +20,8 @@ export interface OutsideEvidence {
   readonly signature: SignatureEvidence;
   /** The owner of the handle in the image's name, where it was gathered with it. */
   readonly owner?: OwnerAnswer;
+  /** Path of the tag's record that it is about; absent where it has none, or where nothing says which. */
+  readonly tag?: string;
   readonly witness: Witness;
   /** When the bundle claims to have been gathered; milliseconds since 1970. */
   readonly gatheredAt: number;
@@ -39,4 +41,9 @@ export interface OutsideStore {
   find(digest: Digest, signer: Did, tag?: string): OutsideEvidence | undefined;
   /** The newest identity of the signer in any bundle: for a did:plc the log with the most operations. */
   newestLog(signer: Did): OutsideIdentity | undefined;
+}
+
+/** Whether somebody whom this node trusts answers for it: then a did:web and the owner of a handle count. */
+export function isWitnessed({ kind }: Witness): boolean {
+  return kind !== "none";
 }

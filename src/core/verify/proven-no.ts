@@ -74,3 +74,29 @@ function noesOfTag({ tag, claim, digest }: SignatureFacts, target: ProofTarget):
   if (!("code" in tag)) return [{ path, rev, ...(tag.claim !== undefined && { except: digest }) }];
   return NO_TAG.has(tag.code) ? [{ path, rev, ...(tag.means !== undefined && { except: tag.means }) }] : [];
 }
+
+/**
+ * Why a remembered no refuses what evidence from outside shows; undefined where none does.
+ *
+ * @returns a clause for the message
+ */
+export function refutation(
+  { digest, rev, tag }: SignatureFacts,
+  target: ProofTarget,
+  memory: RememberedNoes,
+): string | undefined {
+  const ofRecord = refuted(recordPath(digest), rev, digest, memory);
+  // What is no yes cannot be contradicted.
+  if (ofRecord !== undefined || tag === undefined || "code" in tag || tag.claim === undefined) return ofRecord;
+  return target.tag === undefined ? undefined : refuted(tag.address, tag.rev, digest, memory);
+}
+
+function refuted(path: string, rev: Tid, image: Digest, { noes, floor }: RememberedNoes): string | undefined {
+  if (floor !== undefined && rev <= floor) {
+    return `what it knew of deleted records up to revision ${floor} was dropped to make room`;
+  }
+  const no = noes.get(addressOfPath(path));
+  if (no === undefined || rev > no.rev || no.except === image) return undefined;
+  const what = no.except === undefined ? "has no usable record" : `names ${no.except} in the record`;
+  return `at revision ${no.rev} the repo ${what} ${path}`;
+}

@@ -14,6 +14,8 @@ export interface SignerHistory extends RememberedNoes {
   readonly keys: ReadonlyMap<string, number>;
   /** Why the history could not be read in full; absent where it could, even if it is empty. */
   readonly unusable?: string;
+  /** This user may not read it. A person's command goes on without it; a pull does not. */
+  readonly isDenied?: true;
 }
 
 /** An observation of a signer, from one answer of their services: what the history records. */

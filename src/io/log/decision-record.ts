@@ -34,10 +34,10 @@ export interface DecisionRecord {
 }
 
 /**
- * Cached evidence used by a decision: `none`; `fresh`: within cacheTTL; `stale`: older, within maxStaleness, because a
- * service could not be reached.
+ * Evidence used by a decision that was not fetched for it: `none`; `fresh`: cached within cacheTTL; `stale`: cached within
+ * maxStaleness, because a service could not be reached; `bundle`: from outside, within offlineFor.
  */
-export type CacheUse = "none" | "fresh" | "stale";
+export type CacheUse = "none" | "fresh" | "stale" | "bundle";
 
 /** The line, ASCII only, with its newline. The caller limits the length of its fields. */
 export function recordLine(record: DecisionRecord): string {

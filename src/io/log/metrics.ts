@@ -28,7 +28,7 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   },
   atcr_verify_cache_total: {
     kind: "counter",
-    help: "Decisions on pulls, by use of cached evidence: none, fresh or stale.",
+    help: "Decisions on pulls, by evidence that was not fetched now: none, fresh, stale or bundle.",
   },
   atcr_verify_decision_duration_seconds: {
     kind: "histogram",
@@ -36,7 +36,7 @@ export const METRICS: Readonly<Record<string, { readonly kind: Kind; readonly he
   },
   atcr_verify_evidence_age_seconds: {
     kind: "histogram",
-    help: "Age of the oldest evidence, for decisions from cached evidence.",
+    help: "Age of the oldest evidence, for decisions from evidence that was not fetched now.",
   },
   atcr_verify_oldest_evidence_age_seconds: {
     kind: "gauge",
@@ -83,7 +83,7 @@ export function tallyOf(record: DecisionRecord, until: number, imported?: Bundle
       [sample("atcr_verify_cache_total", { cache })]: 1,
       ...histogram("atcr_verify_decision_duration_seconds", DURATIONS, (ms["total"] ?? 0) / SECOND),
       ...(evidence !== undefined &&
-        (cache === "fresh" || cache === "stale") &&
+        cache !== "none" &&
         histogram("atcr_verify_evidence_age_seconds", AGES, Math.max(0, at - evidence) / SECOND)),
     },
     gauges: {
@@ -117,7 +117,7 @@ const BEGINNING: Samples = Object.fromEntries(
     ...Object.entries(REJECTIONS).flatMap(([code, { kind }]) =>
       kind === "deny" || kind === "inconclusive" ? [sample("atcr_verify_audited_refusals_total", { code })] : [],
     ),
-    ...["none", "fresh", "stale"].map((cache) => sample("atcr_verify_cache_total", { cache })),
+    ...["none", "fresh", "stale", "bundle"].map((cache) => sample("atcr_verify_cache_total", { cache })),
   ].map((key) => [key, 0]),
 );
 

@@ -141,7 +141,7 @@ export class SignerStore {
       const unusable = (error as Error).message;
       const message = `the history of ${name} is not used: ${unusable}`;
       this.#warn({ code: "history.unusable", message });
-      return { ...NO_HISTORY, unusable };
+      return { ...NO_HISTORY, unusable, ...(hasCode(error, "EACCES") && { isDenied: true }) };
     }
   }
 

@@ -32,7 +32,7 @@ export async function addEntries(
   { revs, noes }: Pick<SignerEntries, "revs" | "noes">,
 ): Promise<void> {
   const folder = await makeOwnFolder(directory, signers, name);
-  for (const entryName of entriesSeen) await touch(join(folder, entryName));
+  for (const entryName of entriesSeen) await makeEmptyFile(join(folder, entryName));
   for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
   await sweep(folder, revs);
   await sweepNoes(folder, noes);
@@ -52,7 +52,7 @@ export async function removeEntries({ directory, signers, name }: SignerFolder):
 }
 
 /** Makes an empty file; somebody else's is as good. */
-async function touch(path: string): Promise<void> {
+export async function makeEmptyFile(path: string): Promise<void> {
   try {
     await (await open(path, "wx", 0o644)).close();
   } catch (error) {

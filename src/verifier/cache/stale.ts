@@ -45,9 +45,11 @@ export async function judgeWithStaleEvidence(
 
 /** The reason of the allow says that stale evidence was used, and why. */
 function cachedSince(at: number, gaps: readonly Gap[]): NonNullable<JudgeInput["cached"]> {
-  const reasons = [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
-  return {
-    at,
-    note: `by stale evidence, fetched at ${formatDateTime(at)}, because a service could not be reached: ${reasons}`,
-  };
+  const note = `by stale evidence, fetched at ${formatDateTime(at)}, because a service could not be reached: ${silenceOf(gaps)}`;
+  return { at, note };
+}
+
+/** What was tried, of the answers that are missing. */
+export function silenceOf(gaps: readonly Gap[]): string {
+  return [...new Set(gaps.filter(isUnanswered).map(({ detail }) => detail))].join("; ");
 }

@@ -1,4 +1,6 @@
 import type { Did } from "../../core/atproto/syntax.ts";
+import type { OutsideStore } from "../../core/evidence/outside.ts";
+import type { ProvenTime } from "../../core/verify/outside-evidence.ts";
 import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 
@@ -6,6 +8,10 @@ import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 export interface SharedStores {
   /** Loads the current signer history (spec 5.7). */
   readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
+  /** The newest time that this node has proven. */
+  readonly provenTime: () => ProvenTime;
+  /** Imported evidence; undefined where this node has none. */
+  readonly outside: () => Promise<OutsideStore | undefined>;
   /** Adds an observation to the signer history. */
   readonly recordObservation: (observation: Observation) => Promise<void>;
   /** The newest answers of earlier pulls. */

@@ -8,7 +8,7 @@ import { parsePolicy } from "../../core/policy/parse-policy.ts";
 import { type Answer, failureOf } from "../../core/verify/answer.ts";
 import { Deadline } from "../../io/process/deadline.ts";
 import { RequestCounts } from "../service/exchanges.ts";
-import { Verifier } from "../service/verifier.ts";
+import { Verifier, type VerifierOptions } from "../service/verifier.ts";
 import type { Expected, Vector } from "./vector.ts";
 
 /** Judges a vector as a pull would be judged, without the network. @throws anything but a Rejection: a bug */
@@ -20,7 +20,8 @@ export async function judgeVector(vector: Vector): Promise<Expected> {
   return { outcome: answer.outcome, because: because.kind, ...would };
 }
 
-async function answerTo({ policy, name: text, digest, mediaType, bundle, now: written }: Vector): Promise<Answer> {
+async function answerTo(vector: Vector): Promise<Answer> {
+  const { policy, name: text, digest, mediaType, now: written } = vector;
   const now = parseDateTime(written);
   if (now === undefined) throw new Error(`${written} is not a date and time`);
   try {
@@ -34,7 +35,7 @@ async function answerTo({ policy, name: text, digest, mediaType, bundle, now: wr
     const verifier = new Verifier({
       config: DEFAULT_CONFIG,
       policy: parsePolicy(policy, "trust-policy.yaml"),
-      saved: readBundle(toUtf8(bundle.map((line) => `${JSON.stringify(line)}\n`).join(""))).bundle,
+      saved: savedOf(vector),
       environment: {},
     });
     const { answer, error } = await verifier.verify(subject, {
@@ -52,4 +53,13 @@ async function answerTo({ policy, name: text, digest, mediaType, bundle, now: wr
     if (failure.outcome === "internal") throw error;
     return failure;
   }
+}
+
+/** The vector's evidence: from outside where it says who answers for it, else as just gathered. */
+function savedOf({ bundle: lines, witness: kind }: Vector): VerifierOptions["saved"] & object {
+  const { bundle } = readBundle(toUtf8(lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+  if (kind === undefined) return { kind: "gathered", bundle };
+  const at = bundle.gatheredAt;
+  const witness = kind === "seal" ? { kind, key: "the vector's key", at } : { kind, at };
+  return { kind: "outside", bundle, witness, comparedWith: "nothing" };
 }

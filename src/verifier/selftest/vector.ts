@@ -1,3 +1,4 @@
+import type { Witness } from "../../core/evidence/outside.ts";
 import type { RejectionCode, RejectionKind } from "../../core/rejection.ts";
 import type { NotEnforced } from "../../core/verify/answer.ts";
 import type { Allow } from "../../core/verify/verdict.ts";
@@ -19,6 +20,8 @@ export interface Vector {
   readonly now: string;
   /** The lines of a saved bundle (core/evidence/bundle.ts), possibly malformed. */
   readonly bundle: readonly unknown[];
+  /** Of evidence from outside: who answers for it. Absent: it is judged as if it had just been gathered. */
+  readonly witness?: Witness["kind"];
   readonly expected: Expected;
 }
 

@@ -12,8 +12,11 @@ export interface Decision {
   readonly rule?: Decider;
   /** Of the loaded policy, whether or not it was consulted ({@link TrustPolicy.hash}). */
   readonly policyHash: string;
-  /** Cached evidence used: none, fresh (within cacheTTL), or stale because a service could not be reached. */
-  readonly cache: "none" | "fresh" | "stale";
+  /**
+   * Evidence used that was not fetched now: none; fresh, from the cache within cacheTTL; stale, from the cache because a
+   * service could not be reached; or bundle, from outside.
+   */
+  readonly cache: "none" | "fresh" | "stale" | "bundle";
   /**
    * Read lazily: most callers need only the answer. Absent where the verification ended before all was gathered: an
    * empty list would look like proof that nobody signed.

@@ -1,10 +1,11 @@
 import type { Evidence } from "../../core/evidence/evidence.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
+import { isSilent } from "../../core/verify/freshness.ts";
 import { granted, type JudgeInput, judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
 import { findRollback, NO_HISTORY } from "../../core/verify/signer-history.ts";
-import type { Attempt, Verdict } from "../../core/verify/verdict.ts";
-import { judgeWithStaleEvidence } from "../cache/stale.ts";
+import type { Attempt, Refusal, Verdict } from "../../core/verify/verdict.ts";
+import { judgeWithStaleEvidence, silenceOf } from "../cache/stale.ts";
 import type { SharedStores } from "../cache/stores.ts";
 import { updateCache } from "../cache/update.ts";
 import { type Collected, Collector } from "../collect/collect.ts";
@@ -18,11 +19,11 @@ export interface DecideContext extends CollectContext, SharedStores {}
 export interface Gathered {
   readonly verdict: Verdict;
   readonly evidence: Evidence;
-  /** Whether the verdict uses stale evidence because a service could not be reached. */
-  readonly isStale: boolean;
+  /** What the verdict rests on because a service could not be reached: stale evidence, or imported evidence. */
+  readonly cache: "none" | "stale" | "bundle";
 }
 
-/** Milliseconds reserved for judging stale evidence, where the rule accepts it. */
+/** Milliseconds reserved for judging stale or imported evidence, where the rule accepts it. */
 const STALE_RESERVE = 500;
 /** Most milliseconds that writing to disk may delay a verdict. */
 const MAX_DISK_TIME = 500;
@@ -34,8 +35,9 @@ const MIN_DISK_TIME = 50;
  * is met; a refusal waits for everything.
  */
 export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
-  const takesStale = question.rule.requirement.maxStaleness !== undefined;
-  const deadline = takesStale ? context.deadline.earlier(STALE_RESERVE) : context.deadline;
+  const { maxStaleness, offlineFor } = question.rule.requirement;
+  const takesStale = maxStaleness !== undefined;
+  const deadline = takesStale || offlineFor !== undefined ? context.deadline.earlier(STALE_RESERVE) : context.deadline;
   const limited = { ...context, deadline };
   const collector = new Collector(question, limited);
   const found = new GatheredEvidence(question.target, context.checkedCommits);
@@ -44,9 +46,44 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   const { config } = context;
   const given = caseOf(question, limited, collector, found);
   await inTime(updateCache(given, collector, found, context, config.cacheEnabled || takesStale), context);
-  const stale =
-    takesStale && fresh.outcome === "inconclusive" ? await judgeCached(given, collector, context) : undefined;
-  return { verdict: stale ?? fresh, evidence: found.evidence(), isStale: stale !== undefined };
+  const evidence = found.evidence();
+  if (fresh.outcome !== "inconclusive") return { verdict: fresh, evidence, cache: "none" };
+  const stale = takesStale ? await judgeCached(given, collector, context) : undefined;
+  if (stale !== undefined) return { verdict: stale, evidence, cache: "stale" };
+  if (offlineFor === undefined) return { verdict: fresh, evidence, cache: "none" };
+  const imported = await judgeImported(given, collector, context);
+  if (imported?.outcome === "allow") return { verdict: imported, evidence, cache: "bundle" };
+  return { verdict: imported === undefined ? fresh : alsoSaying(fresh, imported), evidence, cache: "none" };
+}
+
+/** Judges imported evidence of the signers who were asked and were silent. */
+async function judgeImported(
+  given: JudgeInput,
+  collector: Collector,
+  { outside, loadHistory, provenTime, deadline }: DecideContext,
+): Promise<Verdict | undefined> {
+  const store = await outside();
+  if (store === undefined) return undefined;
+  const { judgeWithOutsideEvidence } = await import("../cache/imported-evidence.ts");
+  const answer = await judgeWithOutsideEvidence(given, {
+    signers: [...collector.memory.keys()].filter((did) => isSilent(did, given)),
+    store,
+    loadHistory,
+    provenTime,
+    identityOf: (did) => collector.identityOf(did),
+    because: silenceOf(given.gaps),
+    deadline,
+  });
+  return answer?.verdict;
+}
+
+/** The network's refusal stays: imported evidence only ever allows. What is wrong with it is said as well. */
+function alsoSaying(fresh: Refusal, imported: Refusal): Refusal {
+  const known = new Set(fresh.findings.map(({ detail }) => detail));
+  const findings = [...fresh.findings, ...imported.findings.filter(({ detail }) => !known.has(detail))];
+  if (findings.length === fresh.findings.length) return fresh;
+  const detail = `${fresh.detail}; imported evidence does not count: ${imported.code}: ${imported.detail}`;
+  return { ...fresh, detail, findings };
 }
 
 /** Judges cached evidence against the current signer history: parallel pulls may have added to it. */

@@ -5,12 +5,15 @@ import { type BundleProof, IdentityProofs, provenOf } from "../../core/verify/bu
 import { addToPiece, type Imported, newerIdentity } from "../../core/verify/import-proofs.ts";
 import type { BundleDir } from "../../io/store/bundle-dir.ts";
 import { writeIdentity, writePiece } from "../../io/store/bundle-dir-writer.ts";
+import type { ProvenTimes } from "../../io/store/proven-times.ts";
 import type { SignerStore } from "../../io/store/signer-store.ts";
 
 export interface ImportContext {
   readonly directory: BundleDir;
   /** Remembers the noes. */
   readonly signers: SignerStore;
+  /** Remembers when this was, so that a clock that is set back later renews nothing. */
+  readonly times: ProvenTimes;
   /** Hosts whose names are `HANDLE/REPOSITORY`. */
   readonly atcrHosts: readonly string[];
 }
@@ -32,8 +35,9 @@ export interface ImportReport {
 export async function importBundle(
   { images }: Bundle,
   how: Import,
-  { directory, signers, atcrHosts }: ImportContext,
+  { directory, signers, times, atcrHosts }: ImportContext,
 ): Promise<ImportReport> {
+  await times.record(how.importedAt);
   const identities = new IdentityProofs();
   const proofs = images.flatMap((image) => [...provenOf(image, atcrHosts, identities)]);
   for (const [signer, own] of Map.groupBy(proofs, (proof) => proof.signer)) {

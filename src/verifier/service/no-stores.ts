@@ -5,6 +5,8 @@ import type { Stores } from "./open-stores.ts";
 export const NO_STORES: Stores = {
   loadHistory: async () => NO_HISTORY,
   recordObservation: async () => {},
+  provenTime: () => ({}),
+  outside: async () => undefined,
   cache: {
     holders: () => [],
     find: () => undefined,

@@ -1,9 +1,11 @@
 import type { Config } from "../../core/config/config.ts";
+import type { OutsideStore } from "../../core/evidence/outside.ts";
 import { PROGRAM } from "../../core/version.ts";
 import type { Warn } from "../../core/warning.ts";
 import { mayUse } from "../../io/fs/access.ts";
 import type { CacheKey } from "../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../io/store/evidence-cache.ts";
+import { ProvenTimes } from "../../io/store/proven-times.ts";
 import { SignerStore } from "../../io/store/signer-store.ts";
 import type { SharedStores } from "../cache/stores.ts";
 import type { Session } from "./session.ts";
@@ -22,6 +24,7 @@ export interface Stores extends SharedStores {
 export class StoreWarnings {
   readonly history: Warn;
   readonly cache: Warn;
+  readonly other: Warn;
 
   /** @param warn may receive the same warning more than once */
   constructor({ stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">, warn: Warn) {
@@ -32,6 +35,7 @@ export class StoreWarnings {
     ].join(" and ");
     const message = `this user may not read and write ${denied} of this node, so nothing there is used; run this as root`;
     const warnOfDenied = (): void => warn({ code: "access.denied", message });
+    this.other = warn;
     this.history = isHistoryOurs ? warn : warnOfDenied;
     this.cache = isCacheOurs ? warn : warnOfDenied;
   }
@@ -39,16 +43,26 @@ export class StoreWarnings {
 
 /** Opens the stores in stateDir and cacheDir for one verification; reads nothing yet. */
 export function openStores(
-  { stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">,
+  { stateDir, cacheDir, bundleDir, bundleKeys }: Pick<Config, "stateDir" | "cacheDir" | "bundleDir" | "bundleKeys">,
   session: Pick<Session, "now">,
   warnings: StoreWarnings,
   key: CacheKey,
+  outside?: OutsideStore,
 ): Stores {
   key.keepOutOf(stateDir, cacheDir);
   const signers = new SignerStore(stateDir, warnings.history);
   return {
     loadHistory: async (signer) => signers.loadHistory(signer, session.now()),
     recordObservation: async (observation) => signers.recordObservation(observation, session.now()),
+    outside: async () => {
+      if (outside !== undefined) return outside;
+      const [{ BundleDir }, { readBundleKeys }] = await Promise.all([
+        import("../../io/store/bundle-dir.ts"),
+        import("../../io/store/seal-key-files.ts"),
+      ]);
+      return new BundleDir(bundleDir, () => readBundleKeys(bundleKeys), warnings.other);
+    },
+    provenTime: () => new ProvenTimes(stateDir, warnings.history).newest(),
     cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
     isCacheShared: () => mayUse(cacheDir) && key.isThere(),
   };

@@ -1,5 +1,4 @@
 import type { Config } from "../../core/config/config.ts";
-import type { Bundle } from "../../core/evidence/bundle.ts";
 import { imageIn } from "../../core/evidence/bundled-image.ts";
 import type { Evidence, Subject } from "../../core/evidence/evidence.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
@@ -19,6 +18,7 @@ import type { Batch } from "./batch.ts";
 import type { Decision } from "./decision.ts";
 import type { DecideContext } from "./gather-and-judge.ts";
 import { judgeCached } from "./judge-cached.ts";
+import type { Saved } from "./judge-saved.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { NO_STORES } from "./no-stores.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
@@ -36,7 +36,7 @@ export interface VerifierOptions {
   /** Absent: break-glass is ignored, and refusals are enforced. */
   readonly breakGlass?: BreakGlassFile | undefined;
   /** Saved evidence to judge instead of the network's answers and the cache. */
-  readonly saved?: Bundle;
+  readonly saved?: Saved;
   /** Imported evidence; absent: that of bundleDir. */
   readonly outside?: OutsideStore;
   /** Touch neither the cache nor the signer history. */
@@ -60,7 +60,7 @@ interface Opened {
 type Judged = Pick<Decision, "cache" | "evidence" | "error"> & { readonly verdict: Verdict | Failure };
 
 const NO_EVIDENCE: Evidence = { pointers: [], signatures: [], gaps: [] };
-const SILENT = { history: () => {}, cache: () => {} } as const;
+const SILENT = { history: () => {}, cache: () => {}, other: () => {} } as const;
 const NOTHING = { cache: "none", evidence: () => NO_EVIDENCE } as const;
 
 /** The part of a decision that the request does not determine. */
@@ -123,9 +123,9 @@ export class Verifier {
   async #decide(subject: Subject, session: Session, opened: Opened): Promise<Decided> {
     const { policy, config, breakGlass, saved } = opened.settings;
     const image = subject.name;
-    if (saved !== undefined && imageIn(saved.images, subject.digest) === undefined) {
-      const [only, ...others] = saved.images;
-      const about = others.length > 0 ? `${saved.images.length} other digests` : (only?.digest ?? "no image");
+    if (saved !== undefined && imageIn(saved.bundle.images, subject.digest) === undefined) {
+      const [only, ...others] = saved.bundle.images;
+      const about = others.length > 0 ? `${saved.bundle.images.length} other digests` : (only?.digest ?? "no image");
       const detail = `the saved evidence is for ${about}, but the image is ${subject.digest}`;
       return { answer: refusalOf("input.digest_mismatch", detail), ...NOTHING };
     }
@@ -180,8 +180,9 @@ export class Verifier {
   }
 
   #openStores({ settings }: Opened, session: Session, warnings: StoreWarnings): Stores {
-    const { config, environment, cacheKey } = settings;
-    return openStores(config, session, warnings, new CacheKey(environment, warnings.cache, cacheKey));
+    const { config, environment, cacheKey, outside } = settings;
+    const key = new CacheKey(environment, warnings.cache, cacheKey);
+    return openStores(config, session, warnings, key, outside);
   }
 
   async #judge(
@@ -192,21 +193,27 @@ export class Verifier {
     locks: QuestionLocks,
   ): Promise<Judged> {
     const { saved, config, isStateless } = opened.settings;
-    const image = saved && imageIn(saved.images, question.subject.digest);
-    if (image !== undefined) {
+    const image = saved && imageIn(saved.bundle.images, question.subject.digest);
+    if (saved !== undefined && image !== undefined) {
       const { judgeSaved } = await import("./judge-saved.ts");
       const { evidence } = image;
-      return { verdict: await judgeSaved(question, evidence, session), cache: "none", evidence: () => evidence };
+      const verdict = await judgeSaved(question, saved, evidence, session, stores);
+      return { verdict, cache: saved.kind === "outside" ? "bundle" : "none", evidence: () => evidence };
     }
     const cached = isStateless ? undefined : await judgeCached(question, config, session, stores, locks);
     if (cached !== undefined) return cached;
     session.beforeHeavyWork();
+    if (config.offline) {
+      const { judgeOffline } = await import("./judge-offline.ts");
+      const { verdict, cache, evidence } = await judgeOffline(question, config, session, stores);
+      return { verdict, cache, evidence: () => evidence };
+    }
     const { gatherAndJudge } = await import("./gather-and-judge.ts");
-    const { verdict, evidence, isStale } = await gatherAndJudge(
+    const { verdict, evidence, cache } = await gatherAndJudge(
       question,
       await this.#context(session, opened, stores, locks),
     );
-    return { verdict, cache: isStale ? "stale" : "none", evidence: () => evidence };
+    return { verdict, cache, evidence: () => evidence };
   }
 
   async #context(session: Session, opened: Opened, stores: Stores, locks: QuestionLocks): Promise<DecideContext> {

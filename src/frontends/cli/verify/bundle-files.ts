@@ -1,31 +1,37 @@
 import { accessSync, constants, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { printable } from "../../../core/encoding/printable.ts";
-import { type Bundle, bundleSince, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import { bundleSince, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
 import { checkSeal } from "../../../core/evidence/bundle-seal.ts";
+import type { Witness } from "../../../core/evidence/outside.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
 import { replaceFile } from "../../../io/fs/replace-file.ts";
 import { readBundleFile } from "../../../io/store/bundle-file.ts";
 import { readBundleKeys } from "../../../io/store/seal-key-files.ts";
+import type { Saved } from "../../../verifier/service/judge-saved.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { ImageResult } from "./image-result.ts";
 
 /**
- * Reads a bundle within the deadline, and checks its seal.
+ * Reads a bundle within the deadline, checks its seal, and says who answers for it.
  *
  * @param keys paths of public keys, as in bundleKeys
+ * @param isReplay whether it is judged as of another time: then the clock proves nothing
  * @throws Rejection bundle.*
  */
 export async function readSavedEvidence(
   path: string,
   keys: readonly string[],
   { deadline }: ProcessLifecycle,
-): Promise<Bundle> {
+  isReplay: boolean,
+): Promise<Saved> {
   const bytes = await deadline.track(`the bundle ${path}`, () => readBundleFile(path));
   const { bundle, seal } = readBundle(bytes);
-  if (seal !== undefined) checkSeal(seal, readBundleKeys(keys));
-  return bundle;
+  const key = seal && checkSeal(seal, readBundleKeys(keys));
+  const at = bundle.gatheredAt;
+  const witness: Witness = key === undefined ? { kind: "none", at } : { kind: "seal", key, at };
+  return { kind: "outside", bundle, witness, comparedWith: isReplay ? "history" : "history and time" };
 }
 
 /**

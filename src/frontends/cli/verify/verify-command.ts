@@ -93,7 +93,9 @@ class VerifyCommand {
     const now = options.offline ? readTime(options.at) : undefined;
     this.#chosen = await choosePolicy(options, config, lifecycle);
     const saved =
-      bundlePath === undefined ? undefined : await readSavedEvidence(bundlePath, config.bundleKeys, lifecycle);
+      bundlePath === undefined
+        ? undefined
+        : await readSavedEvidence(bundlePath, config.bundleKeys, lifecycle, options.at !== undefined);
     if (target !== undefined) checkTarget(target);
     const startedAt = Date.now();
     const { policy } = this.#chosen;

@@ -84,6 +84,8 @@ async function updated(identityNow: Heard): Promise<readonly string[]> {
   const collector = { memory, identities } as Partial<Collector> as Collector;
   const context: SharedStores = {
     cache,
+    provenTime: () => ({}),
+    outside: async () => undefined,
     loadHistory: async (did) => (identityNow.memoryNow ?? memory).get(did) ?? NO_HISTORY,
     recordObservation: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
   };

@@ -153,7 +153,7 @@ describe("Verifier, by saved evidence", () => {
       active: { reason: "", until: NOW + 1, scopes: [parseScope("**") as Scope] },
     };
     return world.verifier(policy([alice.did], {}, { action: "audit" }), {
-      saved: bundleOf({ signatures }, digest),
+      saved: { kind: "gathered", bundle: bundleOf({ signatures }, digest) },
       breakGlass,
     });
   }

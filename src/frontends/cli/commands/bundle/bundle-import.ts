@@ -9,6 +9,7 @@ import { BundleDir } from "../../../../io/store/bundle-dir.ts";
 import { listBundleDir } from "../../../../io/store/bundle-dir-listing.ts";
 import { writeEnds } from "../../../../io/store/bundle-ends.ts";
 import { ProcessLocks } from "../../../../io/store/process-lock.ts";
+import { ProvenTimes } from "../../../../io/store/proven-times.ts";
 import { readBundleKeys } from "../../../../io/store/seal-key-files.ts";
 import { SignerStore } from "../../../../io/store/signer-store.ts";
 import { importBundle } from "../../../../verifier/service/import-bundle.ts";
@@ -50,6 +51,7 @@ export async function bundleImport(
   const { results, forked } = await importBundle(named.bundle, how, {
     directory,
     signers: new SignerStore(stateDir, warn),
+    times: new ProvenTimes(stateDir, warn),
     atcrHosts,
   }).catch((error: Error) => {
     lifecycle.diagnose(`the bundle is imported in part only: ${error.message}; run this again`);

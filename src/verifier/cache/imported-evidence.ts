@@ -1,0 +1,88 @@
+import type { IdentityProof } from "../../core/atproto/identity.ts";
+import type { Did } from "../../core/atproto/syntax.ts";
+import type { OutsideEvidence, OutsideStore } from "../../core/evidence/outside.ts";
+import { tagRecordPath } from "../../core/evidence/tag.ts";
+import type { JudgeInput } from "../../core/verify/judge.ts";
+import { judgeOutsideSteps } from "../../core/verify/judge-outside.ts";
+import type { ProvenTime } from "../../core/verify/outside-evidence.ts";
+import type { SignerHistory } from "../../core/verify/signer-history.ts";
+import type { Verdict } from "../../core/verify/verdict.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+import { UnavailableError } from "../collect/context.ts";
+import { inSteps } from "../collect/replay.ts";
+
+/** What imported evidence is asked for, and what it is compared with. */
+export interface OutsideQuestion {
+  /** Signers of whom nothing is known: no answer of theirs is ever replaced. */
+  readonly signers: readonly Did[];
+  readonly store: OutsideStore;
+  /** Loads the current signer history (spec 5.7). */
+  readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
+  readonly provenTime: () => ProvenTime;
+  /** A signer's identity as fetched in this pull. */
+  readonly identityOf?: (signer: Did) => IdentityProof | undefined;
+  /** Why services did not answer; absent where nobody was asked. */
+  readonly because?: string;
+  readonly deadline: Deadline;
+}
+
+/** A verdict, and the imported evidence it is about. */
+export interface OutsideAnswer {
+  readonly verdict: Verdict;
+  readonly pieces: readonly OutsideEvidence[];
+}
+
+/**
+ * Finds a signer's evidence, with that of the tag where it is needed. Outside atcrHosts the record says in which
+ * repository the tag is, and that is the path of the image or ends it (spec 5.6).
+ */
+function found({ subject, target, rule }: JudgeInput, signer: Did, store: OutsideStore): OutsideEvidence | undefined {
+  const { digest } = subject;
+  const { tag } = target;
+  const first = store.find(digest, signer);
+  if (first === undefined || tag === undefined) return first;
+  const { repository: allowed } = rule.requirement;
+  const named = subject.name.path.split("/").map((_, i, all) => all.slice(i).join("/"));
+  const possible = typeof allowed === "string" ? named : allowed;
+  const repositories = target.repository === undefined ? possible : [target.repository];
+  for (const repository of repositories) {
+    const path = tagRecordPath(repository, tag);
+    const piece = store.find(digest, signer, path);
+    if (piece?.tag === path) return piece;
+  }
+  return first;
+}
+
+/**
+ * Judges again, adding imported evidence of signers of whom nothing is known (docs/reference/bundles.md). Policy, time,
+ * signer history and identities are the current ones.
+ *
+ * @returns undefined where there is none, or no time left to judge it
+ */
+export async function judgeWithOutsideEvidence(
+  given: JudgeInput,
+  { signers, store, loadHistory, provenTime, identityOf, because, deadline }: OutsideQuestion,
+): Promise<OutsideAnswer | undefined> {
+  const pieces = signers.flatMap((did) => found(given, did, store) ?? []);
+  if (pieces.length === 0) return undefined;
+  const memory = new Map<Did, SignerHistory>();
+  for (const { signature } of pieces) memory.set(signature.signer, await loadHistory(signature.signer));
+  const steps = judgeOutsideSteps(given, {
+    pieces,
+    identitiesOf: (did) => {
+      const newest = store.newestLog(did);
+      return newest === undefined ? [] : [newest];
+    },
+    fetchedOf: (did) => identityOf?.(did),
+    memory,
+    provenTime: provenTime(),
+    proofs: new Map(),
+    ...(because !== undefined && { because }),
+  });
+  try {
+    return { verdict: await inSteps(steps, "all of the imported evidence", { deadline }), pieces };
+  } catch (error) {
+    if (error instanceof UnavailableError) return undefined;
+    throw error;
+  }
+}
