@@ -71,7 +71,7 @@ export function documents(): readonly string[] {
  */
 export function withTables(text: string, code: Sources): string {
   const tables = text.replaceAll(
-    /(<!-- (bounds|layers|commands|(?:synopsis|options) of [a-z ]+): begin -->\n)(.*?)(<!-- \2: end -->)/gs,
+    /(<!-- (bounds|layers|commands|(?:synopsis|options) of [a-z -]+): begin -->\n)(.*?)(<!-- \2: end -->)/gs,
     (_, begin: string, name: string, old: string, end: string) => `${begin}\n${partOf(name, old, code)}\n${end}`,
   );
   return tables.replaceAll(/`(src\/[\w/-]+\.ts)`/g, (_, file: string) => `\`${placeOf(file, code)}\``);
