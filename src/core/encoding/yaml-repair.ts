@@ -9,7 +9,7 @@ import { mistakeOf } from "./yaml-mistakes.ts";
  * Most characters that are parsed again after repairs. A large file with a mistake on every line would take the parser
  * minutes; a file of usual size is read to its end.
  */
-const MAX_PARSED = 8 * 1024 * 1024;
+const MAX_PARSED = 2 * 1024 * 1024;
 
 /**
  * Opens a file and collects what is wrong with its text. After each mistake the text is repaired in memory, so that the

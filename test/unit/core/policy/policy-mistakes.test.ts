@@ -121,6 +121,13 @@ foo: 2
     expect(found(text)).toEqual(mistakes);
   });
 
+  it("says of a value what was found first, not what was found of its substitute", () => {
+    const text = "version: 1.0\npolicies:\n  - { name: a, scope: 5, action: allow }\n";
+    expect(mistakesIn([{ name: "p.yaml", text }]).mistakes.map((one) => one.expected)).toEqual([
+      "a scope such as atcr.io/*/prod-*, or a list of scopes",
+    ]);
+  });
+
   it("still says that a rule trusts nobody beside mistakes that have nothing to do with it", () => {
     const text = `version: 1.0\n${ENFORCE}default: no\n`;
     expect(found(text)).toEqual(["3:5 policies[0]", "4:10 default"]);
