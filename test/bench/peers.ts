@@ -25,11 +25,13 @@ export interface Peer {
  * @param folder where their keys may lie
  * @param images `HOST/PATH@DIGEST` for each
  * @param ca file of the registry's certificate authority
+ * @param more images that cosign signs as well
  */
 export async function preparePeers(
   folder: string,
   images: Readonly<Record<Peer["name"], string>>,
   ca: string,
+  more: readonly string[] = [],
 ): Promise<readonly Peer[]> {
   const home = join(folder, "peers");
   mkdirSync(home);
@@ -39,7 +41,7 @@ export async function preparePeers(
   const cosign = debianTool("cosign");
   await run(cosign, "generate-key-pair");
   const alone = ["--tlog-upload=false", "--use-signing-config=false"];
-  await run(cosign, "sign", "--yes", "--key=cosign.key", ...alone, images.cosign);
+  await run(cosign, "sign", "--yes", "--key=cosign.key", ...alone, images.cosign, ...more);
 
   const notation = debianTool("notation");
   await run(notation, "cert", "generate-test", "--default", "bench");

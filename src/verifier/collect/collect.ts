@@ -42,6 +42,8 @@ export class Collector {
   readonly #channel = new Channel<Collected>();
   /** Signers contacted so far; each one is contacted once. */
   readonly #asked = new Map<Did, SignerSearch>();
+  /** The registry's search, where it waits until the signers asked directly have answered. */
+  #later: (() => Promise<void>) | undefined;
 
   constructor(question: Question, context: CollectContext) {
     this.#question = question;
@@ -52,11 +54,18 @@ export class Collector {
     if (eligible.size <= MAX_DIRECT) for (const signer of eligible) this.#askSigner(signer);
     if (atcr !== undefined && asksOwner) this.#askOwner(atcr.handle);
     const wanted = { signers: eligible, enough: rule.requirement.minSignatures };
-    this.#channel.run(() => searchRegistry(subject, wanted, this.#context, (item) => this.#fromRegistry(item)));
+    const search = () => searchRegistry(subject, wanted, this.#context, (item) => this.#fromRegistry(item));
+    if (context.isBatch && this.#asked.size > 0) this.#later = search;
+    else this.#channel.run(search);
   }
 
   /** The next piece of evidence; undefined when all has been gathered. */
   async next(): Promise<Collected | undefined> {
+    const item = await this.#channel.receive();
+    const later = this.#later;
+    if (item !== undefined || later === undefined) return item;
+    this.#later = undefined;
+    this.#channel.run(later);
     return this.#channel.receive();
   }
 

@@ -25,6 +25,11 @@ export interface AskContext {
   readonly now: () => number;
   /** Pauses between attempts. */
   readonly pauses: Pauses;
+  /**
+   * Whether many images are verified in one run: then the registry is asked only where the signers that were asked directly
+   * do not suffice. That saves requests, and costs a refusal the time of one more round trip.
+   */
+  readonly isBatch?: boolean;
   /** Commits whose signature needs no second check; absent where only one image is verified. */
   readonly checkedCommits?: CheckedCommits;
 }

@@ -80,7 +80,7 @@ export function collectContext(
     ...stores,
     txt: session.requestLog?.recordedTxt(network.txt) ?? network.txt,
     ...(identities && { identities }),
-    ...(batch && { checkedCommits: batch.checkedCommits }),
+    ...(batch && { isBatch: true, checkedCommits: batch.checkedCommits }),
   };
 }
 

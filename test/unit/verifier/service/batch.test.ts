@@ -7,8 +7,10 @@ import { signingKey } from "../../../support/signing-key.ts";
 import { World } from "../../../support/world.ts";
 
 let alice: TestSigner;
+let carol: TestSigner;
 beforeAll(async () => {
   alice = await signer({ name: "alice" });
+  carol = await signer({ name: "carol", record: null });
 });
 
 /** A run of its own, without what earlier ones cached. */
@@ -68,5 +70,24 @@ describe("Verifier, many images in one run", () => {
     await bob.repo.resign(NOW - 1000, key);
     const { decision } = await ask(world, policy([bob.did]), verifier);
     expect(decision.answer).toMatchObject({ because: { kind: "signed", signatures: [{ key: key.did() }] } });
+  });
+
+  it("asks the registry only where the signers that are asked directly do not suffice", async () => {
+    await using world = await World.start(alice, carol);
+    const verifier = world.verifier(policy([alice.did]), { ...uncached, isBatch: true });
+    await ask(world, policy([alice.did]), verifier);
+    expect(world.registry.count()).toBe(0);
+    world.attach({ did: carol.did });
+    const refusing = world.verifier(policy([carol.did]), { ...uncached, isBatch: true });
+    expect(headline((await ask(world, policy([carol.did]), refusing)).decision)).toBe("deny record.absent");
+    expect(world.registry.count()).toBeGreaterThan(0);
+  });
+
+  it("finds by the registry one of more signers than are asked directly", async () => {
+    await using world = await World.start(alice);
+    world.attach({ did: alice.did });
+    const many = Array.from({ length: 17 }, (_, i) => `did:web:s${i}.example` as const);
+    const verifier = world.verifier(policy([...many, alice.did]), { ...uncached, isBatch: true });
+    expect(headline((await ask(world, policy([alice.did]), verifier)).decision)).toBe("signed");
   });
 });
