@@ -81,7 +81,7 @@ function mistake(line: string): string | undefined {
     const isGroup = second === "" && [...COMMANDS.keys()].some((known) => known.startsWith(`${first} `));
     return isGroup ? undefined : `${line}: no such command`;
   }
-  const unknown = Array.from(line.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g), ([, option = ""]) => option).filter(
+  const unknown = Array.from(line.matchAll(/(?<![\w-])--([a-z][a-z0-9-]*)/g), ([, option = ""]) => option).filter(
     (option) => option !== "help" && !options.includes(option),
   );
   return unknown.length === 0 ? undefined : `${line}: no option --${unknown.join(", --")}`;
@@ -130,7 +130,7 @@ describe("commands", () => {
     const text = read(file);
     const between = Array.from(text.matchAll(/`(atcr-verify [^`]+)`/g), ([, line = ""]) => line);
     const indented = Array.from(text.matchAll(/^# {2,}(atcr-verify .*)$/gm), ([, line = ""]) => line);
-    const within = Array.from(text.matchAll(/atcr-verify [a-z]+(?: [a-z]+)?(?: --[a-z-]+)+/g), ([line]) => line);
+    const within = Array.from(text.matchAll(/atcr-verify [a-z]+(?: [a-z]+)?(?: --[a-z0-9-]+)+/g), ([line]) => line);
     const lines = [...between, ...indented, ...within];
     expect(lines.flatMap((line) => mistake(line) ?? [])).toEqual([]);
   });

@@ -10,6 +10,6 @@ export function printable(text: string): string {
 export function withoutCommands(text: string): string {
   return text.replace(
     /(\[[0-9a-f:.]+\])|::+|##+/gi,
-    (found, address: string | undefined) => address ?? [...found].join(" "),
+    (found, address: string | undefined) => address ?? found.split("").join(" "),
   );
 }

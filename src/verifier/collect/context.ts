@@ -25,10 +25,7 @@ export interface AskContext {
   readonly now: () => number;
   /** Pauses between attempts. */
   readonly pauses: Pauses;
-  /**
-   * Whether many images are verified in one run: then the registry is asked only where the signers that were asked directly
-   * do not suffice. That saves requests, and costs a refusal the time of one more round trip.
-   */
+  /** Whether many images are verified in one run: then the registry is asked only where signers asked directly do not suffice. */
   readonly isBatch?: boolean;
   /** Commits whose signature needs no second check; absent where only one image is verified. */
   readonly checkedCommits?: CheckedCommits;
