@@ -45,7 +45,7 @@ export function markdownOf(part: string): string {
 function commandRow(name: CommandName): readonly string[] {
   const [group = ""] = name.split(" ");
   // Commands of one heading share what is written below it.
-  const heading = name.startsWith("policy") ? name.replace(" ", "-") : group;
+  const heading = ["policy", "bundle"].includes(group) ? name.replace(" ", "-") : group;
   return [coded(entryOf(name).summary), `[\`atcr-verify ${name}\`](#${heading})`];
 }
 

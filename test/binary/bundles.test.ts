@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import { parseSealKey } from "../../src/core/evidence/seal-key.ts";
-import { type Answered, ask, TestNode } from "../support/binary.ts";
+import { type Answered, ask, BINARY, TestNode } from "../support/binary.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const SECOND = 1000;
@@ -31,6 +31,7 @@ function nodeNamed(name: string, changes: object = {}) {
 
 function piecesIn(place: string): readonly string[] {
   return readdirSync(place, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.includes("/"))
     .filter((name) => name.endsWith(".json"))
     .toSorted();
 }
@@ -226,4 +227,52 @@ describe("bundle import", () => {
     await run("export", nameOf(signed), "-o", at(name));
     return bundleAt(name);
   }
+});
+
+describe("the commands of docs/reference/bundles.md", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/reference/bundles.md"), "utf8");
+  const walk = /## From nothing to a pull behind an air gap\n([\s\S]*?)\n## /.exec(page)?.[1] ?? "";
+  const blocks = [...walk.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+  const commands = blocks
+    .filter(([, language]) => language === "")
+    .flatMap(([, , text]) => (text ?? "").trim().split("\n"));
+  const [config = "", policy = ""] = blocks
+    .filter(([, language]) => language === "yaml")
+    .map(([, , text]) => text ?? "");
+
+  it("lead from nothing to a node that has imported, in the order in which they stand there", async () => {
+    const folder = at("walk");
+    world.write("walk/bin/atcr-verify", `#!/bin/sh\nexec ${BINARY} "$@"\n`, 0o755);
+    world.write("walk/bin/sudo", '#!/bin/sh\nexec "$@"\n', 0o755);
+    world.write("walk/images.txt", `${nameOf(signed)}\n`);
+    const env = { ...world.env, PATH: `${folder}/bin:/usr/bin:/bin` };
+    const node = { bundleKeys: [join(folder, "seal.key.pub")], offline: true };
+    expect(config).toBe("bundleKeys: [/etc/atcr-verify/seal.key.pub]\noffline: true\n");
+    const trustPolicyPath = world.policy(
+      policy.replace(/did:plc:\w+/, world.signer.did).replace("registry.local/**", `${world.registry.authority}/**`),
+      "walk-policy.yaml",
+    );
+    const inside = world.configure({ ...world.settings, ...node, trustPolicyPath }, "walk.yaml");
+    const said: string[] = [];
+    for (const line of commands) {
+      const isInside = line.startsWith("sudo ") || line.includes("doctor");
+      const answered = await ask([], {
+        env: isInside ? { ...env, ATCR_VERIFY_CONFIG: inside } : env,
+        cwd: folder,
+        through: ["/bin/sh", "-c"],
+        binary: line,
+      });
+      // This machine has no containerd, which the doctor finds.
+      expect([line, answered.code]).toEqual([line, line.includes("doctor") ? 1 : 0]);
+      said.push(answered.stdout);
+    }
+    expect(commands).toHaveLength(6);
+    const [, created, listed, imported, has, doctor] = said;
+    expect(created).toContain(`signed ${nameOf(signed)} signed\n`);
+    expect(listed).toContain(`signed ${signed.digest} ${world.name} by ${world.signer.did} rev `);
+    expect(imported).toContain("the seal is by a key of bundleKeys");
+    expect(imported).toContain(": 1 signature, 0 proven absences, ");
+    expect(has).toMatch(/ {2}sealed by did:key:z\w+\n {2}\S+: ends at \S+, by rule "production"\n$/);
+    expect(doctor).toMatch(/^ok +bundle-ends: imported evidence counts until /m);
+  });
 });

@@ -5,6 +5,7 @@ import { commandFiles, documents, sources, unlistedBounds, withTables } from "..
 import type { VerificationKey } from "../../src/core/atproto/key.ts";
 import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
 import { CONFIG_SHAPE } from "../../src/core/config/config-schema.ts";
+import { parseConfig } from "../../src/core/config/parse-config.ts";
 import { writeBundle } from "../../src/core/evidence/bundle.ts";
 import { readClaim } from "../../src/core/evidence/claim.ts";
 import type { Digest } from "../../src/core/oci/digest.ts";
@@ -235,6 +236,7 @@ describe("policies and break-glass files in documents", () => {
     Array.from(read(file).matchAll(/^```yaml\n([\s\S]*?)^```$/gm), ([, text = ""]) => [file, text] as const),
   );
   const policies = shown.filter(([, text]) => /^version:/m.test(text));
+  const configuration = shown.filter(([, text]) => /^bundleKeys:/m.test(text));
   const breakGlass = shown.filter(([, text]) => /^until:/m.test(text));
 
   it.each(policies)("are valid in %s", (file, text) => {
@@ -245,10 +247,15 @@ describe("policies and break-glass files in documents", () => {
     expect(readBreakGlass(text, file).reason).toContain("INC-1234");
   });
 
+  it("are beside a configuration, in the page about air gaps", () => {
+    expect(parseConfig(configuration[0]?.[1] ?? "", "config.yaml")).toMatchObject({ offline: true });
+  });
+
   it("are all that is shown as YAML", () => {
-    const other = shown.filter((one) => !policies.includes(one) && !breakGlass.includes(one));
+    const known = [...policies, ...breakGlass, ...configuration];
+    const other = shown.filter((one) => !known.includes(one));
     expect(other).toEqual([]);
-    expect([policies.length, breakGlass.length]).toEqual([2, 1]);
+    expect([policies.length, breakGlass.length, configuration.length]).toEqual([3, 1, 1]);
   });
 });
 
