@@ -105,7 +105,7 @@ class VerifyCommand {
       isStateless: options.stateless,
       isBatch: this.#run.isList,
     };
-    // Without a policy, tags are resolved and nothing is judged.
+    // Without a policy nothing is judged.
     const verifier = new Verifier({ ...settings, policy: policy ?? trustOnly([], undefined), ...(saved && { saved }) });
     lifecycle.atEnd(() => verifier.close());
     await this.#run.verifyAll({

@@ -123,7 +123,9 @@ export class VerifyRun {
       ...(requestLog && { requests: requestLog.requests }),
     });
     try {
-      if (!judges && inspect !== undefined) {
+      if (!judges) {
+        // Nobody is asked otherwise, so that the status does not depend on the output format.
+        if (inspect === undefined) return done(NO_POLICY);
         const inspected = await inspect(reference, session);
         image.resolved = inspected.resolved;
         if (inspected.resolved !== undefined) {
@@ -133,14 +135,13 @@ export class VerifyRun {
       }
       if (image.subject === undefined) {
         // Nobody is asked about an image that is decided by its name.
-        const byName = judges ? verifier.decideByName(reference) : undefined;
+        const byName = verifier.decideByName(reference);
         if (byName !== undefined && !(needsDigest && byName.answer.outcome === "allow")) {
           return { ...done(byName.answer), ...(byName.rule && { rule: byName.rule }) };
         }
         image.resolved = await verifier.resolve(reference, session);
         image.subject = resolvedSubject(reference, image.resolved, this.#mediaType);
       }
-      if (!judges) return done(NO_POLICY);
       const { subject, resolved } = image;
       const asked = { verifier, subject, resolved, session };
       // In a list, showing the platforms would be one more request for each image.
