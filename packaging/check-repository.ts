@@ -113,7 +113,7 @@ function checkNames(): void {
 
 /** A file where no check looks, a linter's or a test runner's, would be held to nothing. */
 function checkPlaces(): void {
-  const folders = ["src", "test", "packaging", "config-examples", "demo", "docs", ".ci"];
+  const folders = ["src", "test", "packaging", "config-examples", "integrations", "demo", "docs", ".ci"];
   const suites = (Object.keys(SUITES) as SuiteName[]).flatMap(foldersOf);
   const isOfSuite = (file: string) => file.endsWith(".test.ts") && suites.some((suite) => file.startsWith(`${suite}/`));
   for (const file of files) {

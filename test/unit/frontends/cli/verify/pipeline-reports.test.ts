@@ -54,7 +54,7 @@ const said = (report: Report, answer: ImageResult["answer"]): string =>
 describe("a report for a pipeline", () => {
   it.each([
     ["junit", "xml"],
-    ["github", "log"],
+    ["github", "github.txt"],
     ["markdown", "md"],
   ])("of images of each kind: %s", async (format, ending) => {
     const report = REPORTS[format] ?? expect.fail(format);
