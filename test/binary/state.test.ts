@@ -179,6 +179,18 @@ describe("state forget", () => {
     expect(json).toEqual({ outcome: "misconfigured", code: "input.malformed", reason: expect.any(String) });
   });
 
+  it("and show, as cache clear, say what to type where a handle was given instead of a DID", async () => {
+    for (const words of [
+      ["state", "show"],
+      ["state", "forget"],
+      ["cache", "clear"],
+    ]) {
+      const answered = await ask([...words, "@Alice.example.com"]);
+      expect(headline(answered)).toBe("3 misconfigured input.malformed");
+      expect(answered.stdout).toContain("this is a handle; run: atcr-verify identity alice.example.com,");
+    }
+  });
+
   it("and show say what they found, before they read anything", async () => {
     const env = { ATCR_VERIFY_CONFIG: "/nonexistent" };
     for (const [args, found] of [

@@ -59,3 +59,9 @@ export function claimedHandle(handles: readonly string[]): Handle | undefined {
 export function isReserved(handle: Handle): boolean {
   return RESERVED.has(handle.split(".").at(-1) ?? "");
 }
+
+/** What to do where a DID was expected and this is a handle, the likeliest mistake; undefined where it is none. */
+export function insteadOfHandle(text: string): string | undefined {
+  const handle = normaliseHandle(text);
+  return handle && `this is a handle; run: atcr-verify identity ${handle}, which prints its DID`;
+}

@@ -20,11 +20,15 @@ const MAX_PARSED = 2 * 1024 * 1024;
  */
 export function openInSpite(text: string, name: string, code: RejectionCode, mistakes: Mistakes): YamlFile | undefined {
   let repaired: string | undefined = text;
+  // How far in a line with tabs is meant to be can only be guessed, so another mistake of form may be a consequence.
+  let isGuess = false;
   const rounds = Math.min(MAX_MISTAKES, Math.ceil(MAX_PARSED / (text.length + 1)));
   for (let round = 0; round < rounds && repaired !== undefined; round++) {
     const now: string = repaired;
+    if (isGuess && firstComplaint(now) !== undefined) break;
     const file = mistakes.attempt(undefined, () => new YamlFile(now, name, code, mistakes));
     if (file !== undefined) return file;
+    isGuess ||= firstComplaint(now)?.code === "TAB_AS_INDENT";
     repaired = repairOf(now, mistakes);
   }
   mistakes.cut();
@@ -42,6 +46,8 @@ function repairOf(text: string, mistakes: Mistakes): string | undefined {
   if (complaint === undefined) return undefined;
   const { offset, level } = mistakeOf(text, complaint);
   if (level !== undefined) return reindented(text, offset, level);
+  if (complaint.code === "TAB_AS_INDENT")
+    return text.replaceAll(/^[ \t]*\t/gm, (indent) => indent.replaceAll("\t", "  "));
   if (complaint.code === "MULTIPLE_DOCS") {
     mistakes.cut();
     return text.slice(0, offset);

@@ -1,5 +1,5 @@
 import { isDidKey } from "../atproto/did-key.ts";
-import { isHandle } from "../atproto/handle.ts";
+import { insteadOfHandle } from "../atproto/handle.ts";
 import { A_DID, type Did, isDid, isTid, type Tid } from "../atproto/syntax.ts";
 import { parseDateTime } from "../encoding/time.ts";
 import type { YamlFile, YamlPath } from "../encoding/yaml.ts";
@@ -142,12 +142,9 @@ export function readDids(file: YamlFile, texts: readonly string[], path: YamlPat
   return dids;
 }
 
-/** The likeliest mistake is a handle instead of a DID. */
 function ofHandle(text: string): { readonly advice?: string } {
-  const handle = text.replace(/^@/, "").toLowerCase();
-  return isHandle(handle)
-    ? { advice: `this is a handle; run: atcr-verify identity ${handle}, which prints its DID` }
-    : {};
+  const advice = insteadOfHandle(text);
+  return advice === undefined ? {} : { advice };
 }
 
 function checkCount(file: YamlFile, count: number, path: YamlPath): void {

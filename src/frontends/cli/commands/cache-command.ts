@@ -1,3 +1,4 @@
+import { insteadOfHandle } from "../../../core/atproto/handle.ts";
 import { type Did, isDid } from "../../../core/atproto/syntax.ts";
 import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
@@ -41,8 +42,10 @@ export async function cacheClear(
   lifecycle: ProcessLifecycle,
 ): Promise<never> {
   const [about] = operands;
-  if (about !== undefined && !isDigest(about) && !isDid(about))
-    reject("input.malformed", `found "${about}", expected sha256: and 64 hex digits, or a DID`);
+  if (about !== undefined && !isDigest(about) && !isDid(about)) {
+    const expected = ["sha256: and 64 hex digits, or a DID", insteadOfHandle(about) ?? []].flat().join("; ");
+    reject("input.malformed", `found "${about}", expected ${expected}`);
+  }
   return clear(about, openCache(options, "change", lifecycle));
 }
 

@@ -1,3 +1,4 @@
+import { insteadOfHandle } from "../../../core/atproto/handle.ts";
 import { A_DID, type Did, isDid, tidTime } from "../../../core/atproto/syntax.ts";
 import type { Config } from "../../../core/config/config.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
@@ -66,7 +67,9 @@ function openState(
 }
 
 function readDid(text: string): Did {
-  return isDid(text) ? text : reject("input.malformed", `found "${text}", expected ${A_DID}`);
+  return isDid(text)
+    ? text
+    : reject("input.malformed", `found "${text}", expected ${[A_DID, insteadOfHandle(text) ?? []].flat().join("; ")}`);
 }
 
 async function show(signer: Did | undefined, { config, lifecycle, form }: OpenState): Promise<never> {

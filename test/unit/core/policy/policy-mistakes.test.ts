@@ -133,6 +133,13 @@ foo: 2
     expect(found(text)).toEqual(["3:5 policies[0]", "4:10 default"]);
   });
 
+  it("reads on after a tab, as long as what it stands for can be guessed", () => {
+    const tabs = "version: 2\npolicies:\n\t- name: a\n\t\tscope: nginx\n\t\taction: deny\n";
+    expect(found(tabs)).toEqual(["1:10 version", "3:1 -", "4:12 policies[0].scope"]);
+    const mixed = "version: 2\npolicies:\n    - name: a\n\tscope: nginx\n";
+    expect(found(mixed)).toEqual(["4:1 -"]);
+  });
+
   it.each([
     ["an open quote", 'version: 2\ndefault: "deny\nrevokedDIDs: 5\n', ["4:1 -"]],
     ["a second document", "version: 2\n---\nversion: 3\n", ["1:10 version", "2:1 -"]],
