@@ -9,17 +9,22 @@ const LABEL = 13;
 /** Lays out labels and their values, one below the other, wrapped behind the label. */
 export class LabelledRows {
   readonly #width: number;
+  readonly #maxValue: number;
 
-  /** @param width columns; infinite if the output is not a terminal */
-  constructor(width: number) {
+  /**
+   * @param width columns; infinite if the output is not a terminal
+   * @param maxValue characters of a value that are shown
+   */
+  constructor(width: number, maxValue = MAX_VALUE) {
     this.#width = width;
+    this.#maxValue = maxValue;
   }
 
   /** The label precedes the first value. @param values may be attacker-controlled */
   of(label: string, values: readonly string[], indent = 2): readonly string[] {
     const column = indent + LABEL;
     return values
-      .flatMap((value) => this.#wrapped(shown(value), column))
+      .flatMap((value) => this.#wrapped(this.#shown(value), column))
       .flatMap((line, i) => {
         const start = " ".repeat(indent) + (i === 0 ? label : "").padEnd(LABEL);
         if (column + line.length <= this.#width) return [`${start}${line}`.trimEnd()];
@@ -31,15 +36,15 @@ export class LabelledRows {
 
   /** Lines that stay as they are, at this indentation. */
   asIs(lines: readonly string[], indent: number): readonly string[] {
-    return lines.map((line) => `${" ".repeat(indent)}${shown(line)}`);
+    return lines.map((line) => `${" ".repeat(indent)}${this.#shown(line)}`);
   }
 
   #wrapped(value: string, column: number): readonly string[] {
     return this.#width === Number.POSITIVE_INFINITY ? [value] : wrapped(value, this.#width - column);
   }
-}
 
-function shown(value: string): string {
-  const safe = printable(withoutCommands(value));
-  return safe.length <= MAX_VALUE ? safe : `${safe.slice(0, MAX_VALUE - 3)}...`;
+  #shown(value: string): string {
+    const safe = printable(withoutCommands(value));
+    return safe.length <= this.#maxValue ? safe : `${safe.slice(0, this.#maxValue - 3)}...`;
+  }
 }

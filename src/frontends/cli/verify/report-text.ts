@@ -2,16 +2,15 @@
  * The report for people: first `OUTCOME CODE: SENTENCE`, as a pull prints it, then a row for each fact. A sentence that the
  * first line has already is not repeated below it.
  */
-import { isPlc } from "../../../core/atproto/syntax.ts";
 import { printable, withoutCommands } from "../../../core/encoding/printable.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
-import type { Check, CountedSignature } from "../../../core/verify/verdict.ts";
 import type { Inspection } from "../../../verifier/inspect/inspect-image.ts";
 import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import { amount, detailLine } from "../../process/report.ts";
 import { inspectionLines, inspectionSummary } from "../inspect/inspection-text.ts";
+import { LabelledRows } from "../inspect/labelled-rows.ts";
 import { codeFrame } from "../terminal/code-frame.ts";
 import { folded, painted, type Screen } from "../terminal/screen.ts";
 import { adviceFor } from "./advice.ts";
@@ -25,22 +24,10 @@ import {
   type Summary,
 } from "./image-result.ts";
 import { pinned, signaturesOf } from "./report-json.ts";
+import { checkRows, type Row, signatureRows } from "./signature-rows.ts";
 
-/** Columns of a row's label, longer than the longest. */
-const LABEL = 13;
-const DAY = 24 * 60 * 60 * 1000;
-
-/** Checks of a rule in words. The signature and the proof of the repository are checked for every image. */
-const CHECKED: Readonly<Record<Check, string>> = {
-  pins: "pinned keys or PDS",
-  key_age: "age of the key",
-  media_type: "media type",
-  max_age: "age of the record",
-  repository: "repository",
-  owner: "owner of the handle",
-  tag: "tag",
-};
-
+/** Characters of a row; a finding may quote what a peer sent. */
+const MAX_ROW = 4096;
 /** Places of one image that are listed. Stops one image that is named 100,000 times from hiding the others. */
 const MAX_PLACES = 8;
 /** What is passed over, in words. */
@@ -50,8 +37,6 @@ const PASSED_OVER: Readonly<Record<string, string>> = {
   stages: "build stage",
   scratch: "FROM scratch",
 };
-
-type Row = readonly [label: string, text: string];
 
 /** @param now milliseconds since 1970, for ages */
 export function textReportFor(screen: Screen, now: number): Report {
@@ -101,7 +86,8 @@ function inspectedText(
 }
 
 function rowText([label, text]: Row, screen: Screen): string {
-  return folded(detailLine(`  ${label.padEnd(LABEL)}${withoutCommands(text)}`), screen, LABEL);
+  const lines = new LabelledRows(screen.width, MAX_ROW).of(label, [text]);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function colourOf(answer: ImageResult["answer"]): "green" | "yellow" | "red" {
@@ -167,28 +153,6 @@ function digestRows({ subject, resolved }: ImageResult): readonly Row[] {
   return [["digest", `${subject.digest}  :${subject.name.tag ?? "latest"} points here (${about})`]];
 }
 
-function signatureRows(facts: CountedSignature, now: number): readonly Row[] {
-  const { signer, signerName, handles, key, keySince, pds, rev, claim } = facts;
-  const names = [
-    ...(signerName === undefined ? [] : [`"${signerName}"`]),
-    ...handles.map((handle) => `@${handle}`),
-    signer,
-  ];
-  const age =
-    keySince === undefined
-      ? ""
-      : `  since ${formatDateTime(keySince).slice(0, 10)} (${amount(Math.floor((now - keySince) / DAY), "day")})`;
-  return [
-    ["signer", names.join("  ")],
-    ["key", `${key}${age}`],
-    [
-      "signed",
-      `${formatDateTime(claim.createdAt)} (claimed by the signer)  repository "${claim.repository}"  rev ${rev}`,
-    ],
-    ["PDS", pds],
-  ];
-}
-
 /** What was found besides the reason in the first line. */
 function findingRows({ answer }: ImageResult): readonly Row[] {
   if (answer.outcome === "unjudged") return [];
@@ -205,20 +169,6 @@ function findingRows({ answer }: ImageResult): readonly Row[] {
 
 function signedImageRow({ platform, digest, signers }: SignedChild): Row {
   return ["note", `${platform ?? "its"} image ${digest} IS signed by ${signers.join(", ")}; the index is not`];
-}
-
-function checkRows({ signer, checks }: CountedSignature): readonly Row[] {
-  const done = [
-    "signature",
-    "repository proof",
-    ...(isPlc(signer) ? ["key history"] : []),
-    ...checks.map((check) => CHECKED[check]),
-  ];
-  const missing = [...(checks.includes("tag") ? [] : ["tag"]), "build provenance", "vulnerabilities"];
-  return [
-    ["checked", done.join(", ")],
-    ["not checked", missing.join(", ")],
-  ];
 }
 
 function timeRows({ cache, timings }: NonNullable<ImageResult["decision"]>): readonly Row[] {

@@ -125,11 +125,21 @@ describe("the report as text", () => {
       found: [{ file: HOSTILE, images: 1, kinds: [], passedOver: [] }],
     });
     expect(text(results, summary)).toMatch(/^[ -~\n]+$/);
-    const narrow = textReportFor({ width: 60, hasColour: false }, REPORTED)(LIST, summaryOf(LIST, FOUND));
-    // Digests and keys are longer than the rest of a line.
-    const words = narrow.split("\n").filter((line) => line.length > 60 && line.trim().includes(" "));
-    expect(words.filter((line) => !/^ {2}\S+ +\S+$/.test(line))).toEqual([]);
   });
+
+  it.each([60, 80, 200])(
+    "has lines of %i columns at most, but for a word that is longer, which has its own",
+    (width) => {
+      const report = textReportFor({ width, hasColour: false }, REPORTED);
+      for (const results of [LIST, [resultOf(SIGNED)], [resultOf(ABSENT)]]) {
+        const lines = report(results, summaryOf(results, { ...FOUND, verbose: true })).split("\n");
+        expect(lines.filter((line) => line.length > width && !/^ *\S+$/.test(line))).toEqual([]);
+      }
+      // A digest alone fits into 80 columns.
+      const long = report([resultOf(ABSENT)], summaryOf([resultOf(ABSENT)])).split("\n");
+      expect(long.filter((line) => line.length > Math.max(width, 80))).toEqual([]);
+    },
+  );
 
   it("shows a mistake in a file, and says only once why a list was not finished", () => {
     const place = { file: "policy.yaml", line: 2, column: 3, lineText: "  x: [" };
