@@ -167,14 +167,17 @@ const canMount = requirement("a node without a policy of its own", missingRoot("
 describe.runIf(canMount)("a node where nobody has written a policy", () => {
   const folder = makeTemporaryDirectory("unjudged");
   const IMAGE = `registry.example/app@${DIGEST}`;
-  /** Runs it in a mount namespace whose /etc holds nothing but these files of ours. */
+  /** Runs it in a mount namespace whose /etc holds nothing but these files of ours, and /var nothing. */
   const ofNode = (files: Readonly<Record<string, string>>): Ask => {
     const writes = Object.entries(files).map(
       ([name, text]) => `printf %s '${text.replaceAll("'", "'\\''")}' > /etc/atcr-verify/${name}`,
     );
-    const script = ["mount -t tmpfs -o mode=755 none /etc", "mkdir /etc/atcr-verify", ...writes, 'exec "$0" "$@"'].join(
-      " && ",
-    );
+    const script = [
+      "mount -t tmpfs -o mode=755 none /etc && mount -t tmpfs -o mode=755 none /var",
+      "mkdir /etc/atcr-verify",
+      ...writes,
+      'exec "$0" "$@"',
+    ].join(" && ");
     const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin; ";
     return { through: ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", `${path}${script}`], env: { HOME: folder } };
   };
