@@ -30,6 +30,7 @@ interface MachineDefaults {
   readonly decisionLog: string;
   readonly stateDir: string;
   readonly cacheDir: string;
+  readonly bundleDir: string;
   /** containerd's own. */
   readonly registryConfigPath: string;
   /** Off: most tests pull one image repeatedly and expect requests each time. */
@@ -76,6 +77,7 @@ export async function startMachine(options: ContainerdOptions = {}, verifier = B
     trustPolicyPath: policyFile,
     stateDir: join(directory, "state"),
     cacheDir: join(directory, "cache"),
+    bundleDir: join(directory, "bundles"),
     registryConfigPath: started.hosts,
     cacheEnabled: false,
     decisionLog: join(directory, "decisions.log"),
