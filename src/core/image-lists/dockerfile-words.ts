@@ -67,7 +67,6 @@ export function splitFlags(text: string): { readonly flags: readonly string[]; r
  * @returns or what is found that programs may read differently
  */
 export function heredocNames(rest: string): readonly { name: string; chomp: boolean }[] | string {
-  if (isJsonList(splitFlags(rest).rest)) return [];
   const words = splitWords(rest);
   if (words === undefined)
     return "found << and a quote that is not closed, expected text that every program divides alike";
@@ -82,15 +81,6 @@ export function heredocNames(rest: string): readonly { name: string; chomp: bool
     found.push({ name, chomp: chomp === "-" });
   }
   return found;
-}
-
-/** The form of an instruction that no shell reads. */
-function isJsonList(text: string): boolean {
-  try {
-    return text.startsWith("[") && Array.isArray(JSON.parse(text));
-  } catch {
-    return false;
-  }
 }
 
 /** What the build makes of a word: quotes and escapes removed, variables replaced by their defaults. */

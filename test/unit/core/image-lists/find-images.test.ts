@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { findImages, MAX_IMAGE_FILE } from "../../../../src/core/image-lists/find-images.ts";
 import { MAX_IMAGE_TEXT, MAX_IMAGES } from "../../../../src/core/image-lists/found-image.ts";
-import { codeOf } from "../../../support/rejection.ts";
+import { codeOf, rejectionOf } from "../../../support/rejection.ts";
 
 const STDIN = "standard input";
 
@@ -93,7 +93,12 @@ describe("findImages", () => {
 
   it("rejects bytes that are not UTF-8", () => {
     expect(codeFor(Uint8Array.from([0x61, 0xff, 0x0a]))).toBe("input.malformed");
-    expect(codeFor(Uint8Array.from([0xff, 0xfe, 0x61, 0x00]))).toBe("input.malformed");
+    for (const mark of [
+      [0xff, 0xfe],
+      [0xfe, 0xff],
+    ]) {
+      expect(rejectionOf(() => findImages(Uint8Array.from([...mark, 0x61, 0x00]), STDIN)).message).toContain("UTF-16");
+    }
   });
 
   it("rejects a file that is too large, and one of too many images", () => {

@@ -239,6 +239,11 @@ describe("bounds on foreign YAML", () => {
     expect(codeFor(`image: a:1\nb:\n ${text}`.replace(/^image: a:1\nb:\n (?=a)/, ""))).toBe("input.malformed");
   });
 
+  it("stops at the place where lists and maps lie too deep", () => {
+    const text = `image: a:1\nb:\n  ${"- ".repeat(10_000)}c\n`;
+    expect(() => read(text)).toThrow(/inside each other/);
+  });
+
   it("reads one line of 8 MiB, and a whole pod's schema", () => {
     expect(found(`a: ${"b".repeat(8 * 1024 * 1024)}\nimage: c:1\n`)).toEqual(["2 YAML c:1"]);
     const deep = Array.from({ length: 40 }, (_, i) => `${"  ".repeat(i)}properties:`).join("\n");
