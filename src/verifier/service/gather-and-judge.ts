@@ -64,7 +64,7 @@ async function judgeImported(
 ): Promise<Verdict | undefined> {
   const store = await outside();
   if (store === undefined) return undefined;
-  const { judgeWithOutsideEvidence } = await import("../cache/imported-evidence.ts");
+  const { judgeWithOutsideEvidence } = await import("../cache/imported.ts");
   const answer = await judgeWithOutsideEvidence(given, {
     signers: [...collector.memory.keys()].filter((did) => isSilent(did, given)),
     store,

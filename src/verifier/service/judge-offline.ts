@@ -3,7 +3,7 @@ import type { Evidence, Gap } from "../../core/evidence/evidence.ts";
 import { type JudgeInput, judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
 import type { Verdict } from "../../core/verify/verdict.ts";
-import { judgeWithOutsideEvidence } from "../cache/imported-evidence.ts";
+import { judgeWithOutsideEvidence } from "../cache/imported.ts";
 import { judgeWithStaleEvidence } from "../cache/stale.ts";
 import type { Stores } from "./open-stores.ts";
 import type { Session } from "./session.ts";

@@ -1,0 +1,158 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
+import { makeSealKey, readSealKey } from "../../src/io/store/seal-key-files.ts";
+import { type Answered, accepting, ask, enforcing, headline, TestNode } from "../support/binary.ts";
+import type { Descriptor } from "../support/stand-in-registry.ts";
+
+// A node that is cut off: what is imported there counts at a pull, under the rules for evidence from outside.
+
+const [MINUTE, DAY] = [60_000, 24 * 3_600_000];
+let world: TestNode;
+let image: Descriptor;
+let key: string;
+
+beforeAll(async () => {
+  world = await TestNode.start();
+  image = await world.image("carried");
+  key = join(world.folder, "seal");
+  makeSealKey(key);
+});
+afterAll(() => world.stop());
+
+const nameOf = ({ digest }: Descriptor) => `${world.name}@${digest}`;
+
+/** A node of its own, which asks nobody unless its settings say so. */
+class CutOff {
+  readonly config: string;
+  readonly env: Record<string, string>;
+
+  constructor(name: string, settings: object = {}, policy = accepting(world.signer.did)) {
+    const trustPolicyPath = world.policy(policy, `${name}.policy.yaml`);
+    this.config = world.configure(
+      {
+        ...world.settings,
+        offline: true,
+        trustPolicyPath,
+        bundleDir: join(world.folder, `${name}.bundles`),
+        ...settings,
+      },
+      `${name}.yaml`,
+    );
+    this.env = { ...world.env, ATCR_VERIFY_CONFIG: this.config };
+  }
+
+  run(...args: readonly string[]): Promise<Answered> {
+    return ask(args, { env: this.env });
+  }
+
+  async import(file: string): Promise<number | null> {
+    const answered = await this.run("bundle", "import", file);
+    return answered.code;
+  }
+
+  async pull(descriptor = image): Promise<string> {
+    return headline(await this.answer(descriptor));
+  }
+
+  answer(descriptor = image): Promise<Answered> {
+    return world.pull(world.name, descriptor, { env: this.env });
+  }
+}
+
+/** Gathered now by a node with a network. */
+async function gathered(name: string, descriptor = image, ...more: readonly string[]): Promise<string> {
+  const file = join(world.folder, name);
+  rmSync(file, { force: true });
+  await ask(["bundle", "create", nameOf(descriptor), "-o", file, ...more], { env: world.env });
+  return file;
+}
+
+/** The same evidence, as if it had been gathered at another time. */
+function dated(file: string, gatheredAt: number, isSealed = false): string {
+  const { bundle } = readBundle(readFileSync(file));
+  const at = Math.floor(gatheredAt / 1000) * 1000;
+  const images = bundle.images.map((one) => ({
+    ...one,
+    evidence: {
+      ...one.evidence,
+      signatures: one.evidence.signatures.map(({ identity, record, ...signature }) => ({
+        ...signature,
+        identity: { ...identity, fetchedAt: at },
+        ...(record && { record: { ...record, fetchedAt: at } }),
+      })),
+    },
+  }));
+  return world.write(
+    `dated-${at}-${isSealed}.bundle`,
+    writeBundle({ gatheredAt: at, images }, isSealed ? readSealKey(key) : undefined),
+  );
+}
+
+describe("a node that is offline", () => {
+  it("allows what was imported, says by what, and asks nobody", async () => {
+    const node = new CutOff("allows");
+    expect(await node.pull()).toBe("2 inconclusive identity.unreachable");
+    expect(await node.import(await gathered("allows.bundle"))).toBe(0);
+    const requests = world.plc.requests.length + world.pds.requests.length + world.registry.requests.length;
+    const answered = await node.answer();
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.stdout).toMatch(/; by evidence from an imported bundle dated \S+, 0 h old\n$/);
+    expect(world.plc.requests.length + world.pds.requests.length + world.registry.requests.length).toBe(requests);
+    const verified = JSON.parse((await node.run("verify", nameOf(image), "--output=json")).stdout) as { cache: string };
+    expect(verified.cache).toBe("bundle");
+  });
+
+  it("takes nothing imported under a rule without offlineFor", async () => {
+    const node = new CutOff("strict", {}, enforcing(world.signer.did));
+    expect(await node.import(await gathered("strict.bundle"))).toBe(0);
+    expect(await node.pull()).toBe("2 inconclusive identity.unreachable");
+  });
+
+  it("counts the window from the gathering that the bundle claims, and from a seal", async () => {
+    const file = await gathered("window.bundle");
+    const old = new CutOff("old");
+    expect(await old.import(dated(file, Date.now() - 31 * DAY))).toBe(0);
+    expect(await old.pull()).toBe("2 inconclusive bundle.expired");
+    const sealed = new CutOff("sealed", { bundleKeys: [`${key}.pub`] });
+    expect(await sealed.import(dated(file, Date.now() - 10 * MINUTE, true))).toBe(0);
+    expect((await sealed.answer()).stdout).toMatch(/by evidence from a bundle sealed at \S+ by did:key:/);
+  });
+
+  it("refuses an older bundle after a deletion was imported, and after one that a pull has seen", async () => {
+    const mine = await world.image("deleted");
+    const before = await gathered("before.bundle", mine);
+    await world.signer.repo.delete("io.atcr.manifest", mine.digest.slice(7), Date.now() - 30_000);
+    const after = await gathered("after.bundle", mine);
+    const node = new CutOff("deletion");
+    expect(await node.import(before)).toBe(0);
+    expect(await node.pull(mine)).toBe("0 allow signed");
+    await node.import(after);
+    expect(await node.pull(mine)).toBe("1 deny signature.none");
+    // What was imported is lost; the memory is not.
+    rmSync(join(world.folder, "deletion.bundles"), { recursive: true });
+    await node.import(before);
+    expect(await node.pull(mine)).toBe("1 deny commit.rolled_back");
+    expect(headline(await node.run("verify", nameOf(mine), "--offline", "--bundle", before))).toBe(
+      "1 deny commit.rolled_back",
+    );
+
+    const online = new CutOff("pulled", { offline: false });
+    expect(await online.pull(mine)).toBe("1 deny signature.none");
+    const same = { offline: true, stateDir: `${online.config}.state` };
+    const cut = new CutOff("pulled-then-cut", same);
+    await cut.import(before);
+    expect(await cut.pull(mine)).toBe("1 deny commit.rolled_back");
+  });
+
+  it("asks the services first where it is not offline, and falls back on what was imported", async () => {
+    const silent = { offline: false, plcDirectories: ["https://127.0.0.1:1"] };
+    const node = new CutOff("silent", silent);
+    expect(await node.pull()).toBe("2 inconclusive identity.unreachable");
+    expect(await node.import(await gathered("silent.bundle"))).toBe(0);
+    const answered = await node.answer();
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.stdout).toContain("because a service could not be reached");
+  });
+});
