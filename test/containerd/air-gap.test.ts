@@ -174,7 +174,7 @@ describe.runIf(testable)("a node without a network", () => {
       evidence: {
         ...image.evidence,
         signatures: image.evidence.signatures.map((signature) => {
-          const { bytes = new Uint8Array(), ...record } = signature.record ?? signature.identity;
+          const { bytes, ...record } = signature.record ?? signature.identity;
           return { ...signature, record: { ...record, bytes: bytes.with(-5, (bytes.at(-5) ?? 0) ^ 1) } };
         }),
       },

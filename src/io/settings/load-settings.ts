@@ -3,6 +3,7 @@ import { parseConfig } from "../../core/config/parse-config.ts";
 import { type LocatedPolicy, readPolicy } from "../../core/policy/parse-policy.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import type { PolicyText } from "../../core/policy/policy-file.ts";
+import { Rejection } from "../../core/rejection.ts";
 import type { OnUntrusted } from "../fs/local-file.ts";
 import type { Environment } from "../process/environment.ts";
 import { configText, type PolicyTexts, policyTexts, refuseUntrusted } from "./settings-files.ts";
@@ -31,6 +32,16 @@ export function parsedPolicy([own, ...fragments]: PolicyTexts["texts"]): TrustPo
 /** Like {@link loadPolicyFiles}, but rejects a policy that others can change (spec 2.5), and returns no locations. */
 export function loadPolicy(path: string): TrustPolicy {
   return loadPolicyFiles(path, refuseUntrusted).policy;
+}
+
+/** Like {@link loadPolicy}; undefined where a pull would reject the policy, for reports that are about something else. */
+export function loadUsablePolicy(path: string): TrustPolicy | undefined {
+  try {
+    return loadPolicy(path);
+  } catch (error) {
+    if (error instanceof Rejection) return undefined;
+    throw error;
+  }
 }
 
 /** A policy, its locations, and the files that were not read. */

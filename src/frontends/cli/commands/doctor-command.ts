@@ -2,7 +2,6 @@ import { existsSync, statSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
-import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import { BUILD, VERSION } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
@@ -27,7 +26,7 @@ import type { ShowChain } from "../../../doctor/services.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
-import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
+import { loadConfig, loadUsablePolicy } from "../../../io/settings/load-settings.ts";
 import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
 import { configPath } from "../../../io/settings/settings-files.ts";
 import { clockService } from "../../../platform/clock.ts";
@@ -181,20 +180,10 @@ async function checkNode(
       ...seen,
     }),
     checkCacheKey(asked.environment, [config.stateDir, config.cacheDir]),
-    ...checkBundles(config, policyOf(config), Date.now()),
+    ...checkBundles(config, loadUsablePolicy(config.trustPolicyPath), Date.now()),
     await checkDecisionLog(config.decisionLog, pid),
     ...(config.metricsFile === undefined ? [] : [checkMetrics(config.metricsFile, pid)]),
   ];
-}
-
-/** A policy that cannot be read is reported by its own check. */
-function policyOf({ trustPolicyPath }: Config): TrustPolicy | undefined {
-  try {
-    return loadPolicy(trustPolicyPath);
-  } catch (error) {
-    if (error instanceof Rejection) return undefined;
-    throw error;
-  }
 }
 
 async function authorities({ daemon }: Containerd, { caFiles }: Config): Promise<readonly CheckResult[]> {

@@ -1,10 +1,10 @@
 import type { Config } from "../../../../core/config/config.ts";
-import { reject, rejectionOf } from "../../../../core/rejection.ts";
+import { reject } from "../../../../core/rejection.ts";
 import type { Imported } from "../../../../core/verify/import-proofs.ts";
 import { importedEnds } from "../../../../core/verify/piece-end.ts";
 import { whyDenied } from "../../../../io/fs/access.ts";
 import { isAbsent } from "../../../../io/fs/local-file.ts";
-import { loadConfig, loadPolicy } from "../../../../io/settings/load-settings.ts";
+import { loadConfig, loadUsablePolicy } from "../../../../io/settings/load-settings.ts";
 import { BundleDir } from "../../../../io/store/bundle-dir.ts";
 import { listBundleDir } from "../../../../io/store/bundle-dir-listing.ts";
 import { writeEnds } from "../../../../io/store/bundle-ends.ts";
@@ -75,7 +75,7 @@ export async function bundleImport(
 /** For metrics: a pull does not look at all pieces. */
 function writeEndsOf({ bundleDir, trustPolicyPath }: Config, keys: readonly string[], now: number): void {
   const pieces = listBundleDir(bundleDir)?.pieces ?? [];
-  const policy = rejectionOf(() => loadPolicy(trustPolicyPath)) === undefined ? loadPolicy(trustPolicyPath) : undefined;
+  const policy = loadUsablePolicy(trustPolicyPath);
   const ends = policy === undefined ? [] : importedEnds(pieces, policy, keys);
   const signatures = pieces.filter(({ entries }) => entries.some(({ isNo }) => isNo !== true)).length;
   const coming = ends.flatMap(({ at }) => (at !== undefined && at > now ? [at] : []));
