@@ -131,7 +131,7 @@ install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr
 	  [ -e "$$to" ] || { $(INSTALL_DATA) packaging/etc/$$file "$$to"; sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$$to"; }; \
 	done
 	to="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/atcr-verify"; [ -e "$$to" ] || $(INSTALL_DATA) packaging/system/logrotate "$$to"
-	for file in $$(find docs config-examples -type f); do \
+	for file in $$(find docs config-examples integrations -type f); do \
 	  $(INSTALL) -D -m 0644 "$$file" "$(DESTDIR)$(DOCDIR)/$$file"; \
 	  sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$(DESTDIR)$(DOCDIR)/$$file"; \
 	done # the sources name the schema where packages put it

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { commandFiles, documents, sources, unlistedBounds, withTables } from "../../packaging/docs-tables.ts";
 import type { VerificationKey } from "../../src/core/atproto/key.ts";
 import type { Did, Tid } from "../../src/core/atproto/syntax.ts";
@@ -238,6 +239,7 @@ describe("policies and break-glass files in documents", () => {
   const policies = shown.filter(([, text]) => /^version:/m.test(text));
   const configuration = shown.filter(([, text]) => /^bundleKeys:/m.test(text));
   const breakGlass = shown.filter(([, text]) => /^until:/m.test(text));
+  const steps = shown.filter(([, text]) => /^ {2}uses:/m.test(text));
 
   it.each(policies)("are valid in %s", (file, text) => {
     expect(parsePolicy(text, file).rules.length).toBeGreaterThan(0);
@@ -251,11 +253,17 @@ describe("policies and break-glass files in documents", () => {
     expect(parseConfig(configuration[0]?.[1] ?? "", "config.yaml")).toMatchObject({ offline: true });
   });
 
+  it("are beside a step of GitHub, which gives the action the inputs that it has", () => {
+    const [step] = parse(steps[0]?.[1] ?? "") as [{ readonly with: object }];
+    const action = parse(read("integrations/github/action.yml")) as { readonly inputs: object };
+    expect(Object.keys(action.inputs)).toEqual(expect.arrayContaining(Object.keys(step.with)));
+  });
+
   it("are all that is shown as YAML", () => {
-    const known = [...policies, ...breakGlass, ...configuration];
+    const known = [...policies, ...breakGlass, ...configuration, ...steps];
     const other = shown.filter((one) => !known.includes(one));
     expect(other).toEqual([]);
-    expect([policies.length, breakGlass.length, configuration.length]).toEqual([3, 1, 1]);
+    expect([policies, breakGlass, configuration, steps].map(({ length }) => length)).toEqual([3, 1, 1, 1]);
   });
 });
 

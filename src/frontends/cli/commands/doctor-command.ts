@@ -1,6 +1,5 @@
 import { existsSync, statSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
-import { printable } from "../../../core/encoding/printable.ts";
 import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import { BUILD, VERSION } from "../../../core/version.ts";
@@ -40,13 +39,13 @@ import { whyUntrusted } from "../../../platform/program.ts";
 import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { amount, detailLine, jsonText } from "../../process/report.ts";
+import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { folded, LEVEL_COLOURS, painted, type Screen, screenOf } from "../terminal/screen.ts";
+import { checkResultsText } from "../terminal/check-results.ts";
+import { screenOf } from "../terminal/screen.ts";
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
 const COMMAND_TIMEOUT = 90_000;
-const LEVELS = ["problem", "warning", "note", "ok"] as const satisfies readonly CheckResult["level"][];
 /** Folders that the program creates, and that others may not write to. */
 const OWN = { isMade: true, isPathTrusted: true } as const;
 
@@ -80,7 +79,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
   lifecycle.print(
     options.output === "json"
       ? jsonText(summary)
-      : textOf(findings, problems, warnings, screenOf(lifecycle.environment)),
+      : checkResultsText(findings, problems, warnings, screenOf(lifecycle.environment)),
     problems === 0 ? 0 : 1,
   );
 }
@@ -91,16 +90,6 @@ function checkUser(): readonly CheckResult[] {
   if (user === 0 || user === undefined) return [];
   const found = `this runs as user ${user}, but containerd runs verifiers as root: what this user cannot read is not checked, and files of this user may be refused at a pull`;
   return [warning("user", found, "run this as root")];
-}
-
-/** Problems first: there may be twenty checks that found none. */
-function textOf(findings: readonly CheckResult[], problems: number, warnings: number, screen: Screen): string {
-  const ordered = LEVELS.flatMap((level) => findings.filter((finding) => finding.level === level));
-  const lines = ordered.map(({ level, name, found, advice }) => {
-    const line = detailLine(`${level.padEnd(8)} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`);
-    return painted(folded(line, screen, "problem  ".length), LEVEL_COLOURS[level], screen);
-  });
-  return `${lines.join("")}${printable(`${amount(problems, "problem")}, ${amount(warnings, "warning")}`)}\n`;
 }
 
 function readConfig(
