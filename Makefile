@@ -103,6 +103,7 @@ demo: $(NPM) $(BINARY) $(TOOLS) ## watch a real containerd pull a signed image a
 
 bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks.md, steps at their caps of docs/assurance.md
 	node test/bench/bench.ts
+	node test/bench/many-images.ts
 	BUN_JSC_useJIT=0 bun test/bench/steps.ts
 
 # Where BEFORE comes from: `make build` in a checkout of what is compared with. AFTER: this checkout's, if not named.
