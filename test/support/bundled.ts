@@ -1,6 +1,6 @@
 import type { BundledImage } from "../../src/core/evidence/bundled-image.ts";
 import type { SignatureEvidence } from "../../src/core/evidence/evidence.ts";
-import { type BundleProof, IdentityProofs, provenOf } from "../../src/core/verify/bundle-proof.ts";
+import { type BundleProof, ProvenIdentities, provenOf } from "../../src/core/verify/bundle-proof.ts";
 import { DIGEST, imageOf } from "./evidence.ts";
 
 export const ATCR = ["atcr.io"];
@@ -25,7 +25,7 @@ export function gatheredAt(at: number, { signer, identity, record, tag }: Signat
   };
 }
 
-export function proofsOf(image: BundledImage, identities = new IdentityProofs()): readonly BundleProof[] {
+export function proofsOf(image: BundledImage, identities = new ProvenIdentities()): readonly BundleProof[] {
   return [...provenOf(image, ATCR, identities)];
 }
 

@@ -6,7 +6,7 @@ import { reject } from "../rejection.ts";
 import { malformed, object, text } from "./evidence-json.ts";
 
 /** A signature over a whole bundle by those who gathered it. */
-export interface Seal {
+export interface BundleSeal {
   readonly key: VerificationKey;
   /** ECDSA over SHA-256 of `signedHash`; 64 bytes, low-S. */
   readonly signature: Uint8Array;
@@ -22,7 +22,7 @@ export function signedHash(body: Uint8Array): Uint8Array {
   return concatBytes(toUtf8(DOMAIN), sha256(body));
 }
 
-export function sealOf({ key, sign }: PrivateKey, body: Uint8Array): Omit<Seal, "signedHash"> {
+export function sealOf({ key, sign }: PrivateKey, body: Uint8Array): Omit<BundleSeal, "signedHash"> {
   return { key, signature: sign(signedHash(body)) };
 }
 
@@ -33,7 +33,10 @@ export function sealOf({ key, sign }: PrivateKey, body: Uint8Array): Omit<Seal, 
  * @returns the did:key; undefined where the seal is right, but by another key
  * @throws Rejection bundle.bad_seal where the signature is not the key's, whichever key it is
  */
-export function checkSeal({ key, signature, signedHash: message }: Seal, keys: readonly string[]): string | undefined {
+export function checkSeal(
+  { key, signature, signedHash: message }: BundleSeal,
+  keys: readonly string[],
+): string | undefined {
   if (!verifySignature(key, message, signature)) {
     const advice = "the file was changed after it was sealed, or damaged: fetch or copy it again";
     reject("bundle.bad_seal", `the bundle's seal is not a signature of ${key.didKey} over its content; ${advice}`);
@@ -41,12 +44,12 @@ export function checkSeal({ key, signature, signedHash: message }: Seal, keys: r
   return keys.includes(key.didKey) ? key.didKey : undefined;
 }
 
-export function sealToJson({ key, signature }: Omit<Seal, "signedHash">): JsonObject {
+export function sealToJson({ key, signature }: Omit<BundleSeal, "signedHash">): JsonObject {
   return { key: key.didKey, signature: toBase64(signature) };
 }
 
 /** @throws Rejection bundle.malformed */
-export function sealFromJson(value: unknown): Omit<Seal, "signedHash"> {
+export function sealFromJson(value: unknown): Omit<BundleSeal, "signedHash"> {
   const seal = object(value, "the seal", ["key", "signature"]);
   const key = parseDidKey(text(seal, "key", "the seal"));
   const signature = fromBase64(text(seal, "signature", "the seal"));

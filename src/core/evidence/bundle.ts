@@ -2,7 +2,7 @@ import type { PrivateKey } from "../atproto/key.ts";
 import { concatBytes, fromUtf8, toUtf8 } from "../encoding/bytes.ts";
 import { field, parseJson } from "../encoding/json.ts";
 import { formatDateTime, parseDateTime } from "../encoding/time.ts";
-import { type Seal, sealFromJson, sealOf, sealToJson, signedHash } from "./bundle-seal.ts";
+import { type BundleSeal, sealFromJson, sealOf, sealToJson, signedHash } from "./bundle-seal.ts";
 import { type BundledImage, imageFromLine, imageToLine } from "./bundled-image.ts";
 import { malformed, object, text } from "./evidence-json.ts";
 
@@ -18,7 +18,7 @@ export interface Bundle {
 export interface ReadBundle {
   readonly bundle: Bundle;
   /** Not checked: checkSeal does that. */
-  readonly seal?: Seal;
+  readonly seal?: BundleSeal;
 }
 
 /** More than the evidence of 10,000 images takes. Stops a file from taking all memory. */
@@ -103,7 +103,7 @@ function timeLine(gatheredAt: number): string {
   return JSON.stringify({ gatheredAt: formatDateTime(gatheredAt) });
 }
 
-function readHeader(line: Uint8Array): Omit<Seal, "signedHash"> | undefined {
+function readHeader(line: Uint8Array): Omit<BundleSeal, "signedHash"> | undefined {
   const header = object(parseJson(line, "bundle.malformed", "the bundle's first line"), "the bundle's first line", [
     "format",
     "version",

@@ -37,7 +37,7 @@ export interface BundleProof {
 }
 
 /** What the identities of a bundle prove, each proven once: a signer's log is in the line of each of their images. */
-export class IdentityProofs {
+export class ProvenIdentities {
   readonly #known = new Map<string, IdentityProof | Rejection>();
 
   of({ signer, identity }: SignatureEvidence): IdentityProof | Rejection {
@@ -58,7 +58,7 @@ export class IdentityProofs {
 export function* provenOf(
   { digest, names, evidence }: BundledImage,
   atcrHosts: readonly string[],
-  identities: IdentityProofs,
+  identities: ProvenIdentities,
 ): Generator<BundleProof> {
   const targets = targetsOf(digest, names, atcrHosts);
   for (const signature of evidence.signatures) {
@@ -69,7 +69,7 @@ export function* provenOf(
 
 type Proved = Omit<BundleProof, "digest" | "names" | "owner">;
 
-function provenSignature(signature: SignatureEvidence, targets: Targets, identities: IdentityProofs): Proved {
+function provenSignature(signature: SignatureEvidence, targets: Targets, identities: ProvenIdentities): Proved {
   const proof = identities.of(signature);
   const tries = (signature.tag === undefined ? [] : targets.ofTags).flatMap((target) => {
     const found = attempt(target, signature, proof);

@@ -9,10 +9,10 @@ import {
   type ImportedIdentity,
   type ImportedPiece,
   MAX_ENTRIES,
-} from "../evidence/imported-evidence.ts";
+} from "../evidence/imported-piece.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
-import { type BundleProof, type IdentityProofs, provenOf } from "./bundle-proof.ts";
+import { type BundleProof, type ProvenIdentities, provenOf } from "./bundle-proof.ts";
 import { compareLogs, isNewerProof, questionOfProof } from "./newest-proofs.ts";
 
 /** What became of a signature of a bundle. */
@@ -45,7 +45,7 @@ export function addToPiece(
   proofs: readonly BundleProof[],
   before: ImportedPiece | undefined,
   how: Import,
-  context: { readonly atcrHosts: readonly string[]; readonly identities: IdentityProofs },
+  context: { readonly atcrHosts: readonly string[]; readonly identities: ProvenIdentities },
 ): { readonly piece: ImportedPiece | undefined; readonly results: readonly Imported[] } {
   const known = new Map<string, Known>();
   for (const entry of before?.entries ?? []) {
@@ -96,7 +96,7 @@ export function newerIdentity(
   proof: BundleProof,
   before: ImportedIdentity | undefined,
   how: Import,
-  identities: IdentityProofs,
+  identities: ProvenIdentities,
 ): ImportedIdentity | "older" | "forked" {
   const { signer, operations } = proof;
   const { identity } = proof.signature;

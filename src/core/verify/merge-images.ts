@@ -2,7 +2,7 @@ import type { Did } from "../atproto/syntax.ts";
 import type { BundledImage } from "../evidence/bundled-image.ts";
 import type { OwnerAnswer, SignatureEvidence } from "../evidence/evidence.ts";
 import type { Digest } from "../oci/digest.ts";
-import { type BundleProof, type IdentityProofs, provenOf } from "./bundle-proof.ts";
+import { type BundleProof, type ProvenIdentities, provenOf } from "./bundle-proof.ts";
 import { compareLogs, isNewerProof, questionOfProof } from "./newest-proofs.ts";
 
 /**
@@ -16,7 +16,7 @@ import { compareLogs, isNewerProof, questionOfProof } from "./newest-proofs.ts";
 export function* mergedImages(
   images: readonly BundledImage[],
   atcrHosts: readonly string[],
-  identities: IdentityProofs,
+  identities: ProvenIdentities,
 ): Generator<BundleProof, readonly BundledImage[]> {
   const newest = new Map<string, BundleProof>();
   for (const image of images) {

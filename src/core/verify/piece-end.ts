@@ -1,4 +1,4 @@
-import { asOutside, type ImportedPiece } from "../evidence/imported-evidence.ts";
+import { asOutside, type ImportedPiece } from "../evidence/imported-piece.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { TrustPolicy } from "../policy/policy.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
-import type { ImportedPiece } from "../../core/evidence/imported-evidence.ts";
-import { pieceFromBytes } from "../../core/evidence/imported-evidence.ts";
+import type { ImportedPiece } from "../../core/evidence/imported-piece.ts";
+import { pieceFromBytes } from "../../core/evidence/imported-piece.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
 import { listFolder, type OnUntrusted, readTrustedFile } from "../fs/local-file.ts";
 import { MAX_PIECE, pieceName } from "./bundle-dir.ts";
@@ -11,7 +11,7 @@ const PIECE = /^[0-9a-f]{64}\.json$/;
 const CODE = "bundle.malformed";
 
 /** Everything that was imported, and why the rest does not count. */
-export interface Listing {
+export interface ImportedListing {
   /** By digest. */
   readonly pieces: readonly ImportedPiece[];
   /** Sentences. */
@@ -24,7 +24,7 @@ export interface Listing {
  * @param place bundleDir
  * @returns undefined where there is no such folder
  */
-export function listBundleDir(place: string): Listing | undefined {
+export function listBundleDir(place: string): ImportedListing | undefined {
   const unusable: string[] = [];
   const tried = <T>(work: () => T): T | undefined => {
     try {

@@ -5,7 +5,7 @@ import {
   type ImportedPiece,
   identityToBytes,
   pieceToBytes,
-} from "../../core/evidence/imported-evidence.ts";
+} from "../../core/evidence/imported-piece.ts";
 import { makeOwnFolder, syncFolder } from "../fs/folders.ts";
 import { folderOf, identityName, MAX_PIECE, pieceName, SIGNERS } from "./bundle-dir.ts";
 

@@ -9,7 +9,7 @@ import {
   identityAsOutside,
   identityFromBytes,
   pieceFromBytes,
-} from "../../core/evidence/imported-evidence.ts";
+} from "../../core/evidence/imported-piece.ts";
 import type { OutsideEvidence, OutsideIdentity, OutsideStore } from "../../core/evidence/outside.ts";
 import { type Digest, digestHex } from "../../core/oci/digest.ts";
 import { Rejection, reject } from "../../core/rejection.ts";

@@ -1,7 +1,7 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
-import type { Import } from "../../core/evidence/imported-evidence.ts";
-import { type BundleProof, IdentityProofs, provenOf } from "../../core/verify/bundle-proof.ts";
+import type { Import } from "../../core/evidence/imported-piece.ts";
+import { type BundleProof, ProvenIdentities, provenOf } from "../../core/verify/bundle-proof.ts";
 import { addToPiece, type Imported, newerIdentity } from "../../core/verify/import-proofs.ts";
 import type { BundleDir } from "../../io/store/bundle-dir.ts";
 import { writeIdentity, writePiece } from "../../io/store/bundle-dir-writer.ts";
@@ -38,7 +38,7 @@ export async function importBundle(
   { directory, signers, times, atcrHosts }: ImportContext,
 ): Promise<ImportReport> {
   await times.record(how.importedAt);
-  const identities = new IdentityProofs();
+  const identities = new ProvenIdentities();
   const proofs = images.flatMap((image) => [...provenOf(image, atcrHosts, identities)]);
   for (const [signer, own] of Map.groupBy(proofs, (proof) => proof.signer)) {
     const noes = own.flatMap((proof) => proof.noes);
@@ -60,7 +60,7 @@ async function importIdentities(
   proofs: readonly BundleProof[],
   how: Import,
   directory: BundleDir,
-  identities: IdentityProofs,
+  identities: ProvenIdentities,
 ): Promise<readonly Did[]> {
   const forked: Did[] = [];
   for (const [signer, own] of Map.groupBy(

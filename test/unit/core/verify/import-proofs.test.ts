@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ImportedIdentity, ImportedPiece } from "../../../../src/core/evidence/imported-evidence.ts";
-import { type BundleProof, IdentityProofs } from "../../../../src/core/verify/bundle-proof.ts";
+import type { ImportedIdentity, ImportedPiece } from "../../../../src/core/evidence/imported-piece.ts";
+import { type BundleProof, ProvenIdentities } from "../../../../src/core/verify/bundle-proof.ts";
 import { addToPiece, newerIdentity } from "../../../../src/core/verify/import-proofs.ts";
 import { ATCR, gatheredAt, proofOf } from "../../../support/bundled.ts";
 import { DIGEST, NOW, recordOf, SIGNED, signer, TAG } from "../../../support/evidence.ts";
@@ -20,7 +20,7 @@ await alice.repo.put(MANIFEST_COLLECTION, RKEY, recordOf(), SIGNED + 2 * HOUR);
 const again = await alice.evidence();
 
 const about = { digest: DIGEST, signer: alice.did };
-const context = { atcrHosts: ATCR, identities: new IdentityProofs() };
+const context = { atcrHosts: ATCR, identities: new ProvenIdentities() };
 
 /** Imports in this order; the last piece, and the outcomes of the last import. */
 function imported(...steps: readonly (readonly [at: number, proof: BundleProof, sealedBy?: string])[]) {
@@ -126,7 +126,7 @@ describe("a signer's newest log", () => {
       ...how,
     });
     const choose = (proof: BundleProof, before?: ImportedIdentity) =>
-      newerIdentity(proof, before, how, new IdentityProofs());
+      newerIdentity(proof, before, how, new ProvenIdentities());
     expect(choose(proofOf(older))).toMatchObject({ identity: older.identity });
     expect(choose(proofOf(newer), there(older))).toMatchObject({ identity: newer.identity });
     expect(choose(proofOf(older), there(newer))).toBe("older");
@@ -143,7 +143,7 @@ describe("a signer's newest log", () => {
     expect(one.did).toBe(other.did);
     const before = { signer: one.did, identity: one.identity(), importedAt: NOW };
     const proof = proofOf(await other.evidence());
-    expect(newerIdentity(proof, before, { importedAt: NOW }, new IdentityProofs())).toBe("forked");
+    expect(newerIdentity(proof, before, { importedAt: NOW }, new ProvenIdentities())).toBe("forked");
   });
 
   it("replaces what can no longer be proven", async () => {
@@ -152,7 +152,7 @@ describe("a signer's newest log", () => {
       proofOf(signed),
       { signer: alice.did, identity, importedAt: 1 },
       { importedAt: 2 },
-      new IdentityProofs(),
+      new ProvenIdentities(),
     );
     expect(found).toMatchObject({ importedAt: 2 });
   });

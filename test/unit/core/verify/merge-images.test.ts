@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BundledImage } from "../../../../src/core/evidence/bundled-image.ts";
-import { IdentityProofs } from "../../../../src/core/verify/bundle-proof.ts";
+import { ProvenIdentities } from "../../../../src/core/verify/bundle-proof.ts";
 import { mergedImages } from "../../../../src/core/verify/merge-images.ts";
 import { ATCR, bundled, gatheredAt } from "../../../support/bundled.ts";
 import { DIGEST, digestOf, gap, NOW, pointer, SIGNED, signer, TAG } from "../../../support/evidence.ts";
@@ -17,7 +17,7 @@ const deleted = await alice.evidence();
 const spoilt = { ...signed, record: { ...signed.identity, bytes: new Uint8Array() } };
 
 function merged(...images: readonly BundledImage[]): readonly BundledImage[] {
-  const steps = mergedImages(images, ATCR, new IdentityProofs());
+  const steps = mergedImages(images, ATCR, new ProvenIdentities());
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ImportedPiece } from "../../../../src/core/evidence/imported-evidence.ts";
+import type { ImportedPiece } from "../../../../src/core/evidence/imported-piece.ts";
 import { BundleDir, identityName, pieceName } from "../../../../src/io/store/bundle-dir.ts";
 import { listBundleDir } from "../../../../src/io/store/bundle-dir-listing.ts";
 import { writeIdentity, writePiece } from "../../../../src/io/store/bundle-dir-writer.ts";
@@ -70,6 +70,7 @@ describe("BundleDir", () => {
     });
     expect(directory.find(DIGEST, alice.did, TAG_PATH)).toEqual({
       signature: tagged,
+      tag: TAG_PATH,
       witness: { kind: "seal", key: KEY, at: NOW },
       gatheredAt: NOW,
     });

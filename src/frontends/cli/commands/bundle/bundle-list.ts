@@ -2,10 +2,10 @@ import type { Config } from "../../../../core/config/config.ts";
 import { DEFAULT_CONFIG } from "../../../../core/config/config.ts";
 import { formatDateTime } from "../../../../core/encoding/time.ts";
 import { gatheredAtOf } from "../../../../core/evidence/bundled-image.ts";
-import { asOutside } from "../../../../core/evidence/imported-evidence.ts";
+import { asOutside } from "../../../../core/evidence/imported-piece.ts";
 import type { Digest } from "../../../../core/oci/digest.ts";
 import type { TrustPolicy } from "../../../../core/policy/policy.ts";
-import { type BundleProof, IdentityProofs, provenOf } from "../../../../core/verify/bundle-proof.ts";
+import { type BundleProof, ProvenIdentities, provenOf } from "../../../../core/verify/bundle-proof.ts";
 import { endsOf, type PieceEnd, stateOf } from "../../../../core/verify/piece-end.ts";
 import { isAbsent } from "../../../../io/fs/local-file.ts";
 import { loadConfig, loadPolicy } from "../../../../io/settings/load-settings.ts";
@@ -62,7 +62,7 @@ async function listFile(
 ): Promise<Found> {
   const named = await readNamedBundle(path, lifecycle);
   const { bundle, sealedBy, sha256 } = named;
-  const identities = new IdentityProofs();
+  const identities = new ProvenIdentities();
   const listed = bundle.images.flatMap((image) =>
     [...provenOf(image, atcrHosts, identities)].map((proof): Listed => {
       const isSealed = sealedBy !== undefined && keys.includes(sealedBy);
@@ -82,7 +82,7 @@ function listImported(
   policy: TrustPolicy | undefined,
 ): Found {
   const listing = listBundleDir(bundleDir);
-  const identities = new IdentityProofs();
+  const identities = new ProvenIdentities();
   const listed = (listing?.pieces ?? []).flatMap(({ digest, entries }) =>
     entries.flatMap((entry) => {
       const { names, signature, owner } = entry;

@@ -1,5 +1,5 @@
 import type { BundledImage } from "../../../../core/evidence/bundled-image.ts";
-import { type BundleProof, IdentityProofs } from "../../../../core/verify/bundle-proof.ts";
+import { type BundleProof, ProvenIdentities } from "../../../../core/verify/bundle-proof.ts";
 import { mergedImages } from "../../../../core/verify/merge-images.ts";
 import { loadConfig } from "../../../../io/settings/load-settings.ts";
 import { readSealKey } from "../../../../io/store/seal-key-files.ts";
@@ -45,7 +45,7 @@ export function mergeImages(
   images: readonly BundledImage[],
   atcrHosts: readonly string[],
 ): { readonly images: readonly BundledImage[]; readonly proofs: readonly BundleProof[] } {
-  const steps = mergedImages(images, atcrHosts, new IdentityProofs());
+  const steps = mergedImages(images, atcrHosts, new ProvenIdentities());
   const proofs: BundleProof[] = [];
   for (;;) {
     const { done, value } = steps.next();
