@@ -1,4 +1,5 @@
 import { RECOVERY_WINDOW } from "../atproto/plc-log.ts";
+import { isPlc } from "../atproto/syntax.ts";
 import { formatDateTime } from "../encoding/time.ts";
 import { chooseDistinct } from "../policy/choose-distinct.ts";
 import type { PolicyRule, SignerRefs, TrustedSigner } from "../policy/policy.ts";
@@ -30,6 +31,7 @@ export function lintRequirements(question: PolicyQuestion): readonly PolicyFindi
   return judging.flatMap((rule) => [
     ...(unmeetable(rule, of, question) ?? byOneOwner(rule, question)),
     ...keyAge(rule, of, question),
+    ...offline(rule, of, question),
     ...byReferrers(rule, of, question),
   ]);
 }
@@ -107,6 +109,21 @@ function byReferrers(rule: PolicyRule, of: SignersOf, { atcrHosts, places }: Pol
   const advice = `trust at most ${MAX_DIRECT} signers in a rule: they are looked up without referrers`;
   const place = places.ofRule(rule.name, ["require", "trustedDIDs"]);
   return [{ severity: "warning", name: "referrers-needed", message, advice, ...at(place) }];
+}
+
+/** What an unsealed bundle on the command line cannot show, and a sealed or imported one can. */
+function offline(
+  { name: rule, trusts, requirement: { offlineFor } }: PolicyRule,
+  of: SignersOf,
+  { places }: PolicyQuestion,
+): readonly PolicyFinding[] {
+  const web = offlineFor === undefined ? [] : of.unpinned(trusts).filter(({ did }) => !isPlc(did));
+  if (web.length === 0) return [];
+  const message = `rule "${rule}" sets offlineFor, and these did:web signers have no pinned keys: ${listed(web, called)}`;
+  const advice =
+    "their documents prove nothing by themselves, so they count only from a sealed or imported bundle: pin their keys";
+  const place = places.ofRule(rule, ["require", "offlineFor"]);
+  return [{ severity: "warning", name: "offline-unpinned", message, advice, ...at(place) }];
 }
 
 function keyAge(

@@ -379,6 +379,15 @@ describe("lintPolicy", () => {
       expect(found(pinned(requiring("minKeyAge: 72h")))).toEqual([]);
     });
 
+    it("finds did:web signers without pinned keys whose evidence is to count from bundles", () => {
+      const offline = (text: string) => found(text).filter((one) => one.includes("offline-unpinned"));
+      const web = requiring("offlineFor: 30d").replace(ALICE, CAROL);
+      expect(offline(web)).toHaveLength(1);
+      expect(offline(web.replace("{}", `{ keys: [${K}] }`))).toEqual([]);
+      expect(offline(requiring("offlineFor: 30d"))).toEqual([]);
+      expect(offline(requiring("signature: true").replace(ALICE, CAROL))).toEqual([]);
+    });
+
     it("finds signers whose first signatures are refused, as minKeyAge is asked of a key that is not pinned", () => {
       const unpinned = (metadata: readonly [string, string, string], required = "minKeyAge: 72h") => {
         const question = { ...readPolicy(three(metadata, required), "policy.yaml"), atcrHosts: [], now: NOW };

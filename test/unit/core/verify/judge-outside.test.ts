@@ -203,6 +203,14 @@ describe("a tag's proof from another time", () => {
   });
 });
 
+describe("a proof that a tag is absent", () => {
+  it("is that, and not taken back by itself", async () => {
+    const who = await signer({ name: "alice" });
+    const absent = { ...(await who.evidence()), tag: await who.tag() };
+    expect(await judged(who, [absent], { require: { tag: "match" }, on: { tag: TAG } })).toBe("tag.absent");
+  });
+});
+
 describe("the newest log", () => {
   async function rotated() {
     const who = await signer({ name: "alice" });
