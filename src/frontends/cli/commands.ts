@@ -30,18 +30,12 @@ const RUNS: Runs = {
   "cache list": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheList(line, lifecycle),
   "cache show": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheShow(line, lifecycle),
   "cache clear": async (line, lifecycle) => (await import("./commands/cache-command.ts")).cacheClear(line, lifecycle),
-  "bundle create": async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-create.ts")).bundleCreate(line, lifecycle),
-  "bundle list": async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-list.ts")).bundleList(line, lifecycle),
-  "bundle merge": async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-merge.ts")).bundleMerge(line, lifecycle),
-  "bundle import": async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-import.ts")).bundleImport(line, lifecycle),
-  export: async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-create.ts")).exportCommand(line, lifecycle),
-  "bundle keygen": async (line, lifecycle) =>
-    (await import("./commands/bundle/bundle-keygen.ts")).bundleKeygen(line, lifecycle),
+  "bundle create": async (line, lifecycle) => (await import("./bundle/bundle-create.ts")).bundleCreate(line, lifecycle),
+  "bundle list": async (line, lifecycle) => (await import("./bundle/bundle-list.ts")).bundleList(line, lifecycle),
+  "bundle merge": async (line, lifecycle) => (await import("./bundle/bundle-merge.ts")).bundleMerge(line, lifecycle),
+  "bundle import": async (line, lifecycle) => (await import("./bundle/bundle-import.ts")).bundleImport(line, lifecycle),
+  export: async (line, lifecycle) => (await import("./bundle/bundle-create.ts")).exportCommand(line, lifecycle),
+  "bundle keygen": async (line, lifecycle) => (await import("./bundle/bundle-keygen.ts")).bundleKeygen(line, lifecycle),
   enable: async (line, lifecycle) => (await import("./commands/enable-command.ts")).enableCommand(line, lifecycle),
   disable: async (line, lifecycle) => (await import("./commands/disable-command.ts")).disableCommand(line, lifecycle),
   doctor: async (line, lifecycle) => (await import("./commands/doctor-command.ts")).doctorCommand(line, lifecycle),

@@ -1,5 +1,5 @@
-import { formatDateTime } from "../../../../core/encoding/time.ts";
-import type { BundleProof } from "../../../../core/verify/bundle-proof.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import type { BundleProof } from "../../../core/verify/bundle-proof.ts";
 
 const WORDS = { signature: "signed", no: "no", unproven: "unproven" } as const;
 

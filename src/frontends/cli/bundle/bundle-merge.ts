@@ -1,12 +1,12 @@
-import type { BundledImage } from "../../../../core/evidence/bundled-image.ts";
-import { type BundleProof, ProvenIdentities } from "../../../../core/verify/bundle-proof.ts";
-import { mergedImages } from "../../../../core/verify/merge-images.ts";
-import { loadConfig } from "../../../../io/settings/load-settings.ts";
-import { readSealKey } from "../../../../io/store/seal-key-files.ts";
-import type { ProcessLifecycle } from "../../../process/process-lifecycle.ts";
-import { detailLine } from "../../../process/report.ts";
-import type { LineOf } from "../../command-table/command-groups.ts";
-import { checkTarget } from "../../verify/bundle-files.ts";
+import type { BundledImage } from "../../../core/evidence/bundled-image.ts";
+import { type BundleProof, ProvenIdentities } from "../../../core/verify/bundle-proof.ts";
+import { mergedImages } from "../../../core/verify/merge-images.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { readSealKey } from "../../../io/store/seal-key-files.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { detailLine } from "../../process/report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { checkTarget } from "../verify/bundle-files.ts";
 import { describeProof } from "./proof-lines.ts";
 import { describeBundle, readNamedBundle, refuseFuture, writeNamedBundle } from "./sealed-bundle.ts";
 

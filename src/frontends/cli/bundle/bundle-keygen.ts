@@ -1,7 +1,7 @@
-import { makeSealKey } from "../../../../io/store/seal-key-files.ts";
-import type { ProcessLifecycle } from "../../../process/process-lifecycle.ts";
-import { detailLine } from "../../../process/report.ts";
-import type { LineOf } from "../../command-table/command-groups.ts";
+import { makeSealKey } from "../../../io/store/seal-key-files.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { detailLine } from "../../process/report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
 
 /** `atcr-verify bundle keygen` */
 export async function bundleKeygen(

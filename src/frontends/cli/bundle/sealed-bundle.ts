@@ -1,13 +1,13 @@
-import type { PrivateKey } from "../../../../core/atproto/key.ts";
-import { printable } from "../../../../core/encoding/printable.ts";
-import { sha256Hex } from "../../../../core/encoding/sha256.ts";
-import { CLOCK_SKEW, formatDateTime } from "../../../../core/encoding/time.ts";
-import { type Bundle, readBundle, writeBundle } from "../../../../core/evidence/bundle.ts";
-import { checkSeal } from "../../../../core/evidence/bundle-seal.ts";
-import { reject } from "../../../../core/rejection.ts";
-import { replaceFile } from "../../../../io/fs/replace-file.ts";
-import { readBundleFile } from "../../../../io/store/bundle-file.ts";
-import type { ProcessLifecycle } from "../../../process/process-lifecycle.ts";
+import type { PrivateKey } from "../../../core/atproto/key.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { sha256Hex } from "../../../core/encoding/sha256.ts";
+import { CLOCK_SKEW, formatDateTime } from "../../../core/encoding/time.ts";
+import { type Bundle, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
+import { checkSeal } from "../../../core/evidence/bundle-seal.ts";
+import { reject } from "../../../core/rejection.ts";
+import { replaceFile } from "../../../io/fs/replace-file.ts";
+import { readBundleFile } from "../../../io/store/bundle-file.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 
 /** A bundle that was named on the command line. */
 export interface NamedBundle {

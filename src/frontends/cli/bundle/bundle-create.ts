@@ -1,25 +1,19 @@
-import { printable } from "../../../../core/encoding/printable.ts";
-import { bundleSince } from "../../../../core/evidence/bundle.ts";
-import type { BundledImage } from "../../../../core/evidence/bundled-image.ts";
-import type { OutsideStore } from "../../../../core/evidence/outside.ts";
-import { formatReference } from "../../../../core/oci/reference.ts";
-import { reject } from "../../../../core/rejection.ts";
-import { loadConfig, loadPolicy } from "../../../../io/settings/load-settings.ts";
-import { readSealKey } from "../../../../io/store/seal-key-files.ts";
-import { Verifier } from "../../../../verifier/service/verifier.ts";
-import { INTERNAL, type ProcessLifecycle } from "../../../process/process-lifecycle.ts";
-import { amount, detailLine } from "../../../process/report.ts";
-import type { LineOf } from "../../command-table/command-groups.ts";
-import { checkTarget } from "../../verify/bundle-files.ts";
-import { readNamedImages } from "../../verify/image-files.ts";
-import {
-  auditedRefusal,
-  codeOf,
-  type ImageResult,
-  type RequestedImage,
-  statusOfAll,
-} from "../../verify/image-result.ts";
-import { VerifyRun } from "../../verify/verify-run.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { bundleSince } from "../../../core/evidence/bundle.ts";
+import type { BundledImage } from "../../../core/evidence/bundled-image.ts";
+import type { OutsideStore } from "../../../core/evidence/outside.ts";
+import { formatReference } from "../../../core/oci/reference.ts";
+import { reject } from "../../../core/rejection.ts";
+import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
+import { readSealKey } from "../../../io/store/seal-key-files.ts";
+import { Verifier } from "../../../verifier/service/verifier.ts";
+import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import { amount, detailLine } from "../../process/report.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { checkTarget } from "../verify/bundle-files.ts";
+import { readNamedImages } from "../verify/image-files.ts";
+import { auditedRefusal, codeOf, type ImageResult, type RequestedImage, statusOfAll } from "../verify/image-result.ts";
+import { VerifyRun } from "../verify/verify-run.ts";
 import { mergeImages } from "./bundle-merge.ts";
 import { describeBundle, writeNamedBundle } from "./sealed-bundle.ts";
 
