@@ -9,7 +9,8 @@ import { parseReference } from "../oci/reference.ts";
 import { Rejection } from "../rejection.ts";
 import { atcrName } from "./atcr-name.ts";
 import { attempt, type ProofTarget } from "./prove.ts";
-import { noesOf, type ProvenNo } from "./proven-no.ts";
+import { noesOf } from "./proven-no.ts";
+import type { ProvenNo } from "./remembered-noes.ts";
 import type { Attempt } from "./verdict.ts";
 
 /** One signature's evidence of a bundle, and what it proves. */

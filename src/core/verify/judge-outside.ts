@@ -18,7 +18,8 @@ import {
 } from "./outside-evidence.ts";
 import { type IdentityProofs, judgingIdentity } from "./outside-identity.ts";
 import { attempt } from "./prove.ts";
-import { addressOfPath, noesOf, supersedes } from "./proven-no.ts";
+import { noesOf } from "./proven-no.ts";
+import { addressOfPath, supersedes } from "./remembered-noes.ts";
 import { NO_HISTORY, type SignerHistories, type SignerHistory } from "./signer-history.ts";
 import type { Attempt, Verdict } from "./verdict.ts";
 

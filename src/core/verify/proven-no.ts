@@ -1,46 +1,12 @@
 import type { Tid } from "../atproto/syntax.ts";
-import { toUtf8 } from "../encoding/bytes.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
 import { recordPath } from "../evidence/claim.ts";
 import type { SignatureEvidence } from "../evidence/evidence.ts";
 import { tagRecordPath } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
 import type { ProofTarget } from "./prove.ts";
+import { addressOfPath, type ProvenNo, type RememberedNoes } from "./remembered-noes.ts";
 import type { Attempt, SignatureFacts } from "./verdict.ts";
-
-/**
- * A proven "no": as of this revision the signer's repo holds no usable record at the path. Of a tag that names another
- * image: none but that one. Evidence from outside of the same or an older revision cannot take it back.
- */
-export interface ProvenNo {
-  /** Path of the record in the repo. */
-  readonly path: string;
-  readonly rev: Tid;
-  /** The image that the tag was proven to name. */
-  readonly except?: Digest;
-}
-
-export type RememberedNo = Omit<ProvenNo, "path">;
-
-/** The noes that a node remembers of a signer. */
-export interface RememberedNoes {
-  /** The newest of each path, by {@link addressOfPath}. */
-  readonly noes: ReadonlyMap<string, RememberedNo>;
-  /** Noes up to this revision were dropped, so all evidence from outside up to it is refused. */
-  readonly floor?: Tid;
-}
-
-/** 64 hex digits: a path may be longer than a file's name. */
-export function addressOfPath(path: string): string {
-  return sha256Hex(toUtf8(path));
-}
-
-/** Whether a no replaces another one about the same path. At one revision the one that names an image is more exact. */
-export function supersedes(no: RememberedNo, known: RememberedNo | undefined): boolean {
-  if (known === undefined || no.rev > known.rev) return true;
-  return no.rev === known.rev && no.except !== undefined && known.except === undefined;
-}
 
 /**
  * Codes that prove that the repo has no usable record. A proof that ends before the record is one of them: some servers

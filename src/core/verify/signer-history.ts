@@ -1,5 +1,5 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
-import type { ProvenNo, RememberedNoes } from "./proven-no.ts";
+import type { ProvenNo, RememberedNoes } from "./remembered-noes.ts";
 
 /**
  * The history of one signer on this node (spec 5.7, 5.8); it only grows. It is never evidence for a signature: it can
@@ -29,7 +29,7 @@ export interface Observation {
   readonly key?: string;
   /** Revisions of the proofs whose commit verified (spec 5.1 to 5.4), absence proofs included. */
   readonly revs: readonly Tid[];
-  /** What was proven not to be there, or to be another image (proven-no.ts). */
+  /** What was proven not to be there, or to be another image (remembered-noes.ts). */
   readonly noes?: readonly ProvenNo[];
 }
 

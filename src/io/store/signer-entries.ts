@@ -1,6 +1,6 @@
 import { DID_KEY, isTid, type Tid, tidTime } from "../../core/atproto/syntax.ts";
 import { CLOCK_SKEW } from "../../core/encoding/time.ts";
-import { addressOfPath } from "../../core/verify/proven-no.ts";
+import { addressOfPath } from "../../core/verify/remembered-noes.ts";
 import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 import { type NewNo, NO_NAMES, type NoEntry, newestNoes, newNoes, readNo } from "./signer-noes.ts";
 

@@ -1,6 +1,11 @@
 import { isTid, type Tid, tidAt } from "../../core/atproto/syntax.ts";
 import { type Digest, digestHex } from "../../core/oci/digest.ts";
-import { type ProvenNo, type RememberedNo, type RememberedNoes, supersedes } from "../../core/verify/proven-no.ts";
+import {
+  type ProvenNo,
+  type RememberedNo,
+  type RememberedNoes,
+  supersedes,
+} from "../../core/verify/remembered-noes.ts";
 
 /**
  * Noes remembered of a signer. Each pull of an image that is not signed leaves one: stops somebody who can choose images

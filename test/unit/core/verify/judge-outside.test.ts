@@ -5,8 +5,8 @@ import type { OutsideEvidence, OutsideIdentity, Witness } from "../../../../src/
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement, TrustedSigner } from "../../../../src/core/policy/policy.ts";
 import { judgeOutsideSteps, type OutsideGiven } from "../../../../src/core/verify/judge-outside.ts";
-import { addressOfPath } from "../../../../src/core/verify/proven-no.ts";
 import { questionOf } from "../../../../src/core/verify/question.ts";
+import { addressOfPath } from "../../../../src/core/verify/remembered-noes.ts";
 import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import {
   BORN,

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { tidAt as lastTidAt, type Tid } from "../../../../src/core/atproto/syntax.ts";
-import { addressOfPath, type ProvenNo } from "../../../../src/core/verify/proven-no.ts";
+import { addressOfPath, type ProvenNo } from "../../../../src/core/verify/remembered-noes.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { digestOf } from "../../../support/evidence.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";

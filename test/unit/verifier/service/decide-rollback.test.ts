@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { recordPath } from "../../../../src/core/evidence/claim.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
-import { addressOfPath } from "../../../../src/core/verify/proven-no.ts";
+import { addressOfPath } from "../../../../src/core/verify/remembered-noes.ts";
 import { NO_HISTORY, type SignerHistory } from "../../../../src/core/verify/signer-history.ts";
 import { answer, BOTH, decide, policy } from "../../../support/deciding.ts";
 import {
