@@ -4,8 +4,8 @@ import { type Tid, tidAt } from "../../src/core/atproto/syntax.ts";
 import type { Witness } from "../../src/core/evidence/outside.ts";
 import { digestHex } from "../../src/core/oci/digest.ts";
 import { judgeOutsideSteps } from "../../src/core/verify/judge-outside.ts";
-import { addressOfPath, type RememberedNo } from "../../src/core/verify/proven-no.ts";
 import { questionOf } from "../../src/core/verify/question.ts";
+import { addressOfPath, type RememberedNo } from "../../src/core/verify/remembered-noes.ts";
 import { NO_HISTORY, type SignerHistory } from "../../src/core/verify/signer-history.ts";
 import { DIGEST, NOW, rule, SIGNED, signer, subject, trusted } from "../support/evidence.ts";
 

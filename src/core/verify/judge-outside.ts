@@ -11,7 +11,7 @@ import {
   evidenceObjection,
   historyObjection,
   judgingHistory,
-  type Objection,
+  type OutsideObjection,
   type ProvenTime,
   windowObjection,
   witnessOf,
@@ -121,7 +121,7 @@ function dated(piece: OutsideEvidence): Pick<OutsideEvidence, "witness" | "gathe
   return { witness: witnessOf(piece), gatheredAt: piece.gatheredAt };
 }
 
-function refused(signer: Did, objection: Objection): Extract<Attempt, { finding: unknown }> {
+function refused(signer: Did, objection: OutsideObjection): Extract<Attempt, { finding: unknown }> {
   return { signer, finding: { signer, ...objection } };
 }
 

@@ -14,7 +14,7 @@ import type { Attempt, SignatureFacts } from "./verdict.ts";
 // them is judged as at any pull.
 
 /** Why evidence from outside does not count. */
-export interface Objection {
+export interface OutsideObjection {
   readonly code: RejectionCode;
   /** A sentence. */
   readonly detail: string;
@@ -46,7 +46,7 @@ export function windowObjection(
   { witness, gatheredAt }: Pick<OutsideEvidence, "witness" | "gatheredAt">,
   now: number,
   { newest: proven, unusable }: ProvenTime,
-): Objection | undefined {
+): OutsideObjection | undefined {
   if (offlineFor === undefined) {
     const detail = `rule "${name}" has no offlineFor, so evidence from bundles does not count`;
     return { code: "bundle.not_accepted", detail };
@@ -81,7 +81,7 @@ export function evidenceObjection(
   { documentAt }: Pick<JudgingIdentity, "documentAt">,
   target: ProofTarget,
   memory: SignerHistory,
-): Objection | undefined {
+): OutsideObjection | undefined {
   const { observation } = attempt;
   const late = observation?.revs.find((rev) => tidTime(rev) > gatheredAt + CLOCK_SKEW);
   if (late !== undefined) {
@@ -135,7 +135,7 @@ export function judgingHistory(
 }
 
 /** Why nothing from outside counts of a signer whose history cannot be read: it may hold a no. */
-export function historyObjection({ did }: TrustedSigner, { unusable }: SignerHistory): Objection | undefined {
+export function historyObjection({ did }: TrustedSigner, { unusable }: SignerHistory): OutsideObjection | undefined {
   if (unusable === undefined) return undefined;
   const detail = `evidence from bundles about ${did} does not count, as this node's history of them cannot be used: ${unusable}`;
   return { code: "bundle.not_accepted", detail };
