@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import { parseSealKey } from "../../src/core/evidence/seal-key.ts";
-import { type Answered, ask, BINARY, TestNode } from "../support/binary.ts";
+import { type Answered, accepting, ask, BINARY, TestNode } from "../support/binary.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const SECOND = 1000;
@@ -54,6 +54,17 @@ describe("bundle create", () => {
       expect(evidence.signatures.map(({ signer }) => signer)).toEqual([world.signer.did]);
     }
     expect(Math.abs(Date.now() - bundle.gatheredAt)).toBeLessThan(60 * SECOND);
+  });
+
+  it("makes one file by which verify judges many images offline, and no other", async () => {
+    const second = await world.image("second");
+    await run("bundle", "create", nameOf(signed), nameOf(second), "-o", at("many.bundle"));
+    const trustPolicyPath = world.policy(accepting(world.signer.did), "accepting.yaml");
+    const { config } = nodeNamed("many", { trustPolicyPath });
+    const judged = (...images: readonly Descriptor[]) =>
+      run("verify", ...images.map(nameOf), "--offline", "--bundle", at("many.bundle"), ...config);
+    expect((await judged(signed, second)).code).toBe(0);
+    expect((await judged(signed, unsigned)).code).toBe(3);
   });
 
   it("writes the same bytes each time, but for the time", async () => {
@@ -165,6 +176,9 @@ describe("bundle import", () => {
     ]);
     const merged = await run("bundle", "merge", at("before.bundle"), at("after.bundle"), "-o", at("merged.bundle"));
     expect(merged.code).toBe(0);
+    expect(merged.stdout).toMatch(
+      /^from \S+before\.bundle: gathered at \S+, not sealed, [^\n]*\nfrom \S+after\.bundle: /,
+    );
     const listed = await run("bundle", "list", at("merged.bundle"), ...config, "--output=json");
     expect(JSON.parse(listed.stdout).images).toMatchObject([
       { proves: "no", code: "record.absent", digest: image.digest },
@@ -274,5 +288,7 @@ describe("the commands of docs/reference/bundles.md", () => {
     expect(imported).toContain(": 1 signature, 0 proven absences, ");
     expect(has).toMatch(/ {2}sealed by did:key:z\w+\n {2}\S+: ends at \S+, by rule "production"\n$/);
     expect(doctor).toMatch(/^ok +bundle-ends: imported evidence counts until /m);
+    const ends = JSON.parse(readFileSync(`${inside}.bundles/ends.json`, "utf8"));
+    expect([ends.pieces, ends.nextEnd > Date.now()]).toEqual([1, true]);
   });
 });
