@@ -29,6 +29,7 @@ LINT_FORMAT ?= default
 NPM := node_modules/.installed
 BINARY := dist/atcr-verify
 SCHEMA := dist/trust-policy.schema.json
+RESULT_SCHEMA := dist/verify-result.schema.json
 NOTICES := dist/THIRD-PARTY-NOTICES.txt
 SBOM := dist/atcr-verify.cdx.json
 ARM64 := dist/arm64/atcr-verify
@@ -86,7 +87,7 @@ format: $(NPM) ## rewrite the sources as `make check` wants them, and the tables
 	node packaging/docs-tables.ts
 	node test/support/write-hostile-table.ts
 
-build: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is installed beside it
+build: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-verify, and what is installed beside it
 
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
@@ -111,13 +112,14 @@ bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEF
 	@[ -n "$(BEFORE)" ] || { echo "BEFORE is missing: make bench-compare BEFORE=path/of/another/atcr-verify" >&2; exit 1; }
 	node test/bench/compare.ts "$(BEFORE)" "$(or $(AFTER),$(BINARY))" "$(or $(PAIRS),200)" "$(CASES)"
 
-install: $(BINARY) $(SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
+install: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \
 	  "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSCONFDIR)/atcr-verify" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d" \
 	  "$(DESTDIR)$(BASHCOMPDIR)" "$(DESTDIR)$(ZSHCOMPDIR)" "$(DESTDIR)$(FISHCOMPDIR)"
 	$(INSTALL_PROGRAM) $(BINARY) "$(DESTDIR)$(BINDIR)/atcr-verify.new"
 	mv -f "$(DESTDIR)$(BINDIR)/atcr-verify.new" "$(DESTDIR)$(BINDIR)/atcr-verify" # no pull finds half of it
 	$(INSTALL_DATA) $(SCHEMA) "$(DESTDIR)$(DATADIR)/atcr-verify/trust-policy.schema.json"
+	$(INSTALL_DATA) $(RESULT_SCHEMA) "$(DESTDIR)$(DATADIR)/atcr-verify/verify-result.schema.json"
 	$(INSTALL_DATA) LICENSE README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md "$(DESTDIR)$(DOCDIR)"
 	$(INSTALL_DATA) $(NOTICES) "$(DESTDIR)$(DOCDIR)/THIRD-PARTY-NOTICES.txt"
 	$(INSTALL_DATA) $(SBOM) "$(DESTDIR)$(DOCDIR)/atcr-verify.cdx.json"
@@ -153,18 +155,18 @@ uninstall: ## take out what install put in; policy, configuration, log and state
 	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
 	rm -rf "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)"
 
-deb: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.deb, for amd64 and arm64
+deb: $(BINARY) $(ARM64) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.deb, for amd64 and arm64
 	packaging/build-deb.sh amd64 $(BINARY)
 	packaging/build-deb.sh arm64 $(ARM64)
 
-rpm: $(BINARY) $(ARM64) $(SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm, for x86_64 and aarch64; by this machine's rpmbuild, or as root
+rpm: $(BINARY) $(ARM64) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.rpm, for x86_64 and aarch64; by this machine's rpmbuild, or as root
 	packaging/build-rpm.sh x86_64 $(BINARY)
 	packaging/build-rpm.sh aarch64 $(ARM64)
 
 image: $(BINARY) $(ARM64) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/atcr-verify-image.tar, an OCI image layout for amd64 and arm64; no container engine needed
 	SOURCE_REVISION="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null || :)" node packaging/image/build-image.ts $(IMAGE)
 
-macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) ## dist/*-macos-*.tar.gz, for arm64 and x64
+macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) $(RESULT_SCHEMA) ## dist/*-macos-*.tar.gz, for arm64 and x64
 	node packaging/macos/package-macos.ts arm64
 	node packaging/macos/package-macos.ts x64
 
@@ -227,6 +229,10 @@ $(SBOM) $(ARM64_SBOM): $(NPM) packaging/write-sbom.ts packaging/bundled-packages
 
 $(SCHEMA): $(BINARY)
 	$(BINARY) policy schema > $@
+
+$(RESULT_SCHEMA): $(NPM) packaging/write-result-schema.ts src/core/policy-tools/json-schema.ts src/core/policy/shape.ts $(wildcard src/frontends/cli/*/*-shape.ts)
+	mkdir -p $(@D)
+	node packaging/write-result-schema.ts > $@
 
 $(TOOLS): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh containerd docker-registry oras

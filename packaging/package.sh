@@ -23,6 +23,7 @@ install_below() {
   shift
   make --no-print-directory --silent install DESTDIR="$folder" PREFIX=/usr SYSCONFDIR=/etc "$@" \
     BINARY="$binary" SBOM="$sbom" ARM64=none ARM64_SBOM=none.json --old-file="$binary" --old-file="$sbom" \
-    --old-file=dist/trust-policy.schema.json --old-file=dist/THIRD-PARTY-NOTICES.txt
+    --old-file=dist/trust-policy.schema.json --old-file=dist/verify-result.schema.json \
+    --old-file=dist/THIRD-PARTY-NOTICES.txt
   gzip -9n "$folder"/usr/share/man/man?/*
 }

@@ -31,7 +31,7 @@ const files: readonly (readonly [string, Uint8Array])[] = [
   ["CHANGELOG.md", read("CHANGELOG.md")],
   ["THIRD-PARTY-NOTICES.txt", read("dist/THIRD-PARTY-NOTICES.txt")],
   ["atcr-verify.cdx.json", readFileSync(join(folder, "atcr-verify.cdx.json"))],
-  ["trust-policy.schema.json", read("dist/trust-policy.schema.json")],
+  ...["trust-policy.schema.json", "verify-result.schema.json"].map((name) => [name, read(`dist/${name}`)] as const),
   ...["man", "completions"].flatMap((below) =>
     readdirSync(join(ROOT, "packaging", below)).map(
       (name) => [`${below}/${name}`, read(`packaging/${below}/${name}`)] as const,

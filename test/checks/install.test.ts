@@ -23,6 +23,7 @@ const SCHEMA = "share/atcr-verify/trust-policy.schema.json";
 const built = {
   BINARY: join(folder, "atcr-verify"),
   SCHEMA: join(folder, "schema.json"),
+  RESULT_SCHEMA: join(folder, "result-schema.json"),
   NOTICES: join(folder, "notices.txt"),
   SBOM: join(folder, "sbom.json"),
 };
@@ -44,10 +45,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("make install", () => {
-  it("puts the program and the schema below PREFIX in DESTDIR", () => {
+  it("puts the program and the schemas below PREFIX in DESTDIR", () => {
     expect(readFileSync(installed("bin/atcr-verify"), "utf8")).toBe(join(folder, "atcr-verify"));
     expect(statSync(installed("bin/atcr-verify")).mode & 0o777).toBe(0o755);
     expect(readFileSync(installed(SCHEMA), "utf8")).toBe(join(folder, "schema.json"));
+    expect(readFileSync(installed("share/atcr-verify/verify-result.schema.json"), "utf8")).toBe(built.RESULT_SCHEMA);
   });
 
   it("has every example of a policy name the schema where it is, and changes nothing else in any", () => {

@@ -96,6 +96,7 @@ describe.runIf(made).each(CPUS)("the program for macOS on %s", (cpu) => {
         "man/atcr-verify.8",
         "completions/_atcr-verify",
         "trust-policy.schema.json",
+        "verify-result.schema.json",
       ]),
     );
     const sbom = Buffer.from(files.get(`${nameOf(cpu)}/atcr-verify.cdx.json`) ?? []).toString();

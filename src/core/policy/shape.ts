@@ -3,16 +3,25 @@ import { closest } from "../encoding/closest.ts";
 import type { YamlFile, YamlPath, YamlProblem } from "../encoding/yaml.ts";
 
 /**
- * Building blocks for the shapes of policy and configuration files. Each block describes what is expected, so that a
- * problem reads as a sentence. Values such as DIDs, times and scopes are parsed in parse-policy.ts; JSON Schema is
- * generated from the shapes.
+ * Building blocks for the shapes of policy and configuration files, and of the JSON that is printed. Each block describes
+ * what is expected, so that a problem reads as a sentence. Values such as DIDs, times and scopes are parsed in
+ * parse-policy.ts; JSON Schema is generated from the shapes.
  */
 export type Infer<S extends Shape> = v.InferOutput<S>;
-type Shape = v.GenericSchema;
+/** The same, for what is made and not read. */
+export type InferFrozen<S extends Shape> = Frozen<v.InferOutput<S>>;
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+export type Shape = v.GenericSchema;
 
 export const optional = v.optional;
 export const nullable = v.nullable;
-export const boolean = (): v.GenericSchema<boolean> => v.boolean("true or false");
+export const boolean = (expected = "true or false"): v.GenericSchema<boolean> => v.boolean(expected);
+
+/** True alone, or false alone. */
+export const always = <const T extends boolean>(value: T, expected: string) => v.literal(value, expected);
+
+export const whole = (expected: string, least = 0): v.GenericSchema<number> =>
+  v.pipe(v.number(expected), v.safeInteger(expected), v.minValue(least, expected));
 
 /** @param pattern only for JSON Schema: matches at least what the parser accepts */
 export const text = (expected: string, pattern?: RegExp): v.GenericSchema<string> =>
@@ -28,8 +37,7 @@ export const label = (expected: string): v.GenericSchema<string> =>
   );
 const MAX_LABEL = 128;
 
-export const atLeastOne = (expected: string): v.GenericSchema<number> =>
-  v.pipe(v.number(expected), v.safeInteger(expected), v.minValue(1, expected));
+export const atLeastOne = (expected: string): v.GenericSchema<number> => whole(expected, 1);
 
 export const oneOf = <const T extends readonly (string | number)[]>(values: T, expected: string) =>
   v.picklist(values, expected);

@@ -5,13 +5,14 @@ import { Rejection } from "../../../core/rejection.ts";
 import type { InspectedSigner, Inspection } from "../../../verifier/inspect/inspect-image.ts";
 import type { HandleFound } from "../../../verifier/service/look-up-identity.ts";
 import { handleJson, howVerified, keysJson } from "../terminal/identity-lines.ts";
+import type { InspectionKeys } from "./inspection-shape.ts";
 import { isProven, reasonsOf, stateOf, titleOf } from "./signer-state.ts";
 
 /**
  * An inspection for programs; its keys are part of the public interface (docs/reference/cli.md). `judged` is always false,
  * and no key says `verified`, `allowed` or `outcome`: a program must not take it for a verdict.
  */
-export function inspectionKeys(inspection: Inspection) {
+export function inspectionKeys(inspection: Inspection): InspectionKeys {
   const { name, tag, digest, resolved, unresolved, owner, unknown, signers, notAsked, gaps, now } = inspection;
   return {
     judged: false,

@@ -5,62 +5,59 @@ import type { Decider } from "../../../core/policy/policy.ts";
 import type { Place } from "../../../core/rejection.ts";
 import type { CountedSignature, Finding, SignatureFacts } from "../../../core/verify/verdict.ts";
 import type { Decision } from "../../../verifier/service/decision.ts";
+import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import { jsonText, reasonOf } from "../../process/report.ts";
 import { inspectionKeys } from "../inspect/inspection-json.ts";
 import { adviceFor } from "./advice.ts";
 import { auditedRefusal, codeOf, type ImageResult, isVerified, type Report, type Summary } from "./image-result.ts";
+import type { ImageKeys, OneImage, ResultKeys, SeveralImages } from "./result-shape.ts";
 
-/** Names the meaning of the keys; its number rises when one of them changes its meaning or is removed. */
+/** Names the meaning of the keys; result-shape.ts says when its number rises. */
 const SCHEMA = "atcr-verify/verify/1";
 
-/** One object for one image; for a list, one with `results`. Its keys are part of the public interface (docs/reference/cli.md). */
+/** One object for one image; for a list, or for none, one with `results`. Its keys are part of the public interface (result-shape.ts). */
 export const jsonReport: Report = (results, summary) => {
   const [first, ...others] = results;
-  if (!summary.isList && first !== undefined && others.length === 0) return jsonText(documentOf(first, summary));
-  const { status, ended, found, warnings } = summary;
-  const failure = ended === undefined ? {} : answered(ended);
-  return jsonText({
-    schema: SCHEMA,
-    ...failure,
-    verified: results.length > 0 && results.every(isVerified),
-    exitStatus: status,
-    ...(summary.isList
-      ? { results: results.map((result) => keysOf(result, summary)), found }
-      : { signatures: [], notes: [], findings: [] }),
-    warnings,
-  });
+  const isOne = !summary.isList && first !== undefined && others.length === 0;
+  return jsonText(isOne ? documentOf(first, summary) : severalImages(results, summary));
 };
 
 /** The object of each image in a line of its own. */
 export const ndjsonReport: Report = (results, summary) => {
   const objects = results.map((result) => documentOf(result, summary));
-  const { ended, status } = summary;
-  const all =
-    objects.length === 0 && ended !== undefined
-      ? [{ schema: SCHEMA, ...answered(ended), verified: false, exitStatus: status }]
-      : objects;
+  const all = objects.length === 0 ? [severalImages([], summary)] : objects;
   return all.map((object) => `${jsonText(object).replaceAll(/\n */g, "")}\n`).join("");
 };
 
-function documentOf(result: ImageResult, summary: Summary) {
+function documentOf(result: ImageResult, summary: Summary): OneImage {
   return { schema: SCHEMA, ...keysOf(result, summary), warnings: summary.warnings };
 }
 
-/** All that is known of one image. */
-export function keysOf(result: ImageResult, summary: Summary) {
-  const {
-    answer,
-    requested,
-    reference,
-    subject,
-    resolved,
-    decision,
-    status,
-    requests,
-    inspected,
-    signedImages,
-    platformImage,
-  } = result;
+function severalImages(results: readonly ImageResult[], summary: Summary): SeveralImages {
+  const { status, ended, found, warnings } = summary;
+  return {
+    schema: SCHEMA,
+    ...(ended && answered(ended)),
+    verified: results.length > 0 && results.every(isVerified),
+    exitStatus: status,
+    results: results.map((result) => keysOf(result, summary)),
+    found,
+    warnings,
+  };
+}
+
+/** All that is known of one image; the requests for a platform's are among those of the index. */
+export function keysOf(result: ImageResult, summary: Summary): ResultKeys {
+  const { platformImage: image } = result;
+  return {
+    ...imageKeys(result, summary),
+    ...(image && { platformImage: { platform: image.platform, ...imageKeys(image, summary) } }),
+  };
+}
+
+function imageKeys(result: ImageResult, summary: Summary): ImageKeys {
+  const { answer, requested, reference, subject, resolved, decision, status, requests, inspected, signedImages } =
+    result;
   const allowed = answer.outcome === "allow";
   const signatures = signaturesOf(result);
   const [first] = signatures;
@@ -88,18 +85,10 @@ export function keysOf(result: ImageResult, summary: Summary) {
     findings,
     advice: adviceFor(result),
     ...(summary.signers.length > 0 && { signers: summary.signers }),
-    ...(requests && { exchanges: requests }),
+    ...(requests && { exchanges: requests.map(exchangeKeys) }),
     ...(inspected && { inspected: inspectionKeys(inspected) }),
     ...(signedImages && { signedImages }),
-    ...(platformImage && {
-      platformImage: { platform: platformImage.platform, ...platformKeys(platformImage, summary) },
-    }),
   };
-}
-
-/** What is known of the image of a platform; its requests are among those of the index. */
-function platformKeys(result: ImageResult, summary: Summary): object {
-  return keysOf(result, summary);
 }
 
 /** Name and digest, without the tag: what may be pulled. */
@@ -146,6 +135,10 @@ function decidedKeys({ rule, policyHash, cache, timings }: Decision, { policy }:
     },
     requests: Object.fromEntries(services.map(([name, { requests }]) => [name, requests])),
   };
+}
+
+function exchangeKeys({ at, ms, ...request }: RecordedRequest) {
+  return { ...request, at: formatDateTime(at), ms: Math.round(ms) };
 }
 
 /** A rule of the command line has no file. */
