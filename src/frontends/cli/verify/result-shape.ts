@@ -62,9 +62,17 @@ const severalImages = keys(
   "the results of several images, or of none; outcome, code and reason are there where the command ended early",
 );
 
-/** An object of `--output json`, or a line of `--output ndjson`. */
+/**
+ * An object of `--output json`, or a line of `--output ndjson`.
+ *
+ * @public for packaging/write-result-schema.ts
+ */
 export const RESULT_SHAPE = shape.either(oneImage, severalImages, "the result of one image, or of several");
-/** Parts of it that the JSON Schema writes once. */
+/**
+ * Parts of it that the JSON Schema writes once.
+ *
+ * @public for packaging/write-result-schema.ts
+ */
 export const RESULT_PARTS = { exchange, finding, inspection: INSPECTION_SHAPE, resolved, signature };
 
 /** As report-json.ts returns it. */
