@@ -84,7 +84,8 @@ export class BundleDir implements OutsideStore {
       return work();
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
-      const message = `${join(this.place, name)} does not count: ${error.message}; import its bundle again`;
+      const advice = error.code === CODE ? "; import its bundle again" : "";
+      const message = `${join(this.place, name)} does not count: ${error.message}${advice}`;
       this.#warn({ code: "bundles.unusable", message });
       return undefined;
     }
