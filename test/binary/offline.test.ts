@@ -104,6 +104,23 @@ describe("a node that is offline", () => {
     expect(verified.cache).toBe("bundle");
   });
 
+  it("asks no registry for a tag or an index, and nobody for a handle", async () => {
+    const node = new CutOff("asks-nobody");
+    const unsigned = await world.image("not carried", { signed: false });
+    world.registry.pushImage("alice/app", "carried", "v1");
+    await node.import(await gathered("asks.bundle"));
+    await node.import(await gathered("asks-no.bundle", unsigned));
+    const asked = () => world.plc.requests.length + world.pds.requests.length + world.registry.requests.length;
+    const before = asked();
+    expect(headline(await node.run("verify", world.name))).toBe("2 inconclusive registry.unreachable");
+    const platform = await node.run("verify", nameOf(image), "--platform", "linux/amd64");
+    expect(headline(platform)).toBe("2 inconclusive registry.bad_response");
+    expect(headline(await node.run("verify", nameOf(unsigned)))).toBe("1 deny signature.none");
+    const handle = await node.run("verify", nameOf(image), "--signer", "alice.example.com");
+    expect(headline(handle)).toBe("3 misconfigured input.malformed");
+    expect(asked()).toBe(before);
+  });
+
   it("takes nothing imported under a rule without offlineFor", async () => {
     const node = new CutOff("strict", {}, enforcing(world.signer.did));
     expect(await node.import(await gathered("strict.bundle"))).toBe(0);

@@ -6,6 +6,7 @@ import type { ImageReference } from "../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import { decidedByName, select } from "../../core/policy/select.ts";
+import { reject } from "../../core/rejection.ts";
 import { type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import { enforce } from "../../core/verify/enforce.ts";
 import { judge } from "../../core/verify/judge.ts";
@@ -106,12 +107,16 @@ export class Verifier {
   }
 
   /**
-   * Asks which digest an image's name stands for, as containerd would.
+   * Asks which digest an image's name stands for, as containerd would. Under `offline: true` no registry is asked.
    *
    * @throws Rejection registry.*, net.*
    */
   async resolve(name: ImageReference, session: Session, options: ResolveOptions = {}): Promise<Resolved> {
     const opened = this.#opened;
+    if (opened.settings.config.offline) {
+      const advice = "name the image by its digest: NAME@sha256:DIGEST";
+      reject("registry.unreachable", `${name.host} is not asked, as the configuration says offline: true; ${advice}`);
+    }
     const [network, { registryContext }, { resolveImage }] = await Promise.all([
       this.#network(opened),
       import("./network.ts"),

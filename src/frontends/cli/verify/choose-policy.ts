@@ -87,7 +87,10 @@ async function resolveSigners(
     asked.map(async (text) => {
       const signer = readSigner(text);
       if (isDid(signer)) return { asked: text, did: signer };
-      if (offline) reject("input.malformed", `--signer ${text} cannot be looked up with --offline; name the DID`);
+      if (offline || config.offline) {
+        const why = offline ? "with --offline" : "as the configuration says offline: true";
+        reject("input.malformed", `--signer ${text} cannot be looked up ${why}; name the DID`);
+      }
       const session = sessionOf(lifecycle);
       const found = await lookUpIdentity(signer, signersContext(config, lifecycle.environment, session, stateless));
       const wrong = wrongWith(found);
