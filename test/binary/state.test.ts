@@ -63,9 +63,15 @@ describe("what a node remembers", () => {
   it("is not written where a pull shows nothing new", async () => {
     const node = new Node();
     await node.pull("first");
-    const [names, { mtimeMs }] = [readdirSync(node.signer), statSync(node.signer)];
     const image = await world.image("unsigned", { signed: false });
-    expect(headline(await world.pull(world.name, image, { env: node.env }))).toBe("1 deny signature.none");
+    const pull = async () => headline(await world.pull(world.name, image, { env: node.env }));
+    const before = readdirSync(node.signer);
+    expect(await pull()).toBe("1 deny signature.none");
+    const [names, { mtimeMs }] = [readdirSync(node.signer), statSync(node.signer)];
+    expect(names.filter((name) => !before.includes(name))).toEqual([
+      expect.stringMatching(/^no-[0-9a-f]{64}-[2-7a-z]{13}$/),
+    ]);
+    expect(await pull()).toBe("1 deny signature.none");
     expect(readdirSync(node.signer)).toEqual(names);
     expect(statSync(node.signer).mtimeMs).toBe(mtimeMs);
     await node.pull("second");
