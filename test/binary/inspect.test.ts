@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Ask, ask, TestNode } from "../support/binary.ts";
 import { HANDLE, HANDLE_TXT, NamedWorld } from "../support/named-world.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
+import { faultsOfText } from "../support/result-schema.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const ANNOTATION = "io.atcr.atproto.did";
@@ -281,6 +282,7 @@ describe.runIf(canServeNames)("an image at atcr.io", () => {
           inspected: { judged: false, signers: [{ did: own.signer.did }] },
         },
       ]);
+      expect(faultsOfText(json.stdout)).toEqual([]);
     });
 
     it("the first screen says what to do where the registry wants a login", async () => {
