@@ -102,6 +102,8 @@ describe.concurrent("--signer", () => {
     }
     const offline = ["--offline", "--bundle", "x", "--signer", "alice.example.com"];
     expect(headline(await verify(INSTALLED, ...offline))).toBe(MALFORMED);
+    const byDid = ["--offline", "--bundle", "x", "--signer", "did:web:alice.example.com"];
+    expect(await verify(INSTALLED, ...byDid)).toMatchObject({ code: 3, stdout: expect.stringContaining("offlineFor") });
   });
 
   it("with --stateless, touches no folder, and warns of nothing", async () => {

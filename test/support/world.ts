@@ -115,7 +115,9 @@ export class World {
       cache: untrustedReason(cache),
       identities: {
         find: (signer) => (this.remembersIdentities ? cache.findIdentity(signer) : undefined),
-        keep: (digest, signer, identity) => cache.keepIdentity(digest, signer, identity),
+        keep: async (digest, signer, identity) => {
+          if (config.cacheEnabled) await cache.keepIdentity(digest, signer, identity);
+        },
         oneAtATime: async (_, find, ask) => (await find()) ?? ask(),
       },
     };

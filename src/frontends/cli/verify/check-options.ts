@@ -16,6 +16,7 @@ export function checkOptions(options: LineOf<"verify">["options"], isList: boole
     output,
     verbose,
     offline,
+    signer,
     bundle,
     at,
     platform,
@@ -31,6 +32,10 @@ export function checkOptions(options: LineOf<"verify">["options"], isList: boole
   if (offline) {
     if (bundle === undefined) reject("input.malformed", "--offline needs --bundle FILE, the evidence to judge");
     if (target !== undefined) reject("input.malformed", "--save-evidence cannot be combined with --offline");
+    if (signer.length > 0) {
+      const advice = "name a policy instead, whose rule says for how long evidence from bundles counts (offlineFor)";
+      reject("input.malformed", `--signer cannot be combined with --offline; ${advice}`);
+    }
     if (platform !== undefined)
       reject("input.malformed", "--platform cannot be combined with --offline: the registry has the index");
   } else {

@@ -79,7 +79,7 @@ function installedPolicy(options: Options, config: Config, lifecycle: ProcessLif
 /** Each signer with its DID; a handle must name a DID, and that DID must claim the handle. */
 async function resolveSigners(
   asked: readonly string[],
-  { offline, stateless }: Options,
+  { stateless }: Options,
   config: Config,
   lifecycle: ProcessLifecycle,
 ): Promise<readonly { readonly asked: string; readonly did: Did }[]> {
@@ -87,9 +87,11 @@ async function resolveSigners(
     asked.map(async (text) => {
       const signer = readSigner(text);
       if (isDid(signer)) return { asked: text, did: signer };
-      if (offline || config.offline) {
-        const why = offline ? "with --offline" : "as the configuration says offline: true";
-        reject("input.malformed", `--signer ${text} cannot be looked up ${why}; name the DID`);
+      if (config.offline) {
+        reject(
+          "input.malformed",
+          `--signer ${text} cannot be looked up, as the configuration says offline: true; name the DID`,
+        );
       }
       const session = sessionOf(lifecycle);
       const found = await lookUpIdentity(signer, signersContext(config, lifecycle.environment, session, stateless));
