@@ -1,6 +1,15 @@
 import { printable, withoutCommands } from "../../../core/encoding/printable.ts";
 import { amount } from "../../process/report.ts";
-import { auditedRefusal, codeOf, headlineOf, type ImageResult, nameOf, type Report } from "./image-result.ts";
+import {
+  auditedRefusal,
+  codeOf,
+  headlineOf,
+  type ImageResult,
+  indexNotes,
+  isVerified,
+  nameOf,
+  type Report,
+} from "./image-result.ts";
 
 /** GitHub shows this many annotations of a kind for a step, and drops the others silently. */
 const MAX_ANNOTATIONS = 10;
@@ -9,7 +18,7 @@ const MAX_MESSAGE = 4000;
 
 /**
  * Annotations for a workflow of GitHub: an error for each image that is refused, a warning for each that is allowed without a
- * signature. The report itself is written to the step's summary (github-files.ts).
+ * signature, or whose image for --platform is not verified. The report itself is written to the step's summary (github-files.ts).
  */
 export const githubReport: Report = (results, { ended, status }) => {
   const errors = results.filter((result) => result.status !== 0).map((result) => annotation("error", result));
@@ -22,20 +31,21 @@ export const githubReport: Report = (results, { ended, status }) => {
   return `${[...limited(end.concat(errors), "error"), ...limited(warnings, "warning"), total].join("\n")}\n`;
 };
 
-function isUnsigned({ answer }: ImageResult): boolean {
-  return answer.outcome === "allow" && answer.because.kind !== "signed";
+function isUnsigned(result: ImageResult): boolean {
+  const { platformImage } = result;
+  return !isVerified(result) || (platformImage !== undefined && !isVerified(platformImage));
 }
 
 function annotation(kind: "error" | "warning", result: ImageResult): string {
   const { answer, requested } = result;
   const [place] = requested.places ?? [];
   const { code } = auditedRefusal(answer) ?? { code: codeOf(answer) };
-  const reason = headlineOf(answer);
+  const text = [`${nameOf(result)}: ${headlineOf(answer)}`, ...indexNotes(result)].join("; ");
   const properties = [
     ...(place === undefined ? [] : [`file=${property(place.file)}`, `line=${place.line}`]),
     `title=${property(`atcr-verify ${code}`)}`,
   ];
-  return `::${kind} ${properties.join(",")}::${message(`${nameOf(result)}: ${reason}`)}`;
+  return `::${kind} ${properties.join(",")}::${message(text)}`;
 }
 
 /** The last one says how many are not shown. */

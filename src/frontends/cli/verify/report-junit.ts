@@ -1,5 +1,13 @@
 import { printable, withoutCommands } from "../../../core/encoding/printable.ts";
-import { auditedRefusal, codeOf, headlineOf, type ImageResult, nameOf, type Report } from "./image-result.ts";
+import {
+  auditedRefusal,
+  codeOf,
+  headlineOf,
+  type ImageResult,
+  indexNotes,
+  nameOf,
+  type Report,
+} from "./image-result.ts";
 
 const SUITE = "atcr-verify";
 /** Characters that have a meaning in XML, in text and in attributes. */
@@ -13,7 +21,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /**
  * One test case for each image, in the form that GitLab, Jenkins and CircleCI read: `failure` for a refusal, `error` where
- * there was no verdict. An image that is allowed without a signature passes, and its output says why.
+ * there was no verdict. An index is one test case, with a line for each image of it that is known. An image that is allowed without a signature passes, and its output says why.
  */
 export const junitReport: Report = (results, { ended, status }) => {
   const cases = results.length > 0 || ended === undefined ? results.map(caseOf) : [endOf(ended, status)];
@@ -42,7 +50,7 @@ function caseOf(result: ImageResult): TestCase {
   const seconds = ((decision?.timings.total ?? 0) / 1000).toFixed(3);
   const file = place === undefined ? "" : ` file="${text(place.file)}" line="${place.line}"`;
   const open = `    <testcase name="${text(nameOf(result))}" classname="${text(decision?.rule?.name ?? SUITE)}" time="${seconds}"${file}>`;
-  return { kind: kindOf(status), xml: `${open}\n${bodyOf(answer, status)}\n    </testcase>` };
+  return { kind: kindOf(status), xml: `${open}\n${bodyOf(answer, status, indexNotes(result))}\n    </testcase>` };
 }
 
 /** A run that ended before any image was known. */
@@ -59,12 +67,13 @@ function kindOf(status: number): Kind {
   return status === 1 ? "failure" : "error";
 }
 
-function bodyOf(answer: ImageResult["answer"], status: number): string {
+function bodyOf(answer: ImageResult["answer"], status: number, notes: readonly string[] = []): string {
   const kind = kindOf(status);
   const reason = headlineOf(answer);
-  if (kind === "passed") return `      <system-out>${text(reason)}</system-out>`;
+  const lines = [reason, ...notes].map(text).join("\n");
+  if (kind === "passed") return `      <system-out>${lines}</system-out>`;
   const { code } = auditedRefusal(answer) ?? { code: codeOf(answer) };
-  return `      <${kind} type="${text(code)}" message="${text(reason)}">${text(reason)}</${kind}>`;
+  return `      <${kind} type="${text(code)}" message="${text(reason)}">${lines}</${kind}>`;
 }
 
 /** Text for XML: printable ASCII, so no character that XML 1.0 forbids. */

@@ -6,6 +6,7 @@ import {
   codeOf,
   headlineOf,
   type ImageResult,
+  indexNotes,
   isVerified,
   nameOf,
   type Report,
@@ -22,7 +23,7 @@ export const markdownReport: Report = (results, summary) => {
   const outcome = status === 0 ? "passed" : "failed";
   const heading = `### atcr-verify ${outcome}: ${allowed} of ${amount(results.length, "image")} allowed\n`;
   const why = ended === undefined ? "" : `\n${code(headlineOf(ended))}\n`;
-  const rows = results.map(rowOf);
+  const rows = results.flatMap(rowsOf);
   const table = rows.length === 0 ? "" : "\n| result | image | signed by | rule |\n| --- | --- | --- | --- |\n";
   const details = results.filter((result) => result.status !== 0).map(detailsOf);
   return `${heading}${why}${within(table, rows)}${within("\n", details)}`;
@@ -38,14 +39,21 @@ function within(head: string, lines: readonly string[]): string {
   return lines.length === 0 ? "" : text;
 }
 
-function rowOf(result: ImageResult): string {
+/** The image of a platform has a row below its index, which is what counts. */
+function rowsOf(result: ImageResult): readonly string[] {
+  const { platformImage } = result;
+  if (platformImage === undefined) return [rowOf(result, nameOf(result))];
+  return [rowOf(result, nameOf(result)), rowOf(platformImage, `${platformImage.platform}: ${nameOf(platformImage)}`)];
+}
+
+function rowOf(result: ImageResult, name: string): string {
   const { answer, decision, status } = result;
   const signers = signaturesOf(result).map(
     ({ signerName, handles: [handle], signer }) => signerName ?? handle ?? signer,
   );
   const { code: why } = auditedRefusal(answer) ?? { code: codeOf(answer) };
   const verdict = status === 0 ? (isVerified(result) ? "verified" : `allowed, not verified (${why})`) : why;
-  const cells = [code(verdict), code(nameOf(result)), signers.map(code).join(", "), code(decision?.rule?.name ?? "")];
+  const cells = [code(verdict), code(name), signers.map(code).join(", "), code(decision?.rule?.name ?? "")];
   return `| ${cells.join(" | ")} |\n`;
 }
 
@@ -54,6 +62,7 @@ function detailsOf(result: ImageResult): string {
   const reason = headlineOf(answer);
   const lines = [
     code(reason),
+    ...indexNotes(result).map(code),
     ...(requested.places ?? []).map(({ file, line }) => `named in ${code(`${file}:${line}`)}`),
     ...adviceFor(result).map((advice) => `do: ${code(advice)}`),
   ];

@@ -6,7 +6,6 @@ import { printable, withoutCommands } from "../../../core/encoding/printable.ts"
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { Inspection } from "../../../verifier/inspect/inspect-image.ts";
-import type { SignedChild } from "../../../verifier/service/index-children.ts";
 import type { RecordedRequest } from "../../../verifier/service/request-log.ts";
 import { amount, detailLine } from "../../process/report.ts";
 import { inspectionLines, inspectionSummary } from "../inspect/inspection-text.ts";
@@ -22,6 +21,7 @@ import {
   isVerified,
   type Report,
   type Summary,
+  signedImageNote,
 } from "./image-result.ts";
 import { pinned, signaturesOf } from "./report-json.ts";
 import { checkRows, type Row, signatureRows } from "./signature-rows.ts";
@@ -106,7 +106,7 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
     ...digestRows(result),
     ...signatures.flatMap((signature) => signatureRows(signature, now)),
     ...findingRows(result),
-    ...signedImages.map(signedImageRow),
+    ...signedImages.map((child): Row => ["note", signedImageNote(child)]),
     ...(rule === undefined
       ? []
       : [["rule", rule.file === "" ? rule.name : `${rule.file}:${rule.line}  ${rule.name}`] as const]),
@@ -165,10 +165,6 @@ function findingRows({ answer }: ImageResult): readonly Row[] {
     if (!isShown) return [["found", `${signer ?? "registry"}: ${code}: ${detail}`]];
     return signer === undefined || detail.includes(signer) ? [] : [["signer", signer]];
   });
-}
-
-function signedImageRow({ platform, digest, signers }: SignedChild): Row {
-  return ["note", `${platform ?? "its"} image ${digest} IS signed by ${signers.join(", ")}; the index is not`];
 }
 
 function timeRows({ cache, timings }: NonNullable<ImageResult["decision"]>): readonly Row[] {

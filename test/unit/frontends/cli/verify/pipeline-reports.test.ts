@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { parseReference } from "../../../../../src/core/oci/reference.ts";
 import { VERIFY_FORMATS } from "../../../../../src/frontends/cli/command-table/verify-options.ts";
 import { reportToGithub } from "../../../../../src/frontends/cli/verify/github-files.ts";
 import type { ImageResult, Report } from "../../../../../src/frontends/cli/verify/image-result.ts";
@@ -11,8 +12,10 @@ import { markdownReport } from "../../../../../src/frontends/cli/verify/report-m
 import { reportIn } from "../../../../../src/frontends/cli/verify/reports.ts";
 import {
   ABSENT,
+  ALICE,
   AUDITED,
   counted,
+  digestOf,
   EXEMPT,
   MALFORMED,
   resultOf,
@@ -40,6 +43,20 @@ const HOSTILE_RESULTS = [
   resultOf(HOSTILE_SIGNED, { requested: { text: HOSTILE, places: [{ file: HOSTILE, line: 1 }] } }),
   resultOf({ ...ABSENT, detail: HOSTILE }, { requested: { text: HOSTILE, places: [{ file: HOSTILE, line: 1 }] } }),
   resultOf({ ...SILENT, detail: HOSTILE }, { requested: { text: HOSTILE } }),
+  resultOf(ABSENT, {
+    platformImage: { ...resultOf({ ...ABSENT, detail: HOSTILE }), platform: HOSTILE },
+    signedImages: [{ digest: digestOf("b2"), platform: HOSTILE, signers: [ALICE] }],
+  }),
+];
+const OF_PLATFORM = { name: parseReference("atcr.io/alice.example.com/app"), digest: digestOf("b2") };
+/** A signed index of an unsigned image, a signed one of a signed image, and an unsigned one of a signed image. */
+const INDEXES = [
+  resultOf(SIGNED, { platformImage: { ...resultOf(ABSENT, { subject: OF_PLATFORM }), platform: "linux/amd64" } }),
+  resultOf(SIGNED, { platformImage: { ...resultOf(SIGNED, { subject: OF_PLATFORM }), platform: "linux/amd64" } }),
+  resultOf(ABSENT, {
+    platformImage: { ...resultOf(SIGNED, { subject: OF_PLATFORM }), platform: "linux/amd64" },
+    signedImages: [{ digest: digestOf("b2"), platform: "linux/amd64", signers: [ALICE] }],
+  }),
 ];
 const REPORTS: Readonly<Record<string, Report>> = {
   junit: junitReport,
@@ -59,6 +76,15 @@ describe("a report for a pipeline", () => {
   ])("of images of each kind: %s", async (format, ending) => {
     const report = REPORTS[format] ?? expect.fail(format);
     await expect(report(ALL, summaryOf(ALL))).toMatchFileSnapshot(golden(`list.${ending}`));
+  });
+
+  it.each([
+    ["junit", "xml"],
+    ["github", "github.txt"],
+    ["markdown", "md"],
+  ])("of an index says what is known of its images: %s", async (format, ending) => {
+    const report = REPORTS[format] ?? expect.fail(format);
+    await expect(report(INDEXES, summaryOf(INDEXES))).toMatchFileSnapshot(golden(`index.${ending}`));
   });
 
   it.each(Object.keys(REPORTS))("says why a run ended before it knew any image: %s", (format) => {
@@ -109,7 +135,7 @@ describe("the report as GitHub's annotations", () => {
 
   it("has one line for each annotation, with file and line", () => {
     const [line = "", ...rest] = githubReport(HOSTILE_RESULTS, summaryOf(HOSTILE_RESULTS)).trimEnd().split("\n");
-    expect(rest).toHaveLength(2);
+    expect(rest).toHaveLength(3);
     expect(line).toMatch(/^::error file=[^:,]*,line=1,title=[^:,]*::/);
   });
 

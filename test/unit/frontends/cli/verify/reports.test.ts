@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseReference } from "../../../../../src/core/oci/reference.ts";
 import { VERIFY_FORMATS } from "../../../../../src/frontends/cli/command-table/verify-options.ts";
 import type { ImageResult, Summary } from "../../../../../src/frontends/cli/verify/image-result.ts";
 import { jsonReport, ndjsonReport } from "../../../../../src/frontends/cli/verify/report-json.ts";
@@ -46,6 +47,7 @@ const REQUEST = {
   ms: 0,
   bytes: 0,
 } as const;
+const OF_PLATFORM = { name: parseReference("atcr.io/alice.example.com/app"), digest: digestOf("b2") };
 const ONE: Readonly<Record<string, readonly [ImageResult["answer"], Partial<ImageResult>?, Partial<Summary>?]>> = {
   signed: [SIGNED],
   absent: [ABSENT],
@@ -54,6 +56,13 @@ const ONE: Readonly<Record<string, readonly [ImageResult["answer"], Partial<Imag
   silent: [SILENT],
   malformed: [MALFORMED],
   unjudged: [UNJUDGED, { inspected: INSPECTED }],
+  index: [
+    ABSENT,
+    {
+      platformImage: { ...resultOf(SIGNED, { subject: OF_PLATFORM }), platform: "linux/amd64" },
+      signedImages: [{ digest: digestOf("b2"), platform: "linux/amd64", signers: [ALICE] }],
+    },
+  ],
   signer: [
     SIGNED,
     {
