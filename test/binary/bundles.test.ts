@@ -42,7 +42,7 @@ describe("bundle create", () => {
     const answered = await run("bundle", "create", "-f", list, "-o", at("two.bundle"));
     expect([answered.code, answered.stderr]).toEqual([1, ""]);
     expect(answered.stdout).toContain(`signed ${nameOf(signed)} signed\n`);
-    expect(answered.stdout).toContain(`no ${nameOf(unsigned)} signature.none: `);
+    expect(answered.stdout).toContain(`not signed ${nameOf(unsigned)} signature.none: `);
     expect(answered.stdout).toMatch(
       /two\.bundle: gathered at \S+, not sealed, sha256 [0-9a-f]{64}: 2 images, 0 left out\n$/,
     );
@@ -135,7 +135,9 @@ describe("bundle import", () => {
     const answered = await run("bundle", "import", at("import.bundle"), ...config);
     expect([answered.code, answered.stderr]).toEqual([0, ""]);
     expect(answered.stdout).toContain(`imported: signed ${signed.digest} ${world.name} by ${world.signer.did} rev `);
-    expect(answered.stdout).toContain(`imported: no ${unsigned.digest} ${world.name} by ${world.signer.did} rev `);
+    expect(answered.stdout).toContain(
+      `imported: not signed ${unsigned.digest} ${world.name} by ${world.signer.did} rev `,
+    );
     expect(answered.stdout).toContain("imported into");
     expect(answered.stdout).toContain(": 1 signature, 1 proven absence, 0 already there, 0 not newer, 0 not proven\n");
     const pieces = piecesIn(place);
@@ -286,7 +288,7 @@ describe("the commands of docs/reference/bundles.md", () => {
     expect(listed).toContain(`signed ${signed.digest} ${world.name} by ${world.signer.did} rev `);
     expect(imported).toContain("the seal is by a key of bundleKeys");
     expect(imported).toContain(": 1 signature, 0 proven absences, ");
-    expect(has).toMatch(/ {2}sealed by did:key:z\w+\n {2}\S+: ends at \S+, by rule "production"\n$/);
+    expect(has).toMatch(/ {2}sealed by did:key:z\w+\n {2}\S+: counts until \S+, by rule "production"\n$/);
     expect(doctor).toMatch(/^ok +bundle-ends: imported evidence counts until /m);
     const ends = JSON.parse(readFileSync(`${inside}.bundles/ends.json`, "utf8"));
     expect([ends.pieces, ends.nextEnd > Date.now()]).toEqual([1, true]);

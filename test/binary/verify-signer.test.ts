@@ -193,7 +193,7 @@ describe.runIf(canMount)("a node where nobody has written a policy", () => {
     const answered = await ask([IMAGE], node);
     expect(headline(answered)).toBe("5 unjudged no_policy");
     expect(answered.stdout).toContain(`\n  digest       ${DIGEST}\n`);
-    expect(answered.stdout).toContain("\n  do           see who claims to have signed it: ");
+    expect(answered.stdout).toContain("\n               verify it: atcr-verify IMAGE --signer ");
     const { stdout, code } = await ask([IMAGE, "--output=json"], node);
     expect([code, json(stdout)]).toEqual([
       5,

@@ -31,6 +31,7 @@ const FORMAT = "atcr-verify evidence bundle";
 const VERSION = 2;
 const SECOND = 1000;
 const NEWLINE = 0x0a;
+const BEGINNING = toUtf8(`{"format":"${FORMAT}"`);
 
 /**
  * The bundle as JSON lines: a header, the time, and a line for each image. The same bundle always makes the same bytes.
@@ -140,6 +141,9 @@ function mustBe(line: Uint8Array, expected: string, where: string): void {
 /** Without their line breaks; the last line has one too. */
 function linesOf(bytes: Uint8Array): readonly Uint8Array[] {
   const lines: Uint8Array[] = [];
+  if (!BEGINNING.every((byte, i) => bytes[i] === byte)) {
+    malformed(`the file is not an evidence bundle, which begins with ${fromUtf8(BEGINNING)}`);
+  }
   for (let at = 0; at < bytes.length; ) {
     const end = bytes.indexOf(NEWLINE, at);
     if (end === -1) malformed("the bundle does not end with a line break; it seems to be cut off");

@@ -114,7 +114,7 @@ function readVariable(word: string, values: BuildArguments, escapedBy: Escape, n
   const value = values.get(name);
   const unset = values.has(name)
     ? `the build argument ${name} has no value in the file; give it a default there: ARG ${name}=VALUE`
-    : `the variable ${name} is set by no ARG above the first FROM`;
+    : `no ARG above the first FROM sets the variable ${name}; add one with a value: ARG ${name}=VALUE`;
   if (!isBraced || word[start] === "}") {
     return value === undefined ? { problem: unset } : { text: value, length: start + (isBraced ? 1 : 0) };
   }

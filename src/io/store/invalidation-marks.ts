@@ -46,7 +46,7 @@ export class Marks {
     try {
       await this.add(folderOf(subject), mark);
     } catch (error) {
-      const message = `that evidence is over is not remembered: ${(error as Error).message}`;
+      const message = `could not record that cached evidence is out of date: ${(error as Error).message}`;
       this.#warn({ code: "cache.not_invalidated", message });
     }
   }

@@ -50,17 +50,17 @@ export async function judgeOffline(
 function gapsOf({ eligible, rule, asksOwner, atcr }: Question, place: string | undefined): readonly Gap[] {
   const because =
     place === undefined
-      ? `rule "${rule.name}" takes no evidence from bundles (offlineFor)`
-      : `${place} has no evidence of this image by them`;
+      ? `rule "${rule.name}" does not accept bundles, as it has no offlineFor`
+      : `${place} has no evidence of this image; import a bundle that has: atcr-verify bundle import FILE`;
   // The same for all, as a rule may have 10,000 signers.
-  const detail = `no signer's services were asked (offline: true), and ${because}`;
+  const detail = `this node asks no service (offline: true), and ${because}`;
   const owner: readonly Gap[] =
     asksOwner && atcr !== undefined
       ? [
           {
             service: "handle",
             code: "handle.unreachable",
-            detail: `whose handle ${atcr.handle} is, was not asked (offline: true)`,
+            detail: `the owner of the handle ${atcr.handle} was not looked up (offline: true)`,
           },
         ]
       : [];

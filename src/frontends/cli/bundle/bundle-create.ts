@@ -126,6 +126,6 @@ function lineOf({ requested, subject, answer }: ImageResult, isIn: boolean): str
   const decided = auditedRefusal(answer) ?? answer;
   const about = `${requested.text}${subject === undefined || requested.text.includes("@") ? "" : ` ${subject.digest}`}`;
   const why = "detail" in decided ? `: ${decided.detail}` : "";
-  const what = isIn ? (decided.outcome === "allow" ? "signed" : "no") : "left out";
+  const what = isIn ? (decided.outcome === "allow" ? "signed" : "not signed") : "left out";
   return `${what} ${about} ${codeOf(decided)}${why}`;
 }

@@ -122,18 +122,21 @@ function linesOf({ proof, witness, ends }: Listed, now: number): readonly string
   const vouched = {
     seal: `sealed by ${witness.key}`,
     import: `imported, counts from ${formatDateTime(witness.at)}`,
-    none: "no seal of bundleKeys",
+    none: "not sealed by a key that is in bundleKeys on this machine",
   };
   const shown = proof.kind === "signature" ? ends : [];
   return [
     describeProof(proof),
     `  ${vouched[witness.kind]}`,
     ...shown.map((end) => {
-      const when = end.at === undefined ? "" : ` at ${formatDateTime(end.at)}`;
       const state = stateOf(end, now);
-      const what = { "not accepted": "no offlineFor in", ended: "ended", "ends soon": "ends soon", counts: "ends" }[
-        state
-      ];
+      const when = end.at === undefined ? "" : `${state === "counts" ? "" : " at"} ${formatDateTime(end.at)}`;
+      const what = {
+        "not accepted": "no offlineFor in",
+        ended: "ended",
+        "ends soon": "ends soon",
+        counts: "counts until",
+      }[state];
       return `  ${end.name}: ${what}${when}${state === "not accepted" ? "" : ", by"} rule "${end.rule}"`;
     }),
   ];

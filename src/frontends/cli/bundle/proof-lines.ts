@@ -1,7 +1,7 @@
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import type { BundleProof } from "../../../core/verify/bundle-proof.ts";
 
-const WORDS = { signature: "signed", no: "no", unproven: "unproven" } as const;
+const WORDS = { signature: "signed", no: "not signed", unproven: "unproven" } as const;
 
 /** Cells of a line about a proof: what it is, the image, and the details. */
 export function describeProof(proof: BundleProof): string {

@@ -39,7 +39,11 @@ export async function inspectCommand(
   };
   const config = loadConfig(lifecycle.environment, path);
   lifecycle.setDeadline(config.deadline);
-  if (config.offline) reject("config.invalid", "the configuration says offline: true, so nobody may be asked");
+  if (config.offline)
+    reject(
+      "config.invalid",
+      "the configuration says offline: true, and inspect asks the network; run it on another machine, or see what was imported: atcr-verify bundle list",
+    );
   const context = strangersContext(config, lifecycle.environment, sessionOf(lifecycle));
   const found = await inspectImage(request, context);
   const status = isNothingKnown(found) ? NOTHING_KNOWN : 0;

@@ -92,7 +92,7 @@ function whyLines(signer: InspectedSigner): readonly string[] {
   if (record !== undefined && isProven(record) && record.objection === undefined) {
     const { rev, claim } = record;
     if (claim === undefined) return [`proven: no record of this digest at rev ${rev}`];
-    return [`proven at rev ${rev}, ${formatDateTime(claim.createdAt)} (their clock)`];
+    return [`proven at rev ${rev}; claimed date ${formatDateTime(claim.createdAt)}`];
   }
   const [why = "no record was asked for, because no digest is known"] = reasonsOf(signer);
   return [why];
@@ -103,14 +103,20 @@ function notAskedLines(dids: readonly string[]): readonly string[] {
   return [...dids.slice(0, MAX_NOT_ASKED), ...(more > 0 ? [`and ${more} more that the registry names`] : [])];
 }
 
-function nextSteps({ signers, unresolved }: Inspection): readonly string[] {
+function nextSteps({ name, signers, unresolved }: Inspection): readonly string[] {
+  // With a digest, a command would not fit in a line.
+  const image = name.digest === undefined ? formatReference(name) : "IMAGE";
+  if (unresolved?.code === "registry.unauthorized") {
+    return ["log in to the registry, as with docker login, and run this again"];
+  }
+  if (unresolved?.code === "registry.unknown_tag") return ["check the name and the tag, and run this again"];
   const isSigned = signers.some((signer) => stateOf(signer) === "signed");
   return [
-    ...(unresolved?.code === "registry.unauthorized" ? ["log in to the registry, as with docker login"] : []),
-    ...(isSigned ? [] : ["look at one signer: atcr-verify inspect IMAGE --signer DID"]),
-    ...(isSigned ? ["anyone can sign any image: find out elsewhere who should have"] : []),
-    "have images verified: write a policy with atcr-verify policy init",
-    "or this one: atcr-verify verify IMAGE --signer DID-or-HANDLE",
+    isSigned
+      ? "anyone can sign any image: find out from another source who should sign this one"
+      : `ask about another signer: atcr-verify inspect ${image} --signer DID`,
+    `verify it: atcr-verify ${image} --signer DID-or-HANDLE`,
+    "verify all images by a policy: atcr-verify policy init",
   ];
 }
 

@@ -43,9 +43,8 @@ const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
   "tag.mismatch": "pull by the digest that the publisher names; a stale mirror or a moved tag explains this",
   "policy.too_few_signatures": "ask the other signers of the rule to sign this digest",
 
-  "registry.unreachable": "run this again later",
+  "registry.unreachable": "check the registry's name and the network, and run this again",
   "registry.unauthorized": "log in to the registry, as with docker login, and run this again",
-  "registry.unknown_tag": "check the tag, and the repository's name",
   "registry.bad_response": "run this again later; if it persists, ask the operator of the registry",
   "registry.too_many_candidates": "ask the publisher to remove old referrers from the registry",
   "identity.unreachable": "run this again later",
@@ -61,7 +60,8 @@ const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
   "mst.incomplete_proof": "run this again later; if it persists, ask the operator of the PDS",
   "commit.from_future": "correct the clock of this machine, or ask the signer to correct theirs",
   "handle.unreachable": "run this again later",
-  "handle.bad_response": "ask the owner of the handle to correct its DNS record or its file",
+  "handle.bad_response":
+    "check the spelling of the handle; if it is right, ask its owner to correct its DNS record or its file",
   "net.deadline": "run this again later",
   "net.interrupted": "run this again",
   "policy.signatures_unconfirmed": "run this again later",
@@ -87,8 +87,16 @@ export function adviceFor({ answer, reference, subject, signedImages }: ImageRes
     const by = formatReference({ ...repository, digest: signed.digest });
     return [`ask the publisher to sign the index, or pull a signed image of it: ${by}`];
   }
+  if (refusal.code === "policy.invalid" && "place" in refusal && refusal.place !== undefined) {
+    return [`see all mistakes: atcr-verify policy check ${refusal.place.file}`];
+  }
+  // Not that the history is forgotten: it is right, and the bundle is old.
+  if (refusal.code === "commit.rolled_back" && refusal.detail.startsWith("the bundle ")) {
+    return ["the signer deleted or replaced this signature after the bundle was gathered: use another image"];
+  }
   const text = ADVICE[refusal.code];
-  if (text === undefined) return [];
+  // A reason that names a command says what to do.
+  if (text === undefined || refusal.detail.includes(": atcr-verify ")) return [];
   const findings = "findings" in refusal ? refusal.findings : [];
   const signer = findings.find(({ code, signer: did }) => code === refusal.code && did !== undefined)?.signer;
   return [text.replace("IMAGE", image).replace("DID", (word) => signer ?? word)];

@@ -80,8 +80,7 @@ function inspectedText(
   screen: Screen,
 ): string {
   const lines = verbose ? inspectionLines(inspected, screen.width) : inspectionSummary(inspected, screen.width);
-  const more: Row = ["do", "see who claims to have signed it: atcr-verify inspect IMAGE"];
-  const rows = verbose ? requests.map(requestRow) : [more];
+  const rows = verbose ? requests.map(requestRow) : [];
   return `${answerText(answer, [], screen)}${lines.join("\n")}\n${rows.map((row) => rowText(row, screen)).join("")}`;
 }
 
@@ -115,7 +114,10 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
     ...summary.signers
       .filter(({ asked, did }) => asked !== did)
       .map(
-        ({ asked, did }): Row => ["pin", `${asked} is ${did} today; --signer ${did} names the same signer for good`],
+        ({ asked, did }): Row => [
+          "pin",
+          `${asked} is ${did} now, and can move to another account; --signer ${did} cannot`,
+        ],
       ),
     ...adviceFor(result).map((text): Row => ["do", text]),
     ...requests.map(requestRow),

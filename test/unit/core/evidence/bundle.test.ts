@@ -155,6 +155,11 @@ describe("readBundle", () => {
     }
   });
 
+  it("says of another file that it is not a bundle, rather than that it is cut off", () => {
+    expect(() => readBundle(toUtf8('{"auths": {}}'))).toThrow(/not an evidence bundle/);
+    expect(() => readBundle(toUtf8(textOf().slice(0, -1)))).toThrow(/cut off/);
+  });
+
   it("reads its own format and version only", () => {
     const withHeader = (changes: Json) => codeOfLines(linesOf().with(0, { ...linesOf()[0], ...changes }));
     for (const format of [undefined, "", "atcr-verify-evidence"])

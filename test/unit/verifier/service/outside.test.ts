@@ -238,12 +238,12 @@ describe("a node that is offline", () => {
     expect(empty.answer).toMatchObject({
       outcome: "inconclusive",
       code: "identity.unreachable",
-      detail: `no signer's services were asked (offline: true), and ${place} has no evidence of this image by them`,
+      detail: `this node asks no service (offline: true), and ${place} has no evidence of this image; import a bundle that has: atcr-verify bundle import FILE`,
     });
     const untaking = world.verifier(policy([alice.did]), { outside: await imported(alice), config: offline });
     expect((await ask(world, policy([]), untaking)).decision.answer).toMatchObject({
       code: "identity.unreachable",
-      detail: expect.stringContaining('rule "production" takes no evidence from bundles (offlineFor)'),
+      detail: expect.stringContaining('rule "production" does not accept bundles, as it has no offlineFor'),
     });
   });
 
