@@ -149,7 +149,9 @@ describe.runIf(canServeNames)("--signer with a handle", () => {
     named.names.answers.set(HANDLE_TXT, [`did=${did}`]);
     const answered = await verify("--signer", HANDLE);
     expect(headline(answered)).toBe("0 allow signed");
-    expect(answered.stdout).toContain(`\n  pin          ${HANDLE} is ${did} today; --signer ${did} names`);
+    expect(answered.stdout).toContain(
+      `\n  pin          ${HANDLE} is ${did} now, and can move to another account; --signer ${did} cannot`,
+    );
     const { stdout } = await verify("--signer", HANDLE, "--output=json");
     expect(json(stdout)).toMatchObject({ signers: [{ asked: HANDLE, did }] });
   });

@@ -32,7 +32,7 @@ export const IMAGE_COMMANDS = {
       },
       {
         shows: "verify saved evidence without a network",
-        line: 'atcr-verify verify "$IMAGE" --offline --bundle evidence.json',
+        line: 'atcr-verify verify "$IMAGE" --offline --bundle evidence.bundle',
       },
     ],
   },
