@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
@@ -163,6 +163,23 @@ describe("a node that is offline", () => {
     expect(await cut.pull(mine)).toBe("1 deny commit.rolled_back");
   });
 
+  it("allows nothing imported of a signer whose newest log cannot be read: it may close the identity", async () => {
+    await using closing = await closedIdentity();
+    expect(await closing.judged()).toBe("1 deny identity.deactivated");
+    for (const name of readdirSync(closing.logs)) writeFileSync(join(closing.logs, name), "[");
+    expect(await closing.judged()).toBe("2 inconclusive bundle.not_accepted");
+  });
+
+  it("counts what was imported from its import where a key of bundleKeys cannot be used", async () => {
+    const node = new CutOff("lost-key", { bundleKeys: [`${key}.pub`] });
+    expect(await node.import(await gathered("lost-key.bundle", image, "--seal", key))).toBe(0);
+    const later = { bundleKeys: [join(world.folder, "none.pub")], bundleDir: join(world.folder, "lost-key.bundles") };
+    const answered = await new CutOff("lost-key-later", later).answer();
+    expect(headline(answered)).toBe("0 allow signed");
+    expect(answered.stdout).toContain("from an imported bundle");
+    expect(answered.stderr).toContain("none.pub does not exist: its seals do not count");
+  });
+
   it("asks the services first where it is not offline, and falls back on what was imported", async () => {
     const silent = { offline: false, plcDirectories: ["https://127.0.0.1:1"] };
     const node = new CutOff("silent", silent);
@@ -173,3 +190,26 @@ describe("a node that is offline", () => {
     expect(answered.stdout).toContain("because a service could not be reached");
   });
 });
+
+/** A node that has imported a signature, and then a log that closes the signer's identity. */
+async function closedIdentity() {
+  const node = await TestNode.start();
+  const mine = await node.image("closed");
+  const other = await node.image("other");
+  node.policy(accepting(node.signer.did));
+  const config = node.configure({ ...node.settings, offline: true }, "closed.yaml");
+  const run = (...args: readonly string[]) => ask(args, { env: node.env });
+  const carry = async ({ digest }: Descriptor) => {
+    const file = join(node.folder, `${digest}.bundle`);
+    await run("bundle", "create", `${node.name}@${digest}`, "-o", file);
+    await run("bundle", "import", file, "--config", config);
+  };
+  await carry(mine);
+  await node.signer.log.tombstone({ at: Date.now() - MINUTE, signer: node.signer.rotationKey });
+  await carry(other);
+  return {
+    logs: join(`${config}.bundles`, "signers"),
+    judged: async () => headline(await run("verify", `${node.name}@${mine.digest}`, "--config", config)),
+    [Symbol.asyncDispose]: () => node.stop(),
+  };
+}

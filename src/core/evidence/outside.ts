@@ -33,6 +33,11 @@ export interface OutsideIdentity {
   readonly witness: Witness;
 }
 
+/** Why a signer's newest identity cannot be used: what it says against their evidence is not known. */
+export interface UnusableIdentity {
+  readonly unusable: string;
+}
+
 /** Imported evidence. Implementations never throw: what cannot be used is reported and is absent here. */
 export interface OutsideStore {
   /** Where it lies, for messages. */
@@ -40,7 +45,7 @@ export interface OutsideStore {
   /** @param tag path of the tag's record in the repo, where it is needed; without evidence of it, that of the digest */
   find(digest: Digest, signer: Did, tag?: string): OutsideEvidence | undefined;
   /** The newest identity of the signer in any bundle: for a did:plc the log with the most operations. */
-  newestLog(signer: Did): OutsideIdentity | undefined;
+  newestLog(signer: Did): OutsideIdentity | UnusableIdentity | undefined;
 }
 
 /** Whether somebody whom this node trusts answers for it: then a did:web and the owner of a handle count. */

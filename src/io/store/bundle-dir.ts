@@ -10,7 +10,7 @@ import {
   identityFromBytes,
   pieceFromBytes,
 } from "../../core/evidence/imported-piece.ts";
-import type { OutsideEvidence, OutsideIdentity, OutsideStore } from "../../core/evidence/outside.ts";
+import type { OutsideEvidence, OutsideIdentity, OutsideStore, UnusableIdentity } from "../../core/evidence/outside.ts";
 import { type Digest, digestHex } from "../../core/oci/digest.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
 import type { Warn } from "../../core/warning.ts";
@@ -44,9 +44,12 @@ export class BundleDir implements OutsideStore {
     return entry && this.#usable(pieceName(digest, signer), () => asOutside(entry, this.#keys()));
   }
 
-  newestLog(signer: Did): OutsideIdentity | undefined {
-    const identity = this.identity(signer);
-    return identity && this.#usable(identityName(signer), () => identityAsOutside(identity, this.#keys()));
+  newestLog(signer: Did): OutsideIdentity | UnusableIdentity | undefined {
+    const look = () => {
+      const identity = this.#identity(signer);
+      return identity && identityAsOutside(identity, this.#keys());
+    };
+    return this.#usable<OutsideIdentity | UnusableIdentity>(identityName(signer), look, (unusable) => ({ unusable }));
   }
 
   /** The piece of a signer about a digest; undefined where there is none that can be used. */
@@ -62,13 +65,15 @@ export class BundleDir implements OutsideStore {
 
   /** The newest identity of a signer; undefined where there is none that can be used. */
   identity(signer: Did): ImportedIdentity | undefined {
-    const name = identityName(signer);
-    return this.#usable(name, () => {
-      const bytes = this.#read(SIGNERS, name);
-      const identity = bytes && identityFromBytes(bytes);
-      if (identity && identity.signer !== signer) reject(CODE, "it is about something else");
-      return identity;
-    });
+    return this.#usable(identityName(signer), () => this.#identity(signer));
+  }
+
+  /** @throws Rejection bundle.malformed */
+  #identity(signer: Did): ImportedIdentity | undefined {
+    const bytes = this.#read(SIGNERS, identityName(signer));
+    const identity = bytes && identityFromBytes(bytes);
+    if (identity && identity.signer !== signer) reject(CODE, "it is about something else");
+    return identity;
   }
 
   #read(folder: string, name: string): Uint8Array | undefined {
@@ -79,7 +84,7 @@ export class BundleDir implements OutsideStore {
     return text === undefined ? undefined : toUtf8(text);
   }
 
-  #usable<T>(name: string, work: () => T): T | undefined {
+  #usable<T>(name: string, work: () => T | undefined, otherwise?: (why: string) => T): T | undefined {
     try {
       return work();
     } catch (error) {
@@ -87,7 +92,7 @@ export class BundleDir implements OutsideStore {
       const advice = error.code === CODE ? "; import its bundle again" : "";
       const message = `${join(this.place, name)} does not count: ${error.message}${advice}`;
       this.#warn({ code: "bundles.unusable", message });
-      return undefined;
+      return otherwise?.(message);
     }
   }
 }

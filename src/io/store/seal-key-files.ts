@@ -18,6 +18,7 @@ import {
   parseSealPublicKey,
 } from "../../core/evidence/seal-key.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
+import type { Warn } from "../../core/warning.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
 
 /** Bytes of a secret of p256. */
@@ -111,6 +112,24 @@ export function readBundleKeys(paths: readonly string[]): readonly string[] {
       parseSealPublicKey(text) ??
       reject("config.invalid", `the key of bundleKeys ${path} is not a public key: ${advice}`)
     );
+  });
+}
+
+/**
+ * As {@link readBundleKeys} at a pull, where a key that cannot be used is one whose seals do not count: what was imported
+ * still counts from the import.
+ *
+ * @param warn of `bundles.unusable`
+ */
+export function usableBundleKeys(paths: readonly string[], warn: Warn): readonly string[] {
+  return paths.flatMap((path) => {
+    try {
+      return readBundleKeys([path]);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      warn({ code: "bundles.unusable", message: `${error.message}: its seals do not count` });
+      return [];
+    }
   });
 }
 

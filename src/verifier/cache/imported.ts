@@ -1,6 +1,6 @@
 import type { IdentityProof } from "../../core/atproto/identity.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
-import type { OutsideEvidence, OutsideStore } from "../../core/evidence/outside.ts";
+import type { OutsideEvidence, OutsideIdentity, OutsideStore } from "../../core/evidence/outside.ts";
 import { tagRecordPath } from "../../core/evidence/tag.ts";
 import type { JudgeInput } from "../../core/verify/judge.ts";
 import { judgeOutsideSteps } from "../../core/verify/judge-outside.ts";
@@ -66,13 +66,19 @@ export async function judgeWithOutsideEvidence(
   const pieces = signers.flatMap((did) => found(given, did, store) ?? []);
   if (pieces.length === 0) return undefined;
   const memory = new Map<Did, SignerHistory>();
-  for (const { signature } of pieces) memory.set(signature.signer, await loadHistory(signature.signer));
+  const newest = new Map<Did, readonly OutsideIdentity[]>();
+  for (const { signature } of pieces) {
+    const { signer } = signature;
+    const history = await loadHistory(signer);
+    const log = store.newestLog(signer);
+    // It may say that a key was replaced or an identity closed, like a history that cannot be read.
+    const isUnusable = log !== undefined && "unusable" in log;
+    memory.set(signer, isUnusable ? { unusable: log.unusable, ...history } : history);
+    newest.set(signer, isUnusable || log === undefined ? [] : [log]);
+  }
   const steps = judgeOutsideSteps(given, {
     pieces,
-    identitiesOf: (did) => {
-      const newest = store.newestLog(did);
-      return newest === undefined ? [] : [newest];
-    },
+    identitiesOf: (did) => newest.get(did) ?? [],
     fetchedOf: (did) => identityOf?.(did),
     memory,
     provenTime: provenTime(),

@@ -56,11 +56,11 @@ export function openStores(
     recordObservation: async (observation) => signers.recordObservation(observation, session.now()),
     outside: async () => {
       if (outside !== undefined) return outside;
-      const [{ BundleDir }, { readBundleKeys }] = await Promise.all([
+      const [{ BundleDir }, { usableBundleKeys }] = await Promise.all([
         import("../../io/store/bundle-dir.ts"),
         import("../../io/store/seal-key-files.ts"),
       ]);
-      return new BundleDir(bundleDir, () => readBundleKeys(bundleKeys), warnings.other);
+      return new BundleDir(bundleDir, () => usableBundleKeys(bundleKeys, warnings.other), warnings.other);
     },
     provenTime: () => new ProvenTimes(stateDir, warnings.history).newest(),
     cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),

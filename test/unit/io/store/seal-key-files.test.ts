@@ -13,7 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseSealKey } from "../../../../src/core/evidence/seal-key.ts";
-import { makeSealKey, readBundleKeys, readSealKey } from "../../../../src/io/store/seal-key-files.ts";
+import type { Warning } from "../../../../src/core/warning.ts";
+import { makeSealKey, readBundleKeys, readSealKey, usableBundleKeys } from "../../../../src/io/store/seal-key-files.ts";
 import { codeOf, rejectionOf } from "../../../support/rejection.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "seal-keys-"));
@@ -96,5 +97,17 @@ describe("readBundleKeys", () => {
     expect(whyNot(at("words.pub"))).toContain("did:key");
     chmodSync(at("node.pub"), 0o666);
     expect(whyNot(at("node.pub"))).toContain("can be written by others");
+  });
+});
+
+describe("usableBundleKeys", () => {
+  it("leaves out a key that cannot be used, and says so", () => {
+    const didKey = makeSealKey(at("used"));
+    const warnings: string[] = [];
+    const warn = ({ code, message }: Warning) => warnings.push(`${code}: ${message}`);
+    expect(usableBundleKeys([at("gone.pub"), at("used.pub")], warn)).toEqual([didKey]);
+    expect(warnings).toEqual([
+      `bundles.unusable: the key of bundleKeys ${at("gone.pub")} does not exist: its seals do not count`,
+    ]);
   });
 });

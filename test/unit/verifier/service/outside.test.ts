@@ -54,7 +54,7 @@ class Imported implements OutsideStore {
     return digest === DIGEST ? this.pieces.find(({ signature }) => signature.signer === did) : undefined;
   }
 
-  newestLog(did: Did) {
+  newestLog(did: Did): ReturnType<OutsideStore["newestLog"]> {
     const identity = this.logs.get(did);
     return identity && { identity, witness: IMPORTED };
   }
@@ -207,6 +207,20 @@ describe("a remembered no", () => {
     // A pull sets it aside.
     expect(await outcome(world, new Imported().add(old))).toBe("inconclusive pds.unreachable none");
     expect(await outcome(world, new Imported().add(old), offline)).toBe("deny commit.rolled_back bundle");
+  });
+});
+
+describe("the newest log that was imported", () => {
+  it("ends what is imported of its signer where it cannot be read, as it may close the identity", async () => {
+    await using world = await World.start(alice);
+    const store = await imported(alice);
+    vi.spyOn(store, "newestLog").mockReturnValue({ unusable: "it is not JSON" });
+    const { answer } = await pulled(world, store, { config: { offline: true } });
+    expect(answer).toMatchObject({
+      outcome: "inconclusive",
+      code: "bundle.not_accepted",
+      detail: expect.stringContaining("it is not JSON"),
+    });
   });
 });
 
