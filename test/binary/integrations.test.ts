@@ -57,12 +57,12 @@ describe("the action of GitHub", () => {
   async function act(name: string, inputs: Readonly<Record<string, string>>) {
     const folder = checkout(name);
     const [summary, output] = [join(folder, "summary.md"), join(folder, "output")];
-    const given: Record<string, string> = { ACTION: join(INTEGRATIONS, "github") };
+    const given: Record<string, string> = { GITHUB_ACTION_PATH: join(INTEGRATIONS, "github") };
     for (const [variable, expression] of Object.entries(step?.env ?? {})) {
       const [, input] = /^\$\{\{ inputs\.([a-z0-9-]+) \}\}$/.exec(expression) ?? [];
       if (input !== undefined) given[variable] = inputs[input] ?? action.inputs[input]?.default ?? "";
     }
-    const ended = await shell(["/bin/bash", "-c", step?.run ?? ""], folder, {
+    const ended = await shell(["/bin/sh", "-c", step?.run ?? ""], folder, {
       ...given,
       GITHUB_STEP_SUMMARY: summary,
       GITHUB_OUTPUT: output,
@@ -74,7 +74,7 @@ describe("the action of GitHub", () => {
   it("is a composite action whose expressions are in env and outputs alone", () => {
     expect(action.runs.using).toBe("composite");
     expect(action.runs.steps).toHaveLength(1);
-    expect(step?.shell).toBe("bash");
+    expect(step?.shell).toBe("sh");
     expect(step?.run).not.toContain("${{");
     expect(read("github/verify.sh")).not.toContain("${{");
     for (const { value } of Object.values(action.outputs))

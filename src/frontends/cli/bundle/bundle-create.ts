@@ -60,7 +60,10 @@ async function create(
   lifecycle.answerInterrupts();
   const config = loadConfig(lifecycle.environment, configPath);
   if (config.offline)
-    reject("config.invalid", "the configuration says offline: true, and a bundle is gathered over the network");
+    reject(
+      "config.invalid",
+      "the configuration says offline: true, and a bundle is gathered over the network; run this on another machine",
+    );
   const policy = loadPolicy(named ?? config.trustPolicyPath);
   checkTarget(out, "--out");
   const key = seal === undefined ? undefined : readSealKey(seal);

@@ -1,5 +1,6 @@
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { RejectionCode } from "../../../core/rejection.ts";
+import { ASKS_NO_SERVICE } from "../../../verifier/service/judge-offline.ts";
 import { auditedRefusal, type ImageResult } from "./image-result.ts";
 
 /**
@@ -66,6 +67,8 @@ const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
   "net.interrupted": "run this again",
   "policy.signatures_unconfirmed": "run this again later",
 
+  "bundle.expired": "gather a newer bundle on a machine with a network, and import it: atcr-verify bundle import FILE",
+
   "input.unsupported_digest": "use the image's sha256 digest",
 };
 
@@ -95,8 +98,8 @@ export function adviceFor({ answer, reference, subject, signedImages }: ImageRes
     return ["the signer deleted or replaced this signature after the bundle was gathered: use another image"];
   }
   const text = ADVICE[refusal.code];
-  // A reason that names a command says what to do.
-  if (text === undefined || refusal.detail.includes(": atcr-verify ")) return [];
+  // There, trying again later helps nobody, and the reason says what is missing.
+  if (text === undefined || refusal.detail.startsWith(ASKS_NO_SERVICE)) return [];
   const findings = "findings" in refusal ? refusal.findings : [];
   const signer = findings.find(({ code, signer: did }) => code === refusal.code && did !== undefined)?.signer;
   return [text.replace("IMAGE", image).replace("DID", (word) => signer ?? word)];
