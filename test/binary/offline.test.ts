@@ -170,6 +170,14 @@ describe("a node that is offline", () => {
     expect(await closing.judged()).toBe("2 inconclusive bundle.not_accepted");
   });
 
+  it("remembers the newest log, also where what was imported is lost, and against a bundle that is named for once", async () => {
+    await using closing = await closedIdentity();
+    expect(headline(await closing.named())).toBe("1 deny identity.log_rolled_back");
+    rmSync(join(closing.logs, ".."), { recursive: true });
+    await closing.importAgain();
+    expect(await closing.judged()).toBe("1 deny identity.log_rolled_back");
+  });
+
   it("counts what was imported from its import where a key of bundleKeys cannot be used", async () => {
     const node = new CutOff("lost-key", { bundleKeys: [`${key}.pub`] });
     expect(await node.import(await gathered("lost-key.bundle", image, "--seal", key))).toBe(0);
@@ -199,17 +207,20 @@ async function closedIdentity() {
   node.policy(accepting(node.signer.did));
   const config = node.configure({ ...node.settings, offline: true }, "closed.yaml");
   const run = (...args: readonly string[]) => ask(args, { env: node.env });
-  const carry = async ({ digest }: Descriptor) => {
-    const file = join(node.folder, `${digest}.bundle`);
-    await run("bundle", "create", `${node.name}@${digest}`, "-o", file);
-    await run("bundle", "import", file, "--config", config);
+  const nameAt = ({ digest }: Descriptor) => `${node.name}@${digest}`;
+  const fileOf = ({ digest }: Descriptor) => join(node.folder, `${digest}.bundle`);
+  const carry = async (one: Descriptor) => {
+    await run("bundle", "create", nameAt(one), "-o", fileOf(one));
+    await run("bundle", "import", fileOf(one), "--config", config);
   };
   await carry(mine);
   await node.signer.log.tombstone({ at: Date.now() - MINUTE, signer: node.signer.rotationKey });
   await carry(other);
   return {
     logs: join(`${config}.bundles`, "signers"),
-    judged: async () => headline(await run("verify", `${node.name}@${mine.digest}`, "--config", config)),
+    importAgain: () => run("bundle", "import", fileOf(mine), "--config", config),
+    named: () => run("verify", nameAt(mine), "--offline", "--bundle", fileOf(mine), "--config", config),
+    judged: async () => headline(await run("verify", nameAt(mine), "--config", config)),
     [Symbol.asyncDispose]: () => node.stop(),
   };
 }

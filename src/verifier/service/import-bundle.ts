@@ -1,6 +1,7 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
 import type { Import } from "../../core/evidence/imported-piece.ts";
+import { Rejection } from "../../core/rejection.ts";
 import { type BundleProof, ProvenIdentities, provenOf } from "../../core/verify/bundle-proof.ts";
 import { addToPiece, type Imported, newerIdentity } from "../../core/verify/import-proofs.ts";
 import type { BundleDir } from "../../io/store/bundle-dir.ts";
@@ -26,7 +27,7 @@ export interface ImportReport {
 }
 
 /**
- * Proves a bundle and imports what it proves. Noes are remembered first and logs are written next: if this is interrupted,
+ * Proves a bundle and imports what it proves. Noes are remembered first, and logs are remembered and written next: if this is interrupted,
  * what is there is judged by more than before, and never by less.
  *
  * @param how the import; its time is now
@@ -44,7 +45,7 @@ export async function importBundle(
     const noes = own.flatMap((proof) => proof.noes);
     if (noes.length > 0) await signers.recordObservation({ signer, revs: [], noes }, how.importedAt);
   }
-  const forked = await importIdentities(proofs, how, directory, identities);
+  const forked = await importIdentities(proofs, how, { directory, signers }, identities);
   const results = new Map<BundleProof, Imported>();
   for (const [, own] of Map.groupBy(proofs, ({ digest, signer }) => `${digest} ${signer}`)) {
     const [{ digest, signer }] = own as [BundleProof, ...BundleProof[]];
@@ -59,7 +60,7 @@ export async function importBundle(
 async function importIdentities(
   proofs: readonly BundleProof[],
   how: Import,
-  directory: BundleDir,
+  { directory, signers }: Pick<ImportContext, "directory" | "signers">,
   identities: ProvenIdentities,
 ): Promise<readonly Did[]> {
   const forked: Did[] = [];
@@ -74,7 +75,12 @@ async function importIdentities(
       if (found === "forked") forked.push(signer);
       else if (found !== "older") newest = found;
     }
-    if (newest !== undefined && newest !== before) await writeIdentity(directory.place, newest);
+    if (newest === undefined || newest === before) continue;
+    // The file may be lost, and a bundle that is named for once is not compared with it.
+    const log = identities.of(newest);
+    const operations = log instanceof Rejection ? [] : (log.history ?? []).map(({ cid }) => cid);
+    await signers.recordObservation({ signer, revs: [], operations }, how.importedAt);
+    await writeIdentity(directory.place, newest);
   }
   return [...new Set(forked)];
 }
