@@ -41,7 +41,7 @@ describe("bundle create", () => {
     const list = world.write("images.txt", `${nameOf(signed)}\n${nameOf(unsigned)}\n`);
     const answered = await run("bundle", "create", "-f", list, "-o", at("two.bundle"));
     expect([answered.code, answered.stderr]).toEqual([1, ""]);
-    expect(answered.stdout).toContain(`signed ${nameOf(signed)} signed\n`);
+    expect(answered.stdout).toContain(`signed ${nameOf(signed)}\n`);
     expect(answered.stdout).toContain(`not signed ${nameOf(unsigned)} signature.none: `);
     expect(answered.stdout).toMatch(
       /two\.bundle: gathered at \S+, not sealed, sha256 [0-9a-f]{64}: 2 images, 0 left out\n$/,
@@ -91,7 +91,7 @@ describe("bundle create", () => {
     const answered = await run("bundle", "create", name, "-o", at("tag.bundle"));
     expect([answered.code, answered.stdout]).toEqual([
       0,
-      expect.stringContaining(`signed ${name} ${image.digest} signed`),
+      expect.stringContaining(`signed ${name} ${image.digest}\n`),
     ]);
     expect(bundleAt("tag.bundle").bundle.images).toMatchObject([{ digest: image.digest, names: [name] }]);
   });
@@ -134,9 +134,9 @@ describe("bundle import", () => {
     const { config, place } = nodeNamed("importing");
     const answered = await run("bundle", "import", at("import.bundle"), ...config);
     expect([answered.code, answered.stderr]).toEqual([0, ""]);
-    expect(answered.stdout).toContain(`imported: signed ${signed.digest} ${world.name} by ${world.signer.did} rev `);
+    expect(answered.stdout).toContain(`imported: signed ${world.name} ${signed.digest} by ${world.signer.did} rev `);
     expect(answered.stdout).toContain(
-      `imported: not signed ${unsigned.digest} ${world.name} by ${world.signer.did} rev `,
+      `imported: not signed ${world.name} ${unsigned.digest} by ${world.signer.did} rev `,
     );
     expect(answered.stdout).toContain("imported into");
     expect(answered.stdout).toContain(": 1 signature, 1 proven absence, 0 already there, 0 not newer, 0 not proven\n");
@@ -235,7 +235,7 @@ describe("bundle import", () => {
     const { config } = nodeNamed("unproven");
     const answered = await run("bundle", "import", at("spoilt.bundle"), ...config);
     expect(answered.code).toBe(1);
-    expect(answered.stdout).toContain(`not imported: unproven ${signed.digest}`);
+    expect(answered.stdout).toContain(`not imported: unproven ${world.name} ${signed.digest}`);
     expect(answered.stdout).toContain("1 not proven\n");
   });
 
@@ -284,8 +284,8 @@ describe("the commands of docs/reference/bundles.md", () => {
     }
     expect(commands).toHaveLength(6);
     const [, created, listed, imported, has, doctor] = said;
-    expect(created).toContain(`signed ${nameOf(signed)} signed\n`);
-    expect(listed).toContain(`signed ${signed.digest} ${world.name} by ${world.signer.did} rev `);
+    expect(created).toContain(`signed ${nameOf(signed)}\n`);
+    expect(listed).toContain(`signed ${world.name} ${signed.digest} by ${world.signer.did} rev `);
     expect(imported).toContain("the seal is by a key of bundleKeys");
     expect(imported).toContain(": 1 signature, 0 proven absences, ");
     expect(has).toMatch(/ {2}sealed by did:key:z\w+\n {2}\S+: counts until \S+, by rule "production"\n$/);

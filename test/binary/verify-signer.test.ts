@@ -150,7 +150,7 @@ describe.runIf(canServeNames)("--signer with a handle", () => {
     const answered = await verify("--signer", HANDLE);
     expect(headline(answered)).toBe("0 allow signed");
     expect(answered.stdout).toContain(
-      `\n  pin          ${HANDLE} is ${did} now, and can move to another account; --signer ${did} cannot`,
+      `\n  pin          ${HANDLE} is ${did} now, but a handle can move to another account; to pin it: --signer ${did}\n`,
     );
     const { stdout } = await verify("--signer", HANDLE, "--output=json");
     expect(json(stdout)).toMatchObject({ signers: [{ asked: HANDLE, did }] });

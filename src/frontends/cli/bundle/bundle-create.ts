@@ -8,13 +8,14 @@ import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { readSealKey } from "../../../io/store/seal-key-files.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
-import { amount, detailLine } from "../../process/report.ts";
+import { amount } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { checkTarget } from "../verify/bundle-files.ts";
 import { readNamedImages } from "../verify/image-files.ts";
 import { auditedRefusal, codeOf, type ImageResult, type RequestedImage, statusOfAll } from "../verify/image-result.ts";
 import { VerifyRun } from "../verify/verify-run.ts";
 import { mergeImages } from "./bundle-merge.ts";
+import { textOfLines } from "./proof-lines.ts";
 import { describeBundle, writeNamedBundle } from "./sealed-bundle.ts";
 
 /** Milliseconds for the whole command; each image has a pull's deadline besides. */
@@ -98,10 +99,10 @@ async function create(
     const written = writeNamedBundle(out, bundleSince(startedAt, images), key);
     const left = gathered.filter(({ image }) => image === undefined).length;
     lines.push(`${describeBundle(written)}: ${amount(images.length, "image")}, ${left} left out`);
-    return lifecycle.print(lines.map(detailLine).join(""), status);
+    return lifecycle.print(textOfLines(lines, lifecycle.environment), status);
   } catch (error) {
     lifecycle.diagnose(printable(`the bundle was not written to ${out}: ${(error as Error).message}`));
-    return lifecycle.print(lines.map(detailLine).join(""), INTERNAL);
+    return lifecycle.print(textOfLines(lines, lifecycle.environment), INTERNAL);
   }
 }
 
@@ -130,5 +131,5 @@ function lineOf({ requested, subject, answer }: ImageResult, isIn: boolean): str
   const about = `${requested.text}${subject === undefined || requested.text.includes("@") ? "" : ` ${subject.digest}`}`;
   const why = "detail" in decided ? `: ${decided.detail}` : "";
   const what = isIn ? (decided.outcome === "allow" ? "signed" : "not signed") : "left out";
-  return `${what} ${about} ${codeOf(decided)}${why}`;
+  return what === "signed" ? `${what} ${about}` : `${what} ${about} ${codeOf(decided)}${why}`;
 }

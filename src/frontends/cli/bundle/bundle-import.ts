@@ -17,7 +17,7 @@ import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import { INTERNAL, type ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { amount, detailLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { describeProof } from "./proof-lines.ts";
+import { describeProof, textOfLines } from "./proof-lines.ts";
 import { describeBundle, type NamedBundle, readNamedBundle, refuseFuture } from "./sealed-bundle.ts";
 
 /** Milliseconds: ten thousand images are proven, and written with a sync each. */
@@ -69,7 +69,7 @@ export async function bundleImport(
   ];
   const isWhole = forked.length === 0 && results.every(({ outcome }) => outcome !== "unproven");
   const isRemembered = !lifecycle.warnings.codes.includes("history.not_written");
-  return lifecycle.print(lines.map(detailLine).join(""), isWhole && isRemembered ? 0 : 1);
+  return lifecycle.print(textOfLines(lines, lifecycle.environment), isWhole && isRemembered ? 0 : 1);
 }
 
 /** For metrics: a pull does not look at all pieces. */

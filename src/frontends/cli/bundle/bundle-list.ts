@@ -12,9 +12,9 @@ import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { listBundleDir } from "../../../io/store/bundle-dir-listing.ts";
 import { readBundleKeys } from "../../../io/store/seal-key-files.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
-import { amount, detailLine, jsonText } from "../../process/report.ts";
+import { amount, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { describeProof } from "./proof-lines.ts";
+import { describeProof, textOfLines } from "./proof-lines.ts";
 import { describeBundle, readNamedBundle } from "./sealed-bundle.ts";
 
 /** Milliseconds: a bundle of ten thousand images is proven. */
@@ -41,9 +41,12 @@ export async function bundleList(
   const found =
     path === undefined ? listImported(config, keys, policy) : await listFile(path, keys, config, policy, lifecycle);
   const isWhole = found.unusable.length === 0 && found.listed.every(({ proof, ends }) => isGood(proof, ends, now));
-  const text = [...found.title, ...found.listed.flatMap((one) => linesOf(one, now)), ...found.unusable].map(detailLine);
+  const lines = [...found.title, ...found.listed.flatMap((one) => linesOf(one, now)), ...found.unusable];
   const json = { ...found.json, images: found.listed.map((one) => toJson(one, now)), unusable: found.unusable };
-  return lifecycle.print(options.output === "json" ? jsonText(json) : text.join(""), isWhole ? 0 : 1);
+  return lifecycle.print(
+    options.output === "json" ? jsonText(json) : textOfLines(lines, lifecycle.environment),
+    isWhole ? 0 : 1,
+  );
 }
 
 interface Found {

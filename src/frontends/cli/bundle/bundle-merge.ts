@@ -4,10 +4,9 @@ import { mergedImages } from "../../../core/verify/merge-images.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { readSealKey } from "../../../io/store/seal-key-files.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
-import { detailLine } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { checkTarget } from "../verify/bundle-files.ts";
-import { describeProof } from "./proof-lines.ts";
+import { describeProof, textOfLines } from "./proof-lines.ts";
 import { describeBundle, readNamedBundle, refuseFuture, writeNamedBundle } from "./sealed-bundle.ts";
 
 /** Milliseconds: several bundles of ten thousand images. */
@@ -37,7 +36,7 @@ export async function bundleMerge(
     ...unproven.map(describeProof),
     `${describeBundle(merged)}, images: ${images.length}`,
   ];
-  return lifecycle.print(lines.map(detailLine).join(""), unproven.length === 0 ? 0 : 1);
+  return lifecycle.print(textOfLines(lines, lifecycle.environment), unproven.length === 0 ? 0 : 1);
 }
 
 /** Merges images, and says what each signature in them proves. */

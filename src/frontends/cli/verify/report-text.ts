@@ -116,7 +116,7 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
       .map(
         ({ asked, did }): Row => [
           "pin",
-          `${asked} is ${did} now, and can move to another account; --signer ${did} cannot`,
+          `${asked} is ${did} now, but a handle can move to another account; to pin it: --signer ${did}`,
         ],
       ),
     ...adviceFor(result).map((text): Row => ["do", text]),
