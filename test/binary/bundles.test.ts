@@ -89,10 +89,7 @@ describe("bundle create", () => {
     await world.signer.sign(image.digest, "app", world.begun + 60 * SECOND);
     const name = world.name.replace(/:v1$/, ":v7");
     const answered = await run("bundle", "create", name, "-o", at("tag.bundle"));
-    expect([answered.code, answered.stdout]).toEqual([
-      0,
-      expect.stringContaining(`signed ${name} ${image.digest}\n`),
-    ]);
+    expect([answered.code, answered.stdout]).toEqual([0, expect.stringContaining(`signed ${name} ${image.digest}\n`)]);
     expect(bundleAt("tag.bundle").bundle.images).toMatchObject([{ digest: image.digest, names: [name] }]);
   });
 
