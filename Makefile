@@ -235,7 +235,7 @@ $(RESULT_SCHEMA): $(NPM) packaging/write-result-schema.ts src/core/policy-tools/
 	node packaging/write-result-schema.ts > $@
 
 $(TOOLS): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh containerd docker-registry oras
+	packaging/fetch-debian-tools.sh containerd docker-registry oras tmux
 	touch $@
 
 $(MMDEBSTRAP): packaging/fetch-debian-tools.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings programs that only the tests and the demo need, from Debian, into build/debian:
 #
-#   packaging/fetch-debian-tools.sh containerd docker-registry oras
+#   packaging/fetch-debian-tools.sh containerd docker-registry oras tmux
 #
 # The packages are unpacked, not installed: the machine's own apt lists, cache and packages are not
 # touched, and no root is needed. They come from the mirror that this machine already uses, and apt
@@ -13,7 +13,7 @@
 set -eu
 
 usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
-  libc6-arm64-cross, runc) | --mirror"
+  libc6-arm64-cross, runc, tmux) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -25,7 +25,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc) echo bookworm ;;
+    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -37,6 +37,13 @@ programs_of() {
     qemu-user-static) echo "qemu-aarch64-static" ;;
     libc6-arm64-cross) ;; # what programs for arm64 are linked with
     *) echo "$1" ;;
+  esac
+}
+
+# Libraries that a tool needs and that not every Debian has: they are unpacked beside it.
+libraries_of() {
+  case $1 in
+    tmux) echo "libevent-core-2.1-7 libutempter0" ;;
   esac
 }
 
@@ -144,19 +151,22 @@ if [ -n "$missing" ]; then
   for tool in $missing; do
     suite=$(suite_of "$tool")
     rm -f "$work"/debs/*
-    (cd "$work/debs" && private download "$tool/$suite") || die "apt could not fetch $tool from $suite (see above)"
+    packages="$tool/$suite"
+    for library in $(libraries_of "$tool"); do packages="$packages $library/$suite"; done
+    # shellcheck disable=SC2086 # several packages
+    (cd "$work/debs" && private download $packages) || die "apt could not fetch $packages (see above)"
     new=$debian/.$tool.new
     rm -rf "$new" "${debian:?}/$tool"
     mkdir "$new"
-    dpkg-deb -x "$work"/debs/*.deb "$new"
+    for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$new"; done
     for program in $(programs_of "$tool"); do
       [ -x "$new/usr/bin/$program" ] || die "the package $tool of $suite has no usr/bin/$program"
-      unmet=$(ldd "$new/usr/bin/$program" 2>&1 | grep 'not found' || true)
+      unmet=$(LD_LIBRARY_PATH=$(printf '%s:' "$new"/usr/lib/*-linux-gnu) ldd "$new/usr/bin/$program" 2>&1 | grep 'not found' || true)
       [ -z "$unmet" ] || die "$program of $suite does not run on this system:
 $unmet"
       ln -sfn "../$tool/usr/bin/$program" "$debian/bin/$program"
     done
-    printf '%s (%s)\n' "$(dpkg-deb -f "$work"/debs/*.deb Version)" "$suite" >"$new/.version"
+    printf '%s (%s)\n' "$(dpkg-deb -f "$work"/debs/"$tool"_*.deb Version)" "$suite" >"$new/.version"
     # Last, so that a directory with this name is always complete.
     mv "$new" "$debian/$tool"
     rm -f "$work"/debs/*

@@ -10,7 +10,7 @@ const HEADING = 8;
  * one below it, so the signature of the commit covers the record.
  *
  *     commit  bafyrei...
- *       |     rev 3l... (2026-01-31T12:00:00Z), signed by
+ *       |     rev 3l... (2026-01-31T12:00:00Z), key
  *       |     did:key:z...
  *     root    bafyrei...
  *       |     height 2, 3 keys
@@ -22,7 +22,7 @@ export function proofPicture(record: ShownRecord): readonly string[] {
   const skipped = nodes.length - drawn.length;
   return [
     block("commit", commit),
-    below(`rev ${rev} (${formatDateTime(revTime)}), signed by`),
+    below(`rev ${rev} (${formatDateTime(revTime)}), key`),
     below(key),
     ...drawn.flatMap((node, i) => [block(i === 0 ? "root" : "node", node.cid), below(describe(node))]),
     ...(skipped === 0 ? [] : [below(`(${skipped} more nodes)`)]),

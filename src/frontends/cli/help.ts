@@ -42,7 +42,7 @@ function overview(width: number): string {
     ),
   ]);
   return lines([
-    "atcr-verify: check that a signer this node trusts has signed exactly this image",
+    ...wrapped("atcr-verify: check that a signer this node trusts has signed exactly this image", width),
     "",
     "Usage: atcr-verify IMAGE... [options]",
     "       atcr-verify COMMAND [options]",

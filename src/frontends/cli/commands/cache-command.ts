@@ -166,7 +166,8 @@ function show(digest: Digest, question: OpenedCache): never {
   const readable = denied > 0 ? " that could be read" : "";
   const nothing = detailLine(`nothing is cached for ${digest} in ${config.cacheDir}${readable}`);
   const found = evidence.length > 0 && warnings.length === 0;
-  return lifecycle.print(isJson ? jsonText({ digest, evidence, warnings }) : text.join("") || nothing, found ? 0 : 1);
+  const shown = folded(text.join("") || nothing, screenOf(lifecycle.environment));
+  return lifecycle.print(isJson ? jsonText({ digest, evidence, warnings }) : shown, found ? 0 : 1);
 }
 
 function proof(proven: Attempt) {

@@ -18,7 +18,7 @@ import { jsonText, reasonOf, reportedPlace } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { inspectionKeys } from "../inspect/inspection-json.ts";
 import { inspectionLines } from "../inspect/inspection-text.ts";
-import { screenOf } from "../terminal/screen.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 /** Exit status where services did not answer, so that nothing about any signer is known. */
 const NOTHING_KNOWN = 2;
@@ -48,8 +48,8 @@ export async function inspectCommand(
   const found = await inspectImage(request, context);
   const status = isNothingKnown(found) ? NOTHING_KNOWN : 0;
   if (output === "json") lifecycle.print(jsonText(inspectionKeys(found)), status);
-  const { width } = screenOf(lifecycle.environment);
-  lifecycle.print([NOT_JUDGED, ...inspectionLines(found, width), ""].join("\n"), status);
+  const screen = screenOf(lifecycle.environment);
+  lifecycle.print([folded(NOT_JUDGED, screen), ...inspectionLines(found, screen.width), ""].join("\n"), status);
 }
 
 /** @throws Rejection input.malformed */

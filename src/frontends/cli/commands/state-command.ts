@@ -14,6 +14,7 @@ import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 /** The consequences, printed after `state forget`. */
 const FORGOTTEN = `forgotten, together with its cached evidence.
@@ -82,7 +83,7 @@ async function show(signer: Did | undefined, { config, lifecycle, form }: OpenSt
     warnings.length === 0
       ? `nothing is recorded${whose} in ${stateDir}`
       : `the signer history in ${stateDir} cannot be read: ${warnings.map(({ message }) => message).join("; ")}`;
-  const text = remembered.map(describe).join("") || detailLine(nothing);
+  const text = folded(remembered.map(describe).join("") || detailLine(nothing), screenOf(lifecycle.environment));
   const json = { stateDir, signers: remembered.map(toJson), warnings };
   const isMissing = signer !== undefined && remembered.length === 0;
   return lifecycle.print(form === "json" ? jsonText(json) : text, warnings.length === 0 && !isMissing ? 0 : 1);

@@ -5,6 +5,8 @@ import { wrapped } from "../terminal/screen.ts";
 const MAX_VALUE = 400;
 /** Columns of a label. */
 const LABEL = 13;
+/** Indentation of the lines that continue a heading. */
+const CONTINUED = 2;
 
 /** Lays out labels and their values, one below the other, wrapped behind the label. */
 export class LabelledRows {
@@ -32,6 +34,11 @@ export class LabelledRows {
         const long = `${" ".repeat(indent + 2)}${line}`;
         return i === 0 ? [start.trimEnd(), long] : [long];
       });
+  }
+
+  /** A line without a label. @param text may be attacker-controlled */
+  heading(text: string): readonly string[] {
+    return this.#wrapped(this.#shown(text), CONTINUED).map((line, i) => `${" ".repeat(i === 0 ? 0 : CONTINUED)}${line}`);
   }
 
   /** Lines that stay as they are, at this indentation. */

@@ -15,7 +15,7 @@ const NOTHING: readonly string[] = [];
 export function signerDetails(signer: InspectedSigner, rows: LabelledRows): readonly string[] {
   const reasons = reasonsOf(signer);
   return [
-    ...rows.asIs([`signer ${titleOf(signer)}`], 0),
+    ...rows.heading(`signer ${titleOf(signer)}`),
     "  proven, by hashes and signatures alone:",
     ...proven(signer, rows),
     "  only claimed, by:",
