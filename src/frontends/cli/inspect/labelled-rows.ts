@@ -38,7 +38,9 @@ export class LabelledRows {
 
   /** A line without a label. @param text may be attacker-controlled */
   heading(text: string): readonly string[] {
-    return this.#wrapped(this.#shown(text), CONTINUED).map((line, i) => `${" ".repeat(i === 0 ? 0 : CONTINUED)}${line}`);
+    return this.#wrapped(this.#shown(text), CONTINUED).map(
+      (line, i) => `${" ".repeat(i === 0 ? 0 : CONTINUED)}${line}`,
+    );
   }
 
   /** Lines that stay as they are, at this indentation. */
