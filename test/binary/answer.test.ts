@@ -44,6 +44,14 @@ function expectOneLine({ code, stdout }: Answered): void {
   expect(stdout.split(" ")[0]).toBe(["allow", "deny", "inconclusive", "misconfigured", "internal"][code ?? -1]);
 }
 
+/** As {@link expectOneLine}, of a person's report, which has further lines. */
+function expectReport({ code, stdout, ...rest }: Answered): void {
+  expect(stdout).toMatch(/^[ -~\n]+\n$/);
+  const [first = "", ...more] = stdout.split("\n");
+  expectOneLine({ code, stdout: `${first}\n`, ...rest });
+  for (const line of more) expect(line).toMatch(/^(?: {2}.{0,4200})?$/);
+}
+
 /** Under a configuration of its own, so that tests do not wait for each other. */
 function under(policy: string, name: string, settings: object = {}): Ask {
   const trustPolicyPath = world.policy(policy, `${name}.policy.yaml`);
@@ -99,7 +107,9 @@ describe.concurrent("hostile text", () => {
     ] as const) {
       const answered = await ask(args, { env: world.env, stdin: input });
       expect(answered.code).toBe(3);
-      expectOneLine(answered);
+      // The program's own command line has more to say of an image.
+      if (args[0] === "verify" || args[0] === text) expectReport(answered);
+      else expectOneLine(answered);
     }
   });
 

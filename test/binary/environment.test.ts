@@ -111,8 +111,8 @@ describe.concurrent("the environment", () => {
   });
 
   it("may be empty", async () => {
-    const answered = await ask(["verify", "nginx"], { env: {} });
-    expect(headline(answered)).toBe("3 misconfigured input.malformed");
+    const answered = await ask(["verify", "NGINX"], { env: {} });
+    expect(headline(answered)).toBe("3 misconfigured image.malformed_reference");
   });
 
   it("may ask for just-in-time compilation, or not, and changes no answer by it", async () => {

@@ -159,7 +159,8 @@ export class ProcessLifecycle {
     } catch (error) {
       if (!hasCode(error, "EPIPE")) {
         sayUnwritten(error);
-        this.#end(INTERNAL);
+        // A verdict says more than that it could not be printed.
+        this.#end(this.mustBeWritten ? code || INTERNAL : INTERNAL);
       }
     }
     this.#end(code);
