@@ -131,7 +131,7 @@ describe.runIf(testable)("a node without a network", () => {
     await gathered(name, "after.bundle", "--seal", at("seal.key"));
     expect((await imported("before.bundle")).code).toBe(0);
     expect(await pull(name)).toBe("0");
-    expect((await imported("after.bundle")).stdout).toContain("imported: no ");
+    expect((await imported("after.bundle")).stdout).toContain("imported: not signed ");
     expect(await pull(name)).toMatch(/^1 deny /);
     await imported("before.bundle");
     expect(await pull(name)).toMatch(/^1 deny /);
