@@ -178,6 +178,22 @@ describe("a node that is offline", () => {
     expect(await closing.judged()).toBe("1 deny identity.log_rolled_back");
   });
 
+  it("no longer uses its own cached evidence, fresh or stale, once an imported no takes it back", async () => {
+    const mine = await world.image("cached, then deleted");
+    const policy = policyWith("{offlineFor: 30d, maxStaleness: 12h}");
+    const node = new CutOff("cached", { offline: false, cacheEnabled: true }, policy);
+    expect(await node.pull(mine)).toBe("0 allow signed");
+    const kept = { cacheEnabled: true, cacheDir: `${node.config}.cache`, stateDir: `${node.config}.state` };
+    const cut = new CutOff("cached-cut", kept, policy);
+    const stale = new CutOff("cached-stale", { ...kept, cacheEnabled: false }, policy);
+    expect([await cut.pull(mine), await stale.pull(mine)]).toEqual(["0 allow signed", "0 allow signed"]);
+    await world.signer.unsign(mine.digest, Date.now() - 20_000);
+    const no = await gathered("taken-back.bundle", mine);
+    await cut.import(no);
+    expect(await cut.pull(mine)).toBe("1 deny signature.none");
+    expect(await stale.pull(mine)).not.toContain("allow");
+  });
+
   it("counts what was imported from its import where a key of bundleKeys cannot be used", async () => {
     const node = new CutOff("lost-key", { bundleKeys: [`${key}.pub`] });
     expect(await node.import(await gathered("lost-key.bundle", image, "--seal", key))).toBe(0);
@@ -198,6 +214,10 @@ describe("a node that is offline", () => {
     expect(answered.stdout).toContain("because a service could not be reached");
   });
 });
+
+function policyWith(require: string): string {
+  return accepting(world.signer.did).replace("{offlineFor: 30d}", require);
+}
 
 /** A node that has imported a signature, and then a log that closes the signer's identity. */
 async function closedIdentity() {

@@ -4,6 +4,7 @@ import { type DagCbor, type DagCborMap, isDagCborMap } from "../encoding/dag-cbo
 import { parseDateTime } from "../encoding/time.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
+import { MANIFESTS } from "./record-path.ts";
 
 /** The content of a digest's record, claimed by the signer. */
 export interface Claim {
@@ -15,18 +16,6 @@ export interface Claim {
   readonly blobSize?: number;
 }
 
-export const COLLECTION = "io.atcr.manifest";
-
-/** Path of a digest's record in the repo (spec 3.5). */
-export function recordPath(digest: Digest): string {
-  return `${COLLECTION}/${digestHex(digest)}`;
-}
-
-/** Collection and record key, as com.atproto.sync.getRecord asks for them. */
-export function recordAddress(digest: Digest): { collection: string; rkey: string } {
-  return { collection: COLLECTION, rkey: digestHex(digest) };
-}
-
 /**
  * Reads an io.atcr.manifest record that must be for this digest (spec 5.6). Fields that no rule uses are not checked.
  *
@@ -36,7 +25,7 @@ export function recordAddress(digest: Digest): { collection: string; rkey: strin
 export function readClaim(digest: Digest, record: DagCbor): Claim {
   if (!isDagCborMap(record)) reject("record.malformed", "the record is not a map");
   const type = text(record, "$type");
-  if (type !== COLLECTION) reject("record.malformed", `the record's $type is "${type}", expected ${COLLECTION}`);
+  if (type !== MANIFESTS) reject("record.malformed", `the record's $type is "${type}", expected ${MANIFESTS}`);
   const about = text(record, "digest");
   if (about !== digest) reject("record.digest_mismatch", `the record is for "${about}", expected ${digest}`);
   const repository = text(record, "repository");

@@ -1,8 +1,8 @@
 import { isDid } from "../atproto/syntax.ts";
 import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
 import type { Digest } from "../oci/digest.ts";
-import { recordPath } from "./claim.ts";
 import type { Pointer } from "./evidence.ts";
+import { recordPath } from "./record-path.ts";
 
 const DID_ANNOTATION = "io.atcr.atproto.did";
 const RECORD_ANNOTATION = "io.atcr.atproto.recordUri";

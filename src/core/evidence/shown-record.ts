@@ -5,8 +5,9 @@ import { Cid } from "../encoding/cid.ts";
 import { type DagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, type RejectionCode, reject } from "../rejection.ts";
-import { type Claim, readClaim, recordPath } from "./claim.ts";
-import { namedDigest, readTag, tagRecordPath } from "./tag.ts";
+import { type Claim, readClaim } from "./claim.ts";
+import { recordPath, tagRecordPath } from "./record-path.ts";
+import { namedDigest, readTag } from "./tag.ts";
 
 /** Fields of a record that are shown; a record may have thousands, and floods the screen of a reader. */
 const MAX_FIELDS = 32;

@@ -2,28 +2,12 @@ import type { Did } from "../atproto/syntax.ts";
 import { type DagCbor, isDagCborMap } from "../encoding/dag-cbor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
-import { COLLECTION as MANIFESTS, recordPath } from "./claim.ts";
-
-const COLLECTION = "io.atcr.tag";
+import { MANIFESTS, recordPath, TAGS } from "./record-path.ts";
 
 /** The content of a tag's record that names the digest in question. */
 export interface TagClaim {
   readonly repository: string;
   readonly tag: string;
-}
-
-/**
- * Where ATCR is believed to store a tag's record: the record key is the repository with `~` for `/`,
- * `_`, and the tag. Two pairs may share a key (`a_b:c`, `a:b_c`), so the record's own fields decide.
- */
-export function tagRecordAddress(repository: string, tag: string): { collection: string; rkey: string } {
-  return { collection: COLLECTION, rkey: `${repository.replaceAll("/", "~")}_${tag}` };
-}
-
-/** The same as a path of the repo. */
-export function tagRecordPath(repository: string, tag: string): string {
-  const { collection, rkey } = tagRecordAddress(repository, tag);
-  return `${collection}/${rkey}`;
 }
 
 /**
@@ -36,7 +20,7 @@ export function tagRecordPath(repository: string, tag: string): string {
  * @throws Rejection tag.mismatch where it is not such a record, or names another digest
  */
 export function readTag(signer: Did, image: Digest, record: DagCbor): TagClaim {
-  if (!isDagCborMap(record) || record.get("$type") !== COLLECTION) mismatch(`is not of type ${COLLECTION}`);
+  if (!isDagCborMap(record) || record.get("$type") !== TAGS) mismatch(`is not of type ${TAGS}`);
   const [repository, tag] = [record.get("repository"), record.get("tag")];
   if (typeof repository !== "string" || typeof tag !== "string") mismatch("has no repository or no tag");
 

@@ -3,7 +3,7 @@ import type { Did, Tid } from "../atproto/syntax.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
 import { type BundledImage, gatheredAtOf } from "../evidence/bundled-image.ts";
 import type { OwnerAnswer, SignatureEvidence } from "../evidence/evidence.ts";
-import { tagRecordPath } from "../evidence/tag.ts";
+import { tagRecordPath } from "../evidence/record-path.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import { Rejection } from "../rejection.ts";

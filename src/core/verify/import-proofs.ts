@@ -1,7 +1,6 @@
 import type { Did, Tid } from "../atproto/syntax.ts";
 import { equalBytes } from "../encoding/bytes.ts";
 import type { BundledImage } from "../evidence/bundled-image.ts";
-import { recordPath } from "../evidence/claim.ts";
 import type { Fetched, SignatureEvidence } from "../evidence/evidence.ts";
 import {
   type Import,
@@ -10,6 +9,7 @@ import {
   type ImportedPiece,
   MAX_ENTRIES,
 } from "../evidence/imported-piece.ts";
+import { recordPath } from "../evidence/record-path.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection } from "../rejection.ts";
 import { type BundleProof, type ProvenIdentities, provenOf } from "./bundle-proof.ts";

@@ -1,9 +1,10 @@
 import { type Identity, type IdentityProof, readIdentity } from "../atproto/identity.ts";
 import { type CheckedCommits, type ProvenRecord, proveRecord } from "../atproto/record-proof.ts";
 import { type Tid, tidTime } from "../atproto/syntax.ts";
-import { readClaim, recordPath } from "../evidence/claim.ts";
+import { readClaim } from "../evidence/claim.ts";
 import type { SignatureEvidence } from "../evidence/evidence.ts";
-import { namedDigest, readTag, tagRecordPath } from "../evidence/tag.ts";
+import { recordPath, tagRecordPath } from "../evidence/record-path.ts";
+import { namedDigest, readTag } from "../evidence/tag.ts";
 import type { Digest } from "../oci/digest.ts";
 import { Rejection, reject } from "../rejection.ts";
 import type { Observation } from "./signer-history.ts";

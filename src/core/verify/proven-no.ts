@@ -1,7 +1,6 @@
 import type { Tid } from "../atproto/syntax.ts";
-import { recordPath } from "../evidence/claim.ts";
 import type { SignatureEvidence } from "../evidence/evidence.ts";
-import { tagRecordPath } from "../evidence/tag.ts";
+import { recordPath, tagRecordPath } from "../evidence/record-path.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RejectionCode } from "../rejection.ts";
 import type { ProofTarget } from "./prove.ts";

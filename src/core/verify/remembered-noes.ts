@@ -1,7 +1,9 @@
 import type { Tid } from "../atproto/syntax.ts";
 import { toUtf8 } from "../encoding/bytes.ts";
 import { sha256Hex } from "../encoding/sha256.ts";
+import { recordPath } from "../evidence/record-path.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { SignatureFacts } from "./verdict.ts";
 
 /**
  * A proven "no": as of this revision the signer's repo holds no usable record at the path. Of a tag that names another
@@ -34,4 +36,18 @@ export function addressOfPath(path: string): string {
 export function supersedes(no: RememberedNo, known: RememberedNo | undefined): boolean {
   if (known === undefined || no.rev > known.rev) return true;
   return no.rev === known.rev && no.except !== undefined && known.except === undefined;
+}
+
+/**
+ * Whether a newer no takes back what this node has cached itself: an imported no reaches the cache by this alone. One of the
+ * same revision does not, as some servers once send a proof that ends early.
+ */
+export function isTakenBack({ digest, rev, tag }: SignatureFacts, { noes }: Pick<RememberedNoes, "noes">): boolean {
+  if (noes.size === 0) return false;
+  const isGone = (path: string, shown: Tid): boolean => {
+    const no = noes.get(addressOfPath(path));
+    return no !== undefined && no.rev > shown && no.except !== digest;
+  };
+  if (isGone(recordPath(digest), rev)) return true;
+  return tag !== undefined && !("code" in tag) && tag.claim !== undefined && isGone(tag.address, tag.rev);
 }

@@ -1,7 +1,7 @@
 import type { IdentityProof } from "../../core/atproto/identity.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { OutsideEvidence, OutsideIdentity, OutsideStore } from "../../core/evidence/outside.ts";
-import { tagRecordPath } from "../../core/evidence/tag.ts";
+import { tagRecordPath } from "../../core/evidence/record-path.ts";
 import type { JudgeInput } from "../../core/verify/judge.ts";
 import { judgeOutsideSteps } from "../../core/verify/judge-outside.ts";
 import type { ProvenTime } from "../../core/verify/outside-evidence.ts";

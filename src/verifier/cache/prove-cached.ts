@@ -1,7 +1,7 @@
 import type { IdentityProof } from "../../core/atproto/identity.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { SignatureEvidence } from "../../core/evidence/evidence.ts";
-import { tagRecordPath } from "../../core/evidence/tag.ts";
+import { tagRecordPath } from "../../core/evidence/record-path.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";

@@ -3,6 +3,7 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { isOutdated, isVouched, partTimes } from "../../core/verify/freshness.ts";
 import type { Question } from "../../core/verify/question.ts";
+import { isTakenBack } from "../../core/verify/remembered-noes.ts";
 import { isRemembered, type Observation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
@@ -76,6 +77,7 @@ async function reuseOf(
   const memory = await loadHistory(signer);
   // Without a readable history, a rollback or a changed key cannot be ruled out.
   if (memory.unusable !== undefined || isOutdated(found.attempt, memory)) return undefined;
+  if ("facts" in found.attempt && isTakenBack(found.attempt.facts, memory)) return undefined;
   if (!isRemembered(cachedSighting(found.attempt, identityNow !== undefined), memory)) return undefined;
   return { signer, ...found, ...(holdsRev ? { memory } : withoutRev(found.attempt, memory)) };
 

@@ -1,7 +1,6 @@
 import { type Did, isPlc, type Tid } from "../../core/atproto/syntax.ts";
-import { recordPath } from "../../core/evidence/claim.ts";
 import type { SignatureEvidence } from "../../core/evidence/evidence.ts";
-import { tagRecordPath } from "../../core/evidence/tag.ts";
+import { recordPath, tagRecordPath } from "../../core/evidence/record-path.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
 import { invalidationScope, isOtherKey, isOutdated } from "../../core/verify/freshness.ts";

@@ -1,9 +1,8 @@
 import type { IdentityProof } from "../../core/atproto/identity.ts";
 import { type Did, isPlc } from "../../core/atproto/syntax.ts";
 import { equalBytes } from "../../core/encoding/bytes.ts";
-import { recordAddress } from "../../core/evidence/claim.ts";
 import type { Fetched, Gap, SignatureEvidence } from "../../core/evidence/evidence.ts";
-import { tagRecordAddress } from "../../core/evidence/tag.ts";
+import { recordAddress, tagRecordAddress } from "../../core/evidence/record-path.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { attempt, observationOf, type ProofTarget } from "../../core/verify/prove.ts";
 import { extended, NO_HISTORY, type SignerHistory } from "../../core/verify/signer-history.ts";

@@ -1,7 +1,7 @@
 import type { Identity, IdentityProof } from "../../core/atproto/identity.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
-import { recordAddress } from "../../core/evidence/claim.ts";
 import type { Fetched, Gap } from "../../core/evidence/evidence.ts";
+import { recordAddress, tagRecordAddress } from "../../core/evidence/record-path.ts";
 import {
   type ShownRecord,
   type ShownTag,
@@ -9,7 +9,6 @@ import {
   showTag,
   type UnprovenRecord,
 } from "../../core/evidence/shown-record.ts";
-import { tagRecordAddress } from "../../core/evidence/tag.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { assertTimeLeft, type CollectContext, gapOf } from "../collect/context.ts";

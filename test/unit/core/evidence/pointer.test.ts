@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { recordPath } from "../../../../src/core/evidence/claim.ts";
 import { pointerFromAnnotations, pointerFromPayload } from "../../../../src/core/evidence/pointer.ts";
+import { recordPath } from "../../../../src/core/evidence/record-path.ts";
 import { DIGEST, didNamed, digestOf, json } from "../../../support/evidence.ts";
 import { codeOf } from "../../../support/rejection.ts";
 

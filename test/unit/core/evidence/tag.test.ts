@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DagCbor } from "../../../../src/core/encoding/dag-cbor.ts";
-import { namedDigest, readTag, tagRecordAddress, tagRecordPath } from "../../../../src/core/evidence/tag.ts";
+import { tagRecordAddress, tagRecordPath } from "../../../../src/core/evidence/record-path.ts";
+import { namedDigest, readTag } from "../../../../src/core/evidence/tag.ts";
 import { DIGEST, didNamed, digestOf, tagRecordOf } from "../../../support/evidence.ts";
 import { codeOf } from "../../../support/rejection.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { tagRecordPath } from "../../../../src/core/evidence/tag.ts";
+import { tagRecordPath } from "../../../../src/core/evidence/record-path.ts";
 import { ATCR, bundled, proofOf, proofsOf } from "../../../support/bundled.ts";
 import { DIGEST, NOW, signer, TAG } from "../../../support/evidence.ts";
 

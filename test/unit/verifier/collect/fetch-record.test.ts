@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { recordAddress } from "../../../../src/core/evidence/claim.ts";
+import { recordAddress } from "../../../../src/core/evidence/record-path.ts";
 import { fetchRecord } from "../../../../src/verifier/collect/fetch-record.ts";
 import { asDid, DIGEST, NOW, signer, type TestSigner } from "../../../support/evidence.ts";
 import type { Answer } from "../../../support/http-server.ts";

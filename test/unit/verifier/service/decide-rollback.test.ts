@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { recordPath } from "../../../../src/core/evidence/claim.ts";
+import { recordPath } from "../../../../src/core/evidence/record-path.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
 import { addressOfPath } from "../../../../src/core/verify/remembered-noes.ts";

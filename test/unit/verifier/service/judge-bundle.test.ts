@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { recordPath } from "../../../../src/core/evidence/claim.ts";
 import type { Witness } from "../../../../src/core/evidence/outside.ts";
+import { recordPath } from "../../../../src/core/evidence/record-path.ts";
 import { questionOf } from "../../../../src/core/verify/question.ts";
 import { NO_HISTORY } from "../../../../src/core/verify/signer-history.ts";
 import { ProvenTimes } from "../../../../src/io/store/proven-times.ts";
