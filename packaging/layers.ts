@@ -42,8 +42,8 @@ const ROWS: Rows = [
   [
     {
       folder: "verifier",
-      open: ["service", "selftest", "inspect"],
-      rows: [["collect"], ["cache"], ["service"], ["selftest", "inspect"]],
+      open: ["service", "selftest", "inspect", "attach"],
+      rows: [["collect"], ["cache"], ["service"], ["selftest", "inspect", "attach"]],
     },
     "platform",
   ],

@@ -20,7 +20,7 @@ _atcr_verify() {
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest" ;;
+	"" | help) offered="verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest" ;;
 	policy | "help policy") offered="init check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
@@ -47,6 +47,7 @@ _atcr_verify() {
 	"bundle import") offered="--sha256 --config --help" files=yes ;;
 	"bundle keygen") offered="--out --help" ;;
 	"export") offered="--out --seal --policy --config --help" ;;
+	"attach") offered="--seal --force --policy --config --help" ;;
 	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;

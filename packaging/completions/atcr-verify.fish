@@ -1,25 +1,26 @@
 # fish completion for atcr-verify, written by packaging/docs-tables.ts from src/frontends/cli/command-table
 complete -c atcr-verify -f
 complete -c atcr-verify -l help -d 'Help'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -l version -d 'Version'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a help -d 'explain a command'
-complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a verify -d 'verify images as a pull would'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a inspect -d 'see who signed an image, without a verdict'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a images -d 'see which images on this node would be refused'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a policy
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a config
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a identity -d 'look up a signer'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a state
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a cache
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a bundle
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a export -d 'gather the evidence of one image into a file'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a enable -d 'have containerd run this program at each pull'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a disable -d 'stop containerd running this program'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a doctor -d 'check whether pulls on this node are verified'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a break-glass -d 'let refused pulls through in an emergency, for a while'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a log -d 'read past decisions'
-complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export enable disable doctor break-glass log selftest help' -a selftest -d 'test this program with known evidence'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -l version -d 'Version'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a help -d 'explain a command'
+complete -c atcr-verify -n '__fish_seen_subcommand_from help' -a 'verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a verify -d 'verify images as a pull would'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a inspect -d 'see who signed an image, without a verdict'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a images -d 'see which images on this node would be refused'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a policy
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a config
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a identity -d 'look up a signer'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a state
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a cache
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a bundle
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a export -d 'gather the evidence of one image into a file'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a attach -d 'attach the sealed evidence of an image to it in its registry'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a enable -d 'have containerd run this program at each pull'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a disable -d 'stop containerd running this program'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a doctor -d 'check whether pulls on this node are verified'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a break-glass -d 'let refused pulls through in an emergency, for a while'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a log -d 'read past decisions'
+complete -c atcr-verify -n 'not __fish_seen_subcommand_from verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest help' -a selftest -d 'test this program with known evidence'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from init check explain test schema' -a init -d 'write a first policy, which refuses nothing'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from init check explain test schema' -a check -d 'find mistakes in a policy'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from init check explain test schema' -a explain -d 'see which rule applies to an image'
@@ -122,6 +123,10 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l out -s o -r -
 complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l seal -r -F -d 'seal the bundle with this secret key, which bundle keygen made'
 complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
 complete -c atcr-verify -n '__fish_seen_subcommand_from export' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
+complete -c atcr-verify -n '__fish_seen_subcommand_from attach' -l seal -r -F -d 'seal the evidence with this secret key, which bundle keygen made'
+complete -c atcr-verify -n '__fish_seen_subcommand_from attach' -l force -d 'also on ATCR, where a push writes a record into the repo of the account that pushes'
+complete -c atcr-verify -n '__fish_seen_subcommand_from attach' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
+complete -c atcr-verify -n '__fish_seen_subcommand_from attach' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l bin-dir -r -F -d 'use this folder instead of containerd\'s bin_dir'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l force -d 'place the link even where the folder or the policy would block pulls'
 complete -c atcr-verify -n '__fish_seen_subcommand_from enable' -l address -r -F -d 'containerd\'s socket'

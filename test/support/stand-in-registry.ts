@@ -49,6 +49,10 @@ export class StandInRegistry extends StandInServer {
   /** Referrers per answer; the rest follow by a Link. */
   pageSize = Number.POSITIVE_INFINITY;
   access: RegistryAccess = "anonymous";
+  /** Whether manifests can be deleted. */
+  deletes = true;
+  /** Whether it sends ETags of manifests, and heeds If-Match and If-None-Match. */
+  conditions = false;
   readonly #repositories = new Map<string, Repository>();
   readonly #uploads = new Map<string, Uint8Array>();
   readonly #token = randomUUID();
@@ -172,6 +176,7 @@ export class StandInRegistry extends StandInServer {
           ? this.#upload(request, name, reference.slice("uploads/".length))
           : this.#blob(request, name, reference);
       case "manifests":
+        if (request.method === "DELETE") return this.#deleteManifest(name, reference);
         return request.method === "PUT"
           ? this.#putManifest(request, name, reference)
           : this.#manifest(request, name, reference);
@@ -224,12 +229,28 @@ export class StandInRegistry extends StandInServer {
     const digest = tags.get(reference) ?? reference;
     const manifest = manifests.get(digest);
     if (manifest === undefined) return registryError(404, "MANIFEST_UNKNOWN");
-    return content(request, manifest.bytes, manifest.mediaType, digest);
+    const answer = content(request, manifest.bytes, manifest.mediaType, digest);
+    return this.conditions ? { ...answer, headers: { ...answer.headers, etag: `"${digest}"` } } : answer;
+  }
+
+  #deleteManifest(name: string, digest: string): Answer {
+    if (!this.deletes) return registryError(405, "UNSUPPORTED");
+    if (!this.#repository(name).manifests.has(digest)) return registryError(404, "MANIFEST_UNKNOWN");
+    this.remove(name, digest);
+    return { status: 202 };
+  }
+
+  #isStale({ headers }: RecordedRequest, name: string, reference: string): boolean {
+    const { tags } = this.#repository(name);
+    const there = tags.get(reference);
+    if (headers["if-none-match"] === "*") return there !== undefined;
+    return headers["if-match"] !== undefined && headers["if-match"] !== `"${there}"`;
   }
 
   #putManifest(request: RecordedRequest, name: string, reference: string): Answer {
     const digest = sha256(request.body);
     const isTag = !reference.includes(":");
+    if (this.conditions && this.#isStale(request, name, reference)) return registryError(412, "DENIED");
     if (!isTag && reference !== digest) return registryError(400, "DIGEST_INVALID");
     this.pushManifest(name, request.body, isTag ? reference : undefined, request.headers["content-type"]);
     const subject = (parsed(request.body)["subject"] as Descriptor | undefined)?.digest;

@@ -4,9 +4,9 @@ import { sha256 } from "../encoding/sha256.ts";
 import { reject } from "../rejection.ts";
 import { type Descriptor, optionalText, readAnnotations, readDescriptor } from "./descriptor.ts";
 import { type Digest, digestHex } from "./digest.ts";
-import { SIGNATURE_TYPE, saysSomething } from "./referrers.ts";
+import { type ArtifactType, saysSomething } from "./referrers.ts";
 
-/** A signature artifact: a manifest that refers to an image, and its payload. */
+/** A manifest that refers to an image, and its payload. */
 export interface Artifact {
   readonly annotations: JsonObject;
   /** The first layer; undefined where there is none. */
@@ -28,16 +28,16 @@ export function checkContent(bytes: Uint8Array, { digest }: Descriptor, what: st
  * Reads the manifest of a referrer: it must name the image as its subject.
  *
  * @param bytes attacker-controlled JSON that hashes to the referrer's digest
- * @returns undefined where the manifest is of another type than a signature
+ * @returns undefined where the manifest is of another type
  * @throws Rejection registry.bad_response
  */
-export function readArtifact(bytes: Uint8Array, image: Digest): Artifact | undefined {
+export function readArtifact(bytes: Uint8Array, image: Digest, expected: ArtifactType): Artifact | undefined {
   const manifest = parseJson(bytes, "registry.bad_response", "a referrer's manifest");
   if (!isJsonObject(manifest)) reject("registry.bad_response", "a referrer's manifest is not an object");
   const config = field(manifest, "config");
   const ownType = optionalText(manifest, "artifactType");
   const type = saysSomething(ownType) ? ownType : isJsonObject(config) ? optionalText(config, "mediaType") : undefined;
-  if (type !== SIGNATURE_TYPE) return undefined;
+  if (type !== expected) return undefined;
 
   const subject = readDescriptor(field(manifest, "subject"), "registry.bad_response", "a referrer's subject");
   if (subject.digest !== image) {

@@ -6,6 +6,10 @@ import { type Digest, digestHex } from "./digest.ts";
 
 /** Type of the artifact that ATCR attaches to a signed image. */
 export const SIGNATURE_TYPE = "application/vnd.atproto.signature.v1+json";
+/** Type of the artifact with which `attach` adds sealed evidence to an image. */
+export const EVIDENCE_TYPE = "application/vnd.atcr-verify.evidence.v2";
+/** The artifacts that this program looks for. */
+export type ArtifactType = typeof SIGNATURE_TYPE | typeof EVIDENCE_TYPE;
 /** Placeholder type that tools write where there is none. */
 const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
@@ -14,10 +18,15 @@ const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 const MAX_REFERRERS = 5000;
 
 export const ACCEPT_INDEX = INDEX_TYPE;
+/**
+ * Statuses of registries without a Referrers API (spec 3.1): 404, 405 and 501; Artifactory answers 406, and Quay 400
+ * for a digest without referrers.
+ */
+export const NO_REFERRERS_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 501]);
 
-/** Path of the Referrers API (OCI distribution spec 1.1), filtered for signatures. */
-export function referrersPath(digest: Digest): string {
-  return `${allReferrersPath(digest)}?artifactType=${encodeURIComponent(SIGNATURE_TYPE)}`;
+/** Path of the Referrers API (OCI distribution spec 1.1), filtered for artifacts of a type. */
+export function referrersPath(digest: Digest, type: ArtifactType): string {
+  return `${allReferrersPath(digest)}?artifactType=${encodeURIComponent(type)}`;
 }
 
 /** The same, for referrers of all types: some registries filter by another type than the manifest's own. */
@@ -32,7 +41,7 @@ export function fallbackTagPath(digest: Digest): string {
 
 /** One page of referrers. */
 export interface ReferrersPage {
-  /** Those that may be signatures. */
+  /** Those that may be of the type. */
   readonly candidates: readonly Descriptor[];
   /** Whether it lists others too: then the registry did not filter the list. */
   readonly hasOthers: boolean;
@@ -41,15 +50,15 @@ export interface ReferrersPage {
 }
 
 /**
- * Reads one page of referrers, and selects those that may be signatures (spec 3.1). Where a descriptor has no
- * artifactType, the manifest decides ({@link isSignatureType}). A bad descriptor does not hide the others: anyone who may
+ * Reads one page of referrers, and selects those that may be of a type (spec 3.1). Where a descriptor has no
+ * artifactType, the manifest decides. A bad descriptor does not hide the others: anyone who may
  * push can add one, for example with a sha512 digest.
  *
  * @param bytes attacker-controlled
  * @returns undefined where it is not an OCI index, but for example a web page or an empty object
  * @throws Rejection registry.bad_response where it lists too many
  */
-export function readReferrers(bytes: Uint8Array): ReferrersPage | undefined {
+export function readReferrers(bytes: Uint8Array, type: ArtifactType): ReferrersPage | undefined {
   const manifests = manifestsOf(bytes);
   if (manifests === undefined) return undefined;
   if (manifests.length > MAX_REFERRERS) {
@@ -60,7 +69,7 @@ export function readReferrers(bytes: Uint8Array): ReferrersPage | undefined {
   let unreadable: Rejection | undefined;
   for (const [i, value] of manifests.entries()) {
     const artifactType = isJsonObject(value) ? optionalText(value, "artifactType") : undefined;
-    if (saysSomething(artifactType) && artifactType !== SIGNATURE_TYPE) {
+    if (saysSomething(artifactType) && artifactType !== type) {
       hasOthers = true;
       continue;
     }

@@ -35,6 +35,7 @@ const RUNS: Runs = {
   "bundle merge": async (line, lifecycle) => (await import("./bundle/bundle-merge.ts")).bundleMerge(line, lifecycle),
   "bundle import": async (line, lifecycle) => (await import("./bundle/bundle-import.ts")).bundleImport(line, lifecycle),
   export: async (line, lifecycle) => (await import("./bundle/bundle-create.ts")).exportCommand(line, lifecycle),
+  attach: async (line, lifecycle) => (await import("./bundle/attach-command.ts")).attachCommand(line, lifecycle),
   "bundle keygen": async (line, lifecycle) => (await import("./bundle/bundle-keygen.ts")).bundleKeygen(line, lifecycle),
   enable: async (line, lifecycle) => (await import("./commands/enable-command.ts")).enableCommand(line, lifecycle),
   disable: async (line, lifecycle) => (await import("./commands/disable-command.ts")).disableCommand(line, lifecycle),

@@ -27,10 +27,9 @@ export interface CheckedRequest {
   /** URL of the proxy, its host a checked address. */
   readonly proxy?: string;
   readonly headers: Headers;
-  /** Absent: GET, or POST where there is a body. */
-  readonly method?: "HEAD";
-  /** Sent by POST. */
-  readonly body?: string;
+  /** Absent: GET. */
+  readonly method?: "HEAD" | "POST" | "PUT" | "DELETE";
+  readonly body?: string | Uint8Array;
   /** The name that the certificate must have; absent where the URL's host is an address. */
   readonly serverName?: string;
   /** The trusted certificate authorities, one PEM text each; empty only where nothing is verified. */
@@ -58,7 +57,7 @@ export async function fetchChecked(request: CheckedRequest): Promise<Response> {
   if (isVerified && authorities.length === 0) throw new HttpFailure("tls", NO_AUTHORITY);
   const init: BunFetchInit = {
     ...(method !== undefined && { method }),
-    ...(body !== undefined && { method: "POST", body }),
+    ...(body !== undefined && { body }),
     headers,
     signal,
     redirect: "manual",

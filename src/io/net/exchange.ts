@@ -36,6 +36,8 @@ export interface HttpRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** Asks only for the headers: the answer has no body. Absent: GET. */
   readonly method?: "HEAD";
+  /** Content to be stored at the URL; no redirect is followed then. Only `attach` stores anything. */
+  readonly upload?: Upload;
   /** TLS settings for the URL's host; not used for redirects to other hosts. */
   readonly tls?: HostTls;
   /** Most milliseconds to connect to the URL's host; absent: only the exchange's own limit. */
@@ -46,6 +48,17 @@ export interface HttpRequest {
   readonly isNamedByPeer?: true;
   /** Kind of service, for messages: `registry`, `PDS`, … */
   readonly purpose: string;
+}
+
+/** What a request stores or removes at its own host. */
+export interface Upload {
+  readonly method: "POST" | "PUT" | "DELETE";
+  /** May be empty. */
+  readonly bytes: Uint8Array;
+  /** Value of Content-Type. */
+  readonly type: string;
+  /** Only if the host still has this version: an ETag as it sent it, or `none` where there must be nothing yet. */
+  readonly replaces?: string;
 }
 
 /** The parts of a request that may be secret. */

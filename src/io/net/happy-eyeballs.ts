@@ -24,6 +24,7 @@ export type AttemptOutcome<T> =
  * @param open starts an attempt, and stops it when its signal aborts; rejects with the cause
  * @param time milliseconds until `signal` aborts
  * @param signal stops all attempts, and reading from the winner
+ * @param pace `in turn`: the next address is tried only if the one before has failed
  * @returns never rejects; a failure lists the attempts in the order they began
  */
 export function firstAnswer<T>(
@@ -31,6 +32,7 @@ export function firstAnswer<T>(
   open: (address: string, signal: AbortSignal) => Promise<T>,
   time: number,
   signal: AbortSignal,
+  pace: "staggered" | "in turn" = "staggered",
 ): Promise<AttemptOutcome<T>> {
   const maxWait = Math.min(STAGGER, time / addresses.length);
   const begun: { readonly attempt: { address: string; error?: unknown }; readonly controller: AbortController }[] = [];
@@ -59,7 +61,7 @@ export function firstAnswer<T>(
       const attempt: (typeof begun)[number]["attempt"] = { address };
       const controller = new AbortController();
       begun.push({ attempt, controller });
-      if (begun.length < addresses.length) timer = setTimeout(beginNext, maxWait);
+      if (pace === "staggered" && begun.length < addresses.length) timer = setTimeout(beginNext, maxWait);
       open(address, controller.signal).then(
         (answer) => updateCache({ answer, address }, controller),
         (error: unknown) => {

@@ -84,11 +84,13 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
 
   const tls = hop.isOwnHost ? (request.tls ?? {}) : {};
   const skipVerify = tls.skipVerify === true && mayGoUnverified(url, options.skipVerify);
+  const { upload } = request;
   const base = {
     url,
     headers: headersOf(hop, exchange),
     ...(request.method && { method: request.method }),
-    ...(request.form && { body: new URLSearchParams(request.form).toString() }),
+    ...(request.form && { method: "POST" as const, body: new URLSearchParams(request.form).toString() }),
+    ...(upload && { method: upload.method, ...(upload.bytes.length > 0 && { body: upload.bytes }) }),
     ...(!isLiteral && { serverName: url.hostname }),
     ...(tls.client && { client: tls.client }),
     skipVerify,
@@ -100,7 +102,9 @@ async function askAddresses(hop: Hop, exchange: Exchange): Promise<Response> {
     const request = { ...base, ...where, signal: attempt };
     return isVerified ? fetchVerified(request, options, tls.ca) : fetchUnverified(request);
   };
-  const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal);
+  // Two addresses must not store the same at the same time.
+  const pace = upload === undefined ? "staggered" : "in turn";
+  const outcome = await firstAnswer(addresses, open, exchange.endsAt - performance.now(), signal, pace);
   if ("answer" in outcome) return outcome.answer;
   const asked = {
     ...base,
@@ -165,6 +169,10 @@ function headersOf({ url, isFirst }: Hop, { request, options }: Exchange): Heade
   headers.set("Accept-Encoding", "identity");
   headers.set("User-Agent", `atcr-verify/${options.version}`);
   if (request.form !== undefined) headers.set("Content-Type", "application/x-www-form-urlencoded");
+  const { upload } = request;
+  if (upload !== undefined && upload.bytes.length > 0) headers.set("Content-Type", upload.type);
+  if (upload?.replaces === "none") headers.set("If-None-Match", "*");
+  else if (upload?.replaces !== undefined) headers.set("If-Match", upload.replaces);
   return headers;
 }
 

@@ -108,8 +108,12 @@ async function followed(exchange: Exchange, redirected: () => void): Promise<Htt
   }
 }
 
-/** A POST is repeated only at the same origin, and only if the status asks for that. */
-function redirectsAllowed({ form, staysAtOrigin, maxRedirects }: HttpRequest, status: number): number {
+/**
+ * A POST is repeated only at the same origin, and only if the status asks for that. What is to be stored is never sent to
+ * where a redirect points.
+ */
+function redirectsAllowed({ form, upload, staysAtOrigin, maxRedirects }: HttpRequest, status: number): number {
+  if (upload !== undefined) return 0;
   const sendsAgain = staysAtOrigin === true && SENDS_AGAIN.has(status);
   return form === undefined || sendsAgain ? maxRedirects : 0;
 }

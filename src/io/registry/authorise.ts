@@ -20,6 +20,8 @@ export interface AuthoriseContext {
   /** Sends a request once; throws where there is no answer. */
   readonly ask: (request: HttpRequest) => Promise<HttpResponse>;
   readonly credentials: CredentialSource;
+  /** What a token is asked for. Only `attach` pushes. */
+  readonly actions: "pull" | "pull,push";
   /** By registry host: other hosts that may receive its password. */
   readonly realms: ReadonlyMap<string, readonly string[]>;
   /** Whether the registry serves nobody without a login, as ATCR does. */
@@ -39,8 +41,8 @@ export interface Authorisation {
 }
 
 /**
- * Answers a registry's challenge (spec 4): with a token for pulling only this repository, whatever the challenge asks
- * for, or with user and password. A password is sent only to the registry's own host and port, and to hosts that the
+ * Answers a registry's challenge (spec 4): with a token for the context's actions on only this repository, whatever the
+ * challenge asks for, or with user and password. A password is sent only to the registry's own host and port, and to hosts that the
  * administrator lists for it.
  *
  * @param header WWW-Authenticate, attacker-controlled
@@ -115,7 +117,7 @@ async function tokenFor(
       ? `; the credential from ${found.from} is not sent to ${host}: to send it, list that host under registryCredentials.realms for ${endpoint.host}`
       : "";
   const who = given === undefined ? `anonymously${withheld}` : `with the ${given.credential.kind} from ${given.from}`;
-  const scope = `repository:${repository}:pull`;
+  const scope = `repository:${repository}:${context.actions}`;
   const service = parameters.get("service");
   const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,

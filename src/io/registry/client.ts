@@ -19,7 +19,7 @@ export interface RegistryAnswer {
   readonly host: string;
 }
 
-export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects" | "method">;
+export type RegistryRequest = Pick<HttpRequest, "accept" | "maxBytes" | "maxRedirects" | "method" | "upload">;
 
 /** One repository at one endpoint. Its token is used for all requests. */
 export class RegistryClient {

@@ -2,9 +2,10 @@ import type { Did } from "../../core/atproto/syntax.ts";
 import type { Gap, Pointer, Subject } from "../../core/evidence/evidence.ts";
 import type { Descriptor } from "../../core/oci/descriptor.ts";
 import type { Digest } from "../../core/oci/digest.ts";
+import { type ArtifactType, SIGNATURE_TYPE } from "../../core/oci/referrers.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Endpoint } from "../../io/registry/endpoints.ts";
-import { type CollectContext, gapOf, UnavailableError } from "./context.ts";
+import { type CollectContext, gapOf, type RegistryContext, UnavailableError } from "./context.ts";
 import { type Listing, Repository } from "./referrers-client.ts";
 import { type Limits, limitsAt, MAX_MIRRORS, plainInstead, registryClient } from "./registry-host.ts";
 
@@ -40,17 +41,17 @@ export async function searchRegistry(
   const missed: GapError[] = [];
   for (const [i, mirror] of mirrors.entries()) {
     const limits = limitsAt(i, mirrors.length, context.deadline);
-    const { place, listing } = await listAt(mirror, subject, context, limits);
+    const { place, listing } = await listAt(mirror, subject, SIGNATURE_TYPE, context, limits);
     const gaps = await search.lookAt(listing, place);
     if (!search.isInvalidated) {
       missed.push(...gaps);
       continue;
     }
-    await search.examine(search.left, repositoryAt(server, subject, context));
+    await search.examine(search.left, repositoryAt(server, subject, SIGNATURE_TYPE, context));
     for (const gap of [...gaps, ...search.gaps]) found(gapOf("registry", gap));
     return;
   }
-  const { place, listing } = await listAt(server, subject, context);
+  const { place, listing } = await listAt(server, subject, SIGNATURE_TYPE, context);
   const isRead = listing.gaps.length === 0;
   // Failures of mirrors are reported only where the registry itself failed too.
   const before = missed.map(({ message }) => message);
@@ -68,26 +69,33 @@ type GapError = Listing["gaps"][number];
 /** A repository, or why it is not contacted. */
 type Place = Repository | { readonly unusable: string };
 
-function repositoryAt(endpoint: Endpoint, subject: Subject, context: CollectContext, limits?: Limits): Place {
+function repositoryAt(
+  endpoint: Endpoint,
+  subject: Subject,
+  type: ArtifactType,
+  context: RegistryContext,
+  limits?: Limits,
+): Place {
   if (endpoint.unusable !== undefined) return { unusable: endpoint.unusable };
-  return new Repository(registryClient(endpoint, subject.name, context, limits), subject, context);
+  return new Repository(registryClient(endpoint, subject.name, context, limits), subject, type, context);
 }
 
 /** What an endpoint lists, and its repository; an endpoint without TLS is asked by http, if that is allowed. */
-async function listAt(
+export async function listAt(
   endpoint: Endpoint,
   subject: Subject,
-  context: CollectContext,
+  type: ArtifactType,
+  context: RegistryContext,
   limits?: Limits,
 ): Promise<{ readonly place: Place; readonly listing: Listing }> {
-  const place = repositoryAt(endpoint, subject, context, limits);
+  const place = repositoryAt(endpoint, subject, type, context, limits);
   if (!(place instanceof Repository)) {
     const gap = new UnavailableError("registry.unreachable", `${endpoint.root} is not contacted: ${place.unusable}`);
     return { place, listing: { referrers: [], complete: true, gaps: [gap] } };
   }
   const listing = await place.referrers();
   const plain = plainInstead(endpoint, listing.gaps);
-  return plain === undefined ? { place, listing } : listAt(plain, subject, context, limits);
+  return plain === undefined ? { place, listing } : listAt(plain, subject, type, context, limits);
 }
 
 /** The same gap, its message extended by earlier failures and by related problems. */

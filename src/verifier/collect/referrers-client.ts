@@ -1,13 +1,15 @@
 import type { Pointer, Subject } from "../../core/evidence/evidence.ts";
 import { pointerFromAnnotations, pointerFromPayload } from "../../core/evidence/pointer.ts";
-import { checkContent, readArtifact } from "../../core/oci/artifact.ts";
+import { type Artifact, checkContent, readArtifact } from "../../core/oci/artifact.ts";
 import type { Descriptor } from "../../core/oci/descriptor.ts";
 import {
   ACCEPT_INDEX,
+  type ArtifactType,
   allReferrersPath,
   fallbackTagPath,
   isSignatureType,
   isSubjectItself,
+  NO_REFERRERS_API,
   nextPage,
   type ReferrersPage,
   readReferrers,
@@ -17,7 +19,7 @@ import { Rejection } from "../../core/rejection.ts";
 import { HttpFailure } from "../../io/net/exchange.ts";
 import { WITHHELD } from "../../io/net/quote-peer.ts";
 import type { RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
-import { assertTimeLeft, type CollectContext, UnavailableError } from "./context.ts";
+import { assertTimeLeft, type RegistryContext, UnavailableError } from "./context.ts";
 import { accepted, MAX_REDIRECTS } from "./registry-host.ts";
 
 /** Cap on a page of referrers in bytes (spec 4): some thousands of them. */
@@ -26,11 +28,6 @@ const MAX_PAGE = 1024 * 1024;
 const MAX_ARTIFACT = 64 * 1024;
 /** Pages of referrers read at one endpoint; stops an endless list. */
 const MAX_PAGES = 8;
-/**
- * Statuses of registries without a Referrers API (spec 3.1): 404, 405 and 501; Artifactory answers 406, and Quay 400
- * for a digest without referrers.
- */
-const NO_REFERRERS_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 501]);
 const ACCEPT_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** The referrers that a registry lists, as far as the list could be read. */
@@ -42,7 +39,7 @@ export interface Listing {
   readonly gaps: readonly (UnavailableError | Rejection)[];
 }
 
-type Gaps = (UnavailableError | Rejection)[];
+type Gaps = Listing["gaps"][number][];
 
 interface PagedListing extends Listing {
   readonly pages: number;
@@ -61,20 +58,22 @@ interface Page extends ReferrersPage {
   readonly next: string | undefined;
 }
 
-/** One repository at one endpoint, asked about one image. */
+/** One repository at one endpoint, asked about the artifacts of one type that refer to an image. */
 export class Repository {
   readonly #client: RegistryClient;
   readonly #subject: Subject;
-  readonly #context: CollectContext;
+  readonly #type: ArtifactType;
+  readonly #context: RegistryContext;
 
-  constructor(client: RegistryClient, subject: Subject, context: CollectContext) {
+  constructor(client: RegistryClient, subject: Subject, type: ArtifactType, context: RegistryContext) {
     this.#client = client;
+    this.#type = type;
     this.#subject = subject;
     this.#context = context;
   }
 
   /**
-   * The referrers that may be signatures. A page that cannot be fetched leaves a gap; the pages before it count. Where
+   * The referrers that may be of the type. A page that cannot be fetched leaves a gap; the pages before it count. Where
    * the filtered list has no candidate, the full list is fetched too: some registries filter by another type than the
    * manifest's own.
    */
@@ -115,7 +114,8 @@ export class Repository {
 
   /** From the Referrers API, else from the fallback tag; undefined where there is neither. */
   async #firstPage(gaps: Gaps): Promise<Page | undefined> {
-    return (await this.#fromApi(this.#client.urlOf(referrersPath(this.#subject.digest)), gaps)) ?? this.#fromTag();
+    const path = referrersPath(this.#subject.digest, this.#type);
+    return (await this.#fromApi(this.#client.urlOf(path), gaps)) ?? this.#fromTag();
   }
 
   /**
@@ -167,7 +167,7 @@ export class Repository {
   #page(answer: RegistryAnswer, isApi: boolean): Page | undefined {
     const { body, url, headers } = accepted(answer);
     assertTimeLeft("the list of referrers", this.#context);
-    const page = readReferrers(body);
+    const page = readReferrers(body, this.#type);
     return page && { ...page, isApi, from: url, host: answer.host, next: nextPage(headers.get("link")) };
   }
 
@@ -191,22 +191,36 @@ export class Repository {
   async examine(candidate: Descriptor): Promise<Pointer | undefined> {
     const { digest } = this.#subject;
     const url = this.#manifestUrl(candidate);
-    const artifact = readArtifact(await this.#content(url, candidate, "a referrer's manifest"), digest);
+    const artifact = await this.artifactOf(candidate);
     if (artifact === undefined) return undefined;
     const pointer = this.#shown(pointerFromAnnotations(artifact.annotations, url, digest));
     if (pointer !== undefined || artifact.payload === undefined) return pointer;
 
-    const payloadUrl = this.#client.urlOf(`blobs/${artifact.payload.digest}`);
-    const payload = await this.#content(payloadUrl, artifact.payload, "a signature's payload");
-    return this.#shown(pointerFromPayload(payload, payloadUrl, digest));
+    const payload = await this.payloadOf(artifact.payload, "a signature's payload");
+    return this.#shown(pointerFromPayload(payload, this.#blobUrl(artifact.payload), digest));
+  }
+
+  /** The manifest of a referrer; undefined where it is of another type. @throws as {@link examine} */
+  async artifactOf(referrer: Descriptor): Promise<Artifact | undefined> {
+    const bytes = await this.#content(this.#manifestUrl(referrer), referrer, "a referrer's manifest");
+    return readArtifact(bytes, this.#subject.digest, this.#type);
+  }
+
+  /** What a manifest lists. @throws as {@link examine} */
+  async payloadOf(payload: Descriptor, what: string, maxBytes = MAX_ARTIFACT): Promise<Uint8Array> {
+    return this.#content(this.#blobUrl(payload), payload, what, maxBytes);
+  }
+
+  #blobUrl({ digest }: Descriptor): string {
+    return this.#client.urlOf(`blobs/${digest}`);
   }
 
   #manifestUrl({ digest }: Descriptor): string {
     return this.#client.urlOf(`manifests/${digest}`);
   }
 
-  async #content(url: string, descriptor: Descriptor, what: string): Promise<Uint8Array> {
-    const { body } = accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, MAX_ARTIFACT));
+  async #content(url: string, descriptor: Descriptor, what: string, max = MAX_ARTIFACT): Promise<Uint8Array> {
+    const { body } = accepted(await this.#get(url, `${ACCEPT_MANIFEST}, */*`, max));
     assertTimeLeft(what, this.#context);
     checkContent(body, descriptor, what);
     return body;

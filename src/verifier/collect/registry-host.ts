@@ -1,6 +1,7 @@
 import type { ImageReference } from "../../core/oci/reference.ts";
 import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
+import type { AuthoriseContext } from "../../io/registry/authorise.ts";
 import { type RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
 import type { Endpoint } from "../../io/registry/endpoints.ts";
 import { ask, badStatus, hostOf, type RegistryContext, UnavailableError } from "./context.ts";
@@ -24,12 +25,17 @@ export function limitsAt(mirror: number, mirrors: number, deadline: Deadline): L
   return { attempts: 1, share: deadline.earlier(left - left / (mirrors - mirror + 1)) };
 }
 
-/** A client for one repository at an endpoint. */
+/**
+ * A client for one repository at an endpoint.
+ *
+ * @param actions what a token is asked for
+ */
 export function registryClient(
   endpoint: Endpoint,
   name: ImageReference,
   context: RegistryContext,
   limits?: Limits,
+  actions: AuthoriseContext["actions"] = "pull",
 ): RegistryClient {
   const { config, registries } = context;
   return new RegistryClient(endpoint, name.path, {
@@ -45,6 +51,7 @@ export function registryClient(
       }
     },
     credentials: registries.credentials,
+    actions,
     realms: config.registryCredentials.realms,
     isLoginOnly: config.atcrHosts.includes(endpoint.host),
     timeout: () => Math.min(config.registryTimeout, limits?.share.remaining() ?? Number.POSITIVE_INFINITY),

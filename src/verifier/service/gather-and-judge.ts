@@ -5,6 +5,7 @@ import { granted, type JudgeInput, judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
 import { findRollback, NO_HISTORY } from "../../core/verify/signer-history.ts";
 import type { Attempt, Refusal, Verdict } from "../../core/verify/verdict.ts";
+import type { OutsideQuestion } from "../cache/imported.ts";
 import { judgeWithStaleEvidence, silenceOf } from "../cache/stale.ts";
 import type { SharedStores } from "../cache/stores.ts";
 import { updateCache } from "../cache/update.ts";
@@ -25,6 +26,8 @@ export interface Gathered {
 
 /** Milliseconds reserved for judging stale or imported evidence, where the rule accepts it. */
 const STALE_RESERVE = 500;
+/** Part of the time that is reserved where attached evidence may count, as that has to be fetched. */
+const ATTACHED_SHARE = 0.3;
 /** Most milliseconds that writing to disk may delay a verdict. */
 const MAX_DISK_TIME = 500;
 /** The same after the deadline; twice this is less than the watchdog's grace period. */
@@ -37,7 +40,10 @@ const MIN_DISK_TIME = 50;
 export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
   const { maxStaleness, offlineFor } = question.rule.requirement;
   const takesStale = maxStaleness !== undefined;
-  const deadline = takesStale || offlineFor !== undefined ? context.deadline.earlier(STALE_RESERVE) : context.deadline;
+  const takesAttached = offlineFor !== undefined && context.config.bundleKeys.length > 0;
+  const share = takesAttached ? context.deadline.remaining() * ATTACHED_SHARE : 0;
+  const reserve = takesStale || offlineFor !== undefined ? Math.max(STALE_RESERVE, share) : 0;
+  const deadline = reserve > 0 ? context.deadline.earlier(reserve) : context.deadline;
   const limited = { ...context, deadline };
   const collector = new Collector(question, limited);
   const found = new GatheredEvidence(question.target, context.checkedCommits);
@@ -51,38 +57,56 @@ export async function gatherAndJudge(question: Question, context: DecideContext)
   const stale = takesStale ? await judgeCached(given, collector, context) : undefined;
   if (stale !== undefined) return { verdict: stale, evidence, cache: "stale" };
   if (offlineFor === undefined) return { verdict: fresh, evidence, cache: "none" };
-  const imported = await judgeImported(given, collector, context);
-  if (imported?.outcome === "allow") return { verdict: imported, evidence, cache: "bundle" };
-  return { verdict: imported === undefined ? fresh : alsoSaying(fresh, imported), evidence, cache: "none" };
+  return { evidence, ...(await judgeOutside(fresh, given, collector, context, takesAttached)) };
 }
 
-/** Judges imported evidence of the signers who were asked and were silent. */
-async function judgeImported(
+/**
+ * Judges evidence from outside of the signers who were asked and were silent: what was imported, and if that does not
+ * suffice, with it what is attached to the image. The network's refusal stays otherwise: evidence from outside only ever
+ * allows. What is wrong with it is said as well.
+ */
+async function judgeOutside(
+  fresh: Refusal,
   given: JudgeInput,
   collector: Collector,
-  { outside, loadHistory, provenTime, deadline }: DecideContext,
-): Promise<Verdict | undefined> {
+  context: DecideContext,
+  takesAttached: boolean,
+): Promise<Pick<Gathered, "verdict" | "cache">> {
+  const { outside, loadHistory, provenTime, deadline } = context;
   const store = await outside();
-  if (store === undefined) return undefined;
-  const { judgeWithOutsideEvidence } = await import("../cache/imported.ts");
-  const answer = await judgeWithOutsideEvidence(given, {
-    signers: [...collector.memory.keys()].filter((did) => isSilent(did, given)),
+  const signers = [...collector.memory.keys()].filter((did) => isSilent(did, given));
+  if (signers.length === 0 || (store === undefined && !takesAttached)) return { verdict: fresh, cache: "none" };
+  const question: OutsideQuestion = {
+    signers,
     store,
     loadHistory,
     provenTime,
     identityOf: (did) => collector.identityOf(did),
     because: silenceOf(given.gaps),
     deadline,
-  });
-  return answer?.verdict;
+  };
+  const { judgeWithOutsideEvidence } = await import("../cache/imported.ts");
+  const imported = (await judgeWithOutsideEvidence(given, question))?.verdict;
+  if (imported?.outcome === "allow") return { verdict: imported, cache: "bundle" };
+  const said = imported === undefined ? fresh : alsoSaying(fresh, imported, "imported");
+  if (!takesAttached) return { verdict: said, cache: "none" };
+  const { judgeAttached } = await import("./judge-attached.ts");
+  const { verdict: attached, problems: all } = await judgeAttached(given, question, context);
+  if (attached?.outcome === "allow") return { verdict: attached, cache: "bundle" };
+  const verdict = attached === undefined ? said : alsoSaying(said, attached, "attached");
+  const problems = all.filter((problem) => !fresh.detail.includes(problem));
+  if (problems.length === 0) return { verdict, cache: "none" };
+  return {
+    verdict: { ...verdict, detail: `${verdict.detail}; attached evidence: ${problems.join("; ")}` },
+    cache: "none",
+  };
 }
 
-/** The network's refusal stays: imported evidence only ever allows. What is wrong with it is said as well. */
-function alsoSaying(fresh: Refusal, imported: Refusal): Refusal {
+function alsoSaying(fresh: Refusal, outside: Refusal, kind: "imported" | "attached"): Refusal {
   const known = new Set(fresh.findings.map(({ detail }) => detail));
-  const findings = [...fresh.findings, ...imported.findings.filter(({ detail }) => !known.has(detail))];
+  const findings = [...fresh.findings, ...outside.findings.filter(({ detail }) => !known.has(detail))];
   if (findings.length === fresh.findings.length) return fresh;
-  const detail = `${fresh.detail}; imported evidence does not count: ${imported.code}: ${imported.detail}`;
+  const detail = `${fresh.detail}; ${kind} evidence does not count: ${outside.code}: ${outside.detail}`;
   return { ...fresh, detail, findings };
 }
 

@@ -117,4 +117,32 @@ export const BUNDLE_COMMANDS = {
     statuses: GATHERED,
     examples: [{ shows: "one image", line: "atcr-verify export atcr.io/alice.example.com/app:v1 -o app.bundle" }],
   },
+  attach: {
+    summary: "attach the sealed evidence of an image to it in its registry",
+    details:
+      "The evidence is gathered as by bundle create, sealed, and stored as an OCI referrer of the image, in place of older ones by the same key. Pulls use it under offlineFor, where services do not answer and bundleKeys lists the key. It needs credentials that may push.",
+    operands: [{ name: "IMAGE", kind: "text" }],
+    options: {
+      seal: { ...SEAL, summary: "seal the evidence with this secret key, which bundle keygen made", required: true },
+      force: {
+        kind: "flag",
+        summary: "also on ATCR, where a push writes a record into the repo of the account that pushes",
+      },
+      policy: POLICY,
+      config: CONFIG,
+    },
+    statuses: {
+      0: "attached; the image is allowed",
+      1: "the image is denied; attached as a no if that is proven",
+      2: "the image could not be verified, so nothing is attached, or the registry did not take it",
+      3: `${MISCONFIGURED}, or what was given is not an image name`,
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "an image of a registry inside",
+        line: "atcr-verify attach registry.local/app:v1 --seal seal.key",
+      },
+    ],
+  },
 } as const satisfies CommandEntries;

@@ -15,7 +15,7 @@ const MANIFEST = {
   subject: { mediaType: "x/y", digest: DIGEST, size: 3 },
   annotations: { a: "b" },
 };
-const read = (changes: object) => readArtifact(json({ ...MANIFEST, ...changes }), DIGEST);
+const read = (changes: object) => readArtifact(json({ ...MANIFEST, ...changes }), DIGEST, SIGNATURE_TYPE);
 
 describe("checkContent", () => {
   const descriptor = (changes: object) =>
@@ -64,6 +64,6 @@ describe("readArtifact", () => {
   });
 
   it.each(["", "null", "[]", "1", "{"])("refuses what is no manifest: %j", (text) => {
-    expect(codeOf(() => readArtifact(toUtf8(text), DIGEST))).toBe("registry.bad_response");
+    expect(codeOf(() => readArtifact(toUtf8(text), DIGEST, SIGNATURE_TYPE))).toBe("registry.bad_response");
   });
 });

@@ -19,7 +19,7 @@ const descriptor = (content: string, artifactType?: unknown) => ({
   ...(artifactType === undefined ? {} : { artifactType }),
 });
 const page = (...manifests: readonly unknown[]) => {
-  const found = readReferrers(json({ manifests }));
+  const found = readReferrers(json({ manifests }), SIGNATURE_TYPE);
   if (found === undefined) throw new Error("it is no index");
   return found;
 };
@@ -27,7 +27,7 @@ const page = (...manifests: readonly unknown[]) => {
 describe("the paths of referrers", () => {
   it("are those of the distribution specification", () => {
     const type = "application%2Fvnd.atproto.signature.v1%2Bjson";
-    expect(referrersPath(DIGEST)).toBe(`referrers/${DIGEST}?artifactType=${type}`);
+    expect(referrersPath(DIGEST, SIGNATURE_TYPE)).toBe(`referrers/${DIGEST}?artifactType=${type}`);
     expect(allReferrersPath(DIGEST)).toBe(`referrers/${DIGEST}`);
     expect(fallbackTagPath(DIGEST)).toBe(`manifests/${DIGEST.replace(":", "-")}`);
   });
@@ -59,12 +59,12 @@ describe("readReferrers", () => {
   it.each(["", "[]", "null", "{}", `{"manifests":{}}`, `{"manifests":"x"}`, "<html>", "\xff"])(
     "knows what is no index: %s",
     (text) => {
-      expect(readReferrers(Buffer.from(text, "latin1"))).toBeUndefined();
+      expect(readReferrers(Buffer.from(text, "latin1"), SIGNATURE_TYPE)).toBeUndefined();
     },
   );
 
   it("takes a list that is null for an empty one", () => {
-    expect(readReferrers(json({ manifests: null }))).toEqual({ candidates: [], hasOthers: false });
+    expect(readReferrers(json({ manifests: null }), SIGNATURE_TYPE)).toEqual({ candidates: [], hasOthers: false });
   });
 
   it("bounds the referrers of one page", () => {

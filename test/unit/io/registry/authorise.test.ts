@@ -37,6 +37,7 @@ async function authorised(header: string | undefined, given: Given = {}) {
       return { status, url: request.url, headers: new Map(), body: Buffer.from(body) };
     },
     credentials: async () => ({ ...(credential && { found: { credential, from: "/auth.json" } }), problems }),
+    actions: "pull" as const,
     realms: new Map(Object.entries(realms)),
     isLoginOnly: false,
     timeout: () => 1000,
@@ -50,6 +51,7 @@ describe("authorise, without credentials", () => {
     const context = {
       ask: () => Promise.reject(new Error("nothing is asked")),
       credentials: async () => ({ problems: [], searched: "no credentials for registry.example in /auth.json" }),
+      actions: "pull" as const,
       realms: new Map(),
       timeout: () => 1000,
     };
@@ -212,6 +214,7 @@ describe("RegistryClient", () => {
     const context = {
       ask,
       credentials: async () => ({ problems: [] }),
+      actions: "pull" as const,
       realms: new Map(),
       isLoginOnly: false,
       timeout: () => 1000,
