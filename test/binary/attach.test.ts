@@ -134,20 +134,16 @@ describe("attach", () => {
       const tag = image.digest.replace(":", "-");
       const note = { artifactType: "application/vnd.example.note", fallbackTag: true, annotations: { by: "others" } };
       const others = world.registry.attach(REPOSITORY, image, note);
-      const index = async () => {
-        const url = `${world.registry.origin}/v2/${REPOSITORY}/manifests/${tag}`;
-        const { stdout } = await indexBy(url);
-        return JSON.parse(stdout);
-      };
+      const index = () => world.registry.manifestAt(REPOSITORY, tag) as { mediaType: string; manifests: Descriptor[] };
       const first = await attach(image);
       expect([first.code, first.stdout]).toEqual([0, expect.stringContaining(`listed at the tag ${tag}, `)]);
-      const { mediaType, manifests } = await index();
+      const { mediaType, manifests } = index();
       expect(mediaType).toBe(INDEX_TYPE);
       expect(manifests).toEqual([others, expect.objectContaining({ artifactType: EVIDENCE_TYPE })]);
       await new Promise((done) => setTimeout(done, 1100));
       const second = await attach(image);
-      expect(second.stdout).toContain(`replaced: ${manifests[1].digest}\n`);
-      const after = (await index()).manifests;
+      expect(second.stdout).toContain(`replaced: ${manifests[1]?.digest}\n`);
+      const after = index().manifests;
       expect(after).toHaveLength(2);
       expect(after[0]).toEqual(others);
       const env = silentNode();
@@ -169,18 +165,17 @@ describe("attach", () => {
       () => {
         isDone = true;
         world.registry.pushIndex(REPOSITORY, [others], tag);
-        return conditions ? { status: 412 } : world.registry["answer"](last());
+        return conditions ? { status: 412 } : { json: world.registry.manifestAt(REPOSITORY, tag) };
       },
     );
     const wasPut = (before: boolean) =>
       before || world.registry.requests.some(({ method, url }) => method === "PUT" && url.includes(tag));
-    const last = () => world.registry.requests.at(-1) as never;
     world.registry.forget();
     const answered = await attach(image);
     expect(isDone).toBe(true);
     expect([answered.code, answered.stdout]).toEqual([0, expect.stringContaining("so it was written 2 times\n")]);
-    const { stdout } = await indexBy(`${world.registry.origin}/v2/${REPOSITORY}/manifests/${tag}`);
-    expect(JSON.parse(stdout).manifests).toEqual([others, expect.objectContaining({ artifactType: EVIDENCE_TYPE })]);
+    const { manifests } = world.registry.manifestAt(REPOSITORY, tag);
+    expect(manifests).toEqual([others, expect.objectContaining({ artifactType: EVIDENCE_TYPE })]);
   });
 
   it("does not overwrite what is no index, and says so", async () => {
@@ -310,8 +305,7 @@ describe("a pull while services are silent", () => {
     const image = await world.image("flipped");
     await attach(image);
     const env = silentNode();
-    world.registry.override("/blobs/", "usual");
-    world.registry.override(({ url }) => url.includes("/blobs/"), { body: (await sealedLike(image)).subarray(1) });
+    world.registry.override("/blobs/", { body: await sealed(image, "seal.key", { gatheredAt: 0 }) });
     const answered = await pull(image, env);
     expect(headline(answered)).toBe("2 inconclusive identity.unreachable");
     expect(answered.stdout).toContain("does not hash to its digest");
@@ -331,24 +325,3 @@ describe("a pull while services are silent", () => {
     expect(fetched()).toHaveLength(8);
   });
 });
-
-/** What the registry lists at the fallback tag. */
-async function indexBy(url: string): Promise<{ readonly stdout: string }> {
-  const { path } = { path: new URL(url).pathname };
-  const answer = await world.registry["answer"]({
-    method: "GET",
-    url: path,
-    path,
-    query: new URLSearchParams(),
-    headers: {},
-  } as never);
-  return { stdout: Buffer.from((answer as { body: Uint8Array }).body).toString() };
-}
-
-async function sealedLike(image: Descriptor): Promise<Uint8Array> {
-  const [{ digest = "" } = {}] = evidenceOf(image);
-  const path = `/v2/${REPOSITORY}/manifests/${digest}`;
-  const { stdout } = await indexBy(`https://registry.example${path}`);
-  const [layer] = JSON.parse(stdout).layers;
-  return Buffer.from((await indexBy(`https://registry.example/v2/${REPOSITORY}/blobs/${layer.digest}`)).stdout);
-}

@@ -151,6 +151,12 @@ export class StandInRegistry extends StandInServer {
     return found;
   }
 
+  /** The JSON of a manifest. @param reference a tag or a digest */
+  manifestAt(name: string, reference: string): Record<string, unknown> {
+    const { manifests, tags } = this.#repository(name);
+    return parsed(manifests.get(tags.get(reference) ?? reference)?.bytes ?? new Uint8Array());
+  }
+
   /** Removes a manifest and its tags, or a blob. */
   remove(name: string, digest: string): void {
     const { manifests, blobs, tags } = this.#repository(name);
