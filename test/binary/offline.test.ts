@@ -194,6 +194,13 @@ describe("a node that is offline", () => {
     expect(await stale.pull(mine)).not.toContain("allow");
   });
 
+  it("no longer uses its own cached evidence by a key that an imported log replaces", async () => {
+    await using closing = await closedIdentity({ isCached: true });
+    expect(await closing.judged()).toBe("1 deny identity.deactivated");
+    rmSync(join(closing.logs, ".."), { recursive: true });
+    expect(await closing.judged()).toBe("2 inconclusive identity.unreachable");
+  });
+
   it("counts what was imported from its import where a key of bundleKeys cannot be used", async () => {
     const node = new CutOff("lost-key", { bundleKeys: [`${key}.pub`] });
     expect(await node.import(await gathered("lost-key.bundle", image, "--seal", key))).toBe(0);
@@ -220,13 +227,16 @@ function policyWith(require: string): string {
 }
 
 /** A node that has imported a signature, and then a log that closes the signer's identity. */
-async function closedIdentity() {
+async function closedIdentity({ isCached = false } = {}) {
   const node = await TestNode.start();
   const mine = await node.image("closed");
   const other = await node.image("other");
   node.policy(accepting(node.signer.did));
-  const config = node.configure({ ...node.settings, offline: true }, "closed.yaml");
   const run = (...args: readonly string[]) => ask(args, { env: node.env });
+  const settings = { ...node.settings, cacheEnabled: isCached };
+  const online = node.configure(settings, "closed.yaml");
+  if (isCached) await run("verify", `${node.name}@${mine.digest}`, "--config", online);
+  const config = node.configure({ ...settings, offline: true }, "closed.yaml");
   const nameAt = ({ digest }: Descriptor) => `${node.name}@${digest}`;
   const fileOf = ({ digest }: Descriptor) => join(node.folder, `${digest}.bundle`);
   const carry = async (one: Descriptor) => {

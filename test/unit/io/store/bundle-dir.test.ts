@@ -133,6 +133,7 @@ describe("BundleDir", () => {
       { unusable: expect.stringContaining(identityName(alice.did)) },
       [expect.stringContaining("bundles.unusable")],
     ]);
+    expect(listBundleDir(place())?.unusable).toEqual([expect.stringContaining(identityName(alice.did))]);
   });
 
   /** Puts another piece in the place of the one that is looked for. */
