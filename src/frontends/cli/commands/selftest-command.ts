@@ -4,6 +4,7 @@ import { VECTORS } from "../../../verifier/selftest/vectors.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
+import { folded, screenOf } from "../terminal/screen.ts";
 
 /** Milliseconds; even a slow machine needs only a fraction. */
 const COMMAND_TIMEOUT = 60_000;
@@ -25,7 +26,9 @@ export async function selftestCommand({ options }: LineOf<"selftest">, lifecycle
   );
   const json = { build: BUILD, allowed, refused, surprises };
   return lifecycle.print(
-    options.output === "json" ? jsonText(json) : `${lines.join("")}${detailLine(summary)}`,
+    options.output === "json"
+      ? jsonText(json)
+      : folded(`${lines.join("")}${detailLine(summary)}`, screenOf(lifecycle.environment)),
     isGood ? 0 : 1,
   );
 }

@@ -21,7 +21,7 @@ export function statusOf(findings: readonly PolicyFinding[], strict: boolean): 0
 /** The findings for people, each with its line of the file and what to do. @param path for those without a place */
 export function findingsText(findings: readonly PolicyFinding[], path: string, screen: Screen): string {
   const blocks = findings.map(({ severity, name, message, advice, place }) => {
-    const frame = place === undefined ? "" : codeFrame(place);
+    const frame = place === undefined ? "" : codeFrame(place, screen);
     const at = printable(place === undefined ? path : placeText(place));
     const text = folded(printable(`${at}: ${severity}: ${message} [${name}]`), screen);
     const from = text.indexOf(severity, at.length);

@@ -22,7 +22,7 @@ export function mistakesText({ path, code, mistakes, isCut }: Unusable, screen: 
     const text = advice === undefined ? sentence : sentence.slice(0, sentence.lastIndexOf(`; ${advice}`));
     const what = folded(printable(`${placeText(place)}: ${text}`), screen);
     const todo = advice === undefined ? "" : `${folded(`  ${printable(advice)}`, screen, 0)}\n`;
-    return `\n${what}\n${codeFrame(place)}${todo}`;
+    return `\n${what}\n${codeFrame(place, screen)}${todo}`;
   });
   return headline + blocks.join("");
 }

@@ -28,7 +28,7 @@ export function endingSilently(lifecycle: Pick<ProcessLifecycle, "diagnose">): (
 function framedReport(screen: Screen): (answer: Answer) => string {
   return (answer) => {
     const report = painted(folded(textReport(answer), screen), colourOf(answer), screen);
-    return `${report}${"place" in answer ? codeFrame(answer.place) : ""}`;
+    return `${report}${"place" in answer ? codeFrame(answer.place, screen) : ""}`;
   };
 }
 

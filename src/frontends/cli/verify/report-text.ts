@@ -68,7 +68,7 @@ export function textReportFor(screen: Screen, now: number): Report {
 /** The first line in colour, rows below it, and the line of a file that has a mistake. */
 function answerText(answer: ImageResult["answer"], rows: readonly Row[], screen: Screen): string {
   const head = painted(folded(detailLine(withoutCommands(headlineOf(answer))), screen), colourOf(answer), screen);
-  const frame = "place" in answer ? codeFrame(answer.place) : "";
+  const frame = "place" in answer ? codeFrame(answer.place, screen) : "";
   return `${head}${rows.map((row) => rowText(row, screen)).join("")}${frame}`;
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { codeFrame } from "../../../../../src/frontends/cli/terminal/code-frame.ts";
 
-const frame = (lineText: string, column: number, line = 12) =>
-  codeFrame({ file: "policy.yaml", line, column, lineText });
+const frame = (lineText: string, column: number, line = 12, width = Number.POSITIVE_INFINITY) =>
+  codeFrame({ file: "policy.yaml", line, column, lineText }, { width });
 
 /** The character above the caret. */
 function marked(text: string): string | undefined {
@@ -32,5 +32,13 @@ describe("codeFrame", () => {
     const shown = frame(text, column);
     expect(marked(shown)).toBe("X");
     expect(shown.split("\n").every((line) => line.length < 140)).toBe(true);
+  });
+
+  it.each([1, 26, 60, 100, 101])("keeps line and caret within a narrow terminal: column %d", (column) => {
+    const shown = frame(`${"a".repeat(column - 1)}X${"b".repeat(100)}`.slice(0, 100), column, 12, 60);
+    const caret = shown.split("\n")[1]?.indexOf("^");
+    expect(shown.split("\n").every((line) => line.length <= 60)).toBe(true);
+    expect(marked(shown) ?? "end").toBe(column > 100 ? "end" : "X");
+    expect(caret).toBeGreaterThan(0);
   });
 });
