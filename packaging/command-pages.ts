@@ -73,7 +73,7 @@ function optionRow([name, entry]: readonly [string, OptionEntry]): readonly stri
 /** Options, paths, keys and names in backticks. */
 function coded(text: string): string {
   const names =
-    /(?<![\w`./-])(?:(?:doctor )?--[a-z-]+|\/\w[\w./-]*\w|[A-Z]+_[A-Z_]+|[a-z]+[A-Z]\w*|bin_dir|\w+(?:\.\w+)+(?:\/[\w:.]+\w)?)/g;
+    /(?<![\w`./-])(?:(?:doctor )?--[a-z-]+|\/\w[\w./-]*\w|[A-Z]+_[A-Z_]+|[a-z]+[A-Z]\w*|bin_dir|\w+(?:\.\w+)+(?:\/(?:[\w:.]+\w|\*\*))*)/g;
   return text.replaceAll(names, "`$&`");
 }
 

@@ -1,11 +1,14 @@
-/** Most letters by which a misspelt word differs from the one that is suggested. */
-const MAX_TYPOS = 2;
+/** Most letters by which a misspelt word differs from the one that is suggested, such as plcDirectory from plcDirectories. */
+const MAX_TYPOS = 3;
+/** Letters of a word, above which that many typos are allowed. */
+const LONG = 10;
 
 /** The known word that was most likely meant, ignoring case; undefined where none is similar: in a short word, one typo. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const near = known.map((name) => ({ name, typos: typos(word.toLowerCase(), name.toLowerCase()) }));
   const best = near.reduce((a, b) => (b.typos < a.typos ? b : a));
-  return best.typos <= Math.min(MAX_TYPOS, Math.floor(word.length / 2)) ? best.name : undefined;
+  const allowed = Math.min(word.length < LONG ? MAX_TYPOS - 1 : MAX_TYPOS, Math.floor(word.length / 2));
+  return best.typos <= allowed ? best.name : undefined;
 }
 
 /** Levenshtein distance; words that differ much in length are not measured. */

@@ -10,7 +10,8 @@ import { auditedRefusal, type ImageResult } from "./image-result.ts";
 const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
   "policy.no_match": "see which rules there are: atcr-verify policy explain IMAGE",
   "policy.denied": "use another image, or ask whoever wrote the policy why this one is denied",
-  "signature.none": "ask the publisher to sign this digest; of an image for several platforms, it is the index's",
+  "signature.none":
+    "ask the publisher to sign exactly this digest; signing one platform's image does not sign the index",
   "signer.untrusted": "see who it is: atcr-verify identity DID",
   "signer.not_yet_valid": "wait until then, or use an image of another trusted signer",
   "signer.expired": "use an image of a signer that is still trusted",

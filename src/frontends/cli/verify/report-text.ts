@@ -60,7 +60,11 @@ export function textReportFor(screen: Screen, now: number): Report {
     });
     return [
       ...blocks,
-      `${ended === undefined ? "" : answerText(ended, [], screen)}${totals(done, results.length, summary, screen)}`,
+      `${ended === undefined ? "" : answerText(ended, [], screen)}${totals(done, results.length, summary, screen)}${pinRows(
+        summary,
+      )
+        .map((row) => rowText(row, screen))
+        .join("")}`,
     ].join("\n");
   };
 }
@@ -111,18 +115,21 @@ function rowsOf(result: ImageResult, summary: Summary, now: number): readonly Ro
       : [["rule", rule.file === "" ? rule.name : `${rule.file}:${rule.line}  ${rule.name}`] as const]),
     ...(signatures[0] === undefined ? [] : checkRows(signatures[0])),
     ...(isVerified(result) && ref !== undefined ? [["use", ref] as const] : []),
-    ...summary.signers
-      .filter(({ asked, did }) => asked !== did)
-      .map(
-        ({ asked, did }): Row => [
-          "pin",
-          `${asked} is ${did} now, but a handle can move to another account; to pin it: --signer ${did}`,
-        ],
-      ),
+    ...(summary.isList ? [] : pinRows(summary)),
     ...adviceFor(result).map((text): Row => ["do", text]),
     ...requests.map(requestRow),
     ...(summary.verbose && decision !== undefined ? timeRows(decision) : []),
   ];
+}
+
+/** Of `--signer HANDLE`; in a list once, below the counts. */
+function pinRows({ signers }: Summary): readonly Row[] {
+  return signers
+    .filter(({ asked, did }) => asked !== did)
+    .map(({ asked, did }) => [
+      "pin",
+      `${asked} is ${did} now, but a handle can move to another account; to pin it: --signer ${did}`,
+    ]);
 }
 
 function placeRows({ places = [] }: ImageResult["requested"]): readonly Row[] {

@@ -108,6 +108,11 @@ describe("the report as text", () => {
     await expect(text(LIST, summaryOf(LIST, FOUND))).toMatchFileSnapshot(golden("list.txt"));
   });
 
+  it("names the DID of a handle once in a list", () => {
+    const signers = [{ asked: "alice.example.com", did: ALICE }];
+    expect(text(LIST, summaryOf(LIST, { ...FOUND, signers })).match(/^ {2}pin .*--signer did:.*\n/gm)).toHaveLength(1);
+  });
+
   it("has no sentence twice", () => {
     for (const [answer] of Object.values(ONE)) {
       const result = resultOf(answer);
