@@ -46,9 +46,6 @@ export async function judgeOffline(
   return { verdict, cache: "bundle", evidence };
 }
 
-/** How the reason begins where `offline: true` is why an answer is missing. */
-export const ASKS_NO_SERVICE = "this node asks no service (offline: true)";
-
 /** Nobody is asked, so every answer is missing. */
 function gapsOf({ eligible, rule, asksOwner, atcr }: Question, place: string | undefined): readonly Gap[] {
   const because =
@@ -56,7 +53,7 @@ function gapsOf({ eligible, rule, asksOwner, atcr }: Question, place: string | u
       ? `rule "${rule.name}" does not accept bundles, as it has no offlineFor`
       : `${place} has no evidence of this image; import a bundle that has: atcr-verify bundle import FILE`;
   // The same for all, as a rule may have 10,000 signers.
-  const detail = `${ASKS_NO_SERVICE}, and ${because}`;
+  const detail = `this node asks no service (offline: true), and ${because}`;
   const owner: readonly Gap[] =
     asksOwner && atcr !== undefined
       ? [

@@ -22,7 +22,7 @@ const SEAL = {
 } as const satisfies OptionEntry;
 const GATHERED = {
   0: "written, with the evidence of each image, all of them allowed",
-  1: "written; an image is denied, and is in the bundle as a no if that is proven",
+  1: "written; an image is denied; if that is proven, the bundle has the proof",
   2: "written; an image could not be verified, and is left out",
   3: `${MISCONFIGURED}, or what was given is not an image name`,
   4: `${INTERNAL_ERROR}, or a bundle that could not be written`,

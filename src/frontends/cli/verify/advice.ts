@@ -1,6 +1,5 @@
 import { formatReference } from "../../../core/oci/reference.ts";
 import type { RejectionCode } from "../../../core/rejection.ts";
-import { ASKS_NO_SERVICE } from "../../../verifier/service/judge-offline.ts";
 import { auditedRefusal, type ImageResult } from "./image-result.ts";
 
 /**
@@ -99,7 +98,7 @@ export function adviceFor({ answer, reference, subject, signedImages }: ImageRes
   }
   const text = ADVICE[refusal.code];
   // There, trying again later helps nobody, and the reason says what is missing.
-  if (text === undefined || refusal.detail.startsWith(ASKS_NO_SERVICE)) return [];
+  if (text === undefined || refusal.detail.includes("offline: true")) return [];
   const findings = "findings" in refusal ? refusal.findings : [];
   const signer = findings.find(({ code, signer: did }) => code === refusal.code && did !== undefined)?.signer;
   return [text.replace("IMAGE", image).replace("DID", (word) => signer ?? word)];
