@@ -150,8 +150,8 @@ export class ProcessLifecycle {
   }
 
   /**
-   * Writes a command's output and ends the process with this code, or 4 if it could not be written. A closed
-   * pipe is no failure: the reader has seen enough.
+   * Writes a command's output and ends the process with this code, or 4 if it could not be written and the code is no
+   * refusal, which says more. A closed pipe is no failure: the reader has seen enough.
    */
   print(text: string, code = 0): never {
     try {
@@ -159,7 +159,6 @@ export class ProcessLifecycle {
     } catch (error) {
       if (!hasCode(error, "EPIPE")) {
         sayUnwritten(error);
-        // A verdict says more than that it could not be printed.
         this.#end(this.mustBeWritten ? code || INTERNAL : INTERNAL);
       }
     }
