@@ -126,6 +126,16 @@ describe("attach", () => {
     expect(kept.stdout).toContain("not removed by the registry: ");
   });
 
+  it("removes nothing that only a list calls an older one", async () => {
+    const [image, victim] = [await world.image("listed"), await world.image("victim")];
+    const entry = { ...victim, artifactType: EVIDENCE_TYPE, annotations: { [SEAL_KEY]: didKey } };
+    const list = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [entry] };
+    world.registry.override(/\/referrers\//, { json: list, headers: { "content-type": INDEX_TYPE } });
+    const answered = await attach(image);
+    expect(answered.stdout).toContain(`not removed by the registry: ${victim.digest}, `);
+    expect(world.registry.manifestAt(REPOSITORY, victim.digest)).toMatchObject({ schemaVersion: 2 });
+  });
+
   it.each([false, true])(
     "writes the fallback tag where there is no Referrers API (conditions: %s)",
     async (conditions) => {

@@ -8,10 +8,11 @@ import {
   listAttachment,
   listsAllOf,
 } from "../../core/oci/attached-evidence.ts";
+import type { Descriptor } from "../../core/oci/descriptor.ts";
 import type { Digest } from "../../core/oci/digest.ts";
 import { ACCEPT_IMAGE } from "../../core/oci/image-index.ts";
 import { ACCEPT_INDEX, EVIDENCE_TYPE, fallbackTagPath, isSubjectItself } from "../../core/oci/referrers.ts";
-import { reject } from "../../core/rejection.ts";
+import { Rejection, reject } from "../../core/rejection.ts";
 import type { RegistryClient } from "../../io/registry/client.ts";
 import type { Endpoint } from "../../io/registry/endpoints.ts";
 import { answered, type RegistryContext, UnavailableError } from "../collect/context.ts";
@@ -110,14 +111,31 @@ async function replaceAtRegistry(
   own: Digest,
   context: RegistryContext,
 ): Promise<Replaced> {
-  const { referrers } = await new Repository(client, subject, EVIDENCE_TYPE, context).referrers();
+  const repository = new Repository(client, subject, EVIDENCE_TYPE, context);
+  const { referrers } = await repository.referrers();
   const older = referrers.filter((referrer) => referrer.digest !== own && isSealedBy(referrer, sealKey));
   const replaced: Digest[] = [];
-  for (const { digest } of older.slice(0, MAX_REPLACED)) {
-    if (await removeManifest(client, digest)) replaced.push(digest);
+  for (const referrer of older.slice(0, MAX_REPLACED)) {
+    const { digest } = referrer;
+    if ((await isAttachment(repository, referrer, sealKey)) && (await removeManifest(client, digest)))
+      replaced.push(digest);
   }
   const remaining = older.map(({ digest }) => digest).filter((digest) => !replaced.includes(digest));
   return { listedBy: "registry", collisions: 0, replaced, remaining };
+}
+
+/**
+ * Whether a listed manifest is what the list says. A list may be the index at the fallback tag, in which anyone who may push
+ * can give any manifest these annotations, such as the image's own: it would be removed.
+ */
+async function isAttachment(repository: Repository, listed: Descriptor, sealKey: string): Promise<boolean> {
+  try {
+    const artifact = await repository.artifactOf(listed);
+    return artifact !== undefined && isSealedBy({ ...listed, annotations: artifact.annotations }, sealKey);
+  } catch (error) {
+    if (error instanceof UnavailableError || error instanceof Rejection) return false;
+    throw error;
+  }
 }
 
 /**
