@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
@@ -281,6 +281,26 @@ describe("a pull while services are silent", () => {
     const after = await pull(image, env);
     expect(headline(after)).toMatch(/^2 inconclusive /);
     expect(after.stdout).toContain("commit.rolled_back");
+  });
+
+  it("brings nothing back that an attachment proved to be deleted, and no earlier time", async () => {
+    const image = await world.image("deleted meanwhile");
+    const before = await sealed(image, "seal.key");
+    await world.signer.repo.delete("io.atcr.manifest", image.digest.slice(7), Date.now());
+    expect((await attach(image)).code).toBe(1);
+    const digest = evidenceOf(image)[0]?.digest ?? "";
+    const env = silentNode();
+    const refused = await pull(image, env);
+    expect(headline(refused)).toMatch(/^2 inconclusive /);
+    expect(refused.stdout).toContain("attached evidence does not count: signature.none: ");
+    world.registry.remove(REPOSITORY, digest);
+    attachBytes(image, before);
+    const again = await pull(image, env);
+    expect(headline(again)).toMatch(/^2 inconclusive /);
+    expect(again.stdout).toContain("commit.rolled_back");
+    // A node that has not seen the deletion cannot know of it.
+    expect(headline(await pull(image, silentNode()))).toBe("0 allow signed");
+    expect(readdirSync(`${env["ATCR_VERIFY_CONFIG"]}.state/times`)).toHaveLength(1);
   });
 
   it("does not count unsealed evidence, another key's seal, another digest's evidence or what is from the future", async () => {

@@ -3,11 +3,14 @@ import type { Digest } from "../oci/digest.ts";
 import { reject } from "../rejection.ts";
 import { readBundle } from "./bundle.ts";
 import { checkSeal } from "./bundle-seal.ts";
-import { imageIn } from "./bundled-image.ts";
+import { type BundledImage, imageIn } from "./bundled-image.ts";
 import type { OutsideEvidence, OutsideIdentity } from "./outside.ts";
 
 /** The evidence about one image in a sealed bundle that is attached to it. */
 export interface SealedEvidence {
+  readonly image: BundledImage;
+  /** Of the bundle; milliseconds since 1970. */
+  readonly gatheredAt: number;
   /** One for each signature. */
   readonly pieces: readonly OutsideEvidence[];
   /** The identities of a signer in the bundle, of other images too. */
@@ -36,6 +39,8 @@ export function readSealedEvidence(bytes: Uint8Array, digest: Digest, keys: read
   const witness = { kind: "seal", key, at: gatheredAt } as const;
   const { signatures, owner } = image.evidence;
   return {
+    image,
+    gatheredAt,
     pieces: signatures.map((signature) => ({ signature, witness, gatheredAt, ...(owner && { owner }) })),
     identitiesOf: (signer) =>
       bundle.images

@@ -10,6 +10,8 @@ export interface SharedStores {
   readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** The newest time that this node has proven. */
   readonly provenTime: () => ProvenTime;
+  /** Records a time that a seal or an import proves; milliseconds since 1970. */
+  readonly recordTime: (time: number) => Promise<void>;
   /** Imported evidence; undefined where this node has none. */
   readonly outside: () => Promise<OutsideStore | undefined>;
   /** Adds an observation to the signer history. */

@@ -6,6 +6,7 @@ export const NO_STORES: Stores = {
   loadHistory: async () => NO_HISTORY,
   recordObservation: async () => {},
   provenTime: () => ({}),
+  recordTime: async () => {},
   outside: async () => undefined,
   cache: {
     holders: () => [],

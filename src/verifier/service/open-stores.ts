@@ -63,6 +63,14 @@ export function openStores(
       return new BundleDir(bundleDir, () => usableBundleKeys(bundleKeys, warnings.other), warnings.other);
     },
     provenTime: () => new ProvenTimes(stateDir, warnings.history).newest(),
+    recordTime: async (time) => {
+      try {
+        await new ProvenTimes(stateDir, warnings.history).record(time);
+      } catch (error) {
+        const message = `the time of attached evidence cannot be remembered: ${(error as Error).message}`;
+        warnings.history({ code: "history.not_written", message });
+      }
+    },
     cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
     isCacheShared: () => mayUse(cacheDir) && key.isThere(),
   };

@@ -109,3 +109,22 @@ describe("firstAnswer", () => {
     expect(signals.get("a")?.aborted).toBe(true);
   });
 });
+
+describe("in turn", () => {
+  it("tries the next address only where the one before has failed", async () => {
+    const log: string[] = [];
+    const open = (address: string): Promise<string> => {
+      log.push(address);
+      return new Promise((resolve, reject) => {
+        setTimeout(() => (address === "b" ? resolve(address) : reject(new Error("no"))), 700);
+      });
+    };
+    vi.useFakeTimers();
+    const asking = firstAnswer(["a", "b", "c"], open, 5_000, new AbortController().signal, "in turn");
+    await vi.advanceTimersByTimeAsync(699);
+    expect(log).toEqual(["a"]);
+    await vi.advanceTimersByTimeAsync(701);
+    expect(await asking).toEqual({ answer: "b", address: "b" });
+    expect(log).toEqual(["a", "b"]);
+  });
+});

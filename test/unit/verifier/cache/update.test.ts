@@ -85,6 +85,7 @@ async function updated(identityNow: Heard): Promise<readonly string[]> {
   const context: SharedStores = {
     cache,
     provenTime: () => ({}),
+    recordTime: async () => {},
     outside: async () => undefined,
     loadHistory: async (did) => (identityNow.memoryNow ?? memory).get(did) ?? NO_HISTORY,
     recordObservation: async ({ signer: did, revs }) => void done.push(`remember ${nameOf(did)} ${revs.length}`),
