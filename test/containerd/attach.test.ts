@@ -5,6 +5,7 @@ import { EVIDENCE_TYPE } from "../../src/core/oci/referrers.ts";
 import { ask } from "../support/binary.ts";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
+import type { Override } from "../support/http-server.ts";
 import { buildImage, type Content, type Descriptor, pushImage } from "../support/image.ts";
 import { makeTemporaryDirectory, run } from "../support/process.ts";
 import { requirement } from "../support/requirement.ts";
@@ -70,7 +71,11 @@ function trust(offlineFor: string | undefined): void {
 }
 
 function silence(): void {
-  for (const server of [side.plc, side.pds]) server.override("", ({ reset }) => void reset());
+  const reset: Override = (exchange) => {
+    exchange.reset();
+    return undefined;
+  };
+  for (const server of [side.plc, side.pds]) server.override("", reset);
 }
 
 /** Pushes an image, signs it, and attaches the evidence by the configuration of the machine. */
