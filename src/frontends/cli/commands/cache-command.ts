@@ -114,7 +114,12 @@ function list(question: OpenedCache): never {
   );
   const head = ["KIND", "DIGEST", "SIGNER-OR-HANDLE", "FETCHED", "STATE", "BYTES"];
   const screen = screenOf(lifecycle.environment);
-  const text = rows.length === 0 ? [] : aligned([head, ...rows], screen).map(detailLine);
+  const text =
+    rows.length === 0
+      ? []
+      : aligned([head, ...rows], screen)
+          .flatMap((row) => row.split("\n"))
+          .map(detailLine);
   return lifecycle.print(
     isJson ? jsonText({ cacheDir, pieces, warnings }) : `${text.join("")}${folded(detailLine(summary), screen)}`,
     warnings.length === 0 ? 0 : 1,

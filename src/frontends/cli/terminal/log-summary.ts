@@ -40,6 +40,7 @@ export function logSummary(decisions: readonly JsonObject[], isJson: boolean, sc
   const isTable = screen.width !== Number.POSITIVE_INFINITY;
   const header = isTable && summaries.length > 0 ? [["count", "latest", "code", "image", "digest"]] : [];
   return aligned([...header, ...summaries.map((one) => rowOf(one, isTable))], screen)
+    .flatMap((row) => row.split("\n"))
     .map(detailLine)
     .join("");
 }

@@ -12,6 +12,8 @@ const USUAL = 80;
 /** Indentation of continuation lines. */
 const INDENT = 2;
 const SPACE = "  ";
+/** Characters of a digest or DID in a column that is too narrow for it. */
+const SHORT = 15;
 const COLOURS = { red: 31, yellow: 33, green: 32 } as const;
 type Colour = keyof typeof COLOURS;
 /** For the findings of doctor, enable and disable. */
@@ -88,18 +90,36 @@ export function painted(text: string, colour: Colour | undefined, { hasColour }:
 }
 
 /**
- * Rows in columns as wide as the widest cell. If they do not fit, the widest column is cut, and cut cells end with two dots.
+ * Rows in columns as wide as the widest cell. If they do not fit, digests and DIDs are cut, and end with two dots; if that does
+ * not suffice, the last cells of each row are below it. Other words are never cut.
  */
 export function aligned(rows: readonly (readonly string[])[], { width }: Screen): readonly string[] {
   const join = (cells: readonly string[]): string => cells.join(SPACE).trimEnd();
   if (width === Number.POSITIVE_INFINITY) return rows.map(join);
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  const total = (): number => widths.reduce((sum, one) => sum + one, SPACE.length * (widths.length - 1));
-  for (let over = total() - width; over > 0; over--) {
-    const widest = Math.max(...widths);
-    widths[widths.indexOf(widest)] = widest - 1;
+  const widest = (of: (cell: string) => number): number[] =>
+    (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => of(row[i] ?? ""))));
+  const [widths, least] = [widest((cell) => cell.length), widest(shortest)];
+  let over = totalOf(widths) - width;
+  for (let i = widths.length - 1; i >= 0 && over > 0; i--) {
+    const less = Math.min(over, (widths[i] ?? 0) - (least[i] ?? 0));
+    widths[i] = (widths[i] ?? 0) - less;
+    over -= less;
   }
-  return rows.map((row) => join(row.map((cell, i) => cut(cell, widths[i] ?? 0).padEnd(widths[i] ?? 0))));
+  let columns = widths.length;
+  while (columns > 1 && totalOf(widths.slice(0, columns)) > width) columns--;
+  return rows.map((row) => {
+    const cells = row.slice(0, columns).map((cell, i) => cut(cell, widths[i] ?? 0).padEnd(widths[i] ?? 0));
+    const below = row.slice(columns).filter((cell) => cell !== "");
+    return [join(cells), ...(below.length === 0 ? [] : wrapped(join(below), width - INDENT))].join(`\n${SPACE}`);
+  });
+}
+
+function totalOf(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one, SPACE.length * (widths.length - 1));
+}
+
+function shortest(cell: string): number {
+  return /^(?:sha256|did):/.test(cell) ? Math.min(cell.length, SHORT) : cell.length;
 }
 
 function cut(cell: string, width: number): string {

@@ -59,13 +59,26 @@ describe("columns", () => {
     ["bbb", "-", "yy"],
   ];
 
-  it("are as wide as their widest cell, and cut where they do not fit", () => {
+  it("are as wide as their widest cell, and only digests and DIDs are cut where they do not fit", () => {
     expect(aligned(rows, { ...TERMINAL, width: 40 })).toEqual([
       "a    sha256:0123456789  x",
       "bbb  -                  yy",
     ]);
-    expect(aligned(rows, TERMINAL)).toEqual(["a    sha256:01..  x", "bbb  -            yy"]);
-    for (const line of aligned(rows, TERMINAL)) expect(line.length).toBeLessThanOrEqual(20);
+    expect(aligned(rows, { ...TERMINAL, width: 24 })).toEqual(["a    sha256:012345..  x", "bbb  -                yy"]);
+    const names = [
+      ["signature.none", "atcr.io/app"],
+      ["signed", "x"],
+    ];
+    expect(aligned(names, { ...TERMINAL, width: 27 })).toEqual(["signature.none  atcr.io/app", "signed          x"]);
+  });
+
+  it("have their last cells below them where that does not suffice", () => {
+    expect(aligned(rows, TERMINAL)).toEqual(["a    sha256:012345..\n  x", "bbb  -\n  yy"]);
+    const names = [
+      ["signature.none", "atcr.io/app", "linux/amd64"],
+      ["signed", "x", ""],
+    ];
+    expect(aligned(names, TERMINAL)).toEqual(["signature.none\n  atcr.io/app\n  linux/amd64", "signed\n  x"]);
   });
 
   it("are two spaces apart where nobody sees them, and nothing is cut", () => {
