@@ -135,18 +135,18 @@ export function headlineOf(answer: Answer | Unjudged): string {
   return answer.outcome === "unjudged" ? `unjudged ${answer.code}: ${answer.detail}` : reasonLine(answer).trimEnd();
 }
 
-/** A signed image of an index that nobody signed; printable. */
+/** A signed image of an index that nobody signed; may hold the text of others. */
 export function signedImageNote({ platform, digest, signers }: SignedChild): string {
-  return printable(`${platform ?? "its"} image ${digest} IS signed by ${signers.join(", ")}; the index is not`);
+  return `${platform ?? "its"} image ${digest} IS signed by ${signers.join(", ")}; the index is not`;
 }
 
 /**
- * What is known of the images of an index, for reports that have a line for each; printable. None begins like an allow: the
- * index decides.
+ * What is known of the images of an index, for reports that have a line for each; may hold the text of others. None begins like
+ * an allow: the index decides.
  */
 export function indexNotes({ platformImage, signedImages = [] }: ImageResult): readonly string[] {
   const notes = signedImages.map(signedImageNote);
   if (platformImage === undefined) return notes;
   const found = isVerified(platformImage) ? "verified" : headlineOf(platformImage.answer);
-  return [`${printable(platformImage.platform)} image ${nameOf(platformImage)}: ${found}`, ...notes];
+  return [`${platformImage.platform} image ${nameOf(platformImage)}: ${found}`, ...notes];
 }
