@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/core/evidence/bundle.ts";
 import { parseSealKey } from "../../src/core/evidence/seal-key.ts";
 import { type Answered, accepting, ask, BINARY, TestNode } from "../support/binary.ts";
+import { Signer } from "../support/signer.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
 
 const SECOND = 1000;
@@ -74,6 +75,21 @@ describe("bundle create", () => {
     };
     const [first, second] = [await make("a.bundle"), await make("b.bundle")];
     expect(first.toSpliced(1, 1)).toEqual(second.toSpliced(1, 1));
+  });
+
+  it("holds what every signer says, whoever answers first and suffices", async () => {
+    const image = await world.image("by two");
+    const bob = await Signer.create({ seed: "bob", pds: world.pds.origin, at: world.begun });
+    world.plc.add(bob.log);
+    world.pds.add(bob.repo);
+    const policy = world.policy(accepting(world.signer.did, bob.did), "two.yaml");
+    world.pds.delay(300, ({ query }) => query.get("did") === bob.did);
+    const made = await run("bundle", "create", nameOf(image), "-o", at("both.bundle"), "--policy", policy);
+    expect(made.code).toBe(0);
+    const [one] = bundleAt("both.bundle").bundle.images;
+    const signers = [world.signer.did, bob.did].toSorted();
+    expect(one?.evidence.signatures.map(({ signer }) => signer).toSorted()).toEqual(signers);
+    world.pds.reset();
   });
 
   it("leaves out what it cannot verify, with status 2, and writes the rest", async () => {

@@ -69,6 +69,11 @@ export class Collector {
     return this.#channel.receive();
   }
 
+  /** Leaves out the registry's search where it still waits; who was asked may still answer. */
+  searchNoFurther(): void {
+    this.#later = undefined;
+  }
+
   /** The history of each contacted signer before the requests. */
   get memory(): SignerHistories {
     const known = [...this.#asked].flatMap(([did, { memory }]): [Did, SignerHistory][] =>

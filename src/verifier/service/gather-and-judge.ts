@@ -14,7 +14,10 @@ import type { CollectContext } from "../collect/context.ts";
 import { GatheredEvidence } from "../collect/gathered-evidence.ts";
 
 /** What a decision needs: the means to gather evidence, and the persistent stores. */
-export interface DecideContext extends CollectContext, SharedStores {}
+export interface DecideContext extends CollectContext, SharedStores {
+  /** Whether every signer's answer is awaited, also once the image is allowed: for a bundle, which others judge. */
+  readonly gathersAll?: boolean;
+}
 
 /** The verdict, and all evidence that was gathered. */
 export interface Gathered {
@@ -35,7 +38,7 @@ const MIN_DISK_TIME = 50;
 
 /**
  * Gathers evidence from the network, and proves and judges it as it arrives. The image is allowed as soon as the rule
- * is met; a refusal waits for everything.
+ * is met, unless everything is to be gathered; a refusal waits for everything.
  */
 export async function gatherAndJudge(question: Question, context: DecideContext): Promise<Gathered> {
   const { maxStaleness, offlineFor } = question.rule.requirement;
@@ -137,7 +140,7 @@ function caseOf(
 
 async function gather(
   question: Question,
-  context: CollectContext,
+  context: DecideContext,
   collector: Collector,
   found: GatheredEvidence,
 ): Promise<Verdict> {
@@ -149,7 +152,8 @@ async function gather(
     const given = caseOf(question, context, collector, found);
     if (collected === undefined) return judge(given);
     const allow = granted(given);
-    if (allow !== undefined) return allow;
+    if (allow !== undefined && context.gathersAll !== true) return allow;
+    if (allow !== undefined) collector.searchNoFurther();
     if (attempt !== undefined) askOnceMore(attempt, collector);
   }
 }

@@ -46,6 +46,8 @@ export interface VerifierOptions {
   readonly environment: Environment;
   /** Whether many images are verified in one run, which then share what was fetched and checked of their signers. */
   readonly isBatch?: boolean;
+  /** As in DecideContext. */
+  readonly gathersAll?: boolean;
   /** Where the caller has read it already, for the policy; else the environment says where it lies. */
   readonly cacheKey?: CacheKey;
 }
@@ -227,7 +229,9 @@ export class Verifier {
       const { Batch } = await import("./batch.ts");
       opened.batch ??= new Batch();
     }
-    return collectContext(opened.settings.config, await this.#network(opened), session, stores, locks, opened.batch);
+    const { config, gathersAll = false } = opened.settings;
+    const network = await this.#network(opened);
+    return { ...collectContext(config, network, session, stores, locks, opened.batch), gathersAll };
   }
 
   async #network(opened: Opened): Promise<Network> {

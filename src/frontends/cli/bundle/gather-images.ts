@@ -66,6 +66,7 @@ export async function gatherImages(
     environment: lifecycle.environment,
     outside: NOTHING_IMPORTED,
     isBatch: true,
+    gathersAll: true,
   });
   lifecycle.atEnd(() => verifier.close());
   await run.verifyAll({
