@@ -283,6 +283,16 @@ describe("a pull while services are silent", () => {
     expect(after.stdout).toContain("commit.rolled_back");
   });
 
+  it("counts only for signers who were silent: an answer that cannot be used is none", async () => {
+    const image = await world.image("answered");
+    await attach(image);
+    const env = silentNode();
+    expect(headline(await pull(image, env))).toBe("0 allow signed");
+    for (const server of [world.plc, world.pds]) server.reset();
+    world.pds.override("", { body: "no CAR" });
+    expect(headline(await pull(image, env))).toMatch(/^2 inconclusive |^1 deny /);
+  });
+
   it("brings nothing back that an attachment proved to be deleted, and no earlier time", async () => {
     const image = await world.image("deleted meanwhile");
     const before = await sealed(image, "seal.key");

@@ -570,6 +570,15 @@ describe("redirects", () => {
     expect(requests).toEqual(["GET /"]);
   });
 
+  it.each([307, 308])("never take along what is to be stored, even at the same origin: %i", async (status) => {
+    const { origin, requests } = await serve(redirectTo(() => "/next", status));
+    // The job is JSON; a list of numbers stands for bytes.
+    const request = { ...follow, staysAtOrigin: true, upload: { method: "PUT", bytes: [1], type: "text/plain" } };
+    const { kind, message } = await get(origin, { request });
+    expect([kind, message]).toEqual(["bad_response", expect.stringContaining("no redirect is followed here")]);
+    expect(requests).toEqual(["PUT /"]);
+  });
+
   it("are followed as often as allowed", async () => {
     const upTo =
       (hops: number): Behaviour =>
