@@ -106,6 +106,24 @@ describe("attach", () => {
     expect(new Set(scopes())).toEqual(new Set([`repository:${REPOSITORY}:pull`]));
   });
 
+  it("takes the credentials of a pull, and says what was tried where they do not suffice", async () => {
+    const image = await world.image("credentials");
+    world.registry.access = "token";
+    const auth = Buffer.from("alice:secret").toString("base64");
+    const file = world.write("auth.json", JSON.stringify({ auths: { [world.registry.authority]: { auth } } }), 0o600);
+    const settings = { ...world.settings, registryCredentials: { files: [file] } };
+    const config = ["--config", world.configure(settings, "credentials.yaml")];
+    world.registry.forget();
+    expect((await attach(image, ...config)).code).toBe(0);
+    const pushing = world.registry.requests.filter(({ query }) => query.get("scope")?.endsWith(":pull,push"));
+    expect(pushing.map(({ headers }) => headers.authorization)).toEqual([`Basic ${auth}`]);
+    world.registry.override(({ method }) => method === "POST", { status: 403 });
+    const refused = await attach(await world.image("refused"), ...config);
+    expect([refused.code, refused.stdout]).toEqual([2, expect.stringContaining("registry.unauthorized")]);
+    expect(refused.stdout).toContain("with the password from");
+    expect(refused.stdout).not.toContain("secret");
+  });
+
   it("replaces its own older one, and keeps those of others", async () => {
     const image = await world.image("replaced");
     await attach(image);
@@ -266,6 +284,24 @@ describe("a pull while services are silent", () => {
     expect(world.registry.requests).toEqual([]);
     expect(headline(await pull(image, silentNode()))).toBe("0 allow signed");
     expect(asksFor()).toHaveLength(1);
+  });
+
+  it("is used by verify too, without any memory of this node", async () => {
+    const image = await world.image("verified");
+    await attach(image);
+    const env = silentNode();
+    const verified = await ask(["verify", nameOf(image), "--stateless"], { env });
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining("a bundle sealed at")]);
+  });
+
+  it("leaves time to read it where a service hangs", async () => {
+    const image = await world.image("hanging");
+    await attach(image);
+    const env = silentNode({ deadline: "5s" });
+    world.registry.delay(400, encodeURIComponent(EVIDENCE_TYPE));
+    world.plc.reset();
+    world.plc.override("", () => new Promise(() => {}));
+    expect(headline(await pull(image, env))).toBe("0 allow signed");
   });
 
   it("never overrides a no", async () => {

@@ -43,6 +43,17 @@ describe("what containerd's frontend loads for an answer from the cache", () => 
     expect(violations()).toEqual([]);
   });
 
+  it("is nothing about evidence from outside either, also where the network is asked", () => {
+    const loaded = [...staticImports([...ENTRIES, "src/verifier/service/gather-and-judge.ts"], read).keys()];
+    const outside = ["verifier/service/judge-attached.ts", "verifier/cache/imported.ts", "io/store/bundle-dir.ts"];
+    expect(loaded).toContain("src/verifier/collect/discover-referrers.ts");
+    expect(loaded.filter((path) => path.startsWith("src/verifier/attach/"))).toEqual([]);
+    for (const path of [...outside, "verifier/collect/find-attachments.ts", "core/evidence/sealed-evidence.ts"]) {
+      expect(existsSync(join(ROOT, "src", path))).toBe(true);
+      expect(loaded).not.toContain(`src/${path}`);
+    }
+  });
+
   it("is what it runs: the verifier, its store and the judgement", () => {
     const loaded = staticImports(ENTRIES, read);
     for (const path of ["verifier/service/verifier.ts", "io/store/evidence-cache.ts", "core/verify/judge.ts"]) {
