@@ -134,7 +134,7 @@ describe.runIf(testable)("Debian's checkers", () => {
     expect(await complete("atcr-verify", "do")).toEqual(["doctor"]);
     expect(await complete("atcr-verify", "doctor", "--pr")).toEqual(["--probe"]);
     expect(await complete("atcr-verify", "policy", "ch")).toContain("check");
-    expect(await complete("atcr-verify", "verify", "--output", "j")).toEqual(["json"]);
+    expect(await complete("atcr-verify", "verify", "--output", "js")).toEqual(["json"]);
     expect(await complete("atcr-verify", "--config", "verify", "images", "--ref")).toEqual(["--refused"]);
     expect(await complete("atcr-verify", "help", "state", "f")).toEqual(["forget"]);
   });

@@ -36,6 +36,7 @@ const decisions = (outcome: string, code: string) =>
   `atcr_verify_decisions_total{instance="n", outcome="${outcome}", code="${code}"}`;
 const PROBED = decisions("deny", "policy.probe");
 const GLASS = 'atcr_verify_break_glass_until_timestamp_seconds{instance="n"}';
+const ENDS = 'atcr_verify_bundle_next_end_timestamp_seconds{instance="n"}';
 const LAST = 'atcr_verify_last_decision_timestamp_seconds{instance="n"}';
 const stale = 'atcr_verify_cache_total{instance="n", cache="stale"}';
 const bucket = (le: string) => `atcr_verify_decision_duration_seconds_bucket{instance="n", le="${le}"}`;
@@ -50,6 +51,12 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
     { series: { [decisions("allow", "break_glass")]: ONCE }, at: 8, tells: {} },
     // Both at once are one alert.
     { series: { [GLASS]: "3600x300", [decisions("allow", "break_glass")]: ONCE }, at: 8, tells: {} },
+  ],
+  AtcrVerifyBundleEnds: [
+    { series: { [ENDS]: "604800x300" }, at: 10, tells: {} },
+    // A fortnight is left; nothing was imported.
+    { series: { [ENDS]: "1209600x300" }, at: 10 },
+    { series: { [ENDS]: NEVER }, at: 10 },
   ],
   AtcrVerifyRefusals: [
     { series: { [decisions("deny", "signature.none")]: ONCE }, at: 10, tells: { code: "signature.none" } },

@@ -107,6 +107,7 @@ describe.runIf(testable)("a new administrator", () => {
     edit(POLICY, (text) => text.replace("trustedDIDs:\n", `trustedDIDs:\n  ${alice.did}: {name: Alice}\n`));
     const checked = await type("atcr-verify policy check");
     expect(checked.code).toBe(0);
+    expect((await type("atcr-verify config check")).code).toBe(0);
     const images = await type("sudo atcr-verify images");
     expect([images.code, images.stdout]).toEqual([1, expect.stringContaining("audited")]);
   });
