@@ -223,10 +223,21 @@ describe("attach", () => {
     expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining("misconfigured input.malformed: ")]);
     expect(refused.stdout).toContain("writes a record into the ATProto repo of the account that pushes");
     expect(world.registry.requests).toEqual([]);
-    world.policy(accepting(world.signer.did).replace("offlineFor: 30d", "offlineFor: 30d, owner: any"));
-    const forced = await attach(image, "--force", ...config);
-    world.policy(accepting(world.signer.did));
-    expect(forced.stdout).not.toContain("add --force");
+    const repository = "alice.example.com/app";
+    const owned = world.registry.pushImage(repository, "on ATCR, forced");
+    await world.signer.sign(owned.digest, "app", Date.now() - 1000);
+    const trustPolicyPath = world.policy(
+      accepting(world.signer.did).replace("30d", "30d, owner: any"),
+      "atcr-policy.yaml",
+    );
+    const forcing = world.configure({ ...settings, trustPolicyPath }, "atcr-forced.yaml");
+    const name = `${world.registry.authority}/${repository}@${owned.digest}`;
+    const args = ["attach", name, "--seal", at("seal.key"), "--config", forcing];
+    expect((await run(...args)).code).toBe(3);
+    expect(world.registry.referrers(repository, owned.digest)).toEqual([]);
+    const forced = await run(...args, "--force");
+    expect([forced.code, forced.stdout]).toEqual([0, expect.stringContaining("attached to")]);
+    expect(world.registry.referrers(repository, owned.digest)).toHaveLength(1);
   });
 
   it("attaches a proven no with status 1, and nothing that could not be verified", async () => {
