@@ -1,9 +1,10 @@
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { Bundle } from "../../core/evidence/bundle.ts";
-import type { Import } from "../../core/evidence/imported-piece.ts";
+import type { Import, ImportedIdentity } from "../../core/evidence/imported-piece.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { type BundleProof, ProvenIdentities, provenOf } from "../../core/verify/bundle-proof.ts";
 import { addToPiece, type Imported, newerIdentity } from "../../core/verify/import-proofs.ts";
+import type { Observation } from "../../core/verify/signer-history.ts";
 import type { BundleDir } from "../../io/store/bundle-dir.ts";
 import { writeIdentity, writePiece } from "../../io/store/bundle-dir-writer.ts";
 import type { ProvenTimes } from "../../io/store/proven-times.ts";
@@ -77,10 +78,24 @@ async function importIdentities(
     }
     if (newest === undefined || newest === before) continue;
     // The file may be lost, and a bundle that is named for once is not compared with it.
-    const log = identities.of(newest);
-    const operations = log instanceof Rejection ? [] : (log.history ?? []).map(({ cid }) => cid);
-    await signers.recordObservation({ signer, revs: [], operations }, how.importedAt);
+    await signers.recordObservation({ signer, revs: [], ...shownBy(newest, identities) }, how.importedAt);
     await writeIdentity(directory.place, newest);
   }
   return [...new Set(forked)];
+}
+
+/**
+ * What an imported identity adds to the history: of a did:plc the operations, and of a did:web, which has no log, the key as
+ * of when the document was fetched, so that an older document does not bring a former key back.
+ */
+function shownBy(
+  newest: ImportedIdentity,
+  identities: ProvenIdentities,
+): Pick<Observation, "operations" | "key" | "askedAt"> {
+  const proof = identities.of(newest);
+  if (proof instanceof Rejection) return {};
+  const { history, current } = proof;
+  if (history !== undefined) return { operations: history.map(({ cid }) => cid) };
+  if (current instanceof Rejection) return {};
+  return { key: current.key.didKey, askedAt: Math.min(newest.identity.fetchedAt, newest.importedAt) };
 }
