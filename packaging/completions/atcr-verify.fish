@@ -65,7 +65,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l address -r -F
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from images' -l output -s o -x -a 'text json' -d 'output format'
-complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l signer -x -d 'who signs; several times for several, of whom one suffices'
+complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l signer -x -d 'a trusted signer; may be repeated: any one of them suffices'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l scope -x -d 'for which images, such as atcr.io/alice.example.com/**; several times for several; all if not given'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l out -r -F -d 'write it to this file instead of standard output'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l force -d 'overwrite FILE'

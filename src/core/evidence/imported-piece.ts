@@ -118,7 +118,7 @@ export function identityAsOutside({ identity, ...rest }: ImportedIdentity, keys:
   return { identity, witness: witnessOf(rest, identity.fetchedAt, keys) };
 }
 
-/** Who vouches for the time: a seal that still counts, else whoever imported it. */
+/** Who vouches for the time: a seal that still counts, else the user who imported it. */
 function witnessOf({ importedAt, sealedBy }: Import, gatheredAt: number, keys: readonly string[]): Witness {
   const isSealed = sealedBy !== undefined && keys.includes(sealedBy);
   if (isSealed) return { kind: "seal", key: sealedBy, at: gatheredAt };

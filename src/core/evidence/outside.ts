@@ -48,7 +48,7 @@ export interface OutsideStore {
   newestLog(signer: Did): OutsideIdentity | UnusableIdentity | undefined;
 }
 
-/** Whether somebody whom this node trusts answers for it: then a did:web and the owner of a handle count. */
+/** Whether a key or an import that this node trusts vouches for it: then a did:web and the owner of a handle count. */
 export function isWitnessed({ kind }: Witness): boolean {
   return kind !== "none";
 }

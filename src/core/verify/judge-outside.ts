@@ -25,7 +25,7 @@ import type { Attempt, Verdict } from "./verdict.ts";
 
 /** Evidence from outside for one image, and what this node compares it with. */
 export interface OutsideGiven {
-  /** Of signers of whom nothing else is known; one signer may have several. */
+  /** Of signers that nothing else is known about; one signer may have several. */
   readonly pieces: readonly OutsideEvidence[];
   /** Further identities of a signer from outside: the newest that was imported, or those of a bundle's other images. */
   readonly identitiesOf: (signer: Did) => readonly OutsideIdentity[];

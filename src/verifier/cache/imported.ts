@@ -14,7 +14,7 @@ import { inSteps } from "../collect/replay.ts";
 
 /** What evidence from outside is asked for, and what it is compared with. */
 export interface OutsideQuestion {
-  /** Signers of whom nothing is known: no answer of theirs is ever replaced. */
+  /** Signers that nothing is known about: no answer of theirs is ever replaced. */
   readonly signers: readonly Did[];
   /** What was imported; absent where this node has nothing. */
   readonly store: OutsideStore | undefined;
@@ -62,7 +62,7 @@ function imported(
 }
 
 /**
- * Judges again, adding evidence from outside of signers of whom nothing is known (docs/reference/bundles.md). Policy, time,
+ * Judges again, adding evidence from outside of signers that nothing is known about (docs/reference/bundles.md). Policy, time,
  * signer history and identities are the current ones.
  *
  * @returns undefined where there is none, or no time left to judge it

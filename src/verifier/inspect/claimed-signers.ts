@@ -44,7 +44,7 @@ export class ClaimedSigners<T> {
   #settled: (() => void) | undefined;
 
   /**
-   * @param reserved places for named signers, of whom each takes or gives back one
+   * @param reserved places for named signers; each takes one, or gives one back
    * @param ask never throws because of a peer
    */
   constructor(reserved: number, ask: (did: Did, isStranger: boolean) => Promise<T>) {

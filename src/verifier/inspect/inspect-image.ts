@@ -59,8 +59,8 @@ export interface Inspection {
 }
 
 /**
- * Looks at everybody who may have signed the image: the owner of the handle in its name, those whom the user names, and those
- * whom the registry's referrers name. This is the only place where servers are asked that a stranger has named. They are
+ * Looks at everybody who may have signed the image: the owner of the handle in its name, the signers that the user names, and those
+ * that the registry's referrers name. This is the only place where servers are asked that a stranger has named. They are
  * asked within the bounds of {@link ClaimedSigners}, under one deadline, at addresses that the guard permits, and nothing of
  * it is kept.
  *

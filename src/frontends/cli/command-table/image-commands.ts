@@ -39,7 +39,7 @@ export const IMAGE_COMMANDS = {
   inspect: {
     summary: "see who signed an image, without a verdict",
     details:
-      "It judges nothing: use verify in scripts. It asks the owner of the handle in the name, those given by --signer and up to 16 in all of those whom the registry names, who may be strangers; nothing of it is cached or recorded. Without a digest the tag is resolved, or looked up in the signers' own records.",
+      "It judges nothing: use verify in scripts. It asks the owner of the handle in the name, the signers given by --signer, and signers that the registry names, who may be strangers: 16 in all; nothing of it is cached or recorded. Without a digest the tag is resolved, or looked up in the signers' own records.",
     operands: [{ name: "IMAGE", kind: "text" }],
     options: {
       signer: {

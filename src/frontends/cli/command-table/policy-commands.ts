@@ -12,7 +12,7 @@ export const POLICY_COMMANDS = {
         kind: "text",
         value: "HANDLE-or-DID",
         repeatable: true,
-        summary: "who signs; several times for several, of whom one suffices",
+        summary: "a trusted signer; may be repeated: any one of them suffices",
       },
       scope: {
         kind: "text",

@@ -120,7 +120,7 @@ function nextSteps({ name, signers, unresolved }: Inspection): readonly string[]
   ];
 }
 
-/** Those whom the image or the user names, then those who signed. */
+/** Signers that the image or the user names, then those who signed. */
 function signedFirst(a: InspectedSigner, b: InspectedSigner): number {
   return rank(a) - rank(b);
 }

@@ -8,7 +8,7 @@ import { auditedRefusal, type ImageResult } from "./image-result.ts";
  */
 const ADVICE: Readonly<Partial<Record<RejectionCode, string>>> = {
   "policy.no_match": "see which rules there are: atcr-verify policy explain IMAGE",
-  "policy.denied": "use another image, or ask whoever wrote the policy why this one is denied",
+  "policy.denied": "use another image, or ask the author of the policy why this one is denied",
   "signature.none":
     "ask the publisher to sign exactly this digest; signing one platform's image does not sign the index",
   "signer.untrusted": "see who it is: atcr-verify identity DID",

@@ -3,7 +3,7 @@ import { printable } from "../../../core/encoding/printable.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { type ImageResult, isVerified, type Summary } from "./image-result.ts";
 import { markdownReport } from "./report-markdown.ts";
-import { refReport } from "./report-ref.ts";
+import { refReport } from "./reports.ts";
 
 /** No image name contains it, so none can end the list of references early. */
 const END_OF_LIST = "END-OF-REFERENCES";

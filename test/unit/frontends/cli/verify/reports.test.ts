@@ -4,9 +4,8 @@ import { parseReference } from "../../../../../src/core/oci/reference.ts";
 import { VERIFY_FORMATS } from "../../../../../src/frontends/cli/command-table/verify-options.ts";
 import type { ImageResult, Summary } from "../../../../../src/frontends/cli/verify/image-result.ts";
 import { jsonReport, ndjsonReport } from "../../../../../src/frontends/cli/verify/report-json.ts";
-import { refReport } from "../../../../../src/frontends/cli/verify/report-ref.ts";
 import { textReportFor } from "../../../../../src/frontends/cli/verify/report-text.ts";
-import { reportIn } from "../../../../../src/frontends/cli/verify/reports.ts";
+import { refReport, reportIn } from "../../../../../src/frontends/cli/verify/reports.ts";
 import type { Inspection } from "../../../../../src/verifier/inspect/inspect-image.ts";
 import {
   ABSENT,
