@@ -262,7 +262,7 @@ describe.concurrent("verify", () => {
     expect(allowed.stdout).toContain(`\n  use          ${nameOf(image).replace(/:\w+@/, "@")}\n`);
     const refused = await world.verify([nameOf(unsigned)]);
     expect(headline(refused)).toBe("1 deny signature.none");
-    expect(refused.stdout).toMatch(/\n {2}do {11}ask the publisher to sign this digest/);
+    expect(refused.stdout).toMatch(/\n {2}do {11}ask the publisher to sign exactly this digest/);
     // The same sentence never twice.
     const [reason = ""] = refused.stdout.split("\n");
     expect(refused.stdout.split(reason.replace(/^.*?: /, ""))).toHaveLength(2);
