@@ -92,7 +92,7 @@ function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
     if (statSync(path).isDirectory()) return [];
     return [{ ...missing(key, path, "it is not a folder"), name: "file-unusable" }];
   } catch (error) {
-    return [isDenied(error) ? unseen(key, path) : missing(key, path, "what is kept there cannot be read or written")];
+    return [isDenied(error) ? unseen(key, path) : missing(key, path, "no file in it can be read or written")];
   }
 }
 

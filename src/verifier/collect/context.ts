@@ -206,7 +206,7 @@ export function assertTimeLeft(what: string, { deadline }: Pick<CollectContext, 
   }
 }
 
-/** Turns a missing answer into a Rejection, for a caller to whom the answer is the result. */
+/** Turns a missing answer into a Rejection, for a caller that returns the answer itself. */
 export async function answered<T>(asking: Promise<T>): Promise<T> {
   try {
     return await asking;

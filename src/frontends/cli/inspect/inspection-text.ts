@@ -71,7 +71,7 @@ function ownTag({ found }: InspectedSigner): ShownTag | undefined {
   return found?.tag !== undefined && isProven(found.tag) ? found.tag : undefined;
 }
 
-/** A handle that leads to nobody; one that leads to a DID is shown with that signer. */
+/** A handle that resolves to no DID; one that resolves to a DID is shown with that signer. */
 function unresolvedLine(handle: NonNullable<Inspection["owner"]>): readonly string[] {
   if ("missing" in handle) return [`${handle.handle} could not be resolved: ${handle.missing}`];
   return handle.did === undefined ? [`${handle.handle} resolves to no DID (${handle.source})`] : NOTHING;

@@ -19,7 +19,7 @@ export interface RequestedImage {
   readonly text: string;
   /** Where files name it; absent for an operand. */
   readonly places?: readonly { readonly file: string; readonly line: number }[];
-  /** Whether it is an operand: then its registry is asked as any other, even if a file names it too. */
+  /** Whether it is an operand. Its registry may then have a private address, even if a file names the image too. */
   readonly isTyped?: true;
   /** Why a file's text does not say which image is meant: `it contains a variable; …`. */
   readonly problem?: string;
