@@ -196,6 +196,10 @@ describe("findInYaml", () => {
     ["a line of dashes in a quote, where kubectl begins a document", 'a: "\n---b\nimage: evil\n"\nc: {image: a:1}\n'],
     ["%TAG", "%TAG ! tag:yaml.org,2002:\n---\nimage: a:1\n"],
     ["an error in a later document", "image: a:1\n---\n[\n"],
+    // The library leaves these out without an error.
+    ["a value without : before it", "image: a/b:1\n---\n? x\n- image: c/d:1\n"],
+    ["one of a map in a list", "image: a/b:1\n---\n- ? x\n  - image: c/d:1\n"],
+    ["one with the rest of the file", 'image: a/b:1\n---\n? x\n- "\n---\nimage: c/d:1\n'],
   ])("rejects %s", (_, text) => {
     expect(codeFor(text)).toBe("input.malformed");
   });
