@@ -10,6 +10,8 @@ interface Suite {
   readonly serial?: true;
   /** Its files share processes, because starting one and loading its modules takes longer than most files do. */
   readonly shared?: true;
+  /** Starts real programs, so a test may fail because the machine is busy. */
+  readonly isOfPrograms?: true;
   /** Its temporary files may lie in memory: it does not test the disk, and syncing each file to one takes time. */
   readonly inMemory?: true;
 }
@@ -19,10 +21,10 @@ export const SUITES = {
   property: { timeout: 60_000, shared: true, inMemory: true },
   vectors: { timeout: 10_000, shared: true },
   checks: { timeout: 60_000 },
-  binary: { timeout: 60_000, shared: true },
-  containerd: { timeout: 60_000, shared: true },
-  e2e: { timeout: 120_000, serial: true },
-  packages: { timeout: 120_000, serial: true },
+  binary: { timeout: 60_000, shared: true, isOfPrograms: true },
+  containerd: { timeout: 60_000, shared: true, isOfPrograms: true },
+  e2e: { timeout: 120_000, serial: true, isOfPrograms: true },
+  packages: { timeout: 120_000, serial: true, isOfPrograms: true },
 } as const satisfies Readonly<Record<string, Suite>>;
 
 export type SuiteName = keyof typeof SUITES;

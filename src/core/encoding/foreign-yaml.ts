@@ -1,4 +1,5 @@
-import { Composer, type CST, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type ParsedNode, Parser } from "yaml";
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type ParsedNode, Parser } from "yaml";
+import { lostValue } from "./yaml-document.ts";
 
 /** A value of a YAML file that others wrote. Aliases are resolved: two places may have the same object. */
 export type ForeignNode = ForeignScalar | ForeignList | ForeignMap;
@@ -104,21 +105,6 @@ export function* foreignDocuments(text: string, fail: FailAt): Generator<Foreign
   }
   yield* documents(parser.end());
   for (const document of composer.end(false, text.length)) yield convert(document);
-}
-
-/**
- * Offset of a value that the composer would leave out without an error, with all mistakes in it: one after `? KEY` without
- * `:` before it. An open quote in it takes in the rest of the file, which kubectl divides at lines.
- */
-function lostValue(token: CST.Token | null | undefined): number | undefined {
-  if (token?.type !== "block-map" && token?.type !== "block-seq" && token?.type !== "flow-collection") return undefined;
-  for (const { key, sep, value } of token.items) {
-    const isBegun = token.type !== "block-map" || sep?.some(({ type }) => type === "map-value-ind");
-    if (value !== undefined && isBegun !== true) return value.offset;
-    const lost = lostValue(key) ?? lostValue(value);
-    if (lost !== undefined) return lost;
-  }
-  return undefined;
 }
 
 function assertReadable(text: string, fail: FailAt): void {

@@ -2,7 +2,7 @@ import { Composer, type CST, type Document, type ErrorCode, Lexer, LineCounter, 
 
 /** What the parser complains of, and where: an offset in UTF-16 units. */
 export interface Complaint {
-  readonly code: ErrorCode | "TOO_DEEP";
+  readonly code: ErrorCode | "TOO_DEEP" | "LOST_VALUE";
   readonly message: string;
   readonly offset: number;
 }
@@ -82,6 +82,8 @@ function compose(
       add({ code: "MULTIPLE_DOCS", message: "several documents", offset: token.offset });
       break;
     }
+    const lost = token.type === "document" ? lostValue(token.value) : undefined;
+    if (lost !== undefined) add({ code: "LOST_VALUE", message: 'a value without ":" before it', offset: lost });
     if (token.type === "error") add({ code: "UNEXPECTED_TOKEN", message: messageOf(token), offset: token.offset });
     // It yields a document where the next one begins, and at the end.
     else Array.from(composer.next(token));
@@ -103,4 +105,19 @@ function* tokens(text: string, lines: LineCounter, add: (complaint: Complaint) =
 
 function messageOf({ message, source }: CST.ErrorToken): string {
   return source === "" ? message : `${message}: ${JSON.stringify(source)}`;
+}
+
+/**
+ * Offset of a value that the composer would leave out without an error, with all mistakes in it: one after `? KEY` without
+ * `:` before it. An open quote in it takes in the rest of the file, which kubectl divides at lines.
+ */
+export function lostValue(token: CST.Token | null | undefined): number | undefined {
+  if (token?.type !== "block-map" && token?.type !== "block-seq" && token?.type !== "flow-collection") return undefined;
+  for (const { key, sep, value } of token.items) {
+    const isBegun = token.type !== "block-map" || sep?.some(({ type }) => type === "map-value-ind");
+    if (value !== undefined && isBegun !== true) return value.offset;
+    const lost = lostValue(key) ?? lostValue(value);
+    if (lost !== undefined) return lost;
+  }
+  return undefined;
 }

@@ -31,6 +31,7 @@ export function mistakeOf(text: string, { code, message, offset }: Complaint): M
 const IN_QUOTES = { found: "a character that no plain text begins with", expected: "text that begins so in quotes" };
 const MISTAKES: ReadonlyMap<Code, Omit<Mistake, "offset">> = new Map<Code, Omit<Mistake, "offset">>([
   ["MULTIPLE_DOCS", { found: 'a second document, behind "---"', expected: "one in a file", advice: "remove the line" }],
+  ["LOST_VALUE", { found: 'a value behind "? KEY" without ":"', expected: '": " before the value' }],
   ["TAB_AS_INDENT", { found: "a tab in the indentation", expected: "spaces" }],
   ["BAD_ALIAS", IN_QUOTES],
   ["BAD_SCALAR_START", IN_QUOTES],

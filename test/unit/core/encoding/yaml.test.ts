@@ -53,6 +53,7 @@ describe("YamlFile", () => {
     ["a bracket that closes nothing", "a: 1\n]", "2:1"],
     ["a brace that closes nothing", "{a: 1}}", "1:7"],
     ["a bracket in place of a value", "a: ]", "1:4"],
+    ["a value that the library leaves out", "x: 1\n? a\n- b\n", "3:1"],
     ["a tab as indentation", "a:\n\tb: 1", "2:1"],
     ["a name of every object", "a: {toString: 1}", "1:5"],
     ["__proto__", "__proto__: 1", "1:1"],
