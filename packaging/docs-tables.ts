@@ -1,7 +1,7 @@
 /**
  * Writes into the documents what the code knows better: `node packaging/docs-tables.ts`, a part of `make format`.
  *
- *   - the value and the place of each bound, in the tables of docs/spec.md and docs/reference/bounds.md. Their words and
+ *   - the value and the place of each bound, in the tables of docs/reference/bounds.md. Their words and
  *     their order are the documents'.
  *   - the layers (layers.ts), in CONTRIBUTING.md
  *   - of each command the synopsis, options, exit statuses and examples, in docs/reference/cli.md and the manual page, and
