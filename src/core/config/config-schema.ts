@@ -45,6 +45,15 @@ export const CONFIG_SHAPE = shape.keys(
       ),
     ),
     metricsFile: shape.optional(shape.text("the absolute path of a file that ends in .prom")),
+    lookaside: shape.optional(
+      shape.keys(
+        {
+          listen: shape.optional(shape.text("a loopback address and a port, such as 127.0.0.1:947")),
+          keyFile: shape.optional(shape.text("the absolute path of a file")),
+        },
+        "a map with the keys listen and keyFile",
+      ),
+    ),
     network: shape.optional(
       shape.keys(
         {

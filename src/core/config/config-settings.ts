@@ -1,6 +1,7 @@
 import { YamlFile } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
 import { DEFAULT_CONFIG, type DecisionLog } from "./config.ts";
+import { listenText } from "./lookaside-settings.ts";
 
 /** A key of the configuration, with its value in the form in which the file has it. */
 export interface Setting {
@@ -32,6 +33,8 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   "registryCredentials.realms": Object.fromEntries(DEFAULT_CONFIG.registryCredentials.realms),
   decisionLog: logText(DEFAULT_CONFIG.decisionLog),
   metricsFile: null,
+  "lookaside.listen": listenText(DEFAULT_CONFIG.lookaside),
+  "lookaside.keyFile": DEFAULT_CONFIG.lookaside.keyFile,
   "network.allow": [],
   "network.skipVerify": DEFAULT_CONFIG.skipVerify,
   "network.caFiles": DEFAULT_CONFIG.caFiles,

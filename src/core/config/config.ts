@@ -1,3 +1,4 @@
+import { DEFAULT_LOOKASIDE, type LookasideSettings } from "./lookaside-settings.ts";
 import { type NetworkAllow, NOTHING_ALLOWED } from "./network-allow.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 
@@ -45,6 +46,7 @@ export interface Config {
   readonly decisionLog: DecisionLog;
   /** Absolute path of the metrics file in Prometheus' text format; absent: none is written. */
   readonly metricsFile?: string;
+  readonly lookaside: LookasideSettings;
 }
 
 /** A file of JSON lines (absolute path), a stream socket of journald (absolute path), or nowhere. */
@@ -90,4 +92,5 @@ export const DEFAULT_CONFIG: Config = {
   // Docker Hub's token server has another host than its registry.
   registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
   decisionLog: { kind: "file", path: "/var/log/atcr-verify/decisions.log", isNeeded: false },
+  lookaside: DEFAULT_LOOKASIDE,
 };

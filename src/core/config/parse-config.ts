@@ -6,6 +6,7 @@ import { parseHostPort, parseRegistryHost } from "../oci/host.ts";
 import { checkWholeShape } from "../policy/shape-mistakes.ts";
 import { type Config, DEFAULT_CONFIG, type DecisionLog, JOURNAL_SOCKET, type RegistryCredentials } from "./config.ts";
 import { CONFIG_SHAPE, type ConfigShape } from "./config-schema.ts";
+import { readLookaside } from "./lookaside-settings.ts";
 import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
 import { readProxy } from "./proxy-settings.ts";
 
@@ -66,6 +67,7 @@ function readFile(file: YamlFile): Config {
     registryCredentials: readCredentials(file, shape),
     decisionLog: readDecisionLog(file, shape),
     ...readMetricsFile(file, shape),
+    lookaside: readLookaside(file, shape),
   };
 }
 

@@ -43,6 +43,7 @@ describe("parseConfig", () => {
       registryConfigPath: ["/etc/containerd/certs.d"],
       registryCredentials: { realms: new Map([["docker.io", ["auth.docker.io"]]]) },
       decisionLog: { kind: "file", path: "/var/log/atcr-verify/decisions.log", isNeeded: false },
+      lookaside: { address: "127.0.0.1", port: 947, keyFile: "/var/lib/atcr-verify-lookaside/node.key" },
     });
   });
 
@@ -63,6 +64,7 @@ registryCredentials:
   realms: {"registry.example.com:5000": [auth.example.com, "auth.example.com:8443"], other.example.com: []}
 decisionLog: /srv/log
 metricsFile: /srv/m.prom
+lookaside: {listen: "[::1]:8947", keyFile: /srv/node.key}
 deadline: 1m
 didResolverTimeout: 100ms
 pdsTimeout: 1.5s
@@ -83,6 +85,7 @@ network:
       cacheDir: "/srv/cache",
       decisionLog: { kind: "file", path: "/srv/log", isNeeded: true },
       metricsFile: "/srv/m.prom",
+      lookaside: { address: "::1", port: 8947, keyFile: "/srv/node.key" },
       deadline: 60_000,
       didResolverTimeout: 100,
       pdsTimeout: 1500,
@@ -193,6 +196,15 @@ network:
     ["a registryConfigPath twice", "registryConfigPath: /a:/a", "1:21"],
     ["a relative file of credentials", "registryCredentials: { files: [auth.json] }", "1:32"],
     ["a file of credentials twice", "registryCredentials: { files: [/a, /a] }", "1:36"],
+    ["an address of the network to listen on", 'lookaside: { listen: "10.0.0.1:947" }', "1:22"],
+    ["every address to listen on", 'lookaside: { listen: "0.0.0.0:947" }', "1:22"],
+    ["every IPv6 address to listen on", 'lookaside: { listen: "[::]:947" }', "1:22"],
+    ["a loopback address inside an IPv6 one", 'lookaside: { listen: "[::ffff:127.0.0.1]:947" }', "1:22"],
+    ["a name to listen on", 'lookaside: { listen: "localhost:947" }', "1:22"],
+    ["no port to listen on", "lookaside: { listen: 127.0.0.1 }", "1:22"],
+    ["port 0 to listen on", 'lookaside: { listen: "127.0.0.1:0" }', "1:22"],
+    ["a relative keyFile", "lookaside: { keyFile: node.key }", "1:23"],
+    ["an unknown key of lookaside", "lookaside: { port: 1 }", "1:14"],
     ["no realms", "registryCredentials: { realms: {} }", "1:32"],
     ["realms of a host that is none", "registryCredentials: { realms: { a b: [] } }", "1:34"],
     ["realms of a host with port 443", 'registryCredentials: { realms: { "a.b:443": [] } }', "1:34"],
