@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { parseDuration } from "../core/encoding/duration.ts";
 import { field, isJsonObject } from "../core/encoding/json.ts";
+import { criBypasses } from "../platform/containerd/cri-bypasses.ts";
 import { changedSince } from "../platform/containerd/daemon-files.ts";
 import {
   type Containerd,
@@ -15,10 +16,6 @@ import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
 const MARGIN = 1000;
-/** The only max_concurrent_downloads with which CRI pulls through the transfer service, which asks verifiers. */
-const DOWNLOADS = 3;
-/** Tables under CRI's `registry` that make it pull without the transfer service. */
-const OLD_REGISTRY = ["mirrors", "configs", "auths"];
 
 /** Whether containerd answers, in a version that runs verifiers. */
 export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
@@ -150,10 +147,10 @@ export function checkCri(containerd: Containerd): readonly CheckResult[] {
   }
   if (containerd.config === undefined) return [];
   const settings = settingsOf(containerd, CRI_IMAGES_PLUGIN);
-  const bypasses = bypassesIn(settings);
+  const bypasses = criBypasses(settings);
   if (bypasses.length === 0) return [ok(name, "no setting of CRI makes it pull without asking verifiers")];
   const where = `plugins."${CRI_IMAGES_PLUGIN}"`;
-  return bypasses.map(([setting, advice]) =>
+  return bypasses.map(({ setting, advice }) =>
     problem(name, `with ${setting} under ${where}, kubelet and crictl pull without asking verifiers`, advice),
   );
 }
@@ -200,40 +197,4 @@ function withoutSlash(folder: string): string {
 
 function numbersOf(version: string): readonly number[] {
   return version.split(".").map((part) => Number.parseInt(part, 10));
-}
-
-function bypassesIn(settings: ReturnType<typeof settingsOf>): readonly (readonly [setting: string, advice: string])[] {
-  const registry = field(settings, "registry");
-  const value = (key: string) => field(settings, key);
-  const old = OLD_REGISTRY.filter((key) => {
-    const table = isJsonObject(registry) ? field(registry, key) : undefined;
-    return isJsonObject(table) && Object.keys(table).length > 0;
-  });
-  const downloads = value("max_concurrent_downloads");
-  return [
-    ...(value("use_local_image_pull") === true ? [["use_local_image_pull = true", "set it to false"] as const] : []),
-    ...(value("discard_unpacked_layers") === true
-      ? [["discard_unpacked_layers = true", "set it to false"] as const]
-      : []),
-    ...(value("disable_snapshot_annotations") === false
-      ? [
-          [
-            "disable_snapshot_annotations = false",
-            "set it to true; remote snapshotters need false, so they cannot be combined with verifiers",
-          ] as const,
-        ]
-      : []),
-    ...(typeof downloads === "number" && downloads !== DOWNLOADS
-      ? [
-          [
-            `max_concurrent_downloads = ${downloads}`,
-            `set it to ${DOWNLOADS}; the transfer service has its own limit`,
-          ] as const,
-        ]
-      : []),
-    ...(value("image_pull_with_sync_fs") === true
-      ? [["image_pull_with_sync_fs = true", "set it to false"] as const]
-      : []),
-    ...old.map((key) => [`registry.${key}`, "use config_path with hosts.toml instead"] as const),
-  ];
 }
