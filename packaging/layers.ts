@@ -74,11 +74,14 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   // TXT records. Addresses are looked up by HTTP_FILE.
   "node:dns": ["io/net/txt.ts"],
   // Containerd's sockets, or its requests to us, when an administrator asks for that.
-  "node:http": ["platform/containerd/probe-registry.ts"],
+  "node:http": ["platform/containerd/probe-registry.ts", "platform/containers/probe-proxy.ts"],
   "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [
     "platform/containerd/probe-registry.ts",
     "platform/containerd/grpc.ts",
+    // The lookaside daemon, as containers/image asks it.
+    "platform/containers/ask-lookaside.ts",
+    "platform/containers/probe-proxy.ts",
     "io/log/journald.ts",
     // Closed again: to see that a host takes connections.
     "io/net/dial.ts",

@@ -7,14 +7,14 @@ _atcr_verify() {
 	case $prev in
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--file | --policy | --save-evidence | --bundle | --config | --address | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-	--bin-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--bin-dir | --containers-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -48,9 +48,9 @@ _atcr_verify() {
 	"bundle keygen") offered="--out --help" ;;
 	"export") offered="--out --seal --policy --config --help" ;;
 	"attach") offered="--seal --force --policy --config --help" ;;
-	"enable") offered="--bin-dir --force --address --containerd-config --config --output --help" ;;
-	"disable") offered="--bin-dir --address --containerd-config --config --output --help" ;;
-	"doctor") offered="--probe --offline --address --containerd-config --config --output --help" ;;
+	"enable") offered="--bin-dir --force --containers --containers-dir --address --containerd-config --config --output --help" ;;
+	"disable") offered="--bin-dir --containers --containers-dir --address --containerd-config --config --output --help" ;;
+	"doctor") offered="--probe --offline --containers --containers-dir --address --containerd-config --config --output --help" ;;
 	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;
 	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;
 	"selftest") offered="--output --help" ;;

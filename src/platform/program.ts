@@ -15,7 +15,7 @@ export interface Ended {
 }
 
 /**
- * Runs a program of this node, with no input and no environment but PATH. The caller is usually root, so a program
+ * Runs a program of this node, with no input and no environment but PATH and what is given. The caller is usually root, so a program
  * that others can change is not run.
  *
  * @param program absolute path
@@ -27,11 +27,12 @@ export function runProgram(
   program: string,
   args: readonly string[],
   timeout: number,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const distrust = whyUntrusted(program);
   if (distrust !== undefined) return Promise.resolve({ code: undefined, stdout: "", stderr: `not run: ${distrust}` });
   return new Promise((resolve) => {
-    const env = { PATH: environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const env = { PATH: environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", ...variables };
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: "/" });
     const [out, err] = [new Output(), new Output()];
     child.stdout.on("data", (chunk: Buffer) => out.add(chunk));

@@ -5,9 +5,16 @@ import {
   type CommandEntries,
   INTERNAL_ERROR,
   MISCONFIGURED,
+  type OptionEntry,
   OUTPUT,
 } from "./command.ts";
 
+const CONTAINERS_DIR = {
+  kind: "folder",
+  value: "DIR",
+  summary: "with --containers: use this folder instead of /etc/containers",
+  default: "/etc/containers",
+} as const satisfies OptionEntry;
 const LINK_STATUSES = { 1: "nothing was changed, or a problem remains", 3: MISCONFIGURED, 4: INTERNAL_ERROR } as const;
 
 /** Commands about this node and the program itself. */
@@ -20,6 +27,12 @@ export const NODE_COMMANDS = {
     options: {
       "bin-dir": { kind: "folder", value: "DIR", summary: "use this folder instead of containerd's bin_dir" },
       force: { kind: "flag", summary: "place the link even where the folder or the policy would block pulls" },
+      containers: {
+        kind: "flag",
+        summary:
+          "for podman, CRI-O, skopeo and buildah instead of containerd: write policy.json and registries.d/atcr-verify.yaml, so that they ask the lookaside daemon of this node; with --force also in place of other requirements for a registry of the policy",
+      },
+      "containers-dir": CONTAINERS_DIR,
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: CONFIG,
@@ -30,6 +43,10 @@ export const NODE_COMMANDS = {
       {
         shows: "enable, then prove it by a real pull",
         line: "sudo atcr-verify enable && sudo atcr-verify doctor --probe",
+      },
+      {
+        shows: "for podman and CRI-O, instead of containerd",
+        line: "sudo atcr-verify enable --containers",
       },
       {
         shows: "while building a node image",
@@ -44,6 +61,8 @@ export const NODE_COMMANDS = {
     operands: [],
     options: {
       "bin-dir": { kind: "folder", value: "DIR", summary: "only this folder" },
+      containers: { kind: "flag", summary: "take back what enable --containers wrote, instead of links" },
+      "containers-dir": CONTAINERS_DIR,
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: CONFIG,
@@ -59,6 +78,12 @@ export const NODE_COMMANDS = {
     options: {
       probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and check that it is" },
       offline: { kind: "flag", summary: "contact no directory, PDS or registry" },
+      containers: {
+        kind: "flag",
+        summary:
+          "check podman's and CRI-O's gate alone; without it, it is checked beside containerd's once it is enabled",
+      },
+      "containers-dir": CONTAINERS_DIR,
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: { ...CONFIG, summary: "use this configuration instead of the one that containerd's environment names" },

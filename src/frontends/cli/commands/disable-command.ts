@@ -32,7 +32,9 @@ import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-repo
  * reports what it could not do, and never says that pulls are no longer verified while an entry that runs this program
  * remains in a folder that containerd may use.
  */
-export async function disableCommand({ options }: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
+export async function disableCommand(line: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
+  const { options } = line;
+  if (options.containers) return (await import("./disable-containers.ts")).disableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   lifecycle.setDeadline(LINK_DEADLINE);

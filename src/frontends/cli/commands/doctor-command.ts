@@ -1,8 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
+import type { ImageReference } from "../../../core/oci/reference.ts";
 import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
 import { Rejection } from "../../../core/rejection.ts";
-import { BUILD, VERSION } from "../../../core/version.ts";
+import { BUILD } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
 import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
 import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
@@ -34,15 +35,14 @@ import { asContainerdSees } from "../../../platform/containerd/containerd-enviro
 import { type Containerd, lookAtContainerd, verifierSettings } from "../../../platform/containerd/inspect.ts";
 import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
+import { isContainersEnabled } from "../../../platform/containers/containers-files.ts";
 import { findOtherClients } from "../../../platform/other-clients.ts";
 import { whyUntrusted } from "../../../platform/program.ts";
 import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
-import { jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { checkResultsText } from "../terminal/check-results.ts";
-import { screenOf } from "../terminal/screen.ts";
+import { tellOfChecks } from "../terminal/check-results.ts";
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
 const COMMAND_TIMEOUT = 90_000;
@@ -52,6 +52,8 @@ const OWN = { isMade: true, isPathTrusted: true } as const;
 /** `atcr-verify doctor`: whether this program verifies the pulls on this node, and can answer them. */
 export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const { checkContainers, doctorContainers } = await import("./doctor-containers.ts");
+  if (options.containers) return doctorContainers(options, lifecycle);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
   const own = ownProgram();
@@ -71,17 +73,12 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
       ? await checkNode(config, containerd, lifecycle, { offline: options.offline, breakGlass, environment })
       : []),
     checkBreakGlass(breakGlass),
+    ...(config && isContainersEnabled(options["containers-dir"])
+      ? await checkContainers(config, options, lifecycle.environment)
+      : []),
     ...(options.probe ? await tryPulls(environment, containerd, config) : [notProbed()]),
   ];
-  const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
-  const [problems, warnings] = [count("problem"), count("warning")];
-  const summary = { version: VERSION, program: own, problems, warnings, findings };
-  lifecycle.print(
-    options.output === "json"
-      ? jsonText(summary)
-      : checkResultsText(findings, problems, warnings, screenOf(lifecycle.environment)),
-    problems === 0 ? 0 : 1,
-  );
+  return tellOfChecks(findings, options.output, lifecycle);
 }
 
 /** Files of the current user are trusted beside root's, so a check that passes here may fail for containerd, which is root. */
@@ -92,7 +89,8 @@ function checkUser(): readonly CheckResult[] {
   return [warning("user", found, "run this as root")];
 }
 
-function readConfig(
+/** The configuration, or why there is none. */
+export function readConfig(
   environment: Environment,
   named: string | undefined,
   breakGlass: BreakGlassFile | undefined,
@@ -150,7 +148,7 @@ async function checkNode(
   return [
     ...checkTimeout(containerd, config.deadline),
     ...checkRegistryConfig(containerd, config.registryConfigPath),
-    ...(await policyAndServices(config, containerd, lifecycle, asked)),
+    ...(await policyAndServices(config, sandboxOf(containerd), lifecycle, asked)),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(asked.environment)),
     checkProc(),
     ...(await authorities(containerd, config)),
@@ -194,16 +192,17 @@ function whatFollows(breakGlass: BreakGlassFile | undefined): string {
     : "until this is corrected, this program refuses every pull that break-glass does not cover";
 }
 
-async function policyAndServices(
+/** What the policy does, and whether the services that it names answer. */
+export async function policyAndServices(
   config: Config,
-  containerd: Containerd,
+  sandbox: ImageReference | undefined,
   lifecycle: ProcessLifecycle,
   asked: Asked,
 ): Promise<readonly CheckResult[]> {
   try {
     const source = policySource(policyInput(undefined, config));
     const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
-    const findings = checkPolicy(question, source.path, sandboxOf(containerd));
+    const findings = checkPolicy(question, source.path, sandbox);
     if (asked.offline) return findings;
     const { checkServices } = await import("../../../doctor/services.ts");
     const { showChain } = await import("../../../io/net/shown-chain.ts");

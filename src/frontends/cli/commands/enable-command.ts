@@ -49,7 +49,9 @@ const CANNOT_SIGN = new Set(["identity-unknown", "identity-closed"]);
 const TIME_FOR_DIRECTORIES = 5_000;
 
 /** `atcr-verify enable`: has containerd run this program at each pull. */
-export async function enableCommand({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
+export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
+  const { options } = line;
+  if (options.containers) return (await import("./enable-containers.ts")).enableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   lifecycle.setDeadline(LINK_DEADLINE);

@@ -11,23 +11,35 @@ export const LINK_DEADLINE = 30_000;
 export const NO_PERMISSION = "permission";
 
 /** What enable and disable print: the state afterwards. */
-export interface LinkReport {
+export interface ChangeReport {
   readonly changed: boolean;
-  readonly binDir: string;
-  readonly program: string;
   readonly findings: readonly CheckResult[];
   /** Sentences. */
   readonly summary: string;
+}
+
+/** Of containerd's link. */
+export interface LinkReport extends ChangeReport {
+  readonly binDir: string;
+  readonly program: string;
   /** Of disable: paths of the links that were removed, and of the entries that still run this program. */
   readonly removed?: readonly string[];
   readonly standing?: readonly string[];
 }
 
 /** Exit status 1 if nothing was changed that should have been, or a problem remains. */
-export function tellOfLink(report: LinkReport, output: "text" | "json", lifecycle: ProcessLifecycle): never {
+export function tellOfLink<R extends ChangeReport = LinkReport>(
+  report: R,
+  output: "text" | "json",
+  lifecycle: ProcessLifecycle,
+): never {
   const screen = screenOf(lifecycle.environment);
-  const lines = report.findings.map(({ level, name, found, advice = "" }) =>
-    painted(folded(detailLine(`${level} ${name}: ${found}; ${advice}`), screen), LEVEL_COLOURS[level], screen),
+  const lines = report.findings.map(({ level, name, found, advice }) =>
+    painted(
+      folded(detailLine(`${level} ${name}: ${found}${advice === undefined ? "" : `; ${advice}`}`), screen),
+      LEVEL_COLOURS[level],
+      screen,
+    ),
   );
   const [first] = report.findings;
   const text =

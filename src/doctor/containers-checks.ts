@@ -1,0 +1,104 @@
+import type { TrustPolicy } from "../core/policy/policy.ts";
+import type { RuleHosts } from "../core/policy/rule-hosts.ts";
+import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
+import { type ContainersGate, enabling, obstaclesTo } from "../platform/containers/containers-gate.ts";
+import { otherTransports, requirementsOfScope, scopesOf } from "../platform/containers/policy-json.ts";
+import { type CheckResult, note, ok, problem, warning } from "./check.ts";
+
+/** Most names that one finding lists. */
+const MAX_LISTED = 10;
+
+/** Checks that `enable --containers` heeds, in files that it does not write: they may take the gate away. */
+export function checkAround(gate: ContainersGate, files: ContainersFiles): readonly CheckResult[] {
+  const { taken, repeated, scopes, namespaces } = obstaclesTo(gate, files);
+  const { policyPath, registries } = files;
+  return [
+    ...[policyPath, files.ownPath].filter(isLink).map((path) => {
+      const found = `${path} is a link, so that replacing it would leave its target as it is`;
+      return problem("containers-link", found, "put the file itself there");
+    }),
+    ...taken.map((host) => {
+      const written = JSON.stringify(requirementsOfScope(files.policy, host));
+      const found = `${policyPath}: transports.docker: "${host}" has requirements of its own: ${written}`;
+      return problem("containers-taken", found, "remove them, or replace them with --force");
+    }),
+    ...repeated.map(({ name, file, line }) => {
+      const found = `${file}:${line}: the host ${name} is named here as well: containers/image rejects a host that two files name, and every pull fails`;
+      return problem("containers-repeated", found, `move what it says elsewhere: ${files.ownPath} has to name it`);
+    }),
+    ...registries.unread.map((why) => {
+      const found = `it is not known whether this file says where signatures are: ${why}`;
+      return warning("containers-unread", found, "check it by hand");
+    }),
+    ...scopes.map((scope) => {
+      const written = JSON.stringify(requirementsOfScope(files.policy, scope));
+      const found = `${policyPath}: transports.docker: "${scope}" counts for its images instead of the host's requirements: ${written}`;
+      return problem("containers-scope", found, "remove it: the trust policy decides on these images");
+    }),
+    ...namespaces.map(({ name, file, line, lookaside }) => {
+      const what =
+        lookaside === undefined ? "takes signatures from the registry as well" : `reads signatures from ${lookaside}`;
+      const found = `${file}:${line}: ${name} ${what}, so that this program is not asked about its images, which are refused, or not alone`;
+      return problem("containers-scope", found, "remove it");
+    }),
+  ];
+}
+
+/** Whether the files are as `enable --containers` writes them. */
+export function checkWritten(gate: ContainersGate, files: ContainersFiles): CheckResult {
+  const name = "containers-files";
+  if (files.policyText === undefined) {
+    return problem(name, `there is no ${files.policyPath}`, "run: atcr-verify enable --containers");
+  }
+  const { policy, own } = enabling(gate, files);
+  const changed = [...(policy === undefined ? [] : [files.policyPath]), ...(own === undefined ? [] : [files.ownPath])];
+  if (changed.length > 0) {
+    const found = `${changed.join(" and ")} ${changed.length === 1 ? "is" : "are"} not as the trust policy and the configuration want`;
+    return problem(name, found, "run: atcr-verify enable --containers");
+  }
+  return ok(name, `${files.policyPath} demands a signature of this node for ${listed(gate.hosts)}`);
+}
+
+/** Rules that cannot be enforced by files that name each host. */
+export function checkWildcards({ wildcards }: RuleHosts): readonly CheckResult[] {
+  return wildcards.map(({ scope, rule }) => {
+    const found = `rule "${rule.name}": ${scope} names no single registry, and policy.json needs one: its images are not verified at this gate, unless another rule names their registry`;
+    return warning("containers-wildcard", found, "name the registries in scopes of their own");
+  });
+}
+
+/** Rules that refuse everything here: the tag is not asked for. */
+export function checkTagRules({ rules }: Pick<TrustPolicy, "rules">): readonly CheckResult[] {
+  return rules
+    .filter(({ action, requirement }) => (action === "enforce" || action === "audit") && requirement.tag === "match")
+    .map(({ name }) => {
+      const found = `rule "${name}" wants the tag to match, which podman and CRI-O do not ask for: its images are refused here (tag.unsupported_here)`;
+      return warning("containers-tag", found, "leave tag: match to the gates of containerd and Kubernetes");
+    });
+}
+
+/** What policy.json leaves unverified by this program. */
+export function checkUnverified({ hosts }: ContainersGate, files: ContainersFiles): CheckResult {
+  const types = [...new Set(files.policy.default.map(({ type }) => `${type}`))].join(", ");
+  const scopes = scopesOf(files.policy).filter((scope) => !hosts.includes(scope));
+  const transports = otherTransports(files.policy);
+  const found = [
+    `this program is not asked about other registries and other transports (dir, oci, oci-archive, docker-archive, docker-daemon, containers-storage, ...): policy.json's default for them is ${types}`,
+    ...(scopes.length > 0 ? [`with its own requirements for ${listed(scopes)}`] : []),
+    ...(transports.length > 0 ? [`and for the transports ${listed(transports)}`] : []),
+  ];
+  return note("containers-unverified", found.join(", "));
+}
+
+/** What is true of this gate wherever it stands. */
+export const LIMITS: readonly CheckResult[] = [
+  "asked is the digest of the platform's manifest, not the tag: an index whose platforms are not signed is refused",
+  "only pulls are verified: what is stored already runs without a question, and a signature of this node has no end, so a revocation counts from the next pull on",
+  "a user's ~/.config/containers/policy.json, --signature-policy and CONTAINERS_POLICY_JSON replace policy.json: this binds root's podman and CRI-O, not users",
+  "podman and skopeo of Debian 12 cannot verify such signatures: they refuse these images",
+].map((found) => note("containers-limit", found));
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}

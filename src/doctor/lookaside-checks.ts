@@ -1,0 +1,133 @@
+import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { type LookasideSettings, listenText } from "../core/config/lookaside-settings.ts";
+import { PROBE_PATH } from "../core/oci/reserved-name.ts";
+import { Rejection } from "../core/rejection.ts";
+import { isDenied } from "../io/fs/denied.ts";
+import { readTrustedFile } from "../io/fs/local-file.ts";
+import { askLookaside } from "../platform/containers/ask-lookaside.ts";
+import type { CrioPolicies } from "../platform/containers/overriding-files.ts";
+import type { PortOwner } from "../platform/containers/port-owner.ts";
+import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
+
+const UNIT = "atcr-verify-lookaside.socket";
+const FORBIDDEN = 403;
+const DAEMON = "containers-daemon";
+/** Read here as the daemon may not be running; who reads it is root. */
+const MACHINE_ID = "/etc/machine-id";
+
+/** Whether the daemon at the address is this very program: it refuses the name of the probe. @param host of the policy */
+export async function checkLookaside(
+  { address, port }: LookasideSettings,
+  host: string,
+  build: string,
+): Promise<CheckResult> {
+  const digest = randomBytes(32).toString("hex");
+  const target = `/${host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}@sha256=${digest}/signature-1`;
+  const answer = await askLookaside(address, port, target);
+  const where = listenText({ address, port });
+  if (typeof answer === "string") {
+    const found = `nothing answers at ${where}: ${answer}; podman and CRI-O refuse the images of the policy's registries`;
+    return problem(DAEMON, found, `run: systemctl enable --now ${UNIT}`);
+  }
+  const [, by] =
+    /^deny policy\.probe: atcr-verify (.{1,100}?) was asked about sha256:[0-9a-f]{64}\b/.exec(answer.phrase) ?? [];
+  const isOurs = answer.status === FORBIDDEN && by !== undefined && answer.phrase.includes(`sha256:${digest}`);
+  if (!isOurs) {
+    const found = `another program answers at ${where}, or one that is too old: ${answer.status} ${answer.phrase}`;
+    return problem(DAEMON, found, `stop it, and run: systemctl restart ${UNIT}`);
+  }
+  if (by !== build) {
+    const found = `at ${where}, atcr-verify ${by} answers, not this build, ${build}`;
+    return warning(DAEMON, found, "run: systemctl restart atcr-verify-lookaside.service");
+  }
+  return ok(DAEMON, `atcr-verify ${by} answers at ${where}`);
+}
+
+/** Whether someone else could take the daemon's port while it is stopped. They cannot sign, but they could refuse every pull. */
+export function checkPort({ port }: LookasideSettings, { users, isPrivileged }: PortOwner): CheckResult {
+  const name = "containers-port";
+  const others = users.filter((user) => user !== 0);
+  if (users.length > 0 && others.length === 0) return ok(name, `root, so usually systemd, holds port ${port}`);
+  if (users.length > 0) {
+    const found = `user ${others.join(" and user ")} holds port ${port}: stopping the daemon frees it`;
+    return warning(name, found, `let systemd hold it, by ${UNIT}`);
+  }
+  if (isPrivileged) return ok(name, `only root can take port ${port}`);
+  const found = `nobody holds port ${port}, and every user can take it, and refuse pulls`;
+  return warning(name, found, `let systemd hold it, by ${UNIT}, or choose a port below 1024`);
+}
+
+/** Whether the key that policy.json names is the daemon's, and was made on this machine. */
+export function checkNodeKey({ keyFile }: LookasideSettings): CheckResult {
+  const name = "containers-key";
+  const made = "make a new one: atcr-verify lookaside --new-key";
+  try {
+    const shown = textOf(`${keyFile}.pub`);
+    if (shown === undefined) {
+      const found = `there is no ${keyFile}.pub, without which podman and CRI-O refuse the policy's registries; the daemon makes it when it first starts`;
+      return warning(name, found, `run: systemctl enable --now ${UNIT}`);
+    }
+    const machine = textOf(MACHINE_ID)?.trim();
+    const madeOn = textOf(`${keyFile}.machine`)?.trim();
+    if (madeOn !== machine) {
+      const found = `${keyFile} was made on another machine (${madeOn ?? "unknown"}): who has that one can sign for this one`;
+      return problem(name, found, made);
+    }
+    const secret = textOf(keyFile);
+    if (secret === undefined) return problem(name, `there is ${keyFile}.pub, but no ${keyFile}`, made);
+    const derived = createPublicKey(createPrivateKey(secret)).export({ type: "spki", format: "pem" });
+    if (derived !== createPublicKey(shown).export({ type: "spki", format: "pem" })) {
+      return problem(
+        name,
+        `${keyFile}.pub is not the public key of ${keyFile}: every signature would be refused`,
+        made,
+      );
+    }
+    return ok(name, `${keyFile}.pub is this machine's own key`);
+  } catch (error) {
+    if (isDenied(error)) return unseen(name, "whether podman and CRI-O check the daemon's own key", keyFile);
+    const why = error instanceof Rejection || error instanceof Error ? error.message : `${error}`;
+    return problem(name, `the key cannot be used: ${why}`, made);
+  }
+}
+
+/** Files of root that count instead of those in /etc/containers. */
+export function checkOverriding(
+  ofUser: readonly string[],
+  crio: CrioPolicies,
+  policyPath: string,
+): readonly CheckResult[] {
+  const counting = crio.named.at(-1);
+  return [
+    ...ofUser.map((path) =>
+      problem(
+        "containers-user",
+        `${path} counts instead of ${policyPath} and registries.d for this user's podman and skopeo`,
+        "remove it",
+      ),
+    ),
+    ...(counting !== undefined && counting.policy !== policyPath
+      ? [
+          problem(
+            "containers-crio",
+            `${counting.file} has CRI-O read ${counting.policy} instead of ${policyPath}`,
+            `set signature_policy = "${policyPath}" under [crio.image], and restart crio`,
+          ),
+        ]
+      : []),
+    ...crio.ofNamespaces.map((path) =>
+      problem(
+        "containers-crio",
+        `CRI-O reads ${path} for the pods of one namespace, instead of ${policyPath}`,
+        "remove it",
+      ),
+    ),
+    ...crio.unread.map((why) =>
+      warning("containers-crio", `it is not known which policy CRI-O reads: ${why}`, "check signature_policy by hand"),
+    ),
+  ];
+}
+
+function textOf(path: string): string | undefined {
+  return readTrustedFile({ path, code: "config.invalid", what: "the file" });
+}

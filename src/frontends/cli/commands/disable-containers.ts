@@ -1,0 +1,88 @@
+import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
+import { Rejection } from "../../../core/rejection.ts";
+import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
+import { isDenied } from "../../../io/fs/denied.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import {
+  type ContainersFiles,
+  isLink,
+  readContainersFiles,
+  removeContainersFile,
+  writeContainersFile,
+} from "../../../platform/containers/containers-files.ts";
+import { type Disabling, disabling } from "../../../platform/containers/containers-gate.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
+import { type ContainersReport, gateOf } from "./enable-containers.ts";
+
+/** `atcr-verify disable --containers`: takes out of the files what enable wrote there, and nothing else. */
+export async function disableContainers({ options }: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
+  lifecycle.setDeadline(LINK_DEADLINE);
+  const files = readContainersFiles(absoluteFolder(options["containers-dir"]));
+  const findings: CheckResult[] = [];
+  const { keyPath } = gateOf(configOf(options.config, lifecycle, findings), []);
+  const taken = disabling(keyPath, files);
+  const why = isLink(files.policyPath) ? "it is a link" : write(taken, files);
+  const isWritten = why === undefined;
+  if (!isWritten) {
+    const found = `${files.policyPath} and ${files.ownPath} could not be changed: ${why}`;
+    findings.push(problem("containers-files", found, "correct this, or run this as root"));
+  }
+  findings.push(
+    ...taken.standing.map((scope) => {
+      const found = `${files.policyPath}: ${scope} still demands a signature by ${keyPath}, in a way that enable does not write`;
+      return problem("containers-scope", found, "remove it by hand: without the daemon its images are refused");
+    }),
+  );
+  const changed = isWritten && (taken.removed.length > 0 || files.ownText !== undefined);
+  const report: ContainersReport = {
+    changed,
+    policy: files.policyPath,
+    registries: files.ownPath,
+    hosts: isWritten ? taken.removed : [],
+    findings,
+    summary: summaryOf(taken, files, isWritten),
+  };
+  return tellOfLink(report, options.output, lifecycle);
+}
+
+/** An unreadable configuration must not keep it from working: then the default's key, and the hosts of our own file, count. */
+function configOf(path: string | undefined, { environment }: ProcessLifecycle, findings: CheckResult[]) {
+  try {
+    return loadConfig(environment, path);
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    const found = `the configuration cannot be read, so the default of lookaside.keyFile was used: ${error.message}`;
+    findings.push(warning("configuration", found, "correct it if its keyFile was another"));
+    return DEFAULT_CONFIG;
+  }
+}
+
+/** policy.json first: without it, registries.d demands nothing. @returns why it failed */
+function write({ policy }: Disabling, files: ContainersFiles): string | undefined {
+  try {
+    if (policy === "absent") removeContainersFile(files.policyPath);
+    else if (policy !== undefined) writeContainersFile(files.policyPath, policy);
+    removeContainersFile(files.ownPath);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    return isDenied(error) ? "this user may not write there" : error.message;
+  }
+}
+
+function summaryOf(
+  { removed, standing }: Disabling,
+  { policyPath, ownText }: ContainersFiles,
+  isWritten: boolean,
+): string {
+  if (!isWritten) return "nothing was taken out, or not all of it";
+  const done =
+    removed.length > 0
+      ? `took ${removed.join(", ")} out of ${policyPath}`
+      : `${policyPath} had nothing that enable wrote`;
+  if (standing.length > 0) return `${done}; a signature of this node is still demanded for ${standing.join(", ")}`;
+  if (removed.length === 0 && ownText === undefined) return `${done}: podman and CRI-O do not ask this program`;
+  return `${done}: pulls by podman and CRI-O are NOT verified by this program from now on. To stop the daemon, run: systemctl disable --now atcr-verify-lookaside.socket atcr-verify-lookaside.service`;
+}

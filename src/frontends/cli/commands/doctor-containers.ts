@@ -1,0 +1,85 @@
+import { statSync } from "node:fs";
+import type { Config } from "../../../core/config/config.ts";
+import { hostsOfRules } from "../../../core/policy/rule-hosts.ts";
+import { Rejection } from "../../../core/rejection.ts";
+import { BUILD } from "../../../core/version.ts";
+import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
+import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
+import {
+  checkAround,
+  checkTagRules,
+  checkUnverified,
+  checkWildcards,
+  checkWritten,
+} from "../../../doctor/containers-checks.ts";
+import { probeContainers } from "../../../doctor/containers-probe.ts";
+import { checkLookaside, checkNodeKey, checkOverriding, checkPort } from "../../../doctor/lookaside-checks.ts";
+import { checkClock, checkProc } from "../../../doctor/node-checks.ts";
+import type { Environment } from "../../../io/process/environment.ts";
+import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
+import { loadUsablePolicy } from "../../../io/settings/load-settings.ts";
+import { clockService } from "../../../platform/clock.ts";
+import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
+import { readContainersFiles } from "../../../platform/containers/containers-files.ts";
+import { crioPolicies, filesOfUser } from "../../../platform/containers/overriding-files.ts";
+import { portOwner } from "../../../platform/containers/port-owner.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import { tellOfChecks } from "../terminal/check-results.ts";
+import { policyAndServices, readConfig } from "./doctor-command.ts";
+import { gateOf } from "./enable-containers.ts";
+
+type Options = LineOf<"doctor">["options"];
+
+/** `atcr-verify doctor --containers`: whether podman, CRI-O, skopeo and buildah ask this program. Containerd is not looked at. */
+export async function doctorContainers(options: Options, lifecycle: ProcessLifecycle): Promise<never> {
+  const { environment } = lifecycle;
+  const breakGlass = readBreakGlassFile(environment, Date.now());
+  const { config, findings: ofConfig } = readConfig(environment, options.config, breakGlass);
+  const asked = { offline: options.offline, breakGlass, environment };
+  const findings = [
+    ...ofConfig,
+    ...(config ? await checkContainers(config, options, environment) : []),
+    ...(config ? await policyAndServices(config, undefined, lifecycle, asked) : []),
+    checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(environment)),
+    checkProc(),
+    checkBreakGlass(breakGlass),
+  ];
+  return tellOfChecks(findings, options.output, lifecycle);
+}
+
+/** The checks of this gate alone. A policy that cannot be read is reported by its own check. */
+export async function checkContainers(
+  config: Config,
+  options: Pick<Options, "containers-dir" | "probe">,
+  environment: Environment,
+): Promise<readonly CheckResult[]> {
+  const policy = loadUsablePolicy(config.trustPolicyPath);
+  if (policy === undefined) return [];
+  const named = hostsOfRules(policy);
+  const gate = gateOf(config, named.hosts);
+  const [host] = gate.hosts;
+  try {
+    const files = readContainersFiles(options["containers-dir"]);
+    return [
+      checkWritten(gate, files),
+      ...checkAround(gate, files),
+      ...checkOverriding(filesOfUser(), crioPolicies(), files.policyPath),
+      ...checkWildcards(named),
+      ...checkTagRules(policy),
+      checkUnverified(gate, files),
+      checkNodeKey(config.lookaside),
+      checkPort(config.lookaside, portOwner(config.lookaside.port)),
+      ...(host === undefined ? [] : [await checkLookaside(config.lookaside, host, BUILD)]),
+      ...(options.probe ? await probeContainers(environment, gate.hosts, BUILD) : [notProbed()]),
+    ];
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return [problem("containers-files", error.message, "correct it, and run: atcr-verify enable --containers")];
+  }
+}
+
+function notProbed(): CheckResult {
+  const found = "no pull by skopeo or podman was tried";
+  return warning("containers-probe", found, "run: atcr-verify doctor --containers --probe");
+}

@@ -1,0 +1,119 @@
+import { copyFileSync, existsSync } from "node:fs";
+import type { Config } from "../../../core/config/config.ts";
+import { listenText } from "../../../core/config/lookaside-settings.ts";
+import { hostsOfRules } from "../../../core/policy/rule-hosts.ts";
+import { Rejection } from "../../../core/rejection.ts";
+import { type CheckResult, problem } from "../../../doctor/check.ts";
+import {
+  checkAround,
+  checkTagRules,
+  checkUnverified,
+  checkWildcards,
+  LIMITS,
+} from "../../../doctor/containers-checks.ts";
+import { checkPolicy } from "../../../doctor/policy-checks.ts";
+import { isDenied } from "../../../io/fs/denied.ts";
+import { loadConfig } from "../../../io/settings/load-settings.ts";
+import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
+import {
+  type ContainersFiles,
+  readContainersFiles,
+  writeContainersFile,
+} from "../../../platform/containers/containers-files.ts";
+import { type ContainersGate, enabling, obstaclesTo } from "../../../platform/containers/containers-gate.ts";
+import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
+import type { LineOf } from "../command-table/command-groups.ts";
+import {
+  absoluteFolder,
+  type ChangeReport,
+  LINK_DEADLINE,
+  NO_PERMISSION,
+  tellOfLink,
+} from "../terminal/link-report.ts";
+
+/** Findings that stop it unless forced: a requirement of others would be replaced. */
+const FORCEABLE = new Set(["containers-taken", "policy-errors"]);
+/** Findings with which the files would not say what they seem to, or podman would pull nothing: never written. */
+const STOPS = new Set(["containers-link", "containers-repeated", "containers-hosts", ...FORCEABLE]);
+const UNCHANGED = "nothing was changed";
+
+/** What enable --containers and disable --containers print. */
+export interface ContainersReport extends ChangeReport {
+  readonly policy: string;
+  readonly registries: string;
+  readonly hosts: readonly string[];
+}
+
+/** `atcr-verify enable --containers`: has podman, CRI-O, skopeo and buildah ask the lookaside daemon of this node. */
+export async function enableContainers({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
+  lifecycle.setDeadline(LINK_DEADLINE);
+  const folder = absoluteFolder(options["containers-dir"]);
+  const config = loadConfig(lifecycle.environment, options.config);
+  const source = policySource(policyInput(undefined, config));
+  const named = hostsOfRules(source.policy);
+  const files = readContainersFiles(folder);
+  const gate = gateOf(config, named.hosts);
+  const ofPolicy = checkPolicy({ ...source, atcrHosts: config.atcrHosts, now: Date.now() }, source.path, undefined);
+  const findings = [
+    ...ofPolicy.filter(({ level }) => level !== "ok"),
+    ...(named.hosts.length === 0 ? [noHosts(source.path)] : []),
+    ...checkAround(gate, files),
+    ...checkWildcards(named),
+    ...checkTagRules(source.policy),
+  ].filter(({ name }) => name !== "policy");
+  const stops = findings.filter(({ level, name }) => level === "problem" && STOPS.has(name));
+  const tell = (changed: boolean, list: readonly CheckResult[], summary: string): never =>
+    tellOfLink<ContainersReport>(
+      { changed, policy: files.policyPath, registries: files.ownPath, hosts: gate.hosts, findings: list, summary },
+      options.output,
+      lifecycle,
+    );
+  if (stops.some(({ name }) => !options.force || !FORCEABLE.has(name))) {
+    return tell(false, stops, `${UNCHANGED}; correct the problems first`);
+  }
+  try {
+    const changed = write(gate, files);
+    const left = [...findings.filter(({ name }) => !FORCEABLE.has(name)), checkUnverified(gate, files), ...LIMITS];
+    return tell(changed, left, summaryOf(changed, gate, files));
+  } catch (error) {
+    if (error instanceof Rejection || !(error instanceof Error) || !("code" in error)) throw error;
+    const found = `the files could not be written: ${error.message}`;
+    const denied = [problem(NO_PERMISSION, found, "run this as root")];
+    return tell(
+      false,
+      isDenied(error) ? denied : [problem("containers-files", found, "correct this, and run it again")],
+      UNCHANGED,
+    );
+  }
+}
+
+/** The gate that the configuration describes. */
+export function gateOf({ lookaside }: Config, hosts: readonly string[]): ContainersGate {
+  return { hosts, base: `http://${listenText(lookaside)}`, keyPath: `${lookaside.keyFile}.pub` };
+}
+
+/** registries.d first: with policy.json alone, pulls would be refused for want of signatures. */
+function write(gate: ContainersGate, files: ContainersFiles): boolean {
+  const { policy, own } = enabling(gate, files);
+  if (own !== undefined) writeContainersFile(files.ownPath, own);
+  if (policy === undefined) return own !== undefined;
+  const before = `${files.policyPath}.before-atcr-verify`;
+  // disable cannot bring back what --force replaced.
+  if (obstaclesTo(gate, files).taken.length > 0 && !existsSync(before)) copyFileSync(files.policyPath, before);
+  writeContainersFile(files.policyPath, policy);
+  return true;
+}
+
+function summaryOf(
+  changed: boolean,
+  { hosts, base }: ContainersGate,
+  { policyPath, ownPath }: ContainersFiles,
+): string {
+  const what = `${policyPath} and ${ownPath} ${changed ? "now" : "already"} demand a signature of this node for ${hosts.join(", ")}`;
+  return `${what}. Until the daemon answers at ${base}, their pulls are refused: run systemctl enable --now atcr-verify-lookaside.socket, then atcr-verify doctor --containers --probe`;
+}
+
+function noHosts(policy: string): CheckResult {
+  const found = `${policy} has no rule that names a registry`;
+  return problem("containers-hosts", found, "add rules whose scopes begin with a host, such as atcr.io/**");
+}

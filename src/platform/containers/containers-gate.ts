@@ -1,0 +1,112 @@
+import { type ContainersFiles, MADE_POLICY } from "./containers-files.ts";
+import {
+  type ContainersPolicy,
+  FIRST_POLICY,
+  nodeKeyOf,
+  policyText,
+  requirementsOfScope,
+  scopesBelow,
+  scopesOf,
+  signedByNode,
+  withScopes,
+} from "./policy-json.ts";
+import { type Namespace, registriesText } from "./registries-d.ts";
+
+/** What the files of containers/image must say for this node's lookaside daemon to be asked. */
+export interface ContainersGate {
+  /** Hosts that the trust policy has rules for. */
+  readonly hosts: readonly string[];
+  /** URL of the daemon, without a path. */
+  readonly base: string;
+  /** Absolute path of the public key. */
+  readonly keyPath: string;
+}
+
+/** Files to be written; undefined where one stays as it is. */
+export interface Writing {
+  readonly policy?: string;
+  readonly own?: string;
+}
+
+/** What stands in the way of the gate, or around it. */
+export interface Obstacles {
+  /** Hosts of ours that have requirements of others. */
+  readonly taken: readonly string[];
+  /** Entries of other files for a host of ours: containers/image rejects all of registries.d then. */
+  readonly repeated: readonly Namespace[];
+  /** More specific scopes of policy.json, which count instead of ours. */
+  readonly scopes: readonly string[];
+  /** More specific entries of registries.d that say where signatures are. */
+  readonly namespaces: readonly Namespace[];
+}
+
+export function obstaclesTo({ hosts, keyPath }: ContainersGate, files: ContainersFiles): Obstacles {
+  const others = files.registries.namespaces.filter(({ file }) => file !== files.ownPath);
+  const isBelow = (name: string): boolean => hosts.some((host) => name.startsWith(`${host}/`));
+  return {
+    taken: hosts.filter((host) => {
+      const requirements = requirementsOfScope(files.policy, host);
+      if (requirements === undefined) return false;
+      const key = nodeKeyOf(requirements);
+      return key !== keyPath && !(key !== undefined && files.ownHosts.includes(host));
+    }),
+    repeated: others.filter(({ name }) => hosts.includes(name)),
+    scopes: hosts.flatMap((host) => scopesBelow(files.policy, host)),
+    namespaces: others.filter(
+      ({ name, lookaside, attachments }) => isBelow(name) && (lookaside !== undefined || attachments === true),
+    ),
+  };
+}
+
+/** What `enable --containers` writes. Hosts that have no rule any more are taken back. */
+export function enabling(gate: ContainersGate, files: ContainersFiles): Writing {
+  const gone = files.ownHosts.filter((host) => !gate.hosts.includes(host) && isOurs(host, gate.keyPath, files));
+  const wanted = withScopes(withScopes(files.policy, gone, undefined), gate.hosts, signedByNode(gate.keyPath));
+  const isMade = files.policyText === undefined || files.ownText?.includes(MADE_POLICY) === true;
+  const own = `${isMade ? MADE_POLICY : ""}${registriesText(gate.hosts, gate.base)}`;
+  return {
+    ...((files.policyText === undefined || !isSame(files.policy, wanted)) && { policy: policyText(wanted) }),
+    ...(own !== files.ownText && { own }),
+  };
+}
+
+/** What `disable --containers` leaves of policy.json. */
+export interface Disabling {
+  /** Scopes whose requirements are taken out. */
+  readonly removed: readonly string[];
+  /** Scopes that demand a signature of this node in a way that enable does not write: they stay. */
+  readonly standing: readonly string[];
+  /** The file without them; "absent": it was made by enable, and nothing else is in it; undefined: it stays as it is. */
+  readonly policy?: string;
+}
+
+export function disabling(keyPath: string, files: ContainersFiles): Disabling {
+  const removed = scopesOf(files.policy).filter((scope) => isOurs(scope, keyPath, files));
+  const left = withScopes(files.policy, removed, undefined);
+  const standing = scopesWithKey(left, keyPath);
+  if (files.policyText === undefined) return { removed: [], standing: [] };
+  const isMade = files.ownText?.includes(MADE_POLICY) === true;
+  if (isMade && isSame(left, FIRST_POLICY)) return { removed, standing, policy: "absent" };
+  return { removed, standing, ...(removed.length > 0 && { policy: policyText(left) }) };
+}
+
+/** Scopes, and "default", whose requirements name the key. */
+function scopesWithKey({ default: others, transports }: ContainersPolicy, keyPath: string): readonly string[] {
+  const named = JSON.stringify(keyPath);
+  const namesKey = (value: unknown): boolean => JSON.stringify(value).includes(named);
+  const scopes = Object.entries(transports).flatMap(([transport, of]) =>
+    Object.entries(of).flatMap(([scope, list]) => (namesKey(list) ? [`${transport}: ${scope}`] : [])),
+  );
+  return namesKey(others) ? ["default", ...scopes] : scopes;
+}
+
+/** Exactly as enable writes it: for this key, or for the one before, where our own file names the host. */
+function isOurs(scope: string, keyPath: string, files: ContainersFiles): boolean {
+  const key = nodeKeyOf(requirementsOfScope(files.policy, scope));
+  if (key === undefined || scope.includes("/")) return false;
+  return key === keyPath || files.ownHosts.includes(scope);
+}
+
+function isSame(one: ContainersPolicy, other: ContainersPolicy): boolean {
+  return policyText({ ...one, indent: "" }) === policyText({ ...other, indent: "" });
+}

@@ -1,0 +1,64 @@
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { field, isJsonObject } from "../../core/encoding/json.ts";
+import { readToml } from "../../core/encoding/toml.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { readPossiblyUntrustedFile } from "../../io/fs/local-file.ts";
+
+/** CRI-O's folder, and the folder of policies for one namespace each that it reads by default. */
+const CRIO = { folder: "/etc/crio", policies: "/etc/crio/policies" } as const;
+
+/** What CRI-O reads instead of policy.json. */
+export interface CrioPolicies {
+  /** Files that `signature_policy` names, each with the file that says so; the last one counts. */
+  readonly named: readonly { readonly policy: string; readonly file: string }[];
+  /** Policies of a namespace, which count instead. */
+  readonly ofNamespaces: readonly string[];
+  readonly unread: readonly string[];
+}
+
+/** Files in the home of this user, root's usually, that podman and skopeo read instead of those in /etc/containers. */
+export function filesOfUser(home = homedir()): readonly string[] {
+  const folder = join(home, ".config/containers");
+  return ["policy.json", "registries.d"].map((name) => join(folder, name)).filter((path) => existsSync(path));
+}
+
+/** @param root before each path: "" */
+export function crioPolicies(root = ""): CrioPolicies {
+  const main = `${root}${CRIO.folder}/crio.conf`;
+  const dropIns = `${root}${CRIO.folder}/crio.conf.d`;
+  const [named, unread]: [{ policy: string; file: string }[], string[]] = [[], []];
+  let policies: string = CRIO.policies;
+  for (const path of [main, ...namesIn(dropIns, ".conf").map((name) => join(dropIns, name))]) {
+    try {
+      const text = readPossiblyUntrustedFile({ path, code: "config.invalid", what: "CRI-O's configuration" }, () => {});
+      const read = readToml(text ?? "");
+      if ("problem" in read) {
+        unread.push(`${path}:${read.line}: ${read.problem}`);
+        continue;
+      }
+      const crio = field(read.document, "crio");
+      const image = isJsonObject(crio) ? field(crio, "image") : undefined;
+      if (!isJsonObject(image)) continue;
+      const [policy, folder] = [field(image, "signature_policy"), field(image, "signature_policy_dir")];
+      if (typeof policy === "string" && policy !== "") named.push({ policy, file: path });
+      if (typeof folder === "string" && folder !== "") policies = folder;
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      unread.push(error.message);
+    }
+  }
+  const ofNamespaces = namesIn(`${root}${policies}`, ".json").map((name) => join(`${root}${policies}`, name));
+  return { named, ofNamespaces, unread };
+}
+
+function namesIn(folder: string, ending: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(ending))
+      .toSorted();
+  } catch {
+    return []; // Most nodes have no CRI-O.
+  }
+}

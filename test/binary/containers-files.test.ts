@@ -1,0 +1,203 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ask, Bench } from "../support/binary.ts";
+import type { Said } from "../support/linked-node.ts";
+import { missingRoot, requirement } from "../support/requirement.ts";
+
+// enable and disable --containers, in a folder like /etc/containers. The gate itself is proven with podman and skopeo (test/e2e).
+
+const isRoot = requirement("enable --containers of a user who is not root", missingRoot("the user is changed"));
+const STOCK = `{
+    "default": [
+        {
+            "type": "insecureAcceptAnything"
+        }
+    ],
+    "transports": {
+        "docker-daemon": {
+            "": [
+                {
+                    "type": "insecureAcceptAnything"
+                }
+            ]
+        }
+    }
+}
+`;
+const POLICY = `version: 1
+trustedDIDs: ["did:web:a.example"]
+policies:
+  - { name: ours, scope: ["atcr.example/**", "localhost:5000/**"], action: enforce }
+  - { name: tagged, scope: "tagged.example/**", action: enforce, require: { tag: match } }
+  - { name: many, scope: "*.corp.example/**", action: enforce }
+`;
+
+class ContainersNode {
+  readonly bench = new Bench();
+  readonly folder = join(this.bench.folder, "containers");
+  readonly policy = join(this.folder, "policy.json");
+  readonly own = join(this.folder, "registries.d", "atcr-verify.yaml");
+
+  constructor(policy: string | undefined = STOCK) {
+    this.bench.write("policy.yaml", POLICY);
+    mkdirSync(this.folder);
+    if (policy !== undefined) this.bench.write("containers/policy.json", policy);
+  }
+
+  async run(...args: readonly string[]): Promise<{ code: number | null; said: Said; names: readonly string[] }> {
+    const { code, stdout } = await ask(
+      [...args, "--containers", "--containers-dir", this.folder, "--output", "json"],
+      this.bench,
+    );
+    const said = JSON.parse(stdout) as Said;
+    return { code, said, names: said.findings.filter(({ level }) => level !== "note").map(({ name }) => name) };
+  }
+
+  get docker(): Record<string, unknown> {
+    return JSON.parse(readFileSync(this.policy, "utf8")).transports.docker;
+  }
+}
+
+describe("enable --containers", () => {
+  it("has each registry of the policy demand this node's signature, once, and disable takes exactly that back", async () => {
+    const node = new ContainersNode();
+    const first = await node.run("enable");
+    expect([first.code, first.said.changed, first.names]).toEqual([0, true, ["containers-wildcard", "containers-tag"]]);
+    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000", "tagged.example"]);
+    expect(node.docker["atcr.example"]).toEqual([
+      {
+        type: "sigstoreSigned",
+        keyPath: "/var/lib/atcr-verify-lookaside/node.key.pub",
+        signedIdentity: { type: "matchRepository" },
+      },
+    ]);
+    expect(readFileSync(node.own, "utf8")).toContain(
+      '  "localhost:5000":\n    lookaside: "http://127.0.0.1:947/localhost:5000"\n    use-sigstore-attachments: false\n',
+    );
+    // What is true of this gate everywhere, and what it leaves out here.
+    const notes = first.said.findings.filter(({ level }) => level === "note").map(({ found }) => found);
+    expect(notes.join(" ")).toMatch(
+      /insecureAcceptAnything.*docker-daemon.*not the tag.*no end.*signature-policy.*Debian 12/,
+    );
+    expect(await node.run("enable")).toMatchObject({ code: 0, said: { changed: false } });
+
+    const disabled = await node.run("disable");
+    expect(disabled).toMatchObject({ code: 0, said: { changed: true, findings: [] } });
+    expect(disabled.said.summary).toContain("NOT verified");
+    expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([STOCK, false]);
+    expect(await node.run("disable")).toMatchObject({ code: 0, said: { changed: false } });
+  });
+
+  it("follows the configuration, and a policy that has changed", async () => {
+    const node = new ContainersNode();
+    await node.run("enable");
+    node.bench.configure({ lookaside: { listen: "[::1]:1947", keyFile: "/srv/node.key" } });
+    node.bench.write("policy.yaml", POLICY.replace(/ {2}- \{ name: tagged.*\n/, ""));
+    expect(await node.run("enable")).toMatchObject({ code: 0, said: { changed: true } });
+    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000"]);
+    expect(JSON.stringify(node.docker)).not.toContain("/var/lib");
+    expect(readFileSync(node.own, "utf8")).toContain('"http://[::1]:1947/atcr.example"');
+  });
+
+  it.each([
+    [
+      "a repeated key",
+      STOCK.replace('"transports"', '"default": [{"type": "reject"}],\n    "transports"'),
+      /policy\.json:7:\d+: default/,
+    ],
+    [
+      "an unknown key",
+      STOCK.replace('"transports"', '"plugins": [],\n    "transports"'),
+      /policy\.json:7:\d+: plugins/,
+    ],
+    ["a comment", STOCK.replace('"transports"', '// ours\n    "transports"'), /policy\.json:7: /],
+  ])("refuses %s in policy.json, and changes nothing", async (_, text, place) => {
+    const node = new ContainersNode(text);
+    const args = ["--containers", "--containers-dir", node.folder];
+    for (const command of ["enable", "disable"]) {
+      const { code, stdout, stderr } = await ask([command, ...args], node.bench);
+      expect([code, `${stdout}${stderr}`]).toEqual([3, expect.stringMatching(place)]);
+    }
+    expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([text, false]);
+  });
+
+  it("replaces what others demand of a registry only with --force, and keeps a copy", async () => {
+    const theirs = STOCK.replace(
+      '"docker-daemon"',
+      '"docker": {"atcr.example": [{"type": "reject"}]},\n        "docker-daemon"',
+    );
+    const node = new ContainersNode(theirs);
+    const refused = await node.run("enable");
+    expect([refused.code, refused.said.changed, refused.names]).toEqual([1, false, ["containers-taken"]]);
+    expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([theirs, false]);
+    expect(await node.run("enable", "--force")).toMatchObject({ code: 0, said: { changed: true } });
+    expect(JSON.stringify(node.docker["atcr.example"])).toContain("sigstoreSigned");
+    expect(readFileSync(`${node.policy}.before-atcr-verify`, "utf8")).toBe(theirs);
+  });
+
+  it("does not write, even forced, where another file names the registry, or policy.json is a link", async () => {
+    const node = new ContainersNode();
+    node.bench.write("containers/registries.d/a.yaml", "docker:\n  atcr.example: { lookaside: file:///a }\n");
+    expect(await node.run("enable", "--force")).toMatchObject({ code: 1, names: ["containers-repeated"] });
+    const other = new ContainersNode();
+    renameSync(other.policy, join(other.bench.folder, "elsewhere.json"));
+    symlinkSync(join(other.bench.folder, "elsewhere.json"), other.policy);
+    expect(await other.run("enable", "--force")).toMatchObject({ code: 1, names: ["containers-link"] });
+    for (const { own, policy } of [node, other])
+      expect([existsSync(own), readFileSync(policy, "utf8")]).toEqual([false, STOCK]);
+  });
+
+  it("names a more specific scope, which takes its images out of this gate", async () => {
+    const node = new ContainersNode(
+      STOCK.replace(
+        '"docker-daemon"',
+        '"docker": {"atcr.example/team": [{"type": "insecureAcceptAnything"}]},\n        "docker-daemon"',
+      ),
+    );
+    expect(await node.run("enable")).toMatchObject({
+      code: 1,
+      said: { changed: true },
+      names: ["containers-scope", "containers-wildcard", "containers-tag"],
+    });
+  });
+
+  it("needs a rule that names a registry", async () => {
+    const node = new ContainersNode();
+    node.bench.write("policy.yaml", POLICY.replace(/ {2}- \{ name: (?:ours|tagged).*\n/g, ""));
+    expect(await node.run("enable", "--force")).toMatchObject({ code: 1, said: { changed: false } });
+    expect(existsSync(node.own)).toBe(false);
+  });
+
+  it.runIf(isRoot)("says to a user who is not root that root is needed", async () => {
+    const node = new ContainersNode();
+    chmodSync(node.bench.folder, 0o755);
+    const through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const args = ["--containers", "--containers-dir", node.folder, "--output", "json"];
+    const { code, stdout } = await ask(["enable", ...args], { env: node.bench.env, through });
+    expect([code, JSON.parse(stdout)]).toEqual([
+      1,
+      expect.objectContaining({ changed: false, findings: [expect.objectContaining({ name: "permission" })] }),
+    ]);
+  });
+});
+
+describe("disable --containers", () => {
+  it("never says that nothing is verified while another scope demands this node's signature", async () => {
+    const node = new ContainersNode();
+    await node.run("enable");
+    const text = readFileSync(node.policy, "utf8");
+    node.bench.write("containers/policy.json", text.replace('"localhost:5000"', '"localhost:5000/team"'));
+    const { code, said, names } = await node.run("disable");
+    expect([code, names, Object.keys(node.docker)]).toEqual([1, ["containers-scope"], ["localhost:5000/team"]]);
+    expect(said.summary).not.toContain("NOT verified");
+  });
+
+  it("works where the configuration cannot be read", async () => {
+    const node = new ContainersNode();
+    await node.run("enable");
+    node.bench.write("config.yaml", "deadline: [\n");
+    expect(await node.run("disable")).toMatchObject({ code: 0, names: ["configuration"] });
+    expect(readFileSync(node.policy, "utf8")).toBe(STOCK);
+  });
+});

@@ -1,0 +1,172 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { checkAround, checkWritten } from "../../../../src/doctor/containers-checks.ts";
+import {
+  isContainersEnabled,
+  readContainersFiles,
+  writeContainersFile,
+} from "../../../../src/platform/containers/containers-files.ts";
+import {
+  type ContainersGate,
+  disabling,
+  enabling,
+  obstaclesTo,
+} from "../../../../src/platform/containers/containers-gate.ts";
+import { rejectionOf } from "../../../support/rejection.ts";
+
+const GATE: ContainersGate = {
+  hosts: ["atcr.io", "localhost:5000"],
+  base: "http://127.0.0.1:947",
+  keyPath: "/var/lib/atcr-verify-lookaside/node.key.pub",
+};
+const STOCK =
+  '{\n    "default": [\n        {\n            "type": "insecureAcceptAnything"\n        }\n    ],\n    "transports": {}\n}\n';
+const OURS = { type: "sigstoreSigned", keyPath: GATE.keyPath, signedIdentity: { type: "matchRepository" } };
+
+/** A folder like /etc/containers. */
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), "containers-"));
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  return folder;
+}
+
+function enable(folder: string, gate = GATE): boolean {
+  const files = readContainersFiles(folder);
+  const { policy, own } = enabling(gate, files);
+  if (own !== undefined) writeContainersFile(files.ownPath, own);
+  if (policy !== undefined) writeContainersFile(files.policyPath, policy);
+  return policy !== undefined || own !== undefined;
+}
+
+function dockerOf(folder: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(folder, "policy.json"), "utf8")).transports.docker;
+}
+
+describe("enabling", () => {
+  it("writes both files, once, and disabling takes back exactly that", () => {
+    const folder = folderWith({ "policy.json": STOCK });
+    expect(isContainersEnabled(folder)).toBe(false);
+    expect(checkWritten(GATE, readContainersFiles(folder)).level).toBe("problem");
+    expect([enable(folder), enable(folder)]).toEqual([true, false]);
+    expect(isContainersEnabled(folder)).toBe(true);
+    const files = readContainersFiles(folder);
+    expect(checkWritten(GATE, files).level).toBe("ok");
+    expect(dockerOf(folder)).toEqual({ "atcr.io": [OURS], "localhost:5000": [OURS] });
+    expect(files.registries.namespaces).toEqual([
+      expect.objectContaining({ name: "atcr.io", lookaside: "http://127.0.0.1:947/atcr.io", attachments: false }),
+      expect.objectContaining({ name: "localhost:5000", lookaside: "http://127.0.0.1:947/localhost:5000" }),
+    ]);
+    expect(disabling(GATE.keyPath, files)).toEqual({
+      removed: ["atcr.io", "localhost:5000"],
+      standing: [],
+      policy: STOCK,
+    });
+  });
+
+  it("takes back a registry that has no rule any more, and follows a key that has moved", () => {
+    const folder = folderWith({ "policy.json": STOCK });
+    enable(folder);
+    const moved = { ...GATE, hosts: ["atcr.io"], keyPath: "/srv/node.key.pub" };
+    expect(checkWritten(moved, readContainersFiles(folder)).level).toBe("problem");
+    expect(obstaclesTo(moved, readContainersFiles(folder)).taken).toEqual([]);
+    expect(enable(folder, moved)).toBe(true);
+    expect(dockerOf(folder)).toEqual({ "atcr.io": [{ ...OURS, keyPath: moved.keyPath }] });
+  });
+
+  it("makes a policy.json where there is none, which disabling removes again, unless it was changed", () => {
+    const folder = folderWith({});
+    enable(folder);
+    const policy = join(folder, "policy.json");
+    expect(statSync(policy).mode & 0o777).toBe(0o644);
+    expect(disabling(GATE.keyPath, readContainersFiles(folder)).policy).toBe("absent");
+    writeFileSync(policy, readFileSync(policy, "utf8").replace("insecureAcceptAnything", "reject"));
+    expect(disabling(GATE.keyPath, readContainersFiles(folder)).policy).toContain("reject");
+  });
+
+  it("keeps the mode of the file, whatever the umask", () => {
+    const folder = folderWith({ "policy.json": STOCK });
+    chmodSync(join(folder, "policy.json"), 0o640);
+    enable(folder);
+    expect(statSync(join(folder, "policy.json")).mode & 0o777).toBe(0o640);
+  });
+
+  it("keeps what others wrote", () => {
+    const others = {
+      default: [{ type: "reject" }],
+      transports: {
+        docker: { "quay.io": [{ type: "insecureAcceptAnything" }], "": [{ type: "reject" }] },
+        "docker-archive": { "": [{ type: "insecureAcceptAnything" }] },
+      },
+    };
+    const text = `${JSON.stringify(others, null, 2)}\n`;
+    const folder = folderWith({ "policy.json": text });
+    enable(folder);
+    expect(dockerOf(folder)).toEqual({ ...others.transports.docker, "atcr.io": [OURS], "localhost:5000": [OURS] });
+    expect(disabling(GATE.keyPath, readContainersFiles(folder)).policy).toBe(text);
+  });
+});
+
+describe("disabling", () => {
+  it("names what demands the node's signature otherwise, and leaves it", () => {
+    const docker = { "atcr.io": [OURS], "atcr.io/team": [OURS], "quay.io": [OURS, { type: "reject" }] };
+    const folder = folderWith({
+      "policy.json": JSON.stringify({ default: [{ type: "reject" }], transports: { docker } }),
+    });
+    const { removed, standing } = disabling(GATE.keyPath, readContainersFiles(folder));
+    expect([removed, standing]).toEqual([["atcr.io"], ["docker: atcr.io/team", "docker: quay.io"]]);
+  });
+});
+
+describe("checkAround", () => {
+  const names = (folder: string) => checkAround(GATE, readContainersFiles(folder)).map(({ name }) => name);
+
+  it("finds nothing in what distributions ship", () => {
+    const stock = "default-docker:\n  lookaside-staging: file:///var/lib/containers/sigstore\n";
+    const redhat = "docker:\n  registry.access.redhat.com:\n    sigstore: https://access.redhat.com/sigstore\n";
+    const folder = folderWith({
+      "policy.json": STOCK,
+      "registries.d/default.yaml": stock,
+      "registries.d/a.yaml": redhat,
+    });
+    expect(names(folder)).toEqual([]);
+  });
+
+  it.each([
+    ["containers-taken", { "policy.json": policyWith({ "atcr.io": [{ type: "insecureAcceptAnything" }] }) }],
+    ["containers-taken", { "policy.json": policyWith({ "atcr.io": [{ ...OURS, keyPath: "/srv/cosign.pub" }] }) }],
+    ["containers-scope", { "policy.json": policyWith({ "atcr.io/team": [{ type: "insecureAcceptAnything" }] }) }],
+    ["containers-repeated", { "registries.d/a.yaml": "docker:\n  atcr.io:\n    lookaside: file:///a\n" }],
+    ["containers-scope", { "registries.d/a.yaml": "docker:\n  atcr.io/team:\n    lookaside: file:///a\n" }],
+    ["containers-scope", { "registries.d/a.yaml": "docker:\n  atcr.io/team:\n    sigstore: file:///a\n" }],
+    ["containers-scope", { "registries.d/a.yaml": "docker:\n  atcr.io/team:\n    use-sigstore-attachments: true\n" }],
+    ["containers-unread", { "registries.d/a.yaml": "docker: &a {}\n" }],
+    ["containers-unread", { "registries.d/a.yaml": "docker: []\n" }],
+  ])("names %s: %j", (name, files) => {
+    expect(names(folderWith({ "policy.json": STOCK, ...files }))).toEqual([name]);
+  });
+
+  it("does not mind files that containers/image does not read", () => {
+    expect(names(folderWith({ "policy.json": STOCK, "registries.d/a.yaml.old": "docker:\n  atcr.io: {}\n" }))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("readContainersFiles", () => {
+  it("rejects a policy.json that others can change", () => {
+    const folder = folderWith({ "policy.json": STOCK });
+    chmodSync(join(folder, "policy.json"), 0o666);
+    expect(rejectionOf(() => readContainersFiles(folder)).code).toBe("config.invalid");
+    expect(existsSync(join(folder, "registries.d"))).toBe(false);
+  });
+});
+
+function policyWith(docker: object): string {
+  return JSON.stringify({ default: [{ type: "reject" }], transports: { docker } });
+}
