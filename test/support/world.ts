@@ -99,7 +99,11 @@ export class World {
     const config = { ...DEFAULT_CONFIG, plcDirectories: ["https://plc.example"], ...changes };
     const deadline = new Deadline(performance.now() + time);
     const registries = {
-      endpoints: (name: RegistryName) => endpointsOf(name, { ...config, registryConfigPath: [] }, () => {}),
+      endpoints: (name: RegistryName) =>
+        endpointsOf(name, { ...config, registryConfigPath: [] }, () => {}, {
+          privateRegistry: "any",
+          hasCredentials: () => false,
+        }),
       credentials: async () => ({ problems: [] }),
     };
     const { cache, ...history } = this.disk.open();

@@ -122,7 +122,7 @@ async function tokenFor(
   const response = await askForToken(realm, { scope, ...(service && { service }) }, given?.credential, {
     ...context,
     // The registry may be at a private address, and so may its own token server.
-    mayBePrivate: isOwn && endpoint.mustBePublic !== true,
+    mayBePrivate: isOwn && endpoint.mustBePublic === undefined,
     tls: isOwn ? endpoint.tls : undefined,
     secrets: sent,
     isNamedByPeer: !isOwn,

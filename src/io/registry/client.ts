@@ -106,7 +106,7 @@ export class RegistryClient {
       ...request,
       url,
       timeout: this.#context.timeout(),
-      originMayBePrivate: this.endpoint.mustBePublic !== true,
+      originMayBePrivate: this.endpoint.mustBePublic === undefined,
       ...(Object.keys(headers).length > 0 && { headers }),
       ...(tls && { tls }),
       ...(dialTimeout !== undefined && { dialTimeout }),

@@ -26,8 +26,8 @@ export interface Endpoint {
   readonly unusable?: string;
   /** Set where containerd does not ask it which digest a tag points to. */
   readonly isForDigestsOnly?: true;
-  /** Set where it may be at a private address only if network.allow lists it: {@link StrangersName}. */
-  readonly mustBePublic?: true;
+  /** Set where it may be at a private address only if network.allow lists it, with why. */
+  readonly mustBePublic?: Exclude<PrivateRegistry, "any">;
 }
 
 /** Mirrors and server of a registry. */
@@ -39,17 +39,26 @@ export interface Endpoints {
 }
 
 /**
- * Says that the image's name was written by somebody who may be a stranger, such as the author of a file in a pull
- * request: the file must not make this program ask private hosts that this node's settings do not name.
+ * Which registries may be at a private address that network.allow does not list. It depends on who may have written the
+ * image's name, and so chooses a host that this program asks:
+ * - `any`: only somebody whose own request goes to the same registry: containerd, a person at the command line;
+ * - `named by settings`: the author of a file, such as one in a pull request. The registry itself is asked if it has its own
+ *   folder in certs.d, or credentials;
+ * - `network.allow`: any program of this machine or network that sends a request. None is asked, mirrors included.
  */
-export interface StrangersName {
+export type PrivateRegistry = "any" | "named by settings" | "network.allow";
+
+/** What decides whether a registry may be at a private address. */
+export interface PrivateAccess {
+  readonly privateRegistry: PrivateRegistry;
   /** Whether this node has credentials for the host. */
   readonly hasCredentials: (host: string) => boolean;
 }
 
 interface Context {
   readonly name: RegistryName;
-  /** Whether the registry itself may be at a private address that network.allow does not list. */
+  readonly access: PrivateRegistry;
+  /** Whether this node's settings name the registry itself. */
   readonly isKnown: boolean;
   readonly config: Config;
   /** For unused settings, which the reason of a refusal repeats. */
@@ -66,9 +75,13 @@ const HUB_ORIGIN = "https://registry-1.docker.io";
  *
  * @param name of the image, attacker-controlled and canonical
  * @param warn receives warnings with codes `hosts_toml.*`
- * @param strangers absent: the registry may be at a private address, as containerd asks it there anyway
  */
-export function endpointsOf(name: RegistryName, config: Config, warn: Warn, strangers?: StrangersName): Endpoints {
+export function endpointsOf(
+  name: RegistryName,
+  config: Config,
+  warn: Warn,
+  { privateRegistry: access, hasCredentials }: PrivateAccess,
+): Endpoints {
   const problems: string[] = [];
   const note: Warn = (warning) => {
     problems.push(warning.message);
@@ -76,8 +89,8 @@ export function endpointsOf(name: RegistryName, config: Config, warn: Warn, stra
   };
   const folder = folderOf(name, config.registryConfigPath, note);
   const hasOwnFolder = folder !== undefined && !isForAnyHost(folder);
-  const isKnown = strangers === undefined || hasOwnFolder || strangers.hasCredentials(name.host);
-  const context = { name, isKnown, config, warn: note, warnOnly: warn };
+  const isKnown = access === "named by settings" && (hasOwnFolder || hasCredentials(name.host));
+  const context = { name, access, isKnown, config, warn: note, warnOnly: warn };
   const hosts = folder === undefined ? [] : hostsIn(folder, note);
   const last = endpointOf(hosts.at(-1) ?? OWN_HOST, context);
   const mirrors = hosts.slice(0, -1).filter(({ pulls }) => pulls);
@@ -96,8 +109,7 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
     warnOnly({ code: "hosts_toml.host_not_asked", message });
   }
   if (entry.origin === undefined) {
-    const strange = context.isKnown ? {} : { mustBePublic: true as const };
-    return overTls({ ...originOf(context), ...settings, ...strange }, entry, context);
+    return overTls({ ...originOf(context), ...settings, ...boundOf(context) }, entry, context);
   }
   // containerd's documentation uses this name for the Hub, though that host serves no images.
   const isHub = entry.origin === HUB_ORIGIN || entry.origin === `https://${DOCKER_HUB}`;
@@ -108,8 +120,14 @@ function endpointOf(entry: RegistryHost, context: Context): Endpoint {
     host: isHub ? DOCKER_HUB : new URL(entry.origin).host,
     ...(isMirror && { namespace: writtenHost }),
     ...settings,
+    // The administrator named it in hosts.toml.
+    ...(context.access === "network.allow" && boundOf(context)),
   };
   return overTls(endpoint, entry, context);
+}
+
+function boundOf({ access, isKnown }: Context): Pick<Endpoint, "mustBePublic"> {
+  return access === "any" || isKnown ? {} : { mustBePublic: access };
 }
 
 /**

@@ -47,7 +47,7 @@ export function registryClient(
       try {
         return await ask("registry", request, context, limits?.attempts);
       } catch (error) {
-        throw endpoint.mustBePublic ? withAdvice(error) : error;
+        throw withAdvice(error, endpoint);
       }
     },
     credentials: registries.credentials,
@@ -58,13 +58,20 @@ export function registryClient(
   });
 }
 
-/** What to configure where a registry at a private address was named in a file. */
-function withAdvice(error: unknown): unknown {
+/** Why a private address is refused, and what would allow it (endpoints.ts). */
+const ADVICE = {
+  "named by settings":
+    "the name comes from a file, so a registry at a private address is asked only if network.allow, a hosts.toml or the registry credentials name it",
+  "network.allow":
+    "any program of this machine may ask for this name, so a registry at a private address is asked only if network.allow lists it",
+} as const;
+
+/** What to configure where a registry at a private address may not be asked. */
+function withAdvice(error: unknown, { mustBePublic }: Endpoint): unknown {
+  if (mustBePublic === undefined) return error;
   const isOfHost = error instanceof UnavailableError && error.code === "net.forbidden_address";
   if (!isOfHost || (error.cause instanceof HttpFailure && error.cause.isRedirected)) return error;
-  const advice =
-    "the name comes from a file, so a registry at a private address is asked only if network.allow, a hosts.toml or the registry credentials name it";
-  return new UnavailableError(error.code, `${error.message}; ${advice}`, { cause: error.cause });
+  return new UnavailableError(error.code, `${error.message}; ${ADVICE[mustBePublic]}`, { cause: error.cause });
 }
 
 /**

@@ -79,12 +79,12 @@ export function childFor(
 
 /** The same session for work that only explains: its warnings came up before. */
 function silenced(session: Session): Session {
-  const { requestLog, isNameFromFile } = session;
+  const { requestLog, privateRegistry } = session;
   return {
     deadline: session.deadline,
     requestCounts: session.requestCounts,
     ...(requestLog && { requestLog }),
-    ...(isNameFromFile && { isNameFromFile }),
+    ...(privateRegistry && { privateRegistry }),
     now: () => session.now(),
     warn: () => {},
     ruleSelected: () => {},

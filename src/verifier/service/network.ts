@@ -86,10 +86,10 @@ export function collectContext(
 
 /** The context of requests to registries alone. */
 export function registryContext(config: Config, { http, environment }: Network, session: Session): RegistryContext {
-  const { deadline, requestCounts, requestLog, isNameFromFile } = session;
+  const { deadline, requestCounts, requestLog, privateRegistry = "any" } = session;
   const warn: Warn = (warning) => session.warn(warning);
   const credentials = config.registryCredentials;
-  const strangers = isNameFromFile && { hasCredentials: (host: string) => namesHost(credentials, environment, host) };
+  const hasCredentials = (host: string): boolean => namesHost(credentials, environment, host);
   return {
     http: requestCounts.counted(requestLog?.recorded(http(warn)) ?? http(warn)),
     deadline,
@@ -97,7 +97,7 @@ export function registryContext(config: Config, { http, environment }: Network, 
     now: () => session.now(),
     pauses: { base: PAUSE, random: Math.random },
     registries: {
-      endpoints: (name) => endpointsOf(name, config, warn, strangers),
+      endpoints: (name) => endpointsOf(name, config, warn, { privateRegistry, hasCredentials }),
       credentials: credentialSource(credentials, environment, deadline, warn),
     },
   };

@@ -1,6 +1,7 @@
 import type { Rule } from "../../core/policy/policy.ts";
 import type { Warn, Warning } from "../../core/warning.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
+import type { PrivateRegistry } from "../../io/registry/endpoints.ts";
 import type { RequestCounts } from "./exchanges.ts";
 import type { RequestLog } from "./request-log.ts";
 
@@ -11,9 +12,8 @@ export interface Session {
   readonly requestCounts: RequestCounts;
   /** Records each request, for people who ask for that; absent: none is recorded. */
   readonly requestLog?: RequestLog;
-  /** Set where somebody else may have written the image's name, as in a file: a private registry is then asked only if this
-   * node's settings name it. */
-  readonly isNameFromFile?: true;
+  /** Absent: any. */
+  readonly privateRegistry?: PrivateRegistry;
   /** Milliseconds since 1970. */
   now(): number;
   /** Called once for each warning. */
@@ -30,7 +30,7 @@ export function warningTo(warn: Warn, session: Session): Session {
     deadline: session.deadline,
     requestCounts: session.requestCounts,
     ...(session.requestLog && { requestLog: session.requestLog }),
-    ...(session.isNameFromFile && { isNameFromFile: true }),
+    ...(session.privateRegistry && { privateRegistry: session.privateRegistry }),
     now: () => session.now(),
     warn,
     ruleSelected: (rule) => session.ruleSelected(rule),

@@ -166,7 +166,7 @@ export class VerifyRun {
       ...(this.isList && { deadline: new Deadline(performance.now() + deadline), requestCounts: new RequestCounts() }),
       ...(now !== undefined && { now: () => now }),
       ...(requestLog && { requestLog }),
-      ...(image.requested.places && !image.requested.isTyped && { isNameFromFile: true as const }),
+      ...(image.requested.places && !image.requested.isTyped && { privateRegistry: "named by settings" as const }),
       ruleSelected: (rule) => {
         image.rule = rule;
       },

@@ -293,7 +293,7 @@ describe("RegistryClient", () => {
         ? { status: 200 }
         : { status: 401, headers: { "www-authenticate": realm("https://registry.example/token") } },
     );
-    const client = new RegistryClient({ ...ENDPOINT, mustBePublic: true }, "team/app", context);
+    const client = new RegistryClient({ ...ENDPOINT, mustBePublic: "named by settings" }, "team/app", context);
     await client.get(client.urlOf("manifests/v1"), { ...request, method: "HEAD" });
     expect(
       asked.map(({ url, method, originMayBePrivate }) => [new URL(url).pathname, method, originMayBePrivate]),

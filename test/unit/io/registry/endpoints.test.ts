@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { parseReference } from "../../../../src/core/oci/reference.ts";
-import { endpointsOf, type StrangersName } from "../../../../src/io/registry/endpoints.ts";
+import { endpointsOf, type PrivateAccess, type PrivateRegistry } from "../../../../src/io/registry/endpoints.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 import { warned } from "../../../support/warned.ts";
 
@@ -26,12 +26,12 @@ function endpoints(
   host: string,
   folders: readonly string[],
   network = DEFAULT_CONFIG.network,
-  strangers?: StrangersName,
+  access: PrivateAccess = { privateRegistry: "any", hasCredentials: () => false },
 ) {
   const warnings: string[] = [];
   const name = parseReference(`${host}/team/app`);
   const config = { ...DEFAULT_CONFIG, registryConfigPath: folders, network };
-  const found = endpointsOf(name, config, warned(warnings), strangers);
+  const found = endpointsOf(name, config, warned(warnings), access);
   return { ...found, warnings, roots: found.all.map((endpoint) => endpoint.root) };
 }
 
@@ -278,10 +278,14 @@ describe("endpointsOf, for tags", () => {
 
 describe("endpointsOf a name that a stranger may have written", () => {
   const TOML = '[host."https://mirror.example"]';
-  const isBound = (files: Readonly<Record<string, string>>, hasCredentials = false) => {
-    const strangers = { hasCredentials: () => hasCredentials };
-    const { all } = endpoints("registry.example", [certsD(files)], DEFAULT_CONFIG.network, strangers);
-    return all.map(({ mustBePublic }) => mustBePublic === true);
+  const isBound = (
+    files: Readonly<Record<string, string>>,
+    hasCredentials = false,
+    privateRegistry: PrivateRegistry = "named by settings",
+  ) => {
+    const access = { privateRegistry, hasCredentials: () => hasCredentials };
+    const { all } = endpoints("registry.example", [certsD(files)], DEFAULT_CONFIG.network, access);
+    return all.map(({ mustBePublic }) => mustBePublic === privateRegistry);
   };
 
   it("bind the registry itself to public addresses and listed ones, where nothing of this node names it", () => {
@@ -298,5 +302,12 @@ describe("endpointsOf a name that a stranger may have written", () => {
     expect(isBound({ "registry.example/hosts.toml": TOML })).toEqual([false, false]);
     expect(isBound({ "_default/hosts.toml": TOML })).toEqual([false, true]);
     expect(isBound({ "_default/hosts.toml": `server = "https://server.example"\n${TOML}` })).toEqual([false, false]);
+  });
+
+  it("bind all to network.allow where any program may have written it, whatever names them", () => {
+    const bound = (files: Readonly<Record<string, string>>) => isBound(files, true, "network.allow");
+    expect(bound({})).toEqual([true]);
+    expect(bound({ "registry.example/hosts.toml": TOML })).toEqual([true, true]);
+    expect(bound({ "_default/hosts.toml": `server = "https://server.example"\n${TOML}` })).toEqual([true, true]);
   });
 });
