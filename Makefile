@@ -92,7 +92,7 @@ build: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-veri
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root podman-root ## against the reference PDS and PLC; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
@@ -173,7 +173,7 @@ macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) $(RESULT_SCHEMA) ## dist/*-ma
 # Debian's own checkers and rpmbuild, logrotate and journald; a clean Debian to try packages in; and one with the Node
 # and npm of Debian 12 to try `make` in.
 CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd
-.PHONY: checkers-root clean-root developer-root
+.PHONY: checkers-root clean-root developer-root podman-root
 checkers-root: $(MMDEBSTRAP)
 	packaging/make-root.sh checkers $(CHECKERS)
 
@@ -182,6 +182,11 @@ clean-root: $(MMDEBSTRAP)
 
 developer-root: $(MMDEBSTRAP)
 	packaging/make-root.sh developer nodejs npm make git ca-certificates
+
+# Podman and its kin of forky, in a Debian of their own: Debian 12's read no signatures of sigstore, and forky's need a
+# later libc6 than Debian 12 has. runc, because crun refuses machines with both kinds of cgroups.
+podman-root: $(MMDEBSTRAP)
+	packaging/make-root.sh --suite forky podman podman skopeo buildah runc ca-certificates
 
 checksums: ## dist/SHA256SUMS of the packages, the image and the archives that are there
 	cd dist && shopt -s nullglob && sha256sum *.deb *.rpm *.tar *.tar.gz > SHA256SUMS && cat SHA256SUMS
