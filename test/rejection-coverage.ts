@@ -70,6 +70,9 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
       "tag.mismatch.tag",
     ],
   },
+  "tag.unsupported_here": {
+    test: "unit/core/verify/untold-tag.test.ts :: refuses a rule with tag: match, here %s",
+  },
   "policy.too_few_signatures": {
     vectors: ["policy.too_few_signatures", "policy.too_few_signatures.one_key", "policy.too_few_signatures.one_signer"],
   },

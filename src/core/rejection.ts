@@ -53,6 +53,7 @@ export const REJECTIONS = {
   "image.owner_mismatch": { kind: "deny", summary: "the handle in the image's name is not the signer's" },
   "tag.absent": { kind: "deny", summary: "the signer's repo has no record of this tag" },
   "tag.mismatch": { kind: "deny", summary: "the signer's repo maps this tag to something else" },
+  "tag.unsupported_here": { kind: "deny", summary: "the rule says tag: match, but this gate is not told the tag" },
   "policy.too_few_signatures": { kind: "deny", summary: "fewer signatures count than the rule requires" },
 
   "registry.unreachable": { kind: "inconclusive", summary: "the registry could not be reached" },

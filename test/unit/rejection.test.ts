@@ -41,7 +41,9 @@ describe("the table of what yields each code", () => {
     const probed: RejectionCode[] = ["policy.probe", "policy.no_signers"];
     // Of the command line, before there is a digest.
     const unresolved: RejectionCode[] = ["registry.unknown_tag"];
-    const others = [...remembered, ...probed, ...unresolved];
+    // Of a gate that is not told the tag, before evidence is looked at.
+    const untold: RejectionCode[] = ["tag.unsupported_here"];
+    const others = [...remembered, ...probed, ...unresolved, ...untold];
     for (const code of REJECTION_CODES.filter((one) => !local(one) && !others.includes(one))) {
       expect(COVERAGE[code].vectors?.length ?? 0, code).toBeGreaterThan(0);
     }

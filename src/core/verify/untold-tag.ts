@@ -1,0 +1,17 @@
+import type { Selection } from "../policy/select.ts";
+import { reject } from "../rejection.ts";
+
+/**
+ * For a gate that is told a digest and never the tag: an image whose rule says `tag: match` cannot be judged there. Judged
+ * without the tag, as a pull by digest is, a tag that somebody moved would pass unseen.
+ *
+ * @throws Rejection tag.unsupported_here
+ */
+export function refuseUntoldTag(selection: Selection): void {
+  if (selection.kind !== "judge" || selection.rule.requirement.tag !== "match") return;
+  const { name } = selection.rule;
+  reject(
+    "tag.unsupported_here",
+    `rule "${name}" says tag: match, but podman, CRI-O and skopeo do not tell which tag is pulled`,
+  );
+}
