@@ -12,6 +12,7 @@ import {
   VERIFIER_PLUGIN,
   verifierSettings,
 } from "../platform/containerd/inspect.ts";
+import { knownAs } from "../platform/containerd/known-sockets.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
@@ -25,6 +26,7 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
   const silent = [...(version !== undefined && daemon === undefined ? [hidden] : []), ...unknown].map((why) =>
     warning("containerd-unknown", why, "run this as root, on the node itself"),
   );
+  silent.push(...checkOthers(containerd));
   // A missing permission comes first: it may be why nothing was found.
   if (containerd.isForbidden === true)
     return [
@@ -36,7 +38,8 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
     ];
   if (program === undefined && version === undefined && !isListening) {
     if (denied.length > 0) return [unseen(name, "whether containerd is installed", denied.join(", "))];
-    const advice = "install containerd 2.1 or later, or name its socket with --address";
+    const advice =
+      "install containerd 2.1 or later, or name its socket with --address if it is none of those that are known";
     return [problem(name, `containerd does not answer at ${address}, and no containerd was found in PATH`, advice)];
   }
   if (version === undefined && isListening && notAsked !== undefined) {
@@ -55,12 +58,28 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
       problem(name, `containerd ${version} does not support image verifiers`, "upgrade to containerd 2.1 or later"),
       ...silent,
     ];
-  const found = `containerd ${version} answers at ${address}${process}`;
+  const found = `containerd ${version} answers at ${address}${of(address)}${process}`;
   const replaced =
     daemon?.isReplaced === true
       ? [warning(name, `${daemon.program} was replaced after process ${daemon.pid} was started`, "restart containerd")]
       : [];
   return [ok(name, found), ...replaced, ...silent];
+}
+
+/** A node may run several containerds; what is found of one says nothing about the others. */
+function checkOthers({ address, others = [] }: Containerd): readonly CheckResult[] {
+  return others.map((other) =>
+    warning(
+      "other-containerd",
+      `another containerd listens at ${other}${of(other)}; only the one at ${address}${of(address)} was checked`,
+      `check it too: --address ${other}`,
+    ),
+  );
+}
+
+function of(address: string): string {
+  const whose = knownAs(address);
+  return whose === undefined ? "" : ` (${whose})`;
 }
 
 /** Whether the plugin that runs verifiers is loaded. */

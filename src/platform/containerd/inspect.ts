@@ -7,6 +7,7 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { findProgram, lookForProgram, runProgram, whyUntrusted } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
+import { chooseSocket } from "./known-sockets.ts";
 
 const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** Where containerd looks for verifiers unless its configuration says otherwise. */
@@ -18,6 +19,8 @@ const TIMEOUT = 5_000;
 export interface Containerd {
   /** Path of its socket. */
   readonly address: string;
+  /** Other known sockets that are listened on, where no address was named. */
+  readonly others?: readonly string[];
   /** Whether this user may not connect to the socket. */
   readonly isForbidden?: true;
   readonly daemon?: Daemon;
@@ -49,17 +52,19 @@ export interface Containerd {
  * Inspects a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
  *
  * @param environment of this process: PATH says where programs are
+ * @param named its socket; absent: the first known one that is listened on
  * @param configPath its configuration; absent: the file that the running process was given
  * @throws Rejection if there is no such file
  */
 export async function lookAtContainerd(
   environment: Environment,
-  address: string,
+  named: string | undefined,
   configPath?: string,
 ): Promise<Containerd> {
   // containerd itself uses its defaults if the file is missing, which would hide a typo.
   if (configPath !== undefined && !isThere(configPath))
     reject("input.malformed", `--containerd-config: there is no file ${configPath}`);
+  const { address, others } = chooseSocket(named);
   const daemon = daemonAt(address);
   const near = daemon === undefined ? [] : [dirname(daemon.program)];
   const { path: found, denied } = lookForProgram(environment, "containerd");
@@ -97,6 +102,7 @@ export async function lookAtContainerd(
       : undefined;
   return {
     address,
+    ...(others.length > 0 && { others }),
     ...(isForbidden(address) && { isForbidden: true as const }),
     ...(daemon && { daemon }),
     ...(program !== undefined && { program }),

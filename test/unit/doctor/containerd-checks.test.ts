@@ -73,6 +73,7 @@ describe("containerd", () => {
       ["ok containerd", "warning containerd"],
     ],
     ["one whose process is not to be seen", without("daemon"), ["ok containerd", "warning containerd-unknown"]],
+    ["one of several", containerd({ others: ["/run/d.sock"] }), ["ok containerd", "warning other-containerd"]],
     ["what cannot be told", containerd({ unknown: ["x"] }), ["ok containerd", "warning containerd-unknown"]],
   ])("is looked at: %s", (_, given, expected) => {
     expect(levels(checkContainerd(given))).toEqual(expected);

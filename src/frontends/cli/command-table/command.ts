@@ -104,8 +104,8 @@ export const POLICY = {
 export const ADDRESS = {
   kind: "file",
   value: "SOCKET",
-  summary: "containerd's socket",
-  default: "/run/containerd/containerd.sock",
+  summary:
+    "containerd's socket; otherwise the first known one that is listened on: of containerd, k3s or RKE2, k0s, MicroK8s",
 } as const satisfies OptionEntry;
 export const CONTAINERD_CONFIG = {
   kind: "file",

@@ -10,6 +10,7 @@ import { breakGlassPath } from "../../../io/settings/break-glass-path.ts";
 import { removeBreakGlassFile, writeBreakGlassFile } from "../../../io/settings/write-break-glass.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
+import { chooseSocket } from "../../../platform/containerd/known-sockets.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -28,7 +29,7 @@ export async function breakGlassCommand(
 ): Promise<never> {
   const wanted = readWanted(options);
   // The file that pulls read, whatever this shell sets.
-  const environment = asContainerdSees(lifecycle.environment, daemonAt(options.address));
+  const environment = asContainerdSees(lifecycle.environment, daemonAt(chooseSocket(options.address).address));
   const path = breakGlassPath(environment);
   const before = readBreakGlassFile(environment, Date.now());
   if (wanted !== undefined && process.geteuid?.() !== 0)

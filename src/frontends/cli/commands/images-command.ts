@@ -13,6 +13,7 @@ import { loadConfig, loadPolicy } from "../../../io/settings/load-settings.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
 import { daemonAt } from "../../../platform/containerd/daemon.ts";
 import { listImages, NoSuchNamespace, pullable } from "../../../platform/containerd/images.ts";
+import { onlySocket } from "../../../platform/containerd/known-sockets.ts";
 import { RequestCounts } from "../../../verifier/service/exchanges.ts";
 import { Verifier } from "../../../verifier/service/verifier.ts";
 import { EXIT_STATUS_DENIED } from "../../process/exit-status.ts";
@@ -41,7 +42,8 @@ interface Judged {
 /** `atcr-verify images`: which images would be refused if they were pulled now. */
 export async function imagesCommand({ options }: LineOf<"images">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(COMMAND_TIMEOUT);
-  const { address, refused, audited } = options;
+  const { refused, audited } = options;
+  const address = onlySocket(options.address);
   // As containerd would: with its configuration and proxies, not this shell's.
   const environment = asContainerdSees(lifecycle.environment, daemonAt(address));
   const config = loadConfig(environment, options.config);
