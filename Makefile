@@ -51,7 +51,7 @@ EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm image macos checksums clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm image macos release checksums clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -170,9 +170,9 @@ macos: $(MACOS) $(MACOS_SBOM) $(NOTICES) $(SCHEMA) $(RESULT_SCHEMA) ## dist/*-ma
 	node packaging/macos/package-macos.ts arm64
 	node packaging/macos/package-macos.ts x64
 
-# Debian's own checkers and rpmbuild, logrotate and journald; a clean Debian to try packages in; and one with the Node
-# and npm of Debian 12 to try `make` in.
-CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd
+# Debian's own checkers and rpmbuild, dnf and what makes its folders, GnuPG, logrotate and journald; a clean Debian to try
+# packages in; and one with the Node and npm of Debian 12 to try `make` in.
+CHECKERS := rpm lintian rpmlint mandoc zsh fish logrotate systemd createrepo-c dnf gpg gpg-agent
 .PHONY: checkers-root clean-root developer-root podman-root
 checkers-root: $(MMDEBSTRAP)
 	packaging/make-root.sh checkers $(CHECKERS)
@@ -187,6 +187,11 @@ developer-root: $(MMDEBSTRAP)
 # later libc6 than Debian 12 has. runc, because crun refuses machines with both kinds of cgroups.
 podman-root: $(MMDEBSTRAP)
 	packaging/make-root.sh --suite forky podman podman skopeo buildah runc ca-certificates
+
+# Compressed well, since many download it: the packages are made anew.
+release: export XZ_LEVEL ?= 6
+release: deb rpm image macos checkers-root ## dist/release: all files of a release, and folders for apt and dnf; signed by RELEASE_KEY=path; RELEASE_URL=where it is served
+	node packaging/release/make-release.ts
 
 checksums: ## dist/SHA256SUMS of the packages, the image and the archives that are there
 	cd dist && shopt -s nullglob && sha256sum *.deb *.rpm *.tar *.tar.gz > SHA256SUMS && cat SHA256SUMS

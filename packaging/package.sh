@@ -6,7 +6,8 @@ export LC_ALL=C TZ=UTC
 
 arch=$1 binary=$2
 : "${SOURCE_DATE_EPOCH:?is not set, and there is no git log to take it from: the time of all files, seconds since 1970}"
-version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+# With ~ where package.json has -: before the release, as deb and rpm sort.
+version=$(node packaging/release/version.ts)
 # It tells which runtime is in this very program.
 sbom=$(dirname "$binary")/atcr-verify.cdx.json
 

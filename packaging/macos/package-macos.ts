@@ -5,9 +5,9 @@
  *
  * Bun signs what it compiles for arm64. For x64 it leaves the signature of the runtime, which is wrong for the program.
  */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipped, type TarEntry, writeTar } from "../image/tar.ts";
+import { packArchive } from "../release/archive.ts";
 import { type CheckedSignature, checkSignature, signAdHoc } from "./code-signature.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -24,27 +24,10 @@ const program = isRight(compiled) ? compiled : signAdHoc(compiled, "atcr-verify"
 const { needs, pages, cpu: found }: CheckedSignature = checkSignature(program);
 if (found !== cpu) throw new Error(`${folder}/atcr-verify is for ${found}`);
 
-const read = (path: string): Buffer => readFileSync(join(ROOT, path));
-const files: readonly (readonly [string, Uint8Array])[] = [
-  ["LICENSE", read("LICENSE")],
-  ["README.md", read("README.md")],
-  ["CHANGELOG.md", read("CHANGELOG.md")],
-  ["THIRD-PARTY-NOTICES.txt", read("dist/THIRD-PARTY-NOTICES.txt")],
-  ["atcr-verify.cdx.json", readFileSync(join(folder, "atcr-verify.cdx.json"))],
-  ...["trust-policy.schema.json", "verify-result.schema.json"].map((name) => [name, read(`dist/${name}`)] as const),
-  ...["man", "completions"].flatMap((below) =>
-    readdirSync(join(ROOT, "packaging", below)).map(
-      (name) => [`${below}/${name}`, read(`packaging/${below}/${name}`)] as const,
-    ),
-  ),
-];
 const name = `atcr-verify-${version}-macos-${cpu}`;
-const entries: readonly TarEntry[] = [
-  { path: `${name}/atcr-verify`, type: "file", bytes: program, mode: 0o755 },
-  ...files.map(([path, bytes]): TarEntry => ({ path: `${name}/${path}`, type: "file", bytes })),
-];
+const of = { name, program, sbom: join(folder, "atcr-verify.cdx.json"), more: [], epoch };
 const target = join(to, `${name}.tar.gz`);
-writeFileSync(`${target}.new`, await gzipped(writeTar(entries, epoch)));
+writeFileSync(`${target}.new`, await packArchive(ROOT, of));
 renameSync(`${target}.new`, target);
 console.log(
   `${name}: ${program === compiled ? "the signature is right" : "signed anew"}, ${pages} pages; needs macOS ${needs}`,

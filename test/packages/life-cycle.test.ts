@@ -19,6 +19,7 @@ import {
   DEB,
   filesBelow,
   laterDeb,
+  PACKAGE_VERSION,
   packageFile,
   RPM,
   systemRoot,
@@ -199,8 +200,8 @@ describe.runIf(testable && canEmulate)("the packages for arm64", () => {
   });
 
   it.each([
-    ["deb", `atcr-verify_${VERSION}_arm64.deb`, 'dpkg-deb -x "$1" /tmp/out'],
-    ["rpm", `atcr-verify-${VERSION}-1.aarch64.rpm`, 'cd /tmp/out && rpm2cpio "$1" | cpio -id --quiet'],
+    ["deb", `atcr-verify_${PACKAGE_VERSION}_arm64.deb`, 'dpkg-deb -x "$1" /tmp/out'],
+    ["rpm", `atcr-verify-${PACKAGE_VERSION}-1.aarch64.rpm`, 'cd /tmp/out && rpm2cpio "$1" | cpio -id --quiet'],
   ])(
     "hold a program for that machine, of the same version, which passes its selftest, and say what it is made of: %s",
     async (_, name, unpack) => {

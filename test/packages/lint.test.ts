@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { COMMAND_NAMES, entryOf } from "../../src/frontends/cli/command-table/command-groups.ts";
-import { CleanSystem, canTryPackages, packageFile, VERSION } from "../support/packages.ts";
+import { CleanSystem, canTryPackages, PACKAGE_VERSION, packageFile } from "../support/packages.ts";
 
 const testable = canTryPackages("what Debian's checkers say of the packages");
 const packaging = join(import.meta.dirname, "../../packaging");
@@ -68,7 +68,7 @@ describe.runIf(testable)("Debian's checkers", () => {
   afterAll(() => system.remove());
 
   it.each(["amd64", "arm64"])("lintian finds nothing but what is overridden: %s", async (arch) => {
-    const deb = system.bring(packageFile(`atcr-verify_${VERSION}_${arch}.deb`));
+    const deb = system.bring(packageFile(`atcr-verify_${PACKAGE_VERSION}_${arch}.deb`));
     const { code, stdout, stderr } = await system.run(
       "lintian",
       "--allow-root",
@@ -81,7 +81,7 @@ describe.runIf(testable)("Debian's checkers", () => {
   });
 
   it("lintian notices what is overridden, so the overrides are not for nothing", async () => {
-    const deb = system.bring(packageFile(`atcr-verify_${VERSION}_amd64.deb`));
+    const deb = system.bring(packageFile(`atcr-verify_${PACKAGE_VERSION}_amd64.deb`));
     const { stdout } = await system.run("lintian", "--allow-root", "--no-override", deb);
     const overridden = Array.from(
       read("debian/lintian-overrides").matchAll(/^atcr-verify: (\S+)/gm),
@@ -93,7 +93,7 @@ describe.runIf(testable)("Debian's checkers", () => {
 
   it.each(["x86_64", "aarch64"])("rpmlint finds nothing but what is filtered: %s", async (arch) => {
     const [rpm, config] = [
-      system.bring(packageFile(`atcr-verify-${VERSION}-1.${arch}.rpm`)),
+      system.bring(packageFile(`atcr-verify-${PACKAGE_VERSION}-1.${arch}.rpm`)),
       system.bring(join(packaging, "rpm/rpmlint.toml")),
     ];
     const { stdout } = await system.run("rpmlint", "-c", config, rpm);
@@ -101,7 +101,7 @@ describe.runIf(testable)("Debian's checkers", () => {
   });
 
   it("rpmlint notices what is filtered, so the filters are not for nothing", async () => {
-    const rpm = system.bring(packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`));
+    const rpm = system.bring(packageFile(`atcr-verify-${PACKAGE_VERSION}-1.x86_64.rpm`));
     writeFileSync(system.path("/tmp/none.toml"), "Filters = []\n");
     const { stdout } = await system.run("rpmlint", "-c", "/tmp/none.toml", rpm);
     const filters = Array.from(read("rpm/rpmlint.toml").matchAll(/^ {2}"([^"]+)",$/gm), ([, filter = ""]) => filter);

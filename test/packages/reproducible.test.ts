@@ -4,16 +4,16 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { canTryPackages, packageFile, VERSION } from "../support/packages.ts";
+import { canTryPackages, PACKAGE_VERSION, packageFile } from "../support/packages.ts";
 import { run } from "../support/process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const testable = canTryPackages("the same sources make the same packages");
 const NAMES = [
-  `atcr-verify_${VERSION}_amd64.deb`,
-  `atcr-verify_${VERSION}_arm64.deb`,
-  `atcr-verify-${VERSION}-1.x86_64.rpm`,
-  `atcr-verify-${VERSION}-1.aarch64.rpm`,
+  `atcr-verify_${PACKAGE_VERSION}_amd64.deb`,
+  `atcr-verify_${PACKAGE_VERSION}_arm64.deb`,
+  `atcr-verify-${PACKAGE_VERSION}-1.x86_64.rpm`,
+  `atcr-verify-${PACKAGE_VERSION}-1.aarch64.rpm`,
 ];
 const hash = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
 import { buildImage, pushImage } from "../support/image.ts";
-import { CleanSystem, canTryPackages, DEB, packageFile, VERSION } from "../support/packages.ts";
+import { CleanSystem, canTryPackages, DEB, PACKAGE_VERSION, packageFile } from "../support/packages.ts";
 import { makeTemporaryDirectory, run, type ServerProcess, startServer } from "../support/process.ts";
 import { requirement } from "../support/requirement.ts";
 import { recordImage, type SigningSide, startSigningSide } from "../support/scenario.ts";
@@ -82,7 +82,7 @@ describe.runIf(testable)("a new administrator", () => {
     writeFileSync(system.path(file), "x", { flag: "a" });
     expect((await onNode("sh", "-c", "cd /tmp && sha256sum --ignore-missing -c SHA256SUMS")).code).toBe(1);
     system.bring(DEB);
-    const installed = await type(`sudo apt install ./atcr-verify_${VERSION}_amd64.deb`);
+    const installed = await type(`sudo apt install ./atcr-verify_${PACKAGE_VERSION}_amd64.deb`);
     expect([installed.code, installed.stderr]).toEqual([0, expect.any(String)]);
     const { code, stdout } = await type("atcr-verify selftest");
     expect([code, stdout]).toEqual([0, expect.stringContaining("all as expected")]);
@@ -158,7 +158,7 @@ describe.runIf(testable)("a new administrator", () => {
   });
 
   it("upgrades, disables and removes it", async () => {
-    await onNode("dpkg", "-i", `/tmp/atcr-verify_${VERSION}_amd64.deb`);
+    await onNode("dpkg", "-i", `/tmp/atcr-verify_${PACKAGE_VERSION}_amd64.deb`);
     expect((await pull("bob/app")).code).toBe(1);
     const disabled = await type("sudo atcr-verify disable");
     expect([disabled.code, (await pull("bob/app")).code]).toEqual([0, 0]);

@@ -1,15 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { packageVersion } from "../../packaging/release/version.ts";
 import { type Finished, makeTemporaryDirectory, run } from "./process.ts";
 import { missingRoot, requirement } from "./requirement.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 
+/** As deb and rpm write it. */
+export const PACKAGE_VERSION = packageVersion(VERSION);
+
 export const packageFile = (name: string): string => join(ROOT, "dist", name);
-export const DEB = packageFile(`atcr-verify_${VERSION}_amd64.deb`);
-export const RPM = packageFile(`atcr-verify-${VERSION}-1.x86_64.rpm`);
+export const DEB = packageFile(`atcr-verify_${PACKAGE_VERSION}_amd64.deb`);
+export const RPM = packageFile(`atcr-verify-${PACKAGE_VERSION}-1.x86_64.rpm`);
 /** A Debian that `make NAME-root` makes. */
 export type SystemName = "checkers" | "clean" | "developer";
 export const systemRoot = (name: SystemName): string => join(ROOT, "build/roots", name);
