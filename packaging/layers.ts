@@ -48,7 +48,7 @@ const ROWS: Rows = [
     "platform",
   ],
   ["doctor"],
-  [{ folder: "frontends", rows: [["process"], ["containerd", "cli"], ["start.ts"]] }],
+  [{ folder: "frontends", rows: [["process"], ["lookaside"], ["containerd", "cli"], ["start.ts"]] }],
   ["main.ts"],
 ];
 

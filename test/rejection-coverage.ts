@@ -140,6 +140,9 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
     vectors: ["net.interrupted"],
     test: "binary/deadline.test.ts :: it answers net.interrupted, and what it waited for",
   },
+  "server.overloaded": {
+    test: "unit/frontends/lookaside/peer-queue.test.ts :: turns away at once what one peer, and what all, may not have wait",
+  },
   "bundle.not_accepted": {
     vectors: ["bundle.not_accepted.empty", "bundle.not_accepted.future", "bundle.not_accepted"],
   },

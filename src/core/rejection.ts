@@ -82,6 +82,7 @@ export const REJECTIONS = {
   "net.tls": { kind: "inconclusive", summary: "the TLS certificate of a host could not be verified" },
   "net.deadline": { kind: "inconclusive", summary: "no verdict was reached before the deadline" },
   "net.interrupted": { kind: "inconclusive", summary: "the program was stopped before a verdict was reached" },
+  "server.overloaded": { kind: "inconclusive", summary: "the server has too many questions to answer" },
   "bundle.not_accepted": { kind: "inconclusive", summary: "evidence from bundles does not count here" },
   "bundle.expired": { kind: "inconclusive", summary: "the evidence from bundles is older than the rule's offlineFor" },
   "policy.signatures_unconfirmed": {

@@ -43,7 +43,9 @@ describe("the table of what yields each code", () => {
     const unresolved: RejectionCode[] = ["registry.unknown_tag"];
     // Of a gate that is not told the tag, before evidence is looked at.
     const untold: RejectionCode[] = ["tag.unsupported_here"];
-    const others = [...remembered, ...probed, ...unresolved, ...untold];
+    // Of a server, before the image is looked at.
+    const busy: RejectionCode[] = ["server.overloaded"];
+    const others = [...remembered, ...probed, ...unresolved, ...untold, ...busy];
     for (const code of REJECTION_CODES.filter((one) => !local(one) && !others.includes(one))) {
       expect(COVERAGE[code].vectors?.length ?? 0, code).toBeGreaterThan(0);
     }
