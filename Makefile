@@ -18,6 +18,8 @@ DATADIR ?= $(PREFIX)/share
 DOCDIR ?= $(DATADIR)/doc/atcr-verify
 MANDIR ?= $(DATADIR)/man
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
 ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
 FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
@@ -114,7 +116,7 @@ bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEF
 
 install: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR and PREFIX (/usr/local); a policy that is there stays
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8" \
-	  "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSCONFDIR)/atcr-verify" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d" \
+	  "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(TMPFILESDIR)" "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(SYSCONFDIR)/atcr-verify" "$(DESTDIR)$(SYSCONFDIR)/logrotate.d" \
 	  "$(DESTDIR)$(BASHCOMPDIR)" "$(DESTDIR)$(ZSHCOMPDIR)" "$(DESTDIR)$(FISHCOMPDIR)"
 	$(INSTALL_PROGRAM) $(BINARY) "$(DESTDIR)$(BINDIR)/atcr-verify.new"
 	mv -f "$(DESTDIR)$(BINDIR)/atcr-verify.new" "$(DESTDIR)$(BINDIR)/atcr-verify" # no pull finds half of it
@@ -129,6 +131,9 @@ install: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## into DESTDIR
 	$(INSTALL_DATA) packaging/completions/_atcr-verify "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify"
 	$(INSTALL_DATA) packaging/completions/atcr-verify.fish "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish"
 	$(INSTALL_DATA) packaging/system/tmpfiles.conf "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
+	$(INSTALL_DATA) packaging/system/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/atcr-verify.conf"
+	$(INSTALL_DATA) packaging/system/atcr-verify-lookaside.socket packaging/system/atcr-verify-lookaside.service "$(DESTDIR)$(UNITDIR)"
+	sed -i 's|/usr/bin/atcr-verify|$(BINDIR)/atcr-verify|; s|/etc/atcr-verify|$(SYSCONFDIR)/atcr-verify|' "$(DESTDIR)$(UNITDIR)/atcr-verify-lookaside.service"
 	for file in trust-policy.yaml config.yaml; do \
 	  to="$(DESTDIR)$(SYSCONFDIR)/atcr-verify/$$file"; \
 	  [ -e "$$to" ] || { $(INSTALL_DATA) packaging/etc/$$file "$$to"; sed -i '1s|\$$schema=/usr/share/|\$$schema=$(DATADIR)/|' "$$to"; }; \
@@ -150,9 +155,13 @@ uninstall: ## take out what install put in; policy, configuration, log and state
 	    fi; \
 	  done; \
 	done
+	@own="$(DESTDIR)$(SYSCONFDIR)/containers/registries.d/atcr-verify.yaml"; [ ! -e "$$own" ] || { \
+	  echo "$$own has podman and CRI-O ask the program, and refuse without it: take it back first, by atcr-verify disable --containers" >&2; exit 1; \
+	}
 	rm -f "$(DESTDIR)$(BINDIR)/atcr-verify" "$(DESTDIR)$(MANDIR)/man8/atcr-verify.8" "$(DESTDIR)$(MANDIR)/man5/atcr-verify-policy.5" \
 	  "$(DESTDIR)$(BASHCOMPDIR)/atcr-verify" "$(DESTDIR)$(ZSHCOMPDIR)/_atcr-verify" "$(DESTDIR)$(FISHCOMPDIR)/atcr-verify.fish" \
-	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf"
+	  "$(DESTDIR)$(TMPFILESDIR)/atcr-verify.conf" "$(DESTDIR)$(SYSUSERSDIR)/atcr-verify.conf" \
+	  "$(DESTDIR)$(UNITDIR)/atcr-verify-lookaside.socket" "$(DESTDIR)$(UNITDIR)/atcr-verify-lookaside.service"
 	rm -rf "$(DESTDIR)$(DATADIR)/atcr-verify" "$(DESTDIR)$(DOCDIR)"
 
 deb: $(BINARY) $(ARM64) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) $(ARM64_SBOM) ## dist/*.deb, for amd64 and arm64

@@ -50,7 +50,7 @@ describe("maintainer scripts", () => {
 
   it("are sh, and run nothing of the package, which needs a /proc that an installer's root may lack", () => {
     expect(scripts.map((text) => text.split("\n")[0])).toEqual(Array(3).fill("#!/bin/sh"));
-    expect(scriptlets).toHaveLength(2);
+    expect(scriptlets).toHaveLength(3);
     for (const text of [...scripts, ...scriptlets]) {
       // As the word that a command begins with: elsewhere it is a path or a message.
       const command =
