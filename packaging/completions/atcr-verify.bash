@@ -6,6 +6,7 @@ _atcr_verify() {
 	}
 	case $prev in
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
+	--distribution) COMPREPLY=($(compgen -W "rke2 k3s k0s microk8s kind eks-al2023 aks gke-cos talos kubeadm flatcar bottlerocket" -- "$cur")); return ;;
 	--file | --policy | --save-evidence | --bundle | --config | --address | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir | --containers-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
@@ -14,7 +15,7 @@ _atcr_verify() {
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o | --distribution) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -48,7 +49,7 @@ _atcr_verify() {
 	"bundle keygen") offered="--out --help" ;;
 	"export") offered="--out --seal --policy --config --help" ;;
 	"attach") offered="--seal --force --policy --config --help" ;;
-	"enable") offered="--bin-dir --force --containers --containers-dir --address --containerd-config --config --output --help" ;;
+	"enable") offered="--bin-dir --force --containers --containers-dir --print-config --distribution --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --containers --containers-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --containers --containers-dir --address --containerd-config --config --output --help" ;;
 	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;

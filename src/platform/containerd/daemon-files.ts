@@ -16,8 +16,12 @@ export function changedSince(
   configPath: string,
   imports: readonly string[],
 ): readonly string[] {
-  const files = [configPath, ...imports.flatMap((path) => matches(resolve(dirname(configPath), path)))];
-  return files.filter((path) => changedAt(path) > startedAt + TOLERANCE);
+  return configFiles(configPath, imports).filter((path) => changedAt(path) > startedAt + TOLERANCE);
+}
+
+/** The configuration and what it imports, in the order in which it is read; before a pattern's files its folder. */
+export function configFiles(configPath: string, imports: readonly string[]): readonly string[] {
+  return [configPath, ...imports.flatMap((path) => matches(resolve(dirname(configPath), path)))];
 }
 
 /** A pattern's folder counts as well: its time shows that a file was removed from it. */

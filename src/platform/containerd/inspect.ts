@@ -9,7 +9,8 @@ import { findProgram, lookForProgram, runProgram, whyUntrusted } from "../progra
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
 import { chooseSocket } from "./known-sockets.ts";
 
-const DEFAULT_CONFIG = "/etc/containerd/config.toml";
+/** What containerd reads unless it is started with another file. */
+export const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** Where containerd looks for verifiers unless its configuration says otherwise. */
 export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";
 /** Milliseconds that one of containerd's programs may take. */

@@ -33,12 +33,35 @@ export const NODE_COMMANDS = {
           "for podman, CRI-O, skopeo and buildah instead of containerd: write policy.json and registries.d/atcr-verify.yaml, so that they ask the lookaside daemon of this node; with --force also in place of other requirements for a registry of the policy",
       },
       "containers-dir": CONTAINERS_DIR,
+      "print-config": {
+        kind: "flag",
+        summary: "only print the file and the lines that make kubelet ask verifiers on this node's distribution",
+      },
+      distribution: {
+        kind: [
+          "rke2",
+          "k3s",
+          "k0s",
+          "microk8s",
+          "kind",
+          "eks-al2023",
+          "aks",
+          "gke-cos",
+          "talos",
+          "kubeadm",
+          "flatcar",
+          "bottlerocket",
+        ],
+        value: "NAME",
+        summary:
+          "with --print-config: for another machine of rke2, k3s, k0s, microk8s, kind, eks-al2023, aks, gke-cos, talos, kubeadm, flatcar or bottlerocket",
+      },
       address: ADDRESS,
       "containerd-config": CONTAINERD_CONFIG,
       config: CONFIG,
       output: OUTPUT,
     },
-    statuses: { 0: "enabled", ...LINK_STATUSES },
+    statuses: { 0: "enabled, or printed", ...LINK_STATUSES },
     examples: [
       {
         shows: "enable, then prove it by a real pull",
@@ -51,6 +74,10 @@ export const NODE_COMMANDS = {
       {
         shows: "while building a node image",
         line: "sudo atcr-verify enable --bin-dir /opt/containerd/image-verifier/bin",
+      },
+      {
+        shows: "what containerd needs, so that it asks for kubelet's pulls",
+        line: "sudo atcr-verify enable --print-config",
       },
     ],
   },

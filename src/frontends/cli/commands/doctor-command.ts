@@ -17,6 +17,7 @@ import {
   checkRegistryConfig,
   checkTimeout,
 } from "../../../doctor/containerd-checks.ts";
+import { checkDistribution, withFiles } from "../../../doctor/distribution-check.ts";
 import { checkEnvironment, checkOtherClients } from "../../../doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../../../doctor/log-checks.ts";
 import { checkCacheKey, checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
@@ -36,6 +37,8 @@ import { type Containerd, lookAtContainerd, verifierSettings } from "../../../pl
 import { sandboxOf } from "../../../platform/containerd/sandbox-image.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { isContainersEnabled } from "../../../platform/containers/containers-files.ts";
+import { thisNode } from "../../../platform/distribution/node-view.ts";
+import { recognise } from "../../../platform/distribution/recognise.ts";
 import { findOtherClients } from "../../../platform/other-clients.ts";
 import { whyUntrusted } from "../../../platform/program.ts";
 import { httpSettings, readAuthorities, signersContext } from "../../../verifier/service/network.ts";
@@ -56,6 +59,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
   if (options.containers) return doctorContainers(options, lifecycle);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
   const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
+  const recognised = recognise(thisNode());
   const own = ownProgram();
   const breakGlass = readBreakGlassFile(environment, Date.now());
   const { config, findings: ofConfig } = readConfig(environment, options.config, breakGlass);
@@ -65,7 +69,8 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
     ...checkPlugin(containerd),
     ...checkConfig(containerd),
     ...lookIntoBinDir(containerd, own),
-    ...checkCri(containerd),
+    ...checkDistribution(recognised, containerd),
+    ...withFiles(checkCri(containerd), recognised, containerd),
     ...checkEnvironment(containerd.daemon),
     ...checkOtherClients(await findOtherClients(environment)),
     ...ofConfig,

@@ -9,6 +9,7 @@ import { checkAdded, checkBinDir } from "../../../doctor/bin-dir-checks.ts";
 import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { withFiles } from "../../../doctor/distribution-check.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
 import { NOTHING } from "../../../io/log/metrics.ts";
@@ -35,6 +36,8 @@ import {
   recordPlace,
   recordsOf,
 } from "../../../platform/containerd/verifier-link.ts";
+import { thisNode } from "../../../platform/distribution/node-view.ts";
+import { recognise } from "../../../platform/distribution/recognise.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
@@ -51,6 +54,9 @@ const TIME_FOR_DIRECTORIES = 5_000;
 /** `atcr-verify enable`: has containerd run this program at each pull. */
 export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   const { options } = line;
+  if (options["print-config"]) return (await import("./print-config.ts")).printConfig(line, lifecycle);
+  if (options.distribution !== undefined)
+    reject("input.malformed", "--distribution says for which machines --print-config prints, which was not given");
   if (options.containers) return (await import("./enable-containers.ts")).enableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
   const wanted = named === undefined ? undefined : absoluteFolder(named);
@@ -80,7 +86,7 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
     ...checkContainerd(containerd).map((finding) => (isNone ? lessGrave(finding) : finding)),
     ...checkPlugin(containerd),
     ...checkTimeout(containerd, config.deadline),
-    ...checkCri(containerd),
+    ...withFiles(checkCri(containerd), recognise(thisNode()), containerd),
     ...(wanted === undefined && !isBinDirKnown(containerd) && containerd.config === undefined
       ? [problem("bin-dir", binDirUnknown(containerd), "name the folder with --bin-dir")]
       : []),
