@@ -9,12 +9,18 @@ export interface KnownSocket {
   readonly of: string;
 }
 
+export const DEFAULT_SOCKET = "/run/containerd/containerd.sock";
+/** Of k3s and of RKE2. */
+export const RANCHER_SOCKET = "/run/k3s/containerd/containerd.sock";
+export const K0S_SOCKET = "/run/k0s/containerd.sock";
+export const MICROK8S_SOCKET = "/var/snap/microk8s/common/run/containerd.sock";
+
 /** In the order in which they are tried, containerd's own default first. */
 export const KNOWN_SOCKETS: readonly [KnownSocket, ...KnownSocket[]] = [
-  { path: "/run/containerd/containerd.sock", of: "containerd's default" },
-  { path: "/run/k3s/containerd/containerd.sock", of: "k3s or RKE2" },
-  { path: "/run/k0s/containerd.sock", of: "k0s" },
-  { path: "/var/snap/microk8s/common/run/containerd.sock", of: "MicroK8s" },
+  { path: DEFAULT_SOCKET, of: "containerd's default" },
+  { path: RANCHER_SOCKET, of: "k3s or RKE2" },
+  { path: K0S_SOCKET, of: "k0s" },
+  { path: MICROK8S_SOCKET, of: "MicroK8s" },
 ];
 
 /** The socket that a command uses. */

@@ -3,9 +3,9 @@
  * snapshots of 2026; what could not be read there is marked "as others report".
  */
 import { DEFAULT_BIN_DIR, DEFAULT_CONFIG } from "../containerd/inspect.ts";
+import { DEFAULT_SOCKET, K0S_SOCKET, MICROK8S_SOCKET, RANCHER_SOCKET } from "../containerd/known-sockets.ts";
 import { type Distribution, DROP_IN, importLine } from "./distribution.ts";
 
-const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 export const CONF_D = "/etc/containerd/conf.d";
 /** How a containerd that an administrator configures is told to read a drop-in. */
 export const OWN_DROP_IN = {
@@ -23,7 +23,7 @@ function ofRancher(name: string, title: string, services: string): Distribution 
     title,
     kind: "kubernetes",
     recognisedBy: { files: [`/etc/rancher/${name}`, `/var/lib/rancher/${name}/agent`], processes: [name] },
-    socket: "/run/k3s/containerd/containerd.sock",
+    socket: RANCHER_SOCKET,
     config: { path: `${folder}/config.toml`, writtenBy: `${title} writes it anew at each start` },
     // use_local_image_pull: as others report, who copied the template of version 3 (pkg/agent/templates/templates.go).
     ships: { bypasses: ["use_local_image_pull"] },
@@ -57,7 +57,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "k0s",
     kind: "kubernetes",
     recognisedBy: { files: ["/etc/k0s", "/var/lib/k0s", "/run/k0s"], processes: ["k0s"] },
-    socket: "/run/k0s/containerd.sock",
+    socket: K0S_SOCKET,
     config: {
       path: "/etc/k0s/containerd.toml",
       writtenBy: "k0s manages it while its first line says k0s_managed=true",
@@ -78,7 +78,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "MicroK8s",
     kind: "kubernetes",
     recognisedBy: { files: ["/var/snap/microk8s/current", "/snap/microk8s/current"], processes: ["kubelite"] },
-    socket: "/var/snap/microk8s/common/run/containerd.sock",
+    socket: MICROK8S_SOCKET,
     config: {
       path: "/var/snap/microk8s/current/args/containerd.toml",
       writtenBy: "MicroK8s writes it anew from containerd-template.toml at each start",
@@ -104,7 +104,7 @@ export const KUBERNETES: readonly Distribution[] = [
     recognisedBy: {
       files: ["/kind/version", "/kind/kubeadm.conf", "/etc/systemd/system/kubelet.service.d/11-kind.conf"],
     },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG, writtenBy: "kind writes it when a cluster is made" },
     ships: { bypasses: ["discard_unpacked_layers"] },
     binDir: DEFAULT_BIN_DIR,
@@ -122,7 +122,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "EKS on Amazon Linux 2023",
     kind: "kubernetes",
     recognisedBy: { system: { ID: "amzn", VERSION_ID: "2023" }, files: ["/etc/eks", "/usr/bin/nodeadm"] },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG, writtenBy: "nodeadm writes it anew at each boot" },
     ships: {
       bypasses: ["discard_unpacked_layers"],
@@ -146,7 +146,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "AKS on Linux",
     kind: "kubernetes",
     recognisedBy: { files: ["/opt/azure/containers"] },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG, writtenBy: "AKS writes it when a node is made" },
     ships: { bypasses: [] },
     binDir: DEFAULT_BIN_DIR,
@@ -163,7 +163,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "GKE on Container-Optimized OS",
     kind: "kubernetes",
     recognisedBy: { system: { ID: "cos" }, files: ["/etc/srv/kubernetes", "/var/lib/kubelet"] },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG, writtenBy: "GKE writes it when a node is made" },
     ships: { bypasses: [] },
     change: {
@@ -179,7 +179,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "Talos",
     kind: "kubernetes",
     recognisedBy: { system: { ID: "talos" } },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: "/etc/cri/containerd.toml", writtenBy: "Talos writes it from the machine's configuration" },
     ships: { bypasses: ["use_local_image_pull", "discard_unpacked_layers"] },
     change: {
@@ -194,7 +194,7 @@ export const KUBERNETES: readonly Distribution[] = [
     title: "kubeadm",
     kind: "kubernetes",
     recognisedBy: { files: ["/var/lib/kubelet/kubeadm-flags.env"], unless: ["/kind"] },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG },
     ships: { bypasses: [] },
     binDir: DEFAULT_BIN_DIR,

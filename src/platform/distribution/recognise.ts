@@ -30,20 +30,20 @@ export function recognise(node: NodeView): readonly Recognised[] {
 }
 
 /**
- * The distribution whose containerd was inspected, and that containerd. One that runs at a socket of no distribution is
- * an administrator's own. Where none runs, the node's distribution decides, and what was read is only believed if it
- * would listen at that distribution's socket: a program in PATH may belong to neither.
+ * The distribution whose containerd was inspected, and that containerd if its configuration can be believed. One that runs
+ * at a socket of no distribution is an administrator's own. Where none runs, a program in PATH may have told of a file
+ * that the distribution's does not read.
  */
 export function concerned(
   recognised: readonly Recognised[],
   containerd: Containerd,
 ): { readonly distribution: Distribution; readonly containerd?: Containerd } {
   const distributions = recognised.map(({ distribution }) => distribution);
-  const own = distributions.find(({ socket }) => socket === withoutVar(containerd.address));
-  if (own !== undefined) return { distribution: own, containerd };
-  const [first = PLAIN] = distributions;
   const isThere = containerd.version !== undefined || containerd.isListening;
-  return isThere || first === PLAIN ? { distribution: PLAIN, containerd } : { distribution: first };
+  const own = distributions.find(({ socket }) => socket === withoutVar(containerd.address));
+  const distribution = own ?? (isThere ? PLAIN : (distributions[0] ?? PLAIN));
+  const isItsFile = containerd.isConfigNamed === true || containerd.configPath === distribution.config.path;
+  return isThere || isItsFile ? { distribution, containerd } : { distribution };
 }
 
 /** /var/run is a link to /run. */

@@ -1,9 +1,8 @@
 /** Linux systems for containers, whatever Kubernetes runs on them, and a containerd on any other. */
 import { DEFAULT_BIN_DIR, DEFAULT_CONFIG } from "../containerd/inspect.ts";
+import { DEFAULT_SOCKET } from "../containerd/known-sockets.ts";
 import type { Distribution } from "./distribution.ts";
 import { OWN_DROP_IN } from "./kubernetes.ts";
-
-const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 
 export const SYSTEMS: readonly Distribution[] = [
   {
@@ -12,7 +11,7 @@ export const SYSTEMS: readonly Distribution[] = [
     title: "Flatcar",
     kind: "system",
     recognisedBy: { system: { ID: "flatcar" } },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: "/usr/share/containerd/config.toml", writtenBy: "it is part of the read-only system" },
     ships: { bypasses: [] },
     binDir: DEFAULT_BIN_DIR,
@@ -28,7 +27,7 @@ export const SYSTEMS: readonly Distribution[] = [
     title: "Bottlerocket",
     kind: "system",
     recognisedBy: { system: { ID: "bottlerocket" } },
-    socket: CONTAINERD_SOCKET,
+    socket: DEFAULT_SOCKET,
     config: { path: DEFAULT_CONFIG, writtenBy: "Bottlerocket writes it from its settings" },
     ships: { bypasses: [] },
     binDir: "/opt/civ/bin",
@@ -52,7 +51,7 @@ export const PLAIN: Distribution = {
   title: "this node's containerd",
   kind: "system",
   recognisedBy: {},
-  socket: CONTAINERD_SOCKET,
+  socket: DEFAULT_SOCKET,
   config: { path: DEFAULT_CONFIG },
   ships: { bypasses: [] },
   binDir: DEFAULT_BIN_DIR,

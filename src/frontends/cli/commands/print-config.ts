@@ -1,7 +1,7 @@
 import { lookAtContainerd } from "../../../platform/containerd/inspect.ts";
 import { thisNode } from "../../../platform/distribution/node-view.ts";
 import { printedConfig } from "../../../platform/distribution/printed-config.ts";
-import { concerned, DISTRIBUTIONS, recognise } from "../../../platform/distribution/recognise.ts";
+import { concerned, DISTRIBUTIONS, type Recognised, recognise } from "../../../platform/distribution/recognise.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { detailLine, jsonText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
@@ -19,7 +19,11 @@ export async function printConfig({ options }: LineOf<"enable">, lifecycle: Proc
     named === undefined
       ? concerned(
           recognised,
-          await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]),
+          await lookAtContainerd(
+            lifecycle.environment,
+            options.address ?? socketOf(recognised),
+            options["containerd-config"],
+          ),
         )
       : { distribution: named, containerd: undefined };
   const { distribution } = of;
@@ -32,4 +36,9 @@ export async function printConfig({ options }: LineOf<"enable">, lifecycle: Proc
   };
   const text = printed.lines.map(detailLine).join("");
   return lifecycle.print(options.output === "json" ? jsonText(report) : text, printed.isOpen ? 0 : 1);
+}
+
+/** Of the distribution of Kubernetes, although another containerd may run as well; of a system any known one is tried. */
+function socketOf([first]: readonly Recognised[]): string | undefined {
+  return first?.distribution.kind === "kubernetes" ? first.distribution.socket : undefined;
 }

@@ -77,9 +77,20 @@ describe("the containerd that was inspected", () => {
     ["/run/containerd/containerd.sock", true, "containerd", true],
     // What a program in PATH says of its configuration is not k3s'.
     ["/run/containerd/containerd.sock", false, "k3s", false],
+    ["/run/k3s/containerd/containerd.sock", false, "k3s", false],
   ])("at %s, listening %s, is of %s", (address, isListening, name, isUsed) => {
     const { distribution, containerd } = concerned(k3s, at(address, isListening));
     expect([distribution.name, containerd !== undefined]).toEqual([name, isUsed]);
+  });
+
+  it("that does not run is believed of the distribution's own file, or of one that was named", () => {
+    const kubeadm = recognise({ has: (path) => path.includes("kubeadm"), system: new Map(), processes: new Set() });
+    const [own, other] = [kubeadm, k3s].map((node) =>
+      concerned(node, at(kubeadm[0]?.distribution.socket ?? "", false)),
+    );
+    expect([own?.containerd !== undefined, other?.containerd !== undefined]).toEqual([true, false]);
+    const named = { ...at("/run/k3s/containerd/containerd.sock", false), isConfigNamed: true as const };
+    expect(concerned(k3s, named).containerd).toBe(named);
   });
 
   it("is this node's own on a node of no distribution", () => {
