@@ -1,0 +1,64 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { checkOverriding } from "../../../../src/doctor/lookaside-checks.ts";
+import { crioPolicies, filesOfUser } from "../../../../src/platform/containers/overriding-files.ts";
+
+const POLICY = "/etc/containers/policy.json";
+const signature = (policy: string) => `[crio.image]\nsignature_policy = "${policy}"\n`;
+
+function rootWith(files: Readonly<Record<string, string>>): string {
+  const root = mkdtempSync(join(tmpdir(), "crio-"));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), text);
+  }
+  return root;
+}
+
+const namesOf = (files: Readonly<Record<string, string>>) =>
+  checkOverriding([], crioPolicies(rootWith(files)), POLICY).map(({ level, name }) => `${level} ${name}`);
+
+describe("checkOverriding", () => {
+  it("finds nothing where CRI-O is absent, is silent, or names the file of this gate", () => {
+    expect(namesOf({})).toEqual([]);
+    expect(namesOf({ "etc/crio/crio.conf": '[crio.image]\nsignature_policy = ""\n' })).toEqual([]);
+    expect(namesOf({ "etc/crio/crio.conf.d/10-crio.conf": signature(POLICY) })).toEqual([]);
+  });
+
+  it.each([
+    [
+      "CRI-O's own policy, as its packages ship it",
+      { "etc/crio/crio.conf.d/10-crio.conf": signature("/etc/crio/policy.json") },
+    ],
+    [
+      "the last file",
+      { "etc/crio/crio.conf": signature(POLICY), "etc/crio/crio.conf.d/99.conf": signature("/srv/policy.json") },
+    ],
+    ["the policy of a namespace", { "etc/crio/policies/default.json": "{}" }],
+    [
+      "the policy of a namespace in another folder",
+      {
+        "etc/crio/crio.conf": '[crio.image]\nsignature_policy_dir = "/srv/policies"\n',
+        "srv/policies/default.json": "{}",
+      },
+    ],
+  ])("names %s", (_, files) => {
+    expect(namesOf(files)).toEqual(["problem containers-crio"]);
+  });
+
+  it("is not sure where a file cannot be read", () => {
+    expect(namesOf({ "etc/crio/crio.conf": "[crio\n" })).toEqual(["warning containers-crio"]);
+  });
+
+  it("names the files of the user who asks", () => {
+    const home = rootWith({ ".config/containers/policy.json": "{}", ".config/containers/registries.d/a.yaml": "" });
+    const found = checkOverriding(filesOfUser(home), crioPolicies(rootWith({})), POLICY);
+    expect(found.map(({ level, name }) => `${level} ${name}`)).toEqual([
+      "problem containers-user",
+      "problem containers-user",
+    ]);
+    expect(filesOfUser(rootWith({}))).toEqual([]);
+  });
+});
