@@ -1,6 +1,7 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../support/binary.ts";
 import { LinkedNode } from "../support/linked-node.ts";
 
@@ -37,7 +38,54 @@ describe("enable --print-config", () => {
     expect(stdout).toMatch(/^Talos: .*\n.*admission control/);
   });
 
+  it.each([
+    ["--bin-dir", "/opt"],
+    ["--force"],
+    ["--containers"],
+    ["--distribution", "k3s", "--address", "/run/c.sock"],
+    ["--distribution", "k3s", "--containerd-config", "/etc/os-release"],
+    ["--distribution", "k33s"],
+  ])("rejects what it would ignore: %s %s %s", async (...args) => {
+    expect((await ask(["enable", "--print-config", ...args])).code).toBe(3);
+  });
+
   it("is needed for --distribution", async () => {
     expect((await ask(["enable", "--distribution", "talos"])).code).toBe(3);
+  });
+});
+
+describe("a node on which a process of a distribution runs", () => {
+  // Its name is all that is recognised: no other test looks for a finding of k0s.
+  let k0s: ChildProcess;
+  beforeAll(() => {
+    k0s = spawn("/bin/sleep", ["60"], { argv0: "/usr/local/bin/k0s", stdio: "ignore" });
+  });
+  afterAll(() => k0s.kill());
+
+  it("is named by the doctor, which says where a bypass is undone, as enable does", async () => {
+    const node = new LinkedNode();
+    node.bench.write(
+      "dump.toml",
+      'version = 3\n[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n',
+    );
+    const named = (await node.run("doctor", "--offline")).said.findings;
+    expect(named.find(({ name }) => name === "distribution")).toMatchObject({
+      level: "note",
+      found: expect.stringMatching(/k0s \(the process k0s\)/),
+    });
+    const enabled = (await node.run("enable")).said.findings;
+    for (const findings of [named, enabled]) {
+      const advice = findings.find(({ name }) => name === "cri")?.advice;
+      expect(advice).toContain("99-atcr-verify.toml");
+      expect(advice).toContain("--print-config");
+    }
+  });
+
+  it("has the file of that distribution printed, whatever a program in PATH reads", async () => {
+    const node = new LinkedNode();
+    const { code, stdout } = await ask(["enable", "--print-config", "--output", "json"], {
+      env: { ...node.bench.env, PATH: `${node.path("bin")}:/usr/bin:/bin` },
+    });
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { file: "/etc/k0s/containerd.d/99-atcr-verify.toml" }]);
   });
 });

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type Containerd, CRI_IMAGES_PLUGIN, importsOf } from "../containerd/inspect.ts";
+import { type Containerd, CRI_IMAGES_PLUGIN, importsOf, verifierSettings } from "../containerd/inspect.ts";
 import { type AskingSettings, askingSettings, isNothing } from "./asking-settings.ts";
 import { type Change, type Distribution, DROP_IN, type ToImport } from "./distribution.ts";
 import { OWN_DROP_IN } from "./kubernetes.ts";
@@ -57,7 +57,10 @@ export function printedConfig(distribution: Distribution, containerd?: Container
   const { restart } = change;
   const toImport = imports && { into: path, ...imports };
   const place = { file, restart, ...(toImport && { toImport }) };
-  const lines = [...head(distribution, settings, { ...place, path }), ...bodyOf(change, settings)];
+  const isKnown = containerd?.config !== undefined;
+  const binDir = isKnown ? verifierSettings(containerd).binDir : distribution.binDir;
+  const about = { ...place, path, isKnown, ...(binDir !== undefined && { binDir }) };
+  const lines = [...head(distribution, settings, about), ...bodyOf(change, settings)];
   return { isOpen: true, ...place, lines };
 }
 
@@ -98,12 +101,15 @@ interface Head extends Pick<PrintedConfig, "toImport"> {
   readonly restart: string;
   /** Of the main configuration. */
   readonly path: string;
+  /** Whether the effective configuration is known. */
+  readonly isKnown: boolean;
+  readonly binDir?: string;
 }
 
 function head(
-  { title, config, notes = [], wasRun }: Distribution,
+  { title, config, ships, notes = [], wasRun }: Distribution,
   { hosts, tables }: AskingSettings,
-  { file, restart, toImport, path }: Head,
+  { file, restart, toImport, path, isKnown, binDir }: Head,
 ): readonly string[] {
   const sentences = [
     `${title}: with these lines kubelet asks image verifiers.`,
@@ -111,6 +117,12 @@ function head(
     `Then: ${restart}, and prove it with atcr-verify doctor --probe`,
     ...(config.writtenBy === undefined ? [] : [`Not in ${config.path}: ${config.writtenBy}.`]),
     ...(toImport === undefined ? [] : importSentences(toImport, path)),
+    ...(binDir === undefined ? [] : [`Verifiers are run from ${binDir}.`]),
+    ...(isKnown || ships.bypasses.length === 0
+      ? []
+      : [
+          `${title} itself sets ${ships.bypasses.join(" and ")}; the other lines are containerd's defaults, in case they were changed.`,
+        ]),
     ...notes,
     ...tables.map(
       (key) => `No further file removes ${key}: remove it where it is set, and use config_path with hosts.toml.`,

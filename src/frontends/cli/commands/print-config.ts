@@ -1,3 +1,4 @@
+import { reject } from "../../../core/rejection.ts";
 import { lookAtContainerd } from "../../../platform/containerd/inspect.ts";
 import { thisNode } from "../../../platform/distribution/node-view.ts";
 import { printedConfig } from "../../../platform/distribution/printed-config.ts";
@@ -13,6 +14,7 @@ import { LINK_DEADLINE } from "../terminal/link-report.ts";
  */
 export async function printConfig({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(LINK_DEADLINE);
+  assertAlone(options);
   const named = DISTRIBUTIONS.find(({ name }) => name === options.distribution);
   const recognised = named === undefined ? recognise(thisNode()) : [];
   const of =
@@ -41,4 +43,13 @@ export async function printConfig({ options }: LineOf<"enable">, lifecycle: Proc
 /** Of the distribution of Kubernetes, although another containerd may run as well; of a system any known one is tried. */
 function socketOf([first]: readonly Recognised[]): string | undefined {
   return first?.distribution.kind === "kubernetes" ? first.distribution.socket : undefined;
+}
+
+/** @throws Rejection for an option that would be ignored */
+function assertAlone(options: LineOf<"enable">["options"]): void {
+  const { "bin-dir": binDir, force, containers, distribution, address, "containerd-config": config } = options;
+  if (binDir !== undefined || force || containers)
+    reject("input.malformed", "--print-config changes nothing: leave out --bin-dir, --force and --containers");
+  if (distribution !== undefined && (address !== undefined || config !== undefined))
+    reject("input.malformed", "--distribution is for another machine: leave out --address and --containerd-config");
 }

@@ -117,6 +117,19 @@ describe("the gate", () => {
 });
 
 describe("another machine of", () => {
+  it.each(RECORDED_NODES.filter(({ variant }) => variant === undefined).map((node) => [node.name, node] as const))(
+    "%s: what the distribution itself sets is named, and where verifiers are",
+    (name, { images: set, isOpen }) => {
+      const { ships, binDir } = named(name);
+      expect([...ships.bypasses].toSorted()).toEqual(Object.keys(set).toSorted());
+      const comments = printedConfig(named(name)).lines.filter((line) => line.startsWith("#"));
+      const missing = [...ships.bypasses, binDir].filter(
+        (word) => word && !comments.some((line) => line.includes(word)),
+      );
+      expect(missing).toEqual(isOpen ? [] : [...ships.bypasses]);
+    },
+  );
+
   it("kind: a cluster with a patch of version 2", () => {
     const cluster = parseYaml(printedConfig(named("kind")).lines.join("\n"));
     const [patch] = cluster.containerdConfigPatches;
