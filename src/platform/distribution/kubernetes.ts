@@ -41,6 +41,7 @@ function ofRancher(name: string, title: string, services: string): Distribution 
       },
     },
     notes: [
+      "That it sets use_local_image_pull was read in copies of the template that k3s and RKE2 share, not in its own source.",
       // https://github.com/k3s-io/k3s/issues/8973
       `Credentials or TLS under "configs" in /etc/rancher/${name}/registries.yaml bring the bypass registry.configs back.`,
     ],
