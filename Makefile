@@ -211,8 +211,13 @@ clean: ## remove what was built, downloads of Debian packages included; node_mod
 # npm runs under the machine's Node: the pinned one is in the folder that npm ci removes first. npm before 11 does
 # not link the programs of optional packages, and the machine's own Node may not run TypeScript.
 $(NPM): package-lock.json
-	@for tool in node npm; do \
-	  PATH="$(SYSTEM_PATH)" command -v $$tool >/dev/null || { echo "$$tool is missing on this machine; on Debian: apt install nodejs npm" >&2; exit 1; }; \
+	@PATH="$(SYSTEM_PATH)"; for tool in node:18 npm:9; do \
+	  name=$${tool%:*}; needed=$${tool#*:}; \
+	  command -v $$name >/dev/null || { echo "$$name is missing on this machine; on Debian 12: apt install nodejs npm" >&2; exit 1; }; \
+	  found=$$($$name --version 2>/dev/null || :); major=$${found#v}; major=$${major%%.*}; \
+	  [ "$${major:-0}" -ge "$$needed" ] 2>/dev/null || { \
+	    echo "$$name $${found:-that does not run} is on this machine, and $$name $$needed or later is needed; on Debian 12: apt install nodejs npm" >&2; exit 1; \
+	  }; \
 	done
 	PATH="$(SYSTEM_PATH)"; PINNED_NODE="v$$(node -p 'require("./package.json").optionalDependencies["$(NODE_PACKAGE)"]')" \
 	  NODE_OPTIONS="$${NODE_OPTIONS-} --require=./packaging/npm-for-pinned-node.cjs" npm ci --ignore-scripts --include=optional --loglevel=error
@@ -261,9 +266,9 @@ $(MMDEBSTRAP): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh mmdebstrap
 	touch $@
 
-# Who tries metrics and alerts, and runs what is built for arm64 and the image.
+# Who tries metrics and alerts, runs what is built for arm64 and the image, and reads the formula and the Nix expression.
 $(EXAMINERS): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc
+	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc ruby3.1 nix-bin
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

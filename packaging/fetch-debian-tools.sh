@@ -13,7 +13,7 @@
 set -eu
 
 usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
-  libc6-arm64-cross, runc, tmux) | --mirror"
+  libc6-arm64-cross, runc, tmux, ruby3.1, nix-bin) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -25,7 +25,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux) echo bookworm ;;
+    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux | ruby3.1 | nix-bin) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -35,6 +35,7 @@ programs_of() {
     containerd) echo "containerd ctr" ;;
     prometheus) echo "promtool" ;;
     qemu-user-static) echo "qemu-aarch64-static" ;;
+    nix-bin) echo "nix-instantiate" ;;
     libc6-arm64-cross) ;; # what programs for arm64 are linked with
     *) echo "$1" ;;
   esac
@@ -44,6 +45,8 @@ programs_of() {
 libraries_of() {
   case $1 in
     tmux) echo "libevent-core-2.1-7 libutempter0" ;;
+    ruby3.1) echo "libruby3.1" ;;
+    nix-bin) echo "libboost-context1.74.0 libcpuid16 libgc1 libsodium23 libarchive13 libbrotli1" ;;
   esac
 }
 
@@ -161,7 +164,7 @@ if [ -n "$missing" ]; then
     for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$new"; done
     for program in $(programs_of "$tool"); do
       [ -x "$new/usr/bin/$program" ] || die "the package $tool of $suite has no usr/bin/$program"
-      unmet=$(LD_LIBRARY_PATH=$(printf '%s:' "$new"/usr/lib/*-linux-gnu) ldd "$new/usr/bin/$program" 2>&1 | grep 'not found' || true)
+      unmet=$(LD_LIBRARY_PATH=$(printf '%s:' "$new"/usr/lib/*-linux-gnu "$new"/usr/lib/nix) ldd "$new/usr/bin/$program" 2>&1 | grep 'not found' || true)
       [ -z "$unmet" ] || die "$program of $suite does not run on this system:
 $unmet"
       ln -sfn "../$tool/usr/bin/$program" "$debian/bin/$program"

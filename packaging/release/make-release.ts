@@ -22,7 +22,8 @@ import { packageVersion, suiteOfVersion, versionOfSources } from "./version.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const target = resolve(process.argv[2] ?? join(ROOT, "dist/release"));
 const url = (process.env["RELEASE_URL"] || "https://packages.example.com/atcr-verify").replace(/\/+$/, "");
-if (!/^https?:\/\/[\w.:[\]-]+(?:\/[\w.~-]+)*$/.test(url)) throw new Error(`RELEASE_URL is ${url}; expected an URL`);
+if (!/^https?:\/\/[\w.:[\]-]+(?:\/[\w.~-]+)*$/.test(url))
+  throw new Error(`RELEASE_URL is ${url}; expected http(s)://HOST/PATH`);
 const epoch = Number(process.env["SOURCE_DATE_EPOCH"] || Number.NaN);
 if (!Number.isSafeInteger(epoch))
   throw new Error("SOURCE_DATE_EPOCH is not set: the time of all files, seconds since 1970");

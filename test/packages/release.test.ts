@@ -15,11 +15,15 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTar } from "../../packaging/image/tar.ts";
+import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { canTryPackages, PACKAGE_VERSION, packageFile, VERSION } from "../support/packages.ts";
+import { run } from "../support/process.ts";
 import { EPOCH, makeRelease, makeReleaseKey } from "../support/release.ts";
+import { requirement } from "../support/requirement.ts";
 
 const testable =
   canTryPackages("a release") &&
+  requirement("the syntax of recipes", missingTool("ruby3.1"), missingTool("nix-instantiate")) &&
   existsSync(packageFile("atcr-verify-image.tar")) &&
   existsSync(packageFile(`atcr-verify-${VERSION}-macos-x64.tar.gz`));
 const LONG = 300_000;
@@ -116,6 +120,21 @@ describe.runIf(testable)("a release", { timeout: LONG }, () => {
     expect(`${formula}${nix}`).not.toMatch(/@[A-Z0-9_]+@/);
     expect(text("apt/atcr-verify.sources")).toMatch(/^URIs: https:\/\/packages\.example\.org\/a\/apt$/m);
     expect(text("dnf/atcr-verify.repo")).toMatch(/^gpgcheck=1\nrepo_gpgcheck=1$/m);
+  });
+
+  it("writes them so that Ruby and Nix can read them", async () => {
+    const folders = ["ruby3.1", "nix-bin"].flatMap((tool) =>
+      ["usr/lib/x86_64-linux-gnu", "usr/lib/nix"].map((below) => join("build/debian", tool, below)),
+    );
+    const home = { HOME: folder, NIX_STORE_DIR: join(folder, "store"), NIX_STATE_DIR: join(folder, "state") };
+    const env = { ...process.env, ...home, NIX_CONF_DIR: folder, LD_LIBRARY_PATH: folders.join(":") };
+    for (const command of [
+      [debianTool("ruby3.1"), "--disable-gems", "-c", at("atcr-verify.rb")],
+      [debianTool("nix-instantiate"), "--parse", at("atcr-verify.nix")],
+    ]) {
+      const { code, stderr } = await run(command[0] ?? "", command.slice(1), { env });
+      expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);
+    }
   });
 
   it("is the same again, but for signatures, which are the same with the same key", async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CleanSystem, systemRoot } from "../support/packages.ts";
@@ -64,6 +64,42 @@ describe.runIf(testable)("on a stock Debian 12, as a stranger has it", { timeout
   it("has the Node and npm that are tried", async () => {
     expect(await system.must("node", "--version")).toMatch(/^v18\./);
     expect(await system.must("npm", "--version")).toMatch(/^9\./);
+  });
+
+  // Stand-ins say the versions: Debian 11 has Node 12 and npm 7.
+  it.each([
+    ["an older Node", { node: "v12.22.12" }, /^node v12\.22\.12 is on this machine, and node 18 or later is needed/m],
+    ["an older npm", { npm: "7.5.2" }, /^npm 7\.5\.2 is on this machine, and npm 9 or later is needed/m],
+    ["a Node that does not run", { node: "" }, /^node that does not run is on this machine/m],
+    ["no npm", { npm: undefined }, /^npm is missing on this machine/m],
+    ["no Node", { node: undefined }, /^node is missing on this machine/m],
+  ] as const)("make fails at once with %s, and says what to type", async (_, versions, line) => {
+    const stood = Object.entries(versions).map(([name, version]) => ({
+      path: system.path(`/usr/bin/${name}`),
+      version,
+    }));
+    for (const { path, version } of stood) {
+      renameSync(path, `${path}.real`);
+      const script = version === "" ? "exit 1" : `echo ${version}`;
+      if (version !== undefined) writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
+    try {
+      for (const target of ["demo", "test"]) {
+        const started = performance.now();
+        const [code, output] = await make(target);
+        // A second on a quiet machine, of which most goes by in npm --version.
+        expect(performance.now() - started).toBeLessThan(5_000);
+        expect(code).not.toBe(0);
+        const said = output.split("\n").filter((text) => text !== "" && !/^make(?:\[\d+\])?:/.test(text));
+        expect(said).toEqual([expect.stringMatching(line)]);
+        expect(said[0]).toContain("apt install nodejs npm");
+      }
+    } finally {
+      for (const { path } of stood) {
+        rmSync(path, { force: true });
+        renameSync(`${path}.real`, path);
+      }
+    }
   });
 
   it("make demo installs what it needs, and shows pulls by a real containerd", async () => {

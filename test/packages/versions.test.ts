@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DebianRoot } from "../../packaging/release/debian-root.ts";
-import { packageVersion, suiteOfVersion } from "../../packaging/release/version.ts";
+import { packageVersion } from "../../packaging/release/version.ts";
 import { canTryPackages, systemRoot } from "../support/packages.ts";
 import { run } from "../support/process.ts";
 
@@ -12,27 +12,6 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const testable = canTryPackages("versions of packages");
 /** As npm sorts them. */
 const SORTED = ["0.1.9", "0.2.0-alpha.2", "0.2.0-beta.1", "0.2.0-rc.2", "0.2.0-rc.10", "0.2.0", "0.2.1-rc.1", "0.10.0"];
-
-describe("the version of a package", () => {
-  it.each([
-    "0.2",
-    "v0.2.0",
-    "0.2.0-rc",
-    "0.2.0-rc.1-2",
-    "0.2.0-rc-1",
-    "0.2.0+1",
-    "0.2.0~rc.1",
-    "00.2.0",
-    "0.2.0-rc.01",
-    "",
-  ])("is not made of %j", (version) => {
-    expect(() => packageVersion(version)).toThrow();
-  });
-
-  it("offers a candidate apart from releases", () => {
-    expect(["0.2.0", "0.2.0-rc.1"].map(suiteOfVersion)).toEqual(["stable", "candidate"]);
-  });
-});
 
 describe.runIf(testable)("for dpkg and rpm", () => {
   // Nothing is installed, so it need not be a copy.
