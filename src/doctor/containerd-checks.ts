@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { parseDuration } from "../core/encoding/duration.ts";
-import { field, isJsonObject } from "../core/encoding/json.ts";
 import { criBypasses } from "../platform/containerd/cri-bypasses.ts";
 import { changedSince } from "../platform/containerd/daemon-files.ts";
 import {
@@ -8,7 +7,6 @@ import {
   CRI_IMAGES_PLUGIN,
   importsOf,
   settingsOf,
-  TRANSFER_PLUGIN,
   VERIFIER_PLUGIN,
   verifierSettings,
 } from "../platform/containerd/inspect.ts";
@@ -174,46 +172,6 @@ export function checkCri(containerd: Containerd): readonly CheckResult[] {
   );
 }
 
-/**
- * Whether this program reads the same hosts.toml files as containerd: mirrors, authorities, client certificates.
- *
- * @param own folders of `registryConfigPath`
- */
-export function checkRegistryConfig(containerd: Containerd, own: readonly string[]): readonly CheckResult[] {
-  if (containerd.config === undefined) return [];
-  const name = "registry-config";
-  const registry = field(settingsOf(containerd, CRI_IMAGES_PLUGIN), "registry");
-  const places: readonly (readonly [string, unknown])[] = [
-    [`plugins."${CRI_IMAGES_PLUGIN}".registry`, isJsonObject(registry) ? field(registry, "config_path") : undefined],
-    [`plugins."${TRANSFER_PLUGIN}"`, field(settingsOf(containerd, TRANSFER_PLUGIN), "config_path")],
-  ];
-  const findings = places.flatMap(([where, value]): readonly CheckResult[] => {
-    if (typeof value !== "string" || value === "") return [];
-    const folders = value.split(":").map(withoutSlash);
-    const several =
-      folders.length > 1
-        ? [
-            warning(
-              name,
-              `config_path under ${where} lists several folders, which verified pulls may treat as one path`,
-              "list one folder",
-            ),
-          ]
-        : [];
-    if (folders.join(":") === own.map(withoutSlash).join(":")) return several;
-    const found = `config_path under ${where} is ${value}, but registryConfigPath is ${own.join(":")}`;
-    const advice = `set registryConfigPath: ${value} in this program's configuration; until then its mirrors and authorities may differ from containerd's`;
-    return [warning(name, found, advice), ...several];
-  });
-  return findings.length > 0
-    ? findings
-    : [ok(name, "containerd reads hosts.toml from no folder other than registryConfigPath")];
-}
-
-function withoutSlash(folder: string): string {
-  return folder.replace(/(?<=.)\/+$/, "");
-}
-
-function numbersOf(version: string): readonly number[] {
+export function numbersOf(version: string): readonly number[] {
   return version.split(".").map((part) => Number.parseInt(part, 10));
 }

@@ -5,7 +5,6 @@ import {
   checkContainerd,
   checkCri,
   checkPlugin,
-  checkRegistryConfig,
   checkTimeout,
 } from "../../../src/doctor/containerd-checks.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/platform/containerd/inspect.ts";
@@ -131,29 +130,6 @@ describe("containerd", () => {
     [{ discard_unpacked_layers: true, registry: { auths: { a: {} } } }, ["problem cri", "problem cri"]],
   ])("CRI with %j: %j", (images, expected) => {
     expect(levels(checkCri(containerd({}, images)))).toEqual(expected);
-  });
-
-  it.each<[string, object, string, string[]]>([
-    ["the same folder", {}, "/etc/containerd/certs.d", ["ok registry-config"]],
-    ["the same folder, otherwise written", {}, "/etc/containerd/certs.d/", ["ok registry-config"]],
-    ["another folder", {}, "/srv/certs.d", ["warning registry-config"]],
-    ["no folder", { registry: { config_path: "" } }, "/srv/certs.d", ["ok registry-config"]],
-    ["no registry table", { registry: 1 }, "/srv/certs.d", ["ok registry-config"]],
-    ["several folders", { registry: { config_path: "/a:/b" } }, "/a:/b", ["warning registry-config"]],
-    ["several others", { registry: { config_path: "/a:/b" } }, "/a", Array(2).fill("warning registry-config")],
-  ])("CRI has hosts.toml in %s", (_, images, own, expected) => {
-    expect(levels(checkRegistryConfig(containerd({}, images), own.split(":")))).toEqual(expected);
-  });
-
-  it("the transfer service has hosts.toml elsewhere than this program", () => {
-    const given = (path: string) =>
-      containerd({ config: { plugins: { "io.containerd.transfer.v1.local": { config_path: path } } } });
-    const of = (path: string) => levels(checkRegistryConfig(given(path), ["/etc/containerd/certs.d"]));
-    expect([of("/srv/certs.d"), of("/etc/containerd/certs.d")]).toEqual([
-      ["warning registry-config"],
-      ["ok registry-config"],
-    ]);
-    expect(checkRegistryConfig(without("config"), ["/srv"])).toEqual([]);
   });
 
   it("whose socket this user may not use is not taken for one that does not run", () => {

@@ -14,7 +14,6 @@ import {
   checkContainerd,
   checkCri,
   checkPlugin,
-  checkRegistryConfig,
   checkTimeout,
 } from "../../../doctor/containerd-checks.ts";
 import { checkDistribution, withFiles } from "../../../doctor/distribution-check.ts";
@@ -23,6 +22,7 @@ import { checkDecisionLog, logReader } from "../../../doctor/log-checks.ts";
 import { checkCacheKey, checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { probe } from "../../../doctor/probe.ts";
+import { checkRegistryConfig } from "../../../doctor/registry-config-checks.ts";
 import type { ShowChain } from "../../../doctor/services.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
 import type { Environment } from "../../../io/process/environment.ts";
