@@ -38,7 +38,7 @@ const ROWS: Rows = [
       ],
     },
   ],
-  [{ folder: "io", rows: [["process"], ["fs"], ["net", "store"], ["registry", "log"], ["settings"]] }],
+  [{ folder: "io", rows: [["process"], ["fs"], ["net", "store", "keys"], ["registry", "log"], ["settings"]] }],
   [
     {
       folder: "verifier",
@@ -74,9 +74,14 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   // TXT records. Addresses are looked up by HTTP_FILE.
   "node:dns": ["io/net/txt.ts"],
   // Containerd's sockets, or its requests to us, when an administrator asks for that.
-  "node:http": ["platform/containerd/probe-registry.ts", "platform/containers/probe-proxy.ts"],
+  "node:http": [
+    "platform/containerd/probe-registry.ts",
+    "platform/containers/probe-proxy.ts",
+    "frontends/lookaside/server.ts",
+  ],
   "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [
+    "frontends/lookaside/server.ts",
     "platform/containerd/probe-registry.ts",
     "platform/containerd/grpc.ts",
     // The lookaside daemon, as containers/image asks it.

@@ -21,7 +21,7 @@ _atcr_verify() {
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images policy config identity state cache bundle export attach enable disable doctor break-glass log selftest" ;;
+	"" | help) offered="verify inspect images policy config identity state cache bundle export attach enable disable doctor lookaside break-glass log selftest" ;;
 	policy | "help policy") offered="init check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
@@ -52,6 +52,7 @@ _atcr_verify() {
 	"enable") offered="--bin-dir --force --containers --containers-dir --print-config --distribution --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --containers --containers-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --containers --containers-dir --address --containerd-config --config --output --help" ;;
+	"lookaside") offered="--config --new-key --help" ;;
 	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;
 	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;
 	"selftest") offered="--output --help" ;;

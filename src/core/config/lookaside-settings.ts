@@ -3,7 +3,7 @@ import type { YamlFile } from "../encoding/yaml.ts";
 import { parseHostPort } from "../oci/host.ts";
 import type { ConfigShape } from "./config-schema.ts";
 
-/** Where the responder for containers/image listens, and the key by which it signs (docs/podman.md). */
+/** Where the responder for containers/image listens, and the key by which it signs. */
 export interface LookasideSettings {
   /** An address of the loopback interface, without brackets, and a port. */
   readonly address: string;

@@ -2,7 +2,7 @@ import { concatBytes, toBase64, toUtf8 } from "../encoding/bytes.ts";
 import { isJsonObject, type JsonObject } from "../encoding/json.ts";
 import type { Digest } from "./digest.ts";
 
-/** What a signature in the form of containers/image and cosign says (containers/image, docs/containers-signature.5.md). */
+/** What a signature in the form of containers/image and cosign says (containers/image, containers-signature(5)). */
 export interface SimpleSigning {
   readonly digest: Digest;
   /** Name of the image, `HOST/PATH`, with a tag where the signature is of that tag. */
@@ -13,7 +13,7 @@ export interface SimpleSigning {
 
 export const SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
 /** Annotation of the layer or of the lookaside's body that holds the signature in base64. */
-export const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
+const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
 
 /** The bytes that are signed: JSON with its keys in order, so that the same claims are the same bytes. */
 export function simpleSigningPayload({ digest, reference, optional }: SimpleSigning): Uint8Array {
@@ -26,7 +26,7 @@ export function simpleSigningPayload({ digest, reference, optional }: SimpleSign
 }
 
 /**
- * The file that a lookaside server answers with (containers/image, docs/signature-protocols.md; its blob format for
+ * The file that a lookaside server answers with (containers/image, signature-protocols.md; its blob format for
  * sigstore): a zero byte, the format's name, a line feed and JSON.
  *
  * @param signature ASN.1 DER of ECDSA P-256 with SHA-256

@@ -42,6 +42,8 @@ const RUNS: Runs = {
   doctor: async (line, lifecycle) => (await import("./commands/doctor-command.ts")).doctorCommand(line, lifecycle),
   "break-glass": async (line, lifecycle) =>
     (await import("./commands/break-glass-command.ts")).breakGlassCommand(line, lifecycle),
+  lookaside: async ({ options }, lifecycle) =>
+    (await import("../lookaside/lookaside-command.ts")).lookasideCommand(options, lifecycle),
   log: async (line, lifecycle) => (await import("./commands/log-command.ts")).logCommand(line, lifecycle),
   selftest: async (line, lifecycle) =>
     (await import("./commands/selftest-command.ts")).selftestCommand(line, lifecycle),

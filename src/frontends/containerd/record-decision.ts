@@ -1,6 +1,4 @@
 import { type Config, DEFAULT_CONFIG } from "../../core/config/config.ts";
-import { printable } from "../../core/encoding/printable.ts";
-import { formatDateTime } from "../../core/encoding/time.ts";
 import type { Answer } from "../../core/verify/answer.ts";
 import { VERSION } from "../../core/version.ts";
 import type { Warn, WarningCode } from "../../core/warning.ts";
@@ -8,14 +6,10 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import { appendLine } from "../../io/log/decision-log.ts";
 import { type DecisionRecord, recordLine } from "../../io/log/decision-record.ts";
 import type { Environment } from "../../io/process/environment.ts";
+import { decisionRecord } from "../process/decision-record-of.ts";
 import { isProblem } from "../process/exit-status.ts";
 import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
-import { reasonLine } from "../process/report.ts";
 
-/** Maximum characters of a name or digest in the log: enough for any canonical one. */
-const MAX_NAME = 1024;
-/** Maximum signers in the log: a rule may require more, but the line must stay readable. */
-const MAX_SIGNERS = 16;
 /** Milliseconds to wait for journald. */
 const TIMEOUT = 150;
 
@@ -118,34 +112,14 @@ async function count(
 
 function recordOf(answer: Answer, notes: DecisionContext, lifecycle: ProcessLifecycle): DecisionRecord {
   const { decision, enforcement, running, requestCounts, warnings } = lifecycle;
-  const rule = decision?.rule ?? enforcement.rule;
-  const now = Date.now();
-  const because = answer.outcome === "allow" ? answer.because : undefined;
-  const signed = because?.kind === "signed" ? because : undefined;
-  const would = because !== undefined && "would" in because ? because.would : undefined;
-  const asked = [...requestCounts.asked];
-  return {
-    time: new Date(now).toISOString(),
-    ...(notes.image !== undefined && { image: printable(notes.image.slice(0, MAX_NAME)) }),
-    ...(notes.digest !== undefined && { digest: printable(notes.digest.slice(0, MAX_NAME)) }),
-    outcome: answer.outcome,
-    code: answer.outcome === "allow" ? answer.because.kind : answer.code,
-    ...(rule && { rule: rule.name, ruleAt: `${rule.file}:${rule.line}` }),
-    reason: reasonLine(answer).trimEnd(),
-    signers: (signed?.signatures ?? [])
-      .slice(0, MAX_SIGNERS)
-      .map(({ signer, key, rev }) => ({ did: signer, key, rev })),
-    ...(would && { would: { outcome: would.outcome, code: would.code } }),
-    ...(because?.kind === "break_glass" && {
-      breakGlass: { reason: because.reason, until: formatDateTime(because.until) },
-    }),
-    cache: decision?.cache ?? "none",
-    ...(signed && { evidenceAt: formatDateTime(signed.verifiedAt ?? now) }),
-    ms: { total: Math.round(running), ...Object.fromEntries(asked.map(([name, { ms }]) => [name, Math.round(ms)])) },
-    ...(warnings.codes.length > 0 && { warnings: warnings.codes }),
-    requests: Object.fromEntries(asked.map(([name, { requests }]) => [name, requests])),
-    ...(notes.policyHash !== undefined && { policy: notes.policyHash }),
-    version: VERSION,
-    pid: process.pid,
-  };
+  return decisionRecord(answer, {
+    image: notes.image,
+    digest: notes.digest,
+    rule: decision?.rule ?? enforcement.rule,
+    cache: decision?.cache,
+    running,
+    requestCounts,
+    warnings,
+    policyHash: notes.policyHash,
+  });
 }

@@ -9,6 +9,7 @@ import type { Environment } from "../../io/process/environment.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
 import { exitCode } from "./exit-status.ts";
+import { ProcessEnding, unlessEnded } from "./process-ending.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
@@ -105,10 +106,10 @@ export class ProcessLifecycle {
   /**
    * Writes the answer and ends the process, after {@link afterwards} has finished or timed out.
    *
-   * @throws Ended unless it ends at once
+   * @throws ProcessEnding unless it ends at once
    */
   answer(answer: Answer): never {
-    if (this.#hasAnswered) throw new Ended();
+    if (this.#hasAnswered) throw new ProcessEnding();
     this.#hasAnswered = true;
     let code = this.status(answer);
     // The status is final from here on, even if the engine ends the script or the reason cannot be written.
@@ -125,7 +126,7 @@ export class ProcessLifecycle {
     if (work === undefined) this.#end(code);
     setTimeout(() => this.#end(code), EXIT_GRACE);
     work.finally(() => this.#end(code)).catch(() => {});
-    throw new Ended();
+    throw new ProcessEnding();
   }
 
   /**
@@ -142,11 +143,22 @@ export class ProcessLifecycle {
     }
   }
 
-  /** Runs until a signal ends it, which is then a success. */
-  standBy(): void {
+  /**
+   * Runs until a signal ends it, which is then a success.
+   *
+   * @param finish awaited before the end; a second signal does not wait
+   */
+  standBy(finish?: () => Promise<void>): Promise<never> {
     clearTimeout(this.#watchdog);
     process.removeAllListeners("SIGTERM");
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.#end(0));
+    let isFinishing = false;
+    const end = (): void => {
+      if (isFinishing || finish === undefined) this.#end(0);
+      isFinishing = true;
+      void finish().finally(() => this.#end(0));
+    };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
+    return new Promise(() => {});
   }
 
   /**
@@ -168,16 +180,16 @@ export class ProcessLifecycle {
   /**
    * Ends the process because of an error.
    *
-   * @throws Ended as {@link answer}
+   * @throws ProcessEnding as {@link answer}
    */
   fail(error: unknown): never {
-    if (error instanceof Ended) throw error;
+    if (error instanceof ProcessEnding) throw error;
     const failure = failureOf(error);
     if (failure.outcome === "internal") this.#diagnoseBug(error);
     this.#refuse(failure);
   }
 
-  /** Writes the answer of a decision and ends the process. @throws Ended as {@link answer} */
+  /** Writes the answer of a decision and ends the process. @throws ProcessEnding as {@link answer} */
   conclude(decision: Decision): never {
     const { answer, error } = decision;
     this.decision = decision;
@@ -234,17 +246,5 @@ export class ProcessLifecycle {
   #activity(): string {
     const waiting = this.#deadline.waitingFor();
     return waiting.length === 0 ? "while working locally" : `waiting for ${waiting.join(", ")}`;
-  }
-}
-
-/** Thrown when the process is about to end, so that nothing more is done. */
-class Ended extends Error {}
-
-/** For callbacks, whose caller does not catch {@link Ended}. */
-function unlessEnded(work: () => never): void {
-  try {
-    work();
-  } catch (error) {
-    if (!(error instanceof Ended)) throw error;
   }
 }

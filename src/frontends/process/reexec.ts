@@ -30,6 +30,8 @@ export function restartForLongWork(started: StartedWith, args: readonly string[]
 
 function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], handover: Handover): void {
   if (process.platform !== "linux" || choosesEngine(environment)) return;
+  // A restart closes the sockets that systemd passed.
+  if (environment["LISTEN_PID"] === String(process.pid)) return;
   if (handover.stdin !== undefined && handover.stdin.length > MAX_HANDED_OVER) return;
   try {
     // Not by name: an upgrade may be replacing the file at this moment.

@@ -31,6 +31,8 @@ export interface DecisionRecord {
   readonly policy?: string;
   readonly version: string;
   readonly pid: number;
+  /** Absent at containerd's gate. */
+  readonly gate?: "lookaside";
 }
 
 /**

@@ -72,7 +72,7 @@ export async function logCommand({ options }: LineOf<"log">, lifecycle: ProcessL
     );
   const text = isSummary ? logSummary(shown, isJson, screen) : shown.map(print).join("");
   if (!options.follow) return lifecycle.print(text, shown.length > 0 ? 0 : 1);
-  lifecycle.standBy();
+  void lifecycle.standBy();
   lifecycle.say(text);
   const show = (more: readonly JsonObject[]): void => lifecycle.say(more.filter(isMeant).map(print).join(""));
   return follow(path, read.place, show, refuse, unread);
