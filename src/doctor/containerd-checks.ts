@@ -1,15 +1,7 @@
 import { existsSync } from "node:fs";
 import { parseDuration } from "../core/encoding/duration.ts";
-import { criBypasses } from "../platform/containerd/cri-bypasses.ts";
 import { changedSince } from "../platform/containerd/daemon-files.ts";
-import {
-  type Containerd,
-  CRI_IMAGES_PLUGIN,
-  importsOf,
-  settingsOf,
-  VERIFIER_PLUGIN,
-  verifierSettings,
-} from "../platform/containerd/inspect.ts";
+import { type Containerd, importsOf, VERIFIER_PLUGIN, verifierSettings } from "../platform/containerd/inspect.ts";
 import { knownAs } from "../platform/containerd/known-sockets.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
@@ -18,7 +10,7 @@ const MARGIN = 1000;
 
 /** Whether containerd answers, in a version that runs verifiers. */
 export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
-  const { address, daemon, program, version, installed, unknown, notAsked, isListening, denied } = containerd;
+  const { address, daemon, program, version, installed, unknown, isListening, denied } = containerd;
   const name = "containerd";
   const hidden = `the process that listens at ${address} could not be found, so this shell's environment, not containerd's, decides which configuration, policy and break-glass file were checked`;
   const silent = [...(version !== undefined && daemon === undefined ? [hidden] : []), ...unknown].map((why) =>
@@ -39,10 +31,6 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
     const advice =
       "install containerd 2.1 or later, or name its socket with --address if it is none of those that are known";
     return [problem(name, `containerd does not answer at ${address}, and no containerd was found in PATH`, advice)];
-  }
-  if (version === undefined && isListening && notAsked !== undefined) {
-    const found = `the version of containerd at ${address} is not known: ${notAsked}`;
-    return [warning(name, found, "put the ctr of this containerd into PATH, and run this as root"), ...silent];
   }
   if (version === undefined) {
     const advice = "start containerd, or name its socket with --address";
@@ -88,7 +76,7 @@ export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   const found =
     status === undefined
       ? "the image verifier plugin is not loaded"
-      : `the image verifier plugin is not loaded: its status is ${status}`;
+      : `the image verifier plugin is not loaded: ${status}`;
   return [
     problem(
       "plugin",
@@ -149,29 +137,7 @@ export function checkTimeout(containerd: Containerd, deadline: number): readonly
   return [limit <= deadline ? problem(name, found, advice) : warning(name, found, advice)];
 }
 
-/** Whether CRI pulls through the transfer service, and so asks verifiers. */
-export function checkCri(containerd: Containerd): readonly CheckResult[] {
-  const { plugins } = containerd;
-  const name = "cri";
-  if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") {
-    return [ok(name, "CRI is not loaded: no kubelet pulls through this containerd")];
-  }
-  const version = containerd.version ?? containerd.installed ?? "";
-  const [major = 0, minor = 0] = numbersOf(version);
-  if (major === 2 && minor === 0) {
-    const found = `CRI in containerd ${version} never asks verifiers: pulls by kubelet and crictl are not verified`;
-    return [problem(name, found, "upgrade to containerd 2.1 or later")];
-  }
-  if (containerd.config === undefined) return [];
-  const settings = settingsOf(containerd, CRI_IMAGES_PLUGIN);
-  const bypasses = criBypasses(settings);
-  if (bypasses.length === 0) return [ok(name, "no setting of CRI makes it pull without asking verifiers")];
-  const where = `plugins."${CRI_IMAGES_PLUGIN}"`;
-  return bypasses.map(({ setting, advice }) =>
-    problem(name, `with ${setting} under ${where}, kubelet and crictl pull without asking verifiers`, advice),
-  );
-}
-
+/** The numbers of a version: `2.1.9-rc.1` as 2, 1, 9 and others; NaN where there is none. */
 export function numbersOf(version: string): readonly number[] {
   return version.split(".").map((part) => Number.parseInt(part, 10));
 }

@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
-import type { Environment } from "../io/process/environment.ts";
 import { abortIngest } from "../platform/containerd/content.ts";
 import { pullByCri } from "../platform/containerd/cri.ts";
 import { GrpcError } from "../platform/containerd/grpc.ts";
 import type { Containerd } from "../platform/containerd/inspect.ts";
 import { CRI_IMAGES_PLUGIN } from "../platform/containerd/inspect.ts";
 import { startProbeRegistry } from "../platform/containerd/probe-registry.ts";
-import { runProgram } from "../platform/program.ts";
+import { pullByTransfer } from "../platform/containerd/transfer.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import type { LogReader } from "./log-checks.ts";
 
@@ -20,7 +19,6 @@ const POLL = 100;
 const UNIMPLEMENTED = 12;
 
 export interface ProbeQuestion {
-  readonly environment: Environment;
   readonly containerd: Containerd;
   /** Of this program, as its refusal quotes it. */
   readonly build: string;
@@ -28,58 +26,46 @@ export interface ProbeQuestion {
   readonly reader?: LogReader;
 }
 
-/**
- * Has containerd pull a name that this program always refuses, by ctr and by CRI. Only the digest of that image is
- * served, so a request for its manifest shows that the pull was let through.
- */
-export async function probe({
-  environment,
-  containerd,
-  build,
-  reader,
-}: ProbeQuestion): Promise<readonly CheckResult[]> {
-  const { address, ctr, plugins } = containerd;
-  if (containerd.isForbidden === true)
-    return [warning("probe", `no pull was tried: this user may not connect to ${address}`, "run this as root")];
-  const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
-  if (!isThere)
-    return [warning("probe", "no pull was tried: containerd does not answer", "start containerd, and run this again")];
-  const findings: CheckResult[] = [];
-  if (ctr === undefined)
-    findings.push(
-      warning("probe", "no pull by ctr was tried: ctr was not found", "install ctr, which comes with containerd"),
-    );
-  else {
-    const pull = async (name: string) => {
-      const args = ["--address", address, "--namespace", "default", "images", "pull", "--plain-http", name];
-      const { code, stderr, stdout } = await runProgram(environment, ctr, args, TIMEOUT);
-      return code === 0 ? undefined : `${stderr} ${stdout}`;
-    };
-    findings.push(...(await probeBy({ way: "ctr", namespace: "default", pull, address }, build, reader)));
-  }
-  // If it is not known whether CRI is loaded, the pull shows it.
-  if (plugins?.get(CRI_IMAGES_PLUGIN) === "ok" || plugins === undefined)
-    findings.push(...(await probeCri(address, build, reader)));
-  return findings;
+/** What the pull by CRI has shown; absent if none was tried. */
+export type CriShown = "refused" | "not refused" | "not served";
+
+export interface Probed {
+  readonly findings: readonly CheckResult[];
+  readonly cri?: CriShown;
 }
 
-async function probeCri(
-  address: string,
-  build: string,
-  reader: LogReader | undefined,
-): Promise<readonly CheckResult[]> {
-  let isAbsent = false;
-  const pull = async (name: string) => {
-    try {
-      await pullByCri(address, name, TIMEOUT);
-      return undefined;
-    } catch (error) {
-      isAbsent = error instanceof GrpcError && error.status === UNIMPLEMENTED;
-      return (error as Error).message;
-    }
-  };
-  const findings = await probeBy({ way: "CRI (kubelet, crictl)", namespace: "k8s.io", pull, address }, build, reader);
-  return isAbsent ? [ok("probe", "containerd does not serve CRI: no kubelet pulls through it")] : findings;
+/**
+ * Has containerd pull a name that this program always refuses, by the transfer service and by CRI. Only the digest of
+ * that image is served, so a request for its manifest shows that the pull was let through.
+ */
+export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<Probed> {
+  const { address, plugins } = containerd;
+  const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
+  const notTried = (why: string, advice: string): Probed => ({
+    findings: [warning("probe", `no pull was tried: ${why}`, advice)],
+  });
+  if (containerd.isForbidden === true) return notTried(`this user may not connect to ${address}`, "run this as root");
+  if (!isThere) return notTried("containerd does not answer", "start containerd, and run this again");
+  const pull = (name: string) => pullByTransfer(address, "default", name, TIMEOUT);
+  const way = "the transfer service (ctr, nerdctl)";
+  const { findings } = await probeBy({ way, namespace: "default", pull, address }, build, reader);
+  // If it is not known whether CRI is loaded, the pull shows it.
+  if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") return { findings };
+  const ofCri = await probeCri(address, build, reader);
+  return { ...ofCri, findings: [...findings, ...ofCri.findings] };
+}
+
+async function probeCri(address: string, build: string, reader: LogReader | undefined): Promise<Required<Probed>> {
+  const pull = (name: string) => pullByCri(address, name, TIMEOUT);
+  const way = "CRI (kubelet, crictl)";
+  const { findings, status } = await probeBy({ way, namespace: "k8s.io", pull, address }, build, reader);
+  if (status === UNIMPLEMENTED)
+    return {
+      findings: [ok("probe", "containerd does not serve CRI: no kubelet pulls through it")],
+      cri: "not served",
+    };
+  const isRefused = findings.some(({ name, level }) => name === "probe" && level === "ok");
+  return { findings, cri: isRefused ? "refused" : "not refused" };
 }
 
 /** One way to have containerd pull. */
@@ -90,25 +76,30 @@ interface Way {
   readonly namespace: string;
   /** containerd's socket. */
   readonly address: string;
-  /** Returns why it failed; undefined if it succeeded. */
-  readonly pull: (name: string) => Promise<string | undefined>;
+  /** Throws if containerd does not pull. */
+  readonly pull: (name: string) => Promise<unknown>;
 }
 
+/** @returns the findings, and the gRPC status that the pull ended with, if it is another than OK */
 async function probeBy(
   { way, namespace, pull, address }: Way,
   build: string,
   reader: LogReader | undefined,
-): Promise<readonly CheckResult[]> {
+): Promise<{ findings: readonly CheckResult[]; status?: number }> {
   const digest = `sha256:${randomBytes(32).toString("hex")}`;
   const registry = await startProbeRegistry(digest);
   try {
     const image = `${registry.host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`;
-    const refused = await pull(image);
+    const error = await pull(image).then(
+      () => undefined,
+      (failed: Error) => failed,
+    );
     // The pull was let through and began to write, which containerd would keep for a while.
     if (registry.wanted() > 0) await abortIngest(address, namespace, `manifest-${digest}`, TIMEOUT);
+    const refused = error?.message;
     const { finding, asked } = judge(way, { refused, wanted: registry.wanted(), image, digest, build });
-    if (asked === undefined || reader === undefined) return [finding];
-    return [finding, await findLogged(way, asked, reader)];
+    const logged = asked === undefined || reader === undefined ? [] : [await findLogged(way, asked, reader)];
+    return { findings: [finding, ...logged], ...(error instanceof GrpcError && { status: error.status }) };
   } finally {
     await registry.stop();
   }

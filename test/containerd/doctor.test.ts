@@ -309,8 +309,13 @@ describe("on a containerd as it should be", () => {
     const { socket: address, root } = containerd;
     installVerifier(containerd.binDir, BINARY);
     const unknown = { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] };
-    const [byCtr, byCri] = await probe({ environment: process.env, containerd: unknown, build: "another" });
-    expect(byCtr).toMatchObject({ level: "warning", found: expect.stringContaining("ctr was not found") });
+    const { findings, cri } = await probe({ containerd: unknown, build: "another" });
+    const [byTransfer, byCri] = findings;
+    expect(byTransfer).toMatchObject({
+      level: "problem",
+      found: expect.stringMatching(/a pull by the transfer service .* refused by another build/),
+    });
+    expect(cri).toBe(root ? "not refused" : "not served");
     const expected = root
       ? { level: "problem", found: expect.stringMatching(/a pull by CRI .* refused by another build/) }
       : { level: "ok", found: expect.stringContaining("does not serve CRI") };
@@ -376,7 +381,8 @@ describe("on a containerd as it should be", () => {
     expect(bad.filter((one) => !one.endsWith(" config"))).toEqual(["problem link", "problem cri"]);
     writeFileSync(file, `version = 3\n${images}\n${verifier}\n`);
     const without = await doctor(containerd, "--containerd-config", file);
-    expect(without.bad.filter((one) => !one.endsWith(" config"))).toEqual(["problem link"]);
+    // It is not the one that containerd runs with.
+    expect(without.bad.filter((one) => !one.endsWith(" config"))).toEqual(["problem link", "warning cri-unknown"]);
   });
 
   it("is found by a way that leads over a link, as /var/run does", async () => {
@@ -390,7 +396,20 @@ describe("on a containerd as it should be", () => {
     const path = join(containerd.directory, "config.toml");
     const later = new Date(Date.now() + 60_000);
     utimesSync(path, later, later);
-    expect((await doctor(containerd)).bad).toEqual(["warning config", "problem link"]);
+    const ofCri = containerd.root ? ["warning cri-unknown"] : [];
+    expect((await doctor(containerd)).bad).toEqual(["warning config", "problem link", ...ofCri]);
+    if (!containerd.root) return;
+    // What was not known of CRI is known after a pull by it that was verified.
+    installVerifier(containerd.binDir, BINARY);
+    const { code, bad, all } = await doctor(containerd, "--probe");
+    expect([code, bad]).toEqual([0, ["warning config"]]);
+    expect(all.filter(({ name }) => name === "cri")).toMatchObject([{ level: "ok" }]);
+    const enabled = await command(containerd, "enable");
+    expect(enabled.said).toMatchObject({
+      changed: false,
+      summary: expect.stringContaining("whether containerd runs it at each pull is not known"),
+    });
+    uninstallVerifier(containerd.binDir);
   });
 });
 

@@ -1,4 +1,4 @@
-import { call, connectGrpc, encodeField } from "./grpc.ts";
+import { call, encodeField, useGrpc } from "./grpc.ts";
 
 /**
  * Aborts an unfinished write to containerd's content store (services.content.v1, Content/Abort). Errors are ignored,
@@ -9,17 +9,11 @@ import { call, connectGrpc, encodeField } from "./grpc.ts";
  * @param timeout milliseconds
  */
 export async function abortIngest(socket: string, namespace: string, ref: string, timeout: number): Promise<void> {
-  const session = connectGrpc(socket);
-  const timer = setTimeout(() => session.destroy(), timeout);
+  const request = encodeField(1, Buffer.from(ref));
+  const abort = "/containerd.services.content.v1.Content/Abort";
   try {
-    const request = encodeField(1, Buffer.from(ref));
-    await call(session, "/containerd.services.content.v1.Content/Abort", request, {
-      "containerd-namespace": namespace,
-    });
+    await useGrpc(socket, timeout, (session) => call(session, abort, request, { "containerd-namespace": namespace }));
   } catch {
     // There was none, or containerd removes it later.
-  } finally {
-    clearTimeout(timer);
-    session.destroy();
   }
 }

@@ -7,6 +7,8 @@ export interface Daemon {
   /** Absolute path of its program, even if that was replaced. */
   readonly program: string;
   readonly isReplaced: boolean;
+  /** As it was called: a name, or a path that may be relative to its working directory. */
+  readonly argv0: string;
   /** Its working directory. */
   readonly folder: string;
   /** Absolute path of its configuration. */
@@ -87,6 +89,7 @@ function daemonOf(pid: number): Daemon {
   return {
     pid,
     program: exe.replace(DELETED, ""),
+    argv0: args[0] ?? "",
     folder,
     isReplaced: DELETED.test(exe),
     configPath: named === undefined ? DEFAULT_CONFIG : resolve(folder, named),

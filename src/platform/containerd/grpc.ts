@@ -25,6 +25,28 @@ export function connectGrpc(socket: string): ClientHttp2Session {
   return session;
 }
 
+/**
+ * Connects to a Unix socket for some calls, and disconnects.
+ *
+ * @param timeout milliseconds for all of them
+ * @throws what `use` throws; Error if there is no answer in time
+ */
+export async function useGrpc<T>(
+  socket: string,
+  timeout: number,
+  use: (session: ClientHttp2Session) => Promise<T>,
+): Promise<T> {
+  const session = connectGrpc(socket);
+  const late = () => session.destroy(new Error(`containerd did not answer within ${timeout / 1000} s`));
+  const timer = setTimeout(late, timeout);
+  try {
+    return await use(session);
+  } finally {
+    clearTimeout(timer);
+    session.destroy();
+  }
+}
+
 /** The last value of each length-delimited field, by number. */
 export type Fields = ReadonlyMap<number, Uint8Array>;
 

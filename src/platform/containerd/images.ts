@@ -1,4 +1,4 @@
-import { callRaw, connectGrpc, readAll, readFields, textOf } from "./grpc.ts";
+import { callRaw, readAll, readFields, textOf, useGrpc } from "./grpc.ts";
 
 /** An image that containerd has, by one of its names. */
 export interface NodeImage {
@@ -34,12 +34,7 @@ export async function listImages(
   namespaces: readonly string[] | undefined,
   timeout: number,
 ): Promise<readonly NodeImage[]> {
-  const session = connectGrpc(socket);
-  const timer = setTimeout(
-    () => session.destroy(new Error(`containerd did not answer within ${timeout / 1000} s`)),
-    timeout,
-  );
-  try {
+  return useGrpc(socket, timeout, async (session) => {
     const known = messages(await callRaw(session, NAMESPACES, new Uint8Array())).map((one) =>
       textOf(readFields(one), 1),
     );
@@ -53,10 +48,7 @@ export async function listImages(
       images.push(...messages(answer).map((image) => imageOf(namespace, image)));
     }
     return images;
-  } finally {
-    clearTimeout(timer);
-    session.destroy();
-  }
+  });
 }
 
 /** The messages of a list, which is field 1 of both answers. */

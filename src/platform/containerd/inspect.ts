@@ -1,19 +1,20 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { field, isJsonObject, type JsonObject } from "../../core/encoding/json.ts";
-import { parseToml } from "../../core/encoding/toml.ts";
 import { reject } from "../../core/rejection.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import type { Environment } from "../../io/process/environment.ts";
-import { findProgram, lookForProgram, runProgram, whyUntrusted } from "../program.ts";
+import { lookForProgram, runProgram } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
+import { effectiveConfig, programsOf } from "./effective-config.ts";
 import { chooseSocket } from "./known-sockets.ts";
+import { askServer } from "./server.ts";
 
 /** What containerd reads unless it is started with another file. */
 export const DEFAULT_CONFIG = "/etc/containerd/config.toml";
 /** Where containerd looks for verifiers unless its configuration says otherwise. */
 export const DEFAULT_BIN_DIR = "/opt/containerd/image-verifier/bin";
-/** Milliseconds that one of containerd's programs may take. */
+/** Milliseconds for its answers, and for each of its programs. */
 const TIMEOUT = 5_000;
 
 /** What was found out about this node's containerd. The rest is absent, and `unknown` says why. */
@@ -25,22 +26,19 @@ export interface Containerd {
   /** Whether this user may not connect to the socket. */
   readonly isForbidden?: true;
   readonly daemon?: Daemon;
-  /** Absolute paths of programs. */
+  /** Absolute path of its program: the name of it that answers, if it has several. */
   readonly program?: string;
-  readonly ctr?: string;
   /** Version of the running daemon: `2.1.9`. */
   readonly version?: string;
   /** Version of the program, if no daemon answers. */
   readonly installed?: string;
-  /** `TYPE.ID` to its status: `ok`, `skip`, `error`. */
+  /** `TYPE.ID` to `ok`, or to why the plugin was not loaded. */
   readonly plugins?: ReadonlyMap<string, string>;
   readonly configPath: string;
   /** Whether `--containerd-config` named it. */
   readonly isConfigNamed?: true;
   /** The effective configuration, imports and defaults included. */
   readonly config?: JsonObject;
-  /** Why ctr was not run, as a clause; absent if it was. */
-  readonly notAsked?: string;
   /** Whether a process listens on the socket. */
   readonly isListening: boolean;
   /** Paths where its program may be, but to which this user has no access. */
@@ -50,7 +48,7 @@ export interface Containerd {
 }
 
 /**
- * Inspects a containerd: its process, its answers to ctr, and its configuration as its own program reads it.
+ * Inspects a containerd: its process, its answers, and its configuration as its own program reads it.
  *
  * @param environment of this process: PATH says where programs are
  * @param named its socket; absent: the first known one that is listened on
@@ -67,58 +65,43 @@ export async function lookAtContainerd(
     reject("input.malformed", `--containerd-config: there is no file ${configPath}`);
   const { address, others } = chooseSocket(named);
   const daemon = daemonAt(address);
-  const near = daemon === undefined ? [] : [dirname(daemon.program)];
   const { path: found, denied } = lookForProgram(environment, "containerd");
-  const program = daemon?.program ?? found;
-  const ctr = findProgram(environment, "ctr", ...near);
+  const programs = daemon === undefined ? [found].filter((path) => path !== undefined) : programsOf(daemon);
   const path = (configPath && resolve(configPath)) ?? daemon?.configPath ?? DEFAULT_CONFIG;
-  const unknown: string[] = [];
-  const ask = async (what: string, run: string | undefined, args: readonly string[], why = unknown) => {
-    if (run === undefined) return undefined;
-    const { code, stdout, stderr } = await runProgram(environment, run, args, TIMEOUT);
-    if (code === 0) return stdout;
-    const said = stderr
-      .trim()
-      .replace(/\s*\n\s*/g, "; ")
-      .slice(0, 300);
-    why.push(`${what} could not be determined: ${run} ${args.join(" ")}: ${said}`);
-    return undefined;
-  };
-  // If containerd does not run, no answer is expected: that it does not run is reported by itself.
-  const unanswered: string[] = [];
-  const [versions, plugins, dump] = await Promise.all([
-    ask("the version", ctr, ["--address", address, "version"], unanswered),
-    ask("the list of loaded plugins", ctr, ["--address", address, "plugins", "ls"], unanswered),
-    ask("the effective configuration", program, ["--config", path, "config", "dump"]),
+  const [server, effective] = await Promise.all([
+    askServer(address, TIMEOUT),
+    effectiveConfig(environment, programs, path, TIMEOUT),
   ]);
-  const version = versions && serverVersion(versions);
-  const distrust = ctr && whyUntrusted(ctr);
-  const notAsked = ctr === undefined ? "ctr was not found" : distrust && `${ctr} is not run: ${distrust}`;
-  if (program === undefined)
-    unknown.push("the effective configuration could not be determined: containerd's program was not found");
-  const config = dump === undefined ? undefined : parseToml(dump);
+  const { version, plugins } = server;
+  const config = "config" in effective ? effective.config : undefined;
+  const program = "config" in effective ? effective.program : programs[0];
   const installed =
-    version === undefined
-      ? /\sv?(\d+\.\S+)/.exec((await ask("the installed version", program, ["--version"])) ?? "")?.[1]
-      : undefined;
+    version === undefined && program !== undefined ? await installedVersion(environment, program) : undefined;
+  const isListening = daemon !== undefined || isListenedOn(address);
+  const failures = "config" in effective ? [] : effective.failures;
+  const missing = "the effective configuration could not be determined: containerd's program was not found";
   return {
     address,
     ...(others.length > 0 && { others }),
     ...(isForbidden(address) && { isForbidden: true as const }),
     ...(daemon && { daemon }),
     ...(program !== undefined && { program }),
-    ...(ctr !== undefined && { ctr }),
     ...(version !== undefined && { version }),
     ...(installed !== undefined && { installed }),
-    ...(plugins !== undefined && { plugins: pluginsIn(plugins) }),
-    ...(notAsked !== undefined && { notAsked }),
-    isListening: daemon !== undefined || isListenedOn(address),
+    ...(plugins !== undefined && { plugins }),
+    isListening,
     denied,
     configPath: path,
     ...(configPath !== undefined && { isConfigNamed: true as const }),
     ...(config && { config }),
-    unknown: [...(version !== undefined || daemon !== undefined ? unanswered : []), ...unknown],
+    // If containerd does not run, no answer is expected: that it does not run is reported by itself.
+    unknown: [...(isListening ? server.unanswered : []), ...failures, ...(program === undefined ? [missing] : [])],
   };
+}
+
+async function installedVersion(environment: Environment, program: string): Promise<string | undefined> {
+  const { code, stdout } = await runProgram(environment, program, ["--version"], TIMEOUT);
+  return code === 0 ? /\sv?(\d+\.\S+)/.exec(stdout)?.[1] : undefined;
 }
 
 /** True also if this user may not look: then containerd's program reports what is wrong. */
@@ -137,21 +120,6 @@ function isForbidden(socket: string): boolean {
   } catch (error) {
     return hasCode(error, "EACCES");
   }
-}
-
-/** The server's version, not ctr's. */
-function serverVersion(text: string): string | undefined {
-  return /^Server:\s*\n\s*Version:\s*v?(\S+)/m.exec(text)?.[1];
-}
-
-function pluginsIn(text: string): ReadonlyMap<string, string> {
-  const rows = text
-    .split("\n")
-    .slice(1)
-    .map((line) => line.split(/\s+/));
-  return new Map(
-    rows.flatMap(([type = "", id = "", , status = ""]) => (type === "" ? [] : [[`${type}.${id}`, status]])),
-  );
 }
 
 /** Paths and patterns of files that the configuration imports, as it lists them. */

@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CheckResult } from "../../../src/doctor/check.ts";
-import {
-  checkConfig,
-  checkContainerd,
-  checkCri,
-  checkPlugin,
-  checkTimeout,
-} from "../../../src/doctor/containerd-checks.ts";
+import { checkConfig, checkContainerd, checkPlugin, checkTimeout } from "../../../src/doctor/containerd-checks.ts";
+import { checkCri, settleCri } from "../../../src/doctor/cri-checks.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/platform/containerd/inspect.ts";
 
 const levels = (findings: readonly CheckResult[]) => findings.map(({ level, name }) => `${level} ${name}`);
@@ -41,6 +36,7 @@ const GOOD = {
 const DAEMON = {
   pid: 1,
   program: "/usr/bin/containerd",
+  argv0: "containerd",
   folder: "/",
   isReplaced: false,
   configPath: "/nowhere/config.toml",
@@ -50,6 +46,11 @@ const DAEMON = {
 const without = (key: keyof Containerd): Containerd => {
   const { [key]: _, ...rest } = containerd();
   return rest as Containerd;
+};
+
+const changed = (): Containerd => {
+  const configPath = import.meta.filename;
+  return containerd({ configPath, daemon: { ...DAEMON, configPath } });
 };
 
 const NONE: Containerd = { address: "/run/c.sock", configPath: "/none", isListening: false, denied: [], unknown: [] };
@@ -65,7 +66,11 @@ describe("containerd", () => {
     ["none", { ...NONE }, ["problem containerd"]],
     ["none that this user can see", { ...NONE, denied: ["/hidden/containerd"] }, ["warning containerd"]],
     ["one that this user may not use", { ...NONE, isForbidden: true }, ["problem containerd"]],
-    ["one that listens, without ctr", { ...NONE, isListening: true, notAsked: "no ctr" }, ["warning containerd"]],
+    [
+      "one that listens, and says nothing",
+      { ...NONE, isListening: true, unknown: ["x"] },
+      ["problem containerd", "warning containerd-unknown"],
+    ],
     [
       "one that was replaced since",
       containerd({ daemon: { ...DAEMON, isReplaced: true } }),
@@ -143,6 +148,39 @@ describe("containerd", () => {
     expect(levels(checkCri(containerd({ version: "2.0.5", plugins: new Map([[VERIFIER_PLUGIN, "ok"]]) })))).toEqual([
       "ok cri",
     ]);
+  });
+
+  it.each<[string, Containerd, string[]]>([
+    ["whose configuration cannot be read", without("config"), ["warning cri-unknown"]],
+    ["whose plugins are not known either", { ...without("config"), plugins: new Map() }, ["ok cri"]],
+    ["whose process is not to be seen", without("daemon"), ["warning cri-unknown"]],
+    ["that was given another configuration", containerd({ configPath: "/other.toml" }), ["warning cri-unknown"]],
+    ["whose configuration was changed since", changed(), ["warning cri-unknown"]],
+    ["whose version is not known", without("version"), ["warning cri-unknown"]],
+    ["that does not run", { ...NONE, program: "/containerd", installed: "2.1.9" }, ["warning cri-unknown"]],
+    ["that does not run, but is configured", { ...containerd(), ...NONE, installed: "2.1.9" }, ["ok cri"]],
+    ["that is not there", NONE, []],
+  ])("of which a pull by CRI is not foreseen is never silent: one %s", (_, given, expected) => {
+    expect(levels(checkCri(given))).toEqual(expected);
+  });
+
+  it("of which a bypass is found asks nobody, whatever else is not known", () => {
+    const { daemon: _, ...given } = containerd({}, { use_local_image_pull: true });
+    expect(levels(checkCri(given))).toEqual(["problem cri"]);
+  });
+
+  it("of which CRI was not known is known after a pull by it", () => {
+    const [finding] = checkCri(without("config"));
+    const findings = [{ level: "ok" as const, name: "x", found: "y" }, ...(finding ? [finding] : [])];
+    const after = (...shown: Parameters<typeof settleCri>[1][]) =>
+      shown.map((cri) => levels(settleCri(findings, cri)).at(-1));
+    expect(after("refused", "not served", "not refused", undefined)).toEqual([
+      "ok cri",
+      "ok cri",
+      "warning cri-unknown",
+      "warning cri-unknown",
+    ]);
+    expect(levels(settleCri(findings, "refused"))).toEqual(["ok x", "ok cri"]);
   });
 
   it("without CRI has no setting of it", () => {

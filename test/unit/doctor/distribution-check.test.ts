@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { checkCri } from "../../../src/doctor/containerd-checks.ts";
+import { checkCri } from "../../../src/doctor/cri-checks.ts";
 import { checkDistribution, withFiles } from "../../../src/doctor/distribution-check.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN } from "../../../src/platform/containerd/inspect.ts";
 import { recognise } from "../../../src/platform/distribution/recognise.ts";

@@ -23,6 +23,7 @@ describe("the environment of containerd", () => {
     checkEnvironment({
       pid: 1,
       program: "",
+      argv0: "containerd",
       folder: "/",
       isReplaced: false,
       configPath: "",

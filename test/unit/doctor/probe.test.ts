@@ -18,12 +18,11 @@ it.each([
   server.listen(address);
   await once(server, "listening");
   try {
-    const [, byCri] = await probe({
-      environment: {},
+    const { findings } = await probe({
       containerd: { address, version: "2.1.9", configPath: "", isListening: true, denied: [], unknown: [] },
       build: "b",
     });
-    expect(byCri).toMatchObject({ level, found: expect.stringContaining(found) });
+    expect(findings[1]).toMatchObject({ level, found: expect.stringContaining(found) });
   } finally {
     server.close();
   }

@@ -9,19 +9,14 @@ import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
 import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
 import { checkBundles } from "../../../doctor/bundle-checks.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "../../../doctor/check.ts";
-import {
-  checkConfig,
-  checkContainerd,
-  checkCri,
-  checkPlugin,
-  checkTimeout,
-} from "../../../doctor/containerd-checks.ts";
+import { checkConfig, checkContainerd, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { checkCri, settleCri } from "../../../doctor/cri-checks.ts";
 import { checkDistribution, withFiles } from "../../../doctor/distribution-check.ts";
 import { checkEnvironment, checkOtherClients } from "../../../doctor/environment-checks.ts";
 import { checkDecisionLog, logReader } from "../../../doctor/log-checks.ts";
 import { checkCacheKey, checkClock, checkFolder, checkMetrics, checkProc } from "../../../doctor/node-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
-import { probe } from "../../../doctor/probe.ts";
+import { type Probed, probe } from "../../../doctor/probe.ts";
 import { checkRegistryConfig } from "../../../doctor/registry-config-checks.ts";
 import type { ShowChain } from "../../../doctor/services.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
@@ -63,7 +58,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
   const own = ownProgram();
   const breakGlass = readBreakGlassFile(environment, Date.now());
   const { config, findings: ofConfig } = readConfig(environment, options.config, breakGlass);
-  const findings = [
+  const checked = [
     ...checkUser(),
     ...checkContainerd(containerd),
     ...checkPlugin(containerd),
@@ -81,8 +76,9 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
     ...(config && isContainersEnabled(options["containers-dir"])
       ? await checkContainers(config, options, lifecycle.environment)
       : []),
-    ...(options.probe ? await tryPulls(environment, containerd, config) : [notProbed()]),
   ];
+  const probed = options.probe ? await tryPulls(environment, containerd, config) : { findings: [notProbed()] };
+  const findings = [...settleCri(checked, probed.cri), ...probed.findings];
   return tellOfChecks(findings, options.output, lifecycle);
 }
 
@@ -231,11 +227,7 @@ function notProbed(): CheckResult {
   );
 }
 
-async function tryPulls(
-  environment: Environment,
-  containerd: Containerd,
-  config: Config | undefined,
-): Promise<readonly CheckResult[]> {
+async function tryPulls(environment: Environment, containerd: Containerd, config: Config | undefined): Promise<Probed> {
   const reader = config && logReader(environment, config.decisionLog);
-  return probe({ environment, containerd, build: BUILD, ...(reader && { reader }) });
+  return probe({ containerd, build: BUILD, ...(reader && { reader }) });
 }

@@ -8,9 +8,11 @@ import { VERSION } from "../../../core/version.ts";
 import { checkAdded, checkBinDir } from "../../../doctor/bin-dir-checks.ts";
 import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
-import { checkContainerd, checkCri, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { checkContainerd, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { checkCri } from "../../../doctor/cri-checks.ts";
 import { withFiles } from "../../../doctor/distribution-check.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
+import { whenRun } from "../../../doctor/when-run.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
 import { NOTHING } from "../../../io/log/metrics.ts";
 import { countDecision } from "../../../io/log/metrics-file.ts";
@@ -21,12 +23,7 @@ import { policyInput, policySource } from "../../../io/settings/policy-source.ts
 import { configPath } from "../../../io/settings/settings-files.ts";
 import { type BinDirEntry, entriesInOrder, entriesOf, markCopies } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
-import {
-  type Containerd,
-  DEFAULT_BIN_DIR,
-  lookAtContainerd,
-  verifierSettings,
-} from "../../../platform/containerd/inspect.ts";
+import { type Containerd, lookAtContainerd, verifierSettings } from "../../../platform/containerd/inspect.ts";
 import { sandboxOf, usualSandbox } from "../../../platform/containerd/sandbox-image.ts";
 import {
   ENTRY,
@@ -78,7 +75,7 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
     const findings = [problem("bin-dir", unreadable, "correct it, or name another folder with --bin-dir")];
     return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, lifecycle);
   }
-  const isNone = containerd.version === undefined && containerd.daemon === undefined;
+  const isNone = containerd.version === undefined && !containerd.isListening;
   const sandbox = sandboxOf(containerd) ?? (isNone ? usualSandbox() : undefined);
   const ofPolicy = checkPolicy(question, source.path, sandbox);
   const findings = [
@@ -105,7 +102,7 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
   findings.push(...(await checkDids(question, config, environment, lifecycle)));
   const changed = place(binDir, program, config);
   findings.push(...(await beginMetrics(config)));
-  const runs = `containerd runs it at each pull ${fromWhen(binDir, containerd, findings)}`;
+  const runs = whenRun(binDir, containerd, findings);
   const link = `${binDir}/${ENTRY} ${changed ? "now" : "already"} points to ${program}`;
   const summary = `${link}: ${runs}. ${ofPolicy[0]?.found ?? ""}. To prove it, run: atcr-verify doctor --probe`;
   return tellOfLink({ changed, binDir, program, findings, summary }, output, lifecycle);
@@ -130,23 +127,6 @@ async function checkDids(
     .map(({ name, message, advice, place }) =>
       warning(name, place === undefined ? message : `${placeText(place)}: ${message}`, advice),
     );
-}
-
-/** When containerd runs the link. Nothing is promised if its bin_dir is another folder, or is not known. */
-function fromWhen(binDir: string, containerd: Containerd, findings: readonly CheckResult[]): string {
-  const problems = findings.filter(({ level, name }) => level === "problem" && !/^(?:policy|sandbox)/.test(name));
-  const isOfCri = problems.length > 0 && problems.every(({ name }) => name === "cri");
-  if (problems.length > 0 && !isOfCri) return "once the problems above are corrected";
-  const when = fromWhenByPlace(binDir, containerd);
-  return isOfCri ? `${when}, but at those of kubelet and crictl only once the problems above are corrected` : when;
-}
-
-function fromWhenByPlace(binDir: string, containerd: Containerd): string {
-  // Whatever its configuration says now, it may be started with another.
-  if (containerd.version === undefined && !containerd.isListening)
-    return `if its bin_dir is ${binDir === DEFAULT_BIN_DIR ? "the default" : binDir} (containerd was not reached)`;
-  const isThere = binDir === withoutSlash(verifierSettings(containerd).binDir) && isBinDirKnown(containerd);
-  return isThere ? "from now on" : `if its bin_dir is ${binDir}`;
 }
 
 /** A pull reads what containerd's environment names, whatever is named here. */

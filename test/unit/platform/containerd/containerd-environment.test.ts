@@ -5,6 +5,7 @@ import type { Daemon } from "../../../../src/platform/containerd/daemon.ts";
 const daemon = (environment: Readonly<Record<string, string>>): Daemon => ({
   pid: 1,
   program: "",
+  argv0: "containerd",
   folder: "/srv",
   isReplaced: false,
   configPath: "",

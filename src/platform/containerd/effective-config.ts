@@ -1,0 +1,70 @@
+import { statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { field, type JsonObject } from "../../core/encoding/json.ts";
+import { parseToml } from "../../core/encoding/toml.ts";
+import type { Environment } from "../../io/process/environment.ts";
+import { findProgram, runProgram } from "../program.ts";
+import type { Daemon } from "./daemon.ts";
+
+const PROGRAM = "containerd";
+/** Characters of a program's error that are shown. */
+const MAX_SHOWN = 300;
+
+/** Imports and defaults included; or sentences that say why it is not known. */
+export type EffectiveConfig =
+  | { readonly program: string; readonly config: JsonObject }
+  | { readonly failures: readonly string[] };
+
+/**
+ * Paths under which the program of a daemon can be run. In k3s, containerd, ctr and crictl are links to one program,
+ * which does what the name says that it is run by: so a link called containerd comes first. Only names of the same
+ * file count, since another containerd has other defaults.
+ */
+export function programsOf({ program, folder, argv0, environment }: Daemon): readonly string[] {
+  const beside = join(dirname(program), PROGRAM);
+  const called = argv0.includes("/") ? resolve(folder, argv0) : undefined;
+  const inPath = findProgram(Object.fromEntries(environment), PROGRAM);
+  const links = [beside, called, inPath].filter((path) => path !== undefined && isSameFile(path, program));
+  const names = basename(program) === PROGRAM ? [program, ...links] : [...links, program];
+  return [...new Set(names.filter((path) => path !== undefined))];
+}
+
+/**
+ * The configuration as containerd's own program reads it: `PROGRAM --config PATH config dump`.
+ *
+ * @param programs absolute paths; the first that answers counts
+ * @param timeout milliseconds for each
+ */
+export async function effectiveConfig(
+  environment: Environment,
+  programs: readonly string[],
+  path: string,
+  timeout: number,
+): Promise<EffectiveConfig> {
+  const failures: string[] = [];
+  for (const program of programs) {
+    const args = ["--config", path, "config", "dump"];
+    const { code, stdout, stderr } = await runProgram(environment, program, args, timeout);
+    const config = code === 0 ? parseToml(stdout) : undefined;
+    if (config !== undefined && typeof field(config, "version") === "number") return { program, config };
+    const said = code === 0 ? "it printed no configuration of containerd" : oneLine(stderr);
+    failures.push(`the effective configuration could not be determined: ${program} ${args.join(" ")}: ${said}`);
+  }
+  return { failures };
+}
+
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/\s*\n\s*/g, "; ")
+    .slice(0, MAX_SHOWN);
+}
+
+function isSameFile(one: string, other: string): boolean {
+  try {
+    const [a, b] = [statSync(one), statSync(other)];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
