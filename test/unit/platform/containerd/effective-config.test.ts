@@ -24,7 +24,16 @@ function multiCall(folder: string): string {
   mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(
     path,
-    '#!/bin/sh\ncase ${0##*/} in containerd) echo "version = 3" ;; k3s) echo "no such flag" >&2; exit 1 ;; *) echo "help" ;; esac\n',
+    [
+      "#!/bin/sh",
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
+      "case ${0##*/} in",
+      'containerd) echo "version = 3" ;;',
+      'k3s) echo "no such flag" >&2; exit 1 ;;',
+      'crictl) echo "help" ;;',
+      "esac",
+      "",
+    ].join("\n"),
   );
   chmodSync(path, 0o755);
   return path;
