@@ -3,8 +3,6 @@ import { formatReference } from "../../core/oci/reference.ts";
 import { isProbe } from "../../core/oci/reserved-name.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import { reject } from "../../core/rejection.ts";
-import { type Answer, refusalOf } from "../../core/verify/answer.ts";
-import { BUILD } from "../../core/version.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { readAtMost } from "../../io/fs/read-at-most.ts";
 import type { Environment, StartedWith } from "../../io/process/environment.ts";
@@ -13,6 +11,7 @@ import { breakGlassFileExists } from "../../io/settings/break-glass-path.ts";
 import { settingsForPull } from "../../io/settings/parsed-settings-cache.ts";
 import { CacheKey } from "../../io/store/cache-key.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
+import { probeRefusal } from "../process/probe-refusal.ts";
 import { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { sessionOf } from "../process/process-session.ts";
 import { restartForLongWork, restartWithoutJit } from "../process/reexec.ts";
@@ -79,12 +78,6 @@ async function answerContainerd(
   const verifier = new Verifier({ config, policy, breakGlass, environment, cacheKey });
   lifecycle.atEnd(() => verifier.close());
   lifecycle.conclude(await verifier.verify(subject, sessionOf(lifecycle, restart)));
-}
-
-/** Proves to the doctor that containerd ran this very program (docs/reference/doctor.md); independent of the policy. */
-function probeRefusal(digest: string): Answer {
-  const detail = `atcr-verify ${BUILD} was asked about ${digest}, and always refuses the name that doctor --probe pulls`;
-  return refusalOf("policy.probe", detail);
 }
 
 /** The module that reads the file is loaded only if there is one. */

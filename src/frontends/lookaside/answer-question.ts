@@ -2,7 +2,7 @@ import { printable } from "../../core/encoding/printable.ts";
 import type { Subject } from "../../core/evidence/evidence.ts";
 import { type LookasideRequest, parseLookasideTarget } from "../../core/oci/lookaside-request.ts";
 import { formatReference } from "../../core/oci/reference.ts";
-import { isProbe } from "../../core/oci/reserved-name.ts";
+import { isProbePath } from "../../core/oci/reserved-name.ts";
 import { lookasideSignature, simpleSigningPayload } from "../../core/oci/simple-signing.ts";
 import { hostsOfRules } from "../../core/policy/rule-hosts.ts";
 import { select } from "../../core/policy/select.ts";
@@ -17,6 +17,7 @@ import { Deadline } from "../../io/process/deadline.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
 import type { Session } from "../../verifier/service/session.ts";
+import { probeRefusal } from "../process/probe-refusal.ts";
 import { reasonLine } from "../process/report.ts";
 import type { Reply } from "./server.ts";
 import type { Current, SettingsOnDisk } from "./settings.ts";
@@ -83,10 +84,7 @@ async function decide({ name, digest }: LookasideRequest, subject: Subject, cont
   const { responder } = context;
   let policyHash: string | undefined;
   try {
-    if (isProbe(name)) {
-      const detail = `atcr-verify ${BUILD} was asked about ${digest}, and always refuses the name that doctor --probe asks for`;
-      return { answer: refusalOf("policy.probe", detail) };
-    }
+    if (isProbePath(name)) return { answer: probeRefusal(digest) };
     const current = responder.settings.current();
     policyHash = current.policy.hash;
     refuseUnserved(subject, current);

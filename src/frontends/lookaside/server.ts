@@ -118,12 +118,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, asked:
 }
 
 /** A request that no program of containers/image sends. */
-function refuseForeign({ method, rawHeaders }: IncomingMessage, host: string): Reply | undefined {
+function refuseForeign({ method, httpVersion, rawHeaders }: IncomingMessage, host: string): Reply | undefined {
   const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
   const hosts = names.flatMap((name, i) => (name === "host" ? [rawHeaders[2 * i + 1]] : []));
   if (hosts.length !== 1 || hosts[0] !== host) return { status: 400, phrase: `the host of this server is ${host}` };
   if (names.some((name) => name === "origin" || name.startsWith("sec-fetch-")))
     return { status: 403, phrase: "browsers get no answer" };
+  if (httpVersion !== "1.1") return { status: 400, phrase: "only HTTP/1.1 is answered" };
   if (method !== "GET") return { status: 405, phrase: "only GET is answered" };
   if (names.some((name) => name === "content-length" || name === "transfer-encoding"))
     return { status: 400, phrase: "no body is read" };
