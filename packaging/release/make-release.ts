@@ -47,6 +47,17 @@ for (const name of [...DEBS, ...RPMS, ...MACOS, "atcr-verify-image.tar"]) {
 }
 
 const debian = new DebianRoot(join(ROOT, "build/roots/checkers"));
+const cleanUp = (): void => {
+  endAgent(debian);
+  debian.remove();
+};
+// The imported key must not outlast this program.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    cleanUp();
+    process.exit(1);
+  });
+}
 let signer: Signer | undefined;
 try {
   if (keyFile !== undefined)
@@ -64,8 +75,7 @@ try {
   console.error(`no release was made: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
-  endAgent(debian);
-  debian.remove();
+  cleanUp();
 }
 
 async function assemble(folder: string): Promise<void> {
