@@ -15,7 +15,7 @@ export const packageFile = (name: string): string => join(ROOT, "dist", name);
 export const DEB = packageFile(`atcr-verify_${PACKAGE_VERSION}_amd64.deb`);
 export const RPM = packageFile(`atcr-verify-${PACKAGE_VERSION}-1.x86_64.rpm`);
 /** A Debian that `make NAME-root` makes. */
-export type SystemName = "checkers" | "clean" | "developer";
+export type SystemName = "checkers" | "clean" | "developer" | "podman";
 export const systemRoot = (name: SystemName): string => join(ROOT, "build/roots", name);
 
 /** Whether packages can be tested: they and the roots exist, and this is root. */
