@@ -8,7 +8,7 @@ import { lookForProgram, runProgram } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
 import { effectiveConfig, programsOf } from "./effective-config.ts";
 import { chooseSocket } from "./known-sockets.ts";
-import { askServer } from "./server.ts";
+import { askServer } from "./server-answers.ts";
 
 /** What containerd reads unless it is started with another file. */
 export const DEFAULT_CONFIG = "/etc/containerd/config.toml";

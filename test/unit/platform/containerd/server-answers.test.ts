@@ -4,7 +4,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { encodeField } from "../../../../src/platform/containerd/grpc.ts";
-import { askServer } from "../../../../src/platform/containerd/server.ts";
+import { askServer } from "../../../../src/platform/containerd/server-answers.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
 
 const root = makeTemporaryDirectory("server");
