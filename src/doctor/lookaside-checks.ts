@@ -1,9 +1,8 @@
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { lstatSync, readFileSync } from "node:fs";
 import { type LookasideSettings, listenText } from "../core/config/lookaside-settings.ts";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
-import { Rejection } from "../core/rejection.ts";
 import { isDenied } from "../io/fs/denied.ts";
-import { readTrustedFile } from "../io/fs/local-file.ts";
 import { askLookaside } from "../platform/containers/ask-lookaside.ts";
 import type { CrioPolicies } from "../platform/containers/overriding-files.ts";
 import type { PortOwner } from "../platform/containers/port-owner.ts";
@@ -12,8 +11,10 @@ import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 const UNIT = "atcr-verify-lookaside.socket";
 const FORBIDDEN = 403;
 const DAEMON = "containers-daemon";
-/** Read here as the daemon may not be running; who reads it is root. */
-const MACHINE_ID = "/etc/machine-id";
+/** Of packaging/system/sysusers.conf. */
+const DAEMON_USER = "atcr-verify-lookaside";
+/** Bytes of a key file. */
+const MAX_KEY = 16 * 1024;
 
 /** Whether the daemon at the address is this very program: it refuses the name of the probe. @param host of the policy */
 export async function checkLookaside(
@@ -57,37 +58,39 @@ export function checkPort({ port }: LookasideSettings, { users, isPrivileged }: 
   return warning(name, found, `let systemd hold it, by ${UNIT}, or choose a port below 1024`);
 }
 
-/** Whether the key that policy.json names is the daemon's, and was made on this machine. */
-export function checkNodeKey({ keyFile }: LookasideSettings): CheckResult {
+/**
+ * Whether the key that policy.json names is the daemon's, and this machine's. The files belong to the daemon's user, so
+ * their owner is not looked at: nothing of them is trusted here.
+ *
+ * @param foreign why the key is another machine's, as a sentence without a full stop
+ */
+export function checkNodeKey(
+  { keyFile }: Pick<LookasideSettings, "keyFile">,
+  foreign: () => string | undefined,
+): CheckResult {
   const name = "containers-key";
-  const made = "make a new one: atcr-verify lookaside --new-key";
+  const anew = `run: runuser -u ${DAEMON_USER} -- atcr-verify lookaside --new-key, and restart the daemon`;
+  const unread = (error: unknown): CheckResult =>
+    isDenied(error)
+      ? unseen(name, "whether podman and CRI-O check the daemon's own key", keyFile)
+      : problem(name, `the key cannot be used: ${(error as Error).message}`, anew);
   try {
     const shown = textOf(`${keyFile}.pub`);
     if (shown === undefined) {
-      const found = `there is no ${keyFile}.pub, without which podman and CRI-O refuse the policy's registries; the daemon makes it when it first starts`;
+      const found = `there is no ${keyFile}.pub, without which podman and CRI-O refuse the policy's registries; the daemon makes it when it is first asked`;
       return warning(name, found, `run: systemctl enable --now ${UNIT}`);
     }
-    const machine = textOf(MACHINE_ID)?.trim();
-    const madeOn = textOf(`${keyFile}.machine`)?.trim();
-    if (madeOn !== machine) {
-      const found = `${keyFile} was made on another machine (${madeOn ?? "unknown"}): who has that one can sign for this one`;
-      return problem(name, found, made);
-    }
     const secret = textOf(keyFile);
-    if (secret === undefined) return problem(name, `there is ${keyFile}.pub, but no ${keyFile}`, made);
+    if (secret === undefined) return problem(name, `there is ${keyFile}.pub, but no ${keyFile}`, anew);
+    const why = foreign();
+    if (why !== undefined) return problem(name, `${why}: who has the other one can sign for this one`, anew);
     const derived = createPublicKey(createPrivateKey(secret)).export({ type: "spki", format: "pem" });
     if (derived !== createPublicKey(shown).export({ type: "spki", format: "pem" })) {
-      return problem(
-        name,
-        `${keyFile}.pub is not the public key of ${keyFile}: every signature would be refused`,
-        made,
-      );
+      return problem(name, `${keyFile}.pub is not the public key of ${keyFile}: every signature is refused`, anew);
     }
     return ok(name, `${keyFile}.pub is this machine's own key`);
   } catch (error) {
-    if (isDenied(error)) return unseen(name, "whether podman and CRI-O check the daemon's own key", keyFile);
-    const why = error instanceof Rejection || error instanceof Error ? error.message : `${error}`;
-    return problem(name, `the key cannot be used: ${why}`, made);
+    return unread(error);
   }
 }
 
@@ -128,6 +131,10 @@ export function checkOverriding(
   ];
 }
 
+/** @returns undefined where there is no such file @throws Error of the file system */
 function textOf(path: string): string | undefined {
-  return readTrustedFile({ path, code: "config.invalid", what: "the file" });
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (!stats.isFile() || stats.size > MAX_KEY) throw new Error(`${path} is not a file of a key`);
+  return readFileSync(path, "utf8");
 }

@@ -201,3 +201,42 @@ describe("disable --containers", () => {
     expect(readFileSync(node.policy, "utf8")).toBe(STOCK);
   });
 });
+
+describe("doctor --containers", () => {
+  it("finds the files as they were written, and that no daemon answers; later, what has changed", async () => {
+    const node = new ContainersNode();
+    node.bench.configure({ lookaside: { listen: "127.0.0.1:1", keyFile: join(node.bench.folder, "node.key") } });
+    await node.run("enable");
+    const levels = async () => {
+      const { said } = await node.run("doctor", "--offline");
+      return Object.fromEntries(said.findings.map(({ name, level }) => [name, level]));
+    };
+    const found = await levels();
+    expect(found).toMatchObject({
+      "containers-files": "ok",
+      "containers-daemon": "problem",
+      "containers-key": "warning",
+      "containers-probe": "warning",
+      "containers-tag": "warning",
+      "containers-wildcard": "warning",
+      configuration: "ok",
+      policy: "ok",
+    });
+    expect(found).not.toHaveProperty("containerd");
+    node.bench.write("containers/registries.d/a.yaml", "docker: { atcr.example/team: { lookaside: file:///a } }\n");
+    node.bench.write("containers/policy.json", STOCK);
+    expect(await levels()).toMatchObject({ "containers-files": "problem", "containers-scope": "problem" });
+  });
+
+  it("is part of the doctor once it is enabled, and not before", async () => {
+    const node = new ContainersNode();
+    const names = async () => {
+      const args = ["doctor", "--offline", "--output", "json", "--address", join(node.folder, "none.sock")];
+      const { stdout } = await ask([...args, "--containers-dir", node.folder], node.bench);
+      return (JSON.parse(stdout) as Said).findings.map(({ name }) => name);
+    };
+    expect(await names()).not.toContain("containers-files");
+    await node.run("enable");
+    expect(await names()).toEqual(expect.arrayContaining(["containerd", "containers-files", "containers-daemon"]));
+  });
+});

@@ -1,8 +1,12 @@
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { judge } from "../../../src/doctor/containers-probe.ts";
-import { checkLookaside } from "../../../src/doctor/lookaside-checks.ts";
+import { checkLookaside, checkNodeKey } from "../../../src/doctor/lookaside-checks.ts";
 
 const BUILD = "0.2.0 0123456789ab";
 const servers: Server[] = [];
@@ -46,6 +50,30 @@ describe("checkLookaside", () => {
       "problem",
       expect.stringContaining("nothing answers"),
     ]);
+  });
+});
+
+describe("checkNodeKey", () => {
+  const folder = mkdtempSync(join(tmpdir(), "node-key-"));
+  const keyFile = join(folder, "node.key");
+  const pair = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const write = (one = pair(), other = one) => {
+    writeFileSync(keyFile, one.privateKey.export({ type: "pkcs8", format: "pem" }));
+    writeFileSync(`${keyFile}.pub`, other.publicKey.export({ type: "spki", format: "pem" }));
+  };
+  const level = (foreign?: string) => checkNodeKey({ keyFile }, () => foreign).level;
+
+  it("knows a key that is missing, this machine's, another machine's, another one, half a pair, and none", () => {
+    expect(level()).toBe("warning");
+    write();
+    expect([level(), level("it was made elsewhere")]).toEqual(["ok", "problem"]);
+    write(pair(), pair());
+    expect(level()).toBe("problem");
+    rmSync(keyFile);
+    expect(level()).toBe("problem");
+    writeFileSync(keyFile, "-----BEGIN PRIVATE KEY-----\n");
+    expect(level()).toBe("problem");
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -15,6 +15,7 @@ import {
 import { probeContainers } from "../../../doctor/containers-probe.ts";
 import { checkLookaside, checkNodeKey, checkOverriding, checkPort } from "../../../doctor/lookaside-checks.ts";
 import { checkClock, checkProc } from "../../../doctor/node-checks.ts";
+import { whyForeign } from "../../../io/keys/node-key.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
 import { loadUsablePolicy } from "../../../io/settings/load-settings.ts";
@@ -68,7 +69,7 @@ export async function checkContainers(
       ...checkWildcards(named),
       ...checkTagRules(policy),
       checkUnverified(gate, files),
-      checkNodeKey(config.lookaside),
+      checkNodeKey(config.lookaside, () => whyForeign(config.lookaside.keyFile)),
       checkPort(config.lookaside, portOwner(config.lookaside.port)),
       ...(host === undefined ? [] : [await checkLookaside(config.lookaside, host, BUILD)]),
       ...(options.probe ? await probeContainers(environment, gate.hosts, BUILD) : [notProbed()]),
