@@ -3,6 +3,7 @@ import type { RuleHosts } from "../core/policy/rule-hosts.ts";
 import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
 import { type ContainersGate, enabling, obstaclesTo } from "../platform/containers/containers-gate.ts";
 import { otherTransports, requirementsOfScope, scopesOf } from "../platform/containers/policy-json.ts";
+import { isOfHost, type RegistryEndpoint } from "../platform/containers/registry-endpoints.ts";
 import { type CheckResult, note, ok, problem, warning } from "./check.ts";
 
 /** Most names that one finding lists. */
@@ -75,6 +76,27 @@ export function checkTagRules({ rules }: Pick<TrustPolicy, "rules">): readonly C
       const found = `rule "${name}" wants the tag to match, which podman and CRI-O do not ask for: its images are refused here (tag.unsupported_here)`;
       return warning("containers-tag", found, "leave tag: match to the gates of containerd and Kubernetes");
     });
+}
+
+/** Mirrors whose signatures are read elsewhere: registries.d is looked up by the endpoint, policy.json by the name. */
+export function checkEndpoints(
+  { hosts, base }: ContainersGate,
+  { registries }: ContainersFiles,
+  endpoints: readonly RegistryEndpoint[],
+): readonly CheckResult[] {
+  const leadsHere = registries.namespaces.filter(({ lookaside }) => lookaside?.startsWith(`${base}/`) === true);
+  return hosts.flatMap((host) =>
+    endpoints
+      .filter(({ prefix, location }) => {
+        const isLed = leadsHere.some(({ name }) => location === name || location.startsWith(`${name}/`));
+        return isOfHost(prefix, host) && !isLed;
+      })
+      .map(({ prefix, location, file }) => {
+        const found = `${file}: images of ${prefix} are pulled from ${location}, whose signatures are not read at ${base}: they are refused`;
+        const advice = `name ${location} in another file of registries.d, with lookaside: ${base}/${host}, if its repositories have the same paths`;
+        return problem("containers-mirror", found, advice);
+      }),
+  );
 }
 
 /** What policy.json leaves unverified by this program. */

@@ -53,12 +53,13 @@ export function crioPolicies(root = ""): CrioPolicies {
   return { named, ofNamespaces, unread };
 }
 
-function namesIn(folder: string, ending: string): readonly string[] {
+/** Names of a folder with this ending, in order; none where it cannot be read: most nodes have no CRI-O. */
+export function namesIn(folder: string, ending: string): readonly string[] {
   try {
     return readdirSync(folder)
       .filter((name) => name.endsWith(ending))
       .toSorted();
   } catch {
-    return []; // Most nodes have no CRI-O.
+    return [];
   }
 }

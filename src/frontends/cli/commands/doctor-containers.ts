@@ -7,6 +7,7 @@ import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import {
   checkAround,
+  checkEndpoints,
   checkTagRules,
   checkUnverified,
   checkWildcards,
@@ -24,6 +25,7 @@ import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { readContainersFiles } from "../../../platform/containers/containers-files.ts";
 import { crioPolicies, filesOfUser } from "../../../platform/containers/overriding-files.ts";
 import { portOwner } from "../../../platform/containers/port-owner.ts";
+import { registryEndpoints } from "../../../platform/containers/registry-endpoints.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { tellOfChecks } from "../terminal/check-results.ts";
@@ -65,6 +67,7 @@ export async function checkContainers(
     return [
       checkWritten(gate, files),
       ...checkAround(gate, files),
+      ...checkEndpoints(gate, files, registryEndpoints(options["containers-dir"])),
       ...checkOverriding(filesOfUser(), crioPolicies(), files.policyPath),
       ...checkWildcards(named),
       ...checkTagRules(policy),

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkAround, checkWritten } from "../../../../src/doctor/containers-checks.ts";
+import { checkAround, checkEndpoints, checkWritten } from "../../../../src/doctor/containers-checks.ts";
 import {
   isContainersEnabled,
   readContainersFiles,
@@ -14,6 +14,7 @@ import {
   enabling,
   obstaclesTo,
 } from "../../../../src/platform/containers/containers-gate.ts";
+import { registryEndpoints } from "../../../../src/platform/containers/registry-endpoints.ts";
 import { rejectionOf } from "../../../support/rejection.ts";
 
 const GATE: ContainersGate = {
@@ -155,6 +156,35 @@ describe("checkAround", () => {
     expect(names(folderWith({ "policy.json": STOCK, "registries.d/a.yaml.old": "docker:\n  atcr.io: {}\n" }))).toEqual(
       [],
     );
+  });
+});
+
+describe("checkEndpoints", () => {
+  const registry = (...lines: readonly string[]) => `[[registry]]\n${lines.join("\n")}\n`;
+  const names = (conf: string, mirrored = "") => {
+    const folder = folderWith({
+      "policy.json": STOCK,
+      "registries.conf.d/a.conf": conf,
+      "registries.d/m.yaml": mirrored,
+    });
+    enable(folder);
+    const found = checkEndpoints(GATE, readContainersFiles(folder), registryEndpoints(folder));
+    return found.map(({ level, name }) => `${level} ${name}`);
+  };
+  const mirror = registry('location = "atcr.io"', "[[registry.mirror]]", 'location = "mirror.example/atcr"');
+
+  it.each([
+    ["a mirror", mirror],
+    ["another location", registry('prefix = "atcr.io/team"', 'location = "mirror.example/team"')],
+    ["a location for a domain", registry('prefix = "*.io"', 'location = "mirror.example"')],
+  ])("names %s, whose signatures are read elsewhere", (_, conf) => {
+    expect(names(conf)).toEqual(["problem containers-mirror"]);
+  });
+
+  it("finds nothing in other registries, in the registry itself, and where registries.d leads to the daemon", () => {
+    expect(names(mirror.replace("atcr.io", "atcr.io.example"))).toEqual([]);
+    expect(names(registry('location = "atcr.io"', "insecure = true"))).toEqual([]);
+    expect(names(mirror, "docker:\n  mirror.example:\n    lookaside: http://127.0.0.1:947/atcr.io\n")).toEqual([]);
   });
 });
 
