@@ -268,7 +268,7 @@ $(MMDEBSTRAP): packaging/fetch-debian-tools.sh
 
 # Who tries metrics and alerts, runs what is built for arm64 and the image, and reads the formula and the Nix expression.
 $(EXAMINERS): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc ruby3.1 nix-bin
+	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc ruby3.1 nix-bin docker.io
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

@@ -13,7 +13,7 @@
 set -eu
 
 usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
-  libc6-arm64-cross, runc, tmux, ruby3.1, nix-bin) | --mirror"
+  libc6-arm64-cross, runc, tmux, ruby3.1, nix-bin, docker.io) | --mirror"
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -25,7 +25,7 @@ suite_of() {
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
     oras | cosign | notation) echo forky ;;
-    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux | ruby3.1 | nix-bin) echo bookworm ;;
+    mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux | ruby3.1 | nix-bin | docker.io) echo bookworm ;;
     *) return 1 ;;
   esac
 }
@@ -36,6 +36,7 @@ programs_of() {
     prometheus) echo "promtool" ;;
     qemu-user-static) echo "qemu-aarch64-static" ;;
     nix-bin) echo "nix-instantiate" ;;
+    docker.io) echo "docker" ;; # dockerd is in usr/sbin; its containerd must not replace the newer one
     libc6-arm64-cross) ;; # what programs for arm64 are linked with
     *) echo "$1" ;;
   esac
@@ -46,6 +47,7 @@ libraries_of() {
   case $1 in
     tmux) echo "libevent-core-2.1-7 libutempter0" ;;
     ruby3.1) echo "libruby3.1" ;;
+    docker.io) echo "containerd runc" ;;
     nix-bin) echo "libboost-context1.74.0 libcpuid16 libgc1 libsodium23 libarchive13 libbrotli1" ;;
   esac
 }

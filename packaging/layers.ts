@@ -75,6 +75,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "node:dns": ["io/net/txt.ts"],
   // Containerd's sockets, or its requests to us, when an administrator asks for that.
   "node:http": [
+    "platform/docker-engine.ts",
     "platform/containerd/probe-registry.ts",
     "platform/containers/probe-proxy.ts",
     "frontends/lookaside/server.ts",

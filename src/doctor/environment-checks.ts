@@ -1,5 +1,5 @@
 import type { Daemon } from "../platform/containerd/daemon.ts";
-import type { OtherClients } from "../platform/other-clients.ts";
+import type { Dockerd, OtherClients } from "../platform/other-clients.ts";
 import { type CheckResult, note, ok, problem, warning } from "./check.ts";
 
 /** Variables that can make other code run in or instead of this program (docs/threat-model.md). */
@@ -59,19 +59,22 @@ export function checkEnvironment(daemon: Daemon | undefined): readonly CheckResu
   return findings.length > 0 ? findings : [ok(name, `nothing in ${where} affects this program`)];
 }
 
-/** Clients that are known to pull without asking verifiers. */
-export function checkOtherClients({ dockerd, nerdctl }: OtherClients): readonly CheckResult[] {
+/** What verifies an image for an engine that asks no verifiers: the digest that is pulled is the one that was verified. */
+export const DOCKER_ADVICE =
+  'pull only what was verified, by its digest: docker pull "$(atcr-verify --output ref IMAGE)"; or remove dockerd from nodes that must verify every pull';
+
+/** What is known of dockerd without a pull. @param why a clause: what was tried, or would show more */
+export function unprobedDocker({ how }: Dockerd, why: string): CheckResult {
+  const found = `dockerd is on this node (${how}): Docker's own engine pulls without asking the verifiers of bin_dir, Bottlerocket's asks them; ${why}`;
+  return warning("other-clients", found, DOCKER_ADVICE);
+}
+
+/** Clients that are known to pull without asking verifiers. @param ofDocker what a pull by dockerd has shown */
+export function checkOtherClients({ dockerd, nerdctl }: OtherClients, ofDocker?: CheckResult): readonly CheckResult[] {
   const name = "other-clients";
   const findings: CheckResult[] = [];
-  if (dockerd !== undefined) {
-    findings.push(
-      warning(
-        name,
-        `dockerd is on this node (${dockerd}): its pulls are not verified`,
-        "remove it from nodes that must verify every pull",
-      ),
-    );
-  }
+  if (dockerd !== undefined)
+    findings.push(ofDocker ?? unprobedDocker(dockerd, "a pull will tell: atcr-verify doctor --probe"));
   if (nerdctl !== undefined && (nerdctl.version === undefined || isBefore(nerdctl.version, 2, 3))) {
     const found = `${nerdctl.path} is version ${nerdctl.version ?? "(unknown)"}: before 2.3 nerdctl pulls without asking verifiers`;
     findings.push(warning(name, found, "upgrade it to 2.3 or later"));

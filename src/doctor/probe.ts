@@ -106,7 +106,7 @@ async function probeBy(
 }
 
 /** @returns the finding, and the digest that this program was asked about, if it was */
-function judge(
+export function judge(
   way: string,
   pulled: { refused: string | undefined; wanted: number; image: string; digest: string; build: string },
 ): { finding: CheckResult; asked?: string } {

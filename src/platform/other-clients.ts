@@ -6,10 +6,17 @@ import { findProgram, runProgram } from "./program.ts";
 const TIMEOUT = 3_000;
 const DOCKER_SOCKET = "/run/docker.sock";
 
+/** A Docker Engine of this node. */
+export interface Dockerd {
+  /** How it was found: a process, a socket, a program. */
+  readonly how: string;
+  /** Path of the socket on which it takes requests: DOCKER_HOST, or the usual one. */
+  readonly socket?: string;
+}
+
 /** Other clients on this node that pull images without asking verifiers. */
 export interface OtherClients {
-  /** How dockerd was found: a process, a socket, a program. */
-  readonly dockerd?: string;
+  readonly dockerd?: Dockerd;
   /** Without a version if it does not report one. */
   readonly nerdctl?: { readonly path: string; readonly version?: string };
 }
@@ -24,11 +31,21 @@ export async function findOtherClients(environment: Environment): Promise<OtherC
   };
 }
 
-function findDockerd(environment: Environment): string | undefined {
+function findDockerd(environment: Environment): Dockerd | undefined {
+  const named = /^unix:\/\/(\/.+)$/.exec(environment["DOCKER_HOST"] ?? "")?.[1];
+  const socket = [named, DOCKER_SOCKET].find((path) => path !== undefined && isSocket(path));
   const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && nameOf(name) === "dockerd");
-  if (pid !== undefined) return `process ${pid}`;
-  const hasSocket = lstatSync(DOCKER_SOCKET, { throwIfNoEntry: false })?.isSocket() === true;
-  return hasSocket ? DOCKER_SOCKET : findProgram(environment, "dockerd", "/usr/sbin", "/usr/local/sbin", "/snap/bin");
+  const program = findProgram(environment, "dockerd", "/usr/sbin", "/usr/local/sbin", "/snap/bin");
+  const how = pid === undefined ? (socket ?? program) : `process ${pid}`;
+  return how === undefined ? undefined : { how, ...(socket !== undefined && { socket }) };
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 function nameOf(pid: string): string | undefined {

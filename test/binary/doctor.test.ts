@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TestNode } from "../support/binary.ts";
 import { doctor, healthy, policyFor } from "../support/doctor.ts";
+import { startStandInDocker } from "../support/stand-in-docker.ts";
 
 // What the doctor says of this node and of the services that a policy names. Of containerd: test/containerd/doctor.test.ts.
 
@@ -105,6 +106,20 @@ describe.concurrent("the doctor", () => {
       expect(old.levels("other-clients")).toEqual(["warning", "warning", "note"]);
       const { levels } = await doctor(world, { nerdctl: "echo nerdctl version 2.3.0" });
       expect(levels("other-clients")).toEqual(["warning", "note"]);
+    });
+  });
+
+  it("has dockerd pull, through the socket that DOCKER_HOST names, and says what that has shown", async () => {
+    await healthy(async (world) => {
+      const socket = `${world.folder}/docker.sock`;
+      const stop = await startStandInDocker(socket, "pulls");
+      try {
+        const { of } = await doctor(world, {}, { DOCKER_HOST: `unix://${socket}` }, ["--probe"]);
+        const [{ level, found } = { level: "", found: "" }] = of("other-clients");
+        expect([level, found.includes("was let through")]).toEqual(["warning", true]);
+      } finally {
+        stop();
+      }
     });
   });
 

@@ -11,14 +11,16 @@ export interface Finding {
 /**
  * @param programs shell scripts to find in its PATH, by name
  * @param environment beside the world's
+ * @param more options of the command
  */
 export async function doctor(
   world: TestNode,
   programs: Readonly<Record<string, string>> = {},
   environment: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
 ) {
   for (const [name, script] of Object.entries(programs)) world.write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
-  const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`];
+  const args = ["doctor", "--output", "json", "--address", `${world.folder}/none.sock`, ...more];
   const { stdout } = await ask(args, { env: { ...world.env, PATH: `${world.folder}/bin`, ...environment } });
   const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
   const of = (name: string) => findings.filter((finding) => finding.name === name);

@@ -55,7 +55,7 @@ describe("other clients", () => {
     checkOtherClients({ nerdctl: { path: "/n", version } }).map(({ level }) => level);
   it("that ask nobody are named", () => {
     expect(checkOtherClients({}).map(({ level }) => level)).toEqual(["note"]);
-    expect(checkOtherClients({ dockerd: "/d" }).map(({ level }) => level)).toEqual(["warning", "note"]);
+    expect(checkOtherClients({ dockerd: { how: "/d" } }).map(({ level }) => level)).toEqual(["warning", "note"]);
     expect(
       [nerdctl("2.2.9"), nerdctl("1.7.7"), nerdctl("2.3.0"), nerdctl("3.0.0")].map(({ length }) => length),
     ).toEqual([2, 2, 1, 1]);

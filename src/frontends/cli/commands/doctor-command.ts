@@ -67,7 +67,7 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
     ...checkDistribution(recognised, containerd),
     ...withFiles(checkCri(containerd), recognised, containerd),
     ...checkEnvironment(containerd.daemon),
-    ...checkOtherClients(await findOtherClients(environment)),
+    ...(await otherClients(lifecycle.environment, options.probe)),
     ...ofConfig,
     ...(config
       ? await checkNode(config, containerd, lifecycle, { offline: options.offline, breakGlass, environment })
@@ -225,6 +225,13 @@ function notProbed(): CheckResult {
     "no pull was tried, so it is not proven that pulls are verified",
     "run: atcr-verify doctor --probe",
   );
+}
+
+async function otherClients(environment: Environment, isProbe: boolean): Promise<readonly CheckResult[]> {
+  const clients = await findOtherClients(environment);
+  if (!isProbe || clients.dockerd === undefined) return checkOtherClients(clients);
+  const { probeDocker } = await import("../../../doctor/docker-probe.ts");
+  return checkOtherClients(clients, await probeDocker(clients.dockerd, BUILD));
 }
 
 async function tryPulls(environment: Environment, containerd: Containerd, config: Config | undefined): Promise<Probed> {
