@@ -1,5 +1,5 @@
 import type { TrustPolicy } from "../core/policy/policy.ts";
-import type { RuleHosts } from "../core/policy/rule-hosts.ts";
+import { hostsOfRules, type RuleHosts } from "../core/policy/rule-hosts.ts";
 import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
 import { type ContainersGate, enabling, obstaclesTo } from "../platform/containers/containers-gate.ts";
 import { otherTransports, requirementsOfScope, scopesOf } from "../platform/containers/policy-json.ts";
@@ -66,6 +66,27 @@ export function checkWildcards({ wildcards }: RuleHosts): readonly CheckResult[]
     const found = `rule "${rule.name}": ${scope} names no single registry, and policy.json needs one: its images are not verified at this gate, unless another rule names their registry`;
     return warning("containers-wildcard", found, "name the registries in scopes of their own");
   });
+}
+
+/** Registries that this gate is for: the daemon signs nothing that a rule only audits, so a registry of such rules alone is left out. */
+export function registriesOf(policy: Pick<TrustPolicy, "rules">): RuleHosts {
+  return hostsOfRules({ rules: policy.rules.filter(({ action }) => action !== "audit") });
+}
+
+/** Rules that only audit, which this gate cannot. */
+export function checkAudits(policy: Pick<TrustPolicy, "rules">): readonly CheckResult[] {
+  const { hosts } = registriesOf(policy);
+  return policy.rules
+    .filter(({ action }) => action === "audit")
+    .flatMap((rule) =>
+      hostsOfRules({ rules: [rule] }).hosts.map((host) => {
+        const what = hosts.includes(host)
+          ? `its images of ${host} are REFUSED here, since other rules have this gate ask about ${host}`
+          : `podman and CRI-O are not told to ask about ${host}`;
+        const found = `rule "${rule.name}" only audits, which this gate cannot, as its signature would have no end: ${what}`;
+        return warning("containers-audit", found, "use action: enforce for what podman and CRI-O pull");
+      }),
+    );
 }
 
 /** Rules that refuse everything here: the tag is not asked for. */

@@ -162,6 +162,20 @@ describe("enable --containers", () => {
     });
   });
 
+  it("leaves out a registry that is only audited, as nothing of it would be signed, and names audits that are refused", async () => {
+    const node = new ContainersNode();
+    const audits = ["audited.example/**", "atcr.example/new/**"];
+    const rule = `  - { name: audits, scope: ${JSON.stringify(audits)}, action: audit }\n`;
+    node.bench.write("policy.yaml", POLICY.replace("policies:\n", `policies:\n${rule}`));
+    const { code, said } = await node.run("enable");
+    const found = said.findings.filter(({ name }) => name === "containers-audit").map((one) => one.found);
+    expect([code, found]).toEqual([
+      0,
+      [expect.stringMatching(/not told.*audited/), expect.stringMatching(/atcr\.example are REFUSED/)],
+    ]);
+    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000", "tagged.example"]);
+  });
+
   it("needs a rule that names a registry", async () => {
     const node = new ContainersNode();
     node.bench.write("policy.yaml", POLICY.replace(/ {2}- \{ name: (?:ours|tagged).*\n/g, ""));

@@ -1,17 +1,18 @@
 import { statSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
-import { hostsOfRules } from "../../../core/policy/rule-hosts.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import { BUILD } from "../../../core/version.ts";
 import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import {
   checkAround,
+  checkAudits,
   checkEndpoints,
   checkTagRules,
   checkUnverified,
   checkWildcards,
   checkWritten,
+  registriesOf,
 } from "../../../doctor/containers-checks.ts";
 import { probeContainers } from "../../../doctor/containers-probe.ts";
 import { checkLookaside, checkNodeKey, checkOverriding, checkPort } from "../../../doctor/lookaside-checks.ts";
@@ -59,7 +60,7 @@ export async function checkContainers(
 ): Promise<readonly CheckResult[]> {
   const policy = loadUsablePolicy(config.trustPolicyPath);
   if (policy === undefined) return [];
-  const named = hostsOfRules(policy);
+  const named = registriesOf(policy);
   const gate = gateOf(config, named.hosts);
   const [host] = gate.hosts;
   try {
@@ -70,6 +71,7 @@ export async function checkContainers(
       ...checkEndpoints(gate, files, registryEndpoints(options["containers-dir"])),
       ...checkOverriding(filesOfUser(), crioPolicies(), files.policyPath),
       ...checkWildcards(named),
+      ...checkAudits(policy),
       ...checkTagRules(policy),
       checkUnverified(gate, files),
       checkNodeKey(config.lookaside, () => whyForeign(config.lookaside.keyFile)),

@@ -1,15 +1,16 @@
 import { copyFileSync, existsSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
 import { listenText } from "../../../core/config/lookaside-settings.ts";
-import { hostsOfRules } from "../../../core/policy/rule-hosts.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import { type CheckResult, problem } from "../../../doctor/check.ts";
 import {
   checkAround,
+  checkAudits,
   checkTagRules,
   checkUnverified,
   checkWildcards,
   LIMITS,
+  registriesOf,
 } from "../../../doctor/containers-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
@@ -50,7 +51,7 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
   const folder = absoluteFolder(options["containers-dir"]);
   const config = loadConfig(lifecycle.environment, options.config);
   const source = policySource(policyInput(undefined, config));
-  const named = hostsOfRules(source.policy);
+  const named = registriesOf(source.policy);
   const files = readContainersFiles(folder);
   const gate = gateOf(config, named.hosts);
   const ofPolicy = checkPolicy({ ...source, atcrHosts: config.atcrHosts, now: Date.now() }, source.path, undefined);
@@ -59,6 +60,7 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
     ...(named.hosts.length === 0 ? [noHosts(source.path)] : []),
     ...checkAround(gate, files),
     ...checkWildcards(named),
+    ...checkAudits(source.policy),
     ...checkTagRules(source.policy),
   ].filter(({ name }) => name !== "policy");
   const stops = findings.filter(({ level, name }) => level === "problem" && STOPS.has(name));
@@ -114,6 +116,6 @@ function summaryOf(
 }
 
 function noHosts(policy: string): CheckResult {
-  const found = `${policy} has no rule that names a registry`;
+  const found = `${policy} has no rule that names a registry and does more than audit`;
   return problem("containers-hosts", found, "add rules whose scopes begin with a host, such as atcr.io/**");
 }
