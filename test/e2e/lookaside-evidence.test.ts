@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, TestNode } from "../support/binary.ts";
 import { demand, stopAll } from "../support/caching-world.ts";
@@ -41,6 +43,10 @@ describe.concurrent("the evidence for a signature", () => {
       await stopAll(node);
       expect(await answer()).toBe("200 OK");
       expect(daemon.log.map(({ cache }) => cache)).toEqual(["none", "fresh"]);
+      const own = (name: string) => existsSync(join(dirname(daemon.keyFile), name));
+      expect(["cache", "state"].filter(own)).toEqual(["cache", "state"]);
+      const configured = readdirSync(node.folder).filter((name) => /^lookaside-.*\.(?:cache|state)$/.test(name));
+      expect(configured).toEqual([]);
     });
   });
 
