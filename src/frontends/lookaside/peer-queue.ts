@@ -8,11 +8,27 @@ export interface QueueLimits {
   readonly wait: number;
 }
 
+/** Requests that are answered at one time. Stops many from taking all memory and connections. */
+const MAX_RUNNING = 32;
+/** Requests that wait. Stops them from filling memory, and from answers that nobody waits for any more. */
+const MAX_WAITING = 128;
+/** The same of one user: a quarter. Stop a user from taking the places of others. */
+const MAX_RUNNING_OF_PEER = 8;
+const MAX_WAITING_OF_PEER = 32;
+/** Milliseconds that a request waits: as long as an answer may take by default. */
+const MAX_WAIT = 8000;
+
 /**
  * One user has at most a quarter of the places, so that three others still get answers. podman asks for one image at a
  * time, and CRI-O for a few. Waiting costs a user less than an answer that says to try again, up to the usual deadline.
  */
-export const LIMITS: QueueLimits = { running: 32, waiting: 128, runningOfPeer: 8, waitingOfPeer: 32, wait: 8000 };
+export const LIMITS: QueueLimits = {
+  running: MAX_RUNNING,
+  waiting: MAX_WAITING,
+  runningOfPeer: MAX_RUNNING_OF_PEER,
+  waitingOfPeer: MAX_WAITING_OF_PEER,
+  wait: MAX_WAIT,
+};
 
 interface Peer {
   running: number;
