@@ -11,8 +11,8 @@ import { decisionRecord } from "../process/decision-record-of.ts";
 import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { amount } from "../process/report.ts";
 import { type Answered, answerTarget } from "./answer-question.ts";
-import { listen, type Reply } from "./server.ts";
 import { PeerQueue } from "./peer-queue.ts";
+import { listen, type Reply } from "./server.ts";
 import { SettingsOnDisk } from "./settings.ts";
 
 const OVERLOADED: Reply = { status: 503, phrase: "inconclusive server.overloaded: too many questions at one time" };
