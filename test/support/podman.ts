@@ -159,31 +159,26 @@ export class PodmanBed {
   }
 
   /** Starts the responder, or another one after {@link stopResponder}. */
-  async startResponder(): Promise<ServerProcess> {
-    const { command, before, env } = this.#inside({});
-    this.#responder = await startServer({
-      name: "atcr-verify lookaside",
-      command,
-      args: [...before, "atcr-verify", "lookaside", "--config", join(this.folder, "config.yaml")],
-      env,
-      logFile: join(this.folder, `responder-${++this.#started}.log`),
-      ready: (log) => log.includes("answers on"),
-    });
-    return this.#responder;
+  startResponder(): Promise<ServerProcess> {
+    return this.#start("answers on");
   }
 
   /** Holds the responder's port as systemd does, and runs the responder on it only after {@link write} of START. */
   async holdPort(): Promise<void> {
+    await this.#start("held", "perl", "-MIO::Socket::INET", "-MPOSIX", "-e", HOLD, String(this.port), START);
+  }
+
+  async #start(ready: string, ...through: readonly string[]): Promise<ServerProcess> {
     const { command, before, env } = this.#inside({});
-    const responder = ["atcr-verify", "lookaside", "--config", join(this.folder, "config.yaml")];
     this.#responder = await startServer({
-      name: "a held port",
+      name: "atcr-verify lookaside",
       command,
-      args: [...before, "perl", "-MIO::Socket::INET", "-MPOSIX", "-e", HOLD, String(this.port), START, ...responder],
+      args: [...before, ...through, "atcr-verify", "lookaside", "--config", join(this.folder, "config.yaml")],
       env,
       logFile: join(this.folder, `responder-${++this.#started}.log`),
-      ready: (log) => log.includes("held"),
+      ready: (log) => log.includes(ready),
     });
+    return this.#responder;
   }
 
   #inside({ user = 0, env = {} }: Inside) {
