@@ -94,7 +94,7 @@ build: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-veri
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root podman-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(PEERS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root podman-root ## against the reference PDS and PLC; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.

@@ -42,8 +42,8 @@ const ROWS: Rows = [
   [
     {
       folder: "verifier",
-      open: ["service", "selftest", "inspect", "attach"],
-      rows: [["collect"], ["cache"], ["service"], ["selftest", "inspect", "attach"]],
+      open: ["service", "selftest", "inspect", "attach", "vouch"],
+      rows: [["collect"], ["cache"], ["service"], ["push"], ["selftest", "inspect", "attach", "vouch"]],
     },
     "platform",
   ],
@@ -61,6 +61,7 @@ const MUTATED: readonly string[] = ["core/atproto", "core/policy", "core/policy-
  */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "@atproto/identity": ["verifier/collect/reference-resolvers.ts"],
+  "@noble/ciphers": ["io/keys/sigstore-key.ts"],
   "@noble/curves": ["core/atproto/key.ts"],
   "@noble/hashes": ["core/encoding/sha256.ts"],
   "@valibot/to-json-schema": ["core/policy-tools/json-schema.ts"],

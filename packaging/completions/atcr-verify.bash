@@ -6,22 +6,23 @@ _atcr_verify() {
 	}
 	case $prev in
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
+	--format) COMPREPLY=($(compgen -W "cosign notation" -- "$cur")); return ;;
 	--distribution) COMPREPLY=($(compgen -W "rke2 k3s k0s microk8s kind eks-al2023 aks gke-cos talos kubeadm flatcar bottlerocket" -- "$cur")); return ;;
-	--file | --policy | --save-evidence | --bundle | --config | --address | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--file | --policy | --save-evidence | --bundle | --config | --address | --key | --passphrase-file | --certificate | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir | --containers-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
+	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --expires | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o | --distribution) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --key | --passphrase-file | --certificate | --expires | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o | --format | --distribution) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images policy config identity state cache bundle export attach enable disable doctor lookaside break-glass log selftest" ;;
+	"" | help) offered="verify inspect images vouch policy config identity state cache bundle export attach enable disable doctor lookaside break-glass log selftest" ;;
 	policy | "help policy") offered="init check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
@@ -30,6 +31,7 @@ _atcr_verify() {
 	"verify") offered="--file --output --quiet --verbose --policy --policy-sha256 --signer --platform --allow-audited --no-cache --stateless --media-type --save-evidence --offline --bundle --at --config --help" ;;
 	"inspect") offered="--signer --config --output --help" ;;
 	"images") offered="--refused --audited --namespace --progress --address --policy --config --output --help" ;;
+	"vouch") offered="--format --key --passphrase-file --certificate --expires --platform --dry-run --force --policy --config --output --help" ;;
 	"policy init") offered="--signer --scope --out --force --config --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
 	"policy explain") offered="--policy --config --output --help" ;;

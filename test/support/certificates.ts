@@ -17,13 +17,18 @@ export interface CertificateOptions {
   /** Of the signature on it; default sha256. */
   readonly hash?: Hash;
   /** Of its own key; default P-256. */
-  readonly key?: "P-256" | "RSA";
+  readonly key?: KeyKind;
+  /** extKeyUsage, as dotted identifiers; default serverAuth; empty: no such extension. */
+  readonly purposes?: readonly string[];
+  /** Whether it is that of an authority; default not. */
+  readonly isCa?: true;
   /** Bits of the first byte of keyUsage; default digitalSignature. */
   readonly keyUsage?: number;
   /** Omits the subject and authority key identifiers: the issuer is then found by name only. */
   readonly withoutKeyIdentifiers?: true;
 }
 
+export type KeyKind = "P-256" | "P-384" | "P-521" | "RSA";
 type Hash = "sha256" | "sha1";
 /** Relative distinguished names, in order; the keys of {@link ATTRIBUTES}. */
 export type Name = Readonly<Record<string, string>>;
@@ -67,28 +72,43 @@ export class CertificateAuthority {
 
   /** A server certificate for these names; expired or not yet valid if the dates say so. */
   issue(options: CertificateOptions): TlsIdentity {
-    const { hash = "sha256", key = "P-256", keyUsage = 0b1000_0000, withoutKeyIdentifiers } = options;
-    const pair = keyPair(key);
-    const now = Date.now();
-    const cert = certificate({
-      issuer: this.#name,
-      issuerKey: this.#pair,
-      hash,
-      withoutKeyIdentifiers: withoutKeyIdentifiers === true,
-      subject: distinguishedName(options.names[0] ?? "nobody"),
-      subjectKey: pair.publicKey,
-      notBefore: options.notBefore ?? now - HOUR,
-      notAfter: options.notAfter ?? now + 30 * 24 * HOUR,
-      extensions: [
-        extension("2.5.29.19", true, sequence()), // basicConstraints: not a CA
-        extension("2.5.29.15", true, bitString(keyUsage)), // keyUsage
-        extension("2.5.29.37", false, sequence(oid("1.3.6.1.5.5.7.3.1"))), // extKeyUsage: serverAuth
-        extension("2.5.29.17", false, sequence(...options.names.map(generalName))), // subjectAltName
-      ],
-    });
-    return { cert, key: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+    return identity(options, { name: this.#name, pair: this.#pair });
   }
 }
+
+/** A certificate that its own key signed. */
+export function selfSigned(options: CertificateOptions): TlsIdentity {
+  return identity(options);
+}
+
+/** @param issuer absent: it signs itself */
+function identity(options: CertificateOptions, issuer?: { readonly name: Buffer; readonly pair: Pair }): TlsIdentity {
+  const { hash = "sha256", key = "P-256", keyUsage = 0b1000_0000, purposes = [SERVER_AUTH], isCa } = options;
+  const pair = keyPair(key);
+  const now = Date.now();
+  const subject = distinguishedName(options.names[0] ?? "nobody");
+  const cert = certificate({
+    issuer: issuer?.name ?? subject,
+    issuerKey: issuer?.pair ?? pair,
+    hash,
+    withoutKeyIdentifiers: options.withoutKeyIdentifiers === true,
+    subject,
+    subjectKey: pair.publicKey,
+    notBefore: options.notBefore ?? now - HOUR,
+    notAfter: options.notAfter ?? now + 30 * 24 * HOUR,
+    extensions: [
+      extension("2.5.29.19", true, sequence(...(isCa ? [BOOLEAN_TRUE] : []))), // basicConstraints
+      extension("2.5.29.15", true, bitString(keyUsage)), // keyUsage
+      ...(purposes.length === 0 ? [] : [extension("2.5.29.37", false, sequence(...purposes.map(oid)))]), // extKeyUsage
+      extension("2.5.29.17", false, sequence(...options.names.map(generalName))), // subjectAltName
+    ],
+  });
+  return { cert, key: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+}
+
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+/** For certificates that sign images. */
+export const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 
 /** An address as in a URL: IPv6 in brackets. */
 export function addressInUrl(host: string): string {
@@ -112,10 +132,10 @@ interface CertificateParts {
   readonly withoutKeyIdentifiers?: boolean;
 }
 
-function keyPair(kind: "P-256" | "RSA"): Pair {
+function keyPair(kind: KeyKind): Pair {
   return kind === "RSA"
     ? generateKeyPairSync("rsa", { modulusLength: 2048 })
-    : generateKeyPairSync("ec", { namedCurve: "P-256" });
+    : generateKeyPairSync("ec", { namedCurve: kind });
 }
 
 /** By kind of key and hash: ecdsa-with-SHA256, …; those of RSA have a parameter, NULL. */

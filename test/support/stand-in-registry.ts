@@ -157,6 +157,10 @@ export class StandInRegistry extends StandInServer {
     return parsed(manifests.get(tags.get(reference) ?? reference)?.bytes ?? new Uint8Array());
   }
 
+  blobAt(name: string, digest: string): Uint8Array {
+    return this.#repository(name).blobs.get(digest) ?? new Uint8Array();
+  }
+
   /** Removes a manifest and its tags, or a blob. */
   remove(name: string, digest: string): void {
     const { manifests, blobs, tags } = this.#repository(name);

@@ -65,6 +65,11 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return strictly(text, base64url.baseEncode, (value) => base64url.baseDecode(value));
 }
 
+/** Unpadded base64url (RFC 4648 section 5), as in JWS. */
+export function toBase64url(bytes: Uint8Array): string {
+  return base64url.baseEncode(bytes);
+}
+
 /**
  * The engine's own base64 (ECMAScript 2026) if available, as in Bun; else that of multiformats, as in tests under Node.
  * Without just-in-time compilation the latter takes hundreds of milliseconds for the largest proof.

@@ -1,35 +1,19 @@
-import { toUtf8 } from "../encoding/bytes.ts";
-import { field, isJsonObject, type JsonObject, parseJson } from "../encoding/json.ts";
-import { sha256Hex } from "../encoding/sha256.ts";
+import { field, isJsonObject } from "../encoding/json.ts";
 import { formatDateTime, parseDateTime } from "../encoding/time.ts";
-import { reject } from "../rejection.ts";
 import { type Descriptor, optionalText, readDescriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
-import { ACCEPT_INDEX, EVIDENCE_TYPE } from "./referrers.ts";
+import { listReferrer } from "./fallback-index.ts";
+import { EVIDENCE_TYPE } from "./referrers.ts";
+import { type ImageDescriptor, referrerManifest, type Stored, stored } from "./stored.ts";
 
 /** Bytes of an attached bundle: a hundred times the evidence of an image with one signer. Bounds what a pull reads. */
 export const MAX_ATTACHED = 4 * 1024 * 1024;
 /** Media type of the attached bundle. */
 export const EVIDENCE_MEDIA_TYPE = "application/vnd.atcr-verify.evidence.v2+jsonl";
-export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
-/** A config that says nothing (OCI image spec 1.1, guidance for an empty descriptor). */
-export const EMPTY_CONFIG = stored("application/vnd.oci.empty.v1+json", toUtf8("{}"));
 
 /** Annotations of the manifest, which registries repeat in lists of referrers. They only choose what is read. */
 const SEAL_KEY = "atcr-verify.seal.key";
 const CREATED = "org.opencontainers.image.created";
-
-/** Content to be stored in a registry, and how manifests describe it. */
-export interface Stored {
-  readonly bytes: Uint8Array;
-  readonly descriptor: {
-    readonly mediaType: string;
-    readonly digest: Digest;
-    readonly size: number;
-    readonly artifactType?: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-}
 
 /** Evidence to attach. */
 export interface Attachment {
@@ -47,29 +31,14 @@ export interface Attachment {
  * @param gatheredAt of the bundle, milliseconds since 1970
  */
 export function attachmentOf(
-  subject: Pick<Stored["descriptor"], "mediaType" | "digest" | "size">,
+  subject: ImageDescriptor,
   bytes: Uint8Array,
   sealKey: string,
   gatheredAt: number,
 ): Attachment {
   const bundle = stored(EVIDENCE_MEDIA_TYPE, bytes);
   const annotations = { [SEAL_KEY]: sealKey, [CREATED]: formatDateTime(gatheredAt) };
-  const manifest = stored(
-    MANIFEST_TYPE,
-    jsonBytes({
-      schemaVersion: 2,
-      mediaType: MANIFEST_TYPE,
-      artifactType: EVIDENCE_TYPE,
-      config: EMPTY_CONFIG.descriptor,
-      layers: [bundle.descriptor],
-      subject,
-      annotations,
-    }),
-  );
-  return {
-    bundle,
-    manifest: { ...manifest, descriptor: { ...manifest.descriptor, artifactType: EVIDENCE_TYPE, annotations } },
-  };
+  return { bundle, manifest: referrerManifest(EVIDENCE_TYPE, bundle, subject, annotations) };
 }
 
 /** Whether a list of referrers says that this key sealed an attachment. */
@@ -120,33 +89,13 @@ export function listAttachment(
   entry: Stored["descriptor"],
   sealKey: string,
 ): ListedAttachment {
-  const before = bytes === undefined ? {} : readIndex(bytes);
-  const listed = entriesOf(before);
-  const own = listed.map((value) => ownDigest(value, sealKey));
-  const others = listed.filter((_, i) => own[i] === undefined);
-  const replaced = own.filter((digest) => digest !== undefined && digest !== entry.digest) as Digest[];
-  const after = { schemaVersion: 2, mediaType: ACCEPT_INDEX, ...before, manifests: [...others, entry] };
-  return { index: stored(ACCEPT_INDEX, jsonBytes(after)), replaced };
-}
-
-/** Whether an index lists all that another one lists, whatever the order. */
-export function listsAllOf(bytes: Uint8Array | undefined, { bytes: wanted }: Stored): boolean {
-  const listed = new Set(bytes === undefined ? [] : entriesOf(readIndex(bytes)).map((value) => JSON.stringify(value)));
-  return entriesOf(readIndex(wanted)).every((value) => listed.has(JSON.stringify(value)));
-}
-
-function readIndex(bytes: Uint8Array): JsonObject {
-  const what = "the index at the fallback tag";
-  const index = parseJson(bytes, "registry.bad_response", what);
-  if (!isJsonObject(index) || (field(index, "manifests") !== null && !Array.isArray(field(index, "manifests")))) {
-    reject("registry.bad_response", `${what} is not an OCI index, so it is not replaced`);
-  }
-  return index;
-}
-
-function entriesOf(index: JsonObject): readonly unknown[] {
-  const manifests = field(index, "manifests");
-  return Array.isArray(manifests) ? manifests : [];
+  const replaced: Digest[] = [];
+  const index = listReferrer(bytes, entry, (value) => {
+    const own = ownDigest(value, sealKey);
+    if (own !== undefined && own !== entry.digest) replaced.push(own);
+    return own !== undefined;
+  });
+  return { index, replaced };
 }
 
 function ownDigest(value: unknown, sealKey: string): Digest | undefined {
@@ -154,12 +103,4 @@ function ownDigest(value: unknown, sealKey: string): Digest | undefined {
   const { annotations } = value;
   if (!isJsonObject(annotations) || field(annotations, SEAL_KEY) !== sealKey) return undefined;
   return readDescriptor(value, "registry.bad_response", "an entry of the index at the fallback tag").digest;
-}
-
-function stored(mediaType: string, bytes: Uint8Array): Stored {
-  return { bytes, descriptor: { mediaType, digest: `sha256:${sha256Hex(bytes)}` as Digest, size: bytes.length } };
-}
-
-function jsonBytes(value: JsonObject): Uint8Array {
-  return toUtf8(JSON.stringify(value));
 }

@@ -34,9 +34,14 @@ export function allReferrersPath(digest: Digest): string {
   return `referrers/${digest}`;
 }
 
-/** Path of the fallback index for registries without the Referrers API. */
+/** Tag of the fallback index for registries without the Referrers API. */
+export function fallbackTag(digest: Digest): string {
+  return `sha256-${digestHex(digest)}`;
+}
+
+/** Path of that index. */
 export function fallbackTagPath(digest: Digest): string {
-  return `manifests/sha256-${digestHex(digest)}`;
+  return `manifests/${fallbackTag(digest)}`;
 }
 
 /** One page of referrers. */

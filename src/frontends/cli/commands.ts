@@ -14,6 +14,7 @@ const RUNS: Runs = {
   verify: async (line, lifecycle) => (await import("./verify/verify-command.ts")).verifyCommand(line, lifecycle),
   inspect: async (line, lifecycle) => (await import("./commands/inspect-command.ts")).inspectCommand(line, lifecycle),
   images: async (line, lifecycle) => (await import("./commands/images-command.ts")).imagesCommand(line, lifecycle),
+  vouch: async (line, lifecycle) => (await import("./vouch/vouch-command.ts")).vouchCommand(line, lifecycle),
   "policy init": async (line, lifecycle) => (await import("./commands/policy-init.ts")).policyInit(line, lifecycle),
   "policy check": async (line, lifecycle) => (await import("./commands/policy-check.ts")).policyCheck(line, lifecycle),
   "policy explain": async (line, lifecycle) =>

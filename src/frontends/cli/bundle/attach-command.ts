@@ -1,8 +1,7 @@
-import type { Config } from "../../../core/config/config.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { bundleSince, readBundle, writeBundle } from "../../../core/evidence/bundle.ts";
 import { MAX_ATTACHED } from "../../../core/oci/attached-evidence.ts";
-import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
+import { normaliseReference } from "../../../core/oci/reference.ts";
 import { reject } from "../../../core/rejection.ts";
 import { readSealKey } from "../../../io/store/seal-key-files.ts";
 import { type Attached, attachEvidence } from "../../../verifier/attach/attach-evidence.ts";
@@ -12,6 +11,7 @@ import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { COMMAND_TIMEOUT, gatherImages, gatherSettings } from "./gather-images.ts";
 import { textOfLines } from "./proof-lines.ts";
+import { refuseAtcr } from "./refuse-atcr.ts";
 
 /** `atcr-verify attach IMAGE --seal KEY`: gathers the evidence of an image, seals it, and stores it beside the image. */
 export async function attachCommand(
@@ -23,7 +23,8 @@ export async function attachCommand(
   const settings = gatherSettings(lifecycle, policy, configPath);
   const { config } = settings;
   const key = readSealKey(seal);
-  if (!force) refuseAtcr(normaliseReference(image), config);
+  if (!force)
+    refuseAtcr(normaliseReference(image), config, "carry evidence in a bundle instead (bundle create), or add --force");
   const gathered = await gatherImages([{ text: image }], settings, lifecycle);
   const [first] = gathered.images;
   const subject = first?.result.subject;
@@ -52,13 +53,6 @@ export async function attachCommand(
     ...placeLines(attached),
   ];
   return lifecycle.print(textOfLines(lines, lifecycle.environment), gathered.status);
-}
-
-/** @throws Rejection input.malformed where a push does more than to store the evidence */
-function refuseAtcr({ host }: ImageReference, { atcrHosts }: Config): void {
-  if (!atcrHosts.includes(host)) return;
-  const why = `on ${host} each push also writes a record into the ATProto repo of the account that pushes`;
-  reject("input.malformed", `${why}; carry evidence in a bundle instead (bundle create), or add --force`);
 }
 
 function placeLines({ listedBy, collisions, replaced, remaining }: Attached): readonly string[] {

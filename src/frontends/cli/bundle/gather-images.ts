@@ -35,6 +35,8 @@ export interface GatheredImages {
   /** A line for each. */
   readonly lines: readonly string[];
   readonly status: number;
+  /** What verified them. */
+  readonly verifier: Verifier;
 }
 
 /** @throws Rejection config.*, policy.* */
@@ -82,7 +84,7 @@ export async function gatherImages(
   const status = statusOfAll(
     images.map(({ result, image }) => (image === undefined ? leftOut(result) : result.status)),
   );
-  return { startedAt, images, lines, status };
+  return { startedAt, images, lines, status, verifier };
 }
 
 /**

@@ -95,4 +95,71 @@ export const IMAGE_COMMANDS = {
       },
     ],
   },
+  vouch: {
+    summary: "sign images that are signed in ATProto anew, for cosign or Notation",
+    details:
+      "For places where only another verifier can be deployed: what is lost is in docs/vouching.md. Each image is verified over the network, without the cache, bundles, attachments and break-glass, and must be signed; one that is exempt or audited is refused. Its digest is signed with the key, and the signature is pushed as the other verifier looks for it. Nothing is pushed unless all images are signed. It needs credentials that may push.",
+    operands: [{ name: "IMAGE", kind: "text", repeatable: true }],
+    options: {
+      format: {
+        kind: ["cosign", "notation"],
+        value: "cosign|notation",
+        summary: "whose signature to make: cosign's at the tag sha256-HEX.sig, or a referrer for Notation",
+        required: true,
+      },
+      key: {
+        kind: "file",
+        value: "FILE",
+        summary:
+          "private key in PEM, which may be encrypted or one of cosign; the file must be this user's, with mode 0600 or 0400",
+        required: true,
+      },
+      "passphrase-file": {
+        kind: "file",
+        value: "FILE",
+        summary: "pass phrase of an encrypted key, with the same permissions; default: the variable COSIGN_PASSWORD",
+      },
+      certificate: {
+        kind: "file",
+        value: "FILE",
+        summary: "with --format notation: the certificates in PEM, that of the key first, the root last",
+      },
+      expires: {
+        kind: "text",
+        value: "DURATION",
+        summary: "with --format notation: how long the signature counts, at most 90d",
+      },
+      platform: {
+        kind: "text",
+        value: "OS/ARCH",
+        summary: "also the index's image for this platform, which must be signed for itself; repeatable",
+        repeatable: true,
+      },
+      "dry-run": { kind: "flag", summary: "verify and sign, print what would be pushed, and push nothing" },
+      force: {
+        kind: "flag",
+        summary: "also on ATCR, where a push writes a record into the repo of the account that pushes",
+      },
+      policy: POLICY,
+      config: CONFIG,
+      output: OUTPUT,
+    },
+    statuses: {
+      0: "all signatures are pushed, or would be",
+      1: "an image is denied, exempt or audited, so nothing is pushed",
+      2: "an image could not be verified, so nothing is pushed, or the registry did not take a signature: the output says which were pushed",
+      3: `${MISCONFIGURED}, the key or the certificates cannot be used, or what was given is not an image name`,
+      4: INTERNAL_ERROR,
+    },
+    examples: [
+      {
+        shows: "see what would be pushed",
+        line: 'atcr-verify vouch "$IMAGE" --format cosign --key cosign.key --dry-run',
+      },
+      {
+        shows: "a signature for Notation that counts for a week",
+        line: "atcr-verify vouch registry.local/app:v1 --format notation --key ca/leaf.key --certificate ca/chain.pem --expires 7d",
+      },
+    ],
+  },
 } as const satisfies CommandEntries;

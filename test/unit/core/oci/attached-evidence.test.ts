@@ -5,10 +5,10 @@ import {
   attachmentOf,
   isSealedBy,
   listAttachment,
-  listsAllOf,
   orderAttachments,
 } from "../../../../src/core/oci/attached-evidence.ts";
 import { readDescriptor } from "../../../../src/core/oci/descriptor.ts";
+import { listsAllOf } from "../../../../src/core/oci/fallback-index.ts";
 import { EVIDENCE_TYPE } from "../../../../src/core/oci/referrers.ts";
 import { DIGEST, digestOf, json } from "../../../support/evidence.ts";
 import { codeOf } from "../../../support/rejection.ts";

@@ -1,4 +1,4 @@
-import type { Stored } from "../../core/oci/attached-evidence.ts";
+import type { Stored } from "../../core/oci/stored.ts";
 import type { RegistryAnswer, RegistryClient } from "../../io/registry/client.ts";
 import { badStatus, UnavailableError } from "../collect/context.ts";
 import { accepted } from "../collect/registry-host.ts";

@@ -1,0 +1,96 @@
+import { fromUtf8 } from "../../../core/encoding/bytes.ts";
+import { printable } from "../../../core/encoding/printable.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import type { Pushed, Vouch } from "../../../verifier/vouch/vouch.ts";
+import { jsonText } from "../../process/report.ts";
+import type { JudgedImage } from "./vouch-images.ts";
+
+/** An image of the command, and how far it came. */
+export interface VouchRow {
+  readonly image: JudgedImage;
+  vouch?: Vouch;
+  pushed?: Pushed;
+  /** Why its signature was not made or not pushed. */
+  failed?: { readonly code: string; readonly detail: string };
+}
+
+/** What is printed of a whole command. */
+export interface VouchReport {
+  readonly format: "cosign" | "notation";
+  readonly isDryRun: boolean;
+  readonly rows: readonly VouchRow[];
+}
+
+type State = "pushed" | "failed" | "refused" | "signed" | "verified";
+
+/** A line for each image, and a last one that says what was pushed. */
+export function vouchLines({ format, isDryRun, rows }: VouchReport): readonly string[] {
+  const pushed = rows.filter((row) => row.pushed !== undefined).length;
+  const end =
+    pushed > 0
+      ? `pushed ${pushed} of ${rows.length} signatures for ${format}`
+      : isDryRun && rows.every((row) => stateOf(row) === "signed")
+        ? "--dry-run: nothing is pushed"
+        : "nothing is pushed";
+  return [...rows.flatMap((row) => linesOf(row, isDryRun)), end];
+}
+
+function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
+  const { image, vouch, pushed, failed } = row;
+  const about = `${image.name}${image.platform === undefined ? "" : ` (${image.platform})`}`;
+  const claims = vouch === undefined ? "" : `, signed by ${vouch.claims["atcr-verify.did"]}`;
+  const until = vouch?.made.format === "notation" ? `, until ${formatDateTime(vouch.made.expiresAt)}` : "";
+  switch (stateOf(row)) {
+    case "pushed":
+      return [
+        `pushed ${about}${claims}${until}: ${pushed?.manifest}${pushed?.tag === undefined ? "" : ` at the tag ${pushed.tag}`}`,
+      ];
+    case "failed":
+      return [`not pushed ${about} ${failed?.code}: ${failed?.detail}`];
+    case "refused":
+      return "signed" in image ? [] : [`refused ${about} ${image.code}: ${image.detail}`];
+    case "signed":
+      return isDryRun
+        ? [`would push ${about}${claims}${until}: ${wouldPush(vouch)}`, `  ${payloadText(vouch)}`]
+        : [`not pushed ${about}`];
+    case "verified":
+      return [`not pushed ${about}`];
+  }
+}
+
+function stateOf({ image, vouch, pushed, failed }: VouchRow): State {
+  if (pushed !== undefined) return "pushed";
+  if (failed !== undefined) return "failed";
+  if (!("signed" in image)) return "refused";
+  return vouch === undefined ? "verified" : "signed";
+}
+
+function wouldPush(vouch: Vouch | undefined): string {
+  if (vouch === undefined) return "";
+  const { made } = vouch;
+  return made.format === "cosign"
+    ? `the layer ${made.layer.descriptor.digest} at the tag ${made.tag}`
+    : `the referrer ${made.manifest.descriptor.digest}`;
+}
+
+function payloadText(vouch: Vouch | undefined): string {
+  return fromUtf8(vouch?.payload ?? new Uint8Array()) ?? "";
+}
+
+/** The same as JSON. */
+export function vouchJson({ format, isDryRun, rows }: VouchReport): string {
+  const images = rows.map((row) => {
+    const { image, vouch, pushed, failed } = row;
+    const why = failed ?? ("signed" in image ? undefined : { code: image.code, detail: image.detail });
+    return {
+      image: image.name,
+      ...(image.platform !== undefined && { platform: image.platform }),
+      state: stateOf(row),
+      ...(why && { code: why.code, detail: printable(why.detail) }),
+      ...(vouch && { claims: vouch.claims, payload: payloadText(vouch) }),
+      ...(vouch?.made.format === "notation" && { expires: formatDateTime(vouch.made.expiresAt) }),
+      ...(pushed && { manifest: pushed.manifest, ...(pushed.tag !== undefined && { tag: pushed.tag }) }),
+    };
+  });
+  return jsonText({ format, dryRun: isDryRun, images });
+}
