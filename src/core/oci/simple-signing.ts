@@ -13,7 +13,7 @@ export interface SimpleSigning {
 
 export const SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
 /** Annotation of the layer or of the lookaside's body that holds the signature in base64. */
-const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
+export const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
 
 /** The bytes that are signed: JSON with its keys in order, so that the same claims are the same bytes. */
 export function simpleSigningPayload({ digest, reference, optional }: SimpleSigning): Uint8Array {
