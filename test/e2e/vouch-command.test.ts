@@ -41,7 +41,11 @@ const cosign = (images: readonly string[], ...more: readonly string[]) =>
   run(images, "--format", "cosign", "--key", at("own.key"), ...more);
 const notation = (images: readonly string[], ...more: readonly string[]) =>
   run(images, "--format", "notation", "--key", at("notation.key"), "--certificate", at("notation.pem"), ...more);
-const rowsOf = ({ stdout }: Answered): readonly Row[] => JSON.parse(stdout).images;
+const rowsOf = ({ stdout }: Answered): readonly Row[] => {
+  const { images } = JSON.parse(stdout);
+  if (images === undefined) throw new Error(stdout);
+  return images;
+};
 const states = (answered: Answered) => [answered.code, ...rowsOf(answered).map(({ state, code }) => code ?? state)];
 const mistake = ({ code, stdout }: Answered) => [code, JSON.parse(stdout).code, JSON.parse(stdout).reason];
 /** Requests that change something. */
@@ -78,11 +82,12 @@ describe("what is vouched for", () => {
     expect(states(await cosign([nameOf(signed), nameOf(unsigned)]))).toEqual([1, "verified", "signature.none"]);
     world.policy(auditing(world.signer.did));
     expect(states(await cosign([nameOf(unsigned)]))).toEqual([1, "audited"]);
-    world.policy('version: 1.0\npolicies:\n  - {name: all, scope: "**/*", action: allow}\n');
+    const scope = `${world.registry.authority}/**`;
+    world.policy(`version: 1.0\npolicies:\n  - {name: all, scope: ${JSON.stringify(scope)}, action: allow}\n`);
     expect(states(await cosign([nameOf(signed)]))).toEqual([1, "exempt"]);
     world.policy(enforcing(world.signer.did));
     const until = new Date(Date.now() + 600_000).toISOString();
-    world.write("break-glass.yaml", JSON.stringify({ reason: "test", until, scope: "**/*" }));
+    world.write("break-glass.yaml", JSON.stringify({ reason: "test", until, scope }));
     const env = { ...world.env, ATCR_VERIFY_BREAK_GLASS: at("break-glass.yaml") };
     const pulled = await world.pull(world.name, unsigned, { env });
     expect([pulled.code, pulled.stdout]).toEqual([0, expect.stringContaining("allow break_glass")]);
