@@ -13,6 +13,7 @@ const PUBLIC = ".pub";
 const MACHINE = ".machine";
 const MACHINE_ID = "/etc/machine-id";
 const OTHERS = 0o077;
+const ROOT = 0;
 
 /** The key by which this node tells its own programs that an image was verified. */
 export interface NodeKey {
@@ -50,6 +51,12 @@ export function openNodeKey(keyFile: string): NodeKey {
  * @throws Rejection config.invalid
  */
 export function makeNodeKey(keyFile: string): NodeKey {
+  const owner = lstatSync(dirname(keyFile), { throwIfNoEntry: false })?.uid ?? ROOT;
+  // Root's files there would be of no use to the responder.
+  if (process.geteuid?.() === ROOT && owner !== ROOT) {
+    const command = `sudo -u '#${owner}' atcr-verify lookaside --new-key`;
+    unusable(`the folder of ${keyFile} belongs to user ${owner}, who must make the key; run: ${command}`);
+  }
   try {
     // As root, too, only in a folder that is root's: its owner could put something else in place of each file.
     assertPathTrusted(dirname(keyFile));
