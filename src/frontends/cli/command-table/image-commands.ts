@@ -96,7 +96,7 @@ export const IMAGE_COMMANDS = {
     ],
   },
   vouch: {
-    summary: "sign images that are signed in ATProto anew, for cosign or Notation",
+    summary: "sign verified images anew, for cosign or Notation",
     details:
       "For places where only another verifier can be deployed: what is lost is in docs/vouching.md. Each image is verified over the network, without the cache, bundles, attachments and break-glass, and must be signed; one that is exempt or audited is refused. Its digest is signed with the key, and the signature is pushed as the other verifier looks for it. Nothing is pushed unless all images are signed. It needs credentials that may push.",
     operands: [{ name: "IMAGE", kind: "text", repeatable: true }],
@@ -155,10 +155,6 @@ export const IMAGE_COMMANDS = {
       {
         shows: "see what would be pushed",
         line: 'atcr-verify vouch "$IMAGE" --format cosign --key cosign.key --dry-run',
-      },
-      {
-        shows: "a signature for Notation that counts for a week",
-        line: "atcr-verify vouch registry.local/app:v1 --format notation --key ca/leaf.key --certificate ca/chain.pem --expires 7d",
       },
     ],
   },

@@ -158,7 +158,7 @@ describe("the command of a line", () => {
     [["--config"], "found no command, expected verify, "],
     [["--", "verify"], 'unknown option "--"; expected '],
     [[""], 'unknown command ""; expected verify, '],
-    [["unheard"], 'unknown command "unheard"; expected verify, inspect, images, policy init, '],
+    [["unheard"], 'unknown command "unheard"; expected verify, inspect, images, vouch, policy init, '],
     [["-V", "verify"], 'unknown option "-V"'],
   ])("is suggested where it is none: %j", (args, said) => {
     expect(codeOf(() => findCommand(args))).toBe("input.malformed");
