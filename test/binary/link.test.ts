@@ -131,6 +131,16 @@ describe("disable", () => {
     expect(said.summary).not.toContain("does not run");
   });
 
+  it("names a script that runs the program, and does not say that pulls are not verified", async () => {
+    const node = new LinkedNode("atcr-verify-0.1.0");
+    await node.run("enable");
+    const script = join(node.binDir, "wrapper");
+    writeFileSync(script, `#!/bin/sh\nexec ${node.program} "$@"\n`, { mode: 0o755 });
+    const { code, said } = await node.run("disable");
+    expect([code, said.removed, said.standing]).toEqual([1, [join(node.binDir, "atcr-verify")], [script]]);
+    expect(said.summary).not.toMatch(/NOT verified|does not run/);
+  });
+
   it("names a copy of the program, whatever it is called, and does not say that pulls are not verified", async () => {
     const node = new LinkedNode();
     await node.run("enable");

@@ -79,7 +79,7 @@ describe.runIf(testable)("the .deb", () => {
   const install = (file: string) => system.must("dpkg", "--force-confold", "-i", system.bring(file));
 
   it("installs the program disabled, with a policy that refuses nothing, and nothing in bin_dir or /opt", async () => {
-    expect(await install(DEB)).toContain("not enabled on this node");
+    expect(await install(DEB)).toMatch(NOT_ENABLED);
     expect(await system.must("atcr-verify", "--version")).toBe(`atcr-verify ${VERSION}\n`);
     expect(await system.must("atcr-verify", "selftest")).toContain("all as expected");
     expect([existsSync(system.path("/opt/containerd")), filesBelow(system.path("/opt"))]).toEqual([false, []]);
@@ -173,6 +173,11 @@ describe.runIf(testable)("the .deb", () => {
     expect([policy(), existsSync(system.path("/var/lib/atcr-verify/kept"))]).toEqual([before, true]);
   });
 
+  it("says that the node is not enabled when it is installed again: the policy stayed, and the link did not", async () => {
+    expect(await install(DEB)).toMatch(NOT_ENABLED);
+    await system.must("dpkg", "-r", "atcr-verify");
+  });
+
   it("leaves nothing when it is purged, and installs as new after that", async () => {
     await system.must("dpkg", "-P", "atcr-verify");
     expect(
@@ -183,6 +188,9 @@ describe.runIf(testable)("the .deb", () => {
     expect(existsSync(system.path(LINK))).toBe(false);
   });
 });
+
+/** The two lines of an installation on a node whose containerd does not run the program: how it is, and what to do. */
+const NOT_ENABLED = /^atcr-verify: not enabled on this node: .*\natcr-verify: .* run: atcr-verify enable, then: /m;
 
 const canEmulate = requirement("the program for arm64", missingTool("qemu-aarch64-static"));
 
@@ -238,7 +246,7 @@ describe.runIf(testable)("the .rpm", () => {
 
   it("installs, keeps an edited policy, takes the link out before it is removed, and keeps the policy", async () => {
     const file = system.bring(RPM);
-    await rpm("-i", file);
+    expect(await rpm("-i", file)).toMatch(NOT_ENABLED);
     // The runtime needs /proc.
     const version = "mount --bind /proc /tmp/node/proc && exec chroot /tmp/node /usr/bin/atcr-verify --version";
     expect(await system.must("sh", "-c", version)).toBe(`atcr-verify ${VERSION}\n`);
@@ -248,7 +256,7 @@ describe.runIf(testable)("the .rpm", () => {
     mkdirSync(inside(BIN_DIR), { recursive: true });
     symlinkSync("../../../../usr/bin/atcr-verify", inside(LINK));
     symlinkSync("atcr-verify", inside(`${BIN_DIR}/verify`));
-    await rpm("-U", "--force", file);
+    expect(await rpm("-U", "--force", file)).not.toContain("not enabled");
     expect([readFileSync(inside(POLICY), "utf8"), isLink(inside(LINK))]).toEqual(["version: 1 # mine\n", true]);
     const erase = "rpm --root /tmp/node --nodeps --force-debian -e atcr-verify";
     const stuck = await system.run("sh", "-c", `${READ_ONLY.replaceAll(BIN_DIR, `/tmp/node${BIN_DIR}`)} && ${erase}`);
@@ -257,5 +265,8 @@ describe.runIf(testable)("the .rpm", () => {
     expect([LINK, `${BIN_DIR}/verify`].map((link) => isLink(inside(link)))).toEqual([false, false]);
     expect(existsSync(inside("/usr/bin/atcr-verify"))).toBe(false);
     expect(readFileSync(inside(`${POLICY}.rpmsave`), "utf8")).toBe("version: 1 # mine\n");
+    // The policy stayed, and the link did not.
+    expect(await rpm("-i", file)).toMatch(NOT_ENABLED);
+    await rpm("-e", "atcr-verify");
   });
 });

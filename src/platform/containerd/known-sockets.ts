@@ -56,6 +56,11 @@ export function onlySocket(named: string | undefined, known = KNOWN_SOCKETS): st
   return reject("config.invalid", `${found}; name one with --address`);
 }
 
+/** Known sockets beside one that a process listens on. */
+export function otherSockets(address: string, known: readonly KnownSocket[] = KNOWN_SOCKETS): readonly string[] {
+  return known.map(({ path }) => path).filter((path) => path !== address && isListenedOn(path));
+}
+
 /** Who sets up a socket, for people; undefined for one that no distribution is known to use. */
 export function knownAs(address: string): string | undefined {
   return KNOWN_SOCKETS.find(({ path }) => path === address)?.of;

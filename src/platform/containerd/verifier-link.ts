@@ -1,10 +1,14 @@
 import {
   accessSync,
+  closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readlinkSync,
+  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -23,6 +27,8 @@ import { copyOf } from "./copies.ts";
 export const ENTRY = "atcr-verify";
 /** File in stateDir with the folders that a link was placed in, one per line. The packages' removal script reads it. */
 const PLACED = "enabled";
+/** Bytes of a script that are searched for the program. */
+const MAX_SCRIPT = 64 * 1024;
 /** Where packages install the program, and the stateDir that their removal script uses: it reads no configuration. */
 const PACKAGED = "/usr/bin/atcr-verify";
 export const PACKAGED_STATE = "/var/lib/atcr-verify";
@@ -86,7 +92,7 @@ export interface OwnEntry {
 
 /**
  * Every entry that runs this program, whatever entry and program are called: links, links to links, hard links, copies,
- * the program itself. A link to another build is found by the name of the entry, or by a target named like the program.
+ * the program itself, scripts that name it. A link to another build is found by the name of the entry, or by a target named like the program.
  *
  * @param isRecorded whether `enable` recorded this folder
  * @throws Error if the folder cannot be read
@@ -98,12 +104,53 @@ export function ownEntries(binDir: string, program: string, isRecorded: boolean)
     const isHere = target === program || isSameFile(target, program);
     const isBuild = basename(target).startsWith(ENTRY);
     const original = isHere ? undefined : copyOf(target, program);
-    if (!isHere && !isBuild && original === undefined && name !== ENTRY) return [];
-    const isPlaced = name === ENTRY && (isBuild || isRecorded || leadsTo === undefined);
-    const copy = original === undefined ? "" : `a copy of ${original === program ? "this program" : original}, `;
+    const isScript = !isHere && original === undefined && isScriptFor(target, program);
+    if (!isHere && !isBuild && original === undefined && !isScript && name !== ENTRY) return [];
+    const isPlaced = name === ENTRY && !isScript && (isBuild || isRecorded || leadsTo === undefined);
+    const copy = isScript
+      ? "a script that names this program, "
+      : original === undefined
+        ? ""
+        : `a copy of ${original === program ? "this program" : original}, `;
     const how = isLink ? `points to ${copy}${target}` : `is ${copy}${isHere ? "this program itself, " : ""}not a link`;
     return [{ path, how, isRemovable: isLink && (isHere || isPlaced) }];
   });
+}
+
+/**
+ * Whether a file is a script with a word that is the name of this program, or the path of its file, by whatever links.
+ * It is read, never executed.
+ */
+function isScriptFor(path: string, program: string): boolean {
+  const text = beginningOf(path);
+  if (!text.startsWith("#!")) return false;
+  const names = new Set([ENTRY, basename(program)]);
+  const words = [...new Set(text.split(/[\s"'`;|&()<>=]+/))];
+  return words.some((word) => names.has(basename(word)) || (word.startsWith("/") && isPathOf(word, program)));
+}
+
+function isPathOf(path: string, program: string): boolean {
+  try {
+    return isSameFile(path, program);
+  } catch {
+    return false; // a word that is no path, or that this user has no access to
+  }
+}
+
+/** The first bytes of a regular file; empty if it cannot be read. */
+function beginningOf(path: string): string {
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const buffer = Buffer.alloc(MAX_SCRIPT);
+      return fstatSync(file).isFile() ? buffer.toString("latin1", 0, readSync(file, buffer)) : "";
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return "";
+  }
 }
 
 function isSameFile(one: string, other: string): boolean {

@@ -15,6 +15,7 @@ import {
   lookAtContainerd,
   verifierSettings,
 } from "../../../platform/containerd/inspect.ts";
+import { otherSockets } from "../../../platform/containerd/known-sockets.ts";
 import {
   isHiddenRecord,
   ownEntries,
@@ -39,12 +40,19 @@ export async function disableCommand(line: LineOf<"disable">, lifecycle: Process
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   lifecycle.setDeadline(LINK_DEADLINE);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
-  const environment = asContainerdSees(lifecycle.environment, containerd.daemon);
+  const others = await Promise.all(
+    otherSockets(containerd.address).map((address) => lookAtContainerd(lifecycle.environment, address)),
+  );
+  const all = [containerd, ...others];
   const program = ownProgram();
-  const { stateDir, findings } = stateDirOf(environment, options.config);
-  const records = [...new Set([stateDir, PACKAGED_STATE])];
-  const known = foldersToSearch(verifierSettings(containerd).binDir, records.flatMap(placedIn));
-  const folders = wanted === undefined ? known : [wanted];
+  const states = all.map(({ daemon }) => stateDirOf(asContainerdSees(lifecycle.environment, daemon), options.config));
+  const findings = states[0]?.findings ?? [];
+  const records = [...new Set([...states.map(({ stateDir }) => stateDir), PACKAGED_STATE])];
+  const recorded = records.flatMap(placedIn);
+  const known = foldersToSearch(all.map(binDirOf), recorded);
+  // Of another containerd than the named one, and in another folder, links are named and stay.
+  const meant = options.address === undefined ? all : [containerd];
+  const folders = wanted === undefined ? foldersToSearch(meant.map(binDirOf), recorded) : [wanted];
 
   for (const record of records.filter(isHiddenRecord)) {
     const found = `the record of installed links in ${record} could not be read`;
@@ -59,12 +67,13 @@ export async function disableCommand(line: LineOf<"disable">, lifecycle: Process
     standing.push(...inFolder.standing);
     findings.push(...inFolder.findings);
   }
-  const others = otherEntries(containerd, standing);
-  if (others.length > 0) findings.push(remaining(others));
-  const isKnown = isBinDirKnown(containerd);
+  const foreign = [...new Set(all.flatMap((one) => otherEntries(one, standing)))];
+  if (foreign.length > 0) findings.push(remaining(foreign));
+  const unknown = all.filter((one) => !isBinDirKnown(one));
+  const isKnown = unknown.length === 0;
   const isSure = isKnown && !findings.some(({ level }) => level === "problem");
-  if (!isKnown) findings.push(unknownBinDir(containerd, wanted === undefined));
-  const summary = summaryOf({ removed, standing, others, folders, isKnown, isSure });
+  findings.push(...unknown.map((one) => unknownBinDir(one, wanted === undefined)));
+  const summary = summaryOf({ removed, standing, others: foreign, folders, isKnown, isSure });
   return tellOfLink(
     { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
     output,
@@ -72,13 +81,17 @@ export async function disableCommand(line: LineOf<"disable">, lifecycle: Process
   );
 }
 
+function binDirOf(containerd: Containerd): string {
+  return verifierSettings(containerd).binDir;
+}
+
 /**
- * Folders where containerd may run a link from, now or after a restart.
+ * Folders where a containerd may run a link from, now or after a restart.
  *
- * @param binDir of containerd's configuration; empty: it runs no verifier
+ * @param binDirs of the configuration of each containerd; empty: it runs no verifier
  */
-export function foldersToSearch(binDir: string, recorded: readonly string[]): readonly string[] {
-  const folders = [binDir, ...recorded, DEFAULT_BIN_DIR].filter((folder) => folder.startsWith("/"));
+export function foldersToSearch(binDirs: readonly string[], recorded: readonly string[]): readonly string[] {
+  const folders = [...binDirs, ...recorded, DEFAULT_BIN_DIR].filter((folder) => folder.startsWith("/"));
   return [...new Set(folders.map(absoluteFolder))];
 }
 
@@ -102,7 +115,8 @@ function takeOut(folder: string, program: string, records: readonly string[], ma
         continue;
       }
       standing.push(path);
-      const advice = isRemovable && !mayRemove ? "run: atcr-verify disable, without --bin-dir" : (why ?? "remove it");
+      const advice =
+        isRemovable && !mayRemove ? "run: atcr-verify disable, without --bin-dir and --address" : (why ?? "remove it");
       findings.push(problem("link", `${path} ${how}, and containerd runs it if its bin_dir is ${folder}`, advice));
     }
   } catch (error) {

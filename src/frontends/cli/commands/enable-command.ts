@@ -216,5 +216,6 @@ function isDenied(folder: string): boolean {
 
 function otherFolder(binDir: string, effective: string): CheckResult {
   const found = `containerd's bin_dir is ${effective === "" ? "empty" : effective}, not ${binDir}: it will not run this link`;
-  return problem("bin-dir", found, "set bin_dir in containerd's configuration, and restart containerd");
+  const advice = `leave out --bin-dir; or set bin_dir to ${binDir} in containerd's configuration, and restart containerd`;
+  return problem("bin-dir", found, advice);
 }

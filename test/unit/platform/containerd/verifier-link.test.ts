@@ -162,6 +162,37 @@ describe("ownEntries", () => {
     expect(found(make)).toEqual(["copy false", "linked false"]);
   });
 
+  it("names scripts that run the program: by its path, by a link to it, or by its name in PATH", () => {
+    const script = (path: string, text: string) => writeFileSync(path, text, { mode: 0o755 });
+    const make = ({ folder, program, binDir }: ReturnType<typeof bed>) => {
+      symlinkSync(program, join(folder, "way"));
+      script(join(binDir, "a-path"), `#!/bin/sh\nexec '${program}' "$@"\n`);
+      script(join(binDir, "b-link"), `#!/bin/sh\nVERIFIER="${folder}/way"\nexec "$VERIFIER" "$@"\n`);
+      script(join(binDir, "c-name"), '#!/bin/sh\nexec renamed "$@"\n');
+      script(join(folder, "script"), "#!/bin/bash\natcr-verify-0.1.0; exec atcr-verify\n");
+      symlinkSync(join(folder, "script"), join(binDir, "d-linked"));
+      symlinkSync(join(folder, "script"), join(binDir, "atcr-verify"));
+      script(join(binDir, "e-other"), "#!/bin/sh\nexec /usr/bin/cosign /nowhere/at/all\n");
+      script(join(binDir, "f-text"), `exec ${program}\n`);
+    };
+    expect(found(make, true, "renamed")).toEqual([
+      "a-path false",
+      "atcr-verify false",
+      "b-link false",
+      "c-name false",
+      "d-linked false",
+    ]);
+  });
+
+  it("follows a link to a link outside bin_dir, and takes out the entry alone", () => {
+    const make = ({ folder, program, binDir }: ReturnType<typeof bed>) => {
+      renameSync(program, join(folder, "atcr-verify-0.1.0"));
+      symlinkSync("atcr-verify-0.1.0", join(folder, "current"));
+      symlinkSync(join(folder, "current"), join(binDir, "verifier"));
+    };
+    expect(found(make, false, "atcr-verify-0.1.0")).toEqual(["verifier true"]);
+  });
+
   it("names what it does not remove: no link, and another build by another name", () => {
     expect(found(({ link }) => writeFileSync(link, ""))).toEqual(["atcr-verify false"]);
     expect(found(({ program, binDir }) => linkSync(program, join(binDir, "hard")))).toEqual(["hard false"]);
