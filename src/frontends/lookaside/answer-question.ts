@@ -1,4 +1,5 @@
 import { printable } from "../../core/encoding/printable.ts";
+import { formatDateTime } from "../../core/encoding/time.ts";
 import type { Subject } from "../../core/evidence/evidence.ts";
 import { type LookasideRequest, parseLookasideTarget } from "../../core/oci/lookaside-request.ts";
 import { formatReference } from "../../core/oci/reference.ts";
@@ -130,6 +131,7 @@ function signed({ name, digest }: Subject, because: Signed | Exempt, key: NodeKe
       : {
           code: "signed",
           rule: because.rule,
+          evidenceAt: formatDateTime(because.verifiedAt ?? Date.now()),
           signers: because.signatures.map(({ signer, rev }) => ({ did: signer, rev })),
         };
   const optional = {
