@@ -1,5 +1,16 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto";
-import { isIP, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
+import {
+  BOOLEAN_TRUE,
+  bitString,
+  distinguishedName,
+  extension,
+  generalName,
+  oid,
+  sequence,
+  time,
+  tlv,
+} from "./written-der.ts";
 
 /** What a TLS server needs, both in PEM. */
 export interface TlsIdentity {
@@ -20,6 +31,8 @@ export interface CertificateOptions {
   readonly key?: KeyKind;
   /** extKeyUsage, as dotted identifiers; default serverAuth; empty: no such extension. */
   readonly purposes?: readonly string[];
+  /** Whether keyUsage is critical; default yes. */
+  readonly isUsageCritical?: boolean;
   /** Whether it is that of an authority; default not. */
   readonly isCa?: true;
   /** Bits of the first byte of keyUsage; default digitalSignature. */
@@ -27,6 +40,11 @@ export interface CertificateOptions {
   /** Omits the subject and authority key identifiers: the issuer is then found by name only. */
   readonly withoutKeyIdentifiers?: true;
 }
+
+/** What an authority's certificate says of its key. */
+type Authority = "good" | "no authority" | "may not sign certificates" | "not critical" | "none below";
+type AuthorityOptions = Pick<CertificateOptions, "hash" | "key"> & { readonly extensions?: Authority };
+const AUTHORITY = "good";
 
 export type KeyKind = "P-256" | "P-384" | "P-521" | "RSA";
 type Hash = "sha256" | "sha1";
@@ -49,7 +67,7 @@ export class CertificateAuthority {
   constructor(
     name: string | Name = "Test CA",
     issuer?: CertificateAuthority,
-    { hash = "sha256", key = "P-256" }: Pick<CertificateOptions, "hash" | "key"> = {},
+    { hash = "sha256", key = "P-256", extensions = AUTHORITY }: AuthorityOptions = {},
   ) {
     this.#name = distinguishedName(name);
     this.#pair = keyPair(key);
@@ -63,10 +81,7 @@ export class CertificateAuthority {
       subjectKey: this.#pair.publicKey,
       notBefore: now - HOUR,
       notAfter: now + 30 * 24 * HOUR,
-      extensions: [
-        extension("2.5.29.19", true, sequence(BOOLEAN_TRUE)), // basicConstraints: cA
-        extension("2.5.29.15", true, bitString(0b0000_0110)), // keyUsage: keyCertSign, cRLSign
-      ],
+      extensions: AUTHORITY_EXTENSIONS[extensions](),
     });
   }
 
@@ -98,12 +113,32 @@ function identity(options: CertificateOptions, issuer?: { readonly name: Buffer;
     notAfter: options.notAfter ?? now + 30 * 24 * HOUR,
     extensions: [
       extension("2.5.29.19", true, sequence(...(isCa ? [BOOLEAN_TRUE] : []))), // basicConstraints
-      extension("2.5.29.15", true, bitString(keyUsage)), // keyUsage
+      extension("2.5.29.15", options.isUsageCritical ?? true, bitString(keyUsage)), // keyUsage
       ...(purposes.length === 0 ? [] : [extension("2.5.29.37", false, sequence(...purposes.map(oid)))]), // extKeyUsage
       extension("2.5.29.17", false, sequence(...options.names.map(generalName))), // subjectAltName
     ],
   });
   return { cert, key: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+}
+
+/** basicConstraints and keyUsage; a function each, as what they are made of comes later in this file. */
+const AUTHORITY_EXTENSIONS: Readonly<Record<Authority, () => Buffer[]>> = {
+  good: () => authority(),
+  "no authority": () => authority(true, []),
+  "may not sign certificates": () => authority(true, [BOOLEAN_TRUE], 0b0000_0010),
+  "not critical": () => authority(false),
+  "none below": () => authority(true, [BOOLEAN_TRUE, tlv(0x02, Buffer.of(0))]),
+};
+
+function authority(
+  critical = true,
+  constraints: readonly Uint8Array[] = [BOOLEAN_TRUE],
+  keyUsage = 0b0000_0110,
+): Buffer[] {
+  return [
+    extension("2.5.29.19", critical, sequence(...constraints)),
+    extension("2.5.29.15", true, bitString(keyUsage)), // keyCertSign, cRLSign
+  ];
 }
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -166,71 +201,6 @@ function certificate(parts: CertificateParts): string {
   const signature = sign(parts.hash, toBeSigned, { key: parts.issuerKey.privateKey, dsaEncoding: "der" });
   const der = sequence(toBeSigned, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
   return new X509Certificate(der).toString();
-}
-
-// --- DER ------------------------------------------------------------------------------------
-
-const BOOLEAN_TRUE = Buffer.of(0x01, 0x01, 0xff);
-
-function tlv(tag: number, ...contents: readonly Uint8Array[]): Buffer {
-  const content = Buffer.concat(contents);
-  const { length } = content;
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.of(tag, ...size), content]);
-}
-
-function sequence(...contents: readonly Uint8Array[]): Buffer {
-  return tlv(0x30, ...contents);
-}
-
-function oid(dotted: string): Buffer {
-  const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
-  const bytes = [first * 40 + second];
-  for (const arc of rest) {
-    const digits = [arc & 0x7f];
-    for (let left = arc >>> 7; left > 0; left >>>= 7) digits.unshift((left & 0x7f) | 0x80);
-    bytes.push(...digits);
-  }
-  return tlv(0x06, Buffer.from(bytes));
-}
-
-const ATTRIBUTES: Readonly<Record<string, string>> = { C: "2.5.4.6", O: "2.5.4.10", OU: "2.5.4.11", CN: "2.5.4.3" };
-
-function distinguishedName(name: string | Name): Buffer {
-  const attributes = Object.entries(typeof name === "string" ? { CN: name } : name);
-  return sequence(
-    ...attributes.map(([key, text]) => tlv(0x31, sequence(oid(ATTRIBUTES[key] ?? ""), tlv(0x0c, Buffer.from(text))))),
-  );
-}
-
-/** UTCTime until 2049, as RFC 5280 4.1.2.5 has it. */
-function time(milliseconds: number): Buffer {
-  const digits = new Date(milliseconds).toISOString().replace(/\D/g, "").slice(2, 14);
-  return tlv(0x17, Buffer.from(`${digits}Z`));
-}
-
-/** Of one byte, without the zeros at its end (X.690 11.2.2). */
-function bitString(byte: number): Buffer {
-  const unused = 31 - Math.clz32(byte & -byte);
-  return tlv(0x03, Buffer.of(unused, byte));
-}
-
-function extension(id: string, critical: boolean, value: Uint8Array): Buffer {
-  return sequence(oid(id), ...(critical ? [BOOLEAN_TRUE] : []), tlv(0x04, value));
-}
-
-function generalName(name: string): Buffer {
-  if (isIP(name) === 0) return tlv(0x82, Buffer.from(name));
-  return tlv(0x87, isIPv6(name) ? ipv6Bytes(name) : Buffer.from(name.split(".").map(Number)));
-}
-
-function ipv6Bytes(address: string): Buffer {
-  const [head = "", tail] = address.split("::");
-  const groups = (text: string): string[] => (text === "" ? [] : text.split(":"));
-  const before = groups(head);
-  const after = tail === undefined ? [] : groups(tail);
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
-  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, "0")).join(""), "hex");
 }
 
 function publicKeyInfo(key: KeyObject): Buffer {

@@ -63,6 +63,7 @@ describe("cosign's signatures of an image", () => {
     const alone = addCosignSignature(undefined, other).manifest.bytes;
     expect(hasCosignSignature(alone, layer)).toBe(false);
     expect(hasCosignSignature(undefined, layer)).toBe(false);
+    expect(hasCosignSignature(alone, cosignLayer(toUtf8("another payload"), Uint8Array.of(4)))).toBe(false);
     expect(hasCosignSignature(alone, cosignLayer(toUtf8("{ }"), Uint8Array.of(5)))).toBe(false);
   });
 });

@@ -39,11 +39,33 @@ const alone = (options: Partial<CertificateOptions>): number | string => {
   return read(cert, key);
 };
 
+/** A chain whose issuer says this of its key. */
+function under(extensions: "no authority" | "not critical" | "may not sign certificates"): number | string {
+  const issuer = new CertificateAuthority("Issuing", root, { extensions });
+  const { cert, key } = issuer.issue(TO_SIGN);
+  return read(`${cert}${issuer.cert}${root.cert}`, key);
+}
+
+/** A certificate whose issuer has its name. */
+function forged(): number | string {
+  const { cert, key } = new CertificateAuthority("Example").issue(TO_SIGN);
+  return read(cert, key);
+}
+
 describe("a chain for Notation", () => {
   it("is one certificate that signed itself, or leads to a root", () => {
     expect(alone({})).toBe(1);
     expect(alone({ purposes: [] })).toBe(1);
     expect(read(`text\n${leaf.cert}${issuing.cert}${root.cert}`, leaf.key)).toBe(3);
+  });
+
+  it("obeys a pathLenConstraint", () => {
+    const short = new CertificateAuthority("Root", undefined, { extensions: "none below" });
+    const direct = short.issue(TO_SIGN);
+    expect(read(`${direct.cert}${short.cert}`, direct.key)).toBe(2);
+    const between = new CertificateAuthority("Issuing", short);
+    const { cert, key } = between.issue(TO_SIGN);
+    expect(read(`${cert}${between.cert}${short.cert}`, key)).toContain("pathLenConstraint is 0");
   });
 
   it.each<[string, () => number | string, string]>([
@@ -74,14 +96,11 @@ describe("a chain for Notation", () => {
     ["a server's", () => alone({ purposes: [CODE_SIGNING, "1.3.6.1.5.5.7.3.1"] }), "has serverAuth"],
     ["any purpose", () => alone({ purposes: ["2.5.29.37.0"] }), "has anyExtendedKeyUsage"],
     ["SHA-1", () => alone({ hash: "sha1" }), "SHA-1"],
-    [
-      "an issuer that is no authority",
-      () => {
-        const { cert, key } = selfSigned(TO_SIGN);
-        return read(`${cert}${leaf.cert}`, key);
-      },
-      "others follow",
-    ],
+    ["a keyUsage that is not critical", () => alone({ isUsageCritical: false }), "no critical keyUsage"],
+    ["a root of that name that another key signed", () => forged(), "not self-signed"],
+    ["an issuer that is no authority", () => under("no authority"), "not that of an authority"],
+    ["an issuer whose basicConstraints are not critical", () => under("not critical"), "not that of an authority"],
+    ["an issuer that may not sign certificates", () => under("may not sign certificates"), "keyCertSign"],
     ["too many", () => read(leaf.cert.repeat(9), leaf.key), "at most 8"],
     ["a broken one", () => read(leaf.cert.replace(/\n[^-]{10}/, "\n"), leaf.key), "cannot be read"],
   ])("is refused: %s", (_, found, why) => {
