@@ -1,4 +1,8 @@
 import { type Containerd, verifierSettings } from "../platform/containerd/inspect.ts";
+import { type CheckResult, warning } from "./check.ts";
+
+/** What is found in bin_dir. */
+const OF_BIN_DIR = new Set(["bin-dir", "link", "entries"]);
 
 /** Whether it is known where containerd looks for verifiers: its configuration was read, or it is not installed. */
 export function isBinDirKnown(containerd: Containerd): boolean {
@@ -17,4 +21,24 @@ export function binDirUnknown({ address, version, program }: Containerd): string
   const there = program === undefined ? "containerd may be on this node" : "containerd is installed";
   const who = version === undefined ? there : `containerd answers at ${address}`;
   return `${who}, but its bin_dir could not be determined`;
+}
+
+/**
+ * What a pull has shown takes the place of what was found in containerd's default folder, which may not be its bin_dir.
+ *
+ * @param isRun whether a pull was refused by this program
+ */
+export function settleBinDir(
+  findings: readonly CheckResult[],
+  { config }: Containerd,
+  isRun: boolean,
+): readonly CheckResult[] {
+  if (config !== undefined || !isRun) return findings;
+  const found =
+    "containerd's bin_dir is not known, so it was not checked, but containerd ran this program in the probe";
+  const settled = warning("bin-dir", found, "see the containerd findings for the reason");
+  return findings.flatMap((finding) => {
+    if (!OF_BIN_DIR.has(finding.name)) return [finding];
+    return finding.name === "bin-dir" && finding.level === "warning" ? [settled] : [];
+  });
 }

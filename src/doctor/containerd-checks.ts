@@ -1,12 +1,23 @@
 import { existsSync } from "node:fs";
 import { parseDuration } from "../core/encoding/duration.ts";
 import { changedSince } from "../platform/containerd/daemon-files.ts";
-import { type Containerd, importsOf, VERIFIER_PLUGIN, verifierSettings } from "../platform/containerd/inspect.ts";
+import {
+  type Containerd,
+  importsOf,
+  TRANSFER_PLUGIN,
+  VERIFIER_PLUGIN,
+  verifierSettings,
+} from "../platform/containerd/inspect.ts";
 import { knownAs } from "../platform/containerd/known-sockets.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
 /** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
 const MARGIN = 1000;
+/** The first one missing is reported: the second does not load without the first. */
+const RUN_VERIFIERS = [
+  { plugin: VERIFIER_PLUGIN, what: "the image verifier plugin" },
+  { plugin: TRANSFER_PLUGIN, what: "the transfer plugin, by which containerd pulls and runs verifiers," },
+];
 
 /** Whether containerd answers, in a version that runs verifiers. */
 export function checkContainerd(containerd: Containerd): readonly CheckResult[] {
@@ -68,20 +79,17 @@ function of(address: string): string {
   return whose === undefined ? "" : ` (${whose})`;
 }
 
-/** Whether the plugin that runs verifiers is loaded. */
+/** Whether the plugins that run verifiers are loaded. */
 export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   if (plugins === undefined) return [];
-  const status = plugins.get(VERIFIER_PLUGIN);
-  if (status === "ok") return [ok("plugin", "the image verifier plugin is loaded")];
-  const found =
-    status === undefined
-      ? "the image verifier plugin is not loaded"
-      : `the image verifier plugin is not loaded: ${status}`;
+  const missing = RUN_VERIFIERS.find(({ plugin }) => plugins.get(plugin) !== "ok");
+  if (missing === undefined) return [ok("plugin", "the plugins that run image verifiers are loaded")];
+  const status = plugins.get(missing.plugin);
   return [
     problem(
       "plugin",
-      found,
-      `remove ${VERIFIER_PLUGIN} from disabled_plugins if it is there; otherwise see containerd's log of its start`,
+      `${missing.what} is not loaded${status === undefined ? "" : `: ${status}`}`,
+      `remove ${missing.plugin} from disabled_plugins if it is there; otherwise see containerd's log of its start`,
     ),
   ];
 }

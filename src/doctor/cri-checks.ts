@@ -57,5 +57,13 @@ export function settleCri(findings: readonly CheckResult[], cri: CriShown | unde
     cri === "refused"
       ? "the settings of CRI are not known, but its pull in the probe was verified"
       : "the settings of CRI are not known, but containerd does not serve it: no kubelet pulls through it";
-  return findings.map((finding) => (finding.name === UNKNOWN ? ok("cri", shown) : finding));
+  return findings.map((finding) => {
+    if (finding.name === UNKNOWN) return ok("cri", shown);
+    if (finding.name !== "cri" || finding.level !== "problem") return finding;
+    // The file that sets it was changed, or is not the one that containerd runs with.
+    return {
+      ...finding,
+      found: `${finding.found}, once containerd runs with that: its pull in the probe was verified`,
+    };
+  });
 }

@@ -32,6 +32,8 @@ export type CriShown = "refused" | "not refused" | "not served";
 export interface Probed {
   readonly findings: readonly CheckResult[];
   readonly cri?: CriShown;
+  /** Whether the pull by the transfer service was refused by this program. */
+  readonly isRun: boolean;
 }
 
 /**
@@ -43,19 +45,30 @@ export async function probe({ containerd, build, reader }: ProbeQuestion): Promi
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
   const notTried = (why: string, advice: string): Probed => ({
     findings: [warning("probe", `no pull was tried: ${why}`, advice)],
+    isRun: false,
   });
   if (containerd.isForbidden === true) return notTried(`this user may not connect to ${address}`, "run this as root");
   if (!isThere) return notTried("containerd does not answer", "start containerd, and run this again");
   const pull = (name: string) => pullByTransfer(address, "default", name, TIMEOUT);
   const way = "the transfer service (ctr, nerdctl)";
   const { findings } = await probeBy({ way, namespace: "default", pull, address }, build, reader);
+  const isRun = isRefused(findings);
   // If it is not known whether CRI is loaded, the pull shows it.
-  if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") return { findings };
+  if (plugins !== undefined && plugins.get(CRI_IMAGES_PLUGIN) !== "ok") return { findings, isRun };
   const ofCri = await probeCri(address, build, reader);
-  return { ...ofCri, findings: [...findings, ...ofCri.findings] };
+  return { ...ofCri, isRun, findings: [...findings, ...ofCri.findings] };
 }
 
-async function probeCri(address: string, build: string, reader: LogReader | undefined): Promise<Required<Probed>> {
+/** Whether this program refused the pull of these findings. */
+function isRefused(findings: readonly CheckResult[]): boolean {
+  return findings.some(({ name, level }) => name === "probe" && level === "ok");
+}
+
+async function probeCri(
+  address: string,
+  build: string,
+  reader: LogReader | undefined,
+): Promise<Required<Pick<Probed, "findings" | "cri">>> {
   const pull = (name: string) => pullByCri(address, name, TIMEOUT);
   const way = "CRI (kubelet, crictl)";
   const { findings, status } = await probeBy({ way, namespace: "k8s.io", pull, address }, build, reader);
@@ -64,8 +77,7 @@ async function probeCri(address: string, build: string, reader: LogReader | unde
       findings: [ok("probe", "containerd does not serve CRI: no kubelet pulls through it")],
       cri: "not served",
     };
-  const isRefused = findings.some(({ name, level }) => name === "probe" && level === "ok");
-  return { findings, cri: isRefused ? "refused" : "not refused" };
+  return { findings, cri: isRefused(findings) ? "refused" : "not refused" };
 }
 
 /** One way to have containerd pull. */

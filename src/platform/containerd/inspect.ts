@@ -136,6 +136,7 @@ export function settingsOf({ config }: Containerd, plugin: string): JsonObject {
 }
 
 export const VERIFIER_PLUGIN = "io.containerd.image-verifier.v1.bindir";
+export const TRANSFER_PLUGIN = "io.containerd.transfer.v1.local";
 export const CRI_IMAGES_PLUGIN = "io.containerd.cri.v1.images";
 
 /** How containerd runs verifiers; its defaults if its configuration could not be read. */

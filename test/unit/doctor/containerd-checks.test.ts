@@ -1,8 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { settleBinDir } from "../../../src/doctor/bin-dir-known.ts";
 import type { CheckResult } from "../../../src/doctor/check.ts";
 import { checkConfig, checkContainerd, checkPlugin, checkTimeout } from "../../../src/doctor/containerd-checks.ts";
 import { checkCri, settleCri } from "../../../src/doctor/cri-checks.ts";
-import { type Containerd, CRI_IMAGES_PLUGIN, VERIFIER_PLUGIN } from "../../../src/platform/containerd/inspect.ts";
+import {
+  type Containerd,
+  CRI_IMAGES_PLUGIN,
+  TRANSFER_PLUGIN,
+  VERIFIER_PLUGIN,
+} from "../../../src/platform/containerd/inspect.ts";
 
 const levels = (findings: readonly CheckResult[]) => findings.map(({ level, name }) => `${level} ${name}`);
 
@@ -14,6 +20,7 @@ function containerd(values: Partial<Containerd> = {}, images: object = {}, verif
     version: "2.1.9",
     plugins: new Map([
       [VERIFIER_PLUGIN, "ok"],
+      [TRANSFER_PLUGIN, "ok"],
       [CRI_IMAGES_PLUGIN, "ok"],
     ]),
     configPath: "/nowhere/config.toml",
@@ -83,12 +90,14 @@ describe("containerd", () => {
     expect(levels(checkContainerd(given))).toEqual(expected);
   });
 
-  it("must have the plugin loaded", () => {
+  it("must have the plugins loaded", () => {
     expect(levels(checkPlugin(containerd()))).toEqual(["ok plugin"]);
     expect(levels(checkPlugin(containerd({ plugins: new Map([[VERIFIER_PLUGIN, "error"]]) })))).toEqual([
       "problem plugin",
     ]);
     expect(levels(checkPlugin(containerd({ plugins: new Map() })))).toEqual(["problem plugin"]);
+    const noTransfer = new Map([[VERIFIER_PLUGIN, "ok"]]);
+    expect(levels(checkPlugin(containerd({ plugins: noTransfer })))).toEqual(["problem plugin"]);
     expect(checkPlugin(without("plugins"))).toEqual([]);
   });
 
@@ -181,6 +190,26 @@ describe("containerd", () => {
       "warning cri-unknown",
     ]);
     expect(levels(settleCri(findings, "refused"))).toEqual(["ok x", "ok cri"]);
+  });
+
+  it("with a setting that a pull has shown not to count yet, is a problem of its next start", () => {
+    const findings = checkCri(containerd({}, { use_local_image_pull: true }));
+    expect(settleCri(findings, "not refused")).toEqual(findings);
+    expect(settleCri(findings, "refused")).toMatchObject([
+      { level: "problem", name: "cri", found: expect.stringMatching(/its pull in the probe was verified$/) },
+    ]);
+  });
+
+  it("whose bin_dir is not known, runs this program if a pull has shown it", () => {
+    const findings: readonly CheckResult[] = (["bin-dir", "link", "entries", "x"] as const).map((name) => ({
+      level: name === "bin-dir" ? "warning" : "problem",
+      name,
+      found: "",
+    }));
+    const unread = without("config");
+    expect(levels(settleBinDir(findings, unread, true))).toEqual(["warning bin-dir", "problem x"]);
+    expect(settleBinDir(findings, unread, false)).toEqual(findings);
+    expect(settleBinDir(findings, containerd(), true)).toEqual(findings);
   });
 
   it("without CRI has no setting of it", () => {

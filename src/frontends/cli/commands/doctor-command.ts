@@ -6,6 +6,7 @@ import { Rejection } from "../../../core/rejection.ts";
 import { BUILD } from "../../../core/version.ts";
 import { checkAuthorities } from "../../../doctor/authority-checks.ts";
 import { checkBinDir } from "../../../doctor/bin-dir-checks.ts";
+import { settleBinDir } from "../../../doctor/bin-dir-known.ts";
 import { checkBreakGlass } from "../../../doctor/break-glass-check.ts";
 import { checkBundles } from "../../../doctor/bundle-checks.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "../../../doctor/check.ts";
@@ -77,8 +78,11 @@ export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: Pr
       ? await checkContainers(config, options, lifecycle.environment)
       : []),
   ];
-  const probed = options.probe ? await tryPulls(environment, containerd, config) : { findings: [notProbed()] };
-  const findings = [...settleCri(checked, probed.cri), ...probed.findings];
+  const probed = options.probe
+    ? await tryPulls(environment, containerd, config)
+    : { findings: [notProbed()], isRun: false };
+  const settled = settleBinDir(settleCri(checked, probed.cri), containerd, probed.isRun);
+  const findings = [...settled, ...probed.findings];
   return tellOfChecks(findings, options.output, lifecycle);
 }
 
