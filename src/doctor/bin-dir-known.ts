@@ -25,6 +25,7 @@ export function binDirUnknown({ address, version, program }: Containerd): string
 
 /**
  * What a pull has shown takes the place of what was found in containerd's default folder, which may not be its bin_dir.
+ * Where the configuration was read, but is not the one that containerd runs with, it qualifies what was found.
  *
  * @param isRun whether a pull was refused by this program
  */
@@ -33,7 +34,12 @@ export function settleBinDir(
   { config }: Containerd,
   isRun: boolean,
 ): readonly CheckResult[] {
-  if (config !== undefined || !isRun) return findings;
+  if (!isRun) return findings;
+  if (config !== undefined) {
+    // Without entries nothing is said of the link, only of the folder.
+    const name = findings.some((finding) => finding.name === "link") ? "link" : "bin-dir";
+    return findings.map((finding) => (finding.name === name ? ofNextStart(finding, "it ran this program") : finding));
+  }
   const found =
     "containerd's bin_dir is not known, so it was not checked, but containerd ran this program in the probe";
   const settled = warning("bin-dir", found, "see the containerd findings for the reason");
@@ -41,4 +47,14 @@ export function settleBinDir(
     if (!OF_BIN_DIR.has(finding.name)) return [finding];
     return finding.name === "bin-dir" && finding.level === "warning" ? [settled] : [];
   });
+}
+
+/**
+ * A problem of the configuration that a pull has shown not to be there yet: it comes when containerd is next started.
+ *
+ * @param shown by the pull, as a clause
+ */
+export function ofNextStart(finding: CheckResult, shown: string): CheckResult {
+  if (finding.level !== "problem") return finding;
+  return { ...finding, found: `${finding.found}, once containerd runs with that configuration: in the probe ${shown}` };
 }

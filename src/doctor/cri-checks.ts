@@ -1,6 +1,7 @@
 import { criBypasses } from "../platform/containerd/cri-bypasses.ts";
 import { changedSince } from "../platform/containerd/daemon-files.ts";
 import { type Containerd, CRI_IMAGES_PLUGIN, importsOf, settingsOf } from "../platform/containerd/inspect.ts";
+import { ofNextStart } from "./bin-dir-known.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { numbersOf } from "./containerd-checks.ts";
 import type { CriShown } from "./probe.ts";
@@ -59,11 +60,7 @@ export function settleCri(findings: readonly CheckResult[], cri: CriShown | unde
       : "the settings of CRI are not known, but containerd does not serve it: no kubelet pulls through it";
   return findings.map((finding) => {
     if (finding.name === UNKNOWN) return ok("cri", shown);
-    if (finding.name !== "cri" || finding.level !== "problem") return finding;
     // The file that sets it was changed, or is not the one that containerd runs with.
-    return {
-      ...finding,
-      found: `${finding.found}, once containerd runs with that: its pull in the probe was verified`,
-    };
+    return finding.name === "cri" ? ofNextStart(finding, "its pull was verified") : finding;
   });
 }

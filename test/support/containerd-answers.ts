@@ -9,7 +9,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Containerd, ContainerdOptions } from "./containerd.ts";
+import { BINARY } from "./binary.ts";
+import { type Containerd, type ContainerdOptions, installVerifier } from "./containerd.ts";
 
 // Configurations of a real containerd for which `enable` and `doctor` answer differently.
 
@@ -144,6 +145,16 @@ export const ANSWERS: Readonly<Record<string, Answers>> = {
     enable: [0, "not known"],
     doctor: [1, "warning config", "warning cri-unknown", "problem probe", "problem probe"],
     ...NOT_RUN,
+  },
+  "a bin_dir that was changed since it started, and the link in the one that it uses": {
+    afterwards: ({ directory, binDir }) => {
+      installVerifier(binDir, BINARY);
+      rewrite(directory, (own) => own.replace(binDir, join(directory, "moved")));
+    },
+    enabledWith: ({ binDir }) => ["--bin-dir", binDir],
+    enable: [1, "nothing changed"],
+    doctor: [1, "warning config", "problem bin-dir"],
+    probes: ["ok", "ok"],
   },
   "a bypass that was written since it started": {
     afterwards: ({ directory }) =>

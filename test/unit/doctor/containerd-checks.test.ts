@@ -196,7 +196,7 @@ describe("containerd", () => {
     const findings = checkCri(containerd({}, { use_local_image_pull: true }));
     expect(settleCri(findings, "not refused")).toEqual(findings);
     expect(settleCri(findings, "refused")).toMatchObject([
-      { level: "problem", name: "cri", found: expect.stringMatching(/its pull in the probe was verified$/) },
+      { level: "problem", name: "cri", found: expect.stringMatching(/in the probe its pull was verified$/) },
     ]);
   });
 
@@ -209,7 +209,20 @@ describe("containerd", () => {
     const unread = without("config");
     expect(levels(settleBinDir(findings, unread, true))).toEqual(["warning bin-dir", "problem x"]);
     expect(settleBinDir(findings, unread, false)).toEqual(findings);
-    expect(settleBinDir(findings, containerd(), true)).toEqual(findings);
+  });
+
+  it("whose bin_dir was changed since, has the problem from its next start if a pull has shown it", () => {
+    const of = (...names: readonly string[]): readonly CheckResult[] =>
+      names.map((name) => ({ level: "problem", name, found: "" }));
+    const later = (findings: readonly CheckResult[], isRun: boolean) =>
+      settleBinDir(findings, containerd(), isRun).flatMap(({ name, found }) =>
+        found.endsWith("in the probe it ran this program") ? [name] : [],
+      );
+    expect(later(of("bin-dir", "link", "entries"), true)).toEqual(["link"]);
+    expect(later(of("bin-dir", "x"), true)).toEqual(["bin-dir"]);
+    expect(later(of("bin-dir", "link"), false)).toEqual([]);
+    const fine: readonly CheckResult[] = [{ level: "ok", name: "link", found: "" }];
+    expect(settleBinDir(fine, containerd(), true)).toEqual(fine);
   });
 
   it("without CRI has no setting of it", () => {
