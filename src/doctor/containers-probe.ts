@@ -14,6 +14,8 @@ const TIMEOUT = 30_000;
 const MAX_HOSTS = 5;
 const NAME = "containers-probe";
 const MAX_QUOTED = 300;
+/** How containers/image begins a refusal by policy.json. Signatures that it only copies fail otherwise. */
+const BY_POLICY = "Source image rejected";
 
 /**
  * Has skopeo, or else podman, pull a name of each registry that the daemon always refuses. The files of /etc/containers
@@ -65,8 +67,9 @@ async function probeHost(environment: Environment, { program, isSkopeo, host, bu
   try {
     const image = `${host}/${PROBE_PATH}/${randomBytes(8).toString("hex")}:probe`;
     // Without TLS: the proxy has no certificate of the registry, and nothing that it serves is used.
+    // With its signatures, skopeo would ask for them only to copy them, whatever the policy demands.
     const args = isSkopeo
-      ? ["copy", "--src-tls-verify=false", `docker://${image}`, `dir:${join(folder, "image")}`]
+      ? ["copy", "--src-tls-verify=false", "--remove-signatures", `docker://${image}`, `dir:${join(folder, "image")}`]
       : ["pull", "--tls-verify=false", image];
     const { code, stdout, stderr } = await runProgram(environment, program, args, TIMEOUT, {
       HTTP_PROXY: proxy.url,
@@ -99,6 +102,10 @@ export function judge(
   if (asked !== digest) {
     const found = `a pull from ${host} by ${program} failed, but not because this program refused it: ${said.trim().slice(-MAX_QUOTED)}`;
     return problem(NAME, found, "read that message: pulls fail, or another policy refused first");
+  }
+  if (!said.includes(BY_POLICY)) {
+    const found = `a pull from ${host} by ${program} asked this program only for signatures to copy: policy.json demands none of this node`;
+    return problem(NAME, found, "pulls are NOT verified: see the other problems for the cause");
   }
   if (by !== build) {
     const found = `a pull from ${host} by ${program} was refused by another build of this program, ${by}`;

@@ -13,6 +13,9 @@ beforeAll(async () => {
   if (!testable) return;
   bed = await PodmanBed.start();
   bed.trust({ policies: [{ name: "alice", scope: `${HOST}/**`, action: "enforce" }] });
+  // The doctor runs podman without the bed's environment.
+  const storage = 'driver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n';
+  bed.write("/etc/containers/storage.conf", `[storage]\n${storage}`);
   await bed.startResponder();
   const enabled = await bed.run("atcr-verify", ["enable", "--containers"]);
   expect(enabled.code, enabled.stderr).toBe(0);
@@ -59,6 +62,20 @@ describe.runIf(testable)("doctor --containers --probe", () => {
     expect(await doctor()).toMatchObject({ "containers-probe": expect.stringContaining("no signature exists") });
     bed.write(OWN, own);
     expect(await doctor()).toMatchObject(ALL_OK);
+  });
+
+  it("notices that policy.json demands nothing, although skopeo and podman ask for signatures to copy", async () => {
+    const policy = bed.read(POLICY);
+    bed.write(POLICY, '{"default": [{"type": "insecureAcceptAnything"}]}');
+    const found = { "containers-probe": expect.stringMatching(/^problem: .*(?:let through|to copy)/) };
+    expect(await doctor()).toMatchObject(found);
+    await bed.run("mv", ["/usr/bin/skopeo", "/usr/bin/skopeo.away"]);
+    try {
+      expect(await doctor()).toMatchObject(found);
+    } finally {
+      await bed.run("mv", ["/usr/bin/skopeo.away", "/usr/bin/skopeo"]);
+      bed.write(POLICY, policy);
+    }
   });
 
   it("notices that nothing answers", async () => {

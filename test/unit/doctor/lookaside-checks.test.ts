@@ -79,10 +79,15 @@ describe("checkNodeKey", () => {
 
 describe("what a pull by skopeo or podman proves", () => {
   const digest = `sha256:${"1".repeat(64)}`;
-  const said = `level=fatal msg="received unexpected HTTP status: 403 deny policy.probe: atcr-verify ${BUILD} was asked about ${digest}, and always refuses it"`;
+  const said = `level=fatal msg="Source image rejected: received unexpected HTTP status: 403 deny policy.probe: atcr-verify ${BUILD} was asked about ${digest}, and always refuses it"`;
   it.each([
     ["refused by this build", { isRefused: true, said, digest }, "ok"],
     ["let through", { isRefused: false, said, digest }, "problem"],
+    [
+      "refused where signatures are copied, not demanded",
+      { isRefused: true, said: said.replace("Source image rejected", "reading signatures"), digest },
+      "problem",
+    ],
     ["refused by another build", { isRefused: true, said: said.replace("0123", "4567"), digest }, "problem"],
     ["refused for another image", { isRefused: true, said, digest: `sha256:${"2".repeat(64)}` }, "problem"],
     [
