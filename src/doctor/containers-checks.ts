@@ -1,3 +1,4 @@
+import { DOCKER_HUB } from "../core/oci/reference.ts";
 import type { TrustPolicy } from "../core/policy/policy.ts";
 import { hostsOfRules, type RuleHosts } from "../core/policy/rule-hosts.ts";
 import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
@@ -110,7 +111,9 @@ export function checkEndpoints(
     endpoints
       .filter(({ prefix, location }) => {
         const isLed = leadsHere.some(({ name }) => location === name || location.startsWith(`${name}/`));
-        return isOfHost(prefix, host) && !isLed;
+        // A wildcard takes both spellings of a registry; one finding is enough.
+        const isRepeated = prefix.startsWith("*.") && host.endsWith(":443");
+        return isOfHost(prefix, host) && !isRepeated && !isLed;
       })
       .map(({ prefix, location, file }) => {
         const found = `${file}: images of ${prefix} are pulled from ${location}, whose signatures are not read at ${base}: they are refused`;
@@ -118,6 +121,29 @@ export function checkEndpoints(
         return problem("containers-mirror", found, advice);
       }),
   );
+}
+
+/** Whether names pass that policy.json has no entry for, but that reach a registry of the policy. */
+export function checkDefault(
+  { hosts }: ContainersGate,
+  { policy, policyPath }: ContainersFiles,
+): readonly CheckResult[] {
+  const ofDocker = requirementsOfScope(policy, "");
+  const requirements = ofDocker ?? policy.default;
+  if (requirements.some(({ type }) => type === "reject")) return [];
+  const where = ofDocker === undefined ? "default" : 'transports.docker: ""';
+  const types = [...new Set(requirements.map(({ type }) => `${type}`))].join(", ");
+  const [host = ""] = hosts;
+  const others = [host.toUpperCase(), ...(/:\d+$/.test(host) ? [] : [`${host}:80`])];
+  if (hosts.includes(DOCKER_HUB)) others.push("registry-1.docker.io");
+  const found = `${policyPath}: ${where} is ${types}, which decides on each name that has no entry of its own, without this program: other spellings of the same registries (${others.join(", ")}), and all other registries`;
+  return [
+    warning(
+      "containers-default",
+      found,
+      "only reject closes this: start from config-examples/containers-policy.json, and name there what is still accepted",
+    ),
+  ];
 }
 
 /** What policy.json leaves unverified by this program. */
@@ -136,6 +162,7 @@ export function checkUnverified({ hosts }: ContainersGate, files: ContainersFile
 /** What is true of this gate wherever it stands. */
 export const LIMITS: readonly CheckResult[] = [
   "asked is the digest of the platform's manifest, not the tag: an index whose platforms are not signed is refused",
+  "policy.json knows a registry by its spelling alone: what is pulled as ATCR.IO or atcr.io:80 is not atcr.io, and the default decides on it",
   "only pulls are verified: what is stored already runs without a question, and a signature of this node has no end, so a revocation counts from the next pull on",
   "a user's ~/.config/containers/policy.json, --signature-policy and CONTAINERS_POLICY_JSON replace policy.json: this binds root's podman and CRI-O, not users",
   "podman and skopeo of Debian 12 cannot verify such signatures: they refuse these images",

@@ -33,6 +33,10 @@ policies:
   - { name: many, scope: "*.corp.example/**", action: enforce }
 `;
 
+/** What policy.json then names, and what is warned of. */
+const NAMES = ["atcr.example", "atcr.example:443", "localhost:5000", "tagged.example", "tagged.example:443"];
+const WARNINGS = ["containers-default", "containers-wildcard", "containers-tag"];
+
 class ContainersNode {
   readonly bench = new Bench();
   readonly folder = join(this.bench.folder, "containers");
@@ -63,8 +67,8 @@ describe("enable --containers", () => {
   it("has each registry of the policy demand this node's signature, once, and disable takes exactly that back", async () => {
     const node = new ContainersNode();
     const first = await node.run("enable");
-    expect([first.code, first.said.changed, first.names]).toEqual([0, true, ["containers-wildcard", "containers-tag"]]);
-    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000", "tagged.example"]);
+    expect([first.code, first.said.changed, first.names]).toEqual([0, true, WARNINGS]);
+    expect(Object.keys(node.docker)).toEqual(NAMES);
     expect(node.docker["atcr.example"]).toEqual([
       {
         type: "sigstoreSigned",
@@ -78,7 +82,7 @@ describe("enable --containers", () => {
     // What is true of this gate everywhere, and what it leaves out here.
     const notes = first.said.findings.filter(({ level }) => level === "note").map(({ found }) => found);
     expect(notes.join(" ")).toMatch(
-      /insecureAcceptAnything.*docker-daemon.*not the tag.*no end.*signature-policy.*Debian 12/,
+      /insecureAcceptAnything.*docker-daemon.*not the tag.*ATCR\.IO.*no end.*signature-policy.*Debian 12/,
     );
     expect(await node.run("enable")).toMatchObject({ code: 0, said: { changed: false } });
 
@@ -95,7 +99,7 @@ describe("enable --containers", () => {
     node.bench.configure({ lookaside: { listen: "[::1]:1947", keyFile: "/srv/node.key" } });
     node.bench.write("policy.yaml", POLICY.replace(/ {2}- \{ name: tagged.*\n/, ""));
     expect(await node.run("enable")).toMatchObject({ code: 0, said: { changed: true } });
-    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000"]);
+    expect(Object.keys(node.docker)).toEqual(NAMES.slice(0, 3));
     expect(JSON.stringify(node.docker)).not.toContain("/var/lib");
     expect(readFileSync(node.own, "utf8")).toContain('"http://[::1]:1947/atcr.example"');
   });
@@ -158,7 +162,7 @@ describe("enable --containers", () => {
     expect(await node.run("enable")).toMatchObject({
       code: 1,
       said: { changed: true },
-      names: ["containers-scope", "containers-wildcard", "containers-tag"],
+      names: ["containers-scope", ...WARNINGS],
     });
   });
 
@@ -173,7 +177,7 @@ describe("enable --containers", () => {
       0,
       [expect.stringMatching(/not told.*audited/), expect.stringMatching(/atcr\.example are REFUSED/)],
     ]);
-    expect(Object.keys(node.docker)).toEqual(["atcr.example", "localhost:5000", "tagged.example"]);
+    expect(Object.keys(node.docker)).toEqual(NAMES);
   });
 
   it("needs a rule that names a registry", async () => {
@@ -228,6 +232,7 @@ describe("doctor --containers", () => {
     const found = await levels();
     expect(found).toMatchObject({
       "containers-files": "ok",
+      "containers-default": "warning",
       "containers-daemon": "problem",
       "containers-key": "warning",
       "containers-probe": "warning",

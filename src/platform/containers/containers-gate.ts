@@ -14,12 +14,22 @@ import { type Namespace, registriesText } from "./registries-d.ts";
 
 /** What the files of containers/image must say for this node's lookaside daemon to be asked. */
 export interface ContainersGate {
-  /** Hosts that the trust policy has rules for. */
+  /** Registries that the trust policy has rules for, as {@link spellings} writes them. */
   readonly hosts: readonly string[];
   /** URL of the daemon, without a path. */
   readonly base: string;
   /** Absolute path of the public key. */
   readonly keyPath: string;
+}
+
+/**
+ * A registry as policy.json and registries.d must name it, as containers/image compares names byte by byte: with and
+ * without the port 443. Others that reach it, in upper case or at port 80, only a default of reject can refuse.
+ *
+ * @param host as in an ImageReference, so without `:443`
+ */
+export function spellings(host: string): readonly string[] {
+  return /:\d+$/.test(host) ? [host] : [host, `${host}:443`];
 }
 
 /** Files to be written; undefined where one stays as it is. */

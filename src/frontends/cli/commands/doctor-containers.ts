@@ -7,6 +7,7 @@ import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
 import {
   checkAround,
   checkAudits,
+  checkDefault,
   checkEndpoints,
   checkTagRules,
   checkUnverified,
@@ -62,7 +63,7 @@ export async function checkContainers(
   if (policy === undefined) return [];
   const named = registriesOf(policy);
   const gate = gateOf(config, named.hosts);
-  const [host] = gate.hosts;
+  const [host] = named.hosts;
   try {
     const files = readContainersFiles(options["containers-dir"]);
     return [
@@ -70,6 +71,7 @@ export async function checkContainers(
       ...checkAround(gate, files),
       ...checkEndpoints(gate, files, registryEndpoints(options["containers-dir"])),
       ...checkOverriding(filesOfUser(), crioPolicies(), files.policyPath),
+      ...checkDefault(gate, files),
       ...checkWildcards(named),
       ...checkAudits(policy),
       ...checkTagRules(policy),
@@ -77,7 +79,7 @@ export async function checkContainers(
       checkNodeKey(config.lookaside, () => whyForeign(config.lookaside.keyFile)),
       checkPort(config.lookaside, portOwner(config.lookaside.port)),
       ...(host === undefined ? [] : [await checkLookaside(config.lookaside, host, BUILD)]),
-      ...(options.probe ? await probeContainers(environment, gate.hosts, BUILD) : [notProbed()]),
+      ...(options.probe ? await probeContainers(environment, named.hosts, BUILD) : [notProbed()]),
     ];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;

@@ -6,6 +6,7 @@ import { type CheckResult, problem } from "../../../doctor/check.ts";
 import {
   checkAround,
   checkAudits,
+  checkDefault,
   checkTagRules,
   checkUnverified,
   checkWildcards,
@@ -21,7 +22,7 @@ import {
   readContainersFiles,
   writeContainersFile,
 } from "../../../platform/containers/containers-files.ts";
-import { type ContainersGate, enabling, obstaclesTo } from "../../../platform/containers/containers-gate.ts";
+import { type ContainersGate, enabling, obstaclesTo, spellings } from "../../../platform/containers/containers-gate.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import {
@@ -59,6 +60,7 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
     ...ofPolicy.filter(({ level }) => level !== "ok"),
     ...(named.hosts.length === 0 ? [noHosts(source.path)] : []),
     ...checkAround(gate, files),
+    ...checkDefault(gate, files),
     ...checkWildcards(named),
     ...checkAudits(source.policy),
     ...checkTagRules(source.policy),
@@ -89,9 +91,13 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
   }
 }
 
-/** The gate that the configuration describes. */
+/** The gate that the configuration describes. @param hosts of the policy's rules */
 export function gateOf({ lookaside }: Config, hosts: readonly string[]): ContainersGate {
-  return { hosts, base: `http://${listenText(lookaside)}`, keyPath: `${lookaside.keyFile}.pub` };
+  return {
+    hosts: hosts.flatMap(spellings),
+    base: `http://${listenText(lookaside)}`,
+    keyPath: `${lookaside.keyFile}.pub`,
+  };
 }
 
 /** registries.d first: with policy.json alone, pulls would be refused for want of signatures. */

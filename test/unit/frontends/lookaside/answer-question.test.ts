@@ -43,7 +43,7 @@ async function answered(
     warn: () => {},
   } as unknown as Responder;
   const { status, phrase, body } = await answerTarget(target, responder);
-  return { status, phrase, hasBody: (body?.length ?? 0) > 0, log, sessions };
+  return { status, phrase, hasBody: (body?.length ?? 0) > 0, body, log, sessions };
 }
 
 describe("what the verifier decides", () => {
@@ -51,6 +51,16 @@ describe("what the verifier decides", () => {
     for (const cache of ["none", "fresh"] as const)
       expect(await answered({ answer: SIGNED, cache })).toMatchObject({ status: 200, hasBody: true });
     expect(await answered({ answer: EXEMPT })).toMatchObject({ status: 200, hasBody: true });
+  });
+
+  it("is signed under the name that was pulled, also where it has the port 443", async () => {
+    const target = `/r.example:443/app@sha256=${HEX}/signature-1`;
+    const { body, log } = await answered({ answer: SIGNED }, target);
+    const text = Buffer.from(body ?? []).toString();
+    const { payload } = JSON.parse(text.slice(text.indexOf("{"))) as { payload: string };
+    const { critical } = JSON.parse(Buffer.from(payload, "base64").toString()) as { critical: object };
+    expect(critical).toMatchObject({ identity: { "docker-reference": "r.example:443/app" } });
+    expect(log[0]?.subject.name.host).toBe("r.example");
   });
 
   it.each(["stale", "bundle"] as const)("is not signed by evidence that is %s", async (cache) => {

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkAround, checkEndpoints, checkWritten } from "../../../../src/doctor/containers-checks.ts";
+import { checkAround, checkDefault, checkEndpoints, checkWritten } from "../../../../src/doctor/containers-checks.ts";
 import {
   isContainersEnabled,
   readContainersFiles,
@@ -13,6 +13,7 @@ import {
   disabling,
   enabling,
   obstaclesTo,
+  spellings,
 } from "../../../../src/platform/containers/containers-gate.ts";
 import { registryEndpoints } from "../../../../src/platform/containers/registry-endpoints.ts";
 import { rejectionOf } from "../../../support/rejection.ts";
@@ -156,6 +157,43 @@ describe("checkAround", () => {
     expect(names(folderWith({ "policy.json": STOCK, "registries.d/a.yaml.old": "docker:\n  atcr.io: {}\n" }))).toEqual(
       [],
     );
+  });
+});
+
+describe("spellings", () => {
+  it("are with and without the port 443, unless there is another port", () => {
+    expect(["atcr.io", "[::1]"].map(spellings)).toEqual([
+      ["atcr.io", "atcr.io:443"],
+      ["[::1]", "[::1]:443"],
+    ]);
+    expect(["localhost:5000", "[::1]:5000"].flatMap(spellings)).toEqual(["localhost:5000", "[::1]:5000"]);
+  });
+});
+
+describe("checkDefault", () => {
+  const accept = [{ type: "insecureAcceptAnything" }];
+  const reject = [{ type: "reject" }];
+  const signed = [{ type: "sigstoreSigned", keyPath: "/srv/cosign.pub" }];
+  const found = (policy: object, hosts = GATE.hosts) =>
+    checkDefault({ ...GATE, hosts }, readContainersFiles(folderWith({ "policy.json": JSON.stringify(policy) })));
+
+  it.each([
+    ["accepts", { default: accept }],
+    ["believes another key", { default: signed }],
+    ["accepts from registries alone", { default: reject, transports: { docker: { "": accept } } }],
+  ])("warns where what has no entry is not rejected: the default %s", (_, policy) => {
+    expect(found(policy).map(({ level, name }) => `${level} ${name}`)).toEqual(["warning containers-default"]);
+  });
+
+  it("finds nothing where it is rejected", () => {
+    expect(found({ default: reject })).toEqual([]);
+    expect(found({ default: accept, transports: { docker: { "": reject } } })).toEqual([]);
+    expect(found({ default: [...signed, ...reject] })).toEqual([]);
+  });
+
+  it("names other spellings of the registry", () => {
+    const [one] = found({ default: accept }, ["docker.io", "docker.io:443"]);
+    expect(one?.found).toContain("(DOCKER.IO, docker.io:80, registry-1.docker.io)");
   });
 });
 
