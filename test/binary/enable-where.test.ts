@@ -1,6 +1,8 @@
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { LinkedNode } from "../support/linked-node.ts";
+import { ask } from "../support/binary.ts";
+import { LinkedNode, type Said } from "../support/linked-node.ts";
 
 // Where enable places the link, and what it may promise of that.
 
@@ -44,6 +46,43 @@ describe("enable", () => {
     expect([code, said.changed, ofBinDir(said)]).toEqual([1, false, ["problem"]]);
     const named = await node.run("enable", "--bin-dir", node.binDir);
     expect([named.said.changed, named.said.summary]).toEqual([true, expect.not.stringContaining("from now on")]);
+  });
+});
+
+describe("a socket that is named and does not answer", () => {
+  const there = async (node: LinkedNode, ...args: string[]) => {
+    const env = { ...node.bench.env, PATH: "/usr/bin:/bin" };
+    const own = ["--output", "json", "--address", node.path("none.sock"), "--config", node.path("config.yaml")];
+    const { code, stdout } = await ask([...args, ...own], { env, binary: node.program });
+    return { code, said: JSON.parse(stdout) as Said };
+  };
+
+  it("has enable place nothing, unless the folder is named", async () => {
+    const node = new LinkedNode();
+    const { code, said } = await there(node, "enable");
+    expect([code, said.changed, said.findings.map(({ level, name }) => `${level} ${name}`)]).toEqual([
+      1,
+      false,
+      ["problem containerd"],
+    ]);
+    expect(await there(node, "enable", "--bin-dir", node.binDir)).toMatchObject({ code: 0, said: { changed: true } });
+  });
+
+  it("keeps disable from promising anything while a containerd runs elsewhere", async () => {
+    const node = new LinkedNode();
+    copyFileSync("/bin/sleep", node.path("containerd"));
+    const elsewhere = spawn(node.path("containerd"), ["60"], { stdio: "ignore" });
+    try {
+      const { code, said } = await there(node, "disable");
+      expect([code, said.findings.map(({ level, name }) => `${level} ${name}`)]).toEqual([1, ["problem containerd"]]);
+      expect(said.summary).toMatch(/whether another containerd runs this program is not known$/);
+      await there(node, "enable", "--bin-dir", node.binDir);
+      const removed = await there(node, "disable", "--bin-dir", node.binDir);
+      expect(removed.said.removed).toHaveLength(1);
+      expect(removed.said.summary).not.toMatch(/NOT verified|does not run/);
+    } finally {
+      elsewhere.kill();
+    }
   });
 });
 

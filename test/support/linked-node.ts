@@ -59,7 +59,9 @@ export class LinkedNode {
   }
 
   async #run(options: Pick<Ask, "through" | "cwd">, args: readonly string[]) {
-    const own = ["--output", "json", "--address", join(this.bench.folder, "none.sock")];
+    // Its configuration is named, so that a containerd of another test is not looked for.
+    const config = args.includes("--containerd-config") ? [] : ["--containerd-config", this.path("dump.toml")];
+    const own = ["--output", "json", "--address", this.path("none.sock"), ...config];
     const env = { ...this.bench.env, PATH: `${join(this.bench.folder, "bin")}:/usr/bin:/bin` };
     const { code, stdout } = await ask([...args, ...own], { env, binary: this.program, ...options });
     return { code, said: JSON.parse(stdout) as Said };

@@ -51,6 +51,25 @@ export function isListenedOn(socket: string): boolean {
   }
 }
 
+/** Whether a process of this machine is called containerd, or runs its program, at whatever socket it listens. */
+export function isAnyRunning(): boolean {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.some((pid) => isCalledSo(`/proc/${pid}/comm`, readText) || isCalledSo(`/proc/${pid}/exe`, readlinkSync));
+}
+
+/** Whether what is read is containerd's name, or a path of it; false where it cannot be read: another user's, or gone. */
+function isCalledSo(path: string, read: (path: string) => string): boolean {
+  try {
+    return basename(read(path).trim().replace(DELETED, "")) === "containerd";
+  } catch {
+    return false;
+  }
+}
+
+function readText(path: string): string {
+  return readFileSync(path, "utf8");
+}
+
 /** Inode of the listening socket; sockets of its connections have the same path. */
 function listenerOf(socket: string): string | undefined {
   for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {

@@ -9,6 +9,7 @@ import type { Environment } from "../../../io/process/environment.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { entriesOf } from "../../../platform/containerd/bin-dir.ts";
 import { asContainerdSees } from "../../../platform/containerd/containerd-environment.ts";
+import { isAnyRunning } from "../../../platform/containerd/daemon.ts";
 import {
   type Containerd,
   DEFAULT_BIN_DIR,
@@ -71,9 +72,11 @@ export async function disableCommand(line: LineOf<"disable">, lifecycle: Process
   if (foreign.length > 0) findings.push(remaining(foreign));
   const unknown = all.filter((one) => !isBinDirKnown(one));
   const isKnown = unknown.length === 0;
-  const isSure = isKnown && !findings.some(({ level }) => level === "problem");
+  const isMissed = isNotTheOneAsked(containerd) && isAnyRunning();
+  if (isMissed) findings.push(unreached(containerd, wanted === undefined));
+  const isSure = isKnown && !isMissed && !findings.some(({ level }) => level === "problem");
   findings.push(...unknown.map((one) => unknownBinDir(one, wanted === undefined)));
-  const summary = summaryOf({ removed, standing, others: foreign, folders, isKnown, isSure });
+  const summary = summaryOf({ removed, standing, others: foreign, folders, isKnown, isMissed, isSure });
   return tellOfLink(
     { changed: removed.length > 0, binDir: folders[0] ?? "", program, findings, summary, removed, standing },
     output,
@@ -152,6 +155,18 @@ function unknownBinDir(containerd: Containerd, isProblem: boolean): CheckResult 
   return (isProblem ? problem : warning)("link", binDirUnknown(containerd), advice);
 }
 
+/** Whether the containerd that runs could be another one: none answers, and its configuration was not named. */
+function isNotTheOneAsked({ version, isListening, isConfigNamed }: Containerd): boolean {
+  return version === undefined && !isListening && isConfigNamed !== true;
+}
+
+function unreached({ address }: Containerd, isProblem: boolean): CheckResult {
+  const found = `no containerd answers at ${address}, but a containerd runs on this machine, and its bin_dir is not known`;
+  const advice =
+    "name its socket with --address, its configuration with --containerd-config, or the folder with --bin-dir";
+  return (isProblem ? problem : warning)("containerd", found, advice);
+}
+
 /**
  * Paths of the other entries that containerd runs. Any of them may be a copy of another build of this program: its bytes
  * differ, and an unknown program is not executed to find out.
@@ -180,15 +195,19 @@ interface Outcome {
   readonly folders: readonly string[];
   /** Whether it is known where containerd looks for verifiers. */
   readonly isKnown: boolean;
+  /** Whether a containerd runs that was not reached. */
+  readonly isMissed: boolean;
   readonly isSure: boolean;
 }
 
-function summaryOf({ removed, standing, others, folders, isKnown, isSure }: Outcome): string {
+function summaryOf({ removed, standing, others, folders, isKnown, isMissed, isSure }: Outcome): string {
   const done = removed.length > 0 ? `removed ${removed.join(", ")}` : `no link was removed from ${folders.join(", ")}`;
   const runs = isKnown ? "containerd still runs" : "containerd may still run";
   const also = others.length === 0 ? "" : `; ${runs}: ${others.join(", ")}`;
   if (standing.length > 0) return `${done}; this program is still run through ${standing.join(", ")}${also}`;
   if (others.length > 0) return `${done}${also}`;
+  if (isMissed && removed.length === 0)
+    return `there is no link in ${folders.join(", ")}; whether another containerd runs this program is not known`;
   if (!isSure) return `${done}; whether containerd still runs this program is not known`;
   return removed.length > 0
     ? `${done}: pulls are NOT verified by this program from now on`

@@ -69,6 +69,10 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
     const findings = [problem(NO_PERMISSION, `this user may not change ${denied}`, "run this as root")];
     return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, lifecycle);
   }
+  if (isAddressWrong(containerd, options)) {
+    const findings = [notThere(containerd, binDir)];
+    return tellOfLink({ changed: false, binDir, program, findings, summary: "nothing was changed" }, output, lifecycle);
+  }
   const question = { ...source, atcrHosts: config.atcrHosts, now: Date.now() };
   const unreadable = whyUnreadable(binDir);
   if (unreadable !== undefined) {
@@ -127,6 +131,19 @@ async function checkDids(
     .map(({ name, message, advice, place }) =>
       warning(name, place === undefined ? message : `${placeText(place)}: ${message}`, advice),
     );
+}
+
+/** A named socket that does not answer says nothing of where its containerd looks for verifiers: it may be misspelt. */
+function isAddressWrong({ version, isListening }: Containerd, options: LineOf<"enable">["options"]): boolean {
+  const { address, "containerd-config": config, "bin-dir": binDir, force } = options;
+  const isFolderKnown = config !== undefined || binDir !== undefined || force;
+  return address !== undefined && !isFolderKnown && version === undefined && !isListening;
+}
+
+function notThere({ address }: Containerd, binDir: string): CheckResult {
+  const found = `no containerd answers at ${address}, so its bin_dir is not known`;
+  const advice = `correct --address, or name the folder with --bin-dir; --force places the link in ${binDir}`;
+  return problem("containerd", found, advice);
 }
 
 /** A pull reads what containerd's environment names, whatever is named here. */
