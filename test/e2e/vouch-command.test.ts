@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Answered, accepting, ask, auditing, enforcing, TestNode } from "../support/binary.ts";
 import { CODE_SIGNING, selfSigned } from "../support/certificates.ts";
-import { type Descriptor, INDEX_TYPE } from "../support/stand-in-registry.ts";
+import { type Descriptor, INDEX_TYPE, StandInRegistry } from "../support/stand-in-registry.ts";
 
 // `atcr-verify vouch` without the other verifiers: what it refuses, and what it leaves unpushed.
 
@@ -248,6 +248,29 @@ describe("what is pushed", () => {
     world.registry.forget();
     expect(mistake(await cosign([nameOf(image)], ...config)).slice(0, 2)).toEqual([3, "input.malformed"]);
     expect(world.registry.requests).toEqual([]);
+  });
+});
+
+describe("a registry of plain http", () => {
+  it("is refused with the entry that would allow it, at a tag and at a digest, and used where it is listed", async () => {
+    const registry = await StandInRegistry.start();
+    try {
+      const { authority } = registry;
+      const { digest } = registry.pushImage(REPOSITORY, "plain http", "v1");
+      await world.signer.sign(digest, "app", Date.now() - 1000);
+      const names = [`${authority}/${REPOSITORY}:v1`, `${authority}/${REPOSITORY}@${digest}`];
+      for (const name of names) {
+        const answered = await cosign([name]);
+        expect(states(answered)).toEqual([2, "net.tls"]);
+        const advice = `; to allow plain http, list http://${authority} under network.allow`;
+        expect(rowsOf(answered)[0]?.["detail"]).toContain(advice);
+      }
+      const network = { allow: ["127.0.0.0/8", `http://${authority}`] };
+      const config = world.configure({ ...world.settings, network }, "plain.yaml");
+      expect(states(await cosign(names, "--config", config))).toEqual([0, "pushed"]);
+    } finally {
+      await registry.stop();
+    }
   });
 });
 

@@ -22,6 +22,8 @@ export interface Endpoint {
   readonly headers?: Readonly<Record<string, string>>;
   /** The same endpoint by http, if the host turns out not to speak TLS. */
   readonly plain?: Endpoint;
+  /** The entry of network.allow that would let it be asked by http; absent where it is listed, or where none would. */
+  readonly httpEntry?: string;
   /** Why it is not contacted; absent where it is. */
   readonly unusable?: string;
   /** Set where containerd does not ask it which digest a tag points to. */
@@ -145,7 +147,7 @@ function overTls(endpoint: Endpoint, entry: RegistryHost, { config, warn }: Cont
   }
   const root = endpoint.root.replace(/^http:/, "https:");
   const mayBePlain = config.network.plainHttp.includes(url.host);
-  return { ...endpoint, root, ...(mayBePlain && { plain: endpoint }) };
+  return { ...endpoint, root, ...(mayBePlain ? { plain: endpoint } : { httpEntry: `http://${url.host}` }) };
 }
 
 function settingsOf(
@@ -185,5 +187,6 @@ function originOf({ name: { host, writtenHost = host }, config: { network } }: C
   if (host === DOCKER_HUB) return { root: `${HUB_ORIGIN}/v2`, host };
   const parsed = parseHostPort(writtenHost);
   const plain = typeof parsed !== "string" && network.plainHttp.includes(plainHttpHost(parsed));
-  return { root: `${plain ? "http" : "https"}://${host}/v2`, host };
+  if (plain) return { root: `http://${host}/v2`, host };
+  return { root: `https://${host}/v2`, host, httpEntry: `http://${writtenHost}` };
 }

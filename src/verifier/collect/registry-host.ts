@@ -1,4 +1,5 @@
 import type { ImageReference } from "../../core/oci/reference.ts";
+import type { RejectionCode } from "../../core/rejection.ts";
 import { HttpFailure, type HttpResponse } from "../../io/net/exchange.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import type { AuthoriseContext } from "../../io/registry/authorise.ts";
@@ -66,12 +67,25 @@ const ADVICE = {
     "any program of this machine may ask for this name, so a registry at a private address is asked only if network.allow lists it",
 } as const;
 
-/** What to configure where a registry at a private address may not be asked. */
-function withAdvice(error: unknown, { mustBePublic }: Endpoint): unknown {
-  if (mustBePublic === undefined) return error;
-  const isOfHost = error instanceof UnavailableError && error.code === "net.forbidden_address";
-  if (!isOfHost || (error.cause instanceof HttpFailure && error.cause.isRedirected)) return error;
-  return new UnavailableError(error.code, `${error.message}; ${ADVICE[mustBePublic]}`, { cause: error.cause });
+/** What to configure where a registry at a private address may not be asked, or speaks no TLS. */
+function withAdvice(error: unknown, endpoint: Endpoint): unknown {
+  if (!(error instanceof UnavailableError)) return error;
+  const { code, message, cause } = error;
+  const advice = adviceFor(code, cause, endpoint);
+  return advice === undefined ? error : new UnavailableError(code, `${message}; ${advice}`, { cause });
+}
+
+function adviceFor(
+  code: RejectionCode,
+  cause: unknown,
+  { mustBePublic, httpEntry, root }: Endpoint,
+): string | undefined {
+  const failure = cause instanceof HttpFailure ? cause : undefined;
+  if (code === "net.forbidden_address") {
+    return mustBePublic === undefined || failure?.isRedirected ? undefined : ADVICE[mustBePublic];
+  }
+  if (httpEntry === undefined || failure?.noTlsAt !== new URL(root).origin) return undefined;
+  return `to allow plain http, list ${httpEntry} under network.allow`;
 }
 
 /**

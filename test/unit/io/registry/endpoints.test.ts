@@ -45,8 +45,16 @@ describe("endpointsOf", () => {
     ["docker.io", "https://registry-1.docker.io/v2"],
   ])("is the registry itself where no file says more: %s", (host, expected) => {
     const { all, warnings } = endpoints(host, ["/nowhere", certsD({ "other.example/hosts.toml": "" })]);
-    expect(all).toEqual([{ root: expected, host }]);
+    expect(all).toMatchObject([{ root: expected, host }]);
     expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ["registry.example", "http://registry.example"],
+    ["registry.example:5000", "http://registry.example:5000"],
+    ["docker.io", undefined],
+  ])("say which entry of network.allow would let it be asked by http: %s", (host, entry) => {
+    expect(endpoints(host, []).all.map(({ httpEntry }) => httpEntry)).toEqual([entry]);
   });
 
   it("is asked by plain http where that is listed", () => {
@@ -130,7 +138,7 @@ skip_verify = true
     };
     const tls = { ca: [caFile("ca.crt", count + 1)], client: { cert: "C", key: "K" } };
     const { all, warnings } = endpoints("r.example", [certsD(files)]);
-    expect(all).toEqual([{ root: "https://r.example/v2", host: "r.example", tls }]);
+    expect(all).toMatchObject([{ root: "https://r.example/v2", host: "r.example", tls }]);
     expect(warnings.join()).toMatch(/^hosts_toml\.unused: /);
     const damaged = endpoints("r.example", [certsD({ ...files, "r.example/hosts.toml": "server = [" })]);
     expect(damaged.all).toEqual([{ ...all[0], tls: { ...tls, ca: [caFile("ca.crt")] } }]);
@@ -148,7 +156,7 @@ skip_verify = true
       const found = endpoints("r.example:443", [
         certsD({ [`${folder}/hosts.toml`]: mirror, "r.example/hosts.toml": "" }),
       ]);
-      expect(found.all).toEqual([
+      expect(found.all).toMatchObject([
         { root: "https://mirror.example/v2", host: "mirror.example", namespace: "r.example:443" },
         { root: "https://r.example/v2", host: "r.example" },
       ]);
@@ -217,7 +225,13 @@ capabilities = ["push"]
       "http://d.example:5000/v2",
       "https://r.example/v2",
     ]);
-    expect(all.map(({ plain }) => plain?.root)).toEqual(["http://a.example:5000/v2", ...Array(4).fill(undefined)]);
+    expect(all.map(({ plain, httpEntry }) => plain?.root ?? httpEntry)).toEqual([
+      "http://a.example:5000/v2",
+      "http://b.example:5000",
+      undefined,
+      undefined,
+      "http://r.example",
+    ]);
     expect(warnings.join()).toMatch(/hosts_toml\.unused: http:\/\/c\.example /);
   });
 

@@ -164,6 +164,21 @@ describe("searchRegistry, through mirrors", () => {
     }
   });
 
+  it("say what would allow http where one does not speak TLS, and only there", async () => {
+    await using site = await Mirrored.start(1);
+    const httpEntry = "http://mirror0.example:443";
+    const advised = async () =>
+      (await site.search(1, { httpEntry })).map(
+        (item) => "detail" in item && item.detail.includes(`list ${httpEntry} `),
+      );
+    site.world.http.places.set("https://mirror0.example", "no TLS");
+    expect(await advised()).toEqual([true]);
+    for (const place of ["tls", "unreachable"] as const) {
+      site.world.http.places.set("https://mirror0.example", place);
+      expect(await advised()).toEqual([false]);
+    }
+  });
+
   it("not by http where it is their token server that speaks no TLS", async () => {
     await using site = await Mirrored.start(1);
     const [mirror] = site.mirrors as [StandInRegistry];
