@@ -60,7 +60,7 @@ describe.runIf(requirement("the lookaside responder as an ordinary user", missin
       const config = node.configure({ lookaside: { keyFile: join(folder, "node.key") } }, "theirs.yaml");
       const refused = await ask(["lookaside", "--new-key", "--config", config], { env: node.env });
       expect(headline(refused)).toBe("3 misconfigured config.invalid");
-      expect(refused.stdout).toContain(`sudo -u '#${USER}' `);
+      expect(refused.stdout).toContain("runuser -u ");
       expect(readdirSync(folder)).toEqual([]);
     });
   },

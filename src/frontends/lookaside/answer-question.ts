@@ -8,9 +8,9 @@ import { lookasideSignature, simpleSigningPayload } from "../../core/oci/simple-
 import { hostsOfRules } from "../../core/policy/rule-hosts.ts";
 import { select } from "../../core/policy/select.ts";
 import { reject } from "../../core/rejection.ts";
-import { type Answer, failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { type Answer, failureOf, type NotEnforced, refusalOf } from "../../core/verify/answer.ts";
 import { refuseUntoldTag } from "../../core/verify/untold-tag.ts";
-import type { Exempt, Signed } from "../../core/verify/verdict.ts";
+import type { Allow, Exempt, Signed } from "../../core/verify/verdict.ts";
 import { BUILD } from "../../core/version.ts";
 import { Warnings } from "../../core/warning.ts";
 import type { NodeKey } from "../../io/keys/node-key.ts";
@@ -81,7 +81,14 @@ type Decided = Pick<Answered, "answer" | "decision" | "policyHash"> & {
   readonly reply?: Reply;
 };
 
-async function decide({ name, digest }: LookasideRequest, subject: Subject, context: Context): Promise<Decided> {
+/** @param isAgain whether the settings changed while it was decided for the first time */
+async function decide(
+  request: LookasideRequest,
+  subject: Subject,
+  context: Context,
+  isAgain = false,
+): Promise<Decided> {
+  const { name, digest } = request;
   const { responder } = context;
   let policyHash: string | undefined;
   try {
@@ -94,15 +101,26 @@ async function decide({ name, digest }: LookasideRequest, subject: Subject, cont
     const isOfNow = decision.cache === "none" || decision.cache === "fresh";
     if (answer.outcome !== "allow") return { answer, decision, policyHash };
     const { because } = answer;
+    // A signature has no end, so the settings of this moment count, not those of the question.
+    if (responder.settings.current() !== current) {
+      if (isAgain) reject("policy.invalid", "the policy or the configuration changed twice meanwhile; pull again");
+      return await decide(request, subject, context, true);
+    }
     if ((because.kind !== "signed" && because.kind !== "exempt") || !isOfNow) {
-      // An allow that is none here is logged as what it would be.
-      const would = "would" in because ? because.would : refusalOf("internal.error", "old evidence was used");
-      return { answer: would, decision, policyHash };
+      return { answer: refusalInPlaceOf(answer), decision, policyHash };
     }
     return { answer, decision, policyHash, reply: signed(subject, because, responder.key) };
   } catch (error) {
     return { answer: failureOf(error), ...(policyHash !== undefined && { policyHash }) };
   }
+}
+
+/** An allow that is none here is answered and logged as the refusal that it would be. */
+function refusalInPlaceOf({ because }: Allow | NotEnforced): Answer {
+  if (!("would" in because)) return refusalOf("internal.error", "old evidence was used");
+  if (because.kind !== "audited") return because.would;
+  const note = `rule "${because.rule}" only audits, but nothing passes here without a signature`;
+  return { ...because.would, detail: `${because.would.detail}; ${note}` };
 }
 
 /** @throws Rejection for an image that is refused before any service is asked */

@@ -2,19 +2,21 @@ import { listenText } from "../../core/config/lookaside-settings.ts";
 import { formatReference } from "../../core/oci/reference.ts";
 import { hostsOfRules } from "../../core/policy/rule-hosts.ts";
 import { reject } from "../../core/rejection.ts";
+import { failureOf } from "../../core/verify/answer.ts";
 import { VERSION } from "../../core/version.ts";
-import { makeNodeKey, openNodeKey, publicKeyPath } from "../../io/keys/node-key.ts";
+import { makeNodeKey, type NodeKey, openNodeKey, publicKeyPath } from "../../io/keys/node-key.ts";
 import { recordLine } from "../../io/log/decision-record.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { loadConfig } from "../../io/settings/load-settings.ts";
 import { decisionRecord } from "../process/decision-record-of.ts";
 import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
-import { amount } from "../process/report.ts";
+import { amount, reasonLine } from "../process/report.ts";
 import { type Answered, answerTarget } from "./answer-question.ts";
 import { PeerQueue } from "./peer-queue.ts";
 import { listen, type Reply } from "./server.ts";
 import { SettingsOnDisk } from "./settings.ts";
 
+const STARTING: Reply = { status: 503, phrase: "inconclusive server.overloaded: the responder is starting" };
 const OVERLOADED: Reply = { status: 503, phrase: "inconclusive server.overloaded: too many questions at one time" };
 
 interface LookasideOptions {
@@ -28,23 +30,35 @@ export async function lookasideCommand(options: LookasideOptions, lifecycle: Pro
   const { environment } = lifecycle;
   if (options["new-key"]) return makeKey(loadConfig(environment, options.config).lookaside.keyFile, lifecycle);
   const settings = new SettingsOnDisk(environment, options.config);
-  const { config, policy } = settings.current();
-  const key = openNodeKey(config.lookaside.keyFile);
+  const { lookaside } = settings.config();
   const responder = {
     settings,
-    key,
     log: (answered: Answered) => lifecycle.say(recordLine(recordOf(answered))),
     warn: (text: string) => lifecycle.diagnose(text),
   };
   const queue = new PeerQueue();
-  const server = await listen(config.lookaside, isActivated(environment), async (target, peer) => {
-    return (await queue.run(peer, () => answerTarget(target, responder))) ?? OVERLOADED;
+  const answering: { key?: NodeKey } = {};
+  // A key is made only once nothing else has the address.
+  const server = await listen(lookaside, isActivated(environment), async (target, peer) => {
+    const { key } = answering;
+    if (key === undefined) return STARTING;
+    return (await queue.run(peer, () => answerTarget(target, { ...responder, key }))) ?? OVERLOADED;
   });
-  const { hosts } = hostsOfRules(policy);
-  const where = listenText(config.lookaside);
-  const served = hosts.length === 0 ? "the policy names no registry" : amount(hosts.length, "registry host");
-  lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${where} (${served}; public key sha256:${key.fingerprint})`);
+  const key = openNodeKey(lookaside.keyFile);
+  answering.key = key;
+  const known = `${servedBy(settings)}; public key sha256:${key.fingerprint}`;
+  lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${listenText(lookaside)} (${known})`);
   return lifecycle.standBy(() => server.stop());
+}
+
+/** A policy that cannot be used does not keep it from starting: each answer then gives the reason. */
+function servedBy(settings: SettingsOnDisk): string {
+  try {
+    const { hosts } = hostsOfRules(settings.current().policy);
+    return hosts.length === 0 ? "the policy names no registry" : amount(hosts.length, "registry host");
+  } catch (error) {
+    return `everything is refused: ${reasonLine(failureOf(error)).trimEnd()}`;
+  }
 }
 
 function makeKey(keyFile: string, lifecycle: ProcessLifecycle): never {

@@ -4,6 +4,8 @@ export interface QueueLimits {
   readonly waiting: number;
   readonly runningOfPeer: number;
   readonly waitingOfPeer: number;
+  /** How many of both only root gets. */
+  readonly ofRoot: number;
   /** Milliseconds that a request waits before it is turned away. */
   readonly wait: number;
 }
@@ -15,11 +17,13 @@ const MAX_WAITING = 128;
 /** The same of one user: a quarter. Stop a user from taking the places of others. */
 const MAX_RUNNING_OF_PEER = 8;
 const MAX_WAITING_OF_PEER = 32;
+/** Of both those that only root gets. One user may have thousands of subordinate ids, and so all other places. */
+const OF_ROOT = 8;
 /** Milliseconds that a request waits: as long as an answer may take by default. */
 const MAX_WAIT = 8000;
 
 /**
- * One user has at most a quarter of the places, so that three others still get answers. podman asks for one image at a
+ * One user id has at most a quarter of the places, and root some of its own. podman asks for one image at a
  * time, and CRI-O for a few. Waiting costs a user less than an answer that says to try again, up to the usual deadline.
  */
 export const LIMITS: QueueLimits = {
@@ -27,10 +31,16 @@ export const LIMITS: QueueLimits = {
   waiting: MAX_WAITING,
   runningOfPeer: MAX_RUNNING_OF_PEER,
   waitingOfPeer: MAX_WAITING_OF_PEER,
+  ofRoot: OF_ROOT,
   wait: MAX_WAIT,
 };
 
+/** As peerOf names root. */
+export const ROOT = "uid 0";
+
 interface Peer {
+  /** Places that are not for this peer. */
+  readonly kept: number;
   running: number;
   /** Of its latest request that was started, counted over all; 0 before the first. */
   turn: number;
@@ -68,14 +78,14 @@ export class PeerQueue {
 
   /** @returns whether there is a place */
   #place(name: string): Promise<boolean> | boolean {
-    const { waiting, waitingOfPeer, wait } = this.#limits;
-    const peer = this.#peers.get(name) ?? { running: 0, turn: 0, waiting: [] };
+    const { waiting, waitingOfPeer, ofRoot, wait } = this.#limits;
+    const peer = this.#peers.get(name) ?? { kept: name === ROOT ? 0 : ofRoot, running: 0, turn: 0, waiting: [] };
     this.#peers.set(name, peer);
     if (this.#mayRun(peer)) {
       this.#start(peer);
       return true;
     }
-    if (this.#waiting >= waiting || peer.waiting.length >= waitingOfPeer) return false;
+    if (this.#waiting >= waiting - peer.kept || peer.waiting.length >= waitingOfPeer) return false;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         peer.waiting.splice(peer.waiting.indexOf(start), 1);
@@ -96,7 +106,7 @@ export class PeerQueue {
 
   #mayRun(peer: Peer): boolean {
     const { running, runningOfPeer } = this.#limits;
-    return this.#running < running && peer.running < runningOfPeer;
+    return this.#running < running - peer.kept && peer.running < runningOfPeer;
   }
 
   #leave(name: string): void {

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
 import { type LookasideSettings, listenText } from "../../core/config/lookaside-settings.ts";
 import { reject } from "../../core/rejection.ts";
+import { hasCode } from "../../io/fs/error-code.ts";
+import { ROOT } from "./peer-queue.ts";
 import { peerOf } from "./peer-uid.ts";
 
 /** The file descriptor of the first socket that systemd passes (sd_listen_fds(3)). */
@@ -10,9 +12,13 @@ const INHERITED = 3;
 const MAX_HEADERS = 8192;
 /** Milliseconds from the connection to the end of its request's header. Stops clients that send nothing. */
 const HEADER_TIME = 5000;
-/** Connections at one time, and those of one user. Stop a user from taking the places of others. */
+/** Connections at one time, of them those for root alone, and those of one user. Stop users from taking the places of others. */
 const MAX_CONNECTIONS = 256;
+const OF_ROOT = 64;
 const MAX_OF_PEER = 32;
+
+/** Header fields, beside `Sec-Fetch-*`, that only browsers send. */
+const OF_BROWSERS: ReadonlySet<string> = new Set(["origin", "referer", "cookie"]);
 
 /** What a request is answered with. */
 export interface Reply {
@@ -42,6 +48,8 @@ export interface Listening {
  */
 export async function listen(settings: LookasideSettings, isInherited: boolean, respond: Respond): Promise<Listening> {
   const host = listenText(settings);
+  /** All connections, and those of which no request was read yet. */
+  const all = new Set<Socket>();
   const open = new Map<Socket, string>();
   const answering = new Set<Promise<void>>();
   const web = createServer({ maxHeaderSize: MAX_HEADERS }, (request, response) => {
@@ -58,17 +66,19 @@ export async function listen(settings: LookasideSettings, isInherited: boolean, 
   const listener = createListener((socket) => {
     const peer = peerOf(socket);
     const ofPeer = [...open.values()].filter((other) => other === peer).length;
-    if (ofPeer >= MAX_OF_PEER) return void socket.destroy();
+    const most = peer === ROOT ? MAX_CONNECTIONS : MAX_CONNECTIONS - OF_ROOT;
+    if (ofPeer >= MAX_OF_PEER || all.size >= most) return void socket.destroy();
+    all.add(socket);
     open.set(socket, peer);
     const timer = setTimeout(() => open.delete(socket) && socket.destroy(), HEADER_TIME);
     socket.on("close", () => {
       clearTimeout(timer);
+      all.delete(socket);
       open.delete(socket);
     });
     socket.on("error", () => socket.destroy());
     web.emit("connection", socket);
   });
-  listener.maxConnections = MAX_CONNECTIONS;
   try {
     await new Promise<void>((resolve, fail) => {
       listener.once("error", fail);
@@ -76,7 +86,8 @@ export async function listen(settings: LookasideSettings, isInherited: boolean, 
       else listener.listen(settings.port, settings.address, resolve);
     });
   } catch (error) {
-    reject("config.invalid", `cannot listen on ${host} (lookaside.listen): ${(error as Error).message}`, error);
+    const why = `cannot listen on ${host} (lookaside.listen): ${(error as Error).message}`;
+    reject("config.invalid", `${why}${adviceFor(error, settings.port)}`, error);
   }
   const { address, port } = listener.address() as AddressInfo;
   if (address !== settings.address || port !== settings.port) {
@@ -92,6 +103,14 @@ export async function listen(settings: LookasideSettings, isInherited: boolean, 
     await Promise.all(answering);
   };
   return { stop };
+}
+
+function adviceFor(error: unknown, port: number): string {
+  if (hasCode(error, "EACCES"))
+    return "; a port below 1024 is root's, and systemd takes it: systemctl start atcr-verify-lookaside.socket";
+  if (!hasCode(error, "EADDRINUSE")) return "";
+  const ours = "if it is systemd's for atcr-verify-lookaside.socket, nothing else needs to be started";
+  return `; see who has the port: ss -ltnp 'sport = :${port}'; ${ours}`;
 }
 
 interface Asked {
@@ -122,8 +141,8 @@ function refuseForeign({ method, httpVersion, rawHeaders }: IncomingMessage, hos
   const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
   const hosts = names.flatMap((name, i) => (name === "host" ? [rawHeaders[2 * i + 1]] : []));
   if (hosts.length !== 1 || hosts[0] !== host) return { status: 400, phrase: `the host of this server is ${host}` };
-  if (names.some((name) => name === "origin" || name.startsWith("sec-fetch-")))
-    return { status: 403, phrase: "browsers get no answer" };
+  if (names.some((name) => OF_BROWSERS.has(name) || name.startsWith("sec-fetch-")))
+    return { status: 403, phrase: "requests of web pages are refused" };
   if (httpVersion !== "1.1") return { status: 400, phrase: "only HTTP/1.1 is answered" };
   if (method !== "GET") return { status: 405, phrase: "only GET is answered" };
   if (names.some((name) => name === "content-length" || name === "transfer-encoding"))

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import type { Config } from "../../core/config/config.ts";
 import { DEFAULT_CONFIG } from "../../core/config/config.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
+import type { PolicyText } from "../../core/policy/policy-file.ts";
 import { withoutOldEvidence } from "../../core/policy/without-old-evidence.ts";
 import { reject } from "../../core/rejection.ts";
 import type { Environment } from "../../io/process/environment.ts";
@@ -31,10 +32,22 @@ export class SettingsOnDisk {
     this.#named = named;
   }
 
-  /** @throws Rejection config.invalid, policy.invalid */
-  current(): Current {
+  /** @throws Rejection config.invalid */
+  config(): Config {
+    return this.#readConfig().config;
+  }
+
+  #readConfig(): { readonly config: Config; readonly file: PolicyText | undefined } {
     const file = configText(this.#environment, this.#named);
-    const config = ownConfig(file === undefined ? DEFAULT_CONFIG : parsedConfig(file));
+    return { file, config: ownConfig(file === undefined ? DEFAULT_CONFIG : parsedConfig(file)) };
+  }
+
+  /**
+   * @returns the same object as before where nothing has changed
+   * @throws Rejection config.invalid, policy.invalid
+   */
+  current(): Current {
+    const { config, file } = this.#readConfig();
     const { texts } = policyTexts(config.trustPolicyPath, refuseUntrusted);
     const all = JSON.stringify([file, texts]);
     if (this.#read?.texts !== all) {

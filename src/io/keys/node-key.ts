@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { lstatSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { toUtf8 } from "../../core/encoding/bytes.ts";
 import { sha256Hex } from "../../core/encoding/sha256.ts";
@@ -13,6 +13,11 @@ const PUBLIC = ".pub";
 const MACHINE = ".machine";
 const MACHINE_ID = "/etc/machine-id";
 const OTHERS = 0o077;
+/** Bytes of each file. */
+const MAX_KEY_FILE = 4096;
+/** The user that the packages make; where the responder runs as another one, that one. */
+const NEW_KEY =
+  "make a new key as the responder's user: runuser -u atcr-verify-lookaside -- atcr-verify lookaside --new-key";
 const ROOT = 0;
 
 /** The key by which this node tells its own programs that an image was verified. */
@@ -37,7 +42,7 @@ export function openNodeKey(keyFile: string): NodeKey {
   if (!isThere(keyFile)) {
     if (isThere(publicKeyPath(keyFile))) {
       const what = `the key ${keyFile} does not exist, but ${publicKeyPath(keyFile)} does, which policy.json may name`;
-      unusable(`${what}; make a new pair: atcr-verify lookaside --new-key`);
+      unusable(`${what}; ${NEW_KEY}`);
     }
     makeNodeKey(keyFile);
   }
@@ -54,8 +59,11 @@ export function makeNodeKey(keyFile: string): NodeKey {
   const owner = lstatSync(dirname(keyFile), { throwIfNoEntry: false })?.uid ?? ROOT;
   // Root's files there would be of no use to the responder.
   if (process.geteuid?.() === ROOT && owner !== ROOT) {
-    const command = `sudo -u '#${owner}' atcr-verify lookaside --new-key`;
-    unusable(`the folder of ${keyFile} belongs to user ${owner}, who must make the key; run: ${command}`);
+    unusable(`the folder of ${keyFile} belongs to user ${owner}, who must make the key; ${NEW_KEY}`);
+  }
+  if (lstatSync(dirname(keyFile), { throwIfNoEntry: false }) === undefined) {
+    const start = "systemd makes the packages' one: systemctl start atcr-verify-lookaside.service";
+    unusable(`the folder of ${keyFile} does not exist; ${start}; otherwise make it for the responder's user, mode 755`);
   }
   try {
     // As root, too, only in a folder that is root's: its owner could put something else in place of each file.
@@ -77,7 +85,7 @@ export function makeNodeKey(keyFile: string): NodeKey {
  */
 export function whyForeign(keyFile: string): string | undefined {
   try {
-    const isOwn = readFileSync(`${keyFile}${MACHINE}`, "utf8").trim() === machineOf();
+    const isOwn = readSmall(`${keyFile}${MACHINE}`).text.trim() === machineOf();
     return isOwn ? undefined : `the key ${keyFile} was made on another machine (/etc/machine-id differs)`;
   } catch (error) {
     return `on which machine the key ${keyFile} was made is not known: ${(error as Error).message}`;
@@ -87,11 +95,10 @@ export function whyForeign(keyFile: string): string | undefined {
 function readNodeKey(keyFile: string): NodeKey {
   const key = readPrivateKey(keyFile);
   const foreign = whyForeign(keyFile);
-  if (foreign !== undefined) unusable(`${foreign}; make one for this machine: atcr-verify lookaside --new-key`);
+  if (foreign !== undefined) unusable(`${foreign}; ${NEW_KEY}`);
   const publicKey = createPublicKey(key);
   const path = publicKeyPath(keyFile);
-  if (readPublicKey(path) !== pemOf(publicKey))
-    unusable(`${path} is not the public key of ${keyFile}; make a new pair: atcr-verify lookaside --new-key`);
+  if (readPublicKey(path) !== pemOf(publicKey)) unusable(`${path} is not the public key of ${keyFile}; ${NEW_KEY}`);
   return {
     fingerprint: sha256Hex(publicKey.export({ type: "spki", format: "der" })),
     sign: (bytes) => sign("sha256", bytes, key),
@@ -101,27 +108,49 @@ function readNodeKey(keyFile: string): NodeKey {
 function readPrivateKey(path: string): KeyObject {
   try {
     assertPathTrusted(path);
-    const file = lstatSync(path);
-    if (!file.isFile()) unusable(`the key ${path} is not a regular file`);
-    if ((file.mode & OTHERS) !== 0)
-      unusable(`others may read the key ${path} (mode ${(file.mode & 0o7777).toString(8)}); make a new one`);
-    const key = createPrivateKey(readFileSync(path));
+    const { text, mode } = readSmall(path);
+    if ((mode & OTHERS) !== 0)
+      unusable(`others may read the key ${path} (mode ${(mode & 0o7777).toString(8)}); ${NEW_KEY}`);
+    const key = createPrivateKey(text);
     const { asymmetricKeyType, asymmetricKeyDetails } = key;
     if (asymmetricKeyType !== "ec" || asymmetricKeyDetails?.namedCurve !== "prime256v1")
-      unusable(`the key ${path} is not one of ECDSA P-256`);
+      unusable(`the key ${path} is not one of ECDSA P-256; ${NEW_KEY}`);
     return key;
   } catch (error) {
     if (error instanceof Rejection) throw error;
-    return unusable(`the key ${path} cannot be used: ${(error as Error).message}`, error);
+    const why = isFileError(error) ? error.message : "it is no private key in PEM";
+    return unusable(`the key ${path} cannot be used: ${why}; ${NEW_KEY}`, error);
   }
 }
 
 function readPublicKey(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readSmall(path).text;
   } catch (error) {
-    return unusable(`the public key ${path} cannot be read: ${(error as Error).message}`, error);
+    return unusable(`the public key ${path} cannot be read: ${(error as Error).message}; ${NEW_KEY}`, error);
   }
+}
+
+/**
+ * A file that its owner, the responder's user, can replace by anything while root's doctor reads it: a link, a pipe that
+ * nobody writes to, an endless file.
+ *
+ * @throws Error of the file system
+ */
+function readSmall(path: string): { readonly text: string; readonly mode: number } {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile() || stats.size > MAX_KEY_FILE)
+      throw new Error(`${path} is no regular file of at most ${MAX_KEY_FILE} bytes`);
+    return { text: readFileSync(fd, "latin1"), mode: stats.mode };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && (!("code" in error) || "syscall" in error);
 }
 
 function pemOf(key: KeyObject): string {

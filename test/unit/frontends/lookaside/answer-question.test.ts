@@ -27,6 +27,8 @@ const EXEMPT: Answer = { outcome: "allow", because: { kind: "exempt", because: "
 async function answered(
   decided: { readonly answer: Answer; readonly cache?: Decision["cache"] } | Error,
   target = `/r.example/app@sha256=${HEX}/signature-1`,
+  /** How often the settings change while the verifier decides. */
+  changes = 0,
 ) {
   const log: Answered[] = [];
   const sessions: Session[] = [];
@@ -36,8 +38,15 @@ async function answered(
     const timings = { total: 0, services: new Map() };
     return { cache: "none", ...decided, subject, policyHash: policy.hash, timings, warnings: [] };
   };
+  const settings = () => ({ config: { ...DEFAULT_CONFIG, deadline: 5000 }, policy, verifier: { verify } });
+  let current = settings();
   const responder = {
-    settings: { current: () => ({ config: { ...DEFAULT_CONFIG, deadline: 5000 }, policy, verifier: { verify } }) },
+    settings: {
+      current: () => {
+        if (sessions.length > 0 && sessions.length <= changes) current = settings();
+        return current;
+      },
+    },
     key: { fingerprint: "", sign: () => Uint8Array.of(1) },
     log: (one: Answered) => log.push(one),
     warn: () => {},
@@ -77,8 +86,10 @@ describe("what the verifier decides", () => {
     ] as const;
     for (const because of kinds) {
       const { status, hasBody, phrase, log } = await answered({ answer: { outcome: "allow", because } as Answer });
-      expect([status, hasBody, phrase]).toEqual([403, false, "deny signature.none: nobody"]);
-      expect(log.map(({ answer }) => answer)).toEqual([would]);
+      expect([status, hasBody]).toEqual([403, false]);
+      expect(phrase).toMatch(/^deny signature\.none: nobody/);
+      expect(phrase.includes("only audits")).toBe(because.kind === "audited");
+      expect(log.map(({ answer }) => answer)).toMatchObject([{ outcome: "deny", code: "signature.none" }]);
     }
   });
 
@@ -93,6 +104,13 @@ describe("what the verifier decides", () => {
       });
       expect(refused.log.map((one) => one.answer)).toEqual([answer]);
     }
+  });
+
+  it("is decided anew where the settings changed meanwhile, and refused where they change again", async () => {
+    const once = await answered({ answer: SIGNED }, undefined, 1);
+    expect([once.status, once.sessions.length]).toEqual([200, 2]);
+    const twice = await answered({ answer: SIGNED }, undefined, 2);
+    expect([twice.status, twice.log[0]?.answer]).toMatchObject([403, { code: "policy.invalid" }]);
   });
 
   it("is a bug where it throws, and nothing is signed", async () => {

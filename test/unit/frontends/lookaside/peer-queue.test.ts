@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { LIMITS, PeerQueue, type QueueLimits } from "../../../../src/frontends/lookaside/peer-queue.ts";
 
-const SMALL: QueueLimits = { running: 3, waiting: 4, runningOfPeer: 2, waitingOfPeer: 3, wait: 1000 };
+const SMALL: QueueLimits = { running: 3, waiting: 4, runningOfPeer: 2, waitingOfPeer: 3, ofRoot: 0, wait: 1000 };
 
 /** Requests that end when they are told to. */
 class Requests {
@@ -73,6 +73,23 @@ describe("the queue", () => {
     await requests.ask("a1", "a2", "a3", "b1", "c1");
     for (const name of ["a1", "b1", "c1", "a2"]) await requests.end(name);
     expect(requests.started).toEqual(["a1", "b1", "c1", "a2", "a3"]);
+  });
+
+  it("keeps places for root, whatever other users there are", async () => {
+    const started: string[] = [];
+    const queue = new PeerQueue();
+    const endless = (peer: string) =>
+      queue.run(peer, () => {
+        started.push(peer);
+        return new Promise<never>(() => {});
+      });
+    for (let uid = 1; uid <= 100; uid++) for (let i = 0; i < 10; i++) void endless(`uid ${uid}`);
+    await settled();
+    expect(started).toHaveLength(LIMITS.running - LIMITS.ofRoot);
+    for (let i = 0; i < LIMITS.ofRoot; i++) void endless("uid 0");
+    await settled();
+    expect(started.filter((peer) => peer === "uid 0")).toHaveLength(LIMITS.ofRoot);
+    expect(await queue.run("uid 200", async () => "late")).toBeUndefined();
   });
 
   it("frees the place of work that fails", async () => {
