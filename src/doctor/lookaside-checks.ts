@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { type LookasideSettings, listenText } from "../core/config/lookaside-settings.ts";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
 import { isDenied } from "../io/fs/denied.ts";
+import { readKeyFile } from "../io/keys/node-key.ts";
 import { askLookaside } from "../platform/containers/ask-lookaside.ts";
 import type { CrioPolicies } from "../platform/containers/overriding-files.ts";
 import type { PortOwner } from "../platform/containers/port-owner.ts";
@@ -13,8 +14,6 @@ const FORBIDDEN = 403;
 const DAEMON = "containers-daemon";
 /** Of packaging/system/sysusers.conf. */
 const DAEMON_USER = "atcr-verify-lookaside";
-/** Bytes of a key file. */
-const MAX_KEY = 16 * 1024;
 
 /** Whether the daemon at the address is this very program: it refuses the name of the probe. @param host of the policy */
 export async function checkLookaside(
@@ -133,8 +132,5 @@ export function checkOverriding(
 
 /** @returns undefined where there is no such file @throws Error of the file system */
 function textOf(path: string): string | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return undefined;
-  if (!stats.isFile() || stats.size > MAX_KEY) throw new Error(`${path} is not a file of a key`);
-  return readFileSync(path, "utf8");
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readKeyFile(path).text;
 }

@@ -85,7 +85,7 @@ export function makeNodeKey(keyFile: string): NodeKey {
  */
 export function whyForeign(keyFile: string): string | undefined {
   try {
-    const isOwn = readSmall(`${keyFile}${MACHINE}`).text.trim() === machineOf();
+    const isOwn = readKeyFile(`${keyFile}${MACHINE}`).text.trim() === machineOf();
     return isOwn ? undefined : `the key ${keyFile} was made on another machine (/etc/machine-id differs)`;
   } catch (error) {
     return `on which machine the key ${keyFile} was made is not known: ${(error as Error).message}`;
@@ -108,7 +108,7 @@ function readNodeKey(keyFile: string): NodeKey {
 function readPrivateKey(path: string): KeyObject {
   try {
     assertPathTrusted(path);
-    const { text, mode } = readSmall(path);
+    const { text, mode } = readKeyFile(path);
     if ((mode & OTHERS) !== 0)
       unusable(`others may read the key ${path} (mode ${(mode & 0o7777).toString(8)}); ${NEW_KEY}`);
     const key = createPrivateKey(text);
@@ -125,7 +125,7 @@ function readPrivateKey(path: string): KeyObject {
 
 function readPublicKey(path: string): string {
   try {
-    return readSmall(path).text;
+    return readKeyFile(path).text;
   } catch (error) {
     return unusable(`the public key ${path} cannot be read: ${(error as Error).message}; ${NEW_KEY}`, error);
   }
@@ -137,7 +137,7 @@ function readPublicKey(path: string): string {
  *
  * @throws Error of the file system
  */
-function readSmall(path: string): { readonly text: string; readonly mode: number } {
+export function readKeyFile(path: string): { readonly text: string; readonly mode: number } {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
