@@ -1,6 +1,8 @@
 import { DOCKER_HUB } from "../core/oci/reference.ts";
 import type { TrustPolicy } from "../core/policy/policy.ts";
 import { hostsOfRules, type RuleHosts } from "../core/policy/rule-hosts.ts";
+import { ANYTHING, matchSegment, type Scope } from "../core/policy/scope.ts";
+import { coversScope } from "../core/policy-tools/coverage.ts";
 import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
 import { type ContainersGate, enabling, obstaclesTo } from "../platform/containers/containers-gate.ts";
 import { otherTransports, requirementsOfScope, scopesOf } from "../platform/containers/policy-json.ts";
@@ -49,6 +51,10 @@ export function checkAround(gate: ContainersGate, files: ContainersFiles): reado
 /** Whether the files are as `enable --containers` writes them. */
 export function checkWritten(gate: ContainersGate, files: ContainersFiles): CheckResult {
   const name = "containers-files";
+  if (files.ownText === undefined && !files.policyText?.includes(JSON.stringify(gate.keyPath))) {
+    const found = "podman and CRI-O are not set up to ask this program";
+    return problem(name, found, "run: atcr-verify enable --containers");
+  }
   if (files.policyText === undefined) {
     return problem(name, `there is no ${files.policyPath}`, "run: atcr-verify enable --containers");
   }
@@ -74,20 +80,49 @@ export function registriesOf(policy: Pick<TrustPolicy, "rules">): RuleHosts {
   return hostsOfRules({ rules: policy.rules.filter(({ action }) => action !== "audit") });
 }
 
-/** Rules that only audit, which this gate cannot. */
-export function checkAudits(policy: Pick<TrustPolicy, "rules">): readonly CheckResult[] {
-  const { hosts } = registriesOf(policy);
-  return policy.rules
-    .filter(({ action }) => action === "audit")
-    .flatMap((rule) =>
-      hostsOfRules({ rules: [rule] }).hosts.map((host) => {
-        const what = hosts.includes(host)
-          ? `its images of ${host} are REFUSED here, since other rules have this gate ask about ${host}`
-          : `podman and CRI-O are not told to ask about ${host}`;
-        const found = `rule "${rule.name}" only audits, which this gate cannot, as its signature would have no end: ${what}`;
-        return warning("containers-audit", found, "use action: enforce for what podman and CRI-O pull");
-      }),
-    );
+/** What audits, which this gate cannot do: a rule, or the default, for a registry that the gate is for or is left out. */
+export function checkAudits({ rules, fallback }: Pick<TrustPolicy, "rules" | "fallback">): readonly CheckResult[] {
+  const { hosts } = registriesOf({ rules });
+  const audit = (what: string, how: string): CheckResult => {
+    const found = `${what} only audits, which this gate cannot do: ${how}`;
+    return warning("containers-audit", found, "use action: enforce for what podman and CRI-O pull");
+  };
+  const ofRules = rules.flatMap((rule, at) => {
+    if (rule.action !== "audit") return [];
+    const what = `rule "${rule.name}"`;
+    const refused = hosts.filter((host) => {
+      const isNamed = rule.scopes.some(({ segments: [first = ""] }) => matchSegment(first, host));
+      return isNamed && !coversHost(rules.slice(0, at), host);
+    });
+    const left = hostsOfRules({ rules: [rule] }).hosts.filter((host) => !hosts.includes(host));
+    return [
+      ...(refused.length > 0
+        ? [audit(what, `images of ${listed(refused)} that no earlier rule allows are REFUSED here`)]
+        : []),
+      ...(left.length > 0 ? [audit(what, `podman and CRI-O are not told to ask about ${listed(left)}`)] : []),
+    ];
+  });
+  const others = fallback === "audit" ? hosts.filter((host) => !coversHost(rules, host)) : [];
+  if (others.length === 0) return ofRules;
+  return [...ofRules, audit("the default", `images of ${listed(others)} that no rule matches are REFUSED here`)];
+}
+
+/** Whether no later rule applies to the registry. */
+function coversHost(rules: TrustPolicy["rules"], host: string): boolean {
+  const all: Scope = { text: `${host}/${ANYTHING}`, segments: [host, ANYTHING] };
+  return rules.some(({ scopes }) => scopes.some((scope) => coversScope(scope, all)));
+}
+
+/** What the policy does at this gate. @param path of the policy */
+export function checkHosts({ hosts, wildcards }: RuleHosts, path: string): CheckResult {
+  const name = "containers-hosts";
+  if (hosts.length > 0) {
+    return ok(name, `${path}: of ${listed(hosts)}, this gate refuses every image that no rule allows or exempts`);
+  }
+  const scopes = wildcards.map(({ scope }) => scope);
+  const why = scopes.length === 0 ? "" : `: a wildcard in the host names none (${listed(scopes)})`;
+  const found = `${path} has no rule that names a registry and does more than audit${why}`;
+  return problem(name, found, "add rules whose scopes begin with a host, such as atcr.io/**");
 }
 
 /** Rules that refuse everything here: the tag is not asked for. */

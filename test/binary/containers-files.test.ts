@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ask, Bench } from "../support/binary.ts";
@@ -175,7 +175,7 @@ describe("enable --containers", () => {
     const found = said.findings.filter(({ name }) => name === "containers-audit").map((one) => one.found);
     expect([code, found]).toEqual([
       0,
-      [expect.stringMatching(/not told.*audited/), expect.stringMatching(/atcr\.example are REFUSED/)],
+      [expect.stringMatching(/atcr\.example that.*REFUSED/), expect.stringMatching(/not told.*audited/)],
     ]);
     expect(Object.keys(node.docker)).toEqual(NAMES);
   });
@@ -239,12 +239,20 @@ describe("doctor --containers", () => {
       "containers-tag": "warning",
       "containers-wildcard": "warning",
       configuration: "ok",
-      policy: "ok",
+      "containers-hosts": "ok",
     });
-    expect(found).not.toHaveProperty("containerd");
+    for (const of of ["containerd", "policy"]) expect(found).not.toHaveProperty(of);
     node.bench.write("containers/registries.d/a.yaml", "docker: { atcr.example/team: { lookaside: file:///a } }\n");
     node.bench.write("containers/policy.json", STOCK);
     expect(await levels()).toMatchObject({ "containers-files": "problem", "containers-scope": "problem" });
+  });
+
+  it("says once that nothing is set up where there are no files", async () => {
+    const node = new ContainersNode();
+    rmSync(node.policy);
+    const { code, said } = await node.run("doctor", "--offline");
+    const found = said.findings.filter(({ name }) => name.startsWith("containers-")).map((one) => one.found);
+    expect([code, found]).toEqual([1, [expect.stringContaining("not set up")]]);
   });
 
   it("is part of the doctor once it is enabled, and not before", async () => {

@@ -9,6 +9,7 @@ import {
   checkAudits,
   checkDefault,
   checkEndpoints,
+  checkHosts,
   checkTagRules,
   checkUnverified,
   checkWildcards,
@@ -42,10 +43,13 @@ export async function doctorContainers(options: Options, lifecycle: ProcessLifec
   const breakGlass = readBreakGlassFile(environment, Date.now());
   const { config, findings: ofConfig } = readConfig(environment, options.config, breakGlass);
   const asked = { offline: options.offline, breakGlass, environment };
+  const own = config ? await checkContainers(config, options, environment) : [];
+  const services = config ? await policyAndServices(config, undefined, lifecycle, asked) : [];
   const findings = [
     ...ofConfig,
-    ...(config ? await checkContainers(config, options, environment) : []),
-    ...(config ? await policyAndServices(config, undefined, lifecycle, asked) : []),
+    ...own,
+    // What the policy does is told as it is here; of a policy that cannot be read, why.
+    ...services.filter(({ name }) => name !== "policy" || own.length === 0),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(environment)),
     checkProc(),
     checkBreakGlass(breakGlass),
@@ -66,8 +70,11 @@ export async function checkContainers(
   const [host] = named.hosts;
   try {
     const files = readContainersFiles(options["containers-dir"]);
+    const written = checkWritten(gate, files);
+    if (files.policyText === undefined && files.ownText === undefined) return [written];
     return [
-      checkWritten(gate, files),
+      written,
+      checkHosts(named, config.trustPolicyPath),
       ...checkAround(gate, files),
       ...checkEndpoints(gate, files, registryEndpoints(options["containers-dir"])),
       ...checkOverriding(filesOfUser(), crioPolicies(), files.policyPath),

@@ -7,6 +7,7 @@ import {
   checkAround,
   checkAudits,
   checkDefault,
+  checkHosts,
   checkTagRules,
   checkUnverified,
   checkWildcards,
@@ -57,14 +58,14 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
   const gate = gateOf(config, named.hosts);
   const ofPolicy = checkPolicy({ ...source, atcrHosts: config.atcrHosts, now: Date.now() }, source.path, undefined);
   const findings = [
-    ...ofPolicy.filter(({ level }) => level !== "ok"),
-    ...(named.hosts.length === 0 ? [noHosts(source.path)] : []),
+    ...ofPolicy,
+    checkHosts(named, source.path),
     ...checkAround(gate, files),
     ...checkDefault(gate, files),
     ...checkWildcards(named),
     ...checkAudits(source.policy),
     ...checkTagRules(source.policy),
-  ].filter(({ name }) => name !== "policy");
+  ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what containerd's gate does with it
   const stops = findings.filter(({ level, name }) => level === "problem" && STOPS.has(name));
   const tell = (changed: boolean, list: readonly CheckResult[], summary: string): never =>
     tellOfLink<ContainersReport>(
@@ -119,9 +120,4 @@ function summaryOf(
 ): string {
   const what = `${policyPath} and ${ownPath} ${changed ? "now" : "already"} demand a signature of this node for ${hosts.join(", ")}`;
   return `${what}. Until the daemon answers at ${base}, their pulls are refused: run systemctl enable --now atcr-verify-lookaside.socket, then atcr-verify doctor --containers --probe`;
-}
-
-function noHosts(policy: string): CheckResult {
-  const found = `${policy} has no rule that names a registry and does more than audit`;
-  return problem("containers-hosts", found, "add rules whose scopes begin with a host, such as atcr.io/**");
 }
