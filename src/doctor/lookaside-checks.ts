@@ -43,18 +43,21 @@ export async function checkLookaside(
   return ok(DAEMON, `atcr-verify ${by} answers at ${where}`);
 }
 
-/** Whether someone else could take the daemon's port while it is stopped. They cannot sign, but they could refuse every pull. */
-export function checkPort({ port }: LookasideSettings, { users, isPrivileged }: PortOwner): CheckResult {
+/**
+ * Whether someone else could take the daemon's port while it is stopped. They have no key, but a signature has no end, and
+ * any user can have asked for it before.
+ */
+export function checkPort({ port }: Pick<LookasideSettings, "port">, { users, isPrivileged }: PortOwner): CheckResult {
   const name = "containers-port";
   const others = users.filter((user) => user !== 0);
   if (users.length > 0 && others.length === 0) return ok(name, `root, so usually systemd, holds port ${port}`);
-  if (users.length > 0) {
-    const found = `user ${others.join(" and user ")} holds port ${port}: stopping the daemon frees it`;
-    return warning(name, found, `let systemd hold it, by ${UNIT}`);
-  }
-  if (isPrivileged) return ok(name, `only root can take port ${port}`);
-  const found = `nobody holds port ${port}, and every user can take it, and refuse pulls`;
-  return warning(name, found, `let systemd hold it, by ${UNIT}, or choose a port below 1024`);
+  if (users.length === 0 && isPrivileged) return ok(name, `only root can take port ${port}`);
+  const held =
+    users.length > 0
+      ? `user ${others.join(" and user ")}, not systemd, holds port ${port}`
+      : `no process holds port ${port}, and every user can take it`;
+  const found = `${held}: who takes the port can refuse every pull, and replay signatures of images that were allowed once, also after they were revoked`;
+  return problem(name, found, `let systemd hold it, by ${UNIT}, and choose a port below 1024`);
 }
 
 /**

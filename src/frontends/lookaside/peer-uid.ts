@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { parseIp } from "../../core/encoding/ip-address.ts";
+import { kernelAddress, MAPPED } from "../../io/process/kernel-address.ts";
 
 /** A connection's ends as the responder sees them: `remote` is the program that asks. */
 export interface Ends {
@@ -69,28 +70,9 @@ export function rowOf(
   const written = ends.map(([address = "", port]) => {
     const ip = parseIp(address);
     if (ip === undefined || port === undefined || (isMapped && ip.length !== 4)) return undefined;
-    return `${hexOf(isMapped ? [...MAPPED, ...ip] : [...ip])}:${hex(port, 4)}`;
+    return kernelAddress(isMapped ? [...MAPPED, ...ip] : [...ip], port);
   });
   return written.includes(undefined) ? undefined : `${written.join(" ")} 01`;
-}
-
-const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-/** Each four bytes as a number of this machine, which is little-endian on all that the program is built for. */
-function hexOf(bytes: readonly number[]): string {
-  const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.slice(4 * i, 4 * i + 4));
-  return words
-    .map((word) =>
-      word
-        .toReversed()
-        .map((byte) => hex(byte, 2))
-        .join(""),
-    )
-    .join("");
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).toUpperCase().padStart(digits, "0");
 }
 
 function find(path: string, row: string): number | undefined {

@@ -1,10 +1,10 @@
-import { existsSync, readdirSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { field, isJsonObject } from "../../core/encoding/json.ts";
 import { readToml } from "../../core/encoding/toml.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { readPossiblyUntrustedFile } from "../../io/fs/local-file.ts";
+import type { Environment } from "../../io/process/environment.ts";
 
 /** CRI-O's folder, and the folder of policies for one namespace each that it reads by default. */
 const CRIO = { folder: "/etc/crio", policies: "/etc/crio/policies" } as const;
@@ -18,10 +18,33 @@ export interface CrioPolicies {
   readonly unread: readonly string[];
 }
 
-/** Files in the home of this user, root's usually, that podman and skopeo read instead of those in /etc/containers. */
-export function filesOfUser(home = homedir()): readonly string[] {
-  const folder = join(home, ".config/containers");
-  return ["policy.json", "registries.d"].map((name) => join(folder, name)).filter((path) => existsSync(path));
+/**
+ * Files of this user, root usually, that podman and skopeo read instead of those in /etc/containers. Services may run with
+ * another HOME than this program, so the home of passwd(5) counts too; versions differ in whether XDG_CONFIG_HOME does.
+ */
+export function filesOfUser(environment: Environment, passwd = "/etc/passwd"): readonly string[] {
+  const homes = [environment["HOME"], homeIn(passwd)].filter(isAbsolutePath);
+  const folders = [environment["XDG_CONFIG_HOME"], ...homes.map((home) => join(home, ".config"))].filter(
+    isAbsolutePath,
+  );
+  return [...new Set(folders.map((folder) => join(folder, "containers")))]
+    .flatMap((folder) => ["policy.json", "registries.d"].map((name) => join(folder, name)))
+    .filter((path) => existsSync(path));
+}
+
+/** The home of the effective user. */
+function homeIn(passwd: string): string | undefined {
+  const uid = String(process.geteuid?.());
+  try {
+    const users = readFileSync(passwd, "utf8").split("\n");
+    return users.map((line) => line.split(":")).find((fields) => fields[2] === uid)?.[5];
+  } catch {
+    return undefined; // Users may come from elsewhere, as by LDAP.
+  }
+}
+
+function isAbsolutePath(path: string | undefined): path is string {
+  return path?.startsWith("/") === true;
 }
 
 /** @param root before each path: "" */

@@ -52,13 +52,28 @@ describe("checkOverriding", () => {
     expect(namesOf({ "etc/crio/crio.conf": "[crio\n" })).toEqual(["warning containers-crio"]);
   });
 
+  it("looks in the home of passwd(5) and in XDG_CONFIG_HOME as well, each once", () => {
+    const [home, config] = [
+      rootWith({ ".config/containers/policy.json": "{}" }),
+      rootWith({ "containers/policy.json": "" }),
+    ];
+    const users = `other:x:${(process.geteuid?.() ?? 0) + 1}:0::/other:/bin/sh\nme:x:${process.geteuid?.()}:0::${home}:/bin/sh\n`;
+    const passwd = join(rootWith({ passwd: users }), "passwd");
+    const ofPasswd = join(home, ".config/containers/policy.json");
+    expect(filesOfUser({}, passwd)).toEqual([ofPasswd]);
+    expect(filesOfUser({ HOME: home }, passwd)).toEqual([ofPasswd]);
+    expect(filesOfUser({ HOME: "", XDG_CONFIG_HOME: config }, "/none")).toEqual([
+      join(config, "containers/policy.json"),
+    ]);
+  });
+
   it("names the files of the user who asks", () => {
     const home = rootWith({ ".config/containers/policy.json": "{}", ".config/containers/registries.d/a.yaml": "" });
-    const found = checkOverriding(filesOfUser(home), crioPolicies(rootWith({})), POLICY);
+    const found = checkOverriding(filesOfUser({ HOME: home }, "/none"), crioPolicies(rootWith({})), POLICY);
     expect(found.map(({ level, name }) => `${level} ${name}`)).toEqual([
       "problem containers-user",
       "problem containers-user",
     ]);
-    expect(filesOfUser(rootWith({}))).toEqual([]);
+    expect(filesOfUser({ HOME: rootWith({}) }, "/none")).toEqual([]);
   });
 });
