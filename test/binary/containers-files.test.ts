@@ -115,7 +115,8 @@ describe("enable --containers", () => {
       STOCK.replace('"transports"', '"plugins": [],\n    "transports"'),
       /policy\.json:7:\d+: plugins/,
     ],
-    ["a comment", STOCK.replace('"transports"', '// ours\n    "transports"'), /policy\.json:7: /],
+    ["a comment", STOCK.replace('"transports"', '// ours\n    "transports"'), /line 7.*nothing was changed/s],
+    ["no text", "", /policy\.json is empty.*nothing was changed/s],
   ])("refuses %s in policy.json, and changes nothing", async (_, text, place) => {
     const node = new ContainersNode(text);
     const args = ["--containers", "--containers-dir", node.folder];
@@ -126,7 +127,7 @@ describe("enable --containers", () => {
     expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([text, false]);
   });
 
-  it("replaces what others demand of a registry only with --force, and keeps a copy", async () => {
+  it("replaces what others demand of a registry only with --force, and disable restores it from the copy", async () => {
     const theirs = STOCK.replace(
       '"docker-daemon"',
       '"docker": {"atcr.example": [{"type": "reject"}]},\n        "docker-daemon"',
@@ -135,9 +136,19 @@ describe("enable --containers", () => {
     const refused = await node.run("enable");
     expect([refused.code, refused.said.changed, refused.names]).toEqual([1, false, ["containers-taken"]]);
     expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([theirs, false]);
-    expect(await node.run("enable", "--force")).toMatchObject({ code: 0, said: { changed: true } });
+    const copy = `${node.policy}.before-atcr-verify`;
+    const saved = expect.stringContaining(`Your previous file was saved as ${copy}`);
+    expect(await node.run("enable", "--force")).toMatchObject({ code: 0, said: { changed: true, summary: saved } });
     expect(JSON.stringify(node.docker["atcr.example"])).toContain("sigstoreSigned");
-    expect(readFileSync(`${node.policy}.before-atcr-verify`, "utf8")).toBe(theirs);
+    expect(readFileSync(copy, "utf8")).toBe(theirs);
+    const restored = expect.stringMatching(/restored what atcr\.example demanded/);
+    expect(await node.run("disable")).toMatchObject({ code: 0, said: { changed: true, summary: restored } });
+    expect([JSON.parse(readFileSync(node.policy, "utf8")), existsSync(copy)]).toEqual([JSON.parse(theirs), false]);
+
+    await node.run("enable", "--force");
+    node.bench.write("containers/policy.json.before-atcr-verify", "{");
+    expect(await node.run("disable")).toMatchObject({ code: 1, names: ["containers-former"] });
+    expect([readFileSync(node.policy, "utf8"), existsSync(copy)]).toEqual([STOCK, true]);
   });
 
   it("does not write, even forced, where another file names the registry, or policy.json is a link", async () => {
@@ -209,6 +220,15 @@ describe("disable --containers", () => {
     const { code, said, names } = await node.run("disable");
     expect([code, names, Object.keys(node.docker)]).toEqual([1, ["containers-scope"], ["localhost:5000/team"]]);
     expect(said.summary).not.toContain("NOT verified");
+  });
+
+  it("says that there is no policy.json, or that it was deleted and podman needs one", async () => {
+    const node = new ContainersNode();
+    rmSync(node.policy);
+    expect((await node.run("disable")).said.summary).toMatch(/^there is no \S+policy\.json: /);
+    await node.run("enable");
+    expect((await node.run("disable")).said.summary).toMatch(/^deleted \S+policy\.json, .*podman needs one/);
+    expect(existsSync(node.policy)).toBe(false);
   });
 
   it("works where the configuration cannot be read", async () => {

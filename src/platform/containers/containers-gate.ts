@@ -4,6 +4,7 @@ import {
   FIRST_POLICY,
   nodeKeyOf,
   policyText,
+  type Requirements,
   requirementsOfScope,
   scopesBelow,
   scopesOf,
@@ -68,10 +69,10 @@ export function obstaclesTo({ hosts, keyPath }: ContainersGate, files: Container
   };
 }
 
-/** What `enable --containers` writes. Hosts that have no rule any more are taken back. */
-export function enabling(gate: ContainersGate, files: ContainersFiles): Writing {
+/** What `enable --containers` writes. Hosts that have no rule any more are taken back. @param former what it replaced */
+export function enabling(gate: ContainersGate, files: ContainersFiles, former?: ContainersPolicy): Writing {
   const gone = files.ownHosts.filter((host) => !gate.hosts.includes(host) && isOurs(host, gate.keyPath, files));
-  const wanted = withScopes(withScopes(files.policy, gone, undefined), gate.hosts, signedByNode(gate.keyPath));
+  const wanted = withScopes(takenBack(files.policy, gone, former), gate.hosts, signedByNode(gate.keyPath));
   const isMade = files.policyText === undefined || files.ownText?.includes(MADE_POLICY) === true;
   const own = `${isMade ? MADE_POLICY : ""}${registriesText(gate.hosts, gate.base)}`;
   return {
@@ -84,20 +85,34 @@ export function enabling(gate: ContainersGate, files: ContainersFiles): Writing 
 export interface Disabling {
   /** Scopes whose requirements are taken out. */
   readonly removed: readonly string[];
+  /** Those of them that get back what they demanded before enable replaced it. */
+  readonly restored: readonly string[];
   /** Scopes that demand a signature of this node in a way that enable does not write: they stay. */
   readonly standing: readonly string[];
   /** The file without them; "absent": it was made by enable, and nothing else is in it; undefined: it stays as it is. */
   readonly policy?: string;
 }
 
-export function disabling(keyPath: string, files: ContainersFiles): Disabling {
+/** @param former what enable replaced */
+export function disabling(keyPath: string, files: ContainersFiles, former?: ContainersPolicy): Disabling {
+  if (files.policyText === undefined) return { removed: [], restored: [], standing: [] };
   const removed = scopesOf(files.policy).filter((scope) => isOurs(scope, keyPath, files));
-  const left = withScopes(files.policy, removed, undefined);
+  const restored = removed.filter((scope) => formerOf(scope, former) !== undefined);
+  const left = takenBack(files.policy, removed, former);
   const standing = scopesWithKey(left, keyPath);
-  if (files.policyText === undefined) return { removed: [], standing: [] };
   const isMade = files.ownText?.includes(MADE_POLICY) === true;
-  if (isMade && isSame(left, FIRST_POLICY)) return { removed, standing, policy: "absent" };
-  return { removed, standing, ...(removed.length > 0 && { policy: policyText(left) }) };
+  if (isMade && isSame(left, FIRST_POLICY)) return { removed, restored, standing, policy: "absent" };
+  return { removed, restored, standing, ...(removed.length > 0 && { policy: policyText(left) }) };
+}
+
+/** The policy with what the scopes demanded before, or without them. */
+function takenBack(policy: ContainersPolicy, scopes: readonly string[], former?: ContainersPolicy): ContainersPolicy {
+  return scopes.reduce((all, scope) => withScopes(all, [scope], formerOf(scope, former)), policy);
+}
+
+function formerOf(scope: string, former?: ContainersPolicy): Requirements | undefined {
+  const requirements = former && requirementsOfScope(former, scope);
+  return nodeKeyOf(requirements) === undefined ? requirements : undefined;
 }
 
 /** Scopes, and "default", whose requirements name the key. */

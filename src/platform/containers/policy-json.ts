@@ -183,7 +183,9 @@ function assertJson(text: string, path: string): void {
     while (TOKEN.test(text)) end = TOKEN.lastIndex;
     const rest = text.slice(end).trimStart();
     const line = text.slice(0, text.length - text.slice(end).trimStart().length).split("\n").length;
+    if (text.trim() === "") reject("config.invalid", `${path} is empty, so podman cannot read it either`, error);
     const found = rest === "" ? "a value that is not closed" : JSON.stringify(rest.split("\n", 1)[0]?.slice(0, 60));
-    reject("config.invalid", `${path}:${line}: found ${found}, expected JSON`, error);
+    const what = `${path} is not valid JSON (line ${line}: found ${found}), so podman cannot read it either`;
+    reject("config.invalid", what, error);
   }
 }

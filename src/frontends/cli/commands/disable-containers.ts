@@ -11,18 +11,26 @@ import {
   writeContainersFile,
 } from "../../../platform/containers/containers-files.ts";
 import { type Disabling, disabling } from "../../../platform/containers/containers-gate.ts";
+import { formerPath, readFormer } from "../../../platform/containers/former-policy.ts";
+import type { ContainersPolicy } from "../../../platform/containers/policy-json.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
-import { type ContainersReport, gateOf } from "./enable-containers.ts";
+import { type ContainersReport, gateOf, orUnchanged } from "./enable-containers.ts";
 
 /** `atcr-verify disable --containers`: takes out of the files what enable wrote there, and nothing else. */
 export async function disableContainers({ options }: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(LINK_DEADLINE);
-  const files = readContainersFiles(absoluteFolder(options["containers-dir"]));
+  const folder = absoluteFolder(options["containers-dir"]);
+  const files = orUnchanged(() => readContainersFiles(folder));
   const findings: CheckResult[] = [];
   const { keyPath } = gateOf(configOf(options.config, lifecycle, findings), []);
-  const taken = disabling(keyPath, files);
+  const former = formerOf(files);
+  const taken = disabling(keyPath, files, typeof former === "string" ? undefined : former);
+  if (typeof former === "string" && taken.removed.length > 0) {
+    const found = `what ${taken.removed.join(", ")} demanded before enable --force was NOT restored: ${former}`;
+    findings.push(problem("containers-former", found, `copy it from ${formerPath(files.policyPath)} by hand`));
+  }
   const why = isLink(files.policyPath) ? "it is a link" : write(taken, files);
   const isWritten = why === undefined;
   if (!isWritten) {
@@ -47,6 +55,16 @@ export async function disableContainers({ options }: LineOf<"disable">, lifecycl
   return tellOfLink(report, options.output, lifecycle);
 }
 
+/** @returns why it cannot be read */
+function formerOf({ policyPath }: ContainersFiles): ContainersPolicy | string | undefined {
+  try {
+    return readFormer(policyPath);
+  } catch (error) {
+    if (error instanceof Rejection) return error.message;
+    throw error;
+  }
+}
+
 /** An unreadable configuration must not keep it from working: then the default's key, and the hosts of our own file, count. */
 function configOf(path: string | undefined, { environment }: ProcessLifecycle, findings: CheckResult[]) {
   try {
@@ -60,11 +78,12 @@ function configOf(path: string | undefined, { environment }: ProcessLifecycle, f
 }
 
 /** policy.json first: without it, registries.d demands nothing. @returns why it failed */
-function write({ policy }: Disabling, files: ContainersFiles): string | undefined {
+function write({ policy, restored }: Disabling, files: ContainersFiles): string | undefined {
   try {
     if (policy === "absent") removeContainersFile(files.policyPath);
     else if (policy !== undefined) writeContainersFile(files.policyPath, policy);
     removeContainersFile(files.ownPath);
+    if (restored.length > 0) removeContainersFile(formerPath(files.policyPath));
     return undefined;
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
@@ -72,17 +91,22 @@ function write({ policy }: Disabling, files: ContainersFiles): string | undefine
   }
 }
 
-function summaryOf(
-  { removed, standing }: Disabling,
-  { policyPath, ownText }: ContainersFiles,
-  isWritten: boolean,
-): string {
+function summaryOf(taken: Disabling, { policyPath, policyText, ownText }: ContainersFiles, isWritten: boolean): string {
+  const { removed, restored, standing } = taken;
   if (!isWritten) return "nothing was taken out, or not all of it";
+  const back =
+    restored.length === 0
+      ? ""
+      : `, and restored what ${restored.join(", ")} demanded before, from ${formerPath(policyPath)}, which was removed`;
   const done =
-    removed.length > 0
-      ? `took ${removed.join(", ")} out of ${policyPath}`
-      : `${policyPath} had nothing that enable wrote`;
+    policyText === undefined
+      ? `there is no ${policyPath}`
+      : taken.policy === "absent"
+        ? `deleted ${policyPath}, which enable had made: podman needs one, and pulls nothing without it`
+        : removed.length > 0
+          ? `took ${removed.join(", ")} out of ${policyPath}${back}`
+          : `${policyPath} had nothing that enable wrote`;
   if (standing.length > 0) return `${done}; a signature of this node is still demanded for ${standing.join(", ")}`;
   if (removed.length === 0 && ownText === undefined) return `${done}: podman and CRI-O do not ask this program`;
-  return `${done}: pulls by podman and CRI-O are NOT verified by this program from now on. To stop the daemon, run: systemctl disable --now atcr-verify-lookaside.socket atcr-verify-lookaside.service`;
+  return `${done}. Pulls by podman and CRI-O are NOT verified by this program from now on. To stop the lookaside responder, run: systemctl disable --now atcr-verify-lookaside.socket atcr-verify-lookaside.service`;
 }

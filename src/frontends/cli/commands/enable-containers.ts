@@ -1,7 +1,6 @@
-import { copyFileSync, existsSync } from "node:fs";
 import type { Config } from "../../../core/config/config.ts";
 import { listenText } from "../../../core/config/lookaside-settings.ts";
-import { Rejection } from "../../../core/rejection.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
 import { type CheckResult, problem } from "../../../doctor/check.ts";
 import {
   checkAround,
@@ -24,6 +23,8 @@ import {
   writeContainersFile,
 } from "../../../platform/containers/containers-files.ts";
 import { type ContainersGate, enabling, obstaclesTo, spellings } from "../../../platform/containers/containers-gate.ts";
+import { formerPath, readFormer, saveFormer } from "../../../platform/containers/former-policy.ts";
+import type { ContainersPolicy } from "../../../platform/containers/policy-json.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import {
@@ -54,7 +55,8 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
   const config = loadConfig(lifecycle.environment, options.config);
   const source = policySource(policyInput(undefined, config));
   const named = registriesOf(source.policy);
-  const files = readContainersFiles(folder);
+  const files = orUnchanged(() => readContainersFiles(folder));
+  const former = orUnchanged(() => readFormer(files.policyPath));
   const gate = gateOf(config, named.hosts);
   const ofPolicy = checkPolicy({ ...source, atcrHosts: config.atcrHosts, now: Date.now() }, source.path, undefined);
   const findings = [
@@ -77,9 +79,10 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
     return tell(false, stops, `${UNCHANGED}; correct the problems first`);
   }
   try {
-    const changed = write(gate, files);
+    const { changed, isSaved } = write(gate, files, former);
     const left = [...findings.filter(({ name }) => !FORCEABLE.has(name)), checkUnverified(gate, files), ...LIMITS];
-    return tell(changed, left, summaryOf(changed, gate, files));
+    const saved = isSaved ? `. Your previous file was saved as ${formerPath(files.policyPath)}` : "";
+    return tell(changed, left, `${summaryOf(changed, gate, files)}${saved}`);
   } catch (error) {
     if (error instanceof Rejection || !(error instanceof Error) || !("code" in error)) throw error;
     const found = `the files could not be written: ${error.message}`;
@@ -101,16 +104,25 @@ export function gateOf({ lookaside }: Config, hosts: readonly string[]): Contain
   };
 }
 
+/** @throws Rejection that says as well what to do */
+export function orUnchanged<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return reject(error.code, `${error.message}; ${UNCHANGED}; correct it and run this again`, error);
+  }
+}
+
 /** registries.d first: with policy.json alone, pulls would be refused for want of signatures. */
-function write(gate: ContainersGate, files: ContainersFiles): boolean {
-  const { policy, own } = enabling(gate, files);
+function write(gate: ContainersGate, files: ContainersFiles, former: ContainersPolicy | undefined) {
+  const { policy, own } = enabling(gate, files, former);
+  const { taken } = obstaclesTo(gate, files);
+  const isSaved = policy !== undefined && taken.length > 0;
+  if (isSaved) saveFormer(files, taken, former);
   if (own !== undefined) writeContainersFile(files.ownPath, own);
-  if (policy === undefined) return own !== undefined;
-  const before = `${files.policyPath}.before-atcr-verify`;
-  // disable cannot bring back what --force replaced.
-  if (obstaclesTo(gate, files).taken.length > 0 && !existsSync(before)) copyFileSync(files.policyPath, before);
-  writeContainersFile(files.policyPath, policy);
-  return true;
+  if (policy !== undefined) writeContainersFile(files.policyPath, policy);
+  return { changed: policy !== undefined || own !== undefined, isSaved };
 }
 
 function summaryOf(

@@ -15,6 +15,7 @@ import {
   obstaclesTo,
   spellings,
 } from "../../../../src/platform/containers/containers-gate.ts";
+import { readFormer, saveFormer } from "../../../../src/platform/containers/former-policy.ts";
 import { registryEndpoints } from "../../../../src/platform/containers/registry-endpoints.ts";
 import { rejectionOf } from "../../../support/rejection.ts";
 
@@ -66,6 +67,7 @@ describe("enabling", () => {
     ]);
     expect(disabling(GATE.keyPath, files)).toEqual({
       removed: ["atcr.io", "localhost:5000"],
+      restored: [],
       standing: [],
       policy: STOCK,
     });
@@ -122,6 +124,37 @@ describe("disabling", () => {
     });
     const { removed, standing } = disabling(GATE.keyPath, readContainersFiles(folder));
     expect([removed, standing]).toEqual([["atcr.io"], ["docker: atcr.io/team", "docker: quay.io"]]);
+  });
+});
+
+describe("what enable --force replaced", () => {
+  const THEIRS = { "atcr.io": [{ type: "reject" }], "quay.io": [{ type: "reject" }] };
+  const text = `${JSON.stringify({ default: [{ type: "reject" }], transports: { docker: THEIRS } }, null, 2)}\n`;
+  const save = (folder: string, taken: readonly string[]) => {
+    const files = readContainersFiles(folder);
+    saveFormer(files, taken, readFormer(files.policyPath));
+  };
+
+  it("comes back, also for a host that has no rule any more", () => {
+    const folder = folderWith({ "policy.json": text });
+    save(folder, ["atcr.io"]);
+    enable(folder);
+    const files = readContainersFiles(folder);
+    const former = readFormer(files.policyPath);
+    expect(disabling(GATE.keyPath, files, former)).toMatchObject({ restored: ["atcr.io"], policy: text });
+    const { policy = "" } = enabling({ ...GATE, hosts: ["localhost:5000"] }, files, former);
+    expect(JSON.parse(policy).transports.docker).toEqual({ ...THEIRS, "localhost:5000": [OURS] });
+  });
+
+  it("is kept of all times, and never our own requirements", () => {
+    const folder = folderWith({ "policy.json": text });
+    save(folder, ["atcr.io"]);
+    enable(folder);
+    save(folder, ["quay.io"]);
+    expect(readFormer(join(folder, "policy.json"))?.transports["docker"]).toEqual(THEIRS);
+    save(folder, ["atcr.io"]);
+    const files = readContainersFiles(folder);
+    expect(disabling(GATE.keyPath, files, readFormer(files.policyPath)).restored).toEqual([]);
   });
 });
 

@@ -77,9 +77,14 @@ describe("parsePolicyJson", () => {
   ])("refuses %s, and names file, line and key", (_, text, line, key) => {
     const { code, message } = rejectionOf(() => parsePolicyJson(text, "/etc/containers/policy.json"));
     expect(code).toBe("config.invalid");
-    expect(message).toContain(`/etc/containers/policy.json${line}`);
+    const at = key === "JSON" ? ` is not valid JSON (line ${line.slice(1, -1)}: found ` : line;
+    expect(message).toContain(`/etc/containers/policy.json${at}`);
     expect(message).toContain(key);
   });
+});
+
+it("says of an empty policy.json that it is", () => {
+  expect(rejectionOf(() => parsePolicyJson("\n", "/p.json")).message).toContain("/p.json is empty");
 });
 
 describe("withScopes", () => {
