@@ -1,4 +1,5 @@
 import { type Place, REJECTIONS, Rejection, type RejectionCode } from "../rejection.ts";
+import { BUILD } from "../version.ts";
 import type { Refusal, Verdict } from "./verdict.ts";
 
 /** The result of a verification: a verdict, a failure without one, or a refusal that is not enforced. */
@@ -49,4 +50,10 @@ export function refusalOf(code: RejectionCode, detail: string, place?: Place): R
   return kind === "deny" || kind === "inconclusive"
     ? { outcome: kind, code, detail, findings: [] }
     : { outcome: kind, code, detail, ...(place && { place }) };
+}
+
+/** Proves to the doctor that this very program was asked (docs/reference/doctor.md); independent of the policy. */
+export function probeRefusal(digest: string): Answer {
+  const detail = `atcr-verify ${BUILD} was asked about ${digest}, and always refuses the name that doctor --probe pulls`;
+  return refusalOf("policy.probe", detail);
 }

@@ -2,7 +2,7 @@ import type { Selection } from "../policy/select.ts";
 import { reject } from "../rejection.ts";
 
 /**
- * For a gate that is told a digest and never the tag: an image whose rule says `tag: match` cannot be judged there. Judged
+ * For a gate that gets a digest and never the tag: an image whose rule says `tag: match` cannot be judged there. Judged
  * without the tag, as a pull by digest is, a tag that somebody moved would pass unseen.
  *
  * @throws Rejection tag.unsupported_here

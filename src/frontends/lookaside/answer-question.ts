@@ -8,7 +8,7 @@ import { lookasideSignature, simpleSigningPayload } from "../../core/oci/simple-
 import { hostsOfRules } from "../../core/policy/rule-hosts.ts";
 import { select } from "../../core/policy/select.ts";
 import { reject } from "../../core/rejection.ts";
-import { type Answer, failureOf, type NotEnforced, refusalOf } from "../../core/verify/answer.ts";
+import { type Answer, failureOf, type NotEnforced, probeRefusal, refusalOf } from "../../core/verify/answer.ts";
 import { refuseUntoldTag } from "../../core/verify/untold-tag.ts";
 import type { Allow, Exempt, Signed } from "../../core/verify/verdict.ts";
 import { BUILD } from "../../core/version.ts";
@@ -18,7 +18,6 @@ import { Deadline } from "../../io/process/deadline.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
 import type { Session } from "../../verifier/service/session.ts";
-import { probeRefusal } from "../process/probe-refusal.ts";
 import { reasonLine } from "../process/report.ts";
 import type { Reply } from "./server.ts";
 import type { Current, SettingsOnDisk } from "./settings.ts";

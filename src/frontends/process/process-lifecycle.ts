@@ -8,8 +8,7 @@ import { Deadline } from "../../io/process/deadline.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import type { Decision } from "../../verifier/service/decision.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
-import { exitCode } from "./exit-status.ts";
-import { ProcessEnding, unlessEnded } from "./process-ending.ts";
+import { exitCode, ProcessEnding, unlessEnded } from "./exit-status.ts";
 import { reasonLine } from "./report.ts";
 import { diagnose, sayUnwritten, writeOutput } from "./standard-output.ts";
 
