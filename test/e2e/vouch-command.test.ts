@@ -81,7 +81,8 @@ describe("what is vouched for", () => {
     const [signed, unsigned] = [await world.image("of two"), await world.image("unsigned", { signed: false })];
     expect(states(await cosign([nameOf(signed), nameOf(unsigned)]))).toEqual([1, "verified", "signature.none"]);
     world.policy(auditing(world.signer.did));
-    expect(states(await cosign([nameOf(unsigned)]))).toEqual([1, "audited"]);
+    const audited = await cosign([nameOf(unsigned)]);
+    expect([states(audited), rowsOf(audited)[0]?.state]).toEqual([[1, "audited"], "refused"]);
     const scope = `${world.registry.authority}/**`;
     world.policy(`version: 1.0\npolicies:\n  - {name: all, scope: ${JSON.stringify(scope)}, action: allow}\n`);
     expect(states(await cosign([nameOf(signed)]))).toEqual([1, "exempt"]);
@@ -106,7 +107,9 @@ describe("what is vouched for", () => {
     for (const server of [world.plc, world.pds]) server.override("", { status: 503 });
     expect((await ask(["verify", nameOf(image)], { env })).code).toBe(0);
     const answered = await cosign([nameOf(image)], ...config);
-    expect([answered.code, rowsOf(answered)[0]?.state]).toEqual([2, "refused"]);
+    expect([answered.code, rowsOf(answered)[0]?.state]).toEqual([2, "inconclusive"]);
+    const key = ["--format", "cosign", "--key", at("own.key"), ...config];
+    expect((await ask(["vouch", nameOf(image), ...key], { env: world.env })).stdout).toMatch(/^not verified [^ ]+ /);
     const offline = world.configure({ ...world.settings, offline: true }, "offline.yaml");
     expect(mistake(await cosign([nameOf(image)], "--config", offline)).slice(0, 2)).toEqual([3, "config.invalid"]);
     expect(writes()).toEqual([]);

@@ -21,7 +21,11 @@ export interface VouchReport {
   readonly rows: readonly VouchRow[];
 }
 
-type State = "pushed" | "failed" | "refused" | "signed" | "verified";
+type State = "pushed" | "failed" | "refused" | "inconclusive" | "signed" | "verified";
+/** Exit statuses of images that could not be verified. */
+const UNVERIFIED: ReadonlySet<number> = new Set([2, 4]);
+
+const WORDS = { refused: "refused", inconclusive: "not verified" } as const;
 
 /** A line for each image, and a last one that says what was pushed. */
 export function vouchLines({ format, isDryRun, rows }: VouchReport): readonly string[] {
@@ -40,7 +44,8 @@ function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
   const about = `${image.name}${image.platform === undefined ? "" : ` (${image.platform})`}`;
   const claims = vouch === undefined ? "" : `, signed by ${vouch.claims["atcr-verify.did"]}`;
   const until = vouch?.made.format === "notation" ? `, until ${formatDateTime(vouch.made.expiresAt)}` : "";
-  switch (stateOf(row)) {
+  const state = stateOf(row);
+  switch (state) {
     case "pushed":
       return [
         `pushed ${about}${claims}${until}: ${pushed?.manifest}${pushed?.tag === undefined ? "" : ` at the tag ${pushed.tag}`}`,
@@ -48,7 +53,8 @@ function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
     case "failed":
       return [`not pushed ${about} ${failed?.code}: ${failed?.detail}`];
     case "refused":
-      return "signed" in image ? [] : [`refused ${about} ${image.code}: ${image.detail}`];
+    case "inconclusive":
+      return "signed" in image ? [] : [`${WORDS[state]} ${about} ${image.code}: ${image.detail}`];
     case "signed":
       return isDryRun
         ? [`would push ${about}${claims}${until}: ${wouldPush(vouch)}`, `  ${payloadText(vouch)}`]
@@ -61,7 +67,7 @@ function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
 function stateOf({ image, vouch, pushed, failed }: VouchRow): State {
   if (pushed !== undefined) return "pushed";
   if (failed !== undefined) return "failed";
-  if (!("signed" in image)) return "refused";
+  if (!("signed" in image)) return UNVERIFIED.has(image.status) ? "inconclusive" : "refused";
   return vouch === undefined ? "verified" : "signed";
 }
 
