@@ -300,7 +300,7 @@ describe("options", () => {
     [
       "after the certificate",
       ["--format", "notation", "--certificate", "notation.pem", "--expires", "31d"],
-      "is later than the end",
+      "before the signature would by --expires",
     ],
     ["no platform", ["--format", "cosign", "--platform", "linux"], "--platform is"],
   ])("that do not fit are a mistake: %s", async (_, options, reason) => {

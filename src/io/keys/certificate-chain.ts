@@ -22,6 +22,14 @@ const EXCLUDED: ReadonlyMap<string, string> = new Map([
 ]);
 /** Besides digitalSignature, the one use that a leaf may have. */
 const ALLOWED_USES: ReadonlySet<string> = new Set(["digitalSignature", "nonRepudiation"]);
+/** `openssl req -x509` makes that of an authority otherwise. */
+const REMEDY = "make it with -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature";
+
+/** When a signature counts; milliseconds since 1970. */
+interface Period {
+  readonly from: number;
+  readonly until: number;
+}
 
 interface Certificate {
   readonly parsed: X509Certificate;
@@ -31,23 +39,16 @@ interface Certificate {
   readonly name: string;
 }
 
-/** A chain that may sign for Notation. */
-export interface SigningChain {
-  /** In DER: that of the key first, the root last. */
-  readonly certificates: readonly Uint8Array[];
-  /** When the first of them ends; milliseconds since 1970. */
-  readonly endsAt: number;
-}
-
 /**
  * Reads the certificates for a signature of Notation, and checks them as its specification demands of signers and verifiers
  * (notaryproject, signature-specification.md, "Certificate Requirements").
  *
  * @param publicKey of the key that signs, in DER
- * @param now milliseconds since 1970
- * @throws Rejection input.malformed
+ * @param signed when the signature is made, and when it ends; milliseconds since 1970
+ * @returns the certificates in DER: that of the key first, the root last
+ * @throws Rejection input.malformed with everything that is wrong with the first certificate that cannot be used
  */
-export function readSigningChain(path: string, publicKey: Uint8Array, now: number): SigningChain {
+export function readSigningChain(path: string, publicKey: Uint8Array, signed: Period): readonly Uint8Array[] {
   const chain = readChain(path);
   const [leaf] = chain;
   if (leaf === undefined) return reject("input.malformed", `the file ${path} has no PEM certificate`);
@@ -55,13 +56,14 @@ export function readSigningChain(path: string, publicKey: Uint8Array, now: numbe
     bad(leaf, "its key is not the one that signs; the certificate of the key must be the first of the file");
   }
   for (const [i, certificate] of chain.entries()) {
-    checkTime(certificate, now);
-    checkIssuer(certificate, chain[i + 1], i === 0);
-    if (i === 0) checkLeaf(certificate);
-    else checkAuthority(certificate, i - 1);
+    const faults = [
+      issuerFault(certificate, chain[i + 1], i === 0),
+      i === 0 ? leafFault(certificate) : authorityFault(certificate, i - 1),
+      timeFault(certificate, signed),
+    ].filter((fault) => fault !== undefined);
+    if (faults.length > 0) bad(certificate, faults.join("; also, "));
   }
-  const endsAt = Math.min(...chain.map(({ parsed }) => parsed.validToDate.getTime()));
-  return { certificates: chain.map(({ der }) => der), endsAt };
+  return chain.map(({ der }) => der);
 }
 
 function readChain(path: string): readonly Certificate[] {
@@ -94,57 +96,55 @@ function parsedOf(pem: string): X509Certificate | undefined {
   }
 }
 
-function checkTime(certificate: Certificate, now: number): void {
-  const { validFromDate, validToDate } = certificate.parsed;
-  const [from, to] = [validFromDate.getTime(), validToDate.getTime()];
-  if (!(from <= now && now <= to)) {
-    bad(
-      certificate,
-      `it is valid from ${formatDateTime(from)} to ${formatDateTime(to)}, and it is ${formatDateTime(now)}`,
-    );
+function timeFault({ parsed }: Certificate, { from, until }: Period): string | undefined {
+  const [begins, ends] = [parsed.validFromDate.getTime(), parsed.validToDate.getTime()];
+  if (!(begins <= from && from <= ends)) {
+    return `it is valid from ${formatDateTime(begins)} to ${formatDateTime(ends)}, and it is ${formatDateTime(from)}`;
   }
+  if (until <= ends) return undefined;
+  return `it ends at ${formatDateTime(ends)}, before the signature would by --expires (${formatDateTime(until)})`;
 }
 
-function checkIssuer(certificate: Certificate, issuer: Certificate | undefined, isLeaf: boolean): void {
-  const { parsed, der } = certificate;
-  if (isSha1(signatureAlgorithm(der) ?? "")) bad(certificate, "it is signed with SHA-1, which Notation refuses");
+function issuerFault(
+  { parsed, der }: Certificate,
+  issuer: Certificate | undefined,
+  isLeaf: boolean,
+): string | undefined {
+  if (isSha1(signatureAlgorithm(der) ?? "")) return "it is signed with SHA-1, which Notation refuses";
   const isSelfSigned = parsed.issuer === parsed.subject && parsed.verify(parsed.publicKey);
   if (issuer === undefined) {
-    if (!isSelfSigned) bad(certificate, "it is the last one and not self-signed; append its issuers up to the root");
-    return;
+    return isSelfSigned ? undefined : "it is the last one and not self-signed; append its issuers up to the root";
   }
-  if (isSelfSigned) bad(certificate, `it is self-signed, and others follow${isLeaf ? "; name it alone" : ""}`);
-  if (parsed.issuer !== issuer.parsed.subject || !parsed.verify(issuer.parsed.publicKey)) {
-    bad(certificate, "it was not issued by the certificate that follows it");
-  }
+  if (isSelfSigned) return `it is self-signed, and others follow${isLeaf ? "; name it alone" : ""}`;
+  const isIssued = parsed.issuer === issuer.parsed.subject && parsed.verify(issuer.parsed.publicKey);
+  return isIssued ? undefined : "it was not issued by the certificate that follows it";
 }
 
-function checkLeaf(leaf: Certificate): void {
-  const { basicConstraints, keyUsage, extendedKeyUsage = [] } = leaf.uses;
-  if (basicConstraints?.isCa === true) bad(leaf, "it is that of an authority (cA), which may not sign images");
-  if (keyUsage?.isCritical !== true) bad(leaf, "it has no critical keyUsage; Notation needs digitalSignature there");
-  if (keyUsage?.uses.includes("digitalSignature") !== true) bad(leaf, "its keyUsage lacks digitalSignature");
-  const other = keyUsage?.uses.find((use) => !ALLOWED_USES.has(use));
-  if (other !== undefined) bad(leaf, `its keyUsage has ${other}, expected digitalSignature only`);
-  const excluded = extendedKeyUsage.find((purpose) => EXCLUDED.has(purpose));
-  if (excluded !== undefined) {
-    bad(leaf, `its extendedKeyUsage has ${EXCLUDED.get(excluded)}, expected codeSigning or no such extension`);
+function leafFault({ uses }: Certificate): string | undefined {
+  const { basicConstraints, keyUsage, extendedKeyUsage = [] } = uses;
+  if (basicConstraints?.isCa === true) return `it is that of an authority (cA), which may not sign images; ${REMEDY}`;
+  if (keyUsage?.isCritical !== true) {
+    return `it has no critical keyUsage; Notation needs digitalSignature there; ${REMEDY}`;
   }
+  if (!keyUsage.uses.includes("digitalSignature")) return `its keyUsage lacks digitalSignature; ${REMEDY}`;
+  const other = keyUsage.uses.find((use) => !ALLOWED_USES.has(use));
+  if (other !== undefined) return `its keyUsage has ${other}, expected digitalSignature only; ${REMEDY}`;
+  const excluded = extendedKeyUsage.find((purpose) => EXCLUDED.has(purpose));
+  if (excluded === undefined) return undefined;
+  return `its extendedKeyUsage has ${EXCLUDED.get(excluded)}, expected codeSigning or no such extension`;
 }
 
 /** @param below how many authorities are below it */
-function checkAuthority(certificate: Certificate, below: number): void {
-  const { basicConstraints, keyUsage } = certificate.uses;
+function authorityFault({ uses: { basicConstraints, keyUsage } }: Certificate, below: number): string | undefined {
   if (basicConstraints?.isCa !== true || !basicConstraints.isCritical) {
-    bad(certificate, "it is not that of an authority: its basicConstraints must be critical and say cA");
+    return "it is not that of an authority: its basicConstraints must be critical and say cA";
   }
-  const { pathLength } = basicConstraints ?? {};
+  const { pathLength } = basicConstraints;
   if (pathLength !== undefined && pathLength < below) {
-    bad(certificate, `its pathLenConstraint is ${pathLength}, and ${below} authorities are below it`);
+    return `its pathLenConstraint is ${pathLength}, and ${below} authorities are below it`;
   }
-  if (keyUsage?.isCritical !== true || !keyUsage.uses.includes("keyCertSign")) {
-    bad(certificate, "its keyUsage must be critical and have keyCertSign");
-  }
+  const maySign = keyUsage?.isCritical === true && keyUsage.uses.includes("keyCertSign");
+  return maySign ? undefined : "its keyUsage must be critical and have keyCertSign";
 }
 
 function bad({ name }: Certificate, why: string): never {

@@ -79,10 +79,7 @@ async function voucherOf(options: Options, { environment }: ProcessLifecycle): P
   if (certificate === undefined) return { format: "cosign", key };
   const algorithm = notationAlgorithm(key);
   const now = Date.now();
-  const { certificates, endsAt } = readSigningChain(certificate, key.publicKey, now);
-  if (now + lifetime > endsAt) {
-    reject("input.malformed", `--expires ${expires} is later than the end of a certificate of ${certificate}`);
-  }
+  const certificates = readSigningChain(certificate, key.publicKey, { from: now, until: now + lifetime });
   return { format: "notation", key, algorithm, certificates, lifetime, agent: `atcr-verify/${VERSION}` };
 }
 

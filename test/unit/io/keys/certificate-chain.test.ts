@@ -22,11 +22,11 @@ const leaf = issuing.issue(TO_SIGN);
 const spki = (key: string) => new Uint8Array(createPublicKey(key).export({ type: "spki", format: "der" }));
 
 /** The number of certificates, or the message of the rejection. */
-function read(chain: string, key: string, now = Date.now()): number | string {
+function read(chain: string, key: string, from = Date.now(), until = from): number | string {
   const path = join(folder, "chain.pem");
   writeFileSync(path, chain);
   try {
-    return readSigningChain(path, spki(key), now).certificates.length;
+    return readSigningChain(path, spki(key), { from, until }).length;
   } catch (error) {
     expect(error).toBeInstanceOf(Rejection);
     expect((error as Rejection).code).toBe("input.malformed");
@@ -68,6 +68,14 @@ describe("a chain for Notation", () => {
     expect(read(`${cert}${between.cert}${short.cert}`, key)).toContain("pathLenConstraint is 0");
   });
 
+  it("is refused with all that is wrong with its first bad certificate", () => {
+    const usual = selfSigned({ ...TO_SIGN, isCa: true });
+    const found = read(usual.cert, usual.key, Date.now(), Date.now() + 31 * 86_400_000);
+    expect(found).toContain("that of an authority");
+    expect(found).toContain("-addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature");
+    expect(found).toContain("by --expires");
+  });
+
   it.each<[string, () => number | string, string]>([
     ["no certificate", () => read("", leaf.key), "has no PEM certificate"],
     ["another key", () => read(selfSigned(TO_SIGN).cert, leaf.key), "not the one that signs"],
@@ -84,6 +92,11 @@ describe("a chain for Notation", () => {
       "expired",
       () => read(`${leaf.cert}${issuing.cert}${root.cert}`, leaf.key, Date.now() + 31 * 86_400_000),
       "valid from",
+    ],
+    [
+      "shorter than the signature",
+      () => read(`${leaf.cert}${issuing.cert}${root.cert}`, leaf.key, Date.now(), Date.now() + 31 * 86_400_000),
+      "before the signature would by --expires",
     ],
     [
       "not yet valid",
