@@ -35,31 +35,32 @@ const DOCKER_HUB_ALIASES: ReadonlySet<string> = new Set(["index.docker.io", "reg
  * aliases of Docker Hub.
  *
  * @param text attacker-controlled
+ * @param typed the same as it was given, for messages
  * @throws Rejection image.malformed_reference, input.unsupported_digest
  */
-export function parseReference(text: string): ImageReference {
+export function parseReference(text: string, typed = text): ImageReference {
   if (text.length > MAX_REFERENCE) {
-    malformed(`${text.slice(0, 64)}…`, `it has ${text.length} characters, expected at most ${MAX_REFERENCE}`);
+    malformed(`${typed.slice(0, 64)}…`, `it has ${text.length} characters, expected at most ${MAX_REFERENCE}`);
   }
-  const { name, tag, digest } = splitReference(text);
+  const { name, tag, digest } = splitReference(text, typed);
   const slash = name.indexOf("/");
-  if (slash < 0) malformed(text, "it names no host, expected HOST/PATH such as docker.io/library/nginx");
+  if (slash < 0) malformed(typed, "it names no host, expected HOST/PATH such as docker.io/library/nginx");
   const writtenHost = name.slice(0, slash);
   const path = name.slice(slash + 1);
 
   const parsedHost = parseRegistryHost(writtenHost);
-  if (typeof parsedHost === "string") malformed(text, `its host is "${writtenHost}", expected ${parsedHost}`);
-  checkPath(text, path);
-  refuseHubAliases(text, writtenHost, path);
+  if (typeof parsedHost === "string") malformed(typed, `its host is "${writtenHost}", expected ${parsedHost}`);
+  checkPath(typed, path);
+  refuseHubAliases(typed, writtenHost, path);
   if (tag !== undefined && !TAG.test(tag)) {
-    malformed(text, `its tag is "${tag}", expected 1 to 128 letters, digits, "_", "." and "-", not "." or "-" first`);
+    malformed(typed, `its tag is "${tag}", expected 1 to 128 letters, digits, "_", "." and "-", not "." or "-" first`);
   }
   return {
     host: parsedHost.host,
     ...(writtenHost !== parsedHost.host && { writtenHost }),
     path,
     ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest: parseDigest(digest, `the digest in the image name "${text}"`) }),
+    ...(digest === undefined ? {} : { digest: parseDigest(digest, `the digest in the image name "${typed}"`) }),
   };
 }
 
@@ -82,7 +83,7 @@ export function normaliseReference(text: string): ImageReference {
   const host = namesHost ? first : DOCKER_HUB;
   const rest = namesHost ? text.slice(slash + 1) : text;
   if (host !== DOCKER_HUB && !DOCKER_HUB_ALIASES.has(host)) return parseReference(text);
-  return parseReference(`${DOCKER_HUB}/${rest.includes("/") ? "" : "library/"}${rest}`);
+  return parseReference(`${DOCKER_HUB}/${rest.includes("/") ? "" : "library/"}${rest}`, text);
 }
 
 /** Writes a reference so that {@link parseReference} reads the same back. */
@@ -91,11 +92,14 @@ export function formatReference({ host, writtenHost = host, path, tag, digest }:
   return `${name}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-function splitReference(text: string): { name: string; tag: string | undefined; digest: string | undefined } {
+function splitReference(
+  text: string,
+  typed: string,
+): { name: string; tag: string | undefined; digest: string | undefined } {
   const at = text.lastIndexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !ANY_DIGEST.test(digest)) {
-    malformed(text, `"@" is followed by "${digest}", expected a digest (a name contains no user)`);
+    malformed(typed, `"@" is followed by "${digest}", expected a digest (a name contains no user)`);
   }
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.lastIndexOf(":");

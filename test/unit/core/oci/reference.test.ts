@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatReference, normaliseReference, parseReference } from "../../../../src/core/oci/reference.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
+import { rejectionOf } from "../../../support/rejection.ts";
 
 const HEX = "0123456789abcdef".repeat(4);
 const DIGEST = `sha256:${HEX}`;
@@ -221,6 +222,10 @@ describe("normaliseReference", () => {
     expect(said("https://atcr.io/alice/app")).toContain('leave out "https://"');
     expect(said("docker://nginx")).toContain('leave out "docker://"');
     expect(said(DIGEST)).toContain("write NAME@DIGEST");
+  });
+
+  it.each(["/etc/passwd", "Nginx", "nginx:-", "nginx@alice"])("quotes what was typed: %s", (text) => {
+    expect(rejectionOf(() => normaliseReference(text)).message).toContain(`the image name "${text}" cannot`);
   });
 });
 
