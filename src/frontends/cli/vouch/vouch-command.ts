@@ -71,8 +71,12 @@ async function voucherOf(options: Options, { environment }: ProcessLifecycle): P
       if (value !== undefined)
         reject("input.malformed", `--${name} is for --format notation; cosign's format has none`);
     }
-  } else if (certificate === undefined || expires === undefined) {
-    reject("input.malformed", "--format notation needs --certificate FILE and --expires DURATION");
+  } else {
+    const missing = [
+      ...(certificate === undefined ? ["--certificate FILE"] : []),
+      ...(expires === undefined ? ["--expires DURATION"] : []),
+    ];
+    if (missing.length > 0) reject("input.malformed", `--format notation needs ${missing.join(" and ")}`);
   }
   const lifetime = expires === undefined ? 0 : lifetimeOf(expires);
   const key = await readSigningKey(options.key, { file, variable: environment["COSIGN_PASSWORD"] });
