@@ -1,10 +1,12 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answered, ask, TestNode } from "../support/binary.ts";
 import { CertificateAuthority, type CertificateOptions, CODE_SIGNING, selfSigned } from "../support/certificates.ts";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
 import { type Registry, startDockerRegistry } from "../support/docker-registry.ts";
+import { run } from "../support/process.ts";
 import { requirement } from "../support/requirement.ts";
 import { missingBinary } from "../support/scenario.ts";
 import type { Descriptor } from "../support/stand-in-registry.ts";
@@ -213,3 +215,25 @@ describe.runIf(testable).each(["stand-in", "docker"] as const)("for Notation, at
     expect([code, stderr]).toEqual([1, expect.stringContaining("expir")]);
   });
 });
+
+const withOpenssl =
+  testable && requirement("the command of docs/vouching.md", hasOpenssl() ? undefined : "openssl is not installed");
+describe.runIf(withOpenssl)("the certificate of docs/vouching.md", () => {
+  it("is accepted by notation verify", async () => {
+    const [, command = ""] = /```\n(openssl [^`]+)```/.exec(readFileSync("docs/vouching.md", "utf8")) ?? [];
+    const folder = at("documented");
+    mkdirSync(folder, { recursive: true });
+    const made = await run("sh", ["-ec", command], { cwd: folder });
+    expect([made.code, made.stderr]).toEqual([0, expect.any(String)]);
+    const name = await signedImage("stand-in", "documented");
+    const files = ["--key", join(folder, "leaf.key"), "--certificate", join(folder, "chain.pem")];
+    const vouched = await vouch(name, "--format", "notation", ...files, "--expires", "7d");
+    expect([vouched.code, vouched.stdout]).toEqual([0, expect.stringContaining("pushed 1 of 1 signatures")]);
+    const verified = await notationVerify(name, readFileSync(join(folder, "chain.pem"), "utf8"));
+    expect([verified.code, verified.stderr]).toEqual([0, expect.any(String)]);
+  });
+});
+
+function hasOpenssl(): boolean {
+  return spawnSync("openssl", ["version"]).status === 0;
+}
