@@ -32,12 +32,13 @@ export async function probeContainers(
   const program = skopeo ?? findProgram(environment, "podman");
   if (program === undefined) {
     const found = "no pull was tried: neither skopeo nor podman was found";
-    return [warning(NAME, found, "install skopeo, and run this again")];
+    return [problem(NAME, found, "install skopeo, and run this again")];
   }
   const [local, others] = [hosts.filter(isLocal), hosts.filter((host) => !isLocal(host))];
   const findings = local.map((host) => {
     const found = `no pull from ${host} was tried: for a registry on this machine, no proxy is used that could stand for it`;
-    return note(NAME, found);
+    // That is known beforehand; but a probe that tries nothing proves nothing.
+    return others.length > 0 ? note(NAME, found) : problem(NAME, found, "pull an unsigned image from it by hand");
   });
   for (const host of others.slice(0, MAX_HOSTS)) {
     findings.push(await probeHost(environment, { program, isSkopeo: program === skopeo, host, build }));

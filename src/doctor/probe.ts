@@ -43,12 +43,15 @@ export interface Probed {
 export async function probe({ containerd, build, reader }: ProbeQuestion): Promise<Probed> {
   const { address, plugins } = containerd;
   const isThere = containerd.version !== undefined || containerd.daemon !== undefined;
-  const notTried = (why: string, advice: string): Probed => ({
-    findings: [warning("probe", `no pull was tried: ${why}`, advice)],
-    isRun: false,
-  });
-  if (containerd.isForbidden === true) return notTried(`this user may not connect to ${address}`, "run this as root");
-  if (!isThere) return notTried("containerd does not answer", "start containerd, and run this again");
+  const notTried = (finding: CheckResult): Probed => ({ findings: [finding], isRun: false });
+  if (containerd.isForbidden === true) {
+    const found = `no pull was tried: this user may not connect to ${address}`;
+    return notTried(problem("probe", found, "run this as root"));
+  }
+  if (!isThere) {
+    const found = "no pull was tried: containerd does not answer";
+    return notTried(warning("probe", found, "start containerd, and run this again"));
+  }
   const pull = (name: string) => pullByTransfer(address, "default", name, TIMEOUT);
   const way = "the transfer service (ctr, nerdctl)";
   const { findings } = await probeBy({ way, namespace: "default", pull, address }, build, reader);

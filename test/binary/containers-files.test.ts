@@ -275,15 +275,44 @@ describe("doctor --containers", () => {
     expect([code, found]).toEqual([1, [expect.stringContaining("not set up")]]);
   });
 
-  it("is part of the doctor once it is enabled, and not before", async () => {
+  it("is part of the doctor once it is enabled; before, the folder would be ignored", async () => {
     const node = new ContainersNode();
-    const names = async () => {
+    const run = async () => {
       const args = ["doctor", "--offline", "--output", "json", "--address", join(node.folder, "none.sock")];
-      const { stdout } = await ask([...args, "--containers-dir", node.folder], node.bench);
-      return (JSON.parse(stdout) as Said).findings.map(({ name }) => name);
+      return ask([...args, "--containers-dir", node.folder], node.bench);
     };
-    expect(await names()).not.toContain("containers-files");
+    expect((await run()).code).toBe(3);
     await node.run("enable");
-    expect(await names()).toEqual(expect.arrayContaining(["containerd", "containers-files", "containers-daemon"]));
+    const names = (JSON.parse((await run()).stdout) as Said).findings.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["containerd", "containers-files", "containers-daemon"]));
   });
+});
+
+describe("options of containerd's gate and of podman's", () => {
+  it.each([
+    ["enable", ["--containers", "--containers-dir", "rel"], "--containers-dir is"],
+    ["disable", ["--containers", "--containers-dir", "rel"], "--containers-dir is"],
+    ["doctor", ["--containers", "--containers-dir", "rel"], "--containers-dir is"],
+    ["doctor", ["--containers-dir", "rel"], "--containers-dir is"],
+    ["enable", ["--containers-dir", "/none"], "--containers-dir is about"],
+    ["disable", ["--containers-dir", "/none"], "--containers-dir is about"],
+    ["doctor", ["--containers-dir", "/none"], "--containers-dir is about"],
+    ["enable", ["--containers", "--bin-dir", "/none"], "--bin-dir is about"],
+    ["disable", ["--containers", "--address", "/none.sock"], "--address is about"],
+    ["doctor", ["--containers", "--address", "/none.sock"], "--address is about"],
+    ["doctor", ["--containers", "--containerd-config", "/none.toml"], "--containerd-config is about"],
+  ])("%s refuses %j, which would be ignored", async (command, args, why) => {
+    const { code, stdout, stderr } = await ask([command, ...args], new ContainersNode().bench);
+    expect([code, `${stdout}${stderr}`.replaceAll(/\s+/g, " ")]).toEqual([3, expect.stringContaining(why)]);
+  });
+});
+
+it.runIf(isRoot)("a probe that can try nothing is a problem", async () => {
+  const node = new ContainersNode();
+  await node.run("enable");
+  const env = { ...node.bench.env, PATH: "/none" };
+  const args = ["doctor", "--offline", "--probe", "--containers", "--containers-dir", node.folder, "--output", "json"];
+  const { stdout } = await ask(args, { env });
+  const { findings } = JSON.parse(stdout) as Said;
+  expect(findings.find(({ name }) => name === "containers-probe")?.level).toBe("problem");
 });

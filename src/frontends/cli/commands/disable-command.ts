@@ -28,6 +28,7 @@ import {
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
+import { containersFolder } from "./gate-options.ts";
 
 /**
  * `atcr-verify disable`: stops containerd running this program. It is the emergency switch, so it does what it can,
@@ -38,6 +39,7 @@ export async function disableCommand(line: LineOf<"disable">, lifecycle: Process
   const { options } = line;
   if (options.containers) return (await import("./disable-containers.ts")).disableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
+  containersFolder(options);
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   lifecycle.setDeadline(LINK_DEADLINE);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);
@@ -95,7 +97,7 @@ function binDirOf(containerd: Containerd): string {
  */
 export function foldersToSearch(binDirs: readonly string[], recorded: readonly string[]): readonly string[] {
   const folders = [...binDirs, ...recorded, DEFAULT_BIN_DIR].filter((folder) => folder.startsWith("/"));
-  return [...new Set(folders.map(absoluteFolder))];
+  return [...new Set(folders.map((path) => absoluteFolder(path)))];
 }
 
 interface Taken {

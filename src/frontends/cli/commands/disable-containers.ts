@@ -15,13 +15,14 @@ import { formerPath, readFormer } from "../../../platform/containers/former-poli
 import type { ContainersPolicy } from "../../../platform/containers/policy-json.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import { absoluteFolder, LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
+import { LINK_DEADLINE, tellOfLink } from "../terminal/link-report.ts";
 import { type ContainersReport, gateOf, orUnchanged } from "./enable-containers.ts";
+import { containersFolder } from "./gate-options.ts";
 
 /** `atcr-verify disable --containers`: takes out of the files what enable wrote there, and nothing else. */
 export async function disableContainers({ options }: LineOf<"disable">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(LINK_DEADLINE);
-  const folder = absoluteFolder(options["containers-dir"]);
+  const folder = containersFolder(options);
   const files = orUnchanged(() => readContainersFiles(folder));
   const findings: CheckResult[] = [];
   const { keyPath } = gateOf(configOf(options.config, lifecycle, findings), []);

@@ -42,6 +42,7 @@ import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { tellOfChecks } from "../terminal/check-results.ts";
+import { containersFolder } from "./gate-options.ts";
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
 const COMMAND_TIMEOUT = 90_000;
@@ -49,8 +50,9 @@ const COMMAND_TIMEOUT = 90_000;
 const OWN = { isMade: true, isPathTrusted: true } as const;
 
 /** `atcr-verify doctor`: whether this program verifies the pulls on this node, and can answer them. */
-export async function doctorCommand({ options }: LineOf<"doctor">, lifecycle: ProcessLifecycle): Promise<never> {
+export async function doctorCommand({ options: given }: LineOf<"doctor">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const options = { ...given, "containers-dir": containersFolder(given, true) };
   const { checkContainers, doctorContainers } = await import("./doctor-containers.ts");
   if (options.containers) return doctorContainers(options, lifecycle);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);

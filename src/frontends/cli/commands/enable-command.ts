@@ -40,6 +40,7 @@ import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
+import { containersFolder } from "./gate-options.ts";
 
 /** Checks whose problems stop `enable`: pulls would be blocked, or containerd would not run the link. */
 const STOPS = new Set(["bin-dir", "entries", "link", "policy-errors", "sandbox-image"]);
@@ -56,6 +57,7 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
     reject("input.malformed", "--distribution says for which machines --print-config prints, which was not given");
   if (options.containers) return (await import("./enable-containers.ts")).enableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
+  containersFolder(options);
   const wanted = named === undefined ? undefined : absoluteFolder(named);
   lifecycle.setDeadline(LINK_DEADLINE);
   const containerd = await lookAtContainerd(lifecycle.environment, options.address, options["containerd-config"]);

@@ -27,13 +27,8 @@ import { formerPath, readFormer, saveFormer } from "../../../platform/containers
 import type { ContainersPolicy } from "../../../platform/containers/policy-json.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
-import {
-  absoluteFolder,
-  type ChangeReport,
-  LINK_DEADLINE,
-  NO_PERMISSION,
-  tellOfLink,
-} from "../terminal/link-report.ts";
+import { type ChangeReport, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
+import { containersFolder } from "./gate-options.ts";
 
 /** Findings that stop it unless forced: a requirement of others would be replaced. */
 const FORCEABLE = new Set(["containers-taken", "policy-errors"]);
@@ -51,7 +46,7 @@ export interface ContainersReport extends ChangeReport {
 /** `atcr-verify enable --containers`: has podman, CRI-O, skopeo and buildah ask the lookaside daemon of this node. */
 export async function enableContainers({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(LINK_DEADLINE);
-  const folder = absoluteFolder(options["containers-dir"]);
+  const folder = containersFolder(options);
   const config = loadConfig(lifecycle.environment, options.config);
   const source = policySource(policyInput(undefined, config));
   const named = registriesOf(source.policy);

@@ -50,9 +50,12 @@ export function tellOfLink<R extends ChangeReport = LinkReport>(
   return lifecycle.print(output === "json" ? jsonText(report) : text, isBad ? 1 : 0);
 }
 
-/** @throws Rejection if it is not an absolute path, or has a line break: the record has one path per line */
-export function absoluteFolder(path: string): string {
+/**
+ * @param option that names the folder
+ * @throws Rejection if it is not an absolute path, or has a line break: the record has one path per line
+ */
+export function absoluteFolder(path: string, option = "--bin-dir"): string {
   return path.startsWith("/") && !path.includes("\n")
     ? path.replace(/(?<=.)\/+$/, "")
-    : reject("input.malformed", `--bin-dir is "${path}", expected an absolute path`);
+    : reject("input.malformed", `${option} is "${path}", expected an absolute path`);
 }
