@@ -41,7 +41,7 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
   if (binDir.isAssumed === true) {
     const found = `containerd's bin_dir is not known, so its default, ${path}, was checked`;
     const rest = checkBinDir({ ...binDir, isAssumed: false }, program).map(asAssumed);
-    return [warning("bin-dir", found, "see the containerd findings for the reason"), ...rest];
+    return [{ level: "warning", name: "bin-dir", found }, ...rest];
   }
   if (entries === undefined) {
     return [
@@ -102,7 +102,7 @@ function missing({ path, entries = [] }: BinDir, program: string, enable: string
 }
 
 function checkOwn(
-  { name, isLink, copyOf }: BinDirEntry,
+  { name, isLink, leadsTo, copyOf }: BinDirEntry,
   { path, entries = [], maxVerifiers }: BinDir,
 ): readonly CheckResult[] {
   const at = entries.findIndex((entry) => entry.name === name);
@@ -111,7 +111,10 @@ function checkOwn(
     return [problem("link", found, "remove other entries, or raise max_verifiers")];
   }
   if (copyOf !== undefined) {
-    const found = `${path}/${name} is a copy of this program, not a link: an upgrade or atcr-verify disable does not change it`;
+    const what = isLink
+      ? `points to a copy of this program, ${leadsTo ?? copyOf}`
+      : "is a copy of this program, not a link";
+    const found = `${path}/${name} ${what}: an upgrade or atcr-verify disable does not change it`;
     return [warning("link", found, `move it out of ${path}, and run: atcr-verify enable`)];
   }
   if (!isLink) {

@@ -11,6 +11,7 @@ import {
 import { knownAs } from "../platform/containerd/known-sockets.ts";
 import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
 
+const AS_ROOT = "run this as root, on the node itself";
 /** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
 const MARGIN = 1000;
 /** The first one missing is reported: the second does not load without the first. */
@@ -25,7 +26,7 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
   const name = "containerd";
   const hidden = `the process that listens at ${address} could not be found, so this shell's environment, not containerd's, decides which configuration, policy and break-glass file were checked`;
   const silent = [...(version !== undefined && daemon === undefined ? [hidden] : []), ...unknown].map((why) =>
-    warning("containerd-unknown", why, "run this as root, on the node itself"),
+    warning("containerd-unknown", why, process.geteuid?.() === 0 ? "run this on the node itself" : AS_ROOT),
   );
   silent.push(...checkOthers(containerd));
   // A missing permission comes first: it may be why nothing was found.
@@ -48,14 +49,14 @@ export function checkContainerd(containerd: Containerd): readonly CheckResult[] 
     const there = installed === undefined ? "" : ` (${program} is version ${installed})`;
     return [problem(name, `containerd does not answer at ${address}${there}`, advice), ...silent];
   }
-  const process = daemon === undefined ? "" : `, process ${daemon.pid}`;
+  const its = daemon === undefined ? "" : `, process ${daemon.pid}`;
   const [major = 0] = numbersOf(version);
   if (major < 2)
     return [
       problem(name, `containerd ${version} does not support image verifiers`, "upgrade to containerd 2.1 or later"),
       ...silent,
     ];
-  const found = `containerd ${version} answers at ${address}${of(address)}${process}`;
+  const found = `containerd ${version} answers at ${address}${of(address)}${its}`;
   const replaced =
     daemon?.isReplaced === true
       ? [warning(name, `${daemon.program} was replaced after process ${daemon.pid} was started`, "restart containerd")]
@@ -79,6 +80,20 @@ function of(address: string): string {
   return whose === undefined ? "" : ` (${whose})`;
 }
 
+/** What containerd rejects in its configuration. Nothing is found where it accepts it, or where that is not known. */
+export function checkMistake({ mistake }: Containerd): readonly CheckResult[] {
+  if (mistake === undefined) return [];
+  const { file, line, what } = mistake;
+  const found = `containerd rejects ${file}${line === undefined ? "" : `, line ${line}`}: ${what}`;
+  return [problem("containerd-config", found, "correct it: containerd will not start with it")];
+}
+
+/** The finding that says why the configuration is not known. */
+function reasonFor({ mistake, unknown }: Containerd): string {
+  if (mistake !== undefined) return "containerd-config";
+  return unknown.length > 0 ? "containerd-unknown" : "containerd";
+}
+
 /** Whether the plugins that run verifiers are loaded. */
 export function checkPlugin({ plugins }: Containerd): readonly CheckResult[] {
   if (plugins === undefined) return [];
@@ -100,7 +115,8 @@ export function checkConfig(containerd: Containerd): readonly CheckResult[] {
   const name = "config";
   if (config === undefined) {
     const found = `containerd's settings could not be read from ${configPath}, so its defaults are assumed`;
-    return [warning(name, found, "see the containerd findings for the reason")];
+    const pointer = `the reason is in the finding ${reasonFor(containerd)}`;
+    return [...checkMistake(containerd), warning(name, found, pointer)];
   }
   if (daemon === undefined) {
     const found = `containerd is assumed to use ${configPath} and its imports`;
@@ -138,7 +154,8 @@ export function checkTimeout(containerd: Containerd, deadline: number): readonly
   if (limit >= deadline + MARGIN) {
     const found = `containerd waits ${timeout} for a verifier, and ${ours}`;
     if (containerd.config !== undefined) return [ok(name, found)];
-    return [warning(name, `if containerd's default applies: ${found}`, "see the containerd findings for the reason")];
+    if (containerd.version === undefined && !containerd.isListening) return [];
+    return [{ level: "warning", name, found: `if containerd's default applies: ${found}` }];
   }
   const found = `containerd kills a verifier after ${timeout}, and ${ours}: a killed verifier refuses the pull without a reason`;
   const advice = `set per_verifier_timeout to at least ${least}, or lower deadline`;

@@ -15,6 +15,8 @@ const TIMEOUT = 20_000;
 /** Milliseconds in which a decision must be in the log. */
 const LOGGED_WITHIN = 2_000;
 const POLL = 100;
+/** Characters of containerd's message that are shown. */
+const MAX_SHOWN = 300;
 /** gRPC status of a service that does not exist. */
 const UNIMPLEMENTED = 12;
 
@@ -131,7 +133,7 @@ export function judge(
     const found = `a pull by ${way} of a name that this program always refuses was let through`;
     return { finding: problem(name, found, "pulls are NOT verified: see the other problems for the cause") };
   }
-  const said = refused.trim().slice(-300);
+  const said = lastOf(refused.trim());
   const [, by, asked] =
     /deny policy\.probe: atcr-verify (.{1,100}?) was asked about (sha256:[0-9a-f]{64}),/.exec(refused) ?? [];
   if (asked === undefined || !refused.includes(image)) {
@@ -146,6 +148,12 @@ export function judge(
   // The name is random too, so this refusal is of this pull.
   const elsewhere = "; a mirror for all registries (certs.d/_default) answered instead of the doctor's registry";
   return { finding: ok(name, asked === digest ? found : `${found}${elsewhere}`), asked };
+}
+
+/** The end of containerd's message, which has the cause, from a word on; Go writes microseconds with a µ, which is not ASCII. */
+export function lastOf(message: string): string {
+  const text = message.replaceAll(/[µμ]/g, "u");
+  return text.length <= MAX_SHOWN ? text : `... ${text.slice(-MAX_SHOWN).replace(/^\S*\s+/, "")}`;
 }
 
 async function findLogged(way: string, digest: string, reader: LogReader): Promise<CheckResult> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../support/binary.ts";
@@ -30,6 +30,28 @@ describe("enable --print-config", () => {
     const { code, stdout } = await ask(["enable", "--print-config", "--distribution", "k3s"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^# k3s: .*\nversion = 3\n\n\[plugins\."io\.containerd\.cri\.v1\.images"\]\n {2}use_local/s);
+  });
+
+  it("takes a name in capitals, and suggests the one that was meant", async () => {
+    expect((await ask(["enable", "--print-config", "--distribution", "K3S"])).code).toBe(0);
+    const { code, stdout } = await ask(["enable", "--print-config", "--distribution", "ks3"]);
+    expect([code, stdout]).toEqual([3, expect.stringContaining("did you mean k3s?")]);
+  });
+
+  it("says that all lines are printed where containerd rejects its configuration", async () => {
+    const node = new LinkedNode();
+    node.bench.write("bin/containerd", '#!/bin/sh\necho "containerd: toml: no row" >&2\nexit 1\n', 0o755);
+    const { said } = await node.run("enable", "--print-config");
+    const { lines } = said as unknown as { lines: string[] };
+    expect(lines[1]).toMatch(/^# Warning: containerd rejects .*dump\.toml \(toml: no row\)/);
+    const enabled = await node.run("enable");
+    expect([enabled.code, enabled.said.changed, enabled.said.findings.map(({ name }) => name)]).toEqual([
+      1,
+      false,
+      expect.arrayContaining(["containerd-config"]),
+    ]);
+    const { code, said: named } = await node.run("enable", "--bin-dir", node.binDir);
+    expect([code, named.changed]).toEqual([1, true]);
   });
 
   it("says where the gate is closed, and ends with 1", async () => {
@@ -64,10 +86,8 @@ describe("a node on which a process of a distribution runs", () => {
 
   it("is named by the doctor, which says where a bypass is undone, as enable does", async () => {
     const node = new LinkedNode();
-    node.bench.write(
-      "dump.toml",
-      'version = 3\n[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n',
-    );
+    const settings = '[plugins."io.containerd.cri.v1.images"]\nuse_local_image_pull = true\n';
+    writeFileSync(node.path("dump.toml"), `${readFileSync(node.path("dump.toml"), "utf8")}${settings}`);
     const named = (await node.run("doctor", "--offline")).said.findings;
     expect(named.find(({ name }) => name === "distribution")).toMatchObject({
       level: "note",

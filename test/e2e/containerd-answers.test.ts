@@ -28,6 +28,7 @@ const CONFIG = join(folder, "config.yaml");
 /** Findings that depend on containerd's configuration. The others, and those of its default folder, are of this machine. */
 const OF_CONTAINERD = new Set([
   "containerd",
+  "containerd-config",
   "containerd-unknown",
   "plugin",
   "config",

@@ -168,8 +168,7 @@ export const ANSWERS: Readonly<Record<string, Answers>> = {
     enable: [1, "nothing changed"],
     doctor: [
       1,
-      "warning containerd-unknown",
-      "warning containerd-unknown",
+      "problem containerd-config",
       "warning config",
       "warning bin-dir",
       "warning cri-unknown",
@@ -182,15 +181,8 @@ export const ANSWERS: Readonly<Record<string, Answers>> = {
   "a configuration that cannot be read any more, and its bin_dir named": {
     afterwards: ({ directory }) => rewrite(directory, () => "version ="),
     enabledWith: ({ binDir }) => ["--bin-dir", binDir],
-    enable: [0, "not known"],
-    doctor: [
-      0,
-      "warning containerd-unknown",
-      "warning containerd-unknown",
-      "warning config",
-      "warning bin-dir",
-      "warning timeout",
-    ],
+    enable: [1, "once corrected"],
+    doctor: [1, "problem containerd-config", "warning config", "warning bin-dir", "warning timeout"],
     probes: ["ok", "ok"],
   },
   "several folders in config_path": {

@@ -11,16 +11,20 @@ export function closest(word: string, known: readonly string[]): string | undefi
   return best.typos <= allowed ? best.name : undefined;
 }
 
-/** Levenshtein distance; words that differ much in length are not measured. */
+/** Levenshtein distance, two letters that changed places counted once; words that differ much in length are not measured. */
 function typos(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > MAX_TYPOS) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  let above: readonly number[] = [];
   for (const [i, letter] of Array.from(a).entries()) {
     const next = [i + 1];
     for (let j = 0; j < b.length; j++) {
       const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+      const isSwapped = i > 0 && j > 0 && letter === b[j - 1] && a[i - 1] === b[j];
+      const swapped = isSwapped ? (above[j - 1] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, swapped, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
+    above = row;
     row = next;
   }
   return row[b.length] ?? 0;

@@ -6,7 +6,7 @@ import { hasCode } from "../../io/fs/error-code.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { lookForProgram, runProgram } from "../program.ts";
 import { type Daemon, daemonAt, isListenedOn } from "./daemon.ts";
-import { effectiveConfig, programsOf } from "./effective-config.ts";
+import { type ConfigMistake, effectiveConfig, programsOf } from "./effective-config.ts";
 import { chooseSocket } from "./known-sockets.ts";
 import { askServer } from "./server-answers.ts";
 
@@ -39,6 +39,8 @@ export interface Containerd {
   readonly isConfigNamed?: true;
   /** The effective configuration, imports and defaults included. */
   readonly config?: JsonObject;
+  /** Why there is none, where containerd itself rejects a file of it. */
+  readonly mistake?: ConfigMistake;
   /** Whether a process listens on the socket. */
   readonly isListening: boolean;
   /** Paths where its program may be, but to which this user has no access. */
@@ -78,7 +80,7 @@ export async function lookAtContainerd(
   const installed =
     version === undefined && program !== undefined ? await installedVersion(environment, program) : undefined;
   const isListening = daemon !== undefined || isListenedOn(address);
-  const failures = "config" in effective ? [] : effective.failures;
+  const [failures, mistake] = "config" in effective ? [[]] : [effective.failures, effective.mistake];
   const missing = "the effective configuration could not be determined: containerd's program was not found";
   return {
     address,
@@ -94,6 +96,7 @@ export async function lookAtContainerd(
     configPath: path,
     ...(configPath !== undefined && { isConfigNamed: true as const }),
     ...(config && { config }),
+    ...(mistake && { mistake }),
     // If containerd does not run, no answer is expected: that it does not run is reported by itself.
     unknown: [...(isListening ? server.unanswered : []), ...failures, ...(program === undefined ? [missing] : [])],
   };

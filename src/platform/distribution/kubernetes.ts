@@ -112,7 +112,7 @@ export const KUBERNETES: readonly Distribution[] = [
     change: {
       by: "kind-cluster",
       file: "the cluster's configuration (kind create cluster --config FILE)",
-      restart: "make the cluster anew: kind patches its nodes only then",
+      restart: "recreate the cluster (kind applies patches only at creation)",
     },
     notes: ["The program, its policy and the link in bin_dir come with a node image of your own, or with extraMounts."],
     wasRun: false,

@@ -8,7 +8,7 @@ import { OWN_DROP_IN } from "./kubernetes.ts";
 const ASKS_FROM = [2, 1] as const;
 /** What is open where containerd's gate is not. */
 const INSTEAD =
-  "What is open there: admission control in the cluster, with another tool, as this program has none yet; or `atcr-verify verify` in the pipeline, before an image is deployed.";
+  "Alternatives: admission control in the cluster, with another tool, as this program has none yet; or `atcr-verify verify` in the pipeline, before an image is deployed.";
 /** Where a configuration of version 2 has what version 3 has under CRI_IMAGES_PLUGIN. */
 const VERSION_2: Readonly<Record<string, string>> = {
   discard_unpacked_layers: 'plugins."io.containerd.grpc.v1.cri".containerd',
@@ -59,9 +59,24 @@ export function printedConfig(distribution: Distribution, containerd?: Container
   const place = { file, restart, ...(toImport && { toImport }) };
   const isKnown = containerd?.config !== undefined;
   const binDir = isKnown ? verifierSettings(containerd).binDir : distribution.binDir;
-  const about = { ...place, path, isKnown, ...(binDir !== undefined && { binDir }) };
+  const unread = containerd === undefined || isKnown ? undefined : whyAll(containerd);
+  const about = {
+    ...place,
+    path,
+    isKnown,
+    ...(unread !== undefined && { unread }),
+    ...(binDir !== undefined && { binDir }),
+  };
   const lines = [...head(distribution, settings, about), ...bodyOf(change, settings)];
   return { isOpen: true, ...place, lines };
+}
+
+/** Why every line is printed although this node was looked at, as sentences. */
+function whyAll({ mistake }: Containerd): string {
+  const why = "so what it sets is not known, and all lines are printed.";
+  if (mistake === undefined) return `containerd's configuration could not be read, ${why}`;
+  const { file, line, what } = mistake;
+  return `containerd rejects ${file}${line === undefined ? "" : `, line ${line}`} (${what}), ${why} Correct it first.`;
 }
 
 function whyClosed({ change }: Distribution, version: string | undefined): string | undefined {
@@ -101,6 +116,8 @@ interface Head extends Pick<PrintedConfig, "toImport"> {
   readonly restart: string;
   /** Of the main configuration. */
   readonly path: string;
+  /** Why the effective configuration of this node is not known, as sentences. */
+  readonly unread?: string;
   /** Whether the effective configuration is known. */
   readonly isKnown: boolean;
   readonly binDir?: string;
@@ -109,14 +126,17 @@ interface Head extends Pick<PrintedConfig, "toImport"> {
 function head(
   { title, config, ships, notes = [], wasRun }: Distribution,
   { hosts, tables }: AskingSettings,
-  { file, restart, toImport, path, isKnown, binDir }: Head,
+  { file, restart, toImport, path, isKnown, unread, binDir }: Head,
 ): readonly string[] {
   const sentences = [
-    `${title}: with these lines kubelet asks image verifiers.`,
+    wasRun
+      ? `${title}: with these lines kubelet asks image verifiers.`
+      : `${title}: these lines should make kubelet ask image verifiers (never tried on ${title} itself).`,
+    ...(unread === undefined ? [] : [`Warning: ${unread}`]),
     `Where: ${file}`,
-    `Then: ${restart}, and prove it with atcr-verify doctor --probe`,
-    ...(config.writtenBy === undefined ? [] : [`Not in ${config.path}: ${config.writtenBy}.`]),
     ...(toImport === undefined ? [] : importSentences(toImport, path)),
+    `Then: ${restart}, and verify with: atcr-verify doctor --probe`,
+    ...(config.writtenBy === undefined ? [] : [`Not in ${config.path}: ${config.writtenBy}.`]),
     ...(binDir === undefined ? [] : [`Verifiers are run from ${binDir}.`]),
     ...(isKnown || ships.bypasses.length === 0
       ? []
@@ -132,7 +152,7 @@ function head(
       : [
           `config_path names one folder: several are taken as one path. Move what is in ${hosts.others.join(", ")} there.`,
         ]),
-    ...(wasRun ? [] : [`Never run on ${title} itself: file and keys are those of its published sources.`]),
+    ...(wasRun ? [] : ["File and keys are those of its published sources."]),
   ];
   return sentences.map((sentence) => `# ${sentence}`);
 }
@@ -141,8 +161,10 @@ function importSentences(
   { into, isWhole, lines }: NonNullable<PrintedConfig["toImport"]>,
   path: string,
 ): readonly string[] {
-  const where = isWhole ? "these lines are all of" : "add to the imports, or above the first table, of";
-  return [`Unless ${path} imports that folder already, ${where} ${into}:`, ...lines.map((line) => `  ${line}`)];
+  const where = isWhole
+    ? `create ${into} with exactly these lines`
+    : `add to the imports, or above the first table, of ${into}`;
+  return [`Unless ${path} imports that folder already, ${where}:`, ...lines.map((line) => `  ${line}`)];
 }
 
 function bodyOf(change: Exclude<Change, { by: "nothing" }>, settings: AskingSettings): readonly string[] {

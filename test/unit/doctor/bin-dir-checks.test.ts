@@ -83,3 +83,9 @@ describe("bin_dir", () => {
     expect(check([...two, own], -1)).toEqual(["ok link", "warning entries", "warning entries"]);
   });
 });
+
+it("a link to a copy is called what disable calls it", () => {
+  const copy = { name: "zz", isLink: true, leadsTo: "/srv/copy", copyOf: PROGRAM };
+  const found = checkBinDir({ path: "/opt/bin", entries: [copy], maxVerifiers: 10 }, PROGRAM).map((one) => one.found);
+  expect(found).toContainEqual(expect.stringContaining("/opt/bin/zz points to a copy of this program, /srv/copy:"));
+});

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { settleBinDir } from "../../../src/doctor/bin-dir-known.ts";
 import type { CheckResult } from "../../../src/doctor/check.ts";
-import { checkConfig, checkContainerd, checkPlugin, checkTimeout } from "../../../src/doctor/containerd-checks.ts";
+import {
+  checkConfig,
+  checkContainerd,
+  checkMistake,
+  checkPlugin,
+  checkTimeout,
+} from "../../../src/doctor/containerd-checks.ts";
 import { checkCri, settleCri } from "../../../src/doctor/cri-checks.ts";
 import {
   type Containerd,
@@ -99,6 +105,25 @@ describe("containerd", () => {
     const noTransfer = new Map([[VERIFIER_PLUGIN, "ok"]]);
     expect(levels(checkPlugin(containerd({ plugins: noTransfer })))).toEqual(["problem plugin"]);
     expect(checkPlugin(without("plugins"))).toEqual([]);
+  });
+
+  it("has a mistake in its configuration named once, and pointed to", () => {
+    const mistake = { file: "/c.toml", line: 2, what: "toml: x" };
+    expect(checkMistake(containerd())).toEqual([]);
+    expect(checkMistake(containerd({ mistake }))).toEqual([
+      expect.objectContaining({
+        level: "problem",
+        name: "containerd-config",
+        found: expect.stringContaining("/c.toml, line 2: toml: x"),
+      }),
+    ]);
+    expect(checkConfig({ ...without("config"), mistake })[1]?.advice).toContain("containerd-config");
+  });
+
+  it("is not assumed to wait by its defaults where there is none", () => {
+    expect(checkTimeout({ ...NONE }, 8000)).toEqual([]);
+    expect(levels(checkTimeout({ ...NONE }, 60_000))).toEqual(["problem timeout"]);
+    expect(levels(checkTimeout({ ...NONE, isListening: true }, 8000))).toEqual(["warning timeout"]);
   });
 
   it("may run with an older configuration than that which is looked at", () => {

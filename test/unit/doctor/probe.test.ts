@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { createServer } from "node:http2";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { probe } from "../../../src/doctor/probe.ts";
+import { lastOf, probe } from "../../../src/doctor/probe.ts";
 import { makeTemporaryDirectory } from "../../support/process.ts";
 
 const root = makeTemporaryDirectory("probe");
@@ -26,4 +26,11 @@ it.each([
   } finally {
     server.close();
   }
+});
+
+it("quotes the end of a long message, from a word on", () => {
+  const cause = 'verifier "atcr-verify" was killed after 12.5\u00b5s';
+  const said = lastOf(`127.0.0.1:45145/${"x".repeat(400)} failed: ${cause}`);
+  expect(said).toBe('... failed: verifier "atcr-verify" was killed after 12.5us');
+  expect(lastOf(cause)).toBe('verifier "atcr-verify" was killed after 12.5us');
 });

@@ -120,8 +120,7 @@ function takeOut(folder: string, program: string, records: readonly string[], ma
         continue;
       }
       standing.push(path);
-      const advice =
-        isRemovable && !mayRemove ? "run: atcr-verify disable, without --bin-dir and --address" : (why ?? "remove it");
+      const advice = isRemovable && !mayRemove ? `run: atcr-verify disable --bin-dir ${folder}` : (why ?? "remove it");
       findings.push(problem("link", `${path} ${how}, and containerd runs it if its bin_dir is ${folder}`, advice));
     }
   } catch (error) {

@@ -8,7 +8,7 @@ import { VERSION } from "../../../core/version.ts";
 import { checkAdded, checkBinDir } from "../../../doctor/bin-dir-checks.ts";
 import { binDirUnknown, isBinDirKnown } from "../../../doctor/bin-dir-known.ts";
 import { type CheckResult, problem, warning } from "../../../doctor/check.ts";
-import { checkContainerd, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
+import { checkContainerd, checkMistake, checkPlugin, checkTimeout } from "../../../doctor/containerd-checks.ts";
 import { checkCri } from "../../../doctor/cri-checks.ts";
 import { withFiles } from "../../../doctor/distribution-check.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
@@ -53,8 +53,7 @@ const TIME_FOR_DIRECTORIES = 5_000;
 export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   const { options } = line;
   if (options["print-config"]) return (await import("./print-config.ts")).printConfig(line, lifecycle);
-  if (options.distribution !== undefined)
-    reject("input.malformed", "--distribution says for which machines --print-config prints, which was not given");
+  if (options.distribution !== undefined) reject("input.malformed", "--distribution needs --print-config");
   if (options.containers) return (await import("./enable-containers.ts")).enableContainers(line, lifecycle);
   const { "bin-dir": named, output } = options;
   containersFolder(options);
@@ -87,6 +86,7 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
   const findings = [
     ...ofPolicy.map((finding) => (isNone && finding.name === "sandbox-image" ? lessGrave(finding) : finding)),
     ...checkContainerd(containerd).map((finding) => (isNone ? lessGrave(finding) : finding)),
+    ...checkMistake(containerd),
     ...checkPlugin(containerd),
     ...checkTimeout(containerd, config.deadline),
     ...withFiles(checkCri(containerd), recognise(thisNode()), containerd),
@@ -98,7 +98,8 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
       isNone && finding.name === "bin-dir" ? lessGrave(finding) : finding,
     ),
   ].filter(({ level, name }) => level !== "ok" && name !== "policy"); // what the policy does is in the summary
-  const stops = findings.filter(({ name, level }) => level === "problem" && STOPS.has(name));
+  const mistake = wanted === undefined ? "containerd-config" : "";
+  const stops = findings.filter(({ name, level }) => level === "problem" && (STOPS.has(name) || name === mistake));
   if (stops.length > 0 && !options.force) {
     const summary = "nothing was changed; correct the problems first, or enable despite them with --force";
     return tellOfLink({ changed: false, binDir, program, findings: stops, summary }, output, lifecycle);

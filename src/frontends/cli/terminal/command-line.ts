@@ -129,8 +129,8 @@ export function readCommandLine<C extends CommandEntry>(
     }
     const value = equals === -1 ? args[++i] : arg.slice(equals + 1);
     if (value === undefined || value === "") return reject("input.malformed", `the option --${name} has no value`);
-    if (typeof option.kind !== "string") readWord(name, value, option.kind);
-    values.set(name, [...earlier, value]);
+    const word = typeof option.kind === "string" ? value : readWord(name, value, option.kind);
+    values.set(name, [...earlier, word]);
   }
   const needed = operands.filter(({ optional }) => optional !== true).length;
   const hasMany = operands.at(-1)?.repeatable === true;
@@ -173,12 +173,15 @@ function wrongOption(arg: string, known: readonly string[]): string {
 export function writtenOutput(args: readonly string[]): string {
   const at = args.findIndex((arg) => /^(?:--output|-o)(?:=|$)/.test(arg));
   const [, value = args[at + 1]] = /=(.*)$/s.exec(args[at] ?? "") ?? [];
-  return at === -1 ? "text" : (value ?? "");
+  return at === -1 ? "text" : (value ?? "").toLowerCase();
 }
 
 function readWord<Word extends string>(option: string, value: string, words: readonly Word[]): Word {
-  const found = words.find((word) => word === value);
-  return found ?? reject("input.malformed", `--${option} is "${value}", expected ${inWords(words)}`);
+  const found = words.find((word) => word === value.toLowerCase());
+  if (found !== undefined) return found;
+  const meant = closest(value, words);
+  const advice = meant === undefined ? `expected ${inWords(words)}` : `did you mean ${meant}?`;
+  return reject("input.malformed", `--${option} is "${value}"; ${advice}`);
 }
 
 /** `a`, `a or b`, `a, b or c` */
