@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, rmSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
-import { isAbsent, readTrustedFile } from "../../io/fs/local-file.ts";
+import { reject } from "../../core/rejection.ts";
+import { isAbsent, isFolderThere, readTrustedFile } from "../../io/fs/local-file.ts";
 import { replaceFile } from "../../io/fs/replace-file.ts";
 import { type ContainersPolicy, FIRST_POLICY, parsePolicyJson } from "./policy-json.ts";
 import { OWN_FILE, type RegistriesD, readRegistriesD } from "./registries-d.ts";
@@ -31,12 +32,13 @@ export interface ContainersFiles {
 
 /**
  * @param folder absolute path, {@link CONTAINERS_FOLDER}
- * @throws Rejection config.invalid where policy.json, or our own file, cannot be read, is no plain file or is not understood
+ * @throws Rejection config.invalid where others can change the folder or registries.d, or where policy.json, or our own file, cannot be read, is no plain file or is not understood
  */
 export function readContainersFiles(folder: string): ContainersFiles {
   const policyPath = join(folder, "policy.json");
   const registriesFolder = join(folder, "registries.d");
   const ownPath = join(registriesFolder, OWN_FILE);
+  for (const path of [folder, registriesFolder]) assertFolderTrusted(path);
   const policyText = textAt(policyPath, "policy.json");
   const ownText = textAt(ownPath, "the file of registries.d");
   const registries = readRegistriesD(registriesFolder);
@@ -60,10 +62,11 @@ export function isContainersEnabled(folder: string): boolean {
 /**
  * Replaces a file by rename, with the mode and the owner of the one before. A reader sees the old content or the new.
  *
- * @throws Error of the file system
+ * @throws Error of the file system; Rejection config.invalid where others can change its folder: they could lead it elsewhere
  */
 export function writeContainersFile(path: string, content: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  assertFolderTrusted(dirname(path));
   // Every user's podman reads it, whatever the umask of who runs this.
   const before = statsOf(path);
   replaceFile(path, content, before === undefined ? { mode: 0o644 } : { mode: before.mode & 0o777, owner: before });
@@ -76,6 +79,11 @@ export function removeContainersFile(path: string): void {
 /** A path that can be replaced by rename is no link: its target would stay as it is. */
 export function isLink(path: string): boolean {
   return statsOf(path)?.isSymbolicLink() === true;
+}
+
+/** A folder that is missing is made by this program. */
+function assertFolderTrusted(path: string): void {
+  isFolderThere({ path, code: "config.invalid", what: "the folder" }, (why) => reject("config.invalid", why));
 }
 
 function statsOf(path: string): Stats | undefined {

@@ -1,4 +1,4 @@
-import { copyFileSync } from "node:fs";
+import { constants, copyFileSync } from "node:fs";
 import { readTrustedFile } from "../../io/fs/local-file.ts";
 import { type ContainersFiles, writeContainersFile } from "./containers-files.ts";
 import { type ContainersPolicy, parsePolicyJson, policyText, requirementsOfScope, withScopes } from "./policy-json.ts";
@@ -28,7 +28,8 @@ export function saveFormer(
   former?: ContainersPolicy,
 ) {
   const path = formerPath(policyPath);
-  if (former === undefined) return copyFileSync(policyPath, path);
+  // Never through a link that lies there.
+  if (former === undefined) return copyFileSync(policyPath, path, constants.COPYFILE_EXCL);
   const both = taken.reduce((all, host) => withScopes(all, [host], requirementsOfScope(policy, host)), former);
   writeContainersFile(path, policyText(both));
 }

@@ -17,14 +17,10 @@ import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
-import {
-  type ContainersFiles,
-  readContainersFiles,
-  writeContainersFile,
-} from "../../../platform/containers/containers-files.ts";
-import { type ContainersGate, enabling, obstaclesTo, spellings } from "../../../platform/containers/containers-gate.ts";
-import { formerPath, readFormer, saveFormer } from "../../../platform/containers/former-policy.ts";
-import type { ContainersPolicy } from "../../../platform/containers/policy-json.ts";
+import { type ContainersFiles, readContainersFiles } from "../../../platform/containers/containers-files.ts";
+import { type ContainersGate, spellings } from "../../../platform/containers/containers-gate.ts";
+import { formerPath, readFormer } from "../../../platform/containers/former-policy.ts";
+import { HalfWritten, writeGate } from "../../../platform/containers/write-gate.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { type ChangeReport, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
@@ -74,11 +70,15 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
     return tell(false, stops, `${UNCHANGED}; correct the problems first`);
   }
   try {
-    const { changed, isSaved } = write(gate, files, former);
+    const { changed, isSaved } = writeGate(gate, files, former);
     const left = [...findings.filter(({ name }) => !FORCEABLE.has(name)), checkUnverified(gate, files), ...LIMITS];
     const saved = isSaved ? `. Your previous file was saved as ${formerPath(files.policyPath)}` : "";
     return tell(changed, left, `${summaryOf(changed, gate, files)}${saved}`);
   } catch (error) {
+    if (error instanceof HalfWritten) {
+      const half = problem("containers-files", error.message, "correct this, and run it again");
+      return tell(true, [half], `${files.ownPath} was changed, ${files.policyPath} was not`);
+    }
     if (error instanceof Rejection || !(error instanceof Error) || !("code" in error)) throw error;
     const found = `the files could not be written: ${error.message}`;
     const denied = [problem(NO_PERMISSION, found, "run this as root")];
@@ -107,17 +107,6 @@ export function orUnchanged<T>(read: () => T): T {
     if (!(error instanceof Rejection)) throw error;
     return reject(error.code, `${error.message}; ${UNCHANGED}; correct it and run this again`, error);
   }
-}
-
-/** registries.d first: with policy.json alone, pulls would be refused for want of signatures. */
-function write(gate: ContainersGate, files: ContainersFiles, former: ContainersPolicy | undefined) {
-  const { policy, own } = enabling(gate, files, former);
-  const { taken } = obstaclesTo(gate, files);
-  const isSaved = policy !== undefined && taken.length > 0;
-  if (isSaved) saveFormer(files, taken, former);
-  if (own !== undefined) writeContainersFile(files.ownPath, own);
-  if (policy !== undefined) writeContainersFile(files.policyPath, policy);
-  return { changed: policy !== undefined || own !== undefined, isSaved };
 }
 
 function summaryOf(
