@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CleanSystem, canTryPackages, DEB } from "../support/packages.ts";
 
-// In Debian 12 with systemd's programs, but no running systemd: whether the units start is not seen here.
+// In Debian 12 with systemd's programs, but no running systemd: lookaside-systemd.test.ts starts the units.
 
 const testable = canTryPackages("systemd's units of the lookaside daemon");
 const UNITS = ["atcr-verify-lookaside.socket", "atcr-verify-lookaside.service"];

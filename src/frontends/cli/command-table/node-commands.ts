@@ -136,8 +136,8 @@ export const NODE_COMMANDS = {
     examples: [
       { shows: "as its systemd unit does", line: "atcr-verify lookaside --config /etc/atcr-verify/config.yaml" },
       {
-        shows: "after the node's key may have leaked, as the user whose key it is",
-        line: "atcr-verify lookaside --new-key",
+        shows: "after the node's key may have leaked, by the user whose key it is",
+        line: "sudo runuser -u atcr-verify-lookaside -- atcr-verify lookaside --new-key",
       },
     ],
   },

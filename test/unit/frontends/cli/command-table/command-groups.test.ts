@@ -35,7 +35,7 @@ describe("the table of commands", () => {
     for (const name of COMMAND_NAMES) {
       for (const { line } of entryOf(name).examples) {
         for (const command of line.split(" && ").filter((one) => /\batcr-verify\b/.test(one))) {
-          const [, ...args] = command.replace(/^sudo /, "").split(" ");
+          const [, ...args] = command.replace(/^sudo (?:runuser -u \S+ -- )?/, "").split(" ");
           const found = findCommand(args);
           expect(() => readCommandLine(found.rest, COMMANDS[found.name], "")).not.toThrow();
         }
