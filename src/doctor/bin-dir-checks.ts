@@ -1,6 +1,6 @@
 import type { BinDirEntry } from "../platform/containerd/bin-dir.ts";
 import { ENTRY } from "../platform/containerd/verifier-link.ts";
-import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
+import { type CheckResult, ok, problem, unseen, WHY_UNKNOWN, warning } from "./check.ts";
 
 /** Names of files that editors, package managers and backups leave behind. */
 const LEFTOVER = /^\.|~$|\.(?:dpkg-\w+|rpm(?:new|save|orig)|bak|old|new|orig|swp|tmp)$|^README/i;
@@ -41,7 +41,7 @@ export function checkBinDir(binDir: BinDir, program: string): readonly CheckResu
   if (binDir.isAssumed === true) {
     const found = `containerd's bin_dir is not known, so its default, ${path}, was checked`;
     const rest = checkBinDir({ ...binDir, isAssumed: false }, program).map(asAssumed);
-    return [{ level: "warning", name: "bin-dir", found }, ...rest];
+    return [warning("bin-dir", found, WHY_UNKNOWN), ...rest];
   }
   if (entries === undefined) {
     return [

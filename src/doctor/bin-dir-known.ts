@@ -1,5 +1,5 @@
 import { type Containerd, verifierSettings } from "../platform/containerd/inspect.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, WHY_UNKNOWN, warning } from "./check.ts";
 
 /** What is found in bin_dir. */
 const OF_BIN_DIR = new Set(["bin-dir", "link", "entries"]);
@@ -42,7 +42,7 @@ export function settleBinDir(
   }
   const found =
     "containerd's bin_dir is not known, so it was not checked, but containerd ran this program in the probe";
-  const settled: CheckResult = { level: "warning", name: "bin-dir", found };
+  const settled = warning("bin-dir", found, WHY_UNKNOWN);
   return findings.flatMap((finding) => {
     if (!OF_BIN_DIR.has(finding.name)) return [finding];
     return finding.name === "bin-dir" && finding.level === "warning" ? [settled] : [];

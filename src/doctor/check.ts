@@ -1,3 +1,6 @@
+/** Advice where containerd's configuration is not known: only the finding of that name says why. */
+export const WHY_UNKNOWN = "see the finding config";
+
 /** Result of one check. */
 export interface CheckResult {
   readonly level: "ok" | "note" | "warning" | "problem";

@@ -9,7 +9,7 @@ import {
   verifierSettings,
 } from "../platform/containerd/inspect.ts";
 import { knownAs } from "../platform/containerd/known-sockets.ts";
-import { type CheckResult, ok, problem, unseen, warning } from "./check.ts";
+import { type CheckResult, ok, problem, unseen, WHY_UNKNOWN, warning } from "./check.ts";
 
 const AS_ROOT = "run this as root, on the node itself";
 /** Milliseconds between our deadline and containerd's timeout: for starting, and for writing the reason. */
@@ -155,7 +155,7 @@ export function checkTimeout(containerd: Containerd, deadline: number): readonly
     const found = `containerd waits ${timeout} for a verifier, and ${ours}`;
     if (containerd.config !== undefined) return [ok(name, found)];
     if (containerd.version === undefined && !containerd.isListening) return [];
-    return [{ level: "warning", name, found: `if containerd's default applies: ${found}` }];
+    return [warning(name, `if containerd's default applies: ${found}`, WHY_UNKNOWN)];
   }
   const found = `containerd kills a verifier after ${timeout}, and ${ours}: a killed verifier refuses the pull without a reason`;
   const advice = `set per_verifier_timeout to at least ${least}, or lower deadline`;

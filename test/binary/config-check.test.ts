@@ -91,6 +91,7 @@ describe.concurrent("config check", () => {
         registryCredentials: { files: [at("config.json")] },
         decisionLog: at("decisions.log"),
         metricsFile: at("metrics.prom"),
+        lookaside: { listen: "127.0.0.1:1024", keyFile: at("node.key") },
         network: { caFiles: [join(bench.folder, "not.pem")] },
       },
       "names.yaml",
@@ -107,9 +108,11 @@ describe.concurrent("config check", () => {
       "warning file-missing bundleKeys",
       "warning file-missing registryCredentials.files",
       "warning file-missing stateDir",
+      "warning file-missing lookaside.keyFile",
       "warning file-missing registryConfigPath",
       "warning file-missing decisionLog",
       "warning file-missing metricsFile",
+      "warning port-open ",
     ]);
     const text = readFileSync(path, "utf8").split("\n");
     expect(text[(findings[0]?.line ?? 0) - 1]).toContain("trustPolicyPath");

@@ -1,11 +1,15 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Config } from "../../core/config/config.ts";
+import { type LookasideSettings, listenText } from "../../core/config/lookaside-settings.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { isDenied } from "../fs/denied.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
 import { policyTexts, refuseUntrusted } from "./settings-files.ts";
+
+/** Ports below it can be taken only by root. */
+const PRIVILEGED_PORTS = 1024;
 
 /** A file or folder that a configuration names and that cannot be used. */
 export interface NamedFileFinding extends Omit<PolicyFinding, "place"> {
@@ -30,6 +34,7 @@ export function unusableFiles(
     ["stateDir", dirname(config.stateDir)],
     ...(config.cacheEnabled ? [["cacheDir", dirname(config.cacheDir)] as const] : []),
     ["bundleDir", dirname(config.bundleDir)],
+    ["lookaside.keyFile", dirname(config.lookaside.keyFile)],
     ...config.registryConfigPath.map((path) => ["registryConfigPath", path] as const),
     ...(decisionLog.kind === "file" ? [["decisionLog", dirname(decisionLog.path)] as const] : []),
     ...(metricsFile === undefined ? [] : [["metricsFile", dirname(metricsFile)] as const]),
@@ -42,6 +47,7 @@ export function unusableFiles(
       shouldBeThere("registryCredentials.files", path, "it is skipped"),
     ),
     ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path)),
+    ...(isSet("lookaside.listen") ? portOfOthers(config.lookaside) : []),
     ...(decisionLog.kind === "journald" && !existsSync(decisionLog.socket)
       ? [missing("decisionLog", decisionLog.socket, "decisions are not logged")]
       : []),
@@ -94,6 +100,15 @@ function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
   } catch (error) {
     return [isDenied(error) ? unseen(key, path) : missing(key, path, "no file in it can be read or written")];
   }
+}
+
+/** Whoever holds the port while the responder is stopped cannot sign, but refuse every pull. */
+function portOfOthers(lookaside: LookasideSettings): readonly NamedFileFinding[] {
+  if (lookaside.port < PRIVILEGED_PORTS) return [];
+  const message = `lookaside.listen is ${listenText(lookaside)}: any user can take port ${lookaside.port} while the daemon is stopped, and refuse pulls`;
+  return [
+    { severity: "warning", name: "port-open", key: "lookaside.listen", message, advice: "choose a port below 1024" },
+  ];
 }
 
 function missing(key: string, path: string, otherwise: string): NamedFileFinding {

@@ -42,6 +42,7 @@ import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import { sessionOf } from "../../process/process-session.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { tellOfChecks } from "../terminal/check-results.ts";
+import { withGiven } from "../terminal/repeated-options.ts";
 import { containersFolder } from "./gate-options.ts";
 
 /** Milliseconds for the whole command: test pulls, services that do not answer. */
@@ -84,8 +85,7 @@ export async function doctorCommand({ options: given }: LineOf<"doctor">, lifecy
     ? await tryPulls(environment, containerd, config)
     : { findings: [notProbed()], isRun: false };
   const settled = settleBinDir(settleCri(checked, probed.cri), containerd, probed.isRun);
-  const findings = [...settled, ...probed.findings];
-  return tellOfChecks(findings, options.output, lifecycle);
+  return tellOfChecks(withGiven([...settled, ...probed.findings], options), options.output, lifecycle);
 }
 
 /** Files of the current user are trusted beside root's, so a check that passes here may fail for containerd, which is root. */

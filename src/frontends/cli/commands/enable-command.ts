@@ -40,6 +40,7 @@ import { sessionOf } from "../../process/process-session.ts";
 import { placeText } from "../../process/report.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { absoluteFolder, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
+import { repeated, withGiven } from "../terminal/repeated-options.ts";
 import { containersFolder } from "./gate-options.ts";
 
 /** Checks whose problems stop `enable`: pulls would be blocked, or containerd would not run the link. */
@@ -111,8 +112,9 @@ export async function enableCommand(line: LineOf<"enable">, lifecycle: ProcessLi
   findings.push(...(await beginMetrics(config)));
   const runs = whenRun(binDir, containerd, findings);
   const link = `${binDir}/${ENTRY} ${changed ? "now" : "already"} points to ${program}`;
-  const summary = `${link}: ${runs}. ${ofPolicy[0]?.found ?? ""}. To prove it, run: atcr-verify doctor --probe`;
-  return tellOfLink({ changed, binDir, program, findings, summary }, output, lifecycle);
+  const summary = `${link}: ${runs}. ${ofPolicy[0]?.found ?? ""}. To prove it, run: ${repeated("atcr-verify doctor --probe", options)}`;
+  const report = { changed, binDir, program, findings: withGiven(findings, options), summary };
+  return tellOfLink(report, output, lifecycle);
 }
 
 /**
