@@ -115,6 +115,38 @@ describe("what is vouched for", () => {
     expect(writes()).toEqual([]);
   });
 
+  it.each(["bundle", "attachment"])("does not count the evidence of a %s, by which a pull is allowed", async (kind) => {
+    world.policy(accepting(world.signer.did));
+    const image = await world.image(`evidence from a ${kind}`);
+    const [seal, file] = [at(`${kind}.seal`), at(`${kind}.file`)];
+    const settings = { ...world.settings, bundleDir: at(`${kind}.imported`), bundleKeys: [`${seal}.pub`] };
+    const plain = (...args: readonly string[]) => ask(args, { env: world.env });
+    expect((await plain("bundle", "keygen", "-o", seal)).code).toBe(0);
+    const config = ["--config", world.configure(settings, `${kind}.yaml`)];
+    if (kind === "attachment") {
+      expect((await plain("attach", nameOf(image), "--seal", seal)).code).toBe(0);
+    } else {
+      expect((await plain("bundle", "create", nameOf(image), "-o", file, "--seal", seal)).code).toBe(0);
+      expect((await plain("bundle", "import", file, ...config)).code).toBe(0);
+    }
+    for (const server of [world.plc, world.pds]) server.override("", { status: 503 });
+    world.registry.forget();
+    expect((await plain("verify", nameOf(image), ...config)).code).toBe(0);
+    const answered = await cosign([nameOf(image)], ...config);
+    expect(states(answered)).toEqual([2, "identity.unreachable"]);
+    expect(writes()).toEqual([]);
+  });
+
+  it("is not an image whose rule audits where there is no answer in time", async () => {
+    world.policy(auditing(world.signer.did));
+    const image = await world.image("too late");
+    world.pds.override("", () => new Promise(() => {}));
+    const config = ["--config", world.configure({ ...world.settings, deadline: "1s" }, "hasty.yaml")];
+    const answered = await cosign([nameOf(image)], ...config);
+    expect([answered.code, rowsOf(answered)[0]?.state]).toEqual([2, "inconclusive"]);
+    expect(writes()).toEqual([]);
+  });
+
   it("is of an index the index alone, and its images only for --platform, each signed for itself", async () => {
     const [amd64, arm64] = [await world.image("amd64"), await world.image("arm64", { signed: false })];
     const entries = [
@@ -251,6 +283,59 @@ describe("what is pushed", () => {
     world.registry.forget();
     expect(mistake(await cosign([nameOf(image)], ...config)).slice(0, 2)).toEqual([3, "input.malformed"]);
     expect(world.registry.requests).toEqual([]);
+    world.policy(accepting(world.signer.did).replace("offlineFor: 30d", "owner: any"));
+    expect(states(await cosign([nameOf(image)], ...config, "--force"))).toEqual([0, "pushed"]);
+  });
+
+  it.each(["text", "json"])("is said where Ctrl-C ends it midway, as %s", async (form) => {
+    const first = await world.image(`interrupted 1 ${form}`);
+    const second = await world.image(`interrupted 2 ${form}`);
+    const third = await world.image(`interrupted 3 ${form}`);
+    let isAsked = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const tag = `${second.digest.replace(":", "-")}.sig`;
+    world.registry.override(
+      ({ method, url }) => method === "PUT" && url.includes(tag),
+      () => {
+        isAsked();
+        return new Promise(() => {});
+      },
+    );
+    const args = [
+      "vouch",
+      ...[first, second, third].map(nameOf),
+      "--format",
+      "cosign",
+      "--key",
+      at("own.key"),
+      "-o",
+      form,
+    ];
+    const answered = await ask(args, {
+      env: world.env,
+      started: (child) => void asked.then(() => child.kill("SIGINT")),
+    });
+    if (form === "json") {
+      expect(states(answered)).toEqual([2, "pushed", "pushing", "signed"]);
+      expect(JSON.parse(answered.stdout)).toMatchObject({ code: "net.interrupted", reason: expect.any(String) });
+      return;
+    }
+    const name = `${world.name}@`;
+    const begins = [
+      `pushed ${name}${first.digest}`,
+      `perhaps pushed ${name}${second.digest}`,
+      `not pushed ${name}${third.digest}`,
+    ];
+    const last = ["pushed 1 of 3 signatures for cosign", "inconclusive net.interrupted"];
+    const lines = answered.stdout.split("\n");
+    expect([answered.code, ...lines.map((line, i) => line.slice(0, [...begins, ...last][i]?.length))]).toEqual([
+      2,
+      ...begins,
+      ...last,
+      "",
+    ]);
   });
 });
 

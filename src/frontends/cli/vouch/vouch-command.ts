@@ -51,7 +51,7 @@ export async function vouchCommand(
   const rows: readonly VouchRow[] = judged.map((image) => ({ image }));
   const report = { format: voucher.format, isDryRun: options["dry-run"], rows };
   const output = (ended?: Answer): string => {
-    if (options.output === "json") return vouchJson(report);
+    if (options.output === "json") return vouchJson(report, ended);
     const lines = textOfLines(vouchLines(report), lifecycle.environment);
     return ended === undefined ? lines : `${lines}${reasonLine(ended)}`;
   };
@@ -118,6 +118,7 @@ async function signAll(
 async function pushAll(rows: readonly VouchRow[]): Promise<number> {
   for (const row of rows) {
     if (row.vouch === undefined) continue;
+    row.isPushing = true;
     try {
       row.pushed = await pushVouch(row.vouch);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { fromUtf8 } from "../../../core/encoding/bytes.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
+import type { Answer } from "../../../core/verify/answer.ts";
 import type { Pushed, Vouch } from "../../../verifier/vouch/vouch.ts";
 import { jsonText } from "../../process/report.ts";
 import type { JudgedImage } from "./vouch-images.ts";
@@ -9,6 +10,8 @@ import type { JudgedImage } from "./vouch-images.ts";
 export interface VouchRow {
   readonly image: JudgedImage;
   vouch?: Vouch;
+  /** Set from when its push begins: until there is an answer, whether the registry has it is not known. */
+  isPushing?: true;
   pushed?: Pushed;
   /** Why its signature was not made or not pushed. */
   failed?: { readonly code: string; readonly detail: string };
@@ -21,7 +24,7 @@ export interface VouchReport {
   readonly rows: readonly VouchRow[];
 }
 
-type State = "pushed" | "failed" | "refused" | "inconclusive" | "signed" | "verified";
+type State = "pushed" | "pushing" | "failed" | "refused" | "inconclusive" | "signed" | "verified";
 /** Exit statuses of images that could not be verified. */
 const UNVERIFIED: ReadonlySet<number> = new Set([2, 4]);
 
@@ -33,9 +36,11 @@ export function vouchLines({ format, isDryRun, rows }: VouchReport): readonly st
   const end =
     pushed > 0
       ? `pushed ${pushed} of ${rows.length} signatures for ${format}`
-      : isDryRun && rows.every((row) => stateOf(row) === "signed")
-        ? "--dry-run: nothing is pushed"
-        : "nothing is pushed";
+      : rows.some((row) => stateOf(row) === "pushing")
+        ? "see above for what is pushed"
+        : isDryRun && rows.every((row) => stateOf(row) === "signed")
+          ? "--dry-run: nothing is pushed"
+          : "nothing is pushed";
   return [...rows.flatMap((row) => linesOf(row, isDryRun)), end];
 }
 
@@ -50,6 +55,8 @@ function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
       return [
         `pushed ${about}${claims}${until}: ${pushed?.manifest}${pushed?.tag === undefined ? "" : ` at the tag ${pushed.tag}`}`,
       ];
+    case "pushing":
+      return [`perhaps pushed ${about}${claims}${until}: this ended before the registry answered`];
     case "failed":
       return [`not pushed ${about} ${failed?.code}: ${failed?.detail}`];
     case "refused":
@@ -64,9 +71,10 @@ function linesOf(row: VouchRow, isDryRun: boolean): readonly string[] {
   }
 }
 
-function stateOf({ image, vouch, pushed, failed }: VouchRow): State {
+function stateOf({ image, vouch, isPushing, pushed, failed }: VouchRow): State {
   if (pushed !== undefined) return "pushed";
   if (failed !== undefined) return "failed";
+  if (isPushing === true) return "pushing";
   if (!("signed" in image)) return UNVERIFIED.has(image.status) ? "inconclusive" : "refused";
   return vouch === undefined ? "verified" : "signed";
 }
@@ -83,8 +91,12 @@ function payloadText(vouch: Vouch | undefined): string {
   return fromUtf8(vouch?.payload ?? new Uint8Array()) ?? "";
 }
 
-/** The same as JSON. */
-export function vouchJson({ format, isDryRun, rows }: VouchReport): string {
+/**
+ * The same as JSON.
+ *
+ * @param ended why the command ended early
+ */
+export function vouchJson({ format, isDryRun, rows }: VouchReport, ended?: Answer): string {
   const images = rows.map((row) => {
     const { image, vouch, pushed, failed } = row;
     const why = failed ?? ("signed" in image ? undefined : { code: image.code, detail: image.detail });
@@ -98,5 +110,11 @@ export function vouchJson({ format, isDryRun, rows }: VouchReport): string {
       ...(pushed && { manifest: pushed.manifest, ...(pushed.tag !== undefined && { tag: pushed.tag }) }),
     };
   });
-  return jsonText({ format, dryRun: isDryRun, images });
+  const why = ended === undefined || ended.outcome === "allow" ? undefined : ended;
+  return jsonText({
+    format,
+    dryRun: isDryRun,
+    ...(why && { code: why.code, reason: printable(why.detail) }),
+    images,
+  });
 }
