@@ -6,7 +6,7 @@ import { checkSeal } from "../../src/core/evidence/bundle-seal.ts";
 import { parseSealKey } from "../../src/core/evidence/seal-key.ts";
 import { EVIDENCE_MEDIA_TYPE } from "../../src/core/oci/attached-evidence.ts";
 import { EVIDENCE_TYPE } from "../../src/core/oci/referrers.ts";
-import { type Answered, accepting, ask, enforcing, headline, TestNode } from "../support/binary.ts";
+import { type Answered, accepting, ask, auditing, enforcing, headline, TestNode } from "../support/binary.ts";
 import { type Descriptor, INDEX_TYPE } from "../support/stand-in-registry.ts";
 
 const REPOSITORY = "alice/app";
@@ -92,6 +92,18 @@ describe("attach", () => {
     const { bundle, seal } = readBundle(blob?.body ?? new Uint8Array());
     expect(seal && checkSeal(seal, [didKey])).toBe(didKey);
     expect(bundle.images.map(({ digest }) => digest)).toEqual([image.digest]);
+  });
+
+  it("stores nothing and fails where a rule audits and there is no answer in time", async () => {
+    const image = await world.image("too late");
+    world.policy(auditing(world.signer.did));
+    world.pds.override("", () => new Promise(() => {}));
+    world.registry.forget();
+    const config = world.configure({ ...world.settings, deadline: "1s" }, "hasty.yaml");
+    const answered = await attach(image, "--config", config);
+    world.policy(accepting(world.signer.did));
+    expect([answered.code, answered.stdout]).toEqual([2, expect.stringContaining("nothing is attached")]);
+    expect(world.registry.requests.filter(({ method }) => !["GET", "HEAD"].includes(method))).toEqual([]);
   });
 
   it("asks for a token that may push, and nothing else does", async () => {

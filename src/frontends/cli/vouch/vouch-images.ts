@@ -65,7 +65,8 @@ async function childrenOf(
   });
 }
 
-function judgedOf({ result, image }: GatheredImage, platform?: string): JudgedImage {
+/** Whether an image may be vouched for: it is signed, by evidence that was gathered now. */
+export function judgedOf({ result, image }: GatheredImage, platform?: string): JudgedImage {
   const about = { name: nameOf(result), ...(platform !== undefined && { platform }) };
   const { answer, subject } = result;
   if (answer.outcome === "allow" && answer.because.kind === "signed" && subject !== undefined && image !== undefined) {
