@@ -96,27 +96,27 @@ export function checkNodeKey(
   }
 }
 
-/** Files of root that count instead of those in /etc/containers. */
-export function checkOverriding(
-  ofUser: readonly string[],
-  crio: CrioPolicies,
-  policyPath: string,
-): readonly CheckResult[] {
+/** Files of a user that count instead of those in /etc/containers. */
+export function checkUsers(ofUser: readonly string[], policyPath: string): readonly CheckResult[] {
+  return ofUser.map((path) =>
+    problem(
+      "containers-user",
+      `${path} counts instead of ${policyPath} and registries.d for this user's podman and skopeo`,
+      "remove it",
+    ),
+  );
+}
+
+/** Files that CRI-O reads instead. */
+export function checkCrio(crio: CrioPolicies, policyPath: string): readonly CheckResult[] {
   const counting = crio.named.at(-1);
   return [
-    ...ofUser.map((path) =>
-      problem(
-        "containers-user",
-        `${path} counts instead of ${policyPath} and registries.d for this user's podman and skopeo`,
-        "remove it",
-      ),
-    ),
     ...(counting !== undefined && counting.policy !== policyPath
       ? [
           problem(
             "containers-crio",
             `${counting.file} has CRI-O read ${counting.policy} instead of ${policyPath}`,
-            `set signature_policy = "${policyPath}" under [crio.image], and restart crio`,
+            `set signature_policy = "${policyPath}" under [crio.image], without --signature-policy, and restart crio`,
           ),
         ]
       : []),

@@ -1,17 +1,24 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { field, isJsonObject } from "../../core/encoding/json.ts";
 import { readToml } from "../../core/encoding/toml.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { readPossiblyUntrustedFile } from "../../io/fs/local-file.ts";
 import type { Environment } from "../../io/process/environment.ts";
+import type { CrioOptions } from "./crio-process.ts";
 
 /** CRI-O's folder, and the folder of policies for one namespace each that it reads by default. */
-const CRIO = { folder: "/etc/crio", policies: "/etc/crio/policies" } as const;
+const CRIO = {
+  config: "/etc/crio/crio.conf",
+  dropIns: "/etc/crio/crio.conf.d",
+  policies: "/etc/crio/policies",
+} as const;
+/** Files of its drop-ins that are read; a node has a few. */
+const MAX_DROP_INS = 1000;
 
 /** What CRI-O reads instead of policy.json. */
 export interface CrioPolicies {
-  /** Files that `signature_policy` names, each with the file that says so; the last one counts. */
+  /** Files that `signature_policy` names, each with the file or the process that says so; the last one counts. */
   readonly named: readonly { readonly policy: string; readonly file: string }[];
   /** Policies of a namespace, which count instead. */
   readonly ofNamespaces: readonly string[];
@@ -47,13 +54,20 @@ function isAbsolutePath(path: string | undefined): path is string {
   return path?.startsWith("/") === true;
 }
 
-/** @param root before each path: "" */
-export function crioPolicies(root = ""): CrioPolicies {
-  const main = `${root}${CRIO.folder}/crio.conf`;
-  const dropIns = `${root}${CRIO.folder}/crio.conf.d`;
+/**
+ * As CRI-O reads it (cri-o, UpdateFromPath): its file, each file of its drop-ins, whatever its name and however deep, in
+ * lexical order, and at last its command line.
+ *
+ * @param root before each path: ""
+ * @param started options of a process that runs
+ */
+export function crioPolicies(root = "", started: Partial<CrioOptions> = {}): CrioPolicies {
+  const main = `${root}${started.config ?? CRIO.config}`;
   const [named, unread]: [{ policy: string; file: string }[], string[]] = [[], []];
+  const dropIns = filesBelow(`${root}${started.configDir ?? CRIO.dropIns}`);
+  if (dropIns.length > MAX_DROP_INS) unread.push(`${MAX_DROP_INS} of its drop-ins were read, and there are more`);
   let policies: string = CRIO.policies;
-  for (const path of [main, ...namesIn(dropIns, ".conf").map((name) => join(dropIns, name))]) {
+  for (const path of [main, ...dropIns.slice(0, MAX_DROP_INS)]) {
     try {
       const text = readPossiblyUntrustedFile({ path, code: "config.invalid", what: "CRI-O's configuration" }, () => {});
       const read = readToml(text ?? "");
@@ -72,8 +86,21 @@ export function crioPolicies(root = ""): CrioPolicies {
       unread.push(error.message);
     }
   }
+  if (started.signaturePolicy !== undefined)
+    named.push({ policy: started.signaturePolicy, file: `the command line of ${started.process}` });
+  policies = started.signaturePolicyDir ?? policies;
   const ofNamespaces = namesIn(`${root}${policies}`, ".json").map((name) => join(`${root}${policies}`, name));
   return { named, ofNamespaces, unread };
+}
+
+/** As Go's filepath.Walk: links to folders are not followed, so they are files that cannot be read. */
+function filesBelow(folder: string): readonly string[] {
+  const paths = namesIn(folder, "").map((name) => join(folder, name));
+  return paths.flatMap((path) => (isFolder(path) ? filesBelow(path) : [path]));
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Names of a folder with this ending, in order; none where it cannot be read: most nodes have no CRI-O. */

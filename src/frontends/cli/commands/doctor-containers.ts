@@ -17,7 +17,7 @@ import {
   registriesOf,
 } from "../../../doctor/containers-checks.ts";
 import { probeContainers } from "../../../doctor/containers-probe.ts";
-import { checkLookaside, checkNodeKey, checkOverriding, checkPort } from "../../../doctor/lookaside-checks.ts";
+import { checkCrio, checkLookaside, checkNodeKey, checkPort, checkUsers } from "../../../doctor/lookaside-checks.ts";
 import { checkClock, checkProc } from "../../../doctor/node-checks.ts";
 import { whyForeign } from "../../../io/keys/node-key.ts";
 import type { Environment } from "../../../io/process/environment.ts";
@@ -26,6 +26,7 @@ import { loadUsablePolicy } from "../../../io/settings/load-settings.ts";
 import { clockService } from "../../../platform/clock.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
 import { readContainersFiles } from "../../../platform/containers/containers-files.ts";
+import { type CrioOptions, crioProcesses } from "../../../platform/containers/crio-process.ts";
 import { crioPolicies, filesOfUser } from "../../../platform/containers/overriding-files.ts";
 import { portOwner } from "../../../platform/containers/port-owner.ts";
 import { registryEndpoints } from "../../../platform/containers/registry-endpoints.ts";
@@ -77,7 +78,8 @@ export async function checkContainers(
       checkHosts(named, config.trustPolicyPath),
       ...checkAround(gate, files),
       ...checkEndpoints(gate, files, registryEndpoints(options["containers-dir"])),
-      ...checkOverriding(filesOfUser(environment), crioPolicies(), files.policyPath),
+      ...checkUsers(filesOfUser(environment), files.policyPath),
+      ...crioStarted().flatMap((started) => checkCrio(crioPolicies("", started), files.policyPath)),
       ...checkDefault(gate, files),
       ...checkWildcards(named),
       ...checkAudits(policy),
@@ -92,6 +94,12 @@ export async function checkContainers(
     if (!(error instanceof Rejection)) throw error;
     return [problem("containers-files", error.message, "correct it, and run: atcr-verify enable --containers")];
   }
+}
+
+/** One without options where none runs. */
+function crioStarted(): readonly Partial<CrioOptions>[] {
+  const started = crioProcesses();
+  return started.length === 0 ? [{}] : started;
 }
 
 function notProbed(): CheckResult {

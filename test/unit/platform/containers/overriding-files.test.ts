@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkOverriding } from "../../../../src/doctor/lookaside-checks.ts";
+import { checkCrio, checkUsers } from "../../../../src/doctor/lookaside-checks.ts";
 import { crioPolicies, filesOfUser } from "../../../../src/platform/containers/overriding-files.ts";
 
 const POLICY = "/etc/containers/policy.json";
@@ -18,9 +18,9 @@ function rootWith(files: Readonly<Record<string, string>>): string {
 }
 
 const namesOf = (files: Readonly<Record<string, string>>) =>
-  checkOverriding([], crioPolicies(rootWith(files)), POLICY).map(({ level, name }) => `${level} ${name}`);
+  checkCrio(crioPolicies(rootWith(files)), POLICY).map(({ level, name }) => `${level} ${name}`);
 
-describe("checkOverriding", () => {
+describe("what counts instead of policy.json", () => {
   it("finds nothing where CRI-O is absent, is silent, or names the file of this gate", () => {
     expect(namesOf({})).toEqual([]);
     expect(namesOf({ "etc/crio/crio.conf": '[crio.image]\nsignature_policy = ""\n' })).toEqual([]);
@@ -36,6 +36,14 @@ describe("checkOverriding", () => {
       "the last file",
       { "etc/crio/crio.conf": signature(POLICY), "etc/crio/crio.conf.d/99.conf": signature("/srv/policy.json") },
     ],
+    ["a drop-in of any name", { "etc/crio/crio.conf.d/99-policy": signature("/srv/policy.json") }],
+    [
+      "a drop-in below another folder, which comes last",
+      {
+        "etc/crio/crio.conf.d/10.conf": signature(POLICY),
+        "etc/crio/crio.conf.d/20/a/b.toml": signature("/srv/policy.json"),
+      },
+    ],
     ["the policy of a namespace", { "etc/crio/policies/default.json": "{}" }],
     [
       "the policy of a namespace in another folder",
@@ -46,6 +54,30 @@ describe("checkOverriding", () => {
     ],
   ])("names %s", (_, files) => {
     expect(namesOf(files)).toEqual(["problem containers-crio"]);
+  });
+
+  it("reads drop-ins in lexical order of their paths, folder by folder", () => {
+    const files = { "20/b.toml": "/b", "20/a.conf": "/a", "30": "/c", "10.conf": "/d" };
+    const written = Object.entries(files).map(([name, policy]) => [`etc/crio/crio.conf.d/${name}`, signature(policy)]);
+    const { named } = crioPolicies(rootWith(Object.fromEntries(written)));
+    expect(named.map(({ policy }) => policy)).toEqual(["/d", "/a", "/b", "/c"]);
+  });
+
+  it("follows the options of a process that runs", () => {
+    const root = rootWith({
+      "srv/crio.conf": signature("/srv/main.json"),
+      "srv/conf.d/a": signature("/srv/drop-in.json"),
+      "srv/policies/default.json": "{}",
+    });
+    const options = { process: "process 7", config: "/srv/crio.conf", configDir: "/srv/conf.d" };
+    expect(crioPolicies(root, options).named.map(({ policy }) => policy)).toEqual([
+      "/srv/main.json",
+      "/srv/drop-in.json",
+    ]);
+    const more = { ...options, signaturePolicy: "/srv/option.json", signaturePolicyDir: "/srv/policies" };
+    const { named, ofNamespaces } = crioPolicies(root, more);
+    expect(named.at(-1)).toEqual({ policy: "/srv/option.json", file: "the command line of process 7" });
+    expect(ofNamespaces).toEqual([join(root, "srv/policies/default.json")]);
   });
 
   it("is not sure where a file cannot be read", () => {
@@ -69,7 +101,7 @@ describe("checkOverriding", () => {
 
   it("names the files of the user who asks", () => {
     const home = rootWith({ ".config/containers/policy.json": "{}", ".config/containers/registries.d/a.yaml": "" });
-    const found = checkOverriding(filesOfUser({ HOME: home }, "/none"), crioPolicies(rootWith({})), POLICY);
+    const found = checkUsers(filesOfUser({ HOME: home }, "/none"), POLICY);
     expect(found.map(({ level, name }) => `${level} ${name}`)).toEqual([
       "problem containers-user",
       "problem containers-user",
