@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { fromBase64 } from "../../core/encoding/bytes.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
-import { readSecretFile } from "./secret-file.ts";
+import { readSecretFile } from "../fs/secret-file.ts";
 
 /** Names of NIST's curves as OpenSSL has them. */
 const CURVES: ReadonlyMap<string, EcName> = new Map([

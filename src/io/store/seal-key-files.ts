@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, rmSync, writeSync } from "node:fs";
 import { type PrivateKey, privateKey } from "../../core/atproto/key.ts";
 import {
   formatSealKey,
@@ -20,14 +10,12 @@ import {
 import { Rejection, reject } from "../../core/rejection.ts";
 import type { Warn } from "../../core/warning.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
+import { readSecretFile } from "../fs/secret-file.ts";
 
 /** Bytes of a secret of p256. */
 const SECRET = 32;
 /** Random secrets that are tried: all but one in 2^32 are usable. Stops an endless loop over a broken generator. */
 const MAX_TRIES = 16;
-/** Bytes of a key's file. Stops a wrong name, such as that of a disk, from being read whole. */
-const MAX_KEY_FILE = 4096;
-const OTHERS = 0o077;
 
 /**
  * Makes a key that seals bundles: `path` with the secret (mode 0600), and `path.pub` with the public key. Neither may
@@ -71,26 +59,10 @@ export function makeSealKey(path: string): string {
  * @throws Rejection input.malformed
  */
 export function readSealKey(path: string): PrivateKey {
-  const not = (why: string, cause?: unknown): never =>
-    reject("input.malformed", `the key ${path} cannot be used: ${why}`, cause);
-  let fd: number | undefined;
-  try {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = fstatSync(fd);
-    if (!stats.isFile() || stats.size > MAX_KEY_FILE) not(NO_KEY);
-    if ((stats.mode & OTHERS) !== 0) {
-      not(`others may use it (mode ${(stats.mode & 0o7777).toString(8)}); run: chmod 600 ${path}`);
-    }
-    const text = readFileSync(fd, "latin1");
-    if (parseSealPublicKey(text) !== undefined) not("it is a public key; name the file without .pub");
-    return parseSealKey(text) ?? not(NO_KEY);
-  } catch (error) {
-    if (error instanceof Rejection) throw error;
-    return not((error as Error).message, error);
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
+  const not = (why: string): never => reject("input.malformed", `the key ${path} cannot be used: ${why}`);
+  const text = readSecretFile(path, "the key", "anybody's");
+  if (parseSealPublicKey(text) !== undefined) not("it is a public key; name the file without .pub");
+  return parseSealKey(text) ?? not(NO_KEY);
 }
 
 const NO_KEY = 'it is not a secret key that "atcr-verify bundle keygen" made';

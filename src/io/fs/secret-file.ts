@@ -7,13 +7,14 @@ const OWNERS_ONLY: ReadonlySet<number> = new Set([0o600, 0o400]);
 const MAX_SECRET = 64 * 1024;
 
 /**
- * Reads a file with a secret, which must be a regular file of the running user with mode 0600 or 0400.
+ * Reads a file with a secret, which must be a regular file with mode 0600 or 0400.
  *
  * @param what names it in messages: `the key`
+ * @param whose the running user's, or anybody's: root may be given the file of another user
  * @returns its text as Latin-1
  * @throws Rejection input.malformed
  */
-export function readSecretFile(path: string, what: string): string {
+export function readSecretFile(path: string, what: string, whose: "own" | "anybody's" = "own"): string {
   const not = (why: string, cause?: unknown): never =>
     reject("input.malformed", `${what} ${path} cannot be used: ${why}`, cause);
   let fd: number | undefined;
@@ -24,7 +25,7 @@ export function readSecretFile(path: string, what: string): string {
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) not("it is not a regular file");
     if (size > MAX_SECRET) not(`it has ${size} bytes, expected at most ${MAX_SECRET}`);
     const own = process.geteuid?.();
-    if (uid !== own) not(`it belongs to user ${uid}, expected the running user ${own}`);
+    if (whose === "own" && uid !== own) not(`it belongs to user ${uid}, expected the running user ${own}`);
     const permissions = mode & 0o7777;
     if (!OWNERS_ONLY.has(permissions)) {
       not(`its mode is ${permissions.toString(8).padStart(4, "0")}, expected 0600 or 0400; run: chmod 600 ${path}`);
