@@ -3,7 +3,7 @@ import type { TrustPolicy } from "../core/policy/policy.ts";
 import { hostsOfRules, type RuleHosts } from "../core/policy/rule-hosts.ts";
 import { ANYTHING, matchSegment, type Scope } from "../core/policy/scope.ts";
 import { coversScope } from "../core/policy-tools/coverage.ts";
-import { type ContainersFiles, isLink } from "../platform/containers/containers-files.ts";
+import { type ContainersFiles, containersOptions, isLink } from "../platform/containers/containers-files.ts";
 import { type ContainersGate, enabling, obstaclesTo } from "../platform/containers/containers-gate.ts";
 import { otherTransports, requirementsOfScope, scopesOf } from "../platform/containers/policy-json.ts";
 import { isOfHost, type RegistryEndpoint } from "../platform/containers/registry-endpoints.ts";
@@ -18,8 +18,8 @@ export function checkAround(gate: ContainersGate, files: ContainersFiles): reado
   const { policyPath, registries } = files;
   return [
     ...[policyPath, files.ownPath].filter(isLink).map((path) => {
-      const found = `${path} is a link, so that replacing it would leave its target as it is`;
-      return problem("containers-link", found, "put the file itself there");
+      const found = `${path} is a symbolic link`;
+      return problem("containers-link", found, "replace it with a regular file");
     }),
     ...taken.map((host) => {
       const written = JSON.stringify(requirementsOfScope(files.policy, host));
@@ -51,18 +51,19 @@ export function checkAround(gate: ContainersGate, files: ContainersFiles): reado
 /** Whether the files are as `enable --containers` writes them. */
 export function checkWritten(gate: ContainersGate, files: ContainersFiles): CheckResult {
   const name = "containers-files";
+  const again = `run: atcr-verify enable ${containersOptions(files.policyPath)}`;
   if (files.ownText === undefined && !files.policyText?.includes(JSON.stringify(gate.keyPath))) {
     const found = "podman and CRI-O are not set up to ask this program";
-    return problem(name, found, "run: atcr-verify enable --containers");
+    return problem(name, found, again);
   }
   if (files.policyText === undefined) {
-    return problem(name, `there is no ${files.policyPath}`, "run: atcr-verify enable --containers");
+    return problem(name, `there is no ${files.policyPath}`, again);
   }
   const { policy, own } = enabling(gate, files);
   const changed = [...(policy === undefined ? [] : [files.policyPath]), ...(own === undefined ? [] : [files.ownPath])];
   if (changed.length > 0) {
     const found = `${changed.join(" and ")} ${changed.length === 1 ? "is" : "are"} not as the trust policy and the configuration want`;
-    return problem(name, found, "run: atcr-verify enable --containers");
+    return problem(name, found, again);
   }
   return ok(name, `${files.policyPath} demands a signature of this node for ${listed(gate.hosts)}`);
 }
@@ -75,7 +76,7 @@ export function checkWildcards({ wildcards }: RuleHosts): readonly CheckResult[]
   });
 }
 
-/** Registries that this gate is for: the daemon signs nothing that a rule only audits, so a registry of such rules alone is left out. */
+/** Registries that this gate is for: the lookaside responder signs nothing that a rule only audits, so a registry of such rules alone is left out. */
 export function registriesOf(policy: Pick<TrustPolicy, "rules">): RuleHosts {
   return hostsOfRules({ rules: policy.rules.filter(({ action }) => action !== "audit") });
 }
@@ -194,14 +195,19 @@ export function checkUnverified({ hosts }: ContainersGate, files: ContainersFile
   return note("containers-unverified", found.join(", "));
 }
 
-/** What is true of this gate wherever it stands. */
-export const LIMITS: readonly CheckResult[] = [
-  "asked is the digest of the platform's manifest, not the tag: an index whose platforms are not signed is refused",
+/** What is true of this gate. @param system fields of os-release */
+export function limits(system: ReadonlyMap<string, string>): readonly CheckResult[] {
+  const isBookworm = system.get("ID") === "debian" && system.get("VERSION_ID") === "12";
+  return [...LIMITS, ...(isBookworm ? [BOOKWORM] : [])].map((found) => note("containers-limit", found));
+}
+
+const BOOKWORM = "podman and skopeo of Debian 12 cannot verify such signatures: they refuse these images";
+const LIMITS = [
+  "the check covers the digest of the platform's manifest, not the tag: an index whose platforms are not signed is refused",
   "policy.json knows a registry by its spelling alone: what is pulled as ATCR.IO or atcr.io:80 is not atcr.io, and the default decides on it",
   "only pulls are verified: what is stored already runs without a question, and a signature of this node has no end, so a revocation counts from the next pull on",
   "a user's ~/.config/containers/policy.json, --signature-policy and CONTAINERS_POLICY_JSON replace policy.json: this binds root's podman and CRI-O, not users",
-  "podman and skopeo of Debian 12 cannot verify such signatures: they refuse these images",
-].map((found) => note("containers-limit", found));
+];
 
 function listed(names: readonly string[]): string {
   const more = names.length - MAX_LISTED;

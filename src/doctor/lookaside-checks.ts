@@ -15,7 +15,7 @@ const DAEMON = "containers-daemon";
 /** Of packaging/system/sysusers.conf. */
 const DAEMON_USER = "atcr-verify-lookaside";
 
-/** Whether the daemon at the address is this very program: it refuses the name of the probe. @param host of the policy */
+/** Whether the lookaside responder at the address is this very program: it refuses the name of the probe. @param host of the policy */
 export async function checkLookaside(
   { address, port }: LookasideSettings,
   host: string,
@@ -26,7 +26,7 @@ export async function checkLookaside(
   const answer = await askLookaside(address, port, target);
   const where = listenText({ address, port });
   if (typeof answer === "string") {
-    const found = `nothing answers at ${where}: ${answer}; podman and CRI-O refuse the images of the policy's registries`;
+    const found = `the lookaside responder does not answer at ${where}: ${answer}; podman and CRI-O refuse the images of the policy's registries`;
     return problem(DAEMON, found, `run: systemctl enable --now ${UNIT}`);
   }
   const [, by] =
@@ -44,7 +44,7 @@ export async function checkLookaside(
 }
 
 /**
- * Whether someone else could take the daemon's port while it is stopped. They have no key, but a signature has no end, and
+ * Whether someone else could take the lookaside responder's port while it is stopped. They have no key, but a signature has no end, and
  * any user can have asked for it before.
  */
 export function checkPort({ port }: Pick<LookasideSettings, "port">, { users, isPrivileged }: PortOwner): CheckResult {
@@ -61,7 +61,7 @@ export function checkPort({ port }: Pick<LookasideSettings, "port">, { users, is
 }
 
 /**
- * Whether the key that policy.json names is the daemon's, and this machine's. The files belong to the daemon's user, so
+ * Whether the key that policy.json names is the lookaside responder's, and this machine's. The files belong to its user, so
  * their owner is not looked at: nothing of them is trusted here.
  *
  * @param foreign why the key is another machine's, as a sentence without a full stop
@@ -71,21 +71,22 @@ export function checkNodeKey(
   foreign: () => string | undefined,
 ): CheckResult {
   const name = "containers-key";
-  const anew = `run: runuser -u ${DAEMON_USER} -- atcr-verify lookaside --new-key, and restart the daemon`;
+  const anew = `run: runuser -u ${DAEMON_USER} -- atcr-verify lookaside --new-key, and restart the lookaside responder`;
   const unread = (error: unknown): CheckResult =>
     isDenied(error)
-      ? unseen(name, "whether podman and CRI-O check the daemon's own key", keyFile)
+      ? unseen(name, "whether podman and CRI-O check the lookaside responder's own key", keyFile)
       : problem(name, `the key cannot be used: ${(error as Error).message}`, anew);
   try {
     const shown = textOf(`${keyFile}.pub`);
     if (shown === undefined) {
-      const found = `there is no ${keyFile}.pub, without which podman and CRI-O refuse the policy's registries; the daemon makes it when it is first asked`;
+      const found = `there is no ${keyFile}.pub, without which podman and CRI-O refuse the policy's registries; the lookaside responder makes it when it is first asked`;
       return warning(name, found, `run: systemctl enable --now ${UNIT}`);
     }
     const secret = textOf(keyFile);
     if (secret === undefined) return problem(name, `there is ${keyFile}.pub, but no ${keyFile}`, anew);
     const why = foreign();
-    if (why !== undefined) return problem(name, `${why}: who has the other one can sign for this one`, anew);
+    if (why !== undefined)
+      return problem(name, `${why}: anyone who has the other machine's copy can sign for this one`, anew);
     const derived = createPublicKey(createPrivateKey(secret)).export({ type: "spki", format: "pem" });
     if (derived !== createPublicKey(shown).export({ type: "spki", format: "pem" })) {
       return problem(name, `${keyFile}.pub is not the public key of ${keyFile}: every signature is refused`, anew);

@@ -54,6 +54,12 @@ export function readContainersFiles(folder: string): ContainersFiles {
   };
 }
 
+/** Options that name the folder of a policy.json, for advice. */
+export function containersOptions(policyPath: string): string {
+  const folder = dirname(policyPath);
+  return folder === CONTAINERS_FOLDER ? "--containers" : `--containers --containers-dir ${folder}`;
+}
+
 /** Whether `enable --containers` has been run for this folder. */
 export function isContainersEnabled(folder: string): boolean {
   return !isAbsent(join(folder, "registries.d", OWN_FILE));

@@ -48,7 +48,7 @@ describe("checkLookaside", () => {
     expect([found.name, found.level, found.found]).toEqual([
       "containers-daemon",
       "problem",
-      expect.stringContaining("nothing answers"),
+      expect.stringContaining("does not answer"),
     ]);
   });
 });

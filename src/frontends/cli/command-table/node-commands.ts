@@ -30,7 +30,7 @@ export const NODE_COMMANDS = {
       containers: {
         kind: "flag",
         summary:
-          "for podman, CRI-O, skopeo and buildah instead of containerd: write policy.json and a file of registries.d, so that they ask the lookaside daemon of this node; with --force also in place of other requirements for a registry of the policy",
+          "for podman, CRI-O, skopeo and buildah instead of containerd: write policy.json and a file of registries.d, so that they ask the lookaside responder of this node; with --force also in place of other requirements for a registry of the policy",
       },
       "containers-dir": CONTAINERS_DIR,
       "print-config": {

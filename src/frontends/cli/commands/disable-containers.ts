@@ -32,7 +32,7 @@ export async function disableContainers({ options }: LineOf<"disable">, lifecycl
     const found = `what ${taken.removed.join(", ")} demanded before enable --force was NOT restored: ${former}`;
     findings.push(problem("containers-former", found, `copy it from ${formerPath(files.policyPath)} by hand`));
   }
-  const why = isLink(files.policyPath) ? "it is a link" : write(taken, files);
+  const why = isLink(files.policyPath) ? "it is a symbolic link; replace it with a regular file" : write(taken, files);
   const isWritten = why === undefined;
   if (!isWritten) {
     const found = `${files.policyPath} and ${files.ownPath} could not be changed: ${why}`;
@@ -41,7 +41,11 @@ export async function disableContainers({ options }: LineOf<"disable">, lifecycl
   findings.push(
     ...taken.standing.map((scope) => {
       const found = `${files.policyPath}: ${scope} still demands a signature by ${keyPath}, in a way that enable does not write`;
-      return problem("containers-scope", found, "remove it by hand: without the daemon its images are refused");
+      return problem(
+        "containers-scope",
+        found,
+        "remove it by hand: without the lookaside responder its images are refused",
+      );
     }),
   );
   const changed = isWritten && (taken.removed.length > 0 || files.ownText !== undefined);

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { Config } from "../../../core/config/config.ts";
 import { Rejection } from "../../../core/rejection.ts";
 import { BUILD } from "../../../core/version.ts";
@@ -25,7 +26,7 @@ import { readBreakGlassFile } from "../../../io/settings/break-glass-file.ts";
 import { loadUsablePolicy } from "../../../io/settings/load-settings.ts";
 import { clockService } from "../../../platform/clock.ts";
 import { ownProgram } from "../../../platform/containerd/verifier-link.ts";
-import { readContainersFiles } from "../../../platform/containers/containers-files.ts";
+import { containersOptions, readContainersFiles } from "../../../platform/containers/containers-files.ts";
 import { type CrioOptions, crioProcesses } from "../../../platform/containers/crio-process.ts";
 import { crioPolicies, filesOfUser } from "../../../platform/containers/overriding-files.ts";
 import { portOwner } from "../../../platform/containers/port-owner.ts";
@@ -69,6 +70,7 @@ export async function checkContainers(
   const named = registriesOf(policy);
   const gate = gateOf(config, named.hosts);
   const [host] = named.hosts;
+  const own = containersOptions(join(options["containers-dir"], "policy.json"));
   try {
     const files = readContainersFiles(options["containers-dir"]);
     const written = checkWritten(gate, files);
@@ -88,11 +90,11 @@ export async function checkContainers(
       checkNodeKey(config.lookaside, () => whyForeign(config.lookaside.keyFile)),
       checkPort(config.lookaside, portOwner(config.lookaside)),
       ...(host === undefined ? [] : [await checkLookaside(config.lookaside, host, BUILD)]),
-      ...(options.probe ? await probeContainers(environment, named.hosts, BUILD) : [notProbed()]),
+      ...(options.probe ? await probeContainers(environment, named.hosts, BUILD) : [notProbed(own)]),
     ];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return [problem("containers-files", error.message, "correct it, and run: atcr-verify enable --containers")];
+    return [problem("containers-files", error.message, `correct it, and run: atcr-verify enable ${own}`)];
   }
 }
 
@@ -102,7 +104,8 @@ function crioStarted(): readonly Partial<CrioOptions>[] {
   return started.length === 0 ? [{}] : started;
 }
 
-function notProbed(): CheckResult {
+/** @param own options that name the folder */
+function notProbed(own: string): CheckResult {
   const found = "no pull by skopeo or podman was tried";
-  return warning("containers-probe", found, "run: atcr-verify doctor --containers --probe");
+  return warning("containers-probe", found, `run: atcr-verify doctor ${own} --probe`);
 }

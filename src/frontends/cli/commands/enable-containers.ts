@@ -1,6 +1,7 @@
 import type { Config } from "../../../core/config/config.ts";
 import { listenText } from "../../../core/config/lookaside-settings.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
+import { BUILD } from "../../../core/version.ts";
 import { type CheckResult, problem } from "../../../doctor/check.ts";
 import {
   checkAround,
@@ -10,17 +11,23 @@ import {
   checkTagRules,
   checkUnverified,
   checkWildcards,
-  LIMITS,
+  limits,
   registriesOf,
 } from "../../../doctor/containers-checks.ts";
+import { checkLookaside } from "../../../doctor/lookaside-checks.ts";
 import { checkPolicy } from "../../../doctor/policy-checks.ts";
 import { isDenied } from "../../../io/fs/denied.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policyInput, policySource } from "../../../io/settings/policy-source.ts";
-import { type ContainersFiles, readContainersFiles } from "../../../platform/containers/containers-files.ts";
+import {
+  type ContainersFiles,
+  containersOptions,
+  readContainersFiles,
+} from "../../../platform/containers/containers-files.ts";
 import { type ContainersGate, spellings } from "../../../platform/containers/containers-gate.ts";
 import { formerPath, readFormer } from "../../../platform/containers/former-policy.ts";
 import { HalfWritten, writeGate } from "../../../platform/containers/write-gate.ts";
+import { thisNode } from "../../../platform/distribution/node-view.ts";
 import type { ProcessLifecycle } from "../../process/process-lifecycle.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { type ChangeReport, LINK_DEADLINE, NO_PERMISSION, tellOfLink } from "../terminal/link-report.ts";
@@ -39,7 +46,7 @@ export interface ContainersReport extends ChangeReport {
   readonly hosts: readonly string[];
 }
 
-/** `atcr-verify enable --containers`: has podman, CRI-O, skopeo and buildah ask the lookaside daemon of this node. */
+/** `atcr-verify enable --containers`: has podman, CRI-O, skopeo and buildah ask the lookaside responder of this node. */
 export async function enableContainers({ options }: LineOf<"enable">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(LINK_DEADLINE);
   const folder = containersFolder(options);
@@ -71,9 +78,18 @@ export async function enableContainers({ options }: LineOf<"enable">, lifecycle:
   }
   try {
     const { changed, isSaved } = writeGate(gate, files, former);
-    const left = [...findings.filter(({ name }) => !FORCEABLE.has(name)), checkUnverified(gate, files), ...LIMITS];
+    const left = [
+      ...findings.filter(({ name }) => !FORCEABLE.has(name)),
+      checkUnverified(gate, files),
+      ...limits(thisNode().system),
+    ];
+    const next = `run atcr-verify doctor ${containersOptions(files.policyPath)} --probe`;
     const saved = isSaved ? `. Your previous file was saved as ${formerPath(files.policyPath)}` : "";
-    return tell(changed, left, `${summaryOf(changed, gate, files)}${saved}`);
+    return tell(
+      changed,
+      left,
+      `${summaryOf(changed, gate, files)}${saved}. ${await answerOf(config, named.hosts)}: ${next}`,
+    );
   } catch (error) {
     if (error instanceof HalfWritten) {
       const half = problem("containers-files", error.message, "correct this, and run it again");
@@ -109,11 +125,14 @@ export function orUnchanged<T>(read: () => T): T {
   }
 }
 
-function summaryOf(
-  changed: boolean,
-  { hosts, base }: ContainersGate,
-  { policyPath, ownPath }: ContainersFiles,
-): string {
-  const what = `${policyPath} and ${ownPath} ${changed ? "now" : "already"} demand a signature of this node for ${hosts.join(", ")}`;
-  return `${what}. Until the daemon answers at ${base}, their pulls are refused: run systemctl enable --now atcr-verify-lookaside.socket, then atcr-verify doctor --containers --probe`;
+function summaryOf(changed: boolean, { hosts }: ContainersGate, { policyPath, ownPath }: ContainersFiles): string {
+  return `${policyPath} and ${ownPath} ${changed ? "now" : "already"} demand a signature of this node for ${hosts.join(", ")}`;
+}
+
+/** Whether pulls are answered already, as the beginning of a sentence. The question starts the responder, which makes its key. */
+async function answerOf({ lookaside }: Config, [host = ""]: readonly string[]): Promise<string> {
+  const where = listenText(lookaside);
+  const { level, found, advice } = await checkLookaside(lookaside, host, BUILD);
+  if (level === "ok") return `The lookaside responder answers at ${where}. To prove that it is asked`;
+  return `Until the lookaside responder answers, their pulls are refused: ${found}; ${advice}. Then`;
 }
