@@ -82,7 +82,7 @@ describe.runIf(testable)("doctor --containers --probe", () => {
     await bed.stopResponder();
     try {
       expect(await doctor()).toMatchObject({
-        "containers-daemon": expect.stringContaining("nothing answers"),
+        "containers-daemon": expect.stringContaining("does not answer"),
         "containers-probe": expect.stringMatching(/^problem: .*refused/),
       });
     } finally {
