@@ -12,7 +12,7 @@ import { type CheckResult, note, ok, problem, warning } from "./check.ts";
 /** Most names that one finding lists. */
 const MAX_LISTED = 10;
 
-/** Checks that `enable --containers` heeds, in files that it does not write: they may take the gate away. */
+/** Checks of `enable --containers` too, of files that it does not write but that can replace the gate. */
 export function checkAround(gate: ContainersGate, files: ContainersFiles): readonly CheckResult[] {
   const { taken, repeated, scopes, namespaces } = obstaclesTo(gate, files);
   const { policyPath, registries } = files;

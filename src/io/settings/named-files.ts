@@ -102,7 +102,7 @@ function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
   }
 }
 
-/** Whoever holds the port while the responder is stopped cannot sign, but refuse every pull. */
+/** A program that takes the port while the responder is stopped can refuse every pull, and replay old signatures. */
 function portOfOthers(lookaside: LookasideSettings): readonly NamedFileFinding[] {
   if (lookaside.port < PRIVILEGED_PORTS) return [];
   const message = `lookaside.listen is ${listenText(lookaside)}: any user can take port ${lookaside.port} while the daemon is stopped, and refuse pulls`;

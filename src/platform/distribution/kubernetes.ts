@@ -7,7 +7,7 @@ import { DEFAULT_SOCKET, K0S_SOCKET, MICROK8S_SOCKET, RANCHER_SOCKET } from "../
 import { type Distribution, DROP_IN, importLine } from "./distribution.ts";
 
 export const CONF_D = "/etc/containerd/conf.d";
-/** How a containerd that an administrator configures is told to read a drop-in. */
+/** How to make a containerd that an administrator configures read a drop-in. */
 export const OWN_DROP_IN = {
   by: "drop-in",
   file: `${CONF_D}/${DROP_IN}`,

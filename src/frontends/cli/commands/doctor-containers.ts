@@ -50,7 +50,7 @@ export async function doctorContainers(options: Options, lifecycle: ProcessLifec
   const findings = [
     ...ofConfig,
     ...own,
-    // What the policy does is told as it is here; of a policy that cannot be read, why.
+    // Only what the policy does at this gate is reported; or why the policy cannot be read.
     ...services.filter(({ name }) => name !== "policy" || own.length === 0),
     checkClock(Date.now(), statSync(ownProgram()).mtimeMs, await clockService(environment)),
     checkProc(),
