@@ -25,6 +25,13 @@ const told = Array.from(
   ([, command = ""]) => command.replace(/\s+#.*$/, ""),
 );
 
+/** Those of them that other files type: apt with the folder of a release, and podman's gate with podman. */
+const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "sudo apt update && sudo apt install atcr-verify": "packages/release-folders.test.ts",
+  "sudo atcr-verify enable --containers": "e2e/lookaside-doctor.test.ts",
+  "sudo atcr-verify doctor --containers --probe": "e2e/lookaside-doctor.test.ts",
+};
+
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe.runIf(testable)("a new administrator", () => {
@@ -170,6 +177,9 @@ describe.runIf(testable)("a new administrator", () => {
 
   it("was told no command that was not typed here", () => {
     expect(told.length).toBeGreaterThan(5);
-    expect(told.filter((command) => !typed.includes(command))).toEqual([]);
+    expect(told).toEqual(expect.arrayContaining(Object.keys(TYPED_ELSEWHERE)));
+    for (const file of Object.values(TYPED_ELSEWHERE))
+      expect(existsSync(join(import.meta.dirname, "..", file))).toBe(true);
+    expect(told.filter((command) => !typed.includes(command) && !(command in TYPED_ELSEWHERE))).toEqual([]);
   });
 });
