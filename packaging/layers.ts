@@ -79,16 +79,16 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
     "platform/docker-engine.ts",
     "platform/containerd/probe-registry.ts",
     "platform/containers/probe-proxy.ts",
+    "platform/loopback-server.ts",
     "frontends/lookaside/server.ts",
   ],
   "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [
     "frontends/lookaside/server.ts",
-    "platform/containerd/probe-registry.ts",
+    "platform/loopback-server.ts",
     "platform/containerd/grpc.ts",
-    // The lookaside daemon, as containers/image asks it.
+    // The lookaside responder, as containers/image asks it.
     "platform/containers/ask-lookaside.ts",
-    "platform/containers/probe-proxy.ts",
     "io/log/journald.ts",
     // Closed again: to see that a host takes connections.
     "io/net/dial.ts",

@@ -18,7 +18,7 @@ const MAX_QUOTED = 300;
 const BY_POLICY = "Source image rejected";
 
 /**
- * Has skopeo, or else podman, pull a name of each registry that the daemon always refuses. The files of /etc/containers
+ * Has skopeo, or else podman, pull a name of each registry that the responder always refuses. The files of /etc/containers
  * are the real ones, and are read for the registry's real name; only the registry itself is replaced, by a proxy on loopback.
  *
  * @param build of this program, as its refusal quotes it

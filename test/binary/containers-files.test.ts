@@ -4,28 +4,12 @@ import { describe, expect, it } from "vitest";
 import { ask, Bench } from "../support/binary.ts";
 import type { Said } from "../support/linked-node.ts";
 import { missingRoot, requirement } from "../support/requirement.ts";
+import { STOCK_POLICY_JSON } from "../support/stock-policy-json.ts";
 
 // enable and disable --containers, in a folder like /etc/containers. The gate itself is proven with podman and skopeo (test/e2e).
 
 const isRoot = requirement("enable --containers of a user who is not root", missingRoot("the user is changed"));
 const isBookworm = /^VERSION_ID="12"\nVERSION=.*bookworm/m.test(readFileSync("/etc/os-release", "utf8"));
-const STOCK = `{
-    "default": [
-        {
-            "type": "insecureAcceptAnything"
-        }
-    ],
-    "transports": {
-        "docker-daemon": {
-            "": [
-                {
-                    "type": "insecureAcceptAnything"
-                }
-            ]
-        }
-    }
-}
-`;
 const POLICY = `version: 1
 trustedDIDs: ["did:web:a.example"]
 policies:
@@ -44,7 +28,7 @@ class ContainersNode {
   readonly policy = join(this.folder, "policy.json");
   readonly own = join(this.folder, "registries.d", "atcr-verify.yaml");
 
-  constructor(policy: string | undefined = STOCK) {
+  constructor(policy: string | undefined = STOCK_POLICY_JSON) {
     this.bench.write("policy.yaml", POLICY);
     mkdirSync(this.folder);
     if (policy !== undefined) this.bench.write("containers/policy.json", policy);
@@ -93,7 +77,7 @@ describe("enable --containers", () => {
     const disabled = await node.run("disable");
     expect(disabled).toMatchObject({ code: 0, said: { changed: true, findings: [] } });
     expect(disabled.said.summary).toContain("NOT verified");
-    expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([STOCK, false]);
+    expect([readFileSync(node.policy, "utf8"), existsSync(node.own)]).toEqual([STOCK_POLICY_JSON, false]);
     expect(await node.run("disable")).toMatchObject({ code: 0, said: { changed: false } });
   });
 
@@ -111,15 +95,19 @@ describe("enable --containers", () => {
   it.each([
     [
       "a repeated key",
-      STOCK.replace('"transports"', '"default": [{"type": "reject"}],\n    "transports"'),
+      STOCK_POLICY_JSON.replace('"transports"', '"default": [{"type": "reject"}],\n    "transports"'),
       /policy\.json:7:\d+: default/,
     ],
     [
       "an unknown key",
-      STOCK.replace('"transports"', '"plugins": [],\n    "transports"'),
+      STOCK_POLICY_JSON.replace('"transports"', '"plugins": [],\n    "transports"'),
       /policy\.json:7:\d+: plugins/,
     ],
-    ["a comment", STOCK.replace('"transports"', '// ours\n    "transports"'), /line 7.*nothing was changed/s],
+    [
+      "a comment",
+      STOCK_POLICY_JSON.replace('"transports"', '// ours\n    "transports"'),
+      /line 7.*nothing was changed/s,
+    ],
     ["no text", "", /policy\.json is empty.*nothing was changed/s],
   ])("refuses %s in policy.json, and changes nothing", async (_, text, place) => {
     const node = new ContainersNode(text);
@@ -132,7 +120,7 @@ describe("enable --containers", () => {
   });
 
   it("replaces what others demand of a registry only with --force, and disable restores it from the copy", async () => {
-    const theirs = STOCK.replace(
+    const theirs = STOCK_POLICY_JSON.replace(
       '"docker-daemon"',
       '"docker": {"atcr.example": [{"type": "reject"}]},\n        "docker-daemon"',
     );
@@ -152,7 +140,7 @@ describe("enable --containers", () => {
     await node.run("enable", "--force");
     node.bench.write("containers/policy.json.before-atcr-verify", "{");
     expect(await node.run("disable")).toMatchObject({ code: 1, names: ["containers-former"] });
-    expect([readFileSync(node.policy, "utf8"), existsSync(copy)]).toEqual([STOCK, true]);
+    expect([readFileSync(node.policy, "utf8"), existsSync(copy)]).toEqual([STOCK_POLICY_JSON, true]);
   });
 
   it("does not write, even forced, where another file names the registry, or policy.json is a link", async () => {
@@ -164,12 +152,12 @@ describe("enable --containers", () => {
     symlinkSync(join(other.bench.folder, "elsewhere.json"), other.policy);
     expect(await other.run("enable", "--force")).toMatchObject({ code: 1, names: ["containers-link"] });
     for (const { own, policy } of [node, other])
-      expect([existsSync(own), readFileSync(policy, "utf8")]).toEqual([false, STOCK]);
+      expect([existsSync(own), readFileSync(policy, "utf8")]).toEqual([false, STOCK_POLICY_JSON]);
   });
 
   it("names a more specific scope, which takes its images out of this gate", async () => {
     const node = new ContainersNode(
-      STOCK.replace(
+      STOCK_POLICY_JSON.replace(
         '"docker-daemon"',
         '"docker": {"atcr.example/team": [{"type": "insecureAcceptAnything"}]},\n        "docker-daemon"',
       ),
@@ -240,7 +228,7 @@ describe("disable --containers", () => {
     await node.run("enable");
     node.bench.write("config.yaml", "deadline: [\n");
     expect(await node.run("disable")).toMatchObject({ code: 0, names: ["configuration"] });
-    expect(readFileSync(node.policy, "utf8")).toBe(STOCK);
+    expect(readFileSync(node.policy, "utf8")).toBe(STOCK_POLICY_JSON);
   });
 });
 
@@ -267,7 +255,7 @@ describe("doctor --containers", () => {
     });
     for (const of of ["containerd", "policy"]) expect(found).not.toHaveProperty(of);
     node.bench.write("containers/registries.d/a.yaml", "docker: { atcr.example/team: { lookaside: file:///a } }\n");
-    node.bench.write("containers/policy.json", STOCK);
+    node.bench.write("containers/policy.json", STOCK_POLICY_JSON);
     expect(await levels()).toMatchObject({ "containers-files": "problem", "containers-scope": "problem" });
   });
 

@@ -105,7 +105,7 @@ function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
 /** A program that takes the port while the responder is stopped can refuse every pull, and replay old signatures. */
 function portOfOthers(lookaside: LookasideSettings): readonly NamedFileFinding[] {
   if (lookaside.port < PRIVILEGED_PORTS) return [];
-  const message = `lookaside.listen is ${listenText(lookaside)}: any user can take port ${lookaside.port} while the daemon is stopped, and refuse pulls`;
+  const message = `lookaside.listen is ${listenText(lookaside)}: any user can take port ${lookaside.port} while the lookaside responder is stopped, refuse pulls, and replay its old signatures`;
   return [
     { severity: "warning", name: "port-open", key: "lookaside.listen", message, advice: "choose a port below 1024" },
   ];

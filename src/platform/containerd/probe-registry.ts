@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "../loopback-server.ts";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
@@ -34,16 +34,6 @@ export async function startProbeRegistry(digest: string): Promise<ProbeRegistry>
     }
     response.end();
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const stop = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    });
-  };
-  return { host: `127.0.0.1:${port}`, wanted: () => wanted, stop };
+  const { host, stop } = await listenOnLoopback(server);
+  return { host, wanted: () => wanted, stop };
 }

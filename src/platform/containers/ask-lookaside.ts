@@ -13,7 +13,7 @@ const TIMEOUT = 15_000;
 const MAX_HEAD = 4096;
 
 /**
- * Asks the lookaside daemon as containers/image does, and reads no more than the status line. Not by fetch: what is asked
+ * Asks the lookaside responder as containers/image does, and reads no more than the status line. Not by fetch: what is asked
  * is a fixed address of this machine, past every proxy.
  *
  * @param target of the request: begins with `/`

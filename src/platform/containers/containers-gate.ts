@@ -13,11 +13,11 @@ import {
 } from "./policy-json.ts";
 import { type Namespace, registriesText } from "./registries-d.ts";
 
-/** What the files of containers/image must say for this node's lookaside daemon to be asked. */
+/** What the files of containers/image must say for this node's lookaside responder to be asked. */
 export interface ContainersGate {
   /** Registries that the trust policy has rules for, as {@link spellings} writes them. */
   readonly hosts: readonly string[];
-  /** URL of the daemon, without a path. */
+  /** URL of the responder, without a path. */
   readonly base: string;
   /** Absolute path of the public key. */
   readonly keyPath: string;

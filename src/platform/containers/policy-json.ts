@@ -85,7 +85,7 @@ export function policyText({ default: others, transports, indent }: ContainersPo
   return `${JSON.stringify({ default: others, transports }, null, indent)}\n`;
 }
 
-/** Demands a signature of this node's lookaside daemon, for exactly the repository that is pulled. @param keyPath absolute path of its public key */
+/** Demands a signature of this node's lookaside responder, for exactly the repository that is pulled. @param keyPath absolute path of its public key */
 export function signedByNode(keyPath: string): Requirements {
   return [{ type: "sigstoreSigned", keyPath, signedIdentity: { type: "matchRepository" } }];
 }

@@ -18,7 +18,7 @@ export interface PortOwner {
 }
 
 /**
- * Who listens where the daemon does: at its address and port, or at all addresses of that port.
+ * Who listens where the lookaside responder does: at its address and port, or at all addresses of that port.
  *
  * @param root of /proc: `/proc`
  */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "../loopback-server.ts";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
@@ -46,16 +46,6 @@ export async function startProbeProxy(): Promise<ProbeProxy> {
   });
   // Registries are asked by HTTPS first; without a tunnel the client falls back to HTTP, for this one name.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 403 Forbidden\r\n\r\n"));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const stop = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    });
-  };
-  return { url: `http://127.0.0.1:${port}`, digest, wanted: () => wanted, stop };
+  const { host, stop } = await listenOnLoopback(server);
+  return { url: `http://${host}`, digest, wanted: () => wanted, stop };
 }

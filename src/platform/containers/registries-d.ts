@@ -28,7 +28,7 @@ export const OWN_FILE = "atcr-verify.yaml";
 /** Files of a folder that are read; a node has a few. */
 const MAX_FILES = 1000;
 
-/** @param base URL of the lookaside daemon, without a path */
+/** @param base URL of the lookaside responder, without a path */
 export function registriesText(hosts: readonly string[], base: string): string {
   const lines = hosts.map(
     (host) => `  "${host}":\n    lookaside: "${base}/${host}"\n    use-sigstore-attachments: false\n`,

@@ -26,8 +26,7 @@ function multiCall(folder: string): string {
     path,
     [
       "#!/bin/sh",
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
-      "case ${0##*/} in",
+      'case "$(basename "$0")" in',
       'containerd) echo "version = 3" ;;',
       'k3s) echo "no such flag" >&2; exit 1 ;;',
       'crictl) echo "help" ;;',

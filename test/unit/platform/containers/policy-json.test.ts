@@ -8,30 +8,14 @@ import {
   withScopes,
 } from "../../../../src/platform/containers/policy-json.ts";
 import { rejectionOf } from "../../../support/rejection.ts";
+import { STOCK_POLICY_JSON } from "../../../support/stock-policy-json.ts";
 
 const KEY = "/var/lib/atcr-verify-lookaside/node.key.pub";
-const STOCK = `{
-    "default": [
-        {
-            "type": "insecureAcceptAnything"
-        }
-    ],
-    "transports": {
-        "docker-daemon": {
-            "": [
-                {
-                    "type": "insecureAcceptAnything"
-                }
-            ]
-        }
-    }
-}
-`;
 
 describe("parsePolicyJson", () => {
   it("reads the policy that distributions ship, and writes it as it was", () => {
-    expect(policyText(parsePolicyJson(STOCK, "policy.json"))).toBe(STOCK);
-    const tabs = STOCK.replaceAll("    ", "\t");
+    expect(policyText(parsePolicyJson(STOCK_POLICY_JSON, "policy.json"))).toBe(STOCK_POLICY_JSON);
+    const tabs = STOCK_POLICY_JSON.replaceAll("    ", "\t");
     expect(policyText(parsePolicyJson(tabs, "policy.json"))).toBe(tabs);
   });
 
@@ -88,7 +72,7 @@ it("says of an empty policy.json that it is", () => {
 });
 
 describe("withScopes", () => {
-  const policy = parsePolicyJson(STOCK, "policy.json");
+  const policy = parsePolicyJson(STOCK_POLICY_JSON, "policy.json");
 
   it("adds the registries, and takes them out without a trace", () => {
     const added = withScopes(policy, ["atcr.io", "localhost:5000"], signedByNode(KEY));
@@ -96,7 +80,7 @@ describe("withScopes", () => {
       "atcr.io": [{ type: "sigstoreSigned", keyPath: KEY, signedIdentity: { type: "matchRepository" } }],
       "localhost:5000": [{ type: "sigstoreSigned", keyPath: KEY, signedIdentity: { type: "matchRepository" } }],
     });
-    expect(policyText(withScopes(added, ["atcr.io", "localhost:5000"], undefined))).toBe(STOCK);
+    expect(policyText(withScopes(added, ["atcr.io", "localhost:5000"], undefined))).toBe(STOCK_POLICY_JSON);
   });
 });
 
