@@ -28,7 +28,9 @@ export function readSecretFile(path: string, what: string, whose: "own" | "anybo
     if (whose === "own" && uid !== own) not(`it belongs to user ${uid}, expected the running user ${own}`);
     const permissions = mode & 0o7777;
     if (!OWNERS_ONLY.has(permissions)) {
-      not(`its mode is ${permissions.toString(8).padStart(4, "0")}, expected 0600 or 0400; run: chmod 600 ${path}`);
+      not(
+        `its mode is ${permissions.toString(8).padStart(4, "0")}, expected 0600 or 0400; if it is the right file, run: chmod 600 ${path}`,
+      );
     }
     return readFileSync(fd, "latin1");
   } catch (error) {
