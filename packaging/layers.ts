@@ -35,6 +35,7 @@ const ROWS: Rows = [
         ["policy-tools", "config", "image-lists"],
         ["evidence"],
         ["verify"],
+        ["admission"],
       ],
     },
   ],
