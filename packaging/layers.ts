@@ -49,7 +49,7 @@ const ROWS: Rows = [
     "platform",
   ],
   ["doctor"],
-  [{ folder: "frontends", rows: [["process"], ["lookaside"], ["containerd", "cli"], ["start.ts"]] }],
+  [{ folder: "frontends", rows: [["process"], ["lookaside", "server"], ["containerd", "cli"], ["start.ts"]] }],
   ["main.ts"],
 ];
 
@@ -82,10 +82,15 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
     "platform/containers/probe-proxy.ts",
     "platform/loopback-server.ts",
     "frontends/lookaside/server.ts",
+    "frontends/server/listening/listener.ts",
+    "frontends/server/listening/connections.ts",
   ],
   "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [
     "frontends/lookaside/server.ts",
+    "frontends/server/listening/listener.ts",
+    "frontends/server/listening/connections.ts",
+    "frontends/server/listening/tls-front.ts",
     "platform/loopback-server.ts",
     "platform/containerd/grpc.ts",
     // The lookaside responder, as containers/image asks it.
@@ -97,7 +102,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
     "io/net/tunnel.ts",
   ],
   // Shakes hands for the reason of a failure; it sends nothing.
-  "node:tls": ["io/net/tls-handshake.ts"],
+  "node:tls": ["io/net/tls-handshake.ts", "frontends/server/listening/tls-front.ts"],
   ...Object.fromEntries(
     ["cluster", "dgram", "https", "inspector", "module", "process", "repl", "vm", "wasi", "worker_threads"].map(
       (name) => [`node:${name}`, []],

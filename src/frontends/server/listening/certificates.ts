@@ -1,0 +1,133 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { findCertificates, lineAt } from "../../../core/encoding/pem.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
+import { readTrustedFile } from "../../../io/fs/local-file.ts";
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  /** The server's own certificate first, then its issuers. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Authorities of client certificates; absent: no client certificate is asked for. */
+  readonly clientCaFile?: string;
+}
+
+/** What the files contain, in PEM. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+  /** When the server's certificate counts; milliseconds since 1970. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Bytes of one of the files. Stops a wrong name, such as that of a disk, from being read whole. */
+const MAX_TLS_FILE = 256 * 1024;
+
+/**
+ * Reads a server's certificate, its key, and the authorities of its clients' certificates.
+ *
+ * @throws Rejection config.invalid, which names the file
+ */
+export function readTlsFiles({ certFile, keyFile, clientCaFile }: TlsFiles): TlsMaterial {
+  const cert = readText(certFile, "certFile");
+  const key = readText(keyFile, "keyFile");
+  const [leaf] = certificatesIn(cert, certFile, "certFile");
+  if (!leaf.checkPrivateKey(privateKeyIn(key, keyFile))) {
+    const advice = "the server's certificate must be the first of certFile, and keyFile its key";
+    reject("config.invalid", `the key in ${keyFile} is not that of the first certificate in ${certFile}; ${advice}`);
+  }
+  const [from, until] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
+  if (clientCaFile === undefined) return { cert, key, from, until };
+  const ca = readText(clientCaFile, "clientCaFile");
+  // Without one, the runtime would trust every authority of this machine.
+  certificatesIn(ca, clientCaFile, "clientCaFile");
+  return { cert, key, ca, from, until };
+}
+
+/** What is wrong with the time of a certificate; undefined where nothing is. @param now milliseconds since 1970 */
+export function validityWarning({ from, until }: TlsMaterial, { certFile }: TlsFiles, now: number): string | undefined {
+  if (from <= now && now <= until) return undefined;
+  const period = `valid from ${formatDateTime(from)} to ${formatDateTime(until)}`;
+  return `the certificate in ${certFile} is ${period}, and it is ${formatDateTime(now)}; clients refuse it`;
+}
+
+/** Polls that must find the same fault before it is reported: files that are being replaced do not match for a moment. */
+const FAULTY_POLLS = 2;
+
+/** The files as they were when they could last be used. */
+export class ReloadedTlsFiles {
+  readonly #files: TlsFiles;
+  #current: TlsMaterial;
+  #fault: { readonly message: string; polls: number } | undefined;
+
+  /** @throws Rejection as {@link readTlsFiles} */
+  constructor(files: TlsFiles) {
+    this.#files = files;
+    this.#current = readTlsFiles(files);
+  }
+
+  get current(): TlsMaterial {
+    return this.#current;
+  }
+
+  /**
+   * Reads the files again.
+   *
+   * @param use has what was read take effect; throws what makes it unusable
+   * @returns `changed` where it took effect; a message for people, once, where the files cannot be used, so that those of
+   *   before remain in use
+   */
+  poll(use: (material: TlsMaterial) => void): "unchanged" | "changed" | { readonly fault: string } {
+    try {
+      const material = readTlsFiles(this.#files);
+      const isSame = (["cert", "key", "ca"] as const).every((part) => material[part] === this.#current[part]);
+      if (!isSame) {
+        use(material);
+        this.#current = material;
+      }
+      this.#fault = undefined;
+      return isSame ? "unchanged" : "changed";
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      const { message } = error;
+      const fault = this.#fault?.message === message ? this.#fault : { message, polls: 0 };
+      fault.polls++;
+      this.#fault = fault;
+      return fault.polls === FAULTY_POLLS ? { fault: message } : "unchanged";
+    }
+  }
+}
+
+function readText(path: string, key: string): string {
+  const text = readTrustedFile({ path, code: "config.invalid", what: key, max: MAX_TLS_FILE });
+  return text ?? reject("config.invalid", `there is no file ${path} (server.tls.${key})`);
+}
+
+function certificatesIn(text: string, path: string, key: string): readonly [X509Certificate, ...X509Certificate[]] {
+  const expected = `expected certificates in PEM (server.tls.${key})`;
+  const [first, ...others] = findCertificates(text).map(({ at, pem }) => {
+    try {
+      if (pem !== undefined) return new X509Certificate(pem);
+    } catch {
+      // Reported with its line.
+    }
+    return reject("config.invalid", `${path}:${lineAt(text, at)}: the certificate cannot be read, ${expected}`);
+  });
+  return first === undefined
+    ? reject("config.invalid", `${path} contains no certificate, ${expected}`)
+    : [first, ...others];
+}
+
+function privateKeyIn(text: string, path: string): KeyObject {
+  if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type:.*ENCRYPTED/m.test(text)) {
+    return reject("config.invalid", `the key in ${path} is encrypted, expected one without a pass phrase`);
+  }
+  try {
+    return createPrivateKey(text);
+  } catch (error) {
+    return reject("config.invalid", `${path} contains no private key in PEM (server.tls.keyFile)`, error);
+  }
+}

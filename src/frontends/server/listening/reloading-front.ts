@@ -1,0 +1,55 @@
+import { ReloadedTlsFiles, type TlsFiles, type TlsMaterial, validityWarning } from "./certificates.ts";
+import { type MinimalTls, type TlsFront, tlsFront } from "./tls-front.ts";
+
+interface ReloadHooks {
+  /** The files changed, and were read or could not be used. */
+  readonly reloaded: (isUsed: boolean) => void;
+  /** A line for people. */
+  readonly warn: (text: string) => void;
+}
+
+/** Shakes hands with the certificate as its files were when they could last be used. */
+export class ReloadingFront {
+  readonly #paths: TlsFiles;
+  readonly #files: ReloadedTlsFiles;
+  readonly #makeFront: (material: TlsMaterial) => TlsFront;
+  readonly #hooks: ReloadHooks;
+  #front: TlsFront;
+
+  /**
+   * @param secured as {@link tlsFront} calls it
+   * @throws Rejection config.invalid
+   */
+  constructor(paths: TlsFiles, minVersion: MinimalTls, secured: TlsFront, hooks: ReloadHooks) {
+    this.#paths = paths;
+    this.#files = new ReloadedTlsFiles(paths);
+    this.#makeFront = (material) => tlsFront(material, minVersion, secured);
+    this.#hooks = hooks;
+    this.#front = this.#makeFront(this.#files.current);
+    this.#warnOfTime();
+  }
+
+  /** End of the certificate, milliseconds since 1970. */
+  get until(): number {
+    return this.#files.current.until;
+  }
+
+  /** Shakes hands on a connection. */
+  readonly shake: TlsFront = (raw) => this.#front(raw);
+
+  /** Has connections from now on get the certificate as its files are now, if these can be used. */
+  poll(): void {
+    const result = this.#files.poll((material) => {
+      this.#front = this.#makeFront(material);
+    });
+    if (result === "unchanged") return;
+    this.#hooks.reloaded(result === "changed");
+    if (result === "changed") this.#warnOfTime();
+    else this.#hooks.warn(`${result.fault}; the certificate that was read last remains in use`);
+  }
+
+  #warnOfTime(): void {
+    const warning = validityWarning(this.#files.current, this.#paths, Date.now());
+    if (warning !== undefined) this.#hooks.warn(warning);
+  }
+}
