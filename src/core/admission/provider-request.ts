@@ -46,8 +46,7 @@ export function providerVerifyAnswer(keys: readonly string[], answers: readonly 
 /**
  * The answer for a mutator: for each key, and no other, the image to write. What has a digest, or is allowed or denied
  * without one having been looked up, stays as it is: the constraint decides about it. Where an image could not be resolved,
- * the answer is a system error, and the mutator's failurePolicy decides; left as it was it would look pinned to who reads
- * the answer.
+ * the answer is a system error, and the mutator's failurePolicy decides: a value cannot say that it is not pinned.
  */
 export function providerMutateAnswer(keys: readonly string[], answers: readonly ImageAnswer[]): JsonObject {
   const judged = answersFor(keys, answers);

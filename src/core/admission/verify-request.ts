@@ -1,5 +1,6 @@
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { parseStrictJson } from "../encoding/strict-json.ts";
+import { DOCKER_HUB } from "../oci/reference.ts";
 import { reject } from "../rejection.ts";
 import { MAX_POD_IMAGES } from "./pod-images.ts";
 import { malformed, objectIn, textIn, textsIn } from "./read-fields.ts";
@@ -25,7 +26,7 @@ export function parseVerifyRequest(bytes: Uint8Array): readonly string[] {
   return [...new Set(images)];
 }
 
-/** Images as Kyverno takes them apart. Its `name` and `reference` say the same once more and are not read. */
+/** Images as Kyverno takes them apart; `name`, `reference` and `jsonPointer` say nothing more and are not read. */
 function kyvernoImages(map: JsonObject): readonly string[] {
   const other = Object.keys(map).find((list) => !LISTS.has(list));
   if (other !== undefined) malformed(`found images.${other.slice(0, 64)}, expected ${[...LISTS].join(", ")}`);
@@ -47,8 +48,21 @@ function composed(entry: JsonObject, path: string): string {
     const text = textIn(entry, name, path) ?? "";
     return without.test(text) ? malformed(`${path}.${name} has a character that belongs to another part`) : text;
   };
-  const [host, repository] = [part("registry", /[/@]/), part("path", /[:@]/)];
-  if (host === "" || repository === "") return malformed(`${path} has no registry or no path, expected both`);
+  const [host, kyvernoPath] = [part("registry", /[/@]/), part("path", /[:@]/)];
+  if (host === "" || kyvernoPath === "") return malformed(`${path} has no registry or no path, expected both`);
   const [tag, digest] = [part("tag", /[/:@]/), part("digest", /[/@]/)];
-  return `${host}/${repository}${tag === "" ? "" : `:${tag}`}${digest === "" ? "" : `@${digest}`}`;
+  const name = `${host}/${writtenPath(host, kyvernoPath, `:${tag}`, textIn(entry, "referenceWithTag", path), path)}`;
+  return `${name}${tag === "" ? "" : `:${tag}`}${digest === "" ? "" : `@${digest}`}`;
+}
+
+/**
+ * The path as the pod has it. Kyverno puts `library/` before a path of one component at any registry, though only Docker
+ * Hub has it there: `ghcr.io/app` and `ghcr.io/library/app` would be judged as one. Its `referenceWithTag` has the path that
+ * was written (pkg/utils/image/infos.go).
+ */
+function writtenPath(host: string, path: string, tag: string, reference: string | undefined, at: string): string {
+  if (host === DOCKER_HUB || !/^library\/[^/]+$/.test(path)) return path;
+  const written = [path, path.slice("library/".length)].find((one) => reference === `${host}/${one}${tag}`);
+  if (written !== undefined) return written;
+  return malformed(`${at}.referenceWithTag does not say whether "library/" is written in the image; send images as a list`);
 }
