@@ -64,5 +64,7 @@ function writtenPath(host: string, path: string, tag: string, reference: string 
   if (host === DOCKER_HUB || !/^library\/[^/]+$/.test(path)) return path;
   const written = [path, path.slice("library/".length)].find((one) => reference === `${host}/${one}${tag}`);
   if (written !== undefined) return written;
-  return malformed(`${at}.referenceWithTag does not say whether "library/" is written in the image; send images as a list`);
+  return malformed(
+    `${at}.referenceWithTag does not say whether "library/" is written in the image; send images as a list`,
+  );
 }
