@@ -22,12 +22,17 @@ export function checkWholeShape<S extends Parameters<typeof checkShape>[1]>(
   const { mistakes } = file;
   if (mistakes === undefined) return checkShape(file, shape, hint);
   const value = copyOf(file.value);
+  const seen = new Set<string>();
   // Ends: each round repairs a part, and once as many are recorded as are reported, more rounds would not be seen.
   while (!mistakes.isFull) {
     const matched = matchShape(file, shape, value, hint);
     if (!("problems" in matched)) return matched.output;
     for (const problem of matched.problems) {
-      if (problem.path.length === 0) file.fail(problem);
+      const part = JSON.stringify([problem.path, problem.expected]);
+      // Its substitute has the same problem, and would have it for ever.
+      if (seen.has(part)) mistakes.cut();
+      if (seen.has(part) || problem.path.length === 0) file.fail(problem);
+      seen.add(part);
       if (mistakes.isFull) break;
       mistakes.attempt(undefined, () => file.fail(problem));
       repair(file, value, problem, substitute);
