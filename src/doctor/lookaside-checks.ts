@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { lstatSync } from "node:fs";
-import { type LookasideSettings, listenText } from "../core/config/lookaside-settings.ts";
+import { listenText } from "../core/config/listen-address.ts";
+import type { LookasideSettings } from "../core/config/lookaside-settings.ts";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
 import { isDenied } from "../io/fs/denied.ts";
 import { readKeyFile } from "../io/keys/node-key.ts";

@@ -82,21 +82,30 @@ const configs = optional({
     files: some(path),
     realms: fc.dictionary(fc.constantFrom("docker.io", "a.example", "b.example:5000"), some(hosts), { minKeys: 1 }),
   }),
+  server: fc.record(
+    {
+      listen: fc.constant("127.0.0.1:1"),
+      policies: fc.dictionary(fc.constantFrom("a", "b"), path),
+      breakGlassFile: path,
+    },
+    { requiredKeys: ["listen"] },
+  ),
 });
 
 describe("a configuration", () => {
   it("is the same after it was remembered", () => {
-    let [proxied, mapped] = [0, 0];
+    let [proxied, mapped, served] = [0, 0, 0];
     fc.assert(
       fc.property(configs, (written) => {
         const config = parseConfig(JSON.stringify(written), "config.yaml");
         if (config.proxy?.https !== undefined) proxied++;
         if (config.registryCredentials.realms.size > 1) mapped++;
+        if ((config.server?.policies.size ?? 0) > 1) served++;
         expectSame(config);
       }),
     );
     expectSame(DEFAULT_CONFIG);
-    expect([proxied > 0, mapped > 0]).toEqual([true, true]);
+    expect([proxied > 0, mapped > 0, served > 0]).toEqual([true, true, true]);
   });
 });
 

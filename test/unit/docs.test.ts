@@ -238,6 +238,7 @@ describe("policies and break-glass files in documents", () => {
   );
   const policies = shown.filter(([, text]) => /^version:/m.test(text));
   const configuration = shown.filter(([, text]) => /^bundleKeys:/m.test(text));
+  const servers = shown.filter(([, text]) => /^server:/m.test(text));
   const breakGlass = shown.filter(([, text]) => /^until:/m.test(text));
   const steps = shown.filter(([, text]) => /^ {2}uses:/m.test(text));
 
@@ -253,6 +254,10 @@ describe("policies and break-glass files in documents", () => {
     expect(parseConfig(configuration[0]?.[1] ?? "", "config.yaml")).toMatchObject({ offline: true });
   });
 
+  it.each(servers)("are beside a configuration of a server in %s", (file, text) => {
+    expect(parseConfig(text, file).server?.listeners.length).toBeGreaterThan(0);
+  });
+
   it("are beside a step of GitHub, which gives the action the inputs that it has", () => {
     const [step] = parse(steps[0]?.[1] ?? "") as [{ readonly with: object }];
     const action = parse(read("integrations/github/action.yml")) as { readonly inputs: object };
@@ -260,10 +265,11 @@ describe("policies and break-glass files in documents", () => {
   });
 
   it("are all that is shown as YAML", () => {
-    const known = [...policies, ...breakGlass, ...configuration, ...steps];
+    const known = [...policies, ...breakGlass, ...configuration, ...servers, ...steps];
     const other = shown.filter((one) => !known.includes(one));
     expect(other).toEqual([]);
     expect([policies, breakGlass, configuration, steps].map(({ length }) => length)).toEqual([3, 1, 1, 1]);
+    expect(servers.length).toBeGreaterThan(0);
   });
 });
 

@@ -1,4 +1,5 @@
 import * as shape from "../policy/shape.ts";
+import { SERVER_SHAPE } from "./server-schema.ts";
 
 /** The shape of the configuration file; parse-config.ts checks what its strings mean. */
 const duration = shape.text("a duration such as 8s or 1500ms");
@@ -54,6 +55,7 @@ export const CONFIG_SHAPE = shape.keys(
         "a map with the keys listen and keyFile",
       ),
     ),
+    server: shape.optional(SERVER_SHAPE),
     network: shape.optional(
       shape.keys(
         {

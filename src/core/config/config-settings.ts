@@ -1,7 +1,7 @@
 import { YamlFile } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
 import { DEFAULT_CONFIG, type DecisionLog } from "./config.ts";
-import { listenText } from "./lookaside-settings.ts";
+import { listenText } from "./listen-address.ts";
 
 /** A key of the configuration, with its value in the form in which the file has it. */
 export interface Setting {
@@ -35,6 +35,14 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   metricsFile: null,
   "lookaside.listen": listenText(DEFAULT_CONFIG.lookaside),
   "lookaside.keyFile": DEFAULT_CONFIG.lookaside.keyFile,
+  "server.listen": null,
+  "server.gates": null,
+  "server.tls": null,
+  "server.listeners": null,
+  "server.tokenFiles": [],
+  "server.policies": {},
+  "server.tags": "refuse",
+  "server.breakGlassFile": null,
   "network.allow": [],
   "network.skipVerify": DEFAULT_CONFIG.skipVerify,
   "network.caFiles": DEFAULT_CONFIG.caFiles,

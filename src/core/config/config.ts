@@ -1,6 +1,7 @@
 import { DEFAULT_LOOKASIDE, type LookasideSettings } from "./lookaside-settings.ts";
 import { type NetworkAllow, NOTHING_ALLOWED } from "./network-allow.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
+import type { ServerSettings } from "./server-settings.ts";
 
 /** Default of cacheDir. */
 export const DEFAULT_CACHE_DIR = "/var/cache/atcr-verify";
@@ -47,6 +48,8 @@ export interface Config {
   /** Absolute path of the metrics file in Prometheus' text format; absent: none is written. */
   readonly metricsFile?: string;
   readonly lookaside: LookasideSettings;
+  /** Of `atcr-verify serve`, which needs it; absent: this configuration is not a server's. */
+  readonly server?: ServerSettings;
 }
 
 /** A file of JSON lines (absolute path), a stream socket of journald (absolute path), or nowhere. */

@@ -1,7 +1,6 @@
-import { type IpAddress, parseCanonicalIp } from "../encoding/ip-address.ts";
 import type { YamlFile } from "../encoding/yaml.ts";
-import { parseHostPort } from "../oci/host.ts";
 import type { ConfigShape } from "./config-schema.ts";
+import { isLoopback, type ListenAddress, parseListen } from "./listen-address.ts";
 
 /** Where the responder for containers/image listens, and the key by which it signs. */
 export interface LookasideSettings {
@@ -38,26 +37,14 @@ export function readLookaside(file: YamlFile, { lookaside }: ConfigShape): Looka
   };
 }
 
-/** `127.0.0.1:947`, `[::1]:947`: as it stands in the URLs of registries.d. */
-export function listenText({ address, port }: Pick<LookasideSettings, "address" | "port">): string {
-  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
-}
-
-/** Whether only this machine can reach an address: 127.0.0.0/8 or ::1. */
-export function isLoopback(address: IpAddress): boolean {
-  if (address.length === 4) return address[0] === 127;
-  return address.every((byte, i) => byte === (i === 15 ? 1 : 0));
-}
-
-function readListen(file: YamlFile, listen: string): Pick<LookasideSettings, "address" | "port"> {
-  return file.attempt({ address: DEFAULT_LOOKASIDE.address, port: DEFAULT_LOOKASIDE.port }, () => {
-    const parsed = parseHostPort(listen);
+function readListen(file: YamlFile, listen: string): ListenAddress {
+  const { address, port } = DEFAULT_LOOKASIDE;
+  return file.attempt({ address, port }, () => {
+    const parsed = parseListen(listen);
     const path = ["lookaside", "listen"];
-    if (typeof parsed === "string" || parsed.port === undefined) return file.fail({ path, expected: EXPECTED });
-    const address = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
-    const ip = parseCanonicalIp(address);
+    if (parsed === undefined) return file.fail({ path, expected: EXPECTED });
     const advice = "its answers are for the programs of this node alone";
-    if (ip === undefined || !isLoopback(ip)) return file.fail({ path, expected: EXPECTED, advice });
-    return { address, port: parsed.port };
+    if (!isLoopback(parsed.ip)) return file.fail({ path, expected: EXPECTED, advice });
+    return { address: parsed.address, port: parsed.port };
   });
 }

@@ -9,6 +9,8 @@ import { CONFIG_SHAPE, type ConfigShape } from "./config-schema.ts";
 import { readLookaside } from "./lookaside-settings.ts";
 import { type NetworkAllow, parseNetworkEntry, plainHttpHost } from "./network-allow.ts";
 import { readProxy } from "./proxy-settings.ts";
+import { readServer } from "./read-server.ts";
+import { serverSubstitute } from "./server-schema.ts";
 
 const SECOND = 1000;
 /** Less would pass before the program has started; more is longer than containerd waits for it. */
@@ -42,7 +44,7 @@ export function mistakesInConfig(text: string, fileName: string): FoundMistakes 
 
 function readFile(file: YamlFile): Config {
   if (file.value === undefined || file.value === null) return DEFAULT_CONFIG;
-  const shape = checkWholeShape(file, CONFIG_SHAPE);
+  const shape = checkWholeShape(file, CONFIG_SHAPE, undefined, serverSubstitute);
   const network = readNetworkAllow(file, shape.network?.allow ?? []);
   return {
     trustPolicyPath: readPath(file, shape, "trustPolicyPath"),
@@ -68,6 +70,7 @@ function readFile(file: YamlFile): Config {
     decisionLog: readDecisionLog(file, shape),
     ...readMetricsFile(file, shape),
     lookaside: readLookaside(file, shape),
+    ...readServer(file, shape.server),
   };
 }
 

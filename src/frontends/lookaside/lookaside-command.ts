@@ -1,4 +1,4 @@
-import { listenText } from "../../core/config/lookaside-settings.ts";
+import { listenText } from "../../core/config/listen-address.ts";
 import { formatReference } from "../../core/oci/reference.ts";
 import { hostsOfRules } from "../../core/policy/rule-hosts.ts";
 import { reject } from "../../core/rejection.ts";

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createListener, type Socket } from "node:net";
-import { type LookasideSettings, listenText } from "../../core/config/lookaside-settings.ts";
+import { listenText } from "../../core/config/listen-address.ts";
+import type { LookasideSettings } from "../../core/config/lookaside-settings.ts";
 import { reject } from "../../core/rejection.ts";
 import { hasCode } from "../../io/fs/error-code.ts";
 import { ROOT } from "./peer-queue.ts";

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Config } from "../../core/config/config.ts";
-import { type LookasideSettings, listenText } from "../../core/config/lookaside-settings.ts";
+import { listenText } from "../../core/config/listen-address.ts";
+import type { LookasideSettings } from "../../core/config/lookaside-settings.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { isDenied } from "../fs/denied.ts";

@@ -1,5 +1,5 @@
 import type { Config } from "../../../core/config/config.ts";
-import { listenText } from "../../../core/config/lookaside-settings.ts";
+import { listenText } from "../../../core/config/listen-address.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
 import { BUILD } from "../../../core/version.ts";
 import { type CheckResult, problem } from "../../../doctor/check.ts";

@@ -19,12 +19,23 @@ describe("settingsOf", () => {
     const file: Record<string, unknown> = {};
     for (const { key, value } of settingsOf(undefined, "c.yaml")) {
       const [group = "", inside] = key.split(".");
-      if (value === null) continue;
+      // Without an address there is no server, and so nothing that has defaults.
+      if (value === null || group === "server") continue;
       if (inside === undefined) file[group] = value;
       else file[group] = { ...(file[group] as object | undefined), [inside]: value };
     }
     const { decisionLog, ...rest } = parseConfig(JSON.stringify(file), "c.yaml");
     expect({ ...rest, decisionLog: { ...decisionLog, isNeeded: false } }).toEqual(DEFAULT_CONFIG);
+  });
+
+  it("gives defaults of the server that mean what their absence means", () => {
+    const listen = "127.0.0.1:8443";
+    const defaults = settingsOf(undefined, "c.yaml").flatMap(({ key, value }) =>
+      key.startsWith("server.") && value !== null ? [[key.slice("server.".length), value]] : [],
+    );
+    expect(defaults.length).toBeGreaterThan(2);
+    const { server } = parseConfig(JSON.stringify({ server: { listen, ...Object.fromEntries(defaults) } }), "c.yaml");
+    expect(server).toEqual(parseConfig(JSON.stringify({ server: { listen } }), "c.yaml").server);
   });
 
   it("says where a key is set, and repeats no password", () => {

@@ -65,6 +65,7 @@ registryCredentials:
 decisionLog: /srv/log
 metricsFile: /srv/m.prom
 lookaside: {listen: "[::1]:8947", keyFile: /srv/node.key}
+server: {listen: "127.0.0.1:8443", gates: [admit]}
 deadline: 1m
 didResolverTimeout: 100ms
 pdsTimeout: 1.5s
@@ -86,6 +87,12 @@ network:
       decisionLog: { kind: "file", path: "/srv/log", isNeeded: true },
       metricsFile: "/srv/m.prom",
       lookaside: { address: "::1", port: 8947, keyFile: "/srv/node.key" },
+      server: {
+        listeners: [{ address: "127.0.0.1", port: 8443, gates: ["admit"] }],
+        tokenFiles: [],
+        policies: new Map(),
+        tags: "refuse",
+      },
       deadline: 60_000,
       didResolverTimeout: 100,
       pdsTimeout: 1500,
