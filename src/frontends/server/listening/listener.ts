@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createListener, type Server, type Socket } from "node:net";
-import { listenText } from "../../../core/config/lookaside-settings.ts";
+import { listenText } from "../../../core/config/listen-address.ts";
 import { reject } from "../../../core/rejection.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
 import type { TlsFiles } from "./certificates.ts";
