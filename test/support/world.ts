@@ -19,8 +19,8 @@ import { type ArtifactOptions, type Descriptor, StandInRegistry } from "./stand-
 /** Changes to a world's verifier; `http` wraps the client for its servers. */
 type Differences = Partial<Omit<VerifierOptions, "config" | "policy">> & {
   readonly config?: Partial<Config>;
-  readonly http?: HttpClient;
-  readonly openNetwork?: ConstructorParameters<typeof Verifier>[1];
+  readonly http?: HttpClient | undefined;
+  readonly openNetwork?: ConstructorParameters<typeof Verifier>[1] | undefined;
 };
 
 const REPOSITORY = "team/app";
@@ -129,9 +129,17 @@ export class World {
 
   /** What a process of this world's node verifies with. */
   verifier(policy: TrustPolicy, { http, openNetwork, ...changes }: Differences = {}): Verifier {
+    return this.verifierOf(this.settings(policy, changes), { http, openNetwork });
+  }
+
+  /** What verifies with these settings, as they are. */
+  verifierOf(
+    settings: VerifierOptions,
+    { http, openNetwork }: Pick<Differences, "http" | "openNetwork"> = {},
+  ): Verifier {
     const network =
       openNetwork ?? ((_, environment) => ({ http: () => http ?? this.http.get, txt: this.#lookUp, environment }));
-    return new Verifier(this.settings(policy, changes), network);
+    return new Verifier(settings, network);
   }
 
   /** How this world's node verifies by a policy. */

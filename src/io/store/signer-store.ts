@@ -8,6 +8,7 @@ import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
 import { isAbsent } from "../fs/local-file.ts";
 import { assertPathTrusted, check } from "../fs/trusted-path.ts";
+import type { HistoryMemo } from "./history-memo.ts";
 import type { Damage, Damaged } from "./quarantine.ts";
 import { newEntryNames, newNoEntries, parseEntries, type SignerEntries } from "./signer-entries.ts";
 import { lostNoes, namesOfNoes } from "./signer-noes.ts";
@@ -21,6 +22,9 @@ const LONGEST_NAME = 255;
 /** What {@link nameOf} makes of a longer one. */
 const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
+
+/** Of a signer without a folder. */
+const NOTHING = { memory: NO_HISTORY, revs: [], noes: [] } as const;
 
 /** What the folder of a signer says, and what is wrong with it. */
 type Read = Pick<SignerEntries, "memory" | "revs" | "noes"> & { readonly damage: readonly Damage[] };
@@ -43,14 +47,17 @@ export class SignerStore {
   readonly #directory: string;
   readonly #signers: string;
   readonly #warn: Warn;
+  readonly #memo: HistoryMemo | undefined;
   readonly #loadedHistory = new Map<Did, SignerHistory>();
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param warn of codes that begin with `history.`; the same may come again
+   * @param memo of a process that runs for long: what it has read of this directory
    */
-  constructor(directory: string, warn: Warn) {
+  constructor(directory: string, warn: Warn, memo?: HistoryMemo) {
     this.#directory = directory;
+    this.#memo = memo;
     this.#signers = join(directory, SIGNERS);
     this.#warn = warn;
   }
@@ -177,10 +184,13 @@ export class SignerStore {
   /** @throws Error where the folder cannot be used */
   #read(name: string, now: number): Read {
     const folder = join(this.#signers, name);
-    const entries = this.#entries(folder);
+    const stats = this.#statsOf(folder);
+    if (stats === undefined) return { ...NOTHING, damage: [] };
+    const known = this.#memo?.find(folder, stats, now);
+    if (known !== undefined) return { ...known, damage: [] };
+    const entries = entriesIn(folder, stats);
     // A lost history is not the same as an empty one.
-    if (typeof entries === "string")
-      return { memory: NO_HISTORY, revs: [], noes: [], damage: [{ path: folder, why: entries }] };
+    if (typeof entries === "string") return { ...NOTHING, damage: [{ path: folder, why: entries }] };
     const files: string[] = [];
     const damage: Damage[] = [];
     for (const entry of entries) {
@@ -195,25 +205,30 @@ export class SignerStore {
       const message = `${join(folder, name)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
+    if (damage.length + ahead.length === 0) this.#memo?.keep(folder, stats, { memory, revs, noes }, now);
     return { memory, revs, noes, damage };
   }
 
-  /** @returns the entries; or, behind the folder's path, why the whole folder is damaged */
-  #entries(folder: string): readonly Dirent[] | string {
-    let stats: Stats;
+  /** @returns undefined where there is nothing */
+  #statsOf(folder: string): Stats | undefined {
     try {
       assertPathTrusted(this.#signers);
-      stats = lstatSync(folder);
+      const stats = lstatSync(folder);
+      if (stats.isDirectory()) check(stats, folder);
+      return stats;
     } catch (error) {
-      if (hasCode(error, "ENOENT") && isAbsent(folder)) return [];
+      if (hasCode(error, "ENOENT") && isAbsent(folder)) return undefined;
       throw error;
     }
-    if (!stats.isDirectory()) return "is no folder";
-    check(stats, folder);
-    const entries = readdirSync(folder, { withFileTypes: true });
-    if (entries.length <= MAX_NAMES) return entries;
-    return `has ${entries.length} entries, at most ${MAX_NAMES} are read`;
   }
+}
+
+/** @returns the entries; or, behind the folder's path, why the whole folder is damaged */
+function entriesIn(folder: string, stats: Stats): readonly Dirent[] | string {
+  if (!stats.isDirectory()) return "is no folder";
+  const entries = readdirSync(folder, { withFileTypes: true });
+  if (entries.length <= MAX_NAMES) return entries;
+  return `has ${entries.length} entries, at most ${MAX_NAMES} are read`;
 }
 
 /** The folder of a signer. The longest names of hosts make a did:web too long for one. */

@@ -7,19 +7,18 @@ import { judge } from "../../core/verify/judge.ts";
 import type { Question } from "../../core/verify/question.ts";
 import type { SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Allow } from "../../core/verify/verdict.ts";
-import type { Deadline } from "../../io/process/deadline.ts";
+import type { ReplayContext } from "./prove-cached.ts";
 import { reuseEvidence, reuseOwner } from "./reuse.ts";
 import type { SharedStores } from "./stores.ts";
 
 /** What judging from the cache needs. */
-export interface CacheContext {
+export interface CacheContext extends ReplayContext {
   readonly config: Pick<Config, "cacheEnabled" | "cacheTTL" | "plcDirectories">;
   readonly cache: Pick<SharedStores["cache"], "holders" | "find" | "isInvalidated" | "findTag" | "findOwner">;
   /** Loads the signer history (spec 5.7). */
   readonly loadHistory: (signer: Did) => Promise<SignerHistory>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly deadline: Deadline;
 }
 
 /** An allow, and the cached evidence for it. */
@@ -45,7 +44,7 @@ export async function answerFromCache(question: Question, context: CacheContext)
   if (!config.cacheEnabled) return undefined;
   const now = context.now();
   const isInTime = (times: readonly number[]): boolean => isFresh(times, now, config.cacheTTL);
-  const { deadline } = context;
+  const { deadline, checkedCommits, proofs } = context;
   const reuse = {
     signers: cache.holders(question.subject.digest, [...question.eligible]),
     isInTime,
@@ -53,6 +52,8 @@ export async function answerFromCache(question: Question, context: CacheContext)
     holdsRev: true,
     plcDirectories: config.plcDirectories,
     deadline: deadline.earlier(deadline.remaining() * (1 - SHARE)),
+    ...(checkedCommits && { checkedCommits }),
+    ...(proofs && { proofs }),
   };
   const found = await reuseEvidence(question, reuse, cache);
   if (found.length === 0) return undefined;

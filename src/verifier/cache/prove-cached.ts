@@ -5,13 +5,15 @@ import { tagRecordPath } from "../../core/evidence/record-path.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { attempt, type ProofTarget } from "../../core/verify/prove.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
-import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
-import { UnavailableError } from "../collect/context.ts";
+import { type AskContext, UnavailableError } from "../collect/context.ts";
 import { replayIdentity } from "../collect/replay.ts";
 import type { SharedStores } from "./stores.ts";
 
 type Cache = Pick<SharedStores["cache"], "findTag" | "isInvalidated">;
+
+/** The time for it, and what needs no second proof. */
+export type ReplayContext = Pick<AskContext, "deadline" | "checkedCommits" | "proofs">;
 
 /**
  * Proves cached evidence, together with the cached tag record where the target has a tag. The two are cached
@@ -25,14 +27,14 @@ export async function proveCached(
   signer: Did,
   sought: ProofTarget,
   cache: Cache,
-  deadline: Deadline,
+  shared: ReplayContext,
   proof?: IdentityProof,
 ): Promise<{ readonly signature: SignatureEvidence; readonly attempt: Attempt } | undefined> {
   const untagged = known.signature();
-  const identity = proof ?? (await replayed(signer, untagged.identity.bytes, deadline));
+  const identity = proof ?? (await replayed(signer, untagged.identity.bytes, shared));
   if (identity === undefined) return undefined;
   const signature = withTag(untagged, known.proven, signer, sought, cache, identity);
-  const proven = attempt(sought, signature, identity);
+  const proven = attempt(sought, signature, identity, shared.checkedCommits);
   return "facts" in proven && cache.isInvalidated(proven.facts) ? undefined : { signature, attempt: proven };
 }
 
@@ -40,10 +42,10 @@ export async function proveCached(
 async function replayed(
   signer: Did,
   bytes: Uint8Array,
-  deadline: Deadline,
+  shared: ReplayContext,
 ): Promise<IdentityProof | Rejection | undefined> {
   try {
-    return await replayIdentity(signer, bytes, { deadline });
+    return await replayIdentity(signer, bytes, shared);
   } catch (error) {
     if (error instanceof UnavailableError) return undefined;
     if (error instanceof Rejection) return error;

@@ -6,14 +6,14 @@ import type { Question } from "../../core/verify/question.ts";
 import { isTakenBack } from "../../core/verify/remembered-noes.ts";
 import { isRemembered, type Observation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Attempt } from "../../core/verify/verdict.ts";
-import type { Deadline } from "../../io/process/deadline.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
+import type { ReplayContext } from "./prove-cached.ts";
 import type { SharedStores } from "./stores.ts";
 
 type Cache = Pick<SharedStores["cache"], "find" | "isInvalidated" | "findTag" | "findOwner">;
 
 /** Which cached evidence may be reused, and how. */
-export interface Reuse {
+export interface Reuse extends ReplayContext {
   /** Signers whose evidence is looked up. */
   readonly signers: readonly Did[];
   /** Whether evidence fetched at these times, in milliseconds since 1970, is recent enough. */
@@ -26,7 +26,6 @@ export interface Reuse {
   readonly identityOf?: (signer: Did) => IdentityProof | undefined;
   /** The configured directories: answers of other ones no longer count. */
   readonly plcDirectories: readonly string[];
-  readonly deadline: Deadline;
 }
 
 /** One signer's cached evidence, proven, and the history to compare it with. */
@@ -64,9 +63,10 @@ export function reuseOwner(
 async function reuseOf(
   signer: Did,
   { subject, target }: Question,
-  { isInTime, loadHistory, holdsRev, identityOf, plcDirectories, deadline }: Reuse,
+  reuse: Reuse,
   cache: Cache,
 ): Promise<Reused | undefined> {
+  const { isInTime, loadHistory, holdsRev, identityOf, plcDirectories } = reuse;
   const known = cache.find(signer, subject.digest);
   if (known === undefined || !isInTime(known.times)) return undefined;
   if (!isVouched(signer, known.source ?? known.signature().identity.url, plcDirectories)) return undefined;
@@ -84,7 +84,7 @@ async function reuseOf(
   async function prove() {
     // Imported only where something must be proven: most pulls skip it.
     const { proveCached } = await import("./prove-cached.ts");
-    const again = known && (await proveCached(known, signer, target, cache, deadline, identityNow));
+    const again = known && (await proveCached(known, signer, target, cache, reuse, identityNow));
     if (again === undefined) return undefined;
     const { signature, attempt } = again;
     return { attempt, times: partTimes(signature), signature: () => signature };

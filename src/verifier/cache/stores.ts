@@ -1,8 +1,10 @@
+import type { CheckedCommits } from "../../core/atproto/record-proof.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
 import type { ProvenTime } from "../../core/verify/outside-evidence.ts";
 import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
+import type { SharedProofs } from "../collect/shared-proofs.ts";
 
 /** Persistent stores used by a verification. Implementations never throw. */
 export interface SharedStores {
@@ -16,6 +18,10 @@ export interface SharedStores {
   readonly outside: () => Promise<OutsideStore | undefined>;
   /** Adds an observation to the signer history. */
   readonly recordObservation: (observation: Observation) => Promise<void>;
+  /** As in AskContext. */
+  readonly checkedCommits?: CheckedCommits;
+  /** As in AskContext. */
+  readonly proofs?: SharedProofs;
   /** The newest answers of earlier pulls. */
   readonly cache: Pick<
     EvidenceCache,

@@ -13,6 +13,7 @@ import type { RegistryName } from "../../io/registry/certs-folder.ts";
 import type { CredentialSource } from "../../io/registry/credentials.ts";
 import type { Endpoints } from "../../io/registry/endpoints.ts";
 import { askUntilAnswered, describeTries, type Pauses, RetryingRequest, type Tries, type TryOutcome } from "./retry.ts";
+import type { SharedProofs } from "./shared-proofs.ts";
 
 /** Cap on an operation log or a DID document in bytes (spec 4). */
 export const MAX_IDENTITY = 512 * 1024;
@@ -27,8 +28,9 @@ export interface AskContext {
   readonly pauses: Pauses;
   /** Whether many images are verified in one run: then the registry is asked only where signers asked directly do not suffice. */
   readonly isBatch?: boolean;
-  /** Commits whose signature needs no second check; absent where only one image is verified. */
+  /** Commits whose signature needs no second check, and identities that need no second replay; absent for one image. */
   readonly checkedCommits?: CheckedCommits;
+  readonly proofs?: SharedProofs;
 }
 
 /** What requests to registries need. */
@@ -195,8 +197,7 @@ export function badStatus(
 }
 
 /**
- * Call before processing bytes, which cannot be interrupted: an answer that arrived after the deadline is a gap. So
- * the verdict is late by at most one such step, however many answers arrived.
+ * Call before processing bytes, which cannot be interrupted: so the verdict is late by at most one such step.
  *
  * @throws UnavailableError
  */

@@ -1,6 +1,7 @@
 import { type IdentityProof, identitySteps } from "../../core/atproto/identity.ts";
 import type { Steps } from "../../core/atproto/plc-log.ts";
 import type { Did } from "../../core/atproto/syntax.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
 import { assertTimeLeft, type CollectContext } from "./context.ts";
 
 /**
@@ -18,9 +19,11 @@ const SLICE = 10;
 export async function replayIdentity(
   did: Did,
   bytes: Uint8Array,
-  context: Pick<CollectContext, "deadline">,
+  { deadline, proofs }: Pick<CollectContext, "deadline" | "proofs">,
 ): Promise<IdentityProof> {
-  return inSteps(identitySteps(did, bytes), `the identity of ${did}`, context);
+  const replay = async (until: Deadline): Promise<IdentityProof> =>
+    inSteps(identitySteps(did, bytes), `the identity of ${did}`, { deadline: until });
+  return proofs === undefined ? replay(deadline) : proofs.of(did, bytes, deadline, replay);
 }
 
 /**

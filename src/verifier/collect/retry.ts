@@ -81,10 +81,7 @@ export class RetryingRequest {
 
   /** Purpose and host, for messages. */
   get name(): string {
-    const { purpose, url, isNamedByPeer, headers = {}, secrets = [] } = this.#request;
-    const parsed = URL.parse(url);
-    const host = parsed === null ? "" : isNamedByPeer ? nameHost(parsed, [{ headers }, ...secrets]) : parsed.host;
-    return `${purpose} ${host}`;
+    return nameOf(this.#request);
   }
 
   /** One attempt. */
@@ -121,6 +118,13 @@ export class RetryingRequest {
     const { base, random } = this.#asking.pauses;
     return base * 2 ** (this.#attempts - 1) * (0.5 + random());
   }
+}
+
+/** Purpose and host, for messages. */
+export function nameOf({ purpose, url, isNamedByPeer, headers = {}, secrets = [] }: HttpRequest): string {
+  const parsed = URL.parse(url);
+  const host = parsed === null ? "" : isNamedByPeer ? nameHost(parsed, [{ headers }, ...secrets]) : parsed.host;
+  return `${purpose} ${host}`;
 }
 
 /** Repeats the request until there is an answer, or no retry is left. */

@@ -4,6 +4,8 @@ import type { HttpClient } from "../../io/net/exchange.ts";
 export interface RequestCount {
   readonly requests: number;
   readonly ms: number;
+  /** Those of them that another verification had under way already, so that they were not sent again. */
+  readonly joined?: number;
 }
 
 /** Counts requests by purpose. */
@@ -23,14 +25,24 @@ export class RequestCounts {
     };
   }
 
+  /** Notes that a request was not sent, as another verification has the same one under way. */
+  readonly addJoined = (purpose: string): void => {
+    this.#add(purpose, { requests: 0, ms: 0, joined: 1 });
+  };
+
   /** By service: the purpose, in lower case with underscores. */
   get asked(): ReadonlyMap<string, RequestCount> {
     return this.#asked;
   }
 
-  #add(purpose: string, { requests, ms }: RequestCount): void {
+  #add(purpose: string, { requests, ms, joined = 0 }: RequestCount): void {
     const service = purpose.toLowerCase().replace(/[^a-z]+/g, "_");
     const before = this.#asked.get(service) ?? { requests: 0, ms: 0 };
-    this.#asked.set(service, { requests: before.requests + requests, ms: before.ms + ms });
+    const allJoined = (before.joined ?? 0) + joined;
+    this.#asked.set(service, {
+      requests: before.requests + requests,
+      ms: before.ms + ms,
+      ...(allJoined > 0 && { joined: allJoined }),
+    });
   }
 }

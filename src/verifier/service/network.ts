@@ -31,8 +31,11 @@ const WAIT_SHARE = 5 / 8;
 
 /** Network access as configured; shared by all verifications of a verifier. */
 export interface Network {
-  /** @param warn receives the warnings of one verification, repeated at each request */
-  readonly http: (warn: Warn) => HttpClient;
+  /**
+   * @param warn receives the warnings of one verification, repeated at each request
+   * @param joined called with the purpose of a request that is not sent, as another verification has the same under way
+   */
+  readonly http: (warn: Warn, joined?: (purpose: string) => void) => HttpClient;
   readonly txt: TxtLookup;
   /** The environment the process was started with. */
   readonly environment: Environment;
@@ -90,8 +93,9 @@ export function registryContext(config: Config, { http, environment }: Network, 
   const warn: Warn = (warning) => session.warn(warning);
   const credentials = config.registryCredentials;
   const hasCredentials = (host: string): boolean => namesHost(credentials, environment, host);
+  const client = http(warn, requestCounts.addJoined);
   return {
-    http: requestCounts.counted(requestLog?.recorded(http(warn)) ?? http(warn)),
+    http: requestCounts.counted(requestLog?.recorded(client) ?? client),
     deadline,
     config,
     now: () => session.now(),

@@ -5,6 +5,7 @@ import type { Warn } from "../../core/warning.ts";
 import { mayUse } from "../../io/fs/access.ts";
 import type { CacheKey } from "../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../io/store/evidence-cache.ts";
+import type { HistoryMemo } from "../../io/store/history-memo.ts";
 import { ProvenTimes } from "../../io/store/proven-times.ts";
 import { SignerStore } from "../../io/store/signer-store.ts";
 import type { SharedStores } from "../cache/stores.ts";
@@ -41,16 +42,41 @@ export class StoreWarnings {
   }
 }
 
+/** What verifications without this node's cache use as well. */
+type History = Omit<Stores, "cache" | "isCacheShared">;
+
 /** Opens the stores in stateDir and cacheDir for one verification; reads nothing yet. */
 export function openStores(
-  { stateDir, cacheDir, bundleDir, bundleKeys }: Pick<Config, "stateDir" | "cacheDir" | "bundleDir" | "bundleKeys">,
+  config: StoreConfig & Pick<Config, "cacheDir">,
   session: Pick<Session, "now">,
   warnings: StoreWarnings,
   key: CacheKey,
   outside?: OutsideStore,
 ): Stores {
+  const { stateDir, cacheDir } = config;
   key.keepOutOf(stateDir, cacheDir);
-  const signers = new SignerStore(stateDir, warnings.history);
+  return {
+    ...openHistory(config, session, warnings, outside),
+    cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
+    isCacheShared: () => mayUse(cacheDir) && key.isThere(),
+  };
+}
+
+type StoreConfig = Pick<Config, "stateDir" | "bundleDir" | "bundleKeys">;
+
+/**
+ * Opens the signer history and what was imported, without the cache.
+ *
+ * @param memo as in SignerStore
+ */
+export function openHistory(
+  { stateDir, bundleDir, bundleKeys }: StoreConfig,
+  session: Pick<Session, "now">,
+  warnings: StoreWarnings,
+  outside?: OutsideStore,
+  memo?: HistoryMemo,
+): History {
+  const signers = new SignerStore(stateDir, warnings.history, memo);
   return {
     loadHistory: async (signer) => signers.loadHistory(signer, session.now()),
     recordObservation: async (observation) => signers.recordObservation(observation, session.now()),
@@ -71,7 +97,5 @@ export function openStores(
         warnings.history({ code: "history.not_written", message });
       }
     },
-    cache: new EvidenceCache(cacheDir, PROGRAM, key, warnings.cache),
-    isCacheShared: () => mayUse(cacheDir) && key.isThere(),
   };
 }

@@ -25,6 +25,7 @@ import { NO_STORES } from "./no-stores.ts";
 import { openStores, type Stores, StoreWarnings } from "./open-stores.ts";
 import { QuestionLocks } from "./question-locks.ts";
 import type { Resolved, ResolveOptions } from "./resolve-image.ts";
+import type { ServerMemory } from "./server-memory.ts";
 import { type Session, warningTo } from "./session.ts";
 
 /** Grace period in milliseconds after the deadline to judge what timed out; then the refusal is `net.deadline`. */
@@ -46,6 +47,8 @@ export interface VerifierOptions {
   readonly environment: Environment;
   /** Whether many images are verified in one run, which then share what was fetched and checked of their signers. */
   readonly isBatch?: boolean;
+  /** Caches evidence in this process, not in cacheDir, and shares requests with the other verifiers that have it. */
+  readonly memory?: ServerMemory;
   /** As in DecideContext. */
   readonly gathersAll?: boolean;
   /** Where the caller has read it already, for the policy; else the environment says where it lies. */
@@ -171,7 +174,7 @@ export class Verifier {
       }, deadline.remaining() + GRACE);
     });
     try {
-      // Released again when the work ends: it may go on after the deadline's answer.
+      // The work may go on after the deadline's answer.
       const stores = isStateless ? NO_STORES : this.#openStores(opened, session, warnings);
       const work = this.#judge(question, session, opened, stores, locks).finally(() => locks.end());
       return await Promise.race([work, timeOver]);
@@ -187,9 +190,9 @@ export class Verifier {
   }
 
   #openStores({ settings }: Opened, session: Session, warnings: StoreWarnings): Stores {
-    const { config, environment, cacheKey, outside } = settings;
-    const key = new CacheKey(environment, warnings.cache, cacheKey);
-    return openStores(config, session, warnings, key, outside);
+    const { config, environment, cacheKey, outside, memory } = settings;
+    if (memory) return memory.openStores(config, session, warnings, outside);
+    return openStores(config, session, warnings, new CacheKey(environment, warnings.cache, cacheKey), outside);
   }
 
   async #judge(
@@ -235,9 +238,9 @@ export class Verifier {
   }
 
   async #network(opened: Opened): Promise<Network> {
-    const { openNetwork } = await import("./network.ts");
-    const { config, environment } = opened.settings;
-    opened.network ??= (this.#openNetwork ?? openNetwork)(config, environment);
+    const { config, environment, memory } = opened.settings;
+    const open = this.#openNetwork ?? (await import("./network.ts")).openNetwork;
+    opened.network ??= memory?.networkOf(config, environment, open) ?? open(config, environment);
     return opened.network;
   }
 }

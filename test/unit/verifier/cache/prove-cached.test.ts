@@ -11,7 +11,7 @@ const CACHE = { findTag: () => undefined, isInvalidated: () => false };
 
 async function proven(signature: SignatureEvidence, deadline: Deadline) {
   const known = { signature: () => signature, times: partTimes(signature) };
-  return proveCached(known, signature.signer, { digest: DIGEST }, CACHE, deadline);
+  return proveCached(known, signature.signer, { digest: DIGEST }, CACHE, { deadline });
 }
 
 describe("proveCached", () => {

@@ -1,0 +1,59 @@
+import type { Stats } from "node:fs";
+import { BoundedMap } from "./bounded-map.ts";
+import type { SignerEntries } from "./signer-entries.ts";
+
+/** Signers whose histories are remembered. */
+const MAX_HISTORIES = 4096;
+/** Bytes of all of them together, estimated. */
+const MAX_BYTES = 16 * 1024 * 1024;
+/** Bytes that one name takes, once read. */
+const NAME_SIZE = 150;
+/**
+ * How long a folder must have been unchanged when it is read, in milliseconds: in one tick of a file system's clock it may
+ * change again without another time. Some file systems count in seconds.
+ */
+const SETTLED_AFTER = 2500;
+
+/** What a folder's names say. */
+export type ReadEntries = Pick<SignerEntries, "memory" | "revs" | "noes">;
+
+interface Kept {
+  readonly stamp: string;
+  readonly entries: ReadEntries;
+  /** Milliseconds since 1970. */
+  readonly readAt: number;
+}
+
+/**
+ * What a process has read of signers' folders, so that a folder that is unchanged is not read again. The folder remains the
+ * history: what another process adds to it or removes changes its time, and it is read anew.
+ */
+export class HistoryMemo {
+  readonly #kept = new BoundedMap<Kept>({ count: MAX_HISTORIES, bytes: MAX_BYTES }, ({ entries }) => ({
+    own: NAME_SIZE * (1 + entries.memory.operations.size + entries.memory.keys.size + 2 * entries.noes.length),
+    buffers: [],
+  }));
+
+  get count(): number {
+    return this.#kept.count;
+  }
+
+  /**
+   * @param stats of the folder, now
+   * @param now milliseconds since 1970; names from the future do not count, so an earlier time than before reads anew
+   */
+  find(folder: string, stats: Stats, now: number): ReadEntries | undefined {
+    const kept = this.#kept.get(folder);
+    return kept !== undefined && kept.stamp === stampOf(stats) && kept.readAt <= now ? kept.entries : undefined;
+  }
+
+  /** @param stats of the folder, from before it was read */
+  keep(folder: string, stats: Stats, entries: ReadEntries, now: number): void {
+    if (Date.now() - Math.max(stats.mtimeMs, stats.ctimeMs) < SETTLED_AFTER) return;
+    this.#kept.set(folder, { stamp: stampOf(stats), entries, readAt: now });
+  }
+}
+
+function stampOf({ dev, ino, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev} ${ino} ${mtimeMs} ${ctimeMs}`;
+}

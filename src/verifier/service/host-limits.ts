@@ -1,0 +1,138 @@
+import { HttpFailure } from "../../io/net/exchange.ts";
+import type { Deadline } from "../../io/process/deadline.ts";
+
+/** Requests to one host that are under way at a time. */
+const MAX_AT_ONCE = 32;
+/**
+ * Requests under way to all hosts that names of images choose, so that any author of a pod can name silent ones. The
+ * runtime sends at most 256 at a time: the rest is for directories and signers' PDS.
+ */
+const MAX_AT_NAMED_HOSTS = 128;
+/** Requests that wait for one host; more are refused at once, as they would wait in vain. */
+const MAX_WAITING = 2048;
+/** Requests to one host in a second on average, and at once after a pause. */
+const MAX_RATE = 200;
+const MAX_BURST = 400;
+/** Hosts that are remembered; at this bound those that are idle are forgotten. */
+const MAX_HOSTS = 1024;
+
+/** A request that waits for its turn. */
+export interface Turn {
+  /** For messages. */
+  readonly name: string;
+  /** Host and port. */
+  readonly host: string;
+  /** Whether an image's name chose the host. */
+  readonly isNamedByImage: boolean;
+}
+
+interface Waiting {
+  readonly turn: Turn;
+  readonly begin: () => void;
+}
+
+interface Host {
+  active: number;
+  /** Requests that may begin now, by the rate; it grows with time. */
+  allowance: number;
+  /** When it was counted; milliseconds as in performance.now(). */
+  countedAt: number;
+  /** In the order of their coming. */
+  readonly waiting: Set<Waiting>;
+  timer?: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Limits requests to each host: how many at a time, and how many in a second. */
+export class HostLimits {
+  readonly #hosts = new Map<string, Host>();
+  #named = 0;
+
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#hosts.values().reduce((sum, { waiting }) => sum + waiting.size, 0);
+  }
+
+  /**
+   * Runs `work` when it is its turn.
+   *
+   * @throws HttpFailure timeout, where that is not before the deadline, or too many wait already; whatever `work` throws
+   */
+  async run<T>(turn: Turn, deadline: Deadline, work: () => Promise<T>): Promise<T> {
+    const host = this.#hostOf(turn.host);
+    await this.#turnOf(host, turn, deadline);
+    try {
+      return await work();
+    } finally {
+      host.active--;
+      if (turn.isNamedByImage) this.#named--;
+      // One who waits for another host may have waited for this place.
+      if (this.#named === MAX_AT_NAMED_HOSTS - 1) for (const other of this.#hosts.values()) this.#wake(other);
+      else this.#wake(host);
+    }
+  }
+
+  async #turnOf(host: Host, turn: Turn, deadline: Deadline): Promise<void> {
+    if (host.waiting.size >= MAX_WAITING) throw notAsked(turn, `${MAX_WAITING} requests to it wait already`);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting = { turn, begin: resolve };
+    host.waiting.add(waiting);
+    this.#wake(host);
+    if (!host.waiting.has(waiting)) return;
+    const timer = setTimeout(() => {
+      host.waiting.delete(waiting);
+      reject(notAsked(turn, `its turn did not come in time: ${host.active} requests to it are under way`));
+    }, deadline.remaining());
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  /** Has those begin who may, in their order. */
+  #wake(host: Host): void {
+    refill(host);
+    for (const waiting of host.waiting) {
+      const { isNamedByImage } = waiting.turn;
+      if (host.active >= MAX_AT_ONCE || (isNamedByImage && this.#named >= MAX_AT_NAMED_HOSTS)) return;
+      if (host.allowance < 1) {
+        host.timer ??= setTimeout(
+          () => {
+            host.timer = undefined;
+            this.#wake(host);
+          },
+          Math.ceil(((1 - host.allowance) * 1000) / MAX_RATE),
+        );
+        return;
+      }
+      host.waiting.delete(waiting);
+      host.active++;
+      host.allowance--;
+      if (isNamedByImage) this.#named++;
+      waiting.begin();
+    }
+  }
+
+  #hostOf(name: string): Host {
+    const known = this.#hosts.get(name);
+    if (known !== undefined) return known;
+    if (this.#hosts.size >= MAX_HOSTS) this.#forgetIdle();
+    const host = { active: 0, allowance: MAX_BURST, countedAt: performance.now(), waiting: new Set<Waiting>() };
+    this.#hosts.set(name, host);
+    return host;
+  }
+
+  /** Hosts that have been idle for so long that they are as new. */
+  #forgetIdle(): void {
+    for (const [name, host] of this.#hosts) {
+      refill(host);
+      if (host.active + host.waiting.size === 0 && host.allowance >= MAX_BURST) this.#hosts.delete(name);
+    }
+  }
+}
+
+function refill(host: Host): void {
+  const now = performance.now();
+  host.allowance = Math.min(MAX_BURST, host.allowance + ((now - host.countedAt) * MAX_RATE) / 1000);
+  host.countedAt = now;
+}
+
+function notAsked({ name }: Turn, why: string): HttpFailure {
+  return new HttpFailure("timeout", `${name}: not asked, as ${why}`);
+}

@@ -1,0 +1,79 @@
+import { CheckedCommits } from "../../core/atproto/record-proof.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { OutsideStore } from "../../core/evidence/outside.ts";
+import type { Observation } from "../../core/verify/signer-history.ts";
+import type { Environment } from "../../io/process/environment.ts";
+import { HistoryMemo } from "../../io/store/history-memo.ts";
+import { MemoryCache } from "../../io/store/memory-cache.ts";
+import { SharedProofs } from "../collect/shared-proofs.ts";
+import { HostLimits } from "./host-limits.ts";
+import type { Network, openNetwork } from "./network.ts";
+import { openHistory, type Stores, type StoreWarnings } from "./open-stores.ts";
+import type { Session } from "./session.ts";
+import { SharedNetwork } from "./shared-network.ts";
+
+/** Most milliseconds to replay one identity: the longest deadline that can be configured. */
+const LONGEST_REPLAY = 60_000;
+
+/** How much of what a {@link ServerMemory} bounds there is now. */
+export interface MemorySizes {
+  /** Cached evidence: records, identities, tags and owners. */
+  readonly pieces: number;
+  /** Of that evidence, as it is bounded. */
+  readonly bytes: number;
+  readonly marks: number;
+  /** Signers whose history was read. */
+  readonly histories: number;
+  /** Requests that wait for their turn at a host. */
+  readonly waiting: number;
+}
+
+/**
+ * What a process that verifies for months keeps between verifications, all of it bounded. Evidence is cached here instead of
+ * in cacheDir; the signer history stays in stateDir, and only what is unchanged there is not read again. Verifications
+ * share requests under way and what was proven of an identity or a commit, and never a verdict.
+ *
+ * Verifiers with different policies share one. They share requests only where they have the same Config object, since what
+ * may be asked depends on it.
+ */
+export class ServerMemory {
+  readonly #cache = new MemoryCache();
+  readonly #histories = new HistoryMemo();
+  readonly #limits = new HostLimits();
+  readonly #networks = new WeakMap<Config, SharedNetwork>();
+  readonly #proven = { checkedCommits: new CheckedCommits(), proofs: new SharedProofs(LONGEST_REPLAY) };
+  /** The last write to each signer's history that is under way. */
+  readonly #writing = new Map<string, Promise<void>>();
+
+  get sizes(): MemorySizes {
+    return { ...this.#cache.sizes, histories: this.#histories.count, waiting: this.#limits.waiting };
+  }
+
+  /** The network of a configuration, opened once. */
+  networkOf(config: Config, environment: Environment, open: typeof openNetwork): Network {
+    const known = this.#networks.get(config);
+    if (known !== undefined) return known;
+    const network = new SharedNetwork(open(config, environment), config, this.#limits);
+    this.#networks.set(config, network);
+    return network;
+  }
+
+  /** As {@link openStores}; without locks, as verifications share requests instead of waiting for each other. */
+  openStores(config: Config, session: Pick<Session, "now">, warnings: StoreWarnings, outside?: OutsideStore): Stores {
+    const history = openHistory(config, session, warnings, outside, this.#histories);
+    const recordObservation = async (observation: Observation): Promise<void> =>
+      this.#inTurn(`${config.stateDir} ${observation.signer}`, async () => history.recordObservation(observation));
+    return { ...history, ...this.#proven, recordObservation, cache: this.#cache, isCacheShared: () => false };
+  }
+
+  /** One after another: in a burst the first writes what all have seen, and the others find it. */
+  async #inTurn(signer: string, write: () => Promise<void>): Promise<void> {
+    const written = (this.#writing.get(signer) ?? Promise.resolve()).then(write);
+    this.#writing.set(signer, written);
+    try {
+      await written;
+    } finally {
+      if (this.#writing.get(signer) === written) this.#writing.delete(signer);
+    }
+  }
+}
