@@ -51,12 +51,15 @@ MMDEBSTRAP := build/debian/.mmdebstrap-installed
 PEERS := build/debian/.peers-installed
 EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
+ETCD := build/debian/.etcd-installed
+KUBE_APISERVER := build/kubernetes/kube-apiserver
+KUBERNETES_PROGRAMS := build/kubernetes/dispatcher build/kubernetes/opa-engine
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e mutation demo bench bench-compare install uninstall deb rpm image macos release checksums clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e kube-apiserver kubernetes-programs mutation demo bench bench-compare install uninstall deb rpm image macos release checksums clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 # In the order of what is quickest to mend.
 check: check-format check-lint check-types check-purity check-unused check-repository ## format, lint, import boundaries, types, unused code, lockfiles
@@ -94,8 +97,13 @@ build: $(BINARY) $(SCHEMA) $(RESULT_SCHEMA) $(NOTICES) $(SBOM) ## dist/atcr-veri
 test: $(NPM) $(BINARY) $(TOOLS) ## unit, property, vector, check, binary and containerd tests
 	node packaging/run-suites.ts $(SUITES)
 
-e2e: $(NPM) $(BINARY) $(TOOLS) $(PEERS) $(EXAMINERS) $(SERVERS) deb rpm image macos checkers-root clean-root developer-root podman-root ## against the reference PDS and PLC; the packages, from installing to removing
+e2e: $(NPM) $(BINARY) $(TOOLS) $(PEERS) $(EXAMINERS) $(SERVERS) deb rpm image macos kube-apiserver kubernetes-programs checkers-root clean-root developer-root podman-root ## against the reference PDS and PLC, and Kubernetes; the packages, from installing to removing
 	node packaging/run-suites.ts e2e packages
+
+# What was built is cached in the user's cache folder, so that another clone copies it (packaging/real-parts/build.sh).
+kube-apiserver: $(KUBE_APISERVER) $(ETCD) ## Kubernetes' API server for `make e2e`, from Debian's sources; minutes, once
+
+kubernetes-programs: $(KUBERNETES_PROGRAMS) ## the webhook dispatcher of Kubernetes and the engine of OPA for `make e2e`, likewise
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
 mutation: $(NPM) ## change the code that decides in one place at a time and see a test fail; half an hour, so not in CI
@@ -273,6 +281,18 @@ $(EXAMINERS): packaging/fetch-debian-tools.sh
 
 $(PEERS): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh cosign notation
+	touch $@
+
+$(ETCD): packaging/fetch-debian-tools.sh
+	packaging/fetch-debian-tools.sh etcd-server
+	touch $@
+
+$(KUBE_APISERVER): packaging/real-parts/build.sh packaging/real-parts/kube-apiserver.sh
+	packaging/real-parts/build.sh $(@F)
+	touch $@
+
+$(KUBERNETES_PROGRAMS): build/kubernetes/%: packaging/real-parts/build.sh packaging/real-parts/go-program.sh $(wildcard test/support/go/*/*.go)
+	packaging/real-parts/build.sh $(@F)
 	touch $@
 
 $(SERVERS): $(NPM) $(wildcard test/e2e/servers/install.sh test/e2e/servers/package-lock.json)

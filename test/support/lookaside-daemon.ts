@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createPublicKey, verify } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { BINARY, type TestNode } from "./binary.ts";
+import { freePort } from "./free-port.ts";
 
 /** Milliseconds until a request that gets no answer fails its test. */
 const PATIENCE = 15_000;
@@ -197,16 +198,6 @@ function parsed(answer: Buffer): Reply {
   const head = answer.subarray(0, Math.max(end, 0)).toString("latin1");
   const [, status = "0", phrase = ""] = /^HTTP\/1\.1 (\d{3}) ?([^\r\n]*)/.exec(head) ?? [];
   return { status: Number(status), phrase, headers: head, body: answer.subarray(end + 4) };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { BINARY, TestNode } from "./binary.ts";
+import { freePort } from "./free-port.ts";
 import { buildImage, type Content } from "./image.ts";
 import { systemRoot } from "./packages.ts";
 import { type Finished, makeTemporaryDirectory, run, type ServerProcess, startServer } from "./process.ts";
@@ -233,14 +233,4 @@ export function askResponder(
 /** What a program says that the responder answered: `403 deny signature.none`. */
 export function refusalIn({ code, stderr }: Finished): string | undefined {
   return code === 0 ? undefined : /unexpected HTTP status: (\d{3} [a-z]+ [a-z._]+)/.exec(stderr)?.[1];
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((done) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
