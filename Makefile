@@ -274,9 +274,10 @@ $(MMDEBSTRAP): packaging/fetch-debian-tools.sh
 	packaging/fetch-debian-tools.sh mmdebstrap
 	touch $@
 
-# Who tries metrics and alerts, runs what is built for arm64 and the image, and reads the formula and the Nix expression.
+# Who tries metrics and alerts, runs what is built for arm64 and the image, reads the formula and the Nix expression, and
+# builds the manifests for clusters.
 $(EXAMINERS): packaging/fetch-debian-tools.sh
-	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc ruby3.1 nix-bin docker.io
+	packaging/fetch-debian-tools.sh prometheus qemu-user-static libc6-arm64-cross runc ruby3.1 nix-bin docker.io kubectl
 	touch $@
 
 $(PEERS): packaging/fetch-debian-tools.sh

@@ -13,7 +13,7 @@
 set -eu
 
 usage="usage: ${0##*/} TOOL...   (containerd, docker-registry, oras, cosign, notation, mmdebstrap, prometheus, qemu-user-static,
-  libc6-arm64-cross, runc, tmux, ruby3.1, nix-bin, docker.io, etcd-server) | --mirror"
+  libc6-arm64-cross, runc, tmux, ruby3.1, nix-bin, docker.io, etcd-server, kubectl) | --mirror"
 
 # shellcheck source=packaging/private-apt.sh
 . "$(dirname "$0")/private-apt.sh"
@@ -24,7 +24,7 @@ suite_of() {
   case $1 in
     containerd) echo forky ;;             # 2.1 or later: bookworm's 1.6 knows no image verifiers
     docker-registry) echo bookworm ;;     # 2.8: a registry without the Referrers API
-    oras | cosign | notation) echo forky ;;
+    oras | cosign | notation | kubectl) echo forky ;; # kustomize's components need kubectl 1.21 or later
     mmdebstrap | prometheus | qemu-user-static | libc6-arm64-cross | runc | tmux | ruby3.1 | nix-bin | docker.io | etcd-server) echo bookworm ;;
     *) return 1 ;;
   esac
