@@ -8,15 +8,15 @@ _atcr_verify() {
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--format) COMPREPLY=($(compgen -W "cosign notation" -- "$cur")); return ;;
 	--distribution) COMPREPLY=($(compgen -W "rke2 k3s k0s microk8s kind eks-al2023 aks gke-cos talos kubeadm flatcar bottlerocket" -- "$cur")); return ;;
-	--file | --policy | --save-evidence | --bundle | --config | --address | --key | --passphrase-file | --certificate | --out | -o | --seal | --containerd-config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--file | --policy | --save-evidence | --bundle | --config | --address | --key | --passphrase-file | --certificate | --out | -o | --seal | --containerd-config | --kubeconfig) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir | --containers-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --expires | --scope | --sandbox-image | --min-key-age | --sha256 | --for | --reason | --lines | --image) return ;;
+	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --expires | --scope | --sandbox-image | --min-key-age | --sha256 | --context | --server | --for | --reason | --lines | --image) return ;;
 	esac
 	# The words of the command so far; an option and its value may stand before it.
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --key | --passphrase-file | --certificate | --expires | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --for | --reason | --lines | --image | --output | -o | --format | --distribution) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --key | --passphrase-file | --certificate | --expires | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --kubeconfig | --context | --server | --for | --reason | --lines | --image | --output | -o | --format | --distribution) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -53,7 +53,7 @@ _atcr_verify() {
 	"attach") offered="--seal --force --policy --config --help" ;;
 	"enable") offered="--bin-dir --force --containers --containers-dir --print-config --distribution --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --containers --containers-dir --address --containerd-config --config --output --help" ;;
-	"doctor") offered="--probe --offline --containers --containers-dir --address --containerd-config --config --output --help" ;;
+	"doctor") offered="--probe --offline --containers --containers-dir --cluster --kubeconfig --context --namespace --server --address --containerd-config --config --output --help" ;;
 	"lookaside") offered="--config --new-key --help" ;;
 	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;
 	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;

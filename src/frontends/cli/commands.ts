@@ -70,7 +70,7 @@ async function runCommandLine(args: readonly string[], lifecycle: ProcessLifecyc
     if (page !== undefined) return lifecycle.print(page, args.length === 0 ? EXIT_STATUS_USAGE : 0);
   }
   const { name, rest } = findCommand(args);
-  assertRunsOn(name, process.platform);
+  assertRunsOn(name, process.platform, rest);
   if (name === "verify" && !isSilent) {
     const { endingBeforeImages } = await import("./verify/reports.ts");
     lifecycle.render = endingBeforeImages(form, lifecycle.environment);

@@ -45,6 +45,8 @@ export interface CommandEntry {
   readonly details?: string;
   /** It needs containerd or /proc, so on another system it only says that. */
   readonly linuxOnly?: true;
+  /** A flag with which it needs neither, and so runs on every system. */
+  readonly elsewhereWith?: string;
   readonly operands: readonly OperandEntry[];
   readonly options: Readonly<Record<string, OptionEntry>>;
   /** What each exit status means. */
@@ -56,8 +58,9 @@ export interface CommandEntry {
 export type CommandEntries = Readonly<Record<string, CommandEntry>>;
 
 /** The sentences of its help. */
-export function detailsOf({ details, linuxOnly }: CommandEntry): string {
-  return [details, linuxOnly && "Linux only."].filter((text) => text !== undefined).join(" ");
+export function detailsOf({ details, linuxOnly, elsewhereWith }: CommandEntry): string {
+  const linux = elsewhereWith === undefined ? "Linux only." : `Linux only, except with --${elsewhereWith}.`;
+  return [details, linuxOnly && linux].filter((text) => text !== undefined).join(" ");
 }
 
 /** A parsed command line: operands and options with their types. */
@@ -111,4 +114,10 @@ export const CONTAINERD_CONFIG = {
   kind: "file",
   value: "FILE",
   summary: "use this containerd configuration instead of the one that its process was given",
+} as const satisfies OptionEntry;
+export const CONTAINERS_DIR = {
+  kind: "folder",
+  value: "DIR",
+  summary: "with --containers: use this folder instead of /etc/containers",
+  default: "/etc/containers",
 } as const satisfies OptionEntry;

@@ -2,19 +2,14 @@ import {
   ADDRESS,
   CONFIG,
   CONTAINERD_CONFIG,
+  CONTAINERS_DIR,
   type CommandEntries,
   INTERNAL_ERROR,
   MISCONFIGURED,
-  type OptionEntry,
   OUTPUT,
 } from "./command.ts";
+import { DOCTOR_OPTIONS } from "./doctor-options.ts";
 
-const CONTAINERS_DIR = {
-  kind: "folder",
-  value: "DIR",
-  summary: "with --containers: use this folder instead of /etc/containers",
-  default: "/etc/containers",
-} as const satisfies OptionEntry;
 const LINK_STATUSES = { 1: "nothing was changed, or a problem remains", 3: MISCONFIGURED, 4: INTERNAL_ERROR } as const;
 
 /** Commands about this node and the program itself. */
@@ -99,25 +94,21 @@ export const NODE_COMMANDS = {
     examples: [{ shows: "as an emergency switch", line: "sudo atcr-verify disable" }],
   },
   doctor: {
-    summary: "check whether pulls on this node are verified",
+    summary: "check whether pulls on this node, or pods of a cluster, are verified",
+    details:
+      "With --cluster it asks a cluster's API server which webhooks lead to this program and how they are set, and for a dry run of a pod that must be refused. Nothing is changed.",
     linuxOnly: true,
+    elsewhereWith: "cluster",
     operands: [],
-    options: {
-      probe: { kind: "flag", summary: "have containerd pull a name that is always refused, and check that it is" },
-      offline: { kind: "flag", summary: "contact no directory, PDS or registry" },
-      containers: {
-        kind: "flag",
-        summary:
-          "check podman's and CRI-O's gate alone; without it, it is checked beside containerd's once it is enabled",
-      },
-      "containers-dir": CONTAINERS_DIR,
-      address: ADDRESS,
-      "containerd-config": CONTAINERD_CONFIG,
-      config: { ...CONFIG, summary: "use this configuration instead of the one that containerd's environment names" },
-      output: OUTPUT,
-    },
+    options: DOCTOR_OPTIONS,
     statuses: { 0: "no problem", 1: "a problem", 3: MISCONFIGURED, 4: INTERNAL_ERROR },
-    examples: [{ shows: "prove it by a real pull", line: "sudo atcr-verify doctor --probe" }],
+    examples: [
+      { shows: "prove it by a real pull", line: "sudo atcr-verify doctor --probe" },
+      {
+        shows: "whether a cluster refuses what it must",
+        line: "atcr-verify doctor --cluster --context production --namespace shop",
+      },
+    ],
   },
   lookaside: {
     summary: "tell podman, CRI-O and skopeo which images to pull",

@@ -53,6 +53,9 @@ const OWN = { isMade: true, isPathTrusted: true } as const;
 /** `atcr-verify doctor`: whether this program verifies the pulls on this node, and can answer them. */
 export async function doctorCommand({ options: given }: LineOf<"doctor">, lifecycle: ProcessLifecycle): Promise<never> {
   lifecycle.setDeadline(COMMAND_TIMEOUT);
+  const { assertOfNode, doctorCluster } = await import("./doctor-cluster.ts");
+  if (given.cluster) return doctorCluster(given, lifecycle);
+  assertOfNode(given);
   const options = { ...given, "containers-dir": containersFolder(given, true) };
   const { checkContainers, doctorContainers } = await import("./doctor-containers.ts");
   if (options.containers) return doctorContainers(options, lifecycle);

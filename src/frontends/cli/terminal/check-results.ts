@@ -31,7 +31,8 @@ export function tellOfChecks(
 ): never {
   const count = (level: CheckResult["level"]) => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
-  const summary = { version: VERSION, program: ownProgram(), problems, warnings, findings };
+  const program = process.platform === "linux" ? { program: ownProgram() } : {};
+  const summary = { version: VERSION, ...program, problems, warnings, findings };
   return lifecycle.print(
     output === "json"
       ? jsonText(summary)

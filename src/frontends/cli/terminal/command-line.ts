@@ -53,8 +53,10 @@ export function findCommand(args: readonly string[]): CommandFound {
  * @param platform as Node names it: `linux`, `darwin`
  * @throws Rejection input.malformed
  */
-export function assertRunsOn(name: CommandName, platform: string): void {
-  if (entryOf(name).linuxOnly !== true || platform === "linux") return;
+export function assertRunsOn(name: CommandName, platform: string, rest: readonly string[]): void {
+  const { linuxOnly, elsewhereWith } = entryOf(name);
+  if (linuxOnly !== true || platform === "linux") return;
+  if (elsewhereWith !== undefined && rest.includes(`--${elsewhereWith}`)) return;
   reject(
     "input.malformed",
     `${name} is Linux only: it needs containerd and /proc, and this system is ${platform}; run it on the node`,

@@ -168,12 +168,13 @@ describe("the command of a line", () => {
 
 describe("another system than Linux", () => {
   it("is told that commands about a node are Linux only, and runs the others", () => {
-    const refused = COMMAND_NAMES.filter((name) => codeOf(() => assertRunsOn(name, "darwin")) !== "none");
+    const refused = COMMAND_NAMES.filter((name) => codeOf(() => assertRunsOn(name, "darwin", [])) !== "none");
     expect(refused).toEqual(["images", "enable", "disable", "doctor", "lookaside", "break-glass"]);
-    expect(rejectionOf(() => assertRunsOn("doctor", "darwin"))).toMatchObject({
+    expect(rejectionOf(() => assertRunsOn("doctor", "darwin", ["--output", "json"]))).toMatchObject({
       code: "input.malformed",
       message: expect.stringContaining("doctor is Linux only"),
     });
-    for (const name of COMMAND_NAMES) assertRunsOn(name, "linux");
+    for (const name of COMMAND_NAMES) assertRunsOn(name, "linux", []);
+    assertRunsOn("doctor", "darwin", ["--cluster"]);
   });
 });
