@@ -1,9 +1,9 @@
 import type { ForeignMap, ForeignNode } from "../encoding/foreign-yaml.ts";
 
 /**
- * What a value is on the way to the schemas of a CustomResourceDefinition. There `image` is the name of a property, with its type
- * and description below it. Only what a cluster certainly takes for such a definition is passed over: a whole document, or
- * an item of a List.
+ * What a value is on the way to what names no image to run. In the schemas of a CustomResourceDefinition `image` is the name of a
+ * property, with its type and description below it; in the status of a Pod it is what ran. Only what a cluster certainly takes for
+ * such a resource is passed over: a whole document, or an item of a List.
  */
 export type Role =
   | "other"
@@ -14,7 +14,9 @@ export type Role =
   | "versions"
   | "version"
   | "validation"
-  | "schema";
+  | "schema"
+  | "pod"
+  | "status";
 
 /** By the role of a map: what stands under which key. */
 const BELOW: Readonly<Partial<Record<Role, Readonly<Record<string, Role>>>>> = {
@@ -24,6 +26,7 @@ const BELOW: Readonly<Partial<Record<Role, Readonly<Record<string, Role>>>>> = {
   spec: { versions: "versions", validation: "validation" },
   version: { schema: "validation" },
   validation: { openAPIV3Schema: "schema" },
+  pod: { status: "status" },
 };
 
 export function roleOfRoot(node: ForeignNode): Role {
@@ -42,8 +45,9 @@ export function roleOfValue(role: Role, key: string): Role {
 }
 
 function roleOfResource(node: ForeignNode): Role {
-  const isDefinition = node.kind === "map" && isOf(node, /^apiextensions\.k8s\.io\/v1/, "CustomResourceDefinition");
-  return isDefinition ? "definition" : "other";
+  if (node.kind !== "map") return "other";
+  if (isOf(node, /^v1$/, "Pod")) return "pod";
+  return isOf(node, /^apiextensions\.k8s\.io\/v1/, "CustomResourceDefinition") ? "definition" : "other";
 }
 
 /** Whether every reader sees this kind of resource: both keys are there once, as plain text, and none is merged in. */

@@ -28,10 +28,10 @@ export interface FoundImage {
 }
 
 /**
- * How often something was seen that could be taken for an image and is none: schemas of CustomResourceDefinitions, maps under
+ * How often something was seen that could be taken for an image and is none: schemas of CustomResourceDefinitions, the status of a Pod, maps under
  * `image:` with nothing but how to pull, a Dockerfile's own stages, and `FROM scratch`.
  */
-export type PassedOver = Readonly<Record<"schemas" | "pullSettings" | "stages" | "scratch", number>>;
+export type PassedOver = Readonly<Record<"schemas" | "statuses" | "pullSettings" | "stages" | "scratch", number>>;
 
 export interface FoundImages {
   /** In the order of the file; one that is named twice is there twice. */
@@ -47,7 +47,7 @@ export const MAX_IMAGES = 100_000;
 /** Gathers what a reader of one kind of file finds. */
 export class ImageCollector {
   readonly images: FoundImage[] = [];
-  readonly #passedOver = { schemas: 0, pullSettings: 0, stages: 0, scratch: 0 };
+  readonly #passedOver = { schemas: 0, statuses: 0, pullSettings: 0, stages: 0, scratch: 0 };
 
   /**
    * @param known the problem, if the reader knows one; variables, templates and emptiness are seen here

@@ -65,6 +65,7 @@ class YamlImages {
       const below = roleOfValue(role, key.text);
       if (key.text === "image") this.#image(value, line, depth + 1);
       else if (below === "schema") this.#into.passOver("schemas");
+      else if (below === "status") this.#into.passOver("statuses");
       else this.#look(value, below, depth + 1);
     }
   }

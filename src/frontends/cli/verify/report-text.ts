@@ -33,6 +33,7 @@ const MAX_PLACES = 8;
 /** What is passed over, in words. */
 const PASSED_OVER: Readonly<Record<string, string>> = {
   schemas: "schema of a CustomResourceDefinition",
+  statuses: "status of a Pod",
   pullSettings: "map of pull settings",
   stages: "build stage",
   scratch: "FROM scratch",

@@ -22,7 +22,10 @@ const found = keys(
       "how many of each kind",
     ),
     passedOver: list(
-      keys({ what: text("schemas, pullSettings, stages or scratch"), count: shape.whole("how many", 1) }, "a kind"),
+      keys(
+        { what: text("schemas, statuses, pullSettings, stages or scratch"), count: shape.whole("how many", 1) },
+        "a kind",
+      ),
       "what could be taken for an image and is none",
     ),
   },

@@ -14,6 +14,22 @@ const POD = "---\nimage: a:1\n";
 
 const read = (text: string) => findImages(toUtf8(text), "a.yaml");
 
+describe("the status of a Pod", () => {
+  const pod = (more = "") =>
+    `apiVersion: v1\nkind: Pod\n${more}spec: {containers: [{image: a:1}]}\nstatus: {containerStatuses: [{image: "sha256:0"}]}\n`;
+
+  it("is passed over and counted, in a List too", () => {
+    expect(read(pod())).toMatchObject({ images: [{ text: "a:1" }], passedOver: { statuses: 1 } });
+    const list = read(`apiVersion: v1\nkind: List\nitems:\n- ${pod().trimEnd().replaceAll("\n", "\n  ")}\n`);
+    expect(list).toMatchObject({ images: [{ text: "a:1" }], passedOver: { statuses: 1 } });
+  });
+
+  it("is not passed over where it is not certainly a Pod's", () => {
+    for (const text of [pod().replace("v1", "v2"), pod("kind: X\n"), pod().replace("Pod", "Set")])
+      expect(read(text).images.map((one) => one.text)).toEqual(["a:1", "sha256:0"]);
+  });
+});
+
 describe("schemas of CustomResourceDefinitions", () => {
   it("are passed over and counted", () => {
     const { images, passedOver } = read(`${DEFINITION}${POD}`);
