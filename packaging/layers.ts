@@ -49,7 +49,12 @@ const ROWS: Rows = [
     "platform",
   ],
   ["doctor"],
-  [{ folder: "frontends", rows: [["process"], ["lookaside", "server"], ["containerd", "cli"], ["start.ts"]] }],
+  [
+    {
+      folder: "frontends",
+      rows: [["process"], ["lookaside", "server"], ["containerd", "ratify", "cli"], ["start.ts"]],
+    },
+  ],
   ["main.ts"],
 ];
 

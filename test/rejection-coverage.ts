@@ -16,6 +16,7 @@ export const COVERAGE: Readonly<Record<RejectionCode, Yield>> = {
   "policy.denied": { vectors: ["policy.denied.digest_list", "policy.denied"] },
   "policy.probe": { test: "binary/probe.test.ts :: is refused whatever the policy says" },
   "policy.no_signers": { test: "binary/no-signers.test.ts :: audits every image and says that nobody is trusted yet" },
+  "image.not_pinned": { test: "unit/frontends/ratify/judge-subject.test.ts :: is decided without the verifier: %s" },
   "signature.none": {
     vectors: ["signature.none.absent", "signature.none", "signature.none.outside", "signature.none.too_many_asked"],
   },

@@ -18,6 +18,7 @@ export const REJECTIONS = {
   "policy.denied": { kind: "deny", summary: "a rule or the digest list denies this image" },
   "policy.probe": { kind: "deny", summary: "the reserved name that the doctor pulls to prove that pulls are refused" },
   "policy.no_signers": { kind: "deny", summary: "the rule that audits this image names no signer yet" },
+  "image.not_pinned": { kind: "deny", summary: "the image is named by a tag, and this gate judges digests alone" },
   "signature.none": { kind: "deny", summary: "no signer that this rule trusts has signed this digest" },
   "signer.untrusted": {
     kind: "deny",

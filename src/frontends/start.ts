@@ -1,6 +1,6 @@
 import { VERSION } from "../core/version.ts";
 import { hasCode } from "../io/fs/error-code.ts";
-import { readEnvironment } from "../io/process/environment.ts";
+import { type Environment, RATIFY_COMMAND, readEnvironment, type StartedWith } from "../io/process/environment.ts";
 import { hasCachedEvidence } from "../io/settings/cache-place.ts";
 import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
@@ -10,38 +10,56 @@ const CONTAINERD_FLAG = /^-(?:name|digest|stdin-media-type|operation)(?:=|$)/s;
 const STDIN = 0;
 
 /** What the arguments ask for (spec 1.1). */
-export type Invocation = "containerd" | "command" | "version";
+export type Invocation = "containerd" | "ratify" | "command" | "version";
 
 /**
  * Decides what the arguments ask for (spec 1.1). Go's `-version`, `-help` and the like are never taken for a pull,
- * which would wait for standard input and be logged as refused.
+ * which would wait for standard input and be logged as refused. Ratify gives no arguments, but a variable, which decides only
+ * then: its plugins end with 0 for a refused image, and containerd would take that for an allow.
  */
 export async function invocationOf(
   args: readonly string[],
+  environment: Environment,
   stdinIsTerminal: () => Promise<boolean>,
 ): Promise<Invocation> {
   if (args.some((arg) => CONTAINERD_FLAG.test(arg))) return "containerd";
   const [first, ...more] = args;
-  if (first === undefined) return (await stdinIsTerminal()) ? "command" : "containerd";
+  if (first === undefined) {
+    if (environment[RATIFY_COMMAND]) return "ratify";
+    return (await stdinIsTerminal()) ? "command" : "containerd";
+  }
   return more.length === 0 && /^(?:--?version|-V)$/.test(first) ? "version" : "command";
 }
 
 /** Imports only what the arguments need: every pull pays for start-up. */
 export async function start(args: readonly string[]): Promise<void> {
   const started = readEnvironment();
-  const invocation = await invocationOf(args, async () => (await import("node:tty")).isatty(STDIN));
+  const invocation = await invocationOf(args, started.environment, async () =>
+    (await import("node:tty")).isatty(STDIN),
+  );
   if (invocation === "version") {
     process.exit(printVersion());
   }
-  const isContainerds = invocation === "containerd";
-  // An answer from the cache takes less time than a restart; without one, containerd's entry point restarts later.
-  if (!isContainerds) restartForLongWork(started, args);
-  else if (!hasCachedEvidence(started.environment, args)) restartWithoutJit(started, args);
-  const { runFrontend } = isContainerds
-    ? await import("./containerd/entry-point.ts")
-    : await import("./cli/commands.ts");
+  const { runFrontend } = await FRONTENDS[invocation](args, started);
   runFrontend(args, started);
 }
+
+/** Each restarts the program in the mode that suits it, and else loads the frontend. */
+const FRONTENDS = {
+  containerd: (args: readonly string[], started: StartedWith) => {
+    // An answer from the cache takes less time than a restart; without one, containerd's entry point restarts later.
+    if (!hasCachedEvidence(started.environment, args)) restartWithoutJit(started, args);
+    return import("./containerd/entry-point.ts");
+  },
+  ratify: (args: readonly string[], started: StartedWith) => {
+    restartWithoutJit(started, args);
+    return import("./ratify/verifier-plugin.ts");
+  },
+  command: (args: readonly string[], started: StartedWith) => {
+    restartForLongWork(started, args);
+    return import("./cli/commands.ts");
+  },
+} as const;
 
 /** @returns the exit status: 4 where the version could not be written; a closed pipe is no failure */
 function printVersion(): number {

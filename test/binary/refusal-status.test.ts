@@ -124,7 +124,7 @@ describe.concurrent("the exit status of a refusal", () => {
   it("is looked at for every code", () => {
     const ofVectors = loadVectors().flatMap(({ expected: { code } }) => code ?? []);
     // The responder answers with these, and ends no process: test/binary/lookaside.test.ts, test/e2e/lookaside-load.test.ts.
-    const overHttp = ["tag.unsupported_here", "server.overloaded"];
+    const overHttp = ["tag.unsupported_here", "server.overloaded", "image.not_pinned"];
     const looked = new Set<string>([...ofVectors, ...Object.keys(OTHERS), ...overHttp, "policy.no_signers"]);
     expect(REJECTION_CODES.filter((code) => !looked.has(code))).toEqual([]);
   });

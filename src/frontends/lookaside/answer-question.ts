@@ -126,7 +126,7 @@ function refusalInPlaceOf({ because }: Allow | NotEnforced): Answer {
 function refuseUnserved({ name, digest }: Subject, { policy }: Current): void {
   if (!hostsOfRules(policy).hosts.includes(name.host))
     reject("policy.no_match", `no rule of the policy names the registry ${name.host}, and this gate serves no other`);
-  refuseUntoldTag(select(policy, name, digest));
+  refuseUntoldTag(select(policy, name, digest), "podman, CRI-O and skopeo do not tell which tag is pulled");
 }
 
 function sessionFor({ config }: Current, { counts, warnings }: Context): Session {

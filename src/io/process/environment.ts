@@ -3,6 +3,9 @@ import { WARNINGS, type Warning } from "../../core/warning.ts";
 /** The variables of an environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Ratify sets it, and nobody else: then the program is its verifier plugin (docs/ratify.md). */
+export const RATIFY_COMMAND = "RATIFY_VERIFIER_COMMAND";
+
 /** Sets an option of Bun's engine; there is no compile-time flag for it. */
 const OPTION = "BUN_JSC_useJIT";
 /**

@@ -29,6 +29,6 @@ describe("a gate that is not told the tag", () => {
     ["app", undefined],
   ])("refuses a rule with tag: match, here %s", (path, code) => {
     const selection = select(policy, parseReference(`atcr.io/alice/${path}`), DIGEST);
-    expect(rejectionOf(() => refuseUntoldTag(selection))?.code).toBe(code);
+    expect(rejectionOf(() => refuseUntoldTag(selection, "nobody tells it"))?.code).toBe(code);
   });
 });
