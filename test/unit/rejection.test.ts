@@ -41,8 +41,8 @@ describe("the table of what yields each code", () => {
     const probed: RejectionCode[] = ["policy.probe", "policy.no_signers"];
     // Of the command line, before there is a digest.
     const unresolved: RejectionCode[] = ["registry.unknown_tag"];
-    // Of a gate that is not told the tag, before evidence is looked at.
-    const untold: RejectionCode[] = ["tag.unsupported_here"];
+    // Of a gate that is not told the tag, or the digest, before evidence is looked at.
+    const untold: RejectionCode[] = ["tag.unsupported_here", "image.not_pinned"];
     // Of a server, before the image is looked at.
     const busy: RejectionCode[] = ["server.overloaded"];
     const others = [...remembered, ...probed, ...unresolved, ...untold, ...busy];

@@ -57,7 +57,6 @@ describe("the parameters of a verifier", () => {
     [{ trustedDIDs: ["did:key:x"] }, /^the parameter trustedDIDs\[0\]: /],
     [{ trustedDIDs: [] }, /trustedDIDs/],
     [{ trustedDIDs: DID }, /^the parameter trustedDIDs: /],
-    [{ trustedDIDs: [DID, DID] }, /trustedDIDs/],
     [{ trustedDIDs: null }, /trustedDIDs/],
     [
       { trustedDIDs: [DID], trustPolicyPath: "/p.yaml" },
