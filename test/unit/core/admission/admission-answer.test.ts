@@ -1,8 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { isPinnedKind, mutatingAnswer, validatingAnswer } from "../../../../src/core/admission/admission-answer.ts";
 import { parseAdmissionReview } from "../../../../src/core/admission/admission-request.ts";
+import type { Did } from "../../../../src/core/atproto/syntax.ts";
+import { Rejection } from "../../../../src/core/rejection.ts";
 import { refusalOf } from "../../../../src/core/verify/answer.ts";
-import { ABSENT, ALICE, AUDITED, digestOf, EXEMPT, MALFORMED, SIGNED, SILENT } from "../../../support/image-results.ts";
+import {
+  ABSENT,
+  ALICE,
+  AUDITED,
+  counted,
+  digestOf,
+  EXEMPT,
+  MALFORMED,
+  SIGNED,
+  SILENT,
+} from "../../../support/image-results.ts";
 import {
   type Changeable,
   changedRequest,
@@ -132,6 +144,18 @@ describe("validatingAnswer", () => {
       auditAnnotations: { verdict: "misconfigured", codes: "input.malformed" },
     });
     expect(response.status.message).toMatch(/^input\.malformed: .*Rollout/);
+    const problem = new Rejection("input.malformed", `a\n${"x".repeat(5000)}`);
+    const long = responseOf(validatingAnswer({ ...request, problem }, []));
+    expect(long.status.message).toMatch(/^input\.malformed: a\?x+\.\.\.$/);
+    expect(long.status.message).toHaveLength(1024);
+  });
+
+  it("bounds each annotation", () => {
+    const signatures = Array.from({ length: 100 }, (_, i) => counted({ signer: `did:web:${i}.example` as Did }));
+    const many = { outcome: "allow", because: { kind: "signed", rule: "prod", signatures, notes: [] } } as const;
+    const { signers } = validated(many, many, many, many).auditAnnotations;
+    expect(signers).toMatch(/^did:web:0\.example,did:web:1\.example,.*\.\.\.$/);
+    expect(signers).toHaveLength(1024);
   });
 });
 

@@ -80,6 +80,15 @@ describe("what is not judged", () => {
     expect([request.skipped, request.images, request.problem]).toEqual([skipped, [], undefined]);
   });
 
+  it("is an eviction", () => {
+    const eviction = changed("pod-binding", (request) => {
+      request.subResource = "eviction";
+      request.kind = { group: "policy", version: "v1", kind: "Eviction" };
+      request.object = { kind: "Eviction", apiVersion: "policy/v1", metadata: { name: "web" } };
+    });
+    expect(eviction.skipped).toBe("the subresource eviction has no image");
+  });
+
   it("is CONNECT, whatever it is about", () => {
     const connect = changed("pod-create-image-volume", (request) => {
       request.operation = "CONNECT";
@@ -178,8 +187,9 @@ describe("an update", () => {
   });
 
   it("does not confuse a name and an image that are written into each other", () => {
-    const before = { containers: [{ name: 'a"] b', image: "c" }] };
-    expect(update(before, { containers: [{ name: "a", image: 'b"] c' }] }).images).toHaveLength(1);
+    const one = (name: string, image: string) => ({ containers: [{ name, image }] });
+    expect(update(one('a"] b', "c"), one("a", 'b"] c')).images).toHaveLength(1);
+    expect(update(one("a b", "c"), one("a", "b c")).images).toHaveLength(1);
   });
 
   it("judges what was empty before", () => {

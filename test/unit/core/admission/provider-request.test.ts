@@ -112,6 +112,12 @@ describe("providerVerifyAnswer", () => {
     expect(review.response.systemError).toMatch(/^internal\.error: /);
   });
 
+  it("repeats a key as it came, and prints the reason safely", () => {
+    const key = "a.example/b\u001b:1";
+    const review: Changeable = providerVerifyAnswer([key], [imageAnswer(key, { ...ABSENT, detail: "\u001b[31m" })]);
+    expect(review.response.items).toMatchObject([{ key, value: { reason: "deny signature.none: ?[31m" } }]);
+  });
+
   it("has no item for no key", () => {
     expect(providerVerifyAnswer([], [imageAnswer(PINNED, SIGNED)])).toEqual(answered({ items: [] }));
   });

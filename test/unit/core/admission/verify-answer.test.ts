@@ -59,6 +59,11 @@ describe("verifyOneAnswer", () => {
     expect(verifyOneAnswer(APP, [])).toMatchObject({ status: 500, body: { allowed: false, code: "internal.error" } });
   });
 
+  it("prints the image and the reason safely", () => {
+    const { body } = verifyOneAnswer("a\u001b", [imageAnswer("a\u001b", { ...ABSENT, detail: "b\u001b" })]);
+    expect(body).toMatchObject({ image: "a?", reason: "deny signature.none: b?" });
+  });
+
   it("lists sixteen signers, and prints their handles safely", () => {
     const signatures = Array.from({ length: 20 }, () => counted({ handles: ["a\u001b.example"] }));
     const because = { kind: "signed", rule: "prod", signatures, notes: [] } as const;
