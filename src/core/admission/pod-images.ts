@@ -98,7 +98,7 @@ class FoundImages {
   }
 
   #add(parent: JsonObject, key: string, place: readonly (string | undefined)[], steps: string): void {
-    const path = `${this.#path}/${steps}`.replaceAll("/", ".");
+    const path = `${this.#path}.${steps.replace(/\/(\d+)/, "[$1]").replace("/", ".")}`;
     const image = textIn(parent, key, path) ?? "";
     if (image === "" && this.#mayBeEmpty) return;
     if (image === "") malformed(`${path}.${key} is empty, expected an image`);

@@ -9,34 +9,38 @@ import { reject } from "../rejection.ts";
 /** The field's object; undefined where it is absent. */
 export function objectIn(parent: JsonObject, name: string, path: string): JsonObject | undefined {
   const value = field(parent, name) ?? undefined;
-  return value === undefined || isJsonObject(value) ? value : wrong(`${path}.${name}`, "an object");
+  return value === undefined || isJsonObject(value) ? value : wrong(`${path}.${name}`, value, "an object");
 }
 
 /** The objects of a list, none where it is absent. */
 export function objectsIn(parent: JsonObject, name: string, path: string): readonly JsonObject[] {
   const value = field(parent, name) ?? [];
-  if (!Array.isArray(value)) return wrong(`${path}.${name}`, "a list");
-  return value.map((item: unknown, i) => (isJsonObject(item) ? item : wrong(`${path}.${name}[${i}]`, "an object")));
+  if (!Array.isArray(value)) return wrong(`${path}.${name}`, value, "a list");
+  return value.map((item: unknown, i) =>
+    isJsonObject(item) ? item : wrong(`${path}.${name}[${i}]`, item, "an object"),
+  );
 }
 
 /** The field's text; undefined where it is absent. */
 export function textIn(parent: JsonObject, name: string, path: string): string | undefined {
   const value = field(parent, name) ?? undefined;
-  return value === undefined || typeof value === "string" ? value : wrong(`${path}.${name}`, "a text");
+  return value === undefined || typeof value === "string" ? value : wrong(`${path}.${name}`, value, "a text");
 }
 
 /** The texts of a list, at most `most`. */
 export function textsIn(parent: JsonObject, name: string, path: string, most: number): readonly string[] {
   const value = field(parent, name);
-  if (!Array.isArray(value)) return wrong(`${path}.${name}`, "a list of texts");
+  if (!Array.isArray(value)) return wrong(`${path}.${name}`, value, "a list of texts");
   if (value.length > most) return malformed(`${path}.${name} has ${value.length} entries, expected at most ${most}`);
-  return value.map((item: unknown, i) => (typeof item === "string" ? item : wrong(`${path}.${name}[${i}]`, "a text")));
+  return value.map((item: unknown, i) =>
+    typeof item === "string" ? item : wrong(`${path}.${name}[${i}]`, item, "a text"),
+  );
 }
 
 /** The field's truth value; false where it is absent. */
 export function flagIn(parent: JsonObject, name: string, path: string): boolean {
   const value = field(parent, name) ?? false;
-  return typeof value === "boolean" ? value : wrong(`${path}.${name}`, "true or false");
+  return typeof value === "boolean" ? value : wrong(`${path}.${name}`, value, "true or false");
 }
 
 /** A label of RFC 1123, as the API server demands of namespaces. */
@@ -51,7 +55,7 @@ export function namespaceIn(parent: JsonObject, path: string): string | undefine
 
 /** Checks what an object says that it is. */
 export function checkType(value: unknown, apiVersion: string, kind: string, what: string): JsonObject {
-  if (!isJsonObject(value)) return wrong(what, "an object");
+  if (!isJsonObject(value)) return wrong(what, value, "an object");
   const [version, name] = [field(value, "apiVersion"), field(value, "kind")];
   if (version === apiVersion && name === kind) return value;
   return malformed(`${what} is ${quoted(version)} ${quoted(name)}, expected "${apiVersion}" "${kind}"`);
@@ -64,8 +68,15 @@ function quoted(value: unknown): string {
   return typeof value === "string" ? `"${value.slice(0, MAX_REPEATED)}"` : "of no";
 }
 
-function wrong(path: string, expected: string): never {
-  return malformed(`${path} has another type, expected ${expected}`);
+function wrong(path: string, found: unknown, expected: string): never {
+  return malformed(`${path} is ${kindOf(found)}, expected ${expected}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null) return "null";
+  if (typeof value === "object") return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "string" ? "a text" : `a ${typeof value}`;
 }
 
 export function malformed(message: string): never {

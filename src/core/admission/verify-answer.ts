@@ -1,4 +1,3 @@
-import type { JsonObject } from "../encoding/json.ts";
 import { printable } from "../encoding/printable.ts";
 import {
   answerCode,
@@ -10,8 +9,9 @@ import {
   worstOutcome,
 } from "./image-answer.ts";
 import { shownSigners } from "./shown-signers.ts";
+import type { OneVerified, SeveralVerified } from "./verify-answer-shape.ts";
 
-/** Names the meaning of the keys; the number rises when a key is removed, or changes its type or its meaning. */
+/** Names the meaning of the keys; verify-answer-shape.ts says when its number rises. */
 const SCHEMA = "atcr-verify/answer/1";
 
 /** HTTP status of /v1/verify: one of 200 has a verdict. */
@@ -23,19 +23,23 @@ const HTTP_STATUS: Readonly<Record<Outcome, 200 | 500 | 503>> = {
   internal: 500,
 };
 
-export interface VerifyAnswer {
+/** An answer's status and body; verify-answer-shape.ts describes the latter. */
+export interface VerifyAnswer<Body> {
   readonly status: 200 | 500 | 503;
-  readonly body: JsonObject;
+  readonly body: Body;
 }
 
 /** The answer to GET /v1/verify about one image, with the keys of the original document: verified, did, signedAt. */
-export function verifyOneAnswer(image: string, answers: readonly ImageAnswer[]): VerifyAnswer {
+export function verifyOneAnswer(image: string, answers: readonly ImageAnswer[]): VerifyAnswer<OneVerified> {
   const judged = answerFor(image, answers);
   return { status: HTTP_STATUS[judged.answer.outcome], body: { schema: SCHEMA, ...keysOfImage(judged) } };
 }
 
 /** The answer to POST /v1/verify: allowed only if each image is. */
-export function verifyAnswer(images: readonly string[], answers: readonly ImageAnswer[]): VerifyAnswer {
+export function verifyAnswer(
+  images: readonly string[],
+  answers: readonly ImageAnswer[],
+): VerifyAnswer<SeveralVerified> {
   const judged = answersFor(images, answers);
   const outcome = worstOutcome(judged);
   return {
@@ -51,7 +55,7 @@ export function verifyAnswer(images: readonly string[], answers: readonly ImageA
 }
 
 /** `verified` says that a signature was proven: false for an image that is allowed without one. */
-function keysOfImage(one: ImageAnswer): JsonObject {
+function keysOfImage(one: ImageAnswer): SeveralVerified["results"][number] {
   const { image, digest, pinned, answer, reason } = one;
   const signers = shownSigners(answer);
   const because = answer.outcome === "allow" ? answer.because : undefined;

@@ -38,7 +38,7 @@ describe("imagesOf", () => {
       },
     };
     expect(() => imagesOf(pod, "v1/Pod", "request.object")).toThrow(
-      "request.object.spec.initContainers.1.image has another type, expected a text",
+      "request.object.spec.initContainers[1].image is a list, expected a text",
     );
   });
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { verifyAnswer, verifyOneAnswer } from "../../../../src/core/admission/verify-answer.ts";
+import { ONE_VERIFIED, SEVERAL_VERIFIED } from "../../../../src/core/admission/verify-answer-shape.ts";
+import { jsonSchemaOf } from "../../../../src/core/policy-tools/json-schema.ts";
 import { refusalOf } from "../../../../src/core/verify/answer.ts";
 import {
   ABSENT,
@@ -13,7 +15,10 @@ import {
   SILENT,
 } from "../../../support/image-results.ts";
 import { type Changeable, imageAnswer } from "../../../support/recorded-admission/recorded-request.ts";
+import { validator } from "../../../support/result-schema.ts";
 
+const faultsOfOne = validator(jsonSchemaOf(ONE_VERIFIED, "one image"));
+const faultsOfSeveral = validator(jsonSchemaOf(SEVERAL_VERIFIED, "several images"));
 const APP = "atcr.io/alice.example.com/app:v1";
 
 describe("verifyOneAnswer", () => {
@@ -95,5 +100,21 @@ describe("verifyAnswer", () => {
     expect(both(MALFORMED, ABSENT)).toMatchObject({ status: 500, body: { allowed: false, outcome: "misconfigured" } });
     expect(verifyAnswer(["a", "b"], [imageAnswer("a", SIGNED)])).toMatchObject({ status: 500 });
     expect(verifyAnswer([], [])).toMatchObject({ status: 500, body: { allowed: false, verified: false } });
+  });
+});
+
+describe("the shape of both", () => {
+  const answers = [SIGNED, EXEMPT, AUDITED, ABSENT, SILENT, MALFORMED].map((answer, i) =>
+    imageAnswer(`${i}`, answer, { digest: digestOf("a1"), pinned: `a@${digestOf("a1")}` }),
+  );
+
+  it("has every key that an answer has", () => {
+    const images = answers.map(({ image }) => image);
+    for (const image of [...images, "not judged"])
+      expect(faultsOfOne(verifyOneAnswer(image, answers).body)).toEqual([]);
+    expect(faultsOfSeveral(verifyAnswer([...images, "not judged"], answers).body)).toEqual([]);
+    const { body } = verifyAnswer(images, answers);
+    expect(faultsOfSeveral({ ...body, other: 1 })).not.toEqual([]);
+    expect(faultsOfOne({ ...body.results[0] })).not.toEqual([]);
   });
 });
