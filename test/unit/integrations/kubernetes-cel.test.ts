@@ -31,7 +31,7 @@ const policyOf = (file: string): CelPolicy => {
 };
 
 describe("the ValidatingAdmissionPolicy", () => {
-  const policy = policyOf("components/require-digests/policy.yaml");
+  const policy = policyOf("overlays/require-digests/policy.yaml");
 
   it("lets a pod pass whose images all have digests, in every place", () => {
     expect(refusalByCel(policy, created(pod({})))).toBeUndefined();
