@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
@@ -14,6 +15,7 @@ import { dirname, resolve } from "node:path";
 import { fromUtf8 } from "../../core/encoding/bytes.ts";
 import { Rejection, type RejectionCode, reject } from "../../core/rejection.ts";
 import { hasCode } from "./error-code.ts";
+import { isOnReadOnlyMount } from "./mounts.ts";
 import { untrustedReason, walk } from "./trusted-path.ts";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
@@ -118,7 +120,7 @@ export function isFolderThere({ path, code, what }: LocalFile, onUntrusted: OnUn
     assertPathTrusted(absolute, what, onUntrusted);
     const folder = statSync(absolute);
     if (!folder.isDirectory()) reject(code, `${what} ${path} is not a folder`);
-    if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
+    if ((folder.mode & GROUP_OR_OTHERS_WRITE) !== 0 && !isOnReadOnlyMount(realpathSync(absolute))) {
       onUntrusted(
         `${what} ${path} can be written by others (the sticky bit is not enough here); run: chmod go-w ${path}`,
         absolute,

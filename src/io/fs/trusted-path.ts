@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
+import { isOnReadOnlyMount } from "./mounts.ts";
 
 const ROOT = 0;
 const GROUP_OR_OTHERS_WRITE = 0o022;
@@ -18,9 +19,9 @@ export function untrustedReason(stats: Stats, path: string): string | undefined 
     return `${path} belongs to user ${uid}, expected root or the running user; run: chown root ${path}`;
   }
   if (stats.isSymbolicLink()) return undefined; // its target is checked separately
+  if ((mode & GROUP_OR_OTHERS_WRITE) === 0) return undefined;
   // In a sticky folder, others can add entries but not replace those of other users.
-  const writable = (mode & GROUP_OR_OTHERS_WRITE) !== 0 && !(stats.isDirectory() && (mode & STICKY) !== 0);
-  return writable
+  return !stats.isDirectory() || ((mode & STICKY) === 0 && !isOnReadOnlyMount(path))
     ? `${path} can be written by others (mode ${(mode & 0o7777).toString(8)}); run: chmod go-w ${path}`
     : undefined;
 }
