@@ -1,3 +1,5 @@
+import { FairQueue } from "../process/fair-queue.ts";
+
 /** Limits of the queue: of each peer and of all, how many requests are answered at one time, and how many wait. */
 export interface QueueLimits {
   readonly running: number;
@@ -38,27 +40,21 @@ export const LIMITS: QueueLimits = {
 /** As peerOf names root. */
 export const ROOT = "uid 0";
 
-interface Peer {
-  /** Places that are not for this peer. */
-  readonly kept: number;
-  running: number;
-  /** Of its latest request that was started, counted over all; 0 before the first. */
-  turn: number;
-  /** Each starts one request. */
-  readonly waiting: (() => void)[];
-}
-
 /** Lets each peer have a few requests answered at one time, and takes turns among those that wait. */
 export class PeerQueue {
-  readonly #limits: QueueLimits;
-  /** Those with requests. */
-  readonly #peers = new Map<string, Peer>();
-  #running = 0;
-  #waiting = 0;
-  #turns = 0;
+  readonly #queue: FairQueue;
+  readonly #wait: number;
 
-  constructor(limits = LIMITS) {
-    this.#limits = limits;
+  constructor({ running, waiting, runningOfPeer, waitingOfPeer, ofRoot, wait }: QueueLimits = LIMITS) {
+    this.#wait = wait;
+    this.#queue = new FairQueue({
+      running,
+      waiting,
+      shareOf: (peer) => {
+        const kept = peer === ROOT ? 0 : ofRoot;
+        return { running: runningOfPeer, waiting: waitingOfPeer, keptRunning: kept, keptWaiting: kept };
+      },
+    });
   }
 
   /**
@@ -67,66 +63,7 @@ export class PeerQueue {
    * @param peer who asks
    * @returns undefined where too many requests wait already, or this one waited too long: nothing was done then
    */
-  async run<T>(peer: string, work: () => Promise<T>): Promise<T | undefined> {
-    if (!(await this.#place(peer))) return undefined;
-    try {
-      return await work();
-    } finally {
-      this.#leave(peer);
-    }
-  }
-
-  /** @returns whether there is a place */
-  #place(name: string): Promise<boolean> | boolean {
-    const { waiting, waitingOfPeer, ofRoot, wait } = this.#limits;
-    const peer = this.#peers.get(name) ?? { kept: name === ROOT ? 0 : ofRoot, running: 0, turn: 0, waiting: [] };
-    this.#peers.set(name, peer);
-    if (this.#mayRun(peer)) {
-      this.#start(peer);
-      return true;
-    }
-    if (this.#waiting >= waiting - peer.kept || peer.waiting.length >= waitingOfPeer) return false;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        peer.waiting.splice(peer.waiting.indexOf(start), 1);
-        this.#waiting--;
-        this.#forget(name, peer);
-        resolve(false);
-      }, wait);
-      const start = (): void => {
-        clearTimeout(timer);
-        this.#waiting--;
-        this.#start(peer);
-        resolve(true);
-      };
-      peer.waiting.push(start);
-      this.#waiting++;
-    });
-  }
-
-  #mayRun(peer: Peer): boolean {
-    const { running, runningOfPeer } = this.#limits;
-    return this.#running < running - peer.kept && peer.running < runningOfPeer;
-  }
-
-  #leave(name: string): void {
-    const peer = this.#peers.get(name);
-    if (peer === undefined) return;
-    peer.running--;
-    this.#running--;
-    this.#forget(name, peer);
-    const waiting = [...this.#peers.values()].filter((other) => other.waiting.length > 0 && this.#mayRun(other));
-    const [next] = waiting.toSorted((one, other) => one.turn - other.turn);
-    next?.waiting.shift()?.();
-  }
-
-  #start(peer: Peer): void {
-    peer.running++;
-    this.#running++;
-    peer.turn = ++this.#turns;
-  }
-
-  #forget(name: string, peer: Peer): void {
-    if (peer.running === 0 && peer.waiting.length === 0) this.#peers.delete(name);
+  run<T>(peer: string, work: () => Promise<T>): Promise<T | undefined> {
+    return this.#queue.run(peer, this.#wait, work);
   }
 }

@@ -32,7 +32,7 @@ export interface Reply {
 /** Answers the target of a request, as it stands in its line. @param peer who asks */
 export type Respond = (target: string, peer: string) => Promise<Reply>;
 
-export interface Listening {
+interface Listening {
   /** Takes no further connection; resolves once those under way are answered. */
   readonly stop: () => Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { MinimalTls } from "./tls-front.ts";
  * Connections of a listener that serves admission, and of another. Each listener has its own, so that those of one never take the
  * places of another. An API server opens a connection for each request at one time, and keeps them.
  */
-const MAX_CONNECTIONS = 512;
+const MAX_CONNECTIONS = 1024;
 const MAX_OTHER_CONNECTIONS = 128;
 const ADMISSION: ReadonlySet<string> = new Set(["admit", "mutate", "imagereview"]);
 /** Milliseconds from a connection to the end of its handshake. Stops clients that send slowly, or nothing. */

@@ -9,7 +9,7 @@ import { type ListenLimits, limitsFor, minimalTls } from "./listen-limits.ts";
 import { ReloadingFront } from "./reloading-front.ts";
 
 /** An address, what is served there, and by which certificate; without one it is plain HTTP. */
-export interface Endpoint {
+export interface ServedAddress {
   /** Without brackets. */
   readonly address: string;
   readonly port: number;
@@ -58,10 +58,10 @@ const KEEP_ALIVE = 30_000;
  * @throws Rejection config.invalid where it cannot listen, or the certificate cannot be used
  */
 export async function listen(
-  endpoint: Endpoint,
+  served: ServedAddress,
   handler: Handler,
   hooks: ListenHooks,
-  limits: ListenLimits = limitsFor(endpoint.gates),
+  limits: ListenLimits = limitsFor(served.gates),
 ): Promise<Listening> {
   const connections = new Connections(limits, hooks.count);
   // Connections looks after those that are kept.
@@ -79,13 +79,13 @@ export async function listen(
   const begin = (socket: Socket): void => {
     if (connections.secured(socket)) web.emit("connection", socket);
   };
-  const front = endpoint.tls && new ReloadingFront(endpoint.tls, minimalTls(endpoint.gates), begin, hooks);
+  const front = served.tls && new ReloadingFront(served.tls, minimalTls(served.gates), begin, hooks);
   const listener = createListener({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }, (raw) => {
     if (!connections.accept(raw)) return;
     if (front === undefined) begin(raw);
     else front.shake(raw);
   });
-  await bind(listener, endpoint);
+  await bind(listener, served);
   const polling = front && setInterval(() => front.poll(), limits.poll).unref();
   return {
     port: (listener.address() as AddressInfo).port,
@@ -106,7 +106,7 @@ export async function listen(
   };
 }
 
-async function bind(listener: Server, { address, port }: Endpoint): Promise<void> {
+async function bind(listener: Server, { address, port }: ServedAddress): Promise<void> {
   try {
     await new Promise<void>((resolve, fail) => {
       listener.once("error", fail);

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { GateQueue } from "../../../../src/frontends/server/gate-queue.ts";
+
+/** Asks so often, with work that never ends. @returns how many were turned away */
+async function ask(queue: GateQueue, gate: string, times: number): Promise<number> {
+  let turnedAway = 0;
+  for (let i = 0; i < times; i++) {
+    void queue.run(gate, 60_000, () => new Promise<never>(() => {})).then(() => turnedAway++);
+  }
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  return turnedAway;
+}
+
+describe("the queue of the gates", () => {
+  it("turns away at once what a gate may neither start nor have wait", async () => {
+    const queue = new GateQueue();
+    expect(await ask(queue, "verify", 64 + 128)).toBe(0);
+    expect(queue.of("verify")).toEqual({ running: 64, waiting: 128 });
+    expect(await ask(queue, "verify", 1)).toBe(1);
+  });
+
+  it("keeps places for the API server, whatever the other gates are asked", async () => {
+    const queue = new GateQueue();
+    for (const gate of ["verify", "gatekeeper", "metrics", "health"]) await ask(queue, gate, 1000);
+    expect(await ask(queue, "admit", 128 + 768)).toBe(0);
+    expect(queue.of("admit")).toEqual({ running: 128, waiting: 768 });
+    expect(await ask(queue, "mutate", 1)).toBe(1);
+  });
+
+  it("tells the work how long it waited, and turns away what waits until its deadline", async () => {
+    const queue = new GateQueue();
+    await ask(queue, "verify", 64);
+    const began = performance.now();
+    expect(await queue.run("verify", 30, () => Promise.resolve("done"))).toBeUndefined();
+    expect(performance.now() - began).toBeGreaterThanOrEqual(29);
+    expect(await queue.run("admit", 30, (waited) => Promise.resolve(waited < 30))).toBe(true);
+  });
+});
