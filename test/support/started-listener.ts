@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import type { GateName } from "../../src/core/config/server-settings.ts";
 import { limitsFor } from "../../src/frontends/server/listening/listen-limits.ts";
 import { type Handler, listen } from "../../src/frontends/server/listening/listener.ts";
 import { CertificateAuthority, type TlsIdentity } from "./certificates.ts";
@@ -20,7 +21,7 @@ export const client = authority.issue({ names: ["api-server"], purposes: [CLIENT
 export const foreign = new CertificateAuthority("Another").issue({ names: ["api-server"], purposes: [CLIENT_AUTH] });
 
 interface Options {
-  readonly gates?: readonly string[];
+  readonly gates?: readonly GateName[];
   readonly handler?: Handler;
   readonly limits?: Partial<ReturnType<typeof limitsFor>>;
   readonly isPlain?: true;

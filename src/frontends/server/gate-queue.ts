@@ -1,3 +1,4 @@
+import type { GateName } from "../../core/config/server-settings.ts";
 import { FairQueue } from "../process/fair-queue.ts";
 
 /**
@@ -43,13 +44,13 @@ export class GateQueue {
    * @param work is given the milliseconds that it waited
    * @returns undefined where it must be answered with server.overloaded: too many requests wait, or its deadline came first
    */
-  run<T>(gate: string, remaining: number, work: (waited: number) => Promise<T>): Promise<T | undefined> {
+  run<T>(gate: GateName, remaining: number, work: (waited: number) => Promise<T>): Promise<T | undefined> {
     const began = performance.now();
     return this.#queue.run(gate, remaining, () => work(performance.now() - began));
   }
 
   /** How many requests of a gate are worked on now, and how many wait. */
-  of(gate: string): { readonly running: number; readonly waiting: number } {
+  of(gate: GateName): { readonly running: number; readonly waiting: number } {
     return this.#queue.of(gate);
   }
 }

@@ -1,17 +1,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { TlsFiles } from "../../../core/config/server-settings.ts";
 import { findCertificates, lineAt } from "../../../core/encoding/pem.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { Rejection, reject } from "../../../core/rejection.ts";
 import { readTrustedFile } from "../../../io/fs/local-file.ts";
-
-/** Paths of PEM files. */
-export interface TlsFiles {
-  /** The server's own certificate first, then its issuers. */
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Authorities of client certificates; absent: no client certificate is asked for. */
-  readonly clientCaFile?: string;
-}
 
 /** What the files contain, in PEM. */
 export interface TlsMaterial {

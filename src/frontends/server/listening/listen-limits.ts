@@ -1,3 +1,4 @@
+import type { GateName } from "../../../core/config/server-settings.ts";
 import type { ConnectionLimits } from "./connections.ts";
 import type { MinimalTls } from "./tls-front.ts";
 
@@ -7,7 +8,7 @@ import type { MinimalTls } from "./tls-front.ts";
  */
 const MAX_CONNECTIONS = 1024;
 const MAX_OTHER_CONNECTIONS = 128;
-const ADMISSION: ReadonlySet<string> = new Set(["admit", "mutate", "imagereview"]);
+const ADMISSION: ReadonlySet<GateName> = new Set(["admit", "mutate", "imagereview"]);
 /** Milliseconds from a connection to the end of its handshake. Stops clients that send slowly, or nothing. */
 const MAX_HANDSHAKE_TIME = 5000;
 /** Milliseconds from the first byte of a request to the end of its header. Stops clients that send slowly. */
@@ -31,7 +32,7 @@ export interface ListenLimits extends ConnectionLimits {
 }
 
 /** @param gates that the listener serves */
-export function limitsFor(gates: readonly string[]): ListenLimits {
+export function limitsFor(gates: readonly GateName[]): ListenLimits {
   return {
     connections: gates.some((gate) => ADMISSION.has(gate)) ? MAX_CONNECTIONS : MAX_OTHER_CONNECTIONS,
     handshake: MAX_HANDSHAKE_TIME,
@@ -51,6 +52,6 @@ export function limitsFor(gates: readonly string[]): ListenLimits {
  *
  * @param gates that the listener serves
  */
-export function minimalTls(gates: readonly string[]): MinimalTls {
+export function minimalTls(gates: readonly GateName[]): MinimalTls {
   return gates.every((gate) => gate === "gatekeeper") ? "TLSv1.3" : "TLSv1.2";
 }

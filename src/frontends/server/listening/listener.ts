@@ -1,21 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createListener, type Server, type Socket } from "node:net";
 import { listenText } from "../../../core/config/listen-address.ts";
+import type { Listener } from "../../../core/config/server-settings.ts";
 import { reject } from "../../../core/rejection.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
-import type { TlsFiles } from "./certificates.ts";
 import { type ConnectionEvent, Connections } from "./connections.ts";
 import { type ListenLimits, limitsFor, minimalTls } from "./listen-limits.ts";
 import { ReloadingFront } from "./reloading-front.ts";
-
-/** An address, what is served there, and by which certificate; without one it is plain HTTP. */
-export interface ServedAddress {
-  /** Without brackets. */
-  readonly address: string;
-  readonly port: number;
-  readonly gates: readonly string[];
-  readonly tls?: TlsFiles;
-}
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -58,7 +49,7 @@ const KEEP_ALIVE = 30_000;
  * @throws Rejection config.invalid where it cannot listen, or the certificate cannot be used
  */
 export async function listen(
-  served: ServedAddress,
+  served: Listener,
   handler: Handler,
   hooks: ListenHooks,
   limits: ListenLimits = limitsFor(served.gates),
@@ -106,7 +97,7 @@ export async function listen(
   };
 }
 
-async function bind(listener: Server, { address, port }: ServedAddress): Promise<void> {
+async function bind(listener: Server, { address, port }: Listener): Promise<void> {
   try {
     await new Promise<void>((resolve, fail) => {
       listener.once("error", fail);

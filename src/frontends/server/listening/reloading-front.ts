@@ -1,4 +1,5 @@
-import { ReloadedTlsFiles, type TlsFiles, type TlsMaterial, validityWarning } from "./certificates.ts";
+import type { TlsFiles } from "../../../core/config/server-settings.ts";
+import { ReloadedTlsFiles, type TlsMaterial, validityWarning } from "./certificates.ts";
 import { type MinimalTls, type TlsFront, tlsFront } from "./tls-front.ts";
 
 interface ReloadHooks {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { GateName } from "../../../../src/core/config/server-settings.ts";
 import { GateQueue } from "../../../../src/frontends/server/gate-queue.ts";
 
 /** Asks so often, with work that never ends. @returns how many were turned away */
-async function ask(queue: GateQueue, gate: string, times: number): Promise<number> {
+async function ask(queue: GateQueue, gate: GateName, times: number): Promise<number> {
   let turnedAway = 0;
   for (let i = 0; i < times; i++) {
     void queue.run(gate, 60_000, () => new Promise<never>(() => {})).then(() => turnedAway++);
@@ -21,7 +22,7 @@ describe("the queue of the gates", () => {
 
   it("keeps places for the API server, whatever the other gates are asked", async () => {
     const queue = new GateQueue();
-    for (const gate of ["verify", "gatekeeper", "metrics", "health"]) await ask(queue, gate, 1000);
+    for (const gate of ["verify", "gatekeeper", "metrics", "health"] as const) await ask(queue, gate, 1000);
     expect(await ask(queue, "admit", 128 + 768)).toBe(0);
     expect(queue.of("admit")).toEqual({ running: 128, waiting: 768 });
     expect(await ask(queue, "mutate", 1)).toBe(1);

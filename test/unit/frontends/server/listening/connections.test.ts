@@ -188,7 +188,7 @@ describe("clients that hold a connection", () => {
   });
 
   it("have fewer places where no gate of theirs is the API server's", () => {
-    const places = [["admit"], ["imagereview", "health"], ["mutate"], ["verify", "gatekeeper"], ["health"]];
+    const places = [["admit"], ["imagereview", "health"], ["mutate"], ["verify", "gatekeeper"], ["health"]] as const;
     expect(places.map((gates) => limitsFor(gates).connections)).toEqual([1024, 1024, 1024, 128, 128]);
   });
 });
