@@ -54,7 +54,9 @@ patch() {
   printf '# Written by certificates.sh.\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
   printf 'secretGenerator:\n  - name: atcr-verify-tls\n    namespace: atcr-verify\n    type: kubernetes.io/tls\n'
   printf '    files: [tls.crt, tls.key]\n    options:\n      disableNameSuffixHash: true\npatches:\n'
+  # shellcheck disable=SC2046 # several paths
   patch ValidatingWebhookConfiguration atcr-verify $(printf '/webhooks/%s/clientConfig/caBundle ' 0 1 2 3)
+  # shellcheck disable=SC2046
   patch MutatingWebhookConfiguration atcr-verify $(printf '/webhooks/%s/clientConfig/caBundle ' 0 1)
   patch Provider 'atcr-verify.*' /spec/caBundle
 } >kustomization.yaml

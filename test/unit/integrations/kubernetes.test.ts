@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../src/core/config/parse-config.ts";
 import {
   documentsOf,
   KUBERNETES,
@@ -58,6 +59,8 @@ describe("integrations/kubernetes", () => {
 
 interface Container {
   readonly image: string;
+  readonly ports: readonly object[];
+  readonly volumeMounts: readonly { readonly mountPath: string }[];
   readonly securityContext: Readonly<Record<string, unknown>>;
   readonly resources: { readonly limits: Readonly<Record<string, string>> };
 }
@@ -170,10 +173,112 @@ describe("the registration of the webhooks", () => {
     const asked = asking("pods").filter(({ namespaceSelector }) => matches(namespaceSelector, named(namespace, mode)));
     expect(asked.map(({ clientConfig }) => clientConfig.service.path)).toEqual(paths);
   });
+});
 
-  it("asks the paths and policies that the server has", () => {
-    const config = readFileSync(join(KUBERNETES, "base/config.yaml"), "utf8");
-    expect(config).toContain("gates: [admit, mutate]");
-    expect(config).toMatch(/policies:\n {4}audit: /);
+describe("the servers' configurations", () => {
+  const read = (file: string) => {
+    const config = parseConfig(readFileSync(join(KUBERNETES, file), "utf8"), file);
+    return { ...config, server: config.server ?? expect.fail(file) };
+  };
+  const mounts = deployed?.template.spec.containers[0].volumeMounts.map(({ mountPath }) => mountPath) ?? [];
+
+  it.each([
+    ["base/config.yaml", ["admit", "mutate"]],
+    ["overlays/gatekeeper/config.yaml", ["gatekeeper"]],
+    ["overlays/kyverno/config.yaml", ["verify"]],
+  ])("%s listens where the Deployment has its ports and probes, and has no other gate", (file, gates) => {
+    const { server } = read(file);
+    const listening = server.listeners.map(({ port, gates: of, tls }) => [port, of, tls !== undefined]);
+    expect(listening).toEqual([
+      [8443, gates, true],
+      [8080, ["health", "metrics"], false],
+    ]);
+    expect(deployed?.template.spec.containers[0].ports).toEqual([
+      { name: "https", containerPort: 8443 },
+      { name: "metrics", containerPort: 8080 },
+    ]);
+  });
+
+  it("names files that are mounted, in folders that are mounted whole", () => {
+    for (const file of ["base/config.yaml", "overlays/gatekeeper/config.yaml", "overlays/kyverno/config.yaml"]) {
+      const { trustPolicyPath, registryCredentials, server } = read(file);
+      const paths = [
+        trustPolicyPath,
+        ...(registryCredentials.files ?? []),
+        ...server.listeners.flatMap(({ tls }) => (tls === undefined ? [] : [tls.certFile, tls.keyFile])),
+        ...server.policies.values(),
+        ...(server.breakGlassFile === undefined ? [] : [server.breakGlassFile]),
+      ];
+      expect(paths.filter((path) => !mounts.includes(dirname(path)))).toEqual([]);
+      // Kyverno's tokens have a mount of their own, which its overlay adds.
+      expect(server.tokenFiles).toEqual(file.includes("kyverno") ? ["/etc/atcr-verify-tokens/tokens"] : []);
+    }
+    expect(JSON.stringify(deployed)).not.toContain("subPath");
+  });
+
+  it("has the policies that the webhooks' paths pick", () => {
+    const { server } = read("base/config.yaml");
+    const picked = [...validating, ...mutating].map(({ clientConfig }) => clientConfig.service.path.split("/")[2]);
+    expect([...new Set(picked)]).toEqual([undefined, ...server.policies.keys()]);
+    // Else a tag that was judged might be another image at the pull.
+    expect(server.tags).toBe("refuse");
+  });
+
+  it("keeps the time that each caller has", () => {
+    const { deadline } = read("base/config.yaml");
+    for (const { timeoutSeconds } of [...validating, ...mutating])
+      expect(deadline + 1000).toBeLessThanOrEqual((timeoutSeconds as number) * 1000);
+    const providers = documentsOf("overlays/gatekeeper/registration/provider.yaml");
+    for (const { spec } of providers)
+      expect(read("overlays/gatekeeper/config.yaml").deadline).toBeLessThan(
+        (spec as { timeout: number }).timeout * 1000,
+      );
+  });
+
+  it("has the API server of kubeadm ask on loopback, show a certificate, and refuse without an answer", () => {
+    const { server } = read("overlays/imagepolicywebhook/config.yaml");
+    const [reviews] = server.listeners;
+    expect(reviews).toMatchObject({ gates: ["imagereview"], tls: { clientCaFile: "/etc/atcr-verify/ca.crt" } });
+    const [kubeconfig] = documentsOf<{ clusters: readonly { cluster: { server: string } }[] }>(
+      "overlays/imagepolicywebhook/kubeconfig.yaml",
+    );
+    expect(kubeconfig?.clusters[0]?.cluster.server).toBe(`https://127.0.0.1:${reviews?.port}/imagereview`);
+    const [admission] = documentsOf<{ plugins: readonly { configuration: { imagePolicy: object } }[] }>(
+      "overlays/imagepolicywebhook/admission.yaml",
+    );
+    expect(admission?.plugins[0]?.configuration.imagePolicy).toEqual({
+      kubeConfigFile: "/etc/kubernetes/atcr-verify/kubeconfig.yaml",
+      allowTTL: 30,
+      denyTTL: 10,
+      retryBackoff: 500,
+      defaultAllow: false,
+    });
+  });
+});
+
+describe("what Gatekeeper is given", () => {
+  it("pins each list of containers, and fails where it cannot", () => {
+    const pins = documentsOf<Manifest & { spec: Record<string, unknown> }>("overlays/gatekeeper/constraint/pin.yaml");
+    expect(pins.map(({ spec }) => spec["location"])).toEqual([
+      "spec.containers[name:*].image",
+      "spec.initContainers[name:*].image",
+      "spec.ephemeralContainers[name:*].image",
+    ]);
+    for (const { spec } of pins)
+      expect(spec["parameters"]).toEqual({
+        assign: {
+          externalData: { provider: "atcr-verify-pin", dataSource: "ValueAtLocation", failurePolicy: "Fail" },
+        },
+      });
+  });
+
+  it("asks providers at the server's paths, with a whole number of seconds that is not 0", () => {
+    const providers = documentsOf<Manifest & { spec: Record<string, unknown> }>(
+      "overlays/gatekeeper/registration/provider.yaml",
+    );
+    expect(providers.map(({ metadata, spec }) => [metadata.name, spec["url"], spec["timeout"]])).toEqual([
+      ["atcr-verify", "https://atcr-verify.atcr-verify/gatekeeper/verify", 3],
+      ["atcr-verify-pin", "https://atcr-verify.atcr-verify/gatekeeper/mutate", 3],
+    ]);
   });
 });
