@@ -41,8 +41,8 @@ async function answerRatify(lifecycle: PluginLifecycle): Promise<never> {
 }
 
 /**
- * Settings are read at each question, and parsed anew: it is a process of its own, and the policy of a cluster is short.
- * No break-glass: the host does not say which namespace asks.
+ * Settings are read and parsed at each question, as the Verifier resource chooses the policy. No break-glass: the host does not say
+ * which namespace asks.
  */
 async function judge(
   subject: ImageReference,
