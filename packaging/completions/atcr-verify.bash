@@ -8,7 +8,7 @@ _atcr_verify() {
 	--output | -o) COMPREPLY=($(compgen -W "text json ndjson ref junit github markdown" -- "$cur")); return ;;
 	--format) COMPREPLY=($(compgen -W "cosign notation" -- "$cur")); return ;;
 	--distribution) COMPREPLY=($(compgen -W "rke2 k3s k0s microk8s kind eks-al2023 aks gke-cos talos kubeadm flatcar bottlerocket" -- "$cur")); return ;;
-	--file | --policy | --save-evidence | --bundle | --config | --address | --key | --passphrase-file | --certificate | --out | -o | --seal | --containerd-config | --kubeconfig) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--file | --policy | --save-evidence | --bundle | --config | --address | --key | --passphrase-file | --certificate | --out | -o | --pod | --seal | --containerd-config | --kubeconfig) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--bin-dir | --containers-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--policy-sha256 | --signer | --platform | --media-type | --at | --namespace | --expires | --scope | --sandbox-image | --min-key-age | --sha256 | --context | --server | --for | --reason | --lines | --image) return ;;
 	esac
@@ -16,7 +16,7 @@ _atcr_verify() {
 	local i command="" offered="" files=""
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --key | --passphrase-file | --certificate | --expires | --scope | --out | -o | --sandbox-image | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --kubeconfig | --context | --server | --for | --reason | --lines | --image | --output | -o | --format | --distribution) ((i++)) ;;
+		--file | --policy | --policy-sha256 | --signer | --platform | --media-type | --save-evidence | --bundle | --at | --config | --namespace | --address | --key | --passphrase-file | --certificate | --expires | --scope | --out | -o | --sandbox-image | --pod | --min-key-age | --seal | --sha256 | --bin-dir | --containers-dir | --containerd-config | --kubeconfig | --context | --server | --for | --reason | --lines | --image | --output | -o | --format | --distribution) ((i++)) ;;
 		-*) ;;
 		*) case $command in "") command=${words[i]} ;; help | policy | config | state | cache | bundle) command="$command ${words[i]}" ;; esac ;;
 		esac
@@ -34,7 +34,7 @@ _atcr_verify() {
 	"vouch") offered="--format --key --passphrase-file --certificate --expires --platform --dry-run --force --policy --config --output --help" ;;
 	"policy init") offered="--signer --scope --out --force --config --help" ;;
 	"policy check") offered="--strict --offline --sandbox-image --no-sandbox --config --output --help" files=yes ;;
-	"policy explain") offered="--policy --config --output --help" ;;
+	"policy explain") offered="--pod --policy --config --output --help" ;;
 	"policy test") offered="--policy --config --output --help" files=yes ;;
 	"policy schema") offered="--help" ;;
 	"config check") offered="--strict --no-files --verbose --output --help" files=yes ;;

@@ -90,6 +90,7 @@ complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -l output -s o -x -a 'text json' -d 'output format'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -F
+complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l pod -r -F -d 'instead of IMAGE: the images of the pods and workloads of this manifest, in YAML or JSON; - is standard input'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l policy -r -F -d 'use this policy instead of the configuration\'s trustPolicyPath'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l config -r -F -d 'use this configuration instead of the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml'
 complete -c atcr-verify -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l output -s o -x -a 'text json' -d 'output format'

@@ -5,7 +5,7 @@ import { labelsIn, mapIn, mapsIn, nameOf, textIn } from "../platform/kubernetes/
 import { WEBHOOK_LISTS, type Webhook, type WebhookKind, webhooksOf } from "../platform/kubernetes/webhook.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkAuthority } from "./cluster-authority.ts";
-import { checkNamespaces, checkRules, type LabelledNamespace, leftOut } from "./cluster-coverage.ts";
+import { checkCoverage, type LabelledNamespace, leftOut } from "./cluster-coverage.ts";
 import {
   checkGatekeeper,
   checkKyverno,
@@ -14,7 +14,7 @@ import {
   ownProviders,
   PROVIDERS,
 } from "./cluster-other-gates.ts";
-import { checkOwnWebhooks, named } from "./cluster-own-webhooks.ts";
+import { checkOwnWebhooks } from "./cluster-own-webhooks.ts";
 import { probeCluster } from "./cluster-probe.ts";
 import { ADMISSION_BINDINGS, ADMISSION_POLICIES, checkSafetyNet } from "./cluster-safety-net.ts";
 import { checkServicesOf } from "./cluster-service.ts";
@@ -84,18 +84,26 @@ async function checkGates(question: ClusterQuestion): Promise<readonly CheckResu
   return [
     ...[validating, mutating, namespaces].flatMap((answer) => notListed(answer)),
     ...findings,
-    ...own.flatMap((webhook) => [
-      ...checkWebhookSettings(webhook, deadline),
-      ...checkRules(webhook),
-      checkAuthority(named(webhook), webhook.caBundle, now),
-    ]),
-    ...(known.length === 0 ? [] : checkNamespaces(own, known)),
+    ...own.flatMap((webhook) => checkWebhookSettings(webhook, deadline)),
+    ...checkAuthorities(own, now),
+    ...checkCoverage(own, known),
     ...(await checkServicesOf(own, ask)),
     ...checkGatekeeper(ownedProviders, webhooks, now),
     ...checkKyverno(ownedPolicies, webhooks),
     ...checkSafetyNet(policies?.status === 404 ? undefined : itemsIn(policies), itemsIn(bindings)),
     ...(await probeCluster({ namespace, isLeftOut, build }, ask)),
   ];
+}
+
+/** Of the webhooks of a configuration that have the same one, once. */
+function checkAuthorities(own: readonly Webhook[], now: number): readonly CheckResult[] {
+  const seen = new Map<string, CheckResult>();
+  for (const { kind, configuration, caBundle } of own) {
+    const what = `the ${kind} webhook configuration ${configuration}`;
+    const key = `${what} ${caBundle ?? ""}`;
+    if (!seen.has(key)) seen.set(key, checkAuthority(what, caBundle, now));
+  }
+  return [...seen.values()];
 }
 
 const NONE = { own: [], findings: [] } as const;

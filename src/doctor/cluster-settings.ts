@@ -1,11 +1,13 @@
 import { selectorText } from "../platform/kubernetes/label-selector.ts";
-import type { Webhook } from "../platform/kubernetes/webhook.ts";
+import { pathOf, type Webhook } from "../platform/kubernetes/webhook.ts";
 import { type CheckResult, note, ok, problem, warning } from "./check.ts";
 import { named } from "./cluster-own-webhooks.ts";
 
 /** Seconds. The server has one less: the API server rounds up what is left. */
 const LEAST_TIMEOUT = 3;
 const REVIEW_VERSION = "v1";
+/** Of the server's own policy; `/admit/NAME` is another one's. */
+const DEFAULT_PATH = "/admit";
 
 /**
  * What a webhook of this program says of when it is called, and what follows where it fails.
@@ -36,7 +38,13 @@ function checkFailurePolicy(webhook: Webhook): readonly CheckResult[] {
   const has = `${named(webhook)} has failurePolicy ${failurePolicy}`;
   // What it does not pin, the validating half refuses.
   if (kind === "mutating") return [note(name, `${has}: where it fails, pods keep their tags, which /admit refuses`)];
-  return [problem(name, `${has}: pods are admitted unverified where it fails`, "set failurePolicy to Fail")];
+  const found = `${has}: pods are admitted unverified where it fails`;
+  // Of a policy that only audits, the cluster's administrators may prefer that.
+  if (pathOf(webhook) !== DEFAULT_PATH) {
+    const advice = "set failurePolicy to Fail, unless that policy only audits";
+    return [warning(name, `${found}, under the policy of ${pathOf(webhook)}`, advice)];
+  }
+  return [problem(name, found, "set failurePolicy to Fail")];
 }
 
 function checkTimeout(webhook: Webhook, deadline: number): readonly CheckResult[] {

@@ -28,7 +28,7 @@ const MAP_OF_YAML = /:(?=\s|$)|["']\s*:/m;
  */
 export function findImages(bytes: Uint8Array, file: string): FoundImages {
   const into = new ImageCollector();
-  const text = textOf(bytes, file);
+  const text = imageFileText(bytes, file);
   switch (kindOf(text, file)) {
     case "Dockerfile":
       findInDockerfile(text, file, into);
@@ -48,7 +48,14 @@ export function findImages(bytes: Uint8Array, file: string): FoundImages {
   return into.found;
 }
 
-function textOf(bytes: Uint8Array, file: string): string {
+/**
+ * The text of a file that names images.
+ *
+ * @param bytes attacker-controlled
+ * @param file for messages
+ * @throws Rejection input.malformed where it is too large, not UTF-8, or has characters that programs read differently
+ */
+export function imageFileText(bytes: Uint8Array, file: string): string {
   if (bytes.length > MAX_IMAGE_FILE) {
     reject("input.malformed", `${file}: found ${bytes.length} bytes, expected at most ${MAX_IMAGE_FILE}`);
   }

@@ -61,6 +61,7 @@ describe("the API server", () => {
     expect(of("cluster-permission").map(({ level }) => level)).toEqual(["warning", "warning", "warning"]);
     expect(of("cluster-webhook")).toEqual([]);
     expect(of("cluster-namespaces")).toEqual([]);
+    expect(of("cluster-rules")).toEqual([]);
     expect(of("cluster-probe")).toMatchObject([{ level: "ok" }, { level: "ok" }]);
   });
 });
@@ -77,7 +78,11 @@ describe("each check", () => {
       { [PATHS.mutating]: list(configuration(webhook({ clientConfig: {} }, "/mutate"))) },
       "warning",
     ],
-    ["cluster-rules", { [PATHS.validating]: list(configuration(webhook({ rules: [] }))) }, "problem"],
+    [
+      "cluster-rules",
+      { [PATHS.validating]: list(configuration(webhook({ rules: [{ ...webhook().rules[0], resources: ["pods"] }] }))) },
+      "problem",
+    ],
     ["cluster-replicas", { [PATHS.slices]: list() }, "problem"],
     ["cluster-service", { [PATHS.proxy]: denied("no endpoints available", 503) }, "warning"],
     ["cluster-safety-net", { [PATHS.policies]: undefined }, "note"],

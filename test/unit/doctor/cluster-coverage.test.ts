@@ -1,23 +1,41 @@
 import { describe, expect, it } from "vitest";
-import { checkNamespaces, checkRules, type LabelledNamespace } from "../../../src/doctor/cluster-coverage.ts";
+import { checkCoverage, type LabelledNamespace } from "../../../src/doctor/cluster-coverage.ts";
 import { type WebhookKind, webhooksOf } from "../../../src/platform/kubernetes/webhook.ts";
 import { configuration, webhook } from "../../support/stand-in-cluster.ts";
 
 const [RULE] = webhook().rules;
 
-function made(changes: object, kind: WebhookKind = "validating") {
-  const [found] = webhooksOf(configuration(webhook({ ...changes })), kind);
+function made(changes: object, kind: WebhookKind = "validating", path = "/admit") {
+  const [found] = webhooksOf(configuration(webhook({ ...changes }, path)), kind);
   if (found === undefined) throw new Error("there is one");
   return found;
 }
 
-function ofRules(rules: readonly object[], kind?: WebhookKind): readonly string[] {
-  return checkRules(made({ rules }, kind)).map(({ level, found }) =>
-    `${level} ${/for (\w+ of [^\s:]+)/.exec(found)?.[1] ?? ""}`.trim(),
-  );
-}
+const of = (name: string, labels: Readonly<Record<string, string>> = {}): LabelledNamespace => ({
+  name,
+  labels: new Map(Object.entries({ "kubernetes.io/metadata.name": name, ...labels })),
+});
+const CLUSTER = [of("default"), of("kube-system"), of("atcr-verify"), of("shop", { team: "a" })];
+const selecting = (expression: object, more: object = {}, path?: string) =>
+  made({ namespaceSelector: { matchExpressions: [expression] }, ...more }, "validating", path);
+const byName = (operator: string, ...values: readonly string[]) => ({
+  key: "kubernetes.io/metadata.name",
+  operator,
+  values,
+});
+const lines = (webhooks: readonly ReturnType<typeof made>[], name: string, namespaces = CLUSTER) =>
+  checkCoverage(webhooks, namespaces)
+    .filter((finding) => finding.name === name)
+    .map(({ level, found }) => `${level} ${found}`);
 
-describe("the rules of a webhook", () => {
+/** What no webhook is called for. */
+const missing = (webhooks: readonly ReturnType<typeof made>[], namespaces?: readonly LabelledNamespace[]) =>
+  lines(webhooks, "cluster-rules", namespaces as typeof CLUSTER).map((line) =>
+    line.replace(/^(\w+) .* is called for (\w+ of [^\s:]+)(?: in ([^:]+))?:.*$/, "$1 $2 $3").trim(),
+  );
+const GOOD = ["ok validating webhooks are called for pods and ephemeral containers"];
+
+describe("the rules of webhooks", () => {
   it.each<[string, readonly object[]]>([
     ["as shipped", [RULE ?? {}]],
     ["all subresources of pods", [{ ...RULE, resources: ["pods", "pods/*"] }]],
@@ -30,81 +48,90 @@ describe("the rules of a webhook", () => {
         { ...RULE, operations: ["UPDATE"], resources: ["pods/ephemeralcontainers"] },
       ],
     ],
-  ])("lead pods to it: %s", (_, rules) => {
-    expect(ofRules(rules)).toEqual(["ok"]);
+  ])("lead pods to them: %s", (_, rules) => {
+    expect(missing([made({ rules })])).toEqual(GOOD);
+    expect(missing([made({ rules })], [])).toEqual(GOOD);
   });
 
-  const ALL = ["problem CREATE of pods", "problem UPDATE of pods", "problem UPDATE of pods/ephemeralcontainers"];
+  const [EPHEMERAL, CREATE, UPDATE] = ["UPDATE of pods/ephemeralcontainers", "CREATE of pods", "UPDATE of pods"];
   it.each<[string, readonly string[], readonly object[]]>([
-    ["none", ALL, []],
-    ["of another group", ALL, [{ ...RULE, apiGroups: ["apps"] }]],
-    ["of another version", ALL, [{ ...RULE, apiVersions: ["v2"] }]],
-    ["of the cluster's own objects", ALL, [{ ...RULE, scope: "Cluster" }]],
-    ["without UPDATE", ALL.slice(1), [{ ...RULE, operations: ["CREATE"] }]],
-    ["without CREATE", ALL.slice(0, 1), [{ ...RULE, operations: ["UPDATE"] }]],
-    ["without ephemeral containers", ALL.slice(2), [{ ...RULE, resources: ["pods"] }]],
-    ["of subresources alone", ALL.slice(0, 2), [{ ...RULE, resources: ["pods/*"] }]],
-  ])("leave something out: %s", (_, missing, rules) => {
-    expect(ofRules(rules)).toEqual(missing);
+    ["without UPDATE", [UPDATE, EPHEMERAL], [{ ...RULE, operations: ["CREATE"] }]],
+    ["without CREATE", [CREATE], [{ ...RULE, operations: ["UPDATE"] }]],
+    ["without ephemeral containers", [EPHEMERAL], [{ ...RULE, resources: ["pods"] }]],
+    ["of subresources alone", [CREATE, UPDATE], [{ ...RULE, resources: ["pods/*"] }]],
+  ])("leave something out: %s", (_, expected, rules) => {
+    expect(missing([made({ rules })])).toEqual(expected.map((one) => `problem ${one} default, shop`));
+  });
+
+  it.each<[string, readonly object[]]>([
+    ["none", []],
+    ["of another group", [{ ...RULE, apiGroups: ["apps"] }]],
+    ["of another version", [{ ...RULE, apiVersions: ["v2"] }]],
+    ["of the cluster's own objects", [{ ...RULE, scope: "Cluster" }]],
+  ])("lead nothing to them: %s", (_, rules) => {
+    expect(missing([made({ rules })])).toEqual(
+      [CREATE, UPDATE, EPHEMERAL].map((one) => `problem ${one} any namespace`),
+    );
+    expect(lines([made({ rules })], "cluster-namespaces")[0]).toMatch(
+      /^warning pods are not verified in default, shop,/,
+    );
+  });
+
+  it("may be those of several webhooks, in each namespace", () => {
+    const workloads = made({ rules: [{ ...RULE, apiGroups: ["apps"], resources: ["deployments"] }] });
+    expect(missing([made({}), workloads])).toEqual(GOOD);
+    const pods = { rules: [{ ...RULE, resources: ["pods"] }] };
+    const ephemeral = { rules: [{ ...RULE, resources: ["pods/ephemeralcontainers"] }] };
+    expect(missing([made(pods), made(ephemeral)])).toEqual(GOOD);
+    const some = selecting(byName("In", "shop"), ephemeral);
+    expect(missing([made(pods), some])).toEqual([`problem ${EPHEMERAL} default`]);
   });
 
   it("of a mutating webhook only decide what is pinned", () => {
-    expect(ofRules([{ ...RULE, resources: ["pods"] }], "mutating")).toEqual([
-      "warning UPDATE of pods/ephemeralcontainers",
-    ]);
+    const rules = [{ ...RULE, resources: ["pods"] }];
+    expect(missing([made({}), made({ rules }, "mutating")])).toEqual([...GOOD, `warning ${EPHEMERAL}`]);
   });
 
   it("for everything are warned of", () => {
-    for (const resources of [["*"], ["*/*"]]) expect(ofRules([{ ...RULE, resources }])).toContain("warning");
+    for (const resources of [["*"], ["*/*"]])
+      expect(lines([made({}), made({ rules: [{ ...RULE, resources }] })], "cluster-rules")[1]).toMatch(
+        /^warning .* everything/,
+      );
   });
 });
 
-const of = (name: string, labels: Readonly<Record<string, string>> = {}): LabelledNamespace => ({
-  name,
-  labels: new Map(Object.entries({ "kubernetes.io/metadata.name": name, ...labels })),
-});
-const ALL = [of("default"), of("kube-system"), of("atcr-verify"), of("shop", { team: "a" })];
-const selecting = (...matchExpressions: readonly object[]) => made({ namespaceSelector: { matchExpressions } });
-const byName = (operator: string, ...values: readonly string[]) => ({
-  key: "kubernetes.io/metadata.name",
-  operator,
-  values,
-});
-
 describe("namespaces", () => {
-  const lines = (...webhooks: readonly ReturnType<typeof made>[]) =>
-    checkNamespaces(webhooks, ALL).map(({ level, found }) => `${level} ${found}`);
+  const found = (...webhooks: readonly ReturnType<typeof made>[]) => lines(webhooks, "cluster-namespaces");
 
   it("that must start by themselves are left out, and no other", () => {
-    const found = lines(made({}));
-    expect(found).toHaveLength(2);
-    expect(found[0]).toMatch(/^note pods are not verified in kube-system, atcr-verify,/);
-    expect(found[1]).toBe("ok pods of 2 namespaces are verified");
+    expect(found(made({}))).toEqual([
+      "note pods are not verified in kube-system, atcr-verify, which must start while nothing answers",
+      "ok pods of 2 namespaces are verified: 2 by /admit",
+    ]);
   });
 
   it("that no webhook selects are a warning, unless another one does", () => {
     const one = selecting(byName("In", "default"));
-    const other = selecting(byName("In", "shop"));
-    expect(lines(one)[0]).toMatch(/^warning pods are not verified in shop,/);
-    expect(lines(one, other).filter((line) => line.startsWith("warning"))).toEqual([]);
+    const other = selecting(byName("In", "shop"), {}, "/admit/audit");
+    expect(found(one)[0]).toMatch(/^warning pods are not verified in shop,/);
+    expect(found(one, other).filter((line) => line.startsWith("warning"))).toEqual([]);
+    expect(found(one, other).at(-1)).toBe("ok pods of 2 namespaces are verified: 1 by /admit, 1 by /admit/audit");
   });
 
-  it("that it needs itself are a warning where it is called for them", () => {
-    const blocked = lines(made({ namespaceSelector: {} }));
-    expect(blocked[0]).toMatch(/^warning .* is called for pods in kube-system, atcr-verify:/);
-    expect(
-      lines(made({ namespaceSelector: {}, failurePolicy: "Ignore" })).filter((line) => line.includes("is called")),
-    ).toEqual([]);
+  it("that it needs itself are a warning where it is called for them, and refuses where it fails", () => {
+    const all = { namespaceSelector: {} };
+    expect(found(made(all))[0]).toMatch(/^warning .* is called for pods in kube-system, atcr-verify:/);
+    const open = found(made({ ...all, failurePolicy: "Ignore" }));
+    expect(open.filter((line) => line.includes("is called"))).toEqual([]);
   });
 
   it("that are selected by labels of people are noted", () => {
-    const team = { key: "team", operator: "Exists" };
-    expect(lines(selecting(team)).join("\n")).toContain("by team: whether pods are verified is up to those");
+    const team = found(selecting({ key: "team", operator: "Exists" }));
+    expect(team.join("\n")).toContain("selected by team: who may label a namespace decides");
   });
 
   it("are counted where there are many", () => {
     const many = Array.from({ length: 14 }, (_, i) => of(`n${i}`));
-    const [found] = checkNamespaces([selecting(byName("In", "n0"))], many);
-    expect(found?.found).toContain("n10 and 3 more");
+    expect(lines([selecting(byName("In", "n0"))], "cluster-namespaces", many)[0]).toContain("n10 and 3 more");
   });
 });

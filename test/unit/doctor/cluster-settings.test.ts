@@ -34,6 +34,13 @@ describe("the settings of a webhook", () => {
     expect(levels(changes, kind)).toEqual([finding]);
   });
 
+  it("may fail open where the policy is another one, which may only audit", () => {
+    const [found] = webhooksOf(configuration(webhook({ failurePolicy: "Ignore" }, "/admit/audit")), "validating");
+    expect(found && checkWebhookSettings(found, 8000)).toMatchObject([
+      { level: "warning", name: "cluster-failure-policy", found: expect.stringContaining("/admit/audit") },
+    ]);
+  });
+
   it("are noted where nothing is wrong, but a person should see it", () => {
     expect(levels({ failurePolicy: "Ignore" }, "mutating")).toEqual([
       "ok cluster-settings",

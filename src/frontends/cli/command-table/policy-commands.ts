@@ -72,9 +72,19 @@ export const POLICY_COMMANDS = {
   "policy explain": {
     summary: "see which rule applies to an image",
     details:
-      "It says what the rule requires, and why each earlier rule does not match. It uses no network. With --policy -, the policy is read from standard input.",
-    operands: [{ name: "IMAGE", kind: "text" }],
-    options: { policy: POLICY, config: CONFIG, output: OUTPUT },
+      "It says what the rule requires, and why each earlier rule does not match. With --pod it says that of each image of a manifest, and what a cluster's admission says of its name. It uses no network. With --policy -, the policy is read from standard input.",
+    operands: [{ name: "IMAGE", kind: "text", optional: true }],
+    options: {
+      pod: {
+        kind: "file",
+        value: "FILE",
+        summary:
+          "instead of IMAGE: the images of the pods and workloads of this manifest, in YAML or JSON; - is standard input",
+      },
+      policy: POLICY,
+      config: CONFIG,
+      output: OUTPUT,
+    },
     statuses: {
       0: "explained",
       3: MISCONFIGURED,
@@ -84,6 +94,10 @@ export const POLICY_COMMANDS = {
       {
         shows: "what a pull of this tag must satisfy",
         line: "atcr-verify policy explain atcr.io/alice.example.com/app:v1",
+      },
+      {
+        shows: "what a cluster will say of a manifest, before it is applied",
+        line: "kustomize build DIR | atcr-verify policy explain --pod - --policy server-policy.yaml",
       },
     ],
   },

@@ -1,4 +1,5 @@
 import { isHandle } from "../../../core/atproto/handle.ts";
+import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { formatReference, type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
@@ -6,6 +7,7 @@ import type { TrustedSigner } from "../../../core/policy/policy.ts";
 import { decidedBy } from "../../../core/policy-tools/expectations.ts";
 import { type Explanation, explain, type Required } from "../../../core/policy-tools/explain.ts";
 import { called } from "../../../core/policy-tools/policy-finding.ts";
+import { reject } from "../../../core/rejection.ts";
 import { atcrName } from "../../../core/verify/atcr-name.ts";
 import { loadConfig } from "../../../io/settings/load-settings.ts";
 import { policySource } from "../../../io/settings/policy-source.ts";
@@ -21,19 +23,33 @@ export async function policyExplain(
   lifecycle: ProcessLifecycle,
 ): Promise<never> {
   const [written] = operands;
+  const { pod } = options;
+  if ((written === undefined) === (pod === undefined))
+    reject("input.malformed", `found ${pod === undefined ? "neither" : "both"} IMAGE and --pod, expected one of them`);
+  if (pod !== undefined)
+    return (await import("./policy-explain-pod.ts")).policyExplainPod({ operands, options }, pod, lifecycle);
+  if (written === undefined) reject("input.malformed", "found no IMAGE");
   const name = normaliseReference(written);
   const config = loadConfig(lifecycle.environment, options.config);
-  const { policy, path, untrustedFiles } = policySource(await namedPolicy(options.policy, config, lifecycle));
-  for (const { message } of untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
-
+  const { policy, path } = await policyToExplain(options.policy, config, lifecycle);
   const explanation = explain({ policy, atcrHosts: config.atcrHosts, now: Date.now() }, name, name.digest);
   const asked = { written, name, path, explanation, handle: atcrName(name, config.atcrHosts)?.handle };
   lifecycle.print(
-    options.output === "json" ? jsonText(toJson(asked)) : folded(toText(asked), screenOf(lifecycle.environment)),
+    options.output === "json"
+      ? jsonText(explainedJson(asked))
+      : folded(explainedText(asked), screenOf(lifecycle.environment)),
   );
 }
 
-interface Asked {
+/** The policy that a person asks about, of which files that others can change are warned of. */
+export async function policyToExplain(named: string | undefined, config: Config, lifecycle: ProcessLifecycle) {
+  const { policy, path, untrustedFiles } = policySource(await namedPolicy(named, config, lifecycle));
+  for (const { message } of untrustedFiles) lifecycle.warnings.warn({ code: "settings.distrusted", message });
+  return { policy, path };
+}
+
+/** An image, and what is known of it. */
+export interface Asked {
   readonly written: string;
   readonly name: ImageReference;
   readonly path: string;
@@ -42,7 +58,8 @@ interface Asked {
   readonly handle: string | undefined;
 }
 
-function toText(asked: Asked): string {
+/** For people, in lines. */
+export function explainedText(asked: Asked): string {
   const { written, name, path, explanation } = asked;
   const { passedOver, requires, action } = explanation;
   const full = formatReference(name);
@@ -138,7 +155,8 @@ function span(milliseconds: number): string {
   return unit === undefined ? `${milliseconds}ms` : `${milliseconds / unit[1]}${unit[0]}`;
 }
 
-function toJson({ written, name, path, explanation }: Asked) {
+/** Its keys are part of the public interface (docs/reference/cli.md). */
+export function explainedJson({ written, name, path, explanation }: Asked) {
   const { action, rule, passedOver, requires, digestsNotLookedAt } = explanation;
   return {
     image: formatReference(name),

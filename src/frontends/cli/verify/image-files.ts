@@ -34,7 +34,7 @@ export async function readNamedImages(
   const read: (readonly [file: string, found: FoundImages])[] = [];
   for (const path of files) {
     const file = path === "-" ? STDIN_NAME : path;
-    read.push([file, findImages(await readFile(path, file, deadline), file)]);
+    read.push([file, findImages(await readImageFile("--file", path, deadline), file)]);
   }
   return {
     requested: joined(operands, read),
@@ -47,21 +47,28 @@ export async function readNamedImages(
   };
 }
 
-/** As a stream: a named pipe may have no writer, and the deadline must still hold. */
-async function readFile(path: string, file: string, deadline: Deadline): Promise<Uint8Array> {
+/**
+ * As a stream: a named pipe may have no writer, and the deadline must still hold.
+ *
+ * @param option that names it, for messages
+ * @param path `-` for standard input
+ * @throws Rejection input.malformed
+ */
+export async function readImageFile(option: string, path: string, deadline: Deadline): Promise<Uint8Array> {
+  const file = path === "-" ? STDIN_NAME : path;
   let bytes: Uint8Array | undefined;
   try {
     const stream = () => (path === "-" ? process.stdin : createReadStream(path));
     bytes = await deadline.track(file, () => readAtMost(stream(), MAX_IMAGE_FILE));
   } catch (error) {
-    if (hasCode(error, "ENOENT")) reject("input.malformed", `--file ${path}: there is no such file`, error);
+    if (hasCode(error, "ENOENT")) reject("input.malformed", `${option} ${path}: there is no such file`, error);
     if (hasCode(error, "EISDIR")) {
       const advice = `name its files, or: kustomize build ${path} | atcr-verify -f -`;
-      reject("input.malformed", `--file ${path}: found a folder, expected a file; ${advice}`, error);
+      reject("input.malformed", `${option} ${path}: found a folder, expected a file; ${advice}`, error);
     }
-    reject("input.malformed", `--file ${path} cannot be read: ${(error as Error).message}`, error);
+    reject("input.malformed", `${option} ${path} cannot be read: ${(error as Error).message}`, error);
   }
-  return bytes ?? reject("input.malformed", `--file ${path} has more than ${MAX_IMAGE_FILE} bytes`);
+  return bytes ?? reject("input.malformed", `${option} ${path} has more than ${MAX_IMAGE_FILE} bytes`);
 }
 
 function joined(

@@ -1,0 +1,51 @@
+import type { ServerSettings } from "../config/server-settings.ts";
+import type { ImageReference } from "../oci/reference.ts";
+import type { Explanation } from "../policy-tools/explain.ts";
+import type { RejectionCode } from "../rejection.ts";
+
+/** What a cluster's gates do with an image before they judge a signature: its name alone decides. */
+export interface AdmissionOutlook {
+  /** `allowed` and `refused` are final; `judged`: evidence decides; `audited`: refused, but the rule only audits. */
+  readonly outcome: "allowed" | "refused" | "judged" | "audited";
+  /** Of a refusal, or of what is audited. */
+  readonly code?: RejectionCode;
+  /** In a sentence each. */
+  readonly because: readonly string[];
+}
+
+const BY_DIGEST = "Its digest is judged; a tag beside it is not looked at.";
+const RESOLVES = "/v1/verify and /mutate resolve the tag.";
+const PINNED_FIRST = "A pod whose tag /mutate has pinned before, where that is registered, is judged by its digest.";
+
+/**
+ * What admission says of an image by its name and the policy.
+ *
+ * @param name normalised
+ * @param explanation of that name and its digest
+ * @param tags of the server's configuration
+ */
+export function admissionOutlook(
+  name: ImageReference,
+  { action, decidedBy, digestsNotLookedAt }: Explanation,
+  tags: ServerSettings["tags"],
+): AdmissionOutlook {
+  if (action === "allow") {
+    const unless = "Its tag is resolved only to see that it leads to no digest that the policy denies.";
+    return {
+      outcome: "allowed",
+      because: [digestsNotLookedAt ? unless : "No registry is asked, and a tag stays as it is."],
+    };
+  }
+  if (action === "deny") {
+    const code = decidedBy === "default" ? "policy.no_match" : "policy.denied";
+    return { outcome: "refused", code, because: ["Every gate refuses it, and no registry is asked."] };
+  }
+  if (name.digest !== undefined) return { outcome: "judged", because: [BY_DIGEST] };
+  if (tags === "resolve-unpinned") {
+    const race = "The tag is resolved and what it names then is judged; a node may pull what it names later.";
+    return { outcome: "judged", because: [race, PINNED_FIRST] };
+  }
+  const refuses = "It has no digest, so /admit, /gatekeeper/verify and /imagereview do not judge it.";
+  const outcome = action === "audit" ? "audited" : "refused";
+  return { outcome, code: "image.not_pinned", because: [refuses, PINNED_FIRST, RESOLVES] };
+}

@@ -1,0 +1,113 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { type Answered, ask, Bench } from "../support/binary.ts";
+
+// `policy explain --pod` as people run it; what it says of each name is tested without the program.
+
+const HEX = "e".repeat(64);
+const [bench, own] = [new Bench(), new Bench()];
+afterAll(() => {
+  bench.remove();
+  own.remove();
+});
+bench.policy(`version: 1
+trustedDIDs: [did:web:a.example]
+policies: [{ name: all, scope: atcr.io/**, action: enforce, require: { owner: any } }]
+default: deny
+`);
+const MANIFEST = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  template:
+    spec:
+      containers:
+        - { name: a, image: atcr.io/a/app:v1 }
+        - { name: b, image: "atcr.io/a/app:v1@sha256:${HEX}" }
+      initContainers: [{ name: c, image: nginx }, { name: d, image: NGINX }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: one }
+spec: { containers: [{ name: a, image: atcr.io/a/app:v1 }] }
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: { name: r }
+`;
+const file = bench.write("manifest.yaml", MANIFEST);
+
+const explain = (args: readonly string[], stdin = "", env = bench.env): Promise<Answered> =>
+  ask(["policy", "explain", ...args], { env, stdin });
+
+interface Said {
+  readonly images: readonly {
+    readonly written: string;
+    readonly places: readonly object[];
+    readonly admission: { readonly outcome: string; readonly code?: string };
+    readonly requires?: object;
+  }[];
+  readonly withoutImages: readonly object[];
+}
+
+const saidBy = async (args: readonly string[], env = bench.env): Promise<Said> =>
+  JSON.parse((await explain([...args, "--output", "json"], MANIFEST, env)).stdout) as Said;
+
+describe.concurrent("policy explain --pod", () => {
+  it("explains each image of a manifest once, with what admission says", async () => {
+    const { code, stdout, stderr } = await explain(["--pod", file]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`atcr.io/a/app:v1, named by
+  Deployment web (line 1) at /spec/template/spec/containers/0/image
+  Pod one (line 12) at /spec/containers/0/image
+Admission: refused (image.not_pinned)
+`);
+    expect(stdout).toContain('atcr.io/a/app:v1: enforce, by rule "all" of ');
+    expect(stdout).toContain("Admission: refused (image.malformed_reference)");
+    expect(stdout).toContain("Rollout r (line 17): admission looks for no image in it");
+  });
+
+  it("says the same in JSON, also of standard input", async () => {
+    const said = await saidBy(["--pod", "-"]);
+    expect(said.images.map(({ written, admission: { outcome, code } }) => [written, outcome, code])).toEqual([
+      ["nginx", "refused", "policy.no_match"],
+      ["NGINX", "refused", "image.malformed_reference"],
+      ["atcr.io/a/app:v1", "refused", "image.not_pinned"],
+      [`atcr.io/a/app:v1@sha256:${HEX}`, "judged", undefined],
+    ]);
+    expect(said.images[2]).toMatchObject({
+      places: [
+        { type: "apps/v1/Deployment", name: "web", line: 1, pointer: "/spec/template/spec/containers/0/image" },
+        { type: "v1/Pod", name: "one", line: 12, pointer: "/spec/containers/0/image" },
+      ],
+      requires: { minSignatures: 1 },
+    });
+    expect(said.withoutImages).toEqual([{ type: "argoproj.io/v1alpha1/Rollout", name: "r", line: 17 }]);
+  });
+
+  it("resolves tags where the server's configuration says so", async () => {
+    own.policy(
+      "version: 1\ntrustedDIDs: [did:web:a.example]\npolicies: [{ name: all, scope: '**', action: enforce, require: { owner: any } }]\n",
+    );
+    own.configure({
+      server: { listen: "127.0.0.1:8443", gates: ["health"], tags: "resolve-unpinned" },
+    });
+    const { images } = await saidBy(["--pod", file], own.env);
+    expect(images.find(({ written }) => written === "atcr.io/a/app:v1")?.admission.outcome).toBe("judged");
+  });
+
+  it.each([
+    ["an image and a manifest", ["nginx", "--pod", file], "input.malformed"],
+    ["neither", [], "input.malformed"],
+    ["a manifest that is not there", ["--pod", "/nonexistent"], "input.malformed"],
+    [
+      "a manifest without pods",
+      ["--pod", bench.write("service.yaml", "apiVersion: v1\nkind: Service\n")],
+      "input.no_images",
+    ],
+    ["two things from standard input", ["--pod", "-", "--policy", "-"], "input.malformed"],
+  ])("refuses %s", async (_, args, expected) => {
+    const { code, stdout } = await explain(args);
+    expect(code).toBe(3);
+    expect(stdout).toContain(expected);
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { admissionOutlook } from "../../../../src/core/admission/admission-outlook.ts";
+import { normaliseReference } from "../../../../src/core/oci/reference.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { explain } from "../../../../src/core/policy-tools/explain.ts";
+
+const DENIED = `sha256:${"d".repeat(64)}`;
+const DIGEST = `sha256:${"e".repeat(64)}`;
+const RULES = `version: 1.0
+trustedDIDs: [did:web:a.example]
+policies:
+  - { name: open, scope: open.example/**, action: allow }
+  - { name: closed, scope: closed.example/**, action: deny }
+  - { name: app, scope: atcr.io/**, action: enforce, require: { owner: any } }
+  - { name: seen, scope: seen.example/**, action: audit, require: { owner: any } }
+`;
+
+function outlook(
+  image: string,
+  { tags = "refuse" as const, text = RULES }: { tags?: "refuse" | "resolve-unpinned"; text?: string } = {},
+) {
+  const name = normaliseReference(image);
+  const policy = parsePolicy(text, "policy.yaml");
+  const explanation = explain({ policy, atcrHosts: [], now: 0 }, name, name.digest);
+  return admissionOutlook(name, explanation, tags);
+}
+
+describe("what admission says of a name", () => {
+  it.each([
+    ["open.example/a:1", "allowed", undefined],
+    ["closed.example/a:1", "refused", "policy.denied"],
+    [`closed.example/a@${DIGEST}`, "refused", "policy.denied"],
+    ["nowhere.example/a:1", "refused", "policy.no_match"],
+    ["atcr.io/a/b:1", "refused", "image.not_pinned"],
+    ["atcr.io/a/b", "refused", "image.not_pinned"],
+    ["seen.example/a:1", "audited", "image.not_pinned"],
+    [`atcr.io/a/b:1@${DIGEST}`, "judged", undefined],
+    [`seen.example/a@${DIGEST}`, "judged", undefined],
+  ])("%s: %s %s", (image, outcome, code) => {
+    expect(outlook(image)).toMatchObject({ outcome });
+    expect(outlook(image).code).toBe(code);
+  });
+
+  it("is judged by what a tag names where the server resolves tags", () => {
+    for (const image of ["atcr.io/a/b:1", "seen.example/a:1"])
+      expect(outlook(image, { tags: "resolve-unpinned" }).outcome).toBe("judged");
+  });
+
+  it("looks at lists of digests", () => {
+    const text = `${RULES}digests: { deny: ["${DENIED}"] }\n`;
+    expect(outlook(`open.example/a@${DENIED}`, { text })).toMatchObject({ outcome: "refused", code: "policy.denied" });
+    expect(outlook("open.example/a:1", { text }).because[0]).toContain("resolved only to see");
+    expect(outlook("open.example/a:1").because[0]).toContain("No registry is asked");
+  });
+});

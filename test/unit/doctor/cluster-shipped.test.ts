@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { checkCluster } from "../../../src/doctor/cluster-checks.ts";
+import { documentsOf, type Manifest } from "../../support/kubernetes-manifests.ts";
+import { BUILD, CA_BUNDLE, list, type Objects, PATHS, standInCluster } from "../../support/stand-in-cluster.ts";
+
+// The manifests that are shipped, as a cluster would hold them: the doctor must find nothing to mend.
+
+/** As cert-manager completes it. */
+function completed(file: string): Manifest {
+  const [found] = documentsOf<Manifest & { webhooks: { clientConfig: object }[] }>(
+    `overlays/webhook/registration/${file}`,
+  );
+  if (found === undefined) throw new Error(`${file} is empty`);
+  const webhooks = found.webhooks.map(({ clientConfig, ...webhook }) => ({
+    ...webhook,
+    clientConfig: { ...clientConfig, caBundle: CA_BUNDLE },
+  }));
+  return { ...found, webhooks };
+}
+
+const namespace = (name: string, labels: Readonly<Record<string, string>> = {}) => ({
+  metadata: { name, labels: { "kubernetes.io/metadata.name": name, ...labels } },
+});
+
+async function findings(changes: Objects) {
+  const question = { server: "https://api.test", namespace: "default", deadline: 8000, now: Date.now(), build: BUILD };
+  return checkCluster({ ask: standInCluster(changes), ...question });
+}
+
+const SHIPPED: Objects = {
+  [PATHS.validating]: list(completed("validating.yaml")),
+  [PATHS.mutating]: list(completed("mutating.yaml")),
+  [PATHS.namespaces]: list(
+    namespace("default"),
+    namespace("kube-system"),
+    namespace("atcr-verify"),
+    namespace("shop", { "atcr-verify/mode": "enforce" }),
+  ),
+};
+
+describe("the shipped webhooks", () => {
+  it("have no problem, and one warning: where nothing is enforced they fail open", async () => {
+    const found = (await findings(SHIPPED)).filter(({ level }) => level === "problem" || level === "warning");
+    expect(new Set(found.map(({ level, name }) => `${level} ${name}`))).toEqual(
+      new Set(["warning cluster-failure-policy"]),
+    );
+    for (const { found: text } of found) expect(text).toContain("/admit/audit");
+  });
+
+  it("judge each namespace by the policy of its label", async () => {
+    const summary = (await findings(SHIPPED)).filter(({ name }) => name === "cluster-namespaces").at(-1);
+    expect(summary?.found).toBe("pods of 2 namespaces are verified: 1 by /admit/audit, 1 by /admit");
+  });
+});
