@@ -7,9 +7,9 @@ import type { Digest } from "../../src/core/oci/digest.ts";
 import type { Observation, SignerHistory } from "../../src/core/verify/signer-history.ts";
 import type { Environment } from "../../src/io/process/environment.ts";
 import type { CacheFolder } from "../../src/io/store/cache-folders.ts";
-import { EvidenceCache } from "../../src/io/store/evidence-cache.ts";
 import type { CachedEvidence } from "../../src/io/store/evidence-files.ts";
 import { openStores, type Stores, StoreWarnings } from "../../src/verifier/service/open-stores.ts";
+import { ServerMemory } from "../../src/verifier/service/server-memory.ts";
 import { keyEnvironment, keyIn, pieceAt, putPiece } from "./cache-key.ts";
 import { DIGEST } from "./evidence.ts";
 import { makeTemporaryDirectory } from "./process.ts";
@@ -18,8 +18,17 @@ import { warned } from "./warned.ts";
 /** An operation that is in no log. */
 export const LOST_OPERATION = `bafyrei${"a".repeat(52)}`;
 
+let isServer = false;
+
+/** From now on all nodes are servers: one process, which caches evidence in its memory. */
+export function haveServers(): void {
+  isServer = true;
+}
+
 /** The folders of a node, which its processes share: the program's own store works in them, as it does on a node. */
 export class NodeDisk {
+  /** Of a server. */
+  readonly memory = isServer ? new ServerMemory() : undefined;
   readonly #folder = makeTemporaryDirectory("node");
   readonly stateDir = join(this.#folder, "state");
   readonly cacheDir = join(this.#folder, "cache");
@@ -27,6 +36,8 @@ export class NodeDisk {
   readonly bundleKeys: readonly string[] = [];
   readonly warnings: string[] = [];
   readonly #now: () => number;
+  /** Evidence that a server has kept, and whether it is still there. */
+  readonly #kept = new Map<string, () => boolean>();
 
   /** @param now milliseconds since 1970 */
   constructor(now: () => number) {
@@ -41,6 +52,7 @@ export class NodeDisk {
   /** As a process of its own does. */
   open(): Stores {
     const warnings = new StoreWarnings(this, warned(this.warnings));
+    if (this.memory !== undefined) return this.#listed(this.memory.openStores(this, { now: this.#now }, warnings));
     return openStores(this, { now: this.#now }, warnings, keyIn(this.#folder));
   }
 
@@ -59,6 +71,11 @@ export class NodeDisk {
 
   /** Which signers' evidence is cached for which images: {@link evidenceOf} for each, sorted. */
   get cached(): readonly string[] {
+    if (this.memory !== undefined)
+      return [...this.#kept]
+        .filter(([, isThere]) => isThere())
+        .map(([name]) => name)
+        .toSorted();
     const bundles = this.#paths("evidence").map((path) => imageFromLine(pieceAt(path, keyIn(this.#folder))));
     return bundles
       .map(({ digest, evidence }) => evidenceOf(evidence.signatures[0] as SignatureEvidence, digest))
@@ -81,8 +98,9 @@ export class NodeDisk {
     return this.open().cache.keepOwner(DIGEST, owner);
   }
 
-  /** Number of cached files of a kind. */
+  /** Number of cached files of a kind; of a server only evidence can be counted. */
   count(folder: CacheFolder): number {
+    if (this.memory !== undefined && folder === "evidence") return this.cached.length;
     return this.#paths(folder).length;
   }
 
@@ -136,6 +154,16 @@ export class NodeDisk {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** The same stores, which remember what was ever kept, since a memory cannot be listed. */
+  #listed(stores: Stores): Stores {
+    const cache = untrustedReason(stores.cache);
+    const keep: typeof cache.keep = async (digest, evidence, ...rest) => {
+      this.#kept.set(evidenceOf(evidence, digest), () => cache.find(evidence.signer, digest) !== undefined);
+      await cache.keep(digest, evidence, ...rest);
+    };
+    return { ...stores, cache: { ...cache, keep } };
+  }
+
   #paths(folder: CacheFolder): readonly string[] {
     const path = join(this.cacheDir, folder);
     const names = existsSync(path) ? readdirSync(path) : [];
@@ -145,7 +173,9 @@ export class NodeDisk {
 
 /** The same cache, as an object of which a test may replace one function or another. */
 export function untrustedReason(cache: Stores["cache"]): Stores["cache"] {
-  const names = Object.getOwnPropertyNames(EvidenceCache.prototype) as (keyof Stores["cache"])[];
+  const prototype: object = Object.getPrototypeOf(cache);
+  if (prototype === Object.prototype) return { ...cache };
+  const names = Object.getOwnPropertyNames(prototype).filter((name) => name !== "sizes") as (keyof Stores["cache"])[];
   return Object.fromEntries(names.map((name) => [name, cache[name].bind(cache)])) as unknown as Stores["cache"];
 }
 

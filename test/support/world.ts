@@ -149,8 +149,9 @@ export class World {
   ): VerifierOptions {
     const { stateDir, cacheDir, bundleDir } = this.disk;
     const own = { plcDirectories: ["https://plc.example"], stateDir, cacheDir, bundleDir, registryConfigPath: [] };
-    const { environment } = this.disk;
-    return { config: { ...DEFAULT_CONFIG, ...own, ...config }, policy, environment, ...changes };
+    const { environment, memory } = this.disk;
+    const whole = { ...DEFAULT_CONFIG, ...own, ...config };
+    return { config: whole, policy, environment, ...(memory && { memory }), ...changes };
   }
 
   readonly #lookUp: TxtLookup = async (request, deadline) => {

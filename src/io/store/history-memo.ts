@@ -34,6 +34,13 @@ export class HistoryMemo {
     buffers: [],
   }));
 
+  readonly #clock: () => number;
+
+  /** @param clock as the file system has it; milliseconds since 1970 */
+  constructor(clock: () => number = Date.now) {
+    this.#clock = clock;
+  }
+
   get count(): number {
     return this.#kept.count;
   }
@@ -49,7 +56,7 @@ export class HistoryMemo {
 
   /** @param stats of the folder, from before it was read */
   keep(folder: string, stats: Stats, entries: ReadEntries, now: number): void {
-    if (Date.now() - Math.max(stats.mtimeMs, stats.ctimeMs) < SETTLED_AFTER) return;
+    if (this.#clock() - Math.max(stats.mtimeMs, stats.ctimeMs) < SETTLED_AFTER) return;
     this.#kept.set(folder, { stamp: stampOf(stats), entries, readAt: now });
   }
 }

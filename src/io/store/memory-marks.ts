@@ -26,9 +26,11 @@ export class MemoryMarks {
   /** All that was asked for by then is over, of everybody; milliseconds since 1970. */
   #everybody = 0;
 
+  #count = 0;
+
   /** Of the addresses with marks; each has few, as a mark replaces those that it covers. */
   get count(): number {
-    return this.#subjects.values().reduce((sum, marks) => sum + marks.size, 0);
+    return this.#count;
   }
 
   /** Whether marks end one of these parts. */
@@ -43,11 +45,19 @@ export class MemoryMarks {
     const { address = "", time } = mark;
     const marks = this.#subjects.get(subject) ?? this.#newSubject(subject, time);
     if (marksOn(marks, address).some((one) => covers(one, mark))) return;
+    const before = marks.size;
     const others = (marks.get(address) ?? []).filter((one) => !covers(mark, one));
     marks.set(address, [...others, mark]);
-    if (marks.size > MAX_MARKS) thin(marks, time);
-    if (this.count <= MAX_ALL_MARKS) return;
-    for (const one of this.#subjects.values()) if (one.size > MAX_ALL_MARKS / MAX_SUBJECTS) thin(one, time);
+    this.#count += marks.size - before;
+    if (marks.size > MAX_MARKS) this.#thin(marks, time);
+    if (this.#count <= MAX_ALL_MARKS) return;
+    for (const one of this.#subjects.values()) if (one.size > MAX_ALL_MARKS / MAX_SUBJECTS) this.#thin(one, time);
+  }
+
+  #thin(marks: Marks, time: number): void {
+    const before = marks.size;
+    thin(marks, time);
+    this.#count += marks.size - before;
   }
 
   #newSubject(subject: Subject, time: number): Marks {
@@ -63,6 +73,7 @@ export class MemoryMarks {
     const latest = all.reduce((newest, one) => Math.max(newest, Math.min(one.time, time + CLOCK_SKEW)), time);
     this.#everybody = Math.max(this.#everybody, latest);
     this.#subjects.clear();
+    this.#count = 0;
   }
 }
 

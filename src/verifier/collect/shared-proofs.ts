@@ -30,6 +30,7 @@ export class SharedProofs {
    * @throws UnavailableError net.deadline; Rejection identity.log_invalid
    */
   async of(signer: Did, bytes: Uint8Array, deadline: Deadline, replay: Replay): Promise<IdentityProof> {
+    if (deadline.remaining() <= 0) throw late(signer);
     const known = this.#replayed.get(bytes);
     const proof = known?.signer === signer ? known.proof : this.#start(signer, bytes, replay);
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -47,6 +47,11 @@ export class HostLimits {
   readonly #hosts = new Map<string, Host>();
   #named = 0;
 
+  /** Hosts that are remembered. */
+  get hosts(): number {
+    return this.#hosts.size;
+  }
+
   /** Requests that wait. */
   get waiting(): number {
     return this.#hosts.values().reduce((sum, { waiting }) => sum + waiting.size, 0);

@@ -62,7 +62,7 @@ export function openStores(
   };
 }
 
-type StoreConfig = Pick<Config, "stateDir" | "bundleDir" | "bundleKeys">;
+export type StoreConfig = Pick<Config, "stateDir" | "bundleDir" | "bundleKeys">;
 
 /**
  * Opens the signer history and what was imported, without the cache.

@@ -8,7 +8,7 @@ import { MemoryCache } from "../../io/store/memory-cache.ts";
 import { SharedProofs } from "../collect/shared-proofs.ts";
 import { HostLimits } from "./host-limits.ts";
 import type { Network, openNetwork } from "./network.ts";
-import { openHistory, type Stores, type StoreWarnings } from "./open-stores.ts";
+import { openHistory, type StoreConfig, type Stores, type StoreWarnings } from "./open-stores.ts";
 import type { Session } from "./session.ts";
 import { SharedNetwork } from "./shared-network.ts";
 
@@ -59,7 +59,12 @@ export class ServerMemory {
   }
 
   /** As {@link openStores}; without locks, as verifications share requests instead of waiting for each other. */
-  openStores(config: Config, session: Pick<Session, "now">, warnings: StoreWarnings, outside?: OutsideStore): Stores {
+  openStores(
+    config: StoreConfig,
+    session: Pick<Session, "now">,
+    warnings: StoreWarnings,
+    outside?: OutsideStore,
+  ): Stores {
     const history = openHistory(config, session, warnings, outside, this.#histories);
     const recordObservation = async (observation: Observation): Promise<void> =>
       this.#inTurn(`${config.stateDir} ${observation.signer}`, async () => history.recordObservation(observation));

@@ -104,19 +104,6 @@ function recordOf({ signer, identity, record }: SignatureEvidence): SignatureEvi
 }
 
 describe("evidence that is kept", () => {
-  it("is found by signer and digest, with what it proves and when its oldest part was had", async () => {
-    const bed = new Bed();
-    const older = { ...hers, identity: { ...hers.identity, fetchedAt: NOW - 1000 } };
-    await bed.cache.keep(DIGEST, older, proven);
-    await bed.cache.keep(DIGEST, his, provenOfHis);
-    const found = bed.cache.find(alice.did, DIGEST);
-    expect(found?.times).toEqual([NOW - 1000, NOW]);
-    expect(found?.signature()).toEqual(recordOf(older));
-    expect(bed.cache.find(bob.did, DIGEST)?.signature()).toEqual(recordOf(his));
-    expect(bed.cache.find(alice.did, OTHER)).toBeUndefined();
-    expect(bed.warnings).toEqual([]);
-  });
-
   it("says nothing of the tag, in what it is and in what it proves", async () => {
     const bed = await Bed.withEvidence();
     const found = bed.cache.find(alice.did, DIGEST);
@@ -148,12 +135,6 @@ describe("evidence that is kept", () => {
     expect(found?.signature().record?.url).toBe("https://new.example");
     expect(found?.proven?.facts.pds).toBe("https://new.example");
     expect(bed.names("evidence")).toHaveLength(2);
-  });
-
-  it("is nothing without a record", async () => {
-    const bed = new Bed();
-    await bed.cache.keep(DIGEST, { signer: alice.did, identity: hers.identity }, proven);
-    expect(bed.cache.find(alice.did, DIGEST)).toBeUndefined();
   });
 
   it("is forgotten of a digest, or all of a signer", async () => {
@@ -275,41 +256,6 @@ describe("evidence in another's place", () => {
 
 describe("an identity, a tag's answer and an owner", () => {
   const owner = () => ({ handle: "alice.test", did: alice.did, source: "dns:_atproto.alice.test", fetchedAt: NOW });
-
-  it("are found by whose they are", async () => {
-    const { cache, warnings } = new Bed();
-    await cache.keepIdentity(DIGEST, alice.did, hers.identity);
-    await cache.keepTag(DIGEST, ADDRESS, hers, proven.facts.rev);
-    await cache.keepOwner(DIGEST, owner());
-    expect(cache.findIdentity(alice.did)).toEqual(hers.identity);
-    expect(cache.findTag(alice.did, ADDRESS)).toEqual(hers.tag);
-    expect(cache.findOwner("alice.test")).toEqual(owner());
-    expect(cache.findIdentity(bob.did)).toBeUndefined();
-    expect(cache.findTag(bob.did, ADDRESS)).toBeUndefined();
-    expect(cache.findTag(alice.did, `${ADDRESS}2`)).toBeUndefined();
-    expect(cache.findOwner("bob.test")).toBeUndefined();
-    await cache.dropTag(alice.did, ADDRESS, ENDING);
-    await cache.dropOwner("alice.test", ENDING);
-    expect([cache.findTag(alice.did, ADDRESS), cache.findOwner("alice.test")]).toEqual([undefined, undefined]);
-    expect(warnings).toEqual([]);
-  });
-
-  it("are forgotten one by one: another tag of the signer, and another's handle, stay", async () => {
-    const { cache } = new Bed();
-    const another = `${ADDRESS}2`;
-    for (const address of [ADDRESS, another]) await cache.keepTag(DIGEST, address, hers, proven.facts.rev);
-    for (const handle of ["alice.test", "bob.test"]) await cache.keepOwner(DIGEST, { ...owner(), handle });
-    await cache.dropTag(alice.did, ADDRESS, ENDING);
-    await cache.dropOwner("alice.test", ENDING);
-    expect([cache.findTag(alice.did, ADDRESS), cache.findTag(alice.did, another)]).toEqual([undefined, hers.tag]);
-    expect([cache.findOwner("alice.test"), cache.findOwner("bob.test")?.handle]).toEqual([undefined, "bob.test"]);
-  });
-
-  it("are nothing where there is no answer about a tag", async () => {
-    const { cache } = new Bed();
-    await cache.keepTag(DIGEST, ADDRESS, recordOf(hers), proven.facts.rev);
-    expect(cache.findTag(alice.did, ADDRESS)).toBeUndefined();
-  });
 
   const kept = async (): Promise<Bed> => {
     const bed = new Bed();

@@ -1,0 +1,90 @@
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Did, tidAt } from "../../../../src/core/atproto/syntax.ts";
+import { HistoryMemo } from "../../../../src/io/store/history-memo.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { makeTemporaryDirectory } from "../../../support/process.ts";
+import { warned } from "../../../support/warned.ts";
+
+const ALICE = "did:web:alice.example" as Did;
+const NOW = Date.now();
+const [OLD, NEW] = [tidAt(NOW - 9000), tidAt(NOW - 1000)];
+
+const root = makeTemporaryDirectory("memo");
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+
+class Bed {
+  readonly directory = join(root, String(++count), "state");
+  readonly folder = join(this.directory, "signers", ALICE);
+  #ahead = 0;
+  readonly memo = new HistoryMemo(() => Date.now() + this.#ahead);
+  readonly warnings: string[] = [];
+
+  constructor(...names: readonly string[]) {
+    mkdirSync(this.folder, { recursive: true });
+    for (const name of names) this.write(name);
+  }
+
+  write(name: string): void {
+    writeFileSync(join(this.folder, name), "");
+  }
+
+  /** As a verification of its own has it. */
+  get store(): SignerStore {
+    return new SignerStore(this.directory, warned(this.warnings), this.memo);
+  }
+
+  async rev(now = NOW) {
+    return (await this.store.loadHistory(ALICE, now)).rev;
+  }
+
+  /** Lets the folder be unchanged for a while. */
+  settle(): void {
+    this.#ahead += 2600;
+  }
+}
+
+describe("what a process remembers of a history on disk", () => {
+  it("is as the folder says, however soon that changes, by whomever", async () => {
+    const bed = new Bed(`rev-${OLD}`);
+    expect([await bed.rev(), bed.memo.count]).toEqual([OLD, 0]);
+    bed.settle();
+    expect([await bed.rev(), bed.memo.count]).toEqual([OLD, 1]);
+    // By another process; the time of the folder is then another one.
+    bed.write(`rev-${NEW}`);
+    expect(await bed.rev()).toBe(NEW);
+    await bed.store.recordObservation({ signer: ALICE, revs: [tidAt(NOW)] }, NOW);
+    expect(await bed.rev()).toBe(tidAt(NOW));
+    await bed.store.forget(ALICE);
+    expect(await bed.rev()).toBeUndefined();
+  });
+
+  it("is not read again while the folder is unchanged; a clock that is set back reads it again", async () => {
+    const bed = new Bed(`rev-${OLD}`);
+    bed.settle();
+    await bed.rev();
+    const before = await bed.store.loadHistory(ALICE, NOW);
+    expect(await bed.store.loadHistory(ALICE, NOW + 5)).toBe(before);
+    expect(await bed.store.loadHistory(ALICE, NOW - 5)).not.toBe(before);
+  });
+
+  it("is not what may change without another time of the folder", async () => {
+    const bed = new Bed(`rev-${OLD}`);
+    utimesSync(bed.folder, 1, 1);
+    expect([await bed.rev(), bed.memo.count]).toEqual([OLD, 0]);
+  });
+
+  it("is nothing of a folder with damage, or with names from the future: both are said each time", async () => {
+    for (const name of ["junk", `rev-${tidAt(NOW + 3_600_000)}`]) {
+      const bed = new Bed(`rev-${OLD}`, name);
+      bed.settle();
+      for (const times of [1, 2]) {
+        await bed.rev();
+        expect([bed.memo.count, bed.warnings.length]).toEqual([0, times]);
+      }
+      expect(readdirSync(bed.folder)).toHaveLength(2);
+    }
+  });
+});

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { HttpFailure } from "../../../../src/io/net/exchange.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
+import { HostLimits } from "../../../../src/verifier/service/host-limits.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Requests that go on until they are ended, and how each ended or failed. */
+class Hosts {
+  readonly limits = new HostLimits();
+  readonly ends: (() => void)[] = [];
+  readonly failures: HttpFailure[] = [];
+  began = 0;
+
+  ask(host: string, { isNamedByImage = false, time = 8000 } = {}): void {
+    const turn = { name: `PDS ${host}`, host, isNamedByImage };
+    const work = async (): Promise<void> => {
+      this.began++;
+      await new Promise<void>((resolve) => this.ends.push(resolve));
+    };
+    this.limits.run(turn, new Deadline(performance.now() + time), work).catch((error: unknown) => {
+      this.failures.push(error instanceof HttpFailure ? error : expect.fail(String(error)));
+    });
+  }
+
+  async settled(ms = 0): Promise<void> {
+    await vi.advanceTimersByTimeAsync(ms);
+  }
+
+  async end(count: number): Promise<void> {
+    for (const end of this.ends.splice(0, count)) end();
+    await this.settled();
+  }
+}
+
+describe("limits of requests to a host", () => {
+  it("let 32 be under way at a time, the others in their order as places become free", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 40; i++) hosts.ask("pds.example");
+    hosts.ask("other.example");
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([33, 8]);
+    await hosts.end(5);
+    expect([hosts.began, hosts.limits.waiting]).toEqual([38, 3]);
+  });
+
+  it("end the wait at the deadline of the request, which then was not sent", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 32; i++) hosts.ask("pds.example");
+    hosts.ask("pds.example", { time: 100 });
+    await hosts.settled(101);
+    expect([hosts.began, hosts.limits.waiting, hosts.failures.map(({ kind }) => kind)]).toEqual([32, 0, ["timeout"]]);
+    expect(hosts.failures[0]?.message).toBe(
+      "PDS pds.example: not asked, as its turn did not come in time: 32 requests to it are under way",
+    );
+    await hosts.end(1);
+    expect(hosts.began).toBe(32);
+  });
+
+  it("refuse at once where too many wait already", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 32 + 2048; i++) hosts.ask("pds.example");
+    hosts.ask("pds.example");
+    await hosts.settled();
+    expect([hosts.limits.waiting, hosts.failures.map(({ kind }) => kind)]).toEqual([2048, ["timeout"]]);
+  });
+
+  it("let 400 begin at once and then 200 in a second, however quickly the host answers", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 1000; i++) hosts.ask("pds.example");
+    for (let i = 0; i < 100; i++) await hosts.end(32);
+    expect(hosts.began).toBe(400);
+    for (let i = 0; i < 100; i++) {
+      await hosts.settled(10);
+      await hosts.end(32);
+    }
+    expect(hosts.began).toBeGreaterThanOrEqual(595);
+    expect(hosts.began).toBeLessThanOrEqual(605);
+  });
+
+  it("leave places for directories and signers, whatever silent hosts names of images choose", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 200; i++) hosts.ask(`silent-${i}.example`, { isNamedByImage: true });
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([128, 72]);
+    hosts.ask("plc.example");
+    await hosts.settled();
+    expect(hosts.began).toBe(129);
+    // A place at one host is one for those who wait for others.
+    await hosts.end(2);
+    expect([hosts.began, hosts.limits.waiting]).toEqual([131, 70]);
+  });
+
+  it("give a place back after a failure", async () => {
+    const limits = new HostLimits();
+    const turn = { name: "", host: "pds.example", isNamedByImage: true };
+    const fail = () =>
+      limits.run(turn, new Deadline(performance.now() + 99), async () => Promise.reject(new Error("x")));
+    for (let i = 0; i < 200; i++) await expect(fail()).rejects.toThrow("x");
+  });
+
+  it("forget hosts that are idle", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 2000; i++) {
+      hosts.ask(`host-${i}.example`);
+      await hosts.end(1);
+      await hosts.settled(10);
+    }
+    expect([hosts.began, hosts.limits.hosts <= 1024]).toEqual([2000, true]);
+  });
+});
