@@ -67,11 +67,13 @@ const MUTATED: readonly string[] = ["core/atproto", "core/policy", "core/policy-
  */
 export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   "@atproto/identity": ["verifier/collect/reference-resolvers.ts"],
+  "@hono/node-server": ["frontends/server/app.ts"],
   "@noble/ciphers": ["io/keys/sigstore-key.ts"],
   "@noble/curves": ["core/atproto/key.ts"],
   "@noble/hashes": ["core/encoding/sha256.ts"],
   "@valibot/to-json-schema": ["core/policy-tools/json-schema.ts"],
   cborg: ["core/encoding/dag-cbor.ts"],
+  hono: ["frontends/server/app.ts"],
   multiformats: ["core/encoding/bytes.ts", "core/encoding/cid.ts"],
   "smol-toml": ["core/encoding/toml.ts"],
   valibot: ["core/policy/shape.ts"],
@@ -89,6 +91,8 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
     "frontends/lookaside/server.ts",
     "frontends/server/listening/listener.ts",
     "frontends/server/listening/connections.ts",
+    "frontends/server/app.ts",
+    "frontends/server/request-body.ts",
   ],
   "node:http2": ["platform/containerd/grpc.ts"],
   "node:net": [

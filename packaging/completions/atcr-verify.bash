@@ -22,7 +22,7 @@ _atcr_verify() {
 		esac
 	done
 	case $command in
-	"" | help) offered="verify inspect images vouch policy config identity state cache bundle export attach enable disable doctor lookaside break-glass log selftest" ;;
+	"" | help) offered="verify inspect images vouch policy config identity state cache bundle export attach enable disable doctor break-glass log selftest lookaside serve" ;;
 	policy | "help policy") offered="init check explain test schema" ;;
 	config | "help config") offered="check" ;;
 	state | "help state") offered="show forget" ;;
@@ -54,10 +54,11 @@ _atcr_verify() {
 	"enable") offered="--bin-dir --force --containers --containers-dir --print-config --distribution --address --containerd-config --config --output --help" ;;
 	"disable") offered="--bin-dir --containers --containers-dir --address --containerd-config --config --output --help" ;;
 	"doctor") offered="--probe --offline --containers --containers-dir --cluster --kubeconfig --context --namespace --server --address --containerd-config --config --output --help" ;;
-	"lookaside") offered="--config --new-key --help" ;;
 	"break-glass") offered="--for --scope --reason --end --address --output --help" ;;
 	"log") offered="--lines --refused --audited --image --summary --follow --file --config --output --help" ;;
 	"selftest") offered="--output --help" ;;
+	"lookaside") offered="--config --new-key --help" ;;
+	"serve") offered="--config --help" ;;
 	esac
 	[[ $command == "" ]] && offered="$offered help --help --version"
 	COMPREPLY=($(compgen -W "$offered" -- "$cur"))

@@ -45,6 +45,8 @@ const RUNS: Runs = {
     (await import("./commands/break-glass-command.ts")).breakGlassCommand(line, lifecycle),
   lookaside: async ({ options }, lifecycle) =>
     (await import("../lookaside/lookaside-command.ts")).lookasideCommand(options, lifecycle),
+  serve: async ({ options }, lifecycle) =>
+    (await import("../server/serve-command.ts")).serveCommand(options, lifecycle),
   log: async (line, lifecycle) => (await import("./commands/log-command.ts")).logCommand(line, lifecycle),
   selftest: async (line, lifecycle) =>
     (await import("./commands/selftest-command.ts")).selftestCommand(line, lifecycle),

@@ -32,8 +32,17 @@ export interface DecisionRecord {
   readonly version: string;
   readonly pid: number;
   /** Absent at containerd's gate. */
-  readonly gate?: "lookaside";
+  readonly gate?: LoggedGate;
+  /** Kubernetes' namespace, where the gate knows it. */
+  readonly namespace?: string;
+  /** Who asked: the user at Kubernetes' API server, or the name of a token. Printable. */
+  readonly user?: string;
+  /** Whether nothing would have been created. */
+  readonly dryRun?: true;
 }
+
+/** A gate other than containerd's: the lookaside responder, or one of the server's. */
+export type LoggedGate = "lookaside" | "admit" | "mutate" | "gatekeeper" | "verify" | "imagereview";
 
 /**
  * Evidence used by a decision that was not fetched for it: `none`; `fresh`: cached within cacheTTL; `stale`: cached within

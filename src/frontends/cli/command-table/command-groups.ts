@@ -3,6 +3,7 @@ import type { CommandEntry, CommandLine } from "./command.ts";
 import { IMAGE_COMMANDS } from "./image-commands.ts";
 import { NODE_COMMANDS } from "./node-commands.ts";
 import { POLICY_COMMANDS } from "./policy-commands.ts";
+import { SERVICE_COMMANDS } from "./service-commands.ts";
 import { SIGNER_COMMANDS } from "./signer-commands.ts";
 
 export const COMMANDS = {
@@ -11,6 +12,7 @@ export const COMMANDS = {
   ...SIGNER_COMMANDS,
   ...BUNDLE_COMMANDS,
   ...NODE_COMMANDS,
+  ...SERVICE_COMMANDS,
 };
 export type CommandName = keyof typeof COMMANDS;
 /** The parsed command line of the command with this name. */
@@ -23,6 +25,7 @@ export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
   "Signers and cache": namesOf(SIGNER_COMMANDS),
   Bundles: namesOf(BUNDLE_COMMANDS),
   "This node": namesOf(NODE_COMMANDS),
+  Services: namesOf(SERVICE_COMMANDS),
 };
 export const COMMAND_NAMES: readonly CommandName[] = Object.values(GROUPS).flat();
 

@@ -1,0 +1,152 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { type Context, Hono } from "hono";
+import type { GateName } from "../../core/config/server-settings.ts";
+import { Rejection } from "../../core/rejection.ts";
+import { type Asked, deadlineOf } from "./deadline-of.ts";
+import { admit, mutate } from "./gates/admit.ts";
+import type { Gate, GateReply, GateRequest } from "./gates/gate.ts";
+import { gatekeeperMutate, gatekeeperVerify } from "./gates/gatekeeper.ts";
+import { imageReview } from "./gates/image-policy.ts";
+import { verifyOne, verifySeveral } from "./gates/verify.ts";
+import type { Judge } from "./judge-review.ts";
+import { type BodyReader, MAX_QUESTION_BODY, MAX_REVIEW_BODY } from "./request-body.ts";
+
+type App = Hono<{ Bindings: HttpBindings }>;
+type Request = Context<{ Bindings: HttpBindings }>;
+
+/** What the paths of all listeners share. */
+export interface Server {
+  readonly judge: Judge;
+  readonly bodies: BodyReader;
+  /** Milliseconds that an answer may take, as configured now. */
+  readonly deadline: () => number;
+  readonly tags: () => "refuse" | "resolve-unpinned";
+  /**
+   * The name of the token of an `Authorization` field, for the log.
+   *
+   * @returns undefined where it is none of the configured ones
+   */
+  readonly callerOf: (authorization: string | undefined) => string | undefined;
+  /** Whether tokens are demanded. */
+  readonly demandsToken: () => boolean;
+  readonly isReady: () => boolean;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Called once for each answered request. @param ms from its first byte */
+  readonly answered: (gate: GateName, status: number, ms: number) => void;
+  /** Reports an error that is a bug. */
+  readonly failed: (error: unknown) => void;
+}
+
+interface Path {
+  readonly gate: GateName;
+  readonly asked?: Asked;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly answer: Gate;
+  /** Whether names without a digest are resolved here whatever the configuration says. */
+  readonly resolves?: true;
+}
+
+/** The paths that judge. */
+const PATHS: readonly Path[] = [
+  { gate: "admit", method: "POST", path: "/admit/:policy?", answer: admit },
+  { gate: "mutate", method: "POST", path: "/mutate/:policy?", answer: mutate, resolves: true },
+  {
+    gate: "gatekeeper",
+    asked: "gatekeeper/verify",
+    method: "POST",
+    path: "/gatekeeper/verify",
+    answer: gatekeeperVerify,
+  },
+  {
+    gate: "gatekeeper",
+    asked: "gatekeeper/mutate",
+    method: "POST",
+    path: "/gatekeeper/mutate",
+    answer: gatekeeperMutate,
+    resolves: true,
+  },
+  { gate: "verify", method: "GET", path: "/v1/verify", answer: verifyOne, resolves: true },
+  { gate: "verify", method: "POST", path: "/v1/verify", answer: verifySeveral, resolves: true },
+  { gate: "imagereview", method: "POST", path: "/imagereview", answer: imageReview },
+];
+
+const maxBodyOf = (gate: GateName): number =>
+  gate === "admit" || gate === "mutate" ? MAX_REVIEW_BODY : MAX_QUESTION_BODY;
+const NO_BODY = new Uint8Array();
+
+/** What a listener answers: the paths of its gates, and 404 for all others. */
+export function appOf(
+  gates: readonly GateName[],
+  server: Server,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const app: App = new Hono();
+  for (const path of PATHS.filter(({ gate }) => gates.includes(gate)))
+    app.on(path.method, path.path, (request) => answerTo(request, path, server));
+  if (gates.includes("health")) {
+    app.get("/healthz", (request) => request.text("ok\n"));
+    app.get("/readyz", (request) => (server.isReady() ? request.text("ok\n") : request.text("not ready\n", 503)));
+  }
+  if (gates.includes("metrics")) {
+    app.get("/metrics", async (request) => {
+      const { contentType, text } = await server.metrics();
+      return request.body(text, 200, { "content-type": contentType });
+    });
+  }
+  app.notFound((request) =>
+    problem(request, 404, "input.malformed", `nothing is answered here; this address has ${gates.join(", ")}`),
+  );
+  app.onError((error, request) => {
+    server.failed(error);
+    return problem(request, 500, "internal.error", "the request could not be answered; please report this");
+  });
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as ReturnType<typeof appOf>;
+}
+
+async function answerTo(request: Request, path: Path, server: Server): Promise<Response> {
+  const began = performance.now();
+  const { gate } = path;
+  const response = await answerInForm(request, path, server, began);
+  server.answered(gate, response.status, performance.now() - began);
+  return response;
+}
+
+async function answerInForm(request: Request, path: Path, server: Server, began: number): Promise<Response> {
+  const { gate, asked = gate, method, answer, resolves } = path;
+  const { incoming, outgoing } = request.env;
+  // Before anything else is read or done.
+  const caller = gate === "verify" ? server.callerOf(incoming.headers.authorization) : undefined;
+  if (gate === "verify" && server.demandsToken() && caller === undefined) {
+    request.header("WWW-Authenticate", "Bearer");
+    return problem(
+      request,
+      401,
+      "input.malformed",
+      "expected Authorization: Bearer SECRET with a secret of server.tokenFiles",
+    );
+  }
+  const query = new URL(request.req.url).searchParams;
+  const deadline = deadlineOf(asked, began, server.deadline(), query.get("timeout"));
+  const body =
+    method === "GET" ? NO_BODY : await server.bodies.read(incoming, outgoing, maxBodyOf(gate), deadline.remaining());
+  if ("status" in body) return problem(request, body.status, "input.malformed", body.why);
+  try {
+    const policy = request.req.param("policy");
+    const unpinned = resolves || server.tags() === "resolve-unpinned" ? "resolve" : "refuse";
+    const given: GateRequest = { body, policy, query, caller, deadline, unpinned };
+    return inJson(request, await answer(given, server.judge));
+  } catch (error) {
+    if (error instanceof Rejection) return problem(request, 400, error.code, error.message);
+    throw error;
+  }
+}
+
+function inJson(request: Request, { status, json }: GateReply): Response {
+  return request.json(json, status as 200, { "cache-control": "no-store" });
+}
+
+function problem(request: Request, status: number, code: string, detail: string): Response {
+  return inJson(request, { status, json: { error: { code, detail } } });
+}

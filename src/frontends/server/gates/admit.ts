@@ -1,0 +1,29 @@
+import { isPinnedKind, mutatingAnswer, validatingAnswer } from "../../../core/admission/admission-answer.ts";
+import { type AdmissionRequest, parseAdmissionReview } from "../../../core/admission/admission-request.ts";
+import { judgeReview, pinReview } from "../judge-review.ts";
+import type { Review } from "../review.ts";
+import { type Gate, type GateRequest, imageAnswers, pinAnswers, reviewOf } from "./gate.ts";
+
+/**
+ * `/admit`: the validating webhook of Kubernetes. A verdict is never the status of HTTP, as `failurePolicy: Ignore` would
+ * pass over it.
+ */
+export const admit: Gate = async (asked, judge) => {
+  const request = parseAdmissionReview(asked.body);
+  const answers = await judgeReview(reviewOfObject("admit", asked, request), judge);
+  return { status: 200, json: validatingAnswer(request, imageAnswers(answers)) };
+};
+
+/** `/mutate`: the mutating webhook, which only pins. Whether the images may run is the validating one's to say. */
+export const mutate: Gate = async (asked, judge) => {
+  const request = parseAdmissionReview(asked.body);
+  const review = reviewOfObject("mutate", asked, request);
+  const pins = await pinReview({ ...review, images: isPinnedKind(request) ? review.images : [] }, judge);
+  return { status: 200, json: mutatingAnswer(request, pinAnswers(pins)) };
+};
+
+function reviewOfObject(gate: "admit" | "mutate", asked: GateRequest, request: AdmissionRequest): Review {
+  const { user, namespace, dryRun: isDryRun } = request;
+  const images = request.images.map(({ image }) => image);
+  return { ...reviewOf(gate, asked), images, namespace, user, isDryRun };
+}

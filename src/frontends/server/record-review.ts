@@ -1,0 +1,35 @@
+import { printable } from "../../core/encoding/printable.ts";
+import type { DecisionRecord } from "../../io/log/decision-record.ts";
+import { decisionRecord } from "../process/decision-record-of.ts";
+import type { AnsweredImage } from "./judge-review.ts";
+import type { Review } from "./review.ts";
+
+/** Longest name of a user or a namespace in the log, characters. */
+const MAX_WORD = 256;
+
+/** The line of the decision log for one image of a review. */
+export function recordOf(review: Review, answered: AnsweredImage): DecisionRecord {
+  const { gate, namespace, user, isDryRun } = review;
+  const { image, digest, decision, answer, policyHash, requestCounts, warnings, total } = answered;
+  const record = decisionRecord(answer, {
+    image,
+    digest,
+    rule: decision?.rule,
+    cache: decision?.cache,
+    running: total,
+    requestCounts,
+    warnings,
+    policyHash,
+  });
+  return {
+    ...record,
+    gate,
+    ...(namespace !== undefined && { namespace: word(namespace) }),
+    ...(user !== undefined && { user: word(user) }),
+    ...(isDryRun === true && { dryRun: true }),
+  };
+}
+
+function word(text: string): string {
+  return printable(text.slice(0, MAX_WORD));
+}

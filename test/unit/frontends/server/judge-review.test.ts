@@ -1,0 +1,267 @@
+import { describe, expect, it } from "vitest";
+import type { Digest } from "../../../../src/core/oci/digest.ts";
+import { formatReference, type ImageReference } from "../../../../src/core/oci/reference.ts";
+import type { BreakGlassFile } from "../../../../src/core/policy/break-glass.ts";
+import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
+import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
+import { decidedByName, select } from "../../../../src/core/policy/select.ts";
+import { reject } from "../../../../src/core/rejection.ts";
+import { type Answer, refusalOf } from "../../../../src/core/verify/answer.ts";
+import { enforce } from "../../../../src/core/verify/enforce.ts";
+import { judge as judgement } from "../../../../src/core/verify/judge.ts";
+import {
+  type AnsweredImage,
+  type Judge,
+  judgeReview,
+  MAX_IMAGES,
+  pinReview,
+} from "../../../../src/frontends/server/judge-review.ts";
+import type { Pin } from "../../../../src/frontends/server/pin-image.ts";
+import type { Review } from "../../../../src/frontends/server/review.ts";
+import { Deadline } from "../../../../src/io/process/deadline.ts";
+import type { Session } from "../../../../src/verifier/service/session.ts";
+
+const DIGEST = `sha256:${"1".repeat(64)}` as Digest;
+const DENIED = `sha256:${"d".repeat(64)}` as Digest;
+const POLICY = `
+version: 1.0
+trustedDIDs: { "did:plc:ewvi7nxzyoun6zhxrhs64oiz": {} }
+policies:
+  - { name: tagged, scope: "r.example/tagged", action: enforce, require: { tag: match } }
+  - { name: signed, scope: "r.example/app", action: enforce }
+  - { name: audited, scope: "r.example/audited", action: audit }
+  - { name: exempt, scope: "r.example/exempt", action: allow }
+  - { name: denied, scope: "r.example/denied", action: deny }
+default: deny
+`;
+const SIGNED: Answer = { outcome: "allow", because: { kind: "signed", rule: "signed", signatures: [], notes: [] } };
+
+interface World {
+  readonly policy?: string;
+  /** What the verifier says where evidence decides. */
+  readonly verdict?: Answer;
+  /** What a registry says that a tag names. */
+  readonly resolved?: Digest | Error;
+  readonly breakGlass?: BreakGlassFile;
+  readonly isFull?: boolean;
+  readonly review?: Partial<Review>;
+}
+
+function worldOf(images: readonly string[], world: World = {}) {
+  const policy = parsePolicy(world.policy ?? POLICY, "policy.yaml");
+  const log: AnsweredImage[] = [];
+  const sessions: Session[] = [];
+  const asked: string[] = [];
+  const verifier = {
+    decideByName: (name: ImageReference) => {
+      const selection = decidedByName(policy, name);
+      return selection && { answer: judgement(selection), rule: selection.rule };
+    },
+    resolve: async (name: ImageReference, session: Session) => {
+      sessions.push(session);
+      asked.push(`resolve ${formatReference(name)}`);
+      if (world.resolved instanceof Error) throw world.resolved;
+      return { digest: world.resolved ?? DIGEST, mediaType: "", size: 7, by: "r.example", at: 0 };
+    },
+    verify: async (subject: { name: ImageReference; digest: Digest; tag?: string }, session: Session) => {
+      sessions.push(session);
+      const selection = select(policy, subject.name, subject.digest);
+      const { digest, tag, name } = subject;
+      if (selection.kind !== "judge") return decision(subject, judgement(selection));
+      asked.push(`verify ${formatReference(name)} ${digest === DIGEST ? "it" : digest} tag ${tag ?? "none"}`);
+      const verdict = world.verdict ?? SIGNED;
+      return decision(subject, verdict.outcome === "allow" ? verdict : enforce(verdict as never, selection));
+    },
+  };
+  const judge = {
+    judgingFor: (review: Review) =>
+      review.policy === "missing"
+        ? reject("policy.invalid", "no such policy")
+        : { verifier, policy, breakGlass: world.breakGlass },
+    inPlace: async <T>(_: Review, work: () => Promise<T>) => (world.isFull ? undefined : work()),
+    answered: (_: Review, one: AnsweredImage) => log.push(one),
+    warn: () => {},
+    failed: () => {},
+  } as unknown as Judge;
+  const deadline = new Deadline(performance.now() + 5000);
+  const review: Review = { gate: "admit", images, unpinned: "refuse", deadline, ...world.review };
+  return { judge, review, log, sessions, asked };
+}
+
+function decision(subject: object, answer: Answer) {
+  return { answer, subject, policyHash: "", cache: "none", timings: { total: 0, services: new Map() }, warnings: [] };
+}
+
+async function judged(image: string, world: World = {}) {
+  const { judge, review, log, asked, sessions } = worldOf([image], world);
+  const answers = await judgeReview(review, judge);
+  const { answer, digest } = answers.get(image) as AnsweredImage;
+  const code = answer.outcome === "allow" ? `allow ${answer.because.kind}` : `${answer.outcome} ${answer.code}`;
+  return { code, answer, digest, asked, sessions, logged: log.map((one) => one.answer === answer) };
+}
+
+const RESOLVES = { review: { unpinned: "resolve" } } as const;
+
+describe("an image with a digest", () => {
+  it("is judged by it, and has no tag, whatever is written beside it", async () => {
+    const { code, asked, digest, logged } = await judged(`r.example/app:v1@${DIGEST}`);
+    expect([code, digest, logged]).toEqual(["allow signed", DIGEST, [true]]);
+    expect(asked).toEqual([`verify r.example/app@${DIGEST} it tag none`]);
+  });
+
+  it("is refused where the policy denies it, without a question", async () => {
+    expect(await judged(`r.example/denied@${DIGEST}`)).toMatchObject({ code: "deny policy.denied", asked: [] });
+  });
+
+  it("is asked about only where network.allow lets a private address be asked", async () => {
+    const { sessions } = await judged(`r.example/app@${DIGEST}`);
+    expect(sessions.map(({ privateRegistry }) => privateRegistry)).toEqual(["network.allow"]);
+  });
+});
+
+describe("an image with a tag", () => {
+  it("is refused, and nobody is asked", async () => {
+    expect(await judged("r.example/app:v1")).toMatchObject({ code: "deny image.not_pinned", asked: [] });
+    expect(await judged("r.example/app")).toMatchObject({ code: "deny image.not_pinned", asked: [] });
+  });
+
+  it("is let through with a warning where the rule only audits", async () => {
+    const { code, answer } = await judged("r.example/audited:v1");
+    expect(code).toBe("allow audited");
+    expect(answer).toMatchObject({ because: { would: { code: "image.not_pinned" } } });
+  });
+
+  it("passes everywhere where a rule exempts it, and nobody is asked", async () => {
+    expect(await judged("r.example/exempt:v1")).toMatchObject({ code: "allow exempt", asked: [] });
+    expect(await judged("r.example/exempt:v1", RESOLVES)).toMatchObject({ code: "allow exempt", asked: [] });
+  });
+
+  it("is refused by a rule or the default, and nobody is asked", async () => {
+    expect(await judged("r.example/denied:v1")).toMatchObject({ code: "deny policy.denied", asked: [] });
+    expect(await judged("nginx", RESOLVES)).toMatchObject({ code: "deny policy.no_match", asked: [] });
+  });
+
+  it("is resolved where the policy exempts the name and denies digests", async () => {
+    const policy = `${POLICY}digests: { deny: ["${DENIED}"] }\n`;
+    expect((await judged("r.example/exempt:v1", { policy })).code).toBe("allow exempt");
+    const denied = await judged("r.example/exempt:v1", { policy, resolved: DENIED });
+    expect(denied).toMatchObject({ code: "deny policy.denied", asked: ["resolve r.example/exempt:v1"] });
+  });
+
+  it("is judged with its tag where it is resolved", async () => {
+    const { code, asked, digest } = await judged("r.example/app:v1", RESOLVES);
+    expect([code, digest]).toEqual(["allow signed", DIGEST]);
+    expect(asked).toEqual(["resolve r.example/app:v1", "verify r.example/app:v1 it tag v1"]);
+    expect((await judged("r.example/app", RESOLVES)).asked[1]).toBe("verify r.example/app:latest it tag latest");
+  });
+
+  it("is inconclusive where it cannot be resolved, and audited where the rule only audits", async () => {
+    const resolved = unreachable();
+    const failing = { ...RESOLVES, resolved };
+    expect((await judged("r.example/app:v1", failing)).code).toBe("inconclusive registry.unreachable");
+    expect((await judged("r.example/audited:v1", failing)).code).toBe("allow audited");
+  });
+});
+
+describe("break-glass", () => {
+  const breakGlass: BreakGlassFile = {
+    path: "/f",
+    active: { reason: "INC", until: 1, scopes: [parseScope("r.example/**") as Scope] },
+  };
+
+  it("lets refused and unpinned images through, but none that is denied by name", async () => {
+    const verdict = refusalOf("signature.none", "nobody");
+    expect((await judged(`r.example/app@${DIGEST}`, { breakGlass, verdict })).code).toBe("allow break_glass");
+    expect((await judged("r.example/app:v1", { breakGlass })).code).toBe("allow break_glass");
+    expect((await judged(`r.example/denied@${DIGEST}`, { breakGlass })).code).toBe("deny policy.denied");
+    expect((await judged(`other.example/app@${DIGEST}`, { breakGlass })).code).toBe("deny policy.no_match");
+  });
+});
+
+describe("the reserved name", () => {
+  it("is refused at every registry, before the policy is looked at", async () => {
+    for (const image of [`r.example/atcr-verify-probe/x@${DIGEST}`, "127.0.0.1:5000/atcr-verify-probe/x:1"])
+      expect(await judged(image, RESOLVES)).toMatchObject({ code: "deny policy.probe", asked: [] });
+  });
+});
+
+describe("a review", () => {
+  it("has each different image judged once", async () => {
+    const one = `r.example/app@${DIGEST}`;
+    const { judge, review, log, asked } = worldOf([one, one, "r.example/exempt", one]);
+    expect([...(await judgeReview(review, judge)).keys()].toSorted()).toEqual([one, "r.example/exempt"]);
+    expect([asked.length, log.length]).toEqual([1, 2]);
+  });
+
+  it("gets an answer for a name that is none", async () => {
+    for (const image of ["", "UPPER/case@x", `a@${DIGEST}@${DIGEST}`, "x".repeat(5000)])
+      expect((await judged(image)).code).toMatch(/^misconfigured (?:image|input)\./);
+  });
+
+  it("needs no place where the policy decides, and is inconclusive where there is none", async () => {
+    const isFull = true;
+    expect((await judged("r.example/exempt", { isFull })).code).toBe("allow exempt");
+    expect((await judged(`r.example/denied@${DIGEST}`, { isFull })).code).toBe("deny policy.denied");
+    expect((await judged(`r.example/app@${DIGEST}`, { isFull })).code).toBe("inconclusive server.overloaded");
+    expect((await judged(`r.example/audited@${DIGEST}`, { isFull })).code).toBe("allow audited");
+  });
+
+  it("is answered where there is no such policy, and where there are too many images", async () => {
+    const review = { policy: "missing" };
+    expect((await judged("r.example/exempt", { review })).code).toBe("misconfigured policy.invalid");
+    const many = Array.from({ length: MAX_IMAGES + 1 }, (_, i) => `r.example/exempt:${i}`);
+    const { judge, review: large, log } = worldOf(many);
+    const answers = [...(await judgeReview(large, judge)).values()];
+    expect(answers.every(({ answer }) => answer.outcome === "misconfigured")).toBe(true);
+    expect(log.length).toBeLessThan(2);
+  });
+});
+
+describe("pinning", () => {
+  async function pinned(image: string, world: World = {}) {
+    const { judge, review, asked } = worldOf([image], world);
+    const { pinned: name, answer } = (await pinReview({ ...review, gate: "mutate" }, judge)).get(image) as Pin;
+    return { pinned: name, code: "code" in answer ? answer.code : "", asked };
+  }
+
+  it("adds the digest to a name without one", async () => {
+    expect(await pinned("r.example/app:v1")).toEqual({
+      pinned: `r.example/app:v1@${DIGEST}`,
+      code: "image.not_pinned",
+      asked: ["resolve r.example/app:v1"],
+    });
+    expect((await pinned("r.example/app")).pinned).toBe(`r.example/app:latest@${DIGEST}`);
+  });
+
+  it("leaves what has a digest, what a rule exempts or denies, and the reserved name, and nobody is asked", async () => {
+    const others = [`r.example/app:v1@${DIGEST}`, "r.example/exempt:v1", "r.example/denied", "nginx", "UPPER/x"];
+    for (const image of [...others, "r.example/atcr-verify-probe/x"]) {
+      const { pinned: name, asked } = await pinned(image);
+      expect([name, asked], image).toEqual([undefined, []]);
+    }
+  });
+
+  it("leaves what cannot be resolved, and says why", async () => {
+    const down = await pinned("r.example/app:v1", { resolved: unreachable() });
+    expect([down.pinned, down.code]).toEqual([undefined, "registry.unreachable"]);
+    const full = await pinned("r.example/app:v1", { isFull: true });
+    expect(full).toEqual({ pinned: undefined, code: "server.overloaded", asked: [] });
+    const missing = await pinned("r.example/app:v1", { review: { policy: "missing" } });
+    expect(missing).toEqual({ pinned: undefined, code: "policy.invalid", asked: [] });
+  });
+
+  it("pins a tag under a rule with tag: match only where its signer put it there", async () => {
+    expect((await pinned("r.example/tagged:v1")).pinned).toBe(`r.example/tagged:v1@${DIGEST}`);
+    const moved = await pinned("r.example/tagged:v1", { verdict: refusalOf("tag.mismatch", "moved") });
+    expect([moved.pinned, moved.code]).toEqual([undefined, "tag.mismatch"]);
+    expect(moved.asked[1]).toBe("verify r.example/tagged:v1 it tag v1");
+  });
+});
+
+function unreachable(): Error {
+  try {
+    reject("registry.unreachable", "down");
+  } catch (error) {
+    return error as Error;
+  }
+}
