@@ -67,7 +67,7 @@ describe.runIf(testable)("kubectl kustomize", () => {
   it("puts one's own image and policy into the webhook's server, and all is as the schemas have it", async () => {
     const objects = await buildOwn("webhook", {
       resources: ["overlays/webhook", "overlays/require-digests"],
-      components: ["components/cert-manager"],
+      components: ["components/cert-manager", "components/monitoring"],
     });
     for (const object of objects) expect([object.kind, schemaProblems(object)]).toEqual([object.kind, []]);
     expect(JSON.stringify(one(objects, "Deployment"))).toContain(`"image":"atcr.io/example.com/atcr-verify@${DIGEST}"`);
