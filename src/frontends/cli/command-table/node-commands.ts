@@ -94,7 +94,7 @@ export const NODE_COMMANDS = {
     examples: [{ shows: "as an emergency switch", line: "sudo atcr-verify disable" }],
   },
   doctor: {
-    summary: "check whether pulls on this node, or pods of a cluster, are verified",
+    summary: "check whether pulls here, or pods of a cluster, are verified",
     details:
       "With --cluster it asks a cluster's API server which webhooks lead to this program and how they are set, and for a dry run of a pod that must be refused. Nothing is changed.",
     linuxOnly: true,
@@ -106,7 +106,7 @@ export const NODE_COMMANDS = {
       { shows: "prove it by a real pull", line: "sudo atcr-verify doctor --probe" },
       {
         shows: "whether a cluster refuses what it must",
-        line: "atcr-verify doctor --cluster --context production --namespace shop",
+        line: "atcr-verify doctor --cluster --namespace shop",
       },
     ],
   },

@@ -97,7 +97,7 @@ export const POLICY_COMMANDS = {
       },
       {
         shows: "what a cluster will say of a manifest, before it is applied",
-        line: "kustomize build DIR | atcr-verify policy explain --pod - --policy server-policy.yaml",
+        line: "atcr-verify policy explain --pod pod.yaml",
       },
     ],
   },
