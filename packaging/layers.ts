@@ -75,6 +75,7 @@ export const WRAPPED: Readonly<Record<string, readonly string[]>> = {
   cborg: ["core/encoding/dag-cbor.ts"],
   hono: ["frontends/server/app.ts"],
   multiformats: ["core/encoding/bytes.ts", "core/encoding/cid.ts"],
+  "prom-client": ["frontends/server/metric-registry.ts"],
   "smol-toml": ["core/encoding/toml.ts"],
   valibot: ["core/policy/shape.ts"],
   yaml: ["core/encoding/yaml.ts", "core/encoding/yaml-document.ts", "core/encoding/foreign-yaml.ts"],

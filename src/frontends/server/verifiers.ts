@@ -30,6 +30,11 @@ export class Verifiers {
     ]);
   }
 
+  /** How much is kept in memory, by kind. */
+  get remembered(): Readonly<Record<string, number>> {
+    return { ...this.#memory.sizes };
+  }
+
   /** @throws Rejection policy.invalid */
   judgingFor({ policy: name }: Review): Omit<Judging, "unpinned"> {
     const policy = this.#policies.get(name);

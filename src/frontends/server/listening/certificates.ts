@@ -23,20 +23,30 @@ const MAX_TLS_FILE = 256 * 1024;
  *
  * @throws Rejection config.invalid, which names the file
  */
-export function readTlsFiles({ certFile, keyFile, clientCaFile }: TlsFiles): TlsMaterial {
-  const cert = readText(certFile, "certFile");
-  const key = readText(keyFile, "keyFile");
+export function readTlsFiles(files: TlsFiles): TlsMaterial {
+  return checked(readTexts(files), files);
+}
+
+type Texts = Pick<TlsMaterial, "cert" | "key" | "ca">;
+
+function readTexts({ certFile, keyFile, clientCaFile }: TlsFiles): Texts {
+  return {
+    cert: readText(certFile, "certFile"),
+    key: readText(keyFile, "keyFile"),
+    ...(clientCaFile !== undefined && { ca: readText(clientCaFile, "clientCaFile") }),
+  };
+}
+
+function checked(texts: Texts, { certFile, keyFile, clientCaFile }: TlsFiles): TlsMaterial {
+  const { cert, key, ca } = texts;
   const [leaf] = certificatesIn(cert, certFile, "certFile");
   if (!leaf.checkPrivateKey(privateKeyIn(key, keyFile))) {
     const advice = "the server's certificate must be the first of certFile, and keyFile its key";
     reject("config.invalid", `the key in ${keyFile} is not that of the first certificate in ${certFile}; ${advice}`);
   }
-  const [from, until] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
-  if (clientCaFile === undefined) return { cert, key, from, until };
-  const ca = readText(clientCaFile, "clientCaFile");
   // Without one, the runtime would trust every authority of this machine.
-  certificatesIn(ca, clientCaFile, "clientCaFile");
-  return { cert, key, ca, from, until };
+  if (ca !== undefined && clientCaFile !== undefined) certificatesIn(ca, clientCaFile, "clientCaFile");
+  return { ...texts, from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime() };
 }
 
 /** What is wrong with the time of a certificate; undefined where nothing is. @param now milliseconds since 1970 */
@@ -74,9 +84,10 @@ export class ReloadedTlsFiles {
    */
   poll(use: (material: TlsMaterial) => void): "unchanged" | "changed" | { readonly fault: string } {
     try {
-      const material = readTlsFiles(this.#files);
-      const isSame = (["cert", "key", "ca"] as const).every((part) => material[part] === this.#current[part]);
+      const texts = readTexts(this.#files);
+      const isSame = (["cert", "key", "ca"] as const).every((part) => texts[part] === this.#current[part]);
       if (!isSame) {
+        const material = checked(texts, this.#files);
         use(material);
         this.#current = material;
       }

@@ -24,7 +24,7 @@ const MAX_TAKEN_TIME = 10_000;
 /** Milliseconds between two looks at the connections. */
 const SWEEP = 1000;
 /** Milliseconds between two looks at the certificate's files. */
-const POLL = 5000;
+const POLL = 1000;
 
 export interface ListenLimits extends ConnectionLimits {
   /** Milliseconds between two looks at the certificate's files. */
