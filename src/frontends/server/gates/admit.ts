@@ -10,7 +10,9 @@ import { type Gate, type GateRequest, imageAnswers, pinAnswers, reviewOf } from 
  */
 export const admit: Gate = async (asked, judge) => {
   const request = parseAdmissionReview(asked.body);
-  const answers = await judgeReview(reviewOfObject("admit", asked, request), judge);
+  // A template's tag becomes a digest in its pods, which are judged again: refused here is what they would be refused for.
+  const unpinned = isPinnedKind(request) ? asked.unpinned : "resolve";
+  const answers = await judgeReview({ ...reviewOfObject("admit", asked, request), unpinned }, judge);
   return { status: 200, json: validatingAnswer(request, imageAnswers(answers)) };
 };
 
