@@ -26,6 +26,7 @@ export const WARNINGS = {
   "log.unreadable": "the decision log, or a part of it, cannot be read",
   "metrics.not_written": "a decision is not counted in the metrics yet, or not at all",
   "settings.distrusted": "a policy or configuration that others can change is used; a pull would reject it",
+  "settings.not_reloaded": "a file of the server is mounted so that it never changes there, as with subPath",
 } as const satisfies Record<string, string>;
 
 export type WarningCode = keyof typeof WARNINGS;
