@@ -126,8 +126,12 @@ func answer(line []byte) ([]result, error) {
 		record := &observed{Attributes: attributes, annotations: map[string]string{}}
 		seen := &warnings{texts: []string{}}
 		ctx := warning.WithWarningRecorder(context.Background(), seen)
-		// As the chain of an API server: again where another mutating webhook changed the object.
-		err = admission.NewReinvocationHandler(mutator).(admission.MutationInterface).Admit(ctx, record, interfaces)
+		err = mutator.Admit(ctx, record, interfaces)
+		// As an API server does: once again where a webhook asks for it and the object has changed since.
+		if again := record.GetReinvocationContext(); err == nil && again.ShouldReinvoke() {
+			again.SetIsReinvoke()
+			err = mutator.Admit(ctx, record, interfaces)
+		}
 		if err == nil {
 			err = validator.Validate(ctx, record, interfaces)
 		}
@@ -137,6 +141,7 @@ func answer(line []byte) ([]result, error) {
 }
 
 func plugins(asked question, stop chan struct{}) (*mutating.Plugin, *validating.Plugin, error) {
+	withDefaults(asked.Validating, asked.Mutating)
 	objects := []runtime.Object{
 		&registration.ValidatingWebhookConfiguration{ObjectMeta: meta.ObjectMeta{Name: "v"}, Webhooks: asked.Validating},
 		&registration.MutatingWebhookConfiguration{ObjectMeta: meta.ObjectMeta{Name: "m"}, Webhooks: asked.Mutating},
