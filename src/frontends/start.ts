@@ -57,7 +57,8 @@ const FRONTENDS = {
     return import("./ratify/verifier-plugin.ts");
   },
   command: (args: readonly string[], started: StartedWith) => {
-    restartForLongWork(started, args);
+    // What runs for months is worth all that the engine can do.
+    if (args[0] !== "serve") restartForLongWork(started, args);
     return import("./cli/commands.ts");
   },
 } as const;

@@ -10,7 +10,7 @@ const MAX_CONNECTIONS = 1024;
 const MAX_OTHER_CONNECTIONS = 128;
 const ADMISSION: ReadonlySet<GateName> = new Set(["admit", "mutate", "imagereview"]);
 /** Milliseconds from a connection to the end of its handshake. Stops clients that send slowly, or nothing. */
-const MAX_HANDSHAKE_TIME = 5000;
+const MAX_HANDSHAKE_TIME = 10_000;
 /** Milliseconds from the first byte of a request to the end of its header. Stops clients that send slowly. */
 const MAX_HEADER_TIME = 5000;
 /** Milliseconds until the first request: clients written in Go open connections that they may need later. */
