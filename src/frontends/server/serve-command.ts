@@ -1,9 +1,9 @@
 import { listenText } from "../../core/config/listen-address.ts";
 import { type GateName, OPEN_GATES, type ServerSettings } from "../../core/config/server-settings.ts";
 import { printable } from "../../core/encoding/printable.ts";
-import { reject } from "../../core/rejection.ts";
 import { BUILD, VERSION } from "../../core/version.ts";
 import { recordLine } from "../../io/log/decision-record.ts";
+import { ServerMemory } from "../../verifier/service/server-memory.ts";
 import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { appOf, type Server } from "./app.ts";
 import { GateQueue } from "./gate-queue.ts";
@@ -12,8 +12,11 @@ import { type ListenHooks, type Listening, listen } from "./listening/listener.t
 import { recordOf } from "./record-review.ts";
 import { BodyReader } from "./request-body.ts";
 import { ServerMetrics } from "./server-metrics.ts";
+import { ServerFiles } from "./settings/server-files.ts";
 import { Verifiers } from "./verifiers.ts";
 
+/** Milliseconds between two looks at configuration, policies, tokens and break-glass. */
+const POLL = 2000;
 /** Milliseconds after a signal in which new connections are still taken: who asks learns late that this one stops. */
 const LAME_DUCK = 3000;
 
@@ -22,25 +25,34 @@ export async function serveCommand(
   { config: named }: { readonly config: string | undefined },
   lifecycle: ProcessLifecycle,
 ): Promise<never> {
+  const { environment } = lifecycle;
   const warn = (text: string): void => lifecycle.diagnose(printable(text));
   const failed = (error: unknown): void =>
     lifecycle.diagnose(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  const verifiers = new Verifiers(lifecycle.environment, named);
-  const { config } = verifiers;
-  const { server: settings } = config;
-  if (settings === undefined)
-    reject("config.invalid", 'the configuration has no section "server", which says where to listen');
-  const queue = new GateQueue();
   const listening: Listening[] = [];
-  const metrics = new ServerMetrics({
+  const queue = new GateQueue();
+  const memory = new ServerMemory();
+  const files = new ServerFiles({
+    environment,
+    named,
+    now: Date.now(),
+    report: (state, message) => {
+      metrics?.reloaded(state.what, state.ok);
+      warn(message);
+    },
+    warn: ({ code, message }) => warn(`warning ${code}: ${message}`),
+  });
+  const { server: settings } = files.config;
+  const metrics: ServerMetrics | undefined = new ServerMetrics({
     version: BUILD,
     gates: judgingGates(settings),
     queue: (gate) => queue.of(gate),
     connections: () => listening.reduce((sum, one) => sum + one.open(), 0),
     certificateUntil: () => firstOf(listening.map((one) => one.certificateUntil())),
-    breakGlassUntil: () => undefined,
-    remembered: () => verifiers.remembered,
+    breakGlassUntil: () => files.breakGlassUntil(Date.now()),
+    remembered: () => ({ ...memory.sizes }),
   });
+  const verifiers = new Verifiers(files, environment, memory);
   const judge: Judge = {
     judgingFor: (review) => verifiers.judgingFor(review),
     inPlace: ({ gate, deadline }, work) =>
@@ -60,10 +72,10 @@ export async function serveCommand(
   const server: Server = {
     judge,
     bodies: new BodyReader(),
-    deadline: () => config.deadline,
-    tags: () => settings.tags,
-    callerOf: () => undefined,
-    demandsToken: () => settings.tokenFiles.length > 0,
+    deadline: () => files.config.deadline,
+    tags: () => files.config.server.tags,
+    callerOf: (authorization) => files.tokenNameOf(authorization),
+    demandsToken: () => files.demandsToken,
     isReady: () => !isStopping,
     metrics: () => metrics.read(),
     answered: (gate, status, ms) => metrics.answered(gate, status, ms),
@@ -77,12 +89,14 @@ export async function serveCommand(
   };
   for (const listener of settings.listeners)
     listening.push(await listen(listener, appOf(listener.gates, server), hooks));
+  const polling = setInterval(() => files.poll(Date.now()), POLL);
   lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${settings.listeners.map(listenText).join(" and ")}`);
   return lifecycle.standBy(async () => {
     isStopping = true;
     for (const one of listening) one.drain();
     await new Promise((resolve) => setTimeout(resolve, LAME_DUCK));
-    await Promise.all(listening.map((one) => one.stop(config.deadline)));
+    await Promise.all(listening.map((one) => one.stop(files.config.deadline)));
+    clearInterval(polling);
   });
 }
 

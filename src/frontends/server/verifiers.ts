@@ -2,48 +2,46 @@ import type { Config } from "../../core/config/config.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import { reject } from "../../core/rejection.ts";
 import type { Environment } from "../../io/process/environment.ts";
-import { loadConfig, parsedPolicy } from "../../io/settings/load-settings.ts";
-import { policyTexts, refuseUntrusted } from "../../io/settings/settings-files.ts";
-import { ServerMemory } from "../../verifier/service/server-memory.ts";
+import type { ServerMemory } from "../../verifier/service/server-memory.ts";
 import { Verifier } from "../../verifier/service/verifier.ts";
 import type { Judging } from "./judge-image.ts";
 import type { Review } from "./review.ts";
+import type { ServerFiles } from "./settings/server-files.ts";
 
-/** What reviews are judged by, as it was at the start. */
+/** A verifier for each policy. All share one memory: evidence does not depend on the policy. */
 export class Verifiers {
-  readonly config: Config;
+  readonly #files: ServerFiles;
   readonly #environment: Environment;
-  /** Shared by all policies: evidence does not depend on them. */
-  readonly #memory = new ServerMemory();
-  readonly #policies: ReadonlyMap<string | undefined, TrustPolicy>;
-  /** Of each policy. */
-  readonly #verifiers = new WeakMap<TrustPolicy, Verifier>();
+  readonly #memory: ServerMemory;
+  readonly #opened = new WeakMap<TrustPolicy, { readonly config: Config; readonly verifier: Verifier }>();
 
-  /** @throws Rejection config.invalid, policy.invalid */
-  constructor(environment: Environment, named: string | undefined) {
+  constructor(files: ServerFiles, environment: Environment, memory: ServerMemory) {
+    this.#files = files;
     this.#environment = environment;
-    this.config = loadConfig(environment, named);
-    const read = (path: string): TrustPolicy => parsedPolicy(policyTexts(path, refuseUntrusted).texts);
-    this.#policies = new Map<string | undefined, TrustPolicy>([
-      [undefined, read(this.config.trustPolicyPath)],
-      ...[...(this.config.server?.policies ?? [])].map(([name, path]) => [name, read(path)] as const),
-    ]);
+    this.#memory = memory;
   }
 
-  /** How much is kept in memory, by kind. */
-  get remembered(): Readonly<Record<string, number>> {
-    return { ...this.#memory.sizes };
+  /**
+   * What a review is judged by now.
+   *
+   * @throws Rejection policy.invalid where there is no policy of its name, or none that could be read
+   */
+  judgingFor({ policy: name, namespace }: Pick<Review, "policy" | "namespace">): Omit<Judging, "unpinned"> {
+    const current = this.#files.current(name);
+    if (current === undefined) reject("policy.invalid", "server.policies of this server has no policy of that name");
+    const { config, policy } = current;
+    return {
+      verifier: this.#verifierOf(config, policy),
+      policy,
+      breakGlass: this.#files.breakGlassFor(namespace, Date.now()),
+    };
   }
 
-  /** @throws Rejection policy.invalid */
-  judgingFor({ policy: name }: Review): Omit<Judging, "unpinned"> {
-    const policy = this.#policies.get(name);
-    if (policy === undefined) reject("policy.invalid", `server.policies of the configuration has no "${name}"`);
-    const { config } = this;
-    const verifier =
-      this.#verifiers.get(policy) ??
-      new Verifier({ config, policy, environment: this.#environment, memory: this.#memory });
-    this.#verifiers.set(policy, verifier);
-    return { verifier, policy };
+  #verifierOf(config: Config, policy: TrustPolicy): Verifier {
+    const known = this.#opened.get(policy);
+    if (known?.config === config) return known.verifier;
+    const verifier = new Verifier({ config, policy, environment: this.#environment, memory: this.#memory });
+    this.#opened.set(policy, { config, verifier });
+    return verifier;
   }
 }

@@ -3,7 +3,7 @@ import { Rejection, reject } from "../../../core/rejection.ts";
 
 /** What was read, for metrics and the log. */
 export interface FileSubject {
-  readonly what: "policy" | "config" | "tokens" | "break-glass";
+  readonly what: "policy" | "configuration" | "tokens" | "break_glass";
   /** Of a named policy, or the path of a file of tokens; absent: there is one of its kind. */
   readonly name?: string;
 }

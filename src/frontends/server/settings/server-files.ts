@@ -69,11 +69,11 @@ export class ServerFiles {
   constructor({ environment, named, now, report, warn }: ServerFilesOptions) {
     // The first mistake ends the start, with its own message.
     this.#report = (state, message) => {
-      if (this.#isStarted || state.what === "break-glass") report(state, message);
+      if (this.#isStarted || state.what === "break_glass") report(state, message);
     };
     this.#config = new LastGood(
       {
-        subject: { what: "config" },
+        subject: { what: "configuration" },
         read: () => configText(environment, named) ?? null,
         parse: (file) => serverConfig(file === null ? DEFAULT_CONFIG : parsedConfig(file)),
         meanwhile: STAYS,
@@ -85,7 +85,7 @@ export class ServerFiles {
     this.#default = this.#policy(undefined, () => this.#running.trustPolicyPath);
     this.#breakGlass = new LastGood(
       {
-        subject: { what: "break-glass" },
+        subject: { what: "break_glass" },
         read: () => this.#breakGlassText(),
         parse: (file) => file && readServerBreakGlass(file[1], file[0]),
         meanwhile: "it is not active",
@@ -145,10 +145,14 @@ export class ServerFiles {
     return breakGlassFor({ path, breakGlass: this.#ownBreakGlass }, namespace, now);
   }
 
-  /** Whether break-glass is active for some namespace. @param now milliseconds since 1970 */
-  isBreakGlassActive(now: number): boolean {
+  /**
+   * When break-glass ends, where it is active for some namespace; milliseconds since 1970.
+   *
+   * @param now milliseconds since 1970
+   */
+  breakGlassUntil(now: number): number | undefined {
     const breakGlass = this.#ownBreakGlass;
-    return breakGlass !== undefined && isInForce(breakGlass, now);
+    return breakGlass !== undefined && isInForce(breakGlass, now) ? breakGlass.until : undefined;
   }
 
   /** With any mistake in its file it is not active, as on a node: what was valid before may be what was just withdrawn. */

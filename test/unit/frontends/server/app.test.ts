@@ -161,6 +161,16 @@ describe("/admit", () => {
     expect((await askOther("/admit", podReview("r.example/app:v1"))).json.response.allowed).toBe(true);
   });
 
+  it("resolves the tags of a workload, whose pods are judged by their digests", async () => {
+    const template = { spec: { containers: [{ name: "c", image: "r.example/app:v1" }] } };
+    const object = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, spec: { template } };
+    const kind = { group: "apps", version: "v1", kind: "Deployment" };
+    const deployment = podReview("", { kind, resource: { ...kind, resource: "deployments" }, object });
+    expect((await (await started()).ask("/admit", deployment)).json.response.allowed).toBe(true);
+    const refused = await (await started({ code: "signature.none" })).ask("/admit", deployment);
+    expect(refused.json.response.status.message).toContain("signature.none");
+  });
+
   it("takes no review for an allow that it cannot read", async () => {
     const { ask } = await started();
     for (const body of ["", "{", "[]", "{}", { ...podReview(SIGNED), apiVersion: "admission.k8s.io/v1beta1" }])

@@ -80,7 +80,7 @@ describe("LastGood", () => {
 
   it("hides no mistake of the program", () => {
     const setting = new LastGood(
-      { subject: { what: "config" }, read: () => "", parse: () => expect.fail("a bug"), meanwhile: "" },
+      { subject: { what: "configuration" }, read: () => "", parse: () => expect.fail("a bug"), meanwhile: "" },
       () => {},
     );
     expect(() => setting.poll(1)).toThrow("a bug");

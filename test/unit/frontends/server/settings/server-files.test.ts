@@ -68,7 +68,13 @@ describe("at the start", () => {
     expect(files.current("none")).toBeUndefined();
     expect(files.tokenNameOf(`Bearer ${FIRST}`)).toBe("kyverno");
     expect(files.demandsToken).toBe(true);
-    expect(files.states.map(nameOf)).toEqual(["config", "policy", "policy staging", "tokens tokens", "break-glass"]);
+    expect(files.states.map(nameOf)).toEqual([
+      "configuration",
+      "policy",
+      "policy staging",
+      "tokens tokens",
+      "break_glass",
+    ]);
     expect([brokenOf(files), reports]).toEqual([[], []]);
     expect(files.current("staging")?.config).toBe(files.config);
   });
@@ -91,7 +97,7 @@ describe("at the start", () => {
   it("does not end where break-glass is broken, which an emergency would make worse", () => {
     write("break-glass.yaml", "until: soon");
     const files = start();
-    expect(brokenOf(files)).toEqual(["break-glass"]);
+    expect(brokenOf(files)).toEqual(["break_glass"]);
     expect(reports).toHaveLength(1);
     expect(files.breakGlassFor("shop", FROM)).toBeUndefined();
   });
@@ -103,7 +109,7 @@ describe("while the server runs", () => {
     const before = [files.current(undefined), files.current("staging")];
     for (const name of ["config.yaml", "policy.yaml", "staging.yaml", "tokens"]) write(name, "{");
     for (const now of [2, 3]) files.poll(now);
-    expect(brokenOf(files)).toEqual(["config", "policy", "policy staging", "tokens tokens"]);
+    expect(brokenOf(files)).toEqual(["configuration", "policy", "policy staging", "tokens tokens"]);
     expect(reports.map((line) => line.split(":")[0])).toEqual(brokenOf(files));
     for (const line of reports) expect(line).toMatch(/; what was valid before stays in use$/);
     expect(files.current(undefined)).toEqual(before[0]);
@@ -114,7 +120,7 @@ describe("while the server runs", () => {
     files.poll(4);
     expect(brokenOf(files)).toEqual(["policy staging", "tokens tokens"]);
     expect(defaultOf(files, undefined)).toBe("audit");
-    expect(reports.slice(4)).toEqual(["config: is as before", "policy: was read again"]);
+    expect(reports.slice(4)).toEqual(["configuration: is as before", "policy: was read again"]);
   });
 
   it("applies what the configuration changes, and answers for no policy that it no longer names", () => {
@@ -137,8 +143,8 @@ describe("while the server runs", () => {
     for (const now of [2, 3]) files.poll(now);
     expect(files.config.server.listeners).toMatchObject([{ port: 1 }]);
     expect(reports).toEqual([
-      "config: was read again",
-      "config: server.listeners: restart the server to apply the change",
+      "configuration: was read again",
+      "configuration: server.listeners: restart the server to apply the change",
     ]);
   });
 
@@ -176,12 +182,12 @@ describe("while the server runs", () => {
 
   it("is in break-glass while its file says so, and never by a broken one", () => {
     const files = start();
-    expect(files.isBreakGlassActive(FROM)).toBe(false);
+    expect(files.breakGlassUntil(FROM)).toBeUndefined();
     const path = write("break-glass.yaml", BREAK_GLASS);
     files.poll(2);
     expect(files.breakGlassFor("shop", FROM)).toMatchObject({ path, active: { reason: "INC-1234" } });
     expect(files.breakGlassFor(undefined, FROM)).toBeUndefined();
-    expect([FROM - 1, FROM, FROM + 3_600_000].map((now) => files.isBreakGlassActive(now))).toEqual([
+    expect([FROM - 1, FROM, FROM + 3_600_000].map((now) => files.breakGlassUntil(now) !== undefined)).toEqual([
       false,
       true,
       false,
