@@ -23,7 +23,7 @@ spec:
       containers:
         - { name: a, image: atcr.io/a/app:v1 }
         - { name: b, image: "atcr.io/a/app:v1@sha256:${HEX}" }
-      initContainers: [{ name: c, image: nginx }, { name: d, image: NGINX }]
+      initContainers: [{ name: c, image: nginx }, { name: d, image: NGINX }, { name: e, image: atcr.io/a/job:v1 }]
 ---
 apiVersion: v1
 kind: Pod
@@ -71,10 +71,11 @@ Admission: refused (image.not_pinned)
     expect(said.images.map(({ written, admission: { outcome, code } }) => [written, outcome, code])).toEqual([
       ["nginx", "refused", "policy.no_match"],
       ["NGINX", "refused", "image.malformed_reference"],
+      ["atcr.io/a/job:v1", "judged", undefined],
       ["atcr.io/a/app:v1", "refused", "image.not_pinned"],
       [`atcr.io/a/app:v1@sha256:${HEX}`, "judged", undefined],
     ]);
-    expect(said.images[2]).toMatchObject({
+    expect(said.images[3]).toMatchObject({
       places: [
         { type: "apps/v1/Deployment", name: "web", line: 1, pointer: "/spec/template/spec/containers/0/image" },
         { type: "v1/Pod", name: "one", line: 12, pointer: "/spec/containers/0/image" },

@@ -15,6 +15,17 @@ export interface AdmissionOutlook {
 
 const BY_DIGEST = "Its digest is judged; a tag beside it is not looked at.";
 const RESOLVES = "/v1/verify and /mutate resolve the tag.";
+const TEMPLATE = "At /admit a workload's tag is resolved, and what it names then is judged.";
+const PODS_AFTER =
+  "Its pods are judged again: by digest where /mutate is registered, else they are refused (image.not_pinned).";
+
+/** Where an image is named, and what the server does with tags. */
+export interface Gates {
+  /** `server.tags` of its configuration. */
+  readonly tags: ServerSettings["tags"];
+  /** Whether a Pod names it, and not templates of pods alone. */
+  readonly isOfPod: boolean;
+}
 const PINNED_FIRST = "A pod whose tag /mutate has pinned before, where that is registered, is judged by its digest.";
 
 /**
@@ -22,12 +33,11 @@ const PINNED_FIRST = "A pod whose tag /mutate has pinned before, where that is r
  *
  * @param name normalised
  * @param explanation of that name and its digest
- * @param tags of the server's configuration
  */
 export function admissionOutlook(
   name: ImageReference,
   { action, decidedBy, digestsNotLookedAt }: Explanation,
-  tags: ServerSettings["tags"],
+  { tags, isOfPod }: Gates,
 ): AdmissionOutlook {
   if (action === "allow") {
     const unless = "Its tag is resolved only to see that it leads to no digest that the policy denies.";
@@ -45,6 +55,7 @@ export function admissionOutlook(
     const race = "The tag is resolved and what it names then is judged; a node may pull what it names later.";
     return { outcome: "judged", because: [race, PINNED_FIRST] };
   }
+  if (!isOfPod) return { outcome: "judged", because: [TEMPLATE, PODS_AFTER] };
   const refuses = "It has no digest, so /admit, /gatekeeper/verify and /imagereview do not judge it.";
   const outcome = action === "audit" ? "audited" : "refused";
   return { outcome, code: "image.not_pinned", because: [refuses, PINNED_FIRST, RESOLVES] };

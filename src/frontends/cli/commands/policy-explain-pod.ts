@@ -60,7 +60,12 @@ export async function policyExplainPod(
     const explanation = explain(question, name, name.digest);
     const handle = atcrName(name, config.atcrHosts)?.handle;
     const asked = { written, name, path: policyPath, explanation, handle };
-    return { written, places, asked, admission: admissionOutlook(name, explanation, tags) };
+    return {
+      written,
+      places,
+      asked,
+      admission: admissionOutlook(name, explanation, { tags, isOfPod: places.some(isOfPod) }),
+    };
   });
   const unknown = objects.filter((object) => object.images === undefined);
   return lifecycle.print(
@@ -68,6 +73,10 @@ export async function policyExplainPod(
       ? jsonText(toJson(images, unknown, policyPath))
       : folded(toText(images, unknown), screenOf(lifecycle.environment)),
   );
+}
+
+function isOfPod({ object }: Place): boolean {
+  return object.type === "v1/Pod" || object.type === "v1/EphemeralContainers";
 }
 
 /** Each image once, in the order of the file. */

@@ -15,14 +15,17 @@ policies:
   - { name: seen, scope: seen.example/**, action: audit, require: { owner: any } }
 `;
 
-function outlook(
-  image: string,
-  { tags = "refuse" as const, text = RULES }: { tags?: "refuse" | "resolve-unpinned"; text?: string } = {},
-) {
+interface Asked {
+  readonly tags?: "refuse" | "resolve-unpinned";
+  readonly isOfPod?: boolean;
+  readonly text?: string;
+}
+
+function outlook(image: string, { tags = "refuse", isOfPod = true, text = RULES }: Asked = {}) {
   const name = normaliseReference(image);
   const policy = parsePolicy(text, "policy.yaml");
   const explanation = explain({ policy, atcrHosts: [], now: 0 }, name, name.digest);
-  return admissionOutlook(name, explanation, tags);
+  return admissionOutlook(name, explanation, { tags, isOfPod });
 }
 
 describe("what admission says of a name", () => {
@@ -44,6 +47,14 @@ describe("what admission says of a name", () => {
   it("is judged by what a tag names where the server resolves tags", () => {
     for (const image of ["atcr.io/a/b:1", "seen.example/a:1"])
       expect(outlook(image, { tags: "resolve-unpinned" }).outcome).toBe("judged");
+  });
+
+  it("is judged in a workload, whose pods are refused unless they are pinned", () => {
+    expect(outlook("atcr.io/a/b:1", { isOfPod: false })).toMatchObject({
+      outcome: "judged",
+      because: [expect.stringContaining("is resolved"), expect.stringContaining("image.not_pinned")],
+    });
+    expect(outlook("closed.example/a:1", { isOfPod: false }).outcome).toBe("refused");
   });
 
   it("looks at lists of digests", () => {
