@@ -13,6 +13,7 @@ import type { Digest } from "../../src/core/oci/digest.ts";
 import { parseReference } from "../../src/core/oci/reference.ts";
 import { readBreakGlass } from "../../src/core/policy/parse-break-glass.ts";
 import { parsePolicy } from "../../src/core/policy/parse-policy.ts";
+import { readServerBreakGlass } from "../../src/core/policy/parse-server-break-glass.ts";
 import { POLICY_SHAPE } from "../../src/core/policy/policy-schema.ts";
 import { select } from "../../src/core/policy/select.ts";
 import { REJECTION_CODES, REJECTIONS } from "../../src/core/rejection.ts";
@@ -239,7 +240,8 @@ describe("policies and break-glass files in documents", () => {
   const policies = shown.filter(([, text]) => /^version:/m.test(text));
   const configuration = shown.filter(([, text]) => /^bundleKeys:/m.test(text));
   const servers = shown.filter(([, text]) => /^server:/m.test(text));
-  const breakGlass = shown.filter(([, text]) => /^until:/m.test(text));
+  const breakGlass = shown.filter(([, text]) => /^until:/m.test(text) && !/^from:/m.test(text));
+  const serverBreakGlass = shown.filter(([, text]) => /^from:/m.test(text));
   const steps = shown.filter(([, text]) => /^ {2}uses:/m.test(text));
 
   it.each(policies)("are valid in %s", (file, text) => {
@@ -248,6 +250,10 @@ describe("policies and break-glass files in documents", () => {
 
   it.each(breakGlass)("are valid in %s: break-glass", (file, text) => {
     expect(readBreakGlass(text, file).reason).toContain("INC-1234");
+  });
+
+  it.each(serverBreakGlass)("are valid in %s: break-glass of a server", (file, text) => {
+    expect(readServerBreakGlass(text, file).reason).toContain("INC-1234");
   });
 
   it("are beside a configuration, in the page about air gaps", () => {
@@ -265,11 +271,11 @@ describe("policies and break-glass files in documents", () => {
   });
 
   it("are all that is shown as YAML", () => {
-    const known = [...policies, ...breakGlass, ...configuration, ...servers, ...steps];
+    const known = [...policies, ...breakGlass, ...serverBreakGlass, ...configuration, ...servers, ...steps];
     const other = shown.filter((one) => !known.includes(one));
     expect(other).toEqual([]);
     expect([policies, breakGlass, configuration, steps].map(({ length }) => length)).toEqual([3, 1, 1, 1]);
-    expect(servers.length).toBeGreaterThan(0);
+    expect([servers.length, serverBreakGlass.length]).not.toContain(0);
   });
 });
 
