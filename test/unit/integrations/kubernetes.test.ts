@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../src/core/config/parse-config.ts";
+import { readServerBreakGlass } from "../../../src/core/policy/parse-server-break-glass.ts";
 import {
   documentsOf,
   KUBERNETES,
@@ -253,6 +254,26 @@ describe("the servers' configurations", () => {
       retryBackoff: 500,
       defaultAllow: false,
     });
+  });
+});
+
+describe("docs/kubernetes.md", () => {
+  const page = readFileSync(join(KUBERNETES, "../../docs/kubernetes.md"), "utf8");
+
+  it("shows a break-glass file that the server reads, of the name that is mounted", () => {
+    const [, text = ""] = /^\$ cat break-glass\.yaml\n([\s\S]*?)^\$ /m.exec(page) ?? [];
+    expect(readServerBreakGlass(text, "break-glass.yaml").namespaces).toEqual(new Set(["shop"]));
+    expect(page).toContain("create configmap atcr-verify-break-glass --from-file=break-glass.yaml");
+    expect(JSON.stringify(deployed)).toContain('"configMap":{"name":"atcr-verify-break-glass","optional":true}');
+  });
+
+  it("names folders and files that are there", () => {
+    const named = Array.from(
+      page.matchAll(/\bkubernetes\/((?:overlays|components|base)[a-z/.-]*[a-z])/g),
+      ([, path = ""]) => path,
+    );
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((path) => !existsSync(join(KUBERNETES, path)))).toEqual([]);
   });
 });
 
