@@ -1,9 +1,20 @@
 import { Deadline } from "../../io/process/deadline.ts";
 
-/** Work under way, and until when others may still join it; milliseconds as in {@link Deadline}. */
-interface Flight<T> {
+/** Work that several wait for. */
+export interface Flight<T> {
   readonly result: Promise<T>;
-  readonly joinableUntil: number;
+  /** Resolves when the work begins; before, it waits for its turn. */
+  readonly begun: Promise<void>;
+  /** How many wait for it; each counts itself out when it ends. */
+  waiting: number;
+}
+
+/** Begins the work, which has this deadline from then on. */
+export type Begin = () => Deadline;
+
+interface Joinable<T> extends Flight<T> {
+  /** As in performance.now(). */
+  joinableUntil: number;
 }
 
 /**
@@ -11,34 +22,44 @@ interface Flight<T> {
  * work under way is shared, also where it fails; no result is kept, so that a retry begins anew.
  */
 export class Flights<T> {
-  readonly #underWay = new Map<string, Flight<T>>();
+  readonly #underWay = new Map<string, Joinable<T>>();
 
   get count(): number {
     return this.#underWay.size;
   }
 
   /**
-   * Joins what is under way by this key, or starts it. What has used up half its time is not joined: a request whose answer
+   * Joins what is under way by this key, or starts it; the caller waits then. What has used up half its time is not joined: a request whose answer
    * was lost must not decide for all who come after it.
    *
-   * @param time milliseconds for the work
+   * @param time milliseconds for the work, once it has begun
+   * @param start calls `begin` when it is its turn
    */
   join(
     key: string,
     time: number,
-    start: (deadline: Deadline) => Promise<T>,
-  ): { readonly result: Promise<T>; readonly isJoined: boolean } {
-    const now = performance.now();
+    start: (begin: Begin, flight: { readonly waiting: number }) => Promise<T>,
+  ): { readonly flight: Flight<T>; readonly isJoined: boolean } {
     const known = this.#underWay.get(key);
-    if (known !== undefined && now < known.joinableUntil) return { result: known.result, isJoined: true };
-    const result = start(new Deadline(now + time));
-    const flight = { result, joinableUntil: now + time / 2 };
+    if (known !== undefined && performance.now() < known.joinableUntil) {
+      known.waiting++;
+      return { flight: known, isJoined: true };
+    }
+    const { promise: begun, resolve } = Promise.withResolvers<void>();
+    const state = { waiting: 1, joinableUntil: Number.POSITIVE_INFINITY };
+    const begin = (): Deadline => {
+      const now = performance.now();
+      state.joinableUntil = now + time / 2;
+      resolve();
+      return new Deadline(now + time);
+    };
+    const flight: Joinable<T> = Object.assign(state, { begun, result: start(begin, state) });
     this.#underWay.set(key, flight);
     const end = (): void => {
       if (this.#underWay.get(key) === flight) this.#underWay.delete(key);
     };
     // A failure is for those who wait; there may be none left.
-    void result.then(end, end);
-    return { result, isJoined: false };
+    void flight.result.then(end, end);
+    return { flight, isJoined: false };
   }
 }

@@ -1,5 +1,4 @@
 import { HttpFailure } from "../../io/net/exchange.ts";
-import type { Deadline } from "../../io/process/deadline.ts";
 
 /** Requests to one host that are under way at a time. */
 const MAX_AT_ONCE = 32;
@@ -24,11 +23,14 @@ export interface Turn {
   readonly host: string;
   /** Whether an image's name chose the host. */
   readonly isNamedByImage: boolean;
+  /** Whether anybody still waits for the answer. */
+  readonly isWanted: () => boolean;
 }
 
 interface Waiting {
   readonly turn: Turn;
   readonly begin: () => void;
+  readonly fail: (error: HttpFailure) => void;
 }
 
 interface Host {
@@ -60,11 +62,11 @@ export class HostLimits {
   /**
    * Runs `work` when it is its turn.
    *
-   * @throws HttpFailure timeout, where that is not before the deadline, or too many wait already; whatever `work` throws
+   * @throws HttpFailure timeout, where too many wait already, or nobody wants it any more; whatever `work` throws
    */
-  async run<T>(turn: Turn, deadline: Deadline, work: () => Promise<T>): Promise<T> {
+  async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     const host = this.#hostOf(turn.host);
-    await this.#turnOf(host, turn, deadline);
+    await this.#turnOf(host, turn);
     try {
       return await work();
     } finally {
@@ -76,25 +78,24 @@ export class HostLimits {
     }
   }
 
-  async #turnOf(host: Host, turn: Turn, deadline: Deadline): Promise<void> {
+  async #turnOf(host: Host, turn: Turn): Promise<void> {
     if (host.waiting.size >= MAX_WAITING) throw notAsked(turn, `${MAX_WAITING} requests to it wait already`);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting = { turn, begin: resolve };
-    host.waiting.add(waiting);
+    host.waiting.add({ turn, begin: resolve, fail: reject });
     this.#wake(host);
-    if (!host.waiting.has(waiting)) return;
-    const timer = setTimeout(() => {
-      host.waiting.delete(waiting);
-      reject(notAsked(turn, `its turn did not come in time: ${host.active} requests to it are under way`));
-    }, deadline.remaining());
-    await promise.finally(() => clearTimeout(timer));
+    return promise;
   }
 
   /** Has those begin who may, in their order. */
   #wake(host: Host): void {
     refill(host);
     for (const waiting of host.waiting) {
-      const { isNamedByImage } = waiting.turn;
+      const { isNamedByImage, isWanted } = waiting.turn;
+      if (!isWanted()) {
+        host.waiting.delete(waiting);
+        waiting.fail(notAsked(waiting.turn, "nobody waits for the answer any more"));
+        continue;
+      }
       if (host.active >= MAX_AT_ONCE || (isNamedByImage && this.#named >= MAX_AT_NAMED_HOSTS)) return;
       if (host.allowance < 1) {
         host.timer ??= setTimeout(

@@ -16,6 +16,8 @@ export interface Stores extends SharedStores {
   readonly cache: SharedStores["cache"] & Pick<EvidenceCache, "findIdentity" | "keepIdentity">;
   /** Whether what other processes cache can be read here, and what is cached here by them: only then is one waited for. */
   readonly isCacheShared: () => boolean;
+  /** As in AskContext. */
+  readonly isBatch?: boolean;
 }
 
 /**

@@ -68,7 +68,9 @@ export class ServerMemory {
     const history = openHistory(config, session, warnings, outside, this.#histories);
     const recordObservation = async (observation: Observation): Promise<void> =>
       this.#inTurn(`${config.stateDir} ${observation.signer}`, async () => history.recordObservation(observation));
-    return { ...history, ...this.#proven, recordObservation, cache: this.#cache, isCacheShared: () => false };
+    const own = { recordObservation, cache: this.#cache, isCacheShared: () => false };
+    // For an image that is signed, registries must not be asked about thousands of pods in vain: they limit requests.
+    return { ...history, ...this.#proven, ...own, isBatch: true };
   }
 
   /** One after another: in a burst the first writes what all have seen, and the others find it. */

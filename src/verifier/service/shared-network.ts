@@ -4,7 +4,7 @@ import { HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/e
 import type { TxtRequest } from "../../io/net/txt.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import { nameOf } from "../collect/retry.ts";
-import { Flights } from "./flights.ts";
+import { type Begin, type Flight, Flights } from "./flights.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Network } from "./network.ts";
 
@@ -51,32 +51,34 @@ export class SharedNetwork implements Network {
     if (request.upload !== undefined) return this.#network.http(warn)(request, deadline);
     const { timeout, ...what } = request;
     const time = Math.max(timeout, this.#timeoutOf(request));
-    const { result, isJoined } = this.#exchanges.join(JSON.stringify(what), time, async (own) =>
-      this.#exchange({ ...request, timeout: time }, own),
+    const { flight, isJoined } = this.#exchanges.join(JSON.stringify(what), time, async (begin, own) =>
+      this.#exchange({ ...request, timeout: time }, begin, () => own.waiting > 0),
     );
     if (isJoined) joined?.(request.purpose);
-    const name = nameOf(request);
-    const { response, failure, warnings } = await inTime(name, request, deadline, result);
+    const { response, failure, warnings } = await inTime(nameOf(request), request, deadline, flight);
     for (const warning of warnings) warn(warning);
     if (response === undefined) throw failure;
     return response;
   };
 
   readonly txt: Network["txt"] = async (request, deadline) => {
-    const { result } = this.#lookUps.join(request.name, this.#config.didResolverTimeout, async (own) =>
-      this.#network.txt({ ...request, timeout: this.#config.didResolverTimeout }, own),
+    const timeout = this.#config.didResolverTimeout;
+    const { flight } = this.#lookUps.join(request.name, timeout, async (begin) =>
+      this.#network.txt({ ...request, timeout }, begin()),
     );
-    return inTime(`DNS ${request.name}`, request, deadline, result);
+    return inTime(`DNS ${request.name}`, request, deadline, flight);
   };
 
   /** Never throws. */
-  async #exchange(request: HttpRequest, deadline: Deadline): Promise<Ended> {
+  async #exchange(request: HttpRequest, begin: Begin, isWanted: () => boolean): Promise<Ended> {
     const warnings: Warning[] = [];
     const warn: Warn = (warning) => warnings.push(warning);
     const host = URL.parse(request.url)?.host ?? "";
-    const turn = { name: nameOf(request), host, isNamedByImage: NAMED_BY_IMAGE.has(request.purpose) };
+    const isNamedByImage = NAMED_BY_IMAGE.has(request.purpose);
     try {
-      const response = await this.#limits.run(turn, deadline, async () => this.#network.http(warn)(request, deadline));
+      const response = await this.#limits.run({ name: nameOf(request), host, isNamedByImage, isWanted }, async () =>
+        this.#network.http(warn)(request, begin()),
+      );
       return { response: { ...response, body: whole(response.body) }, warnings };
     } catch (failure) {
       return { failure, warnings };
@@ -96,23 +98,37 @@ function whole(body: Uint8Array): Uint8Array {
   return body.buffer.byteLength === body.byteLength ? body : body.slice();
 }
 
-/** @throws HttpFailure where the time of the one who waits is over first */
+/**
+ * Waits for the work to begin as long as there is time at all, and then for its result no longer than for a request of
+ * one's own.
+ *
+ * @throws HttpFailure timeout; whatever the work throws
+ */
 async function inTime<T>(
   name: string,
   { timeout }: Pick<TxtRequest, "timeout">,
   deadline: Deadline,
-  result: Promise<T>,
+  flight: Flight<T>,
 ): Promise<T> {
-  const time = Math.min(timeout, deadline.remaining());
+  try {
+    return await deadline.track(name, async () => {
+      const begun = Promise.race([flight.begun, flight.result]);
+      await within(deadline.remaining(), begun, `${name}: not asked, as too many requests to it are under way`);
+      const time = Math.min(timeout, deadline.remaining());
+      return within(time, flight.result, `${name}: no answer in time (after ${(time / 1000).toFixed(1)} s)`);
+    });
+  } finally {
+    flight.waiting--;
+  }
+}
+
+async function within<T>(time: number, result: Promise<T>, late: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeOver = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new HttpFailure("timeout", `${name}: no answer in time (after ${(time / 1000).toFixed(1)} s)`)),
-      time,
-    );
+    timer = setTimeout(() => reject(new HttpFailure("timeout", late)), time);
   });
   try {
-    return await deadline.track(name, async () => Promise.race([result, timeOver]));
+    return await Promise.race([result, timeOver]);
   } finally {
     clearTimeout(timer);
   }

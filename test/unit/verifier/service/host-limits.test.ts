@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HttpFailure } from "../../../../src/io/net/exchange.ts";
-import { Deadline } from "../../../../src/io/process/deadline.ts";
 import { HostLimits } from "../../../../src/verifier/service/host-limits.ts";
 
 beforeEach(() => {
@@ -17,13 +16,13 @@ class Hosts {
   readonly failures: HttpFailure[] = [];
   began = 0;
 
-  ask(host: string, { isNamedByImage = false, time = 8000 } = {}): void {
-    const turn = { name: `PDS ${host}`, host, isNamedByImage };
+  ask(host: string, { isNamedByImage = false, isWanted = (): boolean => true } = {}): void {
+    const turn = { name: `PDS ${host}`, host, isNamedByImage, isWanted };
     const work = async (): Promise<void> => {
       this.began++;
       await new Promise<void>((resolve) => this.ends.push(resolve));
     };
-    this.limits.run(turn, new Deadline(performance.now() + time), work).catch((error: unknown) => {
+    this.limits.run(turn, work).catch((error: unknown) => {
       this.failures.push(error instanceof HttpFailure ? error : expect.fail(String(error)));
     });
   }
@@ -49,17 +48,20 @@ describe("limits of requests to a host", () => {
     expect([hosts.began, hosts.limits.waiting]).toEqual([38, 3]);
   });
 
-  it("end the wait at the deadline of the request, which then was not sent", async () => {
+  it("pass over what nobody waits for any more, and send none of it", async () => {
     const hosts = new Hosts();
     for (let i = 0; i < 32; i++) hosts.ask("pds.example");
-    hosts.ask("pds.example", { time: 100 });
-    await hosts.settled(101);
-    expect([hosts.began, hosts.limits.waiting, hosts.failures.map(({ kind }) => kind)]).toEqual([32, 0, ["timeout"]]);
-    expect(hosts.failures[0]?.message).toBe(
-      "PDS pds.example: not asked, as its turn did not come in time: 32 requests to it are under way",
-    );
+    let isWanted = true;
+    for (let i = 0; i < 500; i++) hosts.ask("pds.example", { isWanted: () => isWanted });
+    hosts.ask("pds.example");
+    await hosts.settled();
+    isWanted = false;
     await hosts.end(1);
-    expect(hosts.began).toBe(32);
+    expect([hosts.began, hosts.limits.waiting, hosts.failures.length]).toEqual([33, 0, 500]);
+    expect(hosts.failures[0]).toMatchObject({
+      kind: "timeout",
+      message: "PDS pds.example: not asked, as nobody waits for the answer any more",
+    });
   });
 
   it("refuse at once where too many wait already", async () => {
@@ -98,9 +100,8 @@ describe("limits of requests to a host", () => {
 
   it("give a place back after a failure", async () => {
     const limits = new HostLimits();
-    const turn = { name: "", host: "pds.example", isNamedByImage: true };
-    const fail = () =>
-      limits.run(turn, new Deadline(performance.now() + 99), async () => Promise.reject(new Error("x")));
+    const turn = { name: "", host: "pds.example", isNamedByImage: true, isWanted: () => true };
+    const fail = () => limits.run(turn, async () => Promise.reject(new Error("x")));
     for (let i = 0; i < 200; i++) await expect(fail()).rejects.toThrow("x");
   });
 

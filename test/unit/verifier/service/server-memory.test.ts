@@ -34,19 +34,27 @@ function urls(world: World): Readonly<Record<string, number>> {
 }
 
 describe("a burst of questions about one new image", () => {
-  it("asks directory, PDS and registry once", async () => {
+  it("asks directory and PDS once, and no registry where that suffices", async () => {
     await using world = await World.start(alice);
     world.answerLate();
     const { by } = served(world);
     const sessions = Array.from({ length: 100 }, () => new RecordedSession(world));
     const decisions = await Promise.all(sessions.map((session) => by[0].verify(subject(), session)));
     expect(new Set(decisions.map(headline))).toEqual(new Set(["signed"]));
-    expect([world.plc.count(), world.pds.count()]).toEqual([1, 1]);
-    expect(world.registry.count()).toBeGreaterThan(0);
-    expect(new Set(Object.values(urls(world)))).toEqual(new Set([1]));
+    expect([world.plc.count(), world.pds.count(), world.registry.count()]).toEqual([1, 1, 0]);
     const counted = sessions.map(({ requestCounts }) => requestCounts.asked.get("pds"));
     expect(counted.filter((one) => one?.joined === undefined)).toHaveLength(1);
     expect(counted.every((one) => one?.requests === 1)).toBe(true);
+  });
+
+  it("asks directory, PDS and registry once where it is not signed", async () => {
+    await using world = await World.start(carol);
+    world.answerLate();
+    const { by } = served(world, carol);
+    const asked = Array.from({ length: 100 }, () => by[0].verify(subject(), new RecordedSession(world)));
+    expect(new Set((await Promise.all(asked)).map(headline))).toEqual(new Set(["deny signature.none"]));
+    expect(world.registry.count()).toBeGreaterThan(0);
+    expect(new Set(Object.values(urls(world)))).toEqual(new Set([1]));
   });
 
   it("asks once for other names, tags and policies too, and judges each by its own", async () => {

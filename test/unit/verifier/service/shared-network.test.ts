@@ -131,6 +131,29 @@ describe("requests that are shared", () => {
     expect(upstream.sent).toHaveLength(1);
   });
 
+  it("wait for their turn as long as there is time at all, and then have their own", async () => {
+    const upstream = new Upstream();
+    for (let i = 0; i < 32; i++) upstream.ask({ accept: String(i) });
+    const [hasty, patient] = [upstream.ask({ timeout: 30 }, 60), upstream.ask({ timeout: 30 })];
+    const late = "registry registry.example: not asked, as too many requests to it are under way";
+    await expect(hasty.response).rejects.toMatchObject({ kind: "timeout", message: late });
+    expect(upstream.sent).toHaveLength(32);
+    await upstream.answer();
+    await upstream.answer();
+    expect((await patient.response).status).toBe(200);
+    expect(upstream.sent).toHaveLength(33);
+  });
+
+  it("are not sent where nobody waits any more when it is their turn", async () => {
+    const upstream = new Upstream();
+    for (let i = 0; i < 32; i++) upstream.ask({ accept: String(i) });
+    await expect(upstream.ask({}, 20).response).rejects.toMatchObject({ kind: "timeout" });
+    await upstream.answer();
+    await upstream.answer();
+    expect(upstream.sent).toHaveLength(32);
+    expect(upstream.network.underWay).toBe(0);
+  });
+
   it("bring a body that keeps no longer buffer alive", async () => {
     const upstream = new Upstream();
     const asked = upstream.ask();
