@@ -37,13 +37,13 @@ export async function serveCommand(
     named,
     now: Date.now(),
     report: (state, message) => {
-      metrics?.reloaded(state.what, state.ok);
+      metrics.reloaded(state.what, state.ok, files.areValid(state.what));
       warn(message);
     },
     warn: ({ code, message }) => warn(`warning ${code}: ${message}`),
   });
   const { server: settings } = files.config;
-  const metrics: ServerMetrics | undefined = new ServerMetrics({
+  const metrics = new ServerMetrics({
     version: BUILD,
     gates: judgingGates(settings),
     queue: (gate) => queue.of(gate),
@@ -87,6 +87,7 @@ export async function serveCommand(
     warn,
     failed,
   };
+  files.poll(Date.now());
   for (const listener of settings.listeners)
     listening.push(await listen(listener, appOf(listener.gates, server), hooks));
   const polling = setInterval(() => files.poll(Date.now()), POLL);

@@ -114,10 +114,10 @@ export class ServerMetrics {
     this.#events.inc({ event });
   }
 
-  /** Files changed. @param isUsed whether they could be read */
-  reloaded(what: Reloaded, isUsed: boolean): void {
+  /** Files changed. @param isUsed whether they could be read @param areAllUsed whether all of their kind can */
+  reloaded(what: Reloaded, isUsed: boolean, areAllUsed = isUsed): void {
     this.#reloads.inc({ what, result: isUsed ? "ok" : "failed" });
-    this.#isCurrent.set({ what }, isUsed ? 1 : 0);
+    this.#isCurrent.set({ what }, areAllUsed ? 1 : 0);
   }
 
   /** All, in Prometheus' text format. */

@@ -15,7 +15,7 @@ export interface FileState extends FileSubject {
   readonly since: number;
 }
 
-/** Called once for each change. @param message for people; names paths, and never a secret */
+/** Called once for each change. @param message a sentence for people; may name paths, and never a secret */
 export type OnChange = (state: FileState, message: string) => void;
 
 /** How one setting is read from its files. */
@@ -84,7 +84,7 @@ export class LastGood<Texts, T> {
       if (this.#bad === undefined) this.#since = now;
       this.#bad = read;
       const meanwhile = this.#good === undefined ? "" : `; ${this.#source.meanwhile}`;
-      if (isNew) this.#report(this.state, `${read.error.message}${meanwhile}`);
+      if (isNew) this.#say(`${read.error.message}${meanwhile}`);
       return false;
     }
     const isOther = this.#good !== read;
@@ -92,8 +92,13 @@ export class LastGood<Texts, T> {
     if (this.#bad !== undefined || isFirst) this.#since = now;
     [this.#good, this.#bad] = [read, undefined];
     if (!isFirst && (isOther || before !== undefined))
-      this.#report(this.state, isOther ? "was read again" : "is as before");
+      this.#say(isOther ? "was read again" : "is valid again, as before");
     return isOther;
+  }
+
+  #say(message: string): void {
+    const { what, name } = this.#source.subject;
+    this.#report(this.state, `${what.replace("_", "-")}${name === undefined ? "" : ` ${name}`}: ${message}`);
   }
 
   #attempt(): Good<Texts, T> | Bad<Texts> {

@@ -51,7 +51,8 @@ type Tokens = LastGood<string, readonly Token[]>;
 
 /**
  * The server's settings, as they were when each of their files was last valid: configuration, policies, tokens and
- * break-glass. At the start all but break-glass must be valid. Later a broken file changes nothing, and is reported.
+ * break-glass. At the start all but break-glass must be valid; that is read from the first poll on. Later a broken file
+ * changes nothing, and is reported.
  */
 export class ServerFiles {
   readonly #report: OnChange;
@@ -69,7 +70,7 @@ export class ServerFiles {
   constructor({ environment, named, now, report, warn }: ServerFilesOptions) {
     // The first mistake ends the start, with its own message.
     this.#report = (state, message) => {
-      if (this.#isStarted || state.what === "break_glass") report(state, message);
+      if (this.#isStarted) report(state, message);
     };
     this.#config = new LastGood(
       {
@@ -93,7 +94,7 @@ export class ServerFiles {
       this.#report,
     );
     this.#follow();
-    this.#pollFiles(now);
+    this.#pollDemanded(now);
     for (const one of [this.#default, ...this.#named.values(), ...this.#tokens.values()]) void one.value;
     this.#isStarted = true;
     warnOfPinned([configPath(environment, named), ...filesOf(this.#running)], warn);
@@ -107,6 +108,11 @@ export class ServerFiles {
   get states(): readonly FileState[] {
     const all = [this.#config, this.#default, ...this.#named.values(), ...this.#tokens.values(), this.#breakGlass];
     return all.map(({ state }) => state);
+  }
+
+  /** Whether all files of a kind are valid as they are now. */
+  areValid(what: FileState["what"]): boolean {
+    return this.states.every((state) => state.what !== what || state.ok);
   }
 
   /**
@@ -157,7 +163,7 @@ export class ServerFiles {
 
   /** With any mistake in its file it is not active, as on a node: what was valid before may be what was just withdrawn. */
   get #ownBreakGlass(): ServerBreakGlass | undefined {
-    return this.#breakGlass.state.ok ? (this.#breakGlass.value ?? undefined) : undefined;
+    return this.#breakGlass.isKnown && this.#breakGlass.state.ok ? (this.#breakGlass.value ?? undefined) : undefined;
   }
 
   /** Reads all files again. Takes effect at once where they are valid. @param now milliseconds since 1970 */
@@ -166,10 +172,11 @@ export class ServerFiles {
       const { config, later } = whileRunning(this.#running, this.#config.value);
       this.#running = config;
       if (later.length > 0)
-        this.#report(this.#config.state, `${later.join(", ")}: restart the server to apply the change`);
+        this.#report(this.#config.state, `configuration: ${later.join(", ")}: restart the server to apply the change`);
       this.#follow();
     }
-    this.#pollFiles(now);
+    this.#pollDemanded(now);
+    this.#breakGlass.poll(now);
   }
 
   /** Has a reader for each file that the configuration names, and for no other. */
@@ -180,12 +187,12 @@ export class ServerFiles {
     keepOnly(this.#tokens, tokenFiles, (path) => this.#tokenFile(path));
   }
 
-  #pollFiles(now: number): void {
+  /** The files without which the server does not start. */
+  #pollDemanded(now: number): void {
     this.#default.poll(now);
     for (const one of this.#named.values()) one.poll(now);
     for (const one of this.#tokens.values()) one.poll(now);
     this.#tokenNames = new TokenNames([...this.#tokens.values()].flatMap((one) => (one.isKnown ? one.value : [])));
-    this.#breakGlass.poll(now);
   }
 
   #policy(name: string | undefined, path: () => string): Policy {

@@ -37,7 +37,7 @@ describe("LastGood", () => {
     expect([files.poll(2), files.setting.value, files.parsed]).toEqual([false, 1, 1]);
     expect([files.poll(3, "2"), files.setting.value, files.parsed]).toEqual([true, 2, 2]);
     expect(files.setting.state).toEqual({ what: "policy", name: "a", ok: true, since: 1 });
-    expect(files.reports).toEqual(["true was read again"]);
+    expect(files.reports).toEqual(["true policy a: was read again"]);
   });
 
   it("stays at what was valid, and reports each change once", () => {
@@ -52,11 +52,11 @@ describe("LastGood", () => {
     expect(files.setting.state).toMatchObject({ ok: true, since: 7 });
     expect([files.poll(8, "broken"), files.poll(9, "3"), files.setting.value]).toEqual([false, true, 3]);
     expect(files.reports).toEqual([
-      "false broken; it stays",
-      "false absent; it stays",
-      "true is as before",
-      "false broken; it stays",
-      "true was read again",
+      "false policy a: broken; it stays",
+      "false policy a: absent; it stays",
+      "true policy a: is valid again, as before",
+      "false policy a: broken; it stays",
+      "true policy a: was read again",
     ]);
   });
 
@@ -65,7 +65,7 @@ describe("LastGood", () => {
     files.poll(1, "broken");
     expect(files.setting.isKnown).toBe(false);
     expect(() => files.setting.value).toThrow("broken");
-    expect(files.reports).toEqual(["false broken"]);
+    expect(files.reports).toEqual(["false policy a: broken"]);
     expect([files.poll(2, "4"), files.setting.isKnown, files.setting.value]).toEqual([true, true, 4]);
     expect(() => new Files().setting.value).toThrow("read before the first poll");
   });
@@ -75,7 +75,7 @@ describe("LastGood", () => {
     files.poll(1);
     expect([files.poll(2, "absent", "2", "3", "3"), files.setting.value]).toEqual([true, 3]);
     expect([files.poll(3, "4", "5", "6", "7", "8"), files.setting.value]).toEqual([false, 3]);
-    expect(files.reports.at(-1)).toBe("false the files change while they are read; it stays");
+    expect(files.reports.at(-1)).toBe("false policy a: the files change while they are read; it stays");
   });
 
   it("hides no mistake of the program", () => {

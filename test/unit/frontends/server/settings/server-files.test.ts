@@ -54,7 +54,7 @@ const start = (path = configure()): ServerFiles =>
     environment: {},
     named: path,
     now: 1,
-    report: (state, message) => reports.push(`${nameOf(state)}: ${message.replaceAll(folder, "")}`),
+    report: (_, message) => reports.push(message.replaceAll(`${folder}/`, "")),
     warn: ({ code }) => reports.push(code),
   });
 const defaultOf = (files: ServerFiles, name?: string): string | undefined => files.current(name)?.policy.fallback;
@@ -97,7 +97,10 @@ describe("at the start", () => {
   it("does not end where break-glass is broken, which an emergency would make worse", () => {
     write("break-glass.yaml", "until: soon");
     const files = start();
+    expect([reports, files.breakGlassUntil(FROM)]).toEqual([[], undefined]);
+    files.poll(2);
     expect(brokenOf(files)).toEqual(["break_glass"]);
+    expect([files.areValid("break_glass"), files.areValid("policy")]).toEqual([false, true]);
     expect(reports).toHaveLength(1);
     expect(files.breakGlassFor("shop", FROM)).toBeUndefined();
   });
@@ -120,7 +123,7 @@ describe("while the server runs", () => {
     files.poll(4);
     expect(brokenOf(files)).toEqual(["policy staging", "tokens tokens"]);
     expect(defaultOf(files, undefined)).toBe("audit");
-    expect(reports.slice(4)).toEqual(["configuration: is as before", "policy: was read again"]);
+    expect(reports.slice(4)).toEqual(["configuration: is valid again, as before", "policy: was read again"]);
   });
 
   it("applies what the configuration changes, and answers for no policy that it no longer names", () => {
