@@ -31,7 +31,8 @@ export interface MemorySizes {
 /**
  * What a process that verifies for months keeps between verifications, all of it bounded. Evidence is cached here instead of
  * in cacheDir; the signer history stays in stateDir, and only what is unchanged there is not read again. Verifications
- * share requests under way and what was proven of an identity or a commit, and never a verdict.
+ * share requests under way and what was proven of an identity or a commit, and never a verdict
+ * (docs/decisions/0071-server-memory.md).
  *
  * Verifiers with different policies share one. They share requests only where they have the same Config object, since what
  * may be asked depends on it.
