@@ -207,6 +207,21 @@ export class KubernetesApi {
     });
   }
 
+  /** Writes a kubeconfig of its administrator. @param namespace of its context @returns its path */
+  kubeconfig(namespace: string): string {
+    const authority = Buffer.from(this.#authority.cert).toString("base64");
+    const server = `https://127.0.0.1:${this.port}`;
+    const config = {
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "tests",
+      contexts: [{ name: "tests", context: { cluster: "tests", user: "admin", namespace } }],
+      clusters: [{ name: "tests", cluster: { server, "certificate-authority-data": authority } }],
+      users: [{ name: "admin", user: { token: TOKEN } }],
+    };
+    return this.#write(`kubeconfig-${namespace}`, JSON.stringify(config));
+  }
+
   /** Everything that the audit log has about an object's name, of completed requests. */
   audited(name: string): readonly AuditEvent[] {
     return readFileSync(this.#path("audit.log"), "utf8")
