@@ -129,9 +129,10 @@ export class ServerMetrics {
   #begin(gates: readonly GateName[]): void {
     for (const gate of gates) {
       for (const status of [...STATUSES, "other"]) this.#requests.inc({ gate, status }, 0);
-      for (const code of ALLOWS) this.#decisions.inc({ gate, outcome: "allow", code }, 0);
-      for (const [code, { kind }] of Object.entries(REJECTIONS)) {
-        this.#decisions.inc({ gate, outcome: kind, code }, 0);
+      const refusals = Object.entries(REJECTIONS).map(([code, { kind }]) => [kind, code] as const);
+      const allows = ALLOWS.map((code) => ["allow", code] as const);
+      for (const [outcome, code] of [...allows, ...refusals]) this.#decisions.inc({ gate, outcome, code }, 0);
+      for (const [kind, code] of refusals) {
         if (kind === "deny" || kind === "inconclusive") this.#audited.inc({ gate, code }, 0);
       }
       this.#durations.zero({ gate });
