@@ -2,26 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { CelPolicy, KyvernoWorld } from "../../support/cel.ts";
 import { refusalByCel } from "../../support/cel.ts";
 import { documentsOf } from "../../support/kubernetes-manifests.ts";
+import { container, DIGEST, GOOD, places, podOf as pod, UNPINNED } from "../../support/pods-with-images.ts";
 
 // The expressions in CEL that are shipped, by an evaluator that is neither the API server's nor Kyverno's (both cel-go).
 
-const DIGEST = `@sha256:${"a".repeat(64)}`;
-const GOOD = `atcr.io/alice/app:v1${DIGEST}`;
-const container = (image?: string) => ({ name: "c", ...(image !== undefined && { image }) });
-const pod = (spec: object) => ({ apiVersion: "v1", kind: "Pod", spec: { containers: [container(GOOD)], ...spec } });
-
-/** Every place where a pod names an image, with one that must be refused there. */
-const places = (image?: string): Readonly<Record<string, object>> => ({
-  containers: { containers: [container(GOOD), container(image)] },
-  initContainers: { initContainers: [container(image)] },
-  ephemeralContainers: { ephemeralContainers: [container(image)] },
-  "image volumes": {
-    volumes: [
-      { name: "e", emptyDir: {} },
-      { name: "v", image: image === undefined ? {} : { reference: image } },
-    ],
-  },
-});
 const created = (object: object) => ({ object, oldObject: null, request: { operation: "CREATE" } });
 const updated = (object: object, oldObject: object) => ({ object, oldObject, request: { operation: "UPDATE" } });
 
@@ -39,21 +23,7 @@ describe("the ValidatingAdmissionPolicy", () => {
       expect(refusalByCel(policy, created(pod(spec)))).toBeUndefined();
   });
 
-  const unpinned = [
-    "app",
-    "app:v1",
-    "app@sha256:",
-    `app:v1@sha256:${"a".repeat(63)}`,
-    `app:v1@sha512:${"a".repeat(64)}`,
-    `app${DIGEST}0`,
-    `app${DIGEST.toUpperCase()}`,
-    `a${DIGEST}${DIGEST}`,
-    DIGEST,
-    `app\n${DIGEST}:x`,
-    "",
-    undefined,
-  ];
-  it.each(Object.keys(places()).flatMap((place) => unpinned.map((image) => [place, image] as const)))(
+  it.each(Object.keys(places()).flatMap((place) => UNPINNED.map((image) => [place, image] as const)))(
     "refuses in %s the image %j",
     (place, image) => {
       const refusal = refusalByCel(policy, created(pod(places(image)[place] ?? {})));
