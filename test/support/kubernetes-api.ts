@@ -166,8 +166,8 @@ export class KubernetesApi {
     };
     const kubeConfigFile = this.#write("gate.kubeconfig", JSON.stringify(kubeconfig));
     const imagePolicy = { kubeConfigFile, allowTTL, denyTTL: 1, retryBackoff: 50, defaultAllow: false };
-    const path = this.#write("image-policy.json", JSON.stringify({ imagePolicy }));
-    return { name: "ImagePolicyWebhook", path };
+    // Inline, as integrations/kubernetes has it.
+    return { name: "ImagePolicyWebhook", configuration: { imagePolicy } };
   }
 
   /** The namespace `default` is made by a controller some time after the start. */
