@@ -35,7 +35,7 @@ async function register(file: string): Promise<void> {
   expect(await api.call("POST", path, { ...shipped, webhooks })).toMatchObject({ status: 201 });
 }
 
-/** Before Kubernetes 1.21 the API server did not set the label by which the name is told. */
+/** Before Kubernetes 1.21 the API server did not set the label with the namespace's name. */
 async function namespace(name: string, mode?: string): Promise<void> {
   const labels = { "kubernetes.io/metadata.name": name, ...(mode !== undefined && { "atcr-verify/mode": mode }) };
   const object = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
