@@ -36,7 +36,7 @@ export interface HttpRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** Asks only for the headers: the answer has no body. Absent: GET. */
   readonly method?: "HEAD";
-  /** Content to be stored at the URL; no redirect is followed then. Only `attach` stores anything. */
+  /** Content to be stored at the URL; no redirect is followed then. Only `attach` stores anything; dry runs of `doctor --cluster` are sent so too. */
   readonly upload?: Upload;
   /** TLS settings for the URL's host; not used for redirects to other hosts. */
   readonly tls?: HostTls;

@@ -66,6 +66,15 @@ describe("the API server", () => {
   });
 });
 
+describe("a namespace that is being deleted", () => {
+  it("takes no new pods, so nothing is said of it", async () => {
+    const labels = { "kubernetes.io/metadata.name": "kube-system" };
+    const ending = { metadata: { name: "old", labels, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+    const { of } = await findings(standInCluster({ [PATHS.namespaces]: list(ending) }));
+    expect(of("cluster-namespaces")).toEqual([]);
+  });
+});
+
 describe("each check", () => {
   it.each<[string, Objects, string]>([
     [

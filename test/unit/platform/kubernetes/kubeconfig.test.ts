@@ -158,6 +158,9 @@ describe("a credential plugin", () => {
     const file = kubeconfig(SERVER, exec("./plugin", ", provideClusterInfo: true"));
     expect((await choose(file)).access.client).toEqual({ cert: CLIENT.cert, key: CLIENT.key });
     expect(await messageOf(choose(kubeconfig(SERVER, exec("./plugin"))))).toContain("printed no ExecCredential");
+    write("answer", `{"kind":"ExecCredential","apiVersion":"${VERSION}","status":${status.replace(/MI/, "AA")}}`);
+    const again = kubeconfig(SERVER, exec("./plugin", ", provideClusterInfo: true"));
+    expect(await messageOf(choose(again))).toContain("cannot be read");
   });
 
   it.each<[string, string, string]>([
