@@ -44,7 +44,7 @@ export async function answerFromCache(question: Question, context: CacheContext)
   if (!config.cacheEnabled) return undefined;
   const now = context.now();
   const isInTime = (times: readonly number[]): boolean => isFresh(times, now, config.cacheTTL);
-  const { deadline, checkedCommits, proofs } = context;
+  const { deadline, checkedCommits, proofs, provenTags } = context;
   const reuse = {
     signers: cache.holders(question.subject.digest, [...question.eligible]),
     isInTime,
@@ -54,6 +54,7 @@ export async function answerFromCache(question: Question, context: CacheContext)
     deadline: deadline.earlier(deadline.remaining() * (1 - SHARE)),
     ...(checkedCommits && { checkedCommits }),
     ...(proofs && { proofs }),
+    ...(provenTags && { provenTags }),
   };
   const found = await reuseEvidence(question, reuse, cache);
   if (found.length === 0) return undefined;

@@ -8,12 +8,15 @@ import type { Attempt } from "../../core/verify/verdict.ts";
 import type { CachedEvidence } from "../../io/store/evidence-files.ts";
 import { type AskContext, UnavailableError } from "../collect/context.ts";
 import { replayIdentity } from "../collect/replay.ts";
+import type { ProvenTags } from "./proven-tags.ts";
 import type { SharedStores } from "./stores.ts";
 
 type Cache = Pick<SharedStores["cache"], "findTag" | "isInvalidated">;
 
 /** The time for it, and what needs no second proof. */
-export type ReplayContext = Pick<AskContext, "deadline" | "checkedCommits" | "proofs">;
+export interface ReplayContext extends Pick<AskContext, "deadline" | "checkedCommits" | "proofs"> {
+  readonly provenTags?: ProvenTags;
+}
 
 /**
  * Proves cached evidence, together with the cached tag record where the target has a tag. The two are cached
@@ -34,7 +37,8 @@ export async function proveCached(
   const identity = proof ?? (await replayed(signer, untagged.identity.bytes, shared));
   if (identity === undefined) return undefined;
   const signature = withTag(untagged, known.proven, signer, sought, cache, identity);
-  const proven = attempt(sought, signature, identity, shared.checkedCommits);
+  const prove = (): Attempt => attempt(sought, signature, identity, shared.checkedCommits);
+  const proven = (proof === undefined && shared.provenTags?.of(signature, sought, prove)) || prove();
   return "facts" in proven && cache.isInvalidated(proven.facts) ? undefined : { signature, attempt: proven };
 }
 

@@ -5,6 +5,7 @@ import type { ProvenTime } from "../../core/verify/outside-evidence.ts";
 import type { Observation, SignerHistory } from "../../core/verify/signer-history.ts";
 import type { EvidenceCache } from "../../io/store/evidence-cache.ts";
 import type { SharedProofs } from "../collect/shared-proofs.ts";
+import type { ProvenTags } from "./proven-tags.ts";
 
 /** Persistent stores used by a verification. Implementations never throw. */
 export interface SharedStores {
@@ -22,6 +23,8 @@ export interface SharedStores {
   readonly checkedCommits?: CheckedCommits;
   /** As in AskContext. */
   readonly proofs?: SharedProofs;
+  /** Absent where each process proves cached evidence with a tag again. */
+  readonly provenTags?: ProvenTags;
   /** The newest answers of earlier pulls. */
   readonly cache: Pick<
     EvidenceCache,

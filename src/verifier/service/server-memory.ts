@@ -5,6 +5,7 @@ import type { Observation } from "../../core/verify/signer-history.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { HistoryMemo } from "../../io/store/history-memo.ts";
 import { MemoryCache } from "../../io/store/memory-cache.ts";
+import { ProvenTags } from "../cache/proven-tags.ts";
 import { SharedProofs } from "../collect/shared-proofs.ts";
 import { HostLimits } from "./host-limits.ts";
 import type { Network, openNetwork } from "./network.ts";
@@ -42,7 +43,11 @@ export class ServerMemory {
   readonly #histories = new HistoryMemo();
   readonly #limits = new HostLimits();
   readonly #networks = new WeakMap<Config, SharedNetwork>();
-  readonly #proven = { checkedCommits: new CheckedCommits(), proofs: new SharedProofs(LONGEST_REPLAY) };
+  readonly #proven = {
+    checkedCommits: new CheckedCommits(),
+    proofs: new SharedProofs(LONGEST_REPLAY),
+    provenTags: new ProvenTags(),
+  };
   /** The last write to each signer's history that is under way. */
   readonly #writing = new Map<string, Promise<void>>();
 
