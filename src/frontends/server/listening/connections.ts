@@ -61,6 +61,8 @@ export class Connections {
   readonly #count: (event: ConnectionEvent) => void;
   /** By their ends: the socket of TLS is another one than that which was accepted. */
   readonly #open = new Map<string, Connection>();
+  /** By what requests are read from. Its ends take longer to look up. */
+  readonly #secured = new WeakMap<Socket, Connection>();
   readonly #timer: ReturnType<typeof setInterval>;
   #phase: "serving" | "draining" | "closing" = "serving";
 
@@ -103,6 +105,7 @@ export class Connections {
       return false;
     }
     connection.socket = socket;
+    this.#secured.set(socket, connection);
     connection.state = { name: "first", since: performance.now(), bytes: 0 };
     return true;
   }
@@ -114,8 +117,8 @@ export class Connections {
    *   sends a request before it has the last answer, and a hostile one could have any number of them answered at one time
    */
   requested(socket: Socket, response: ServerResponse): boolean {
-    const connection = this.#open.get(endsOf(socket));
-    if (connection === undefined) return false;
+    const connection = this.#secured.get(socket);
+    if (connection === undefined || this.#open.get(connection.ends) !== connection) return false;
     const { state } = connection;
     if (state.name === "answering" && !state.response.writableEnded) {
       this.#end(connection, "pipelined");
@@ -134,7 +137,7 @@ export class Connections {
 
   /** Whether a request of it is being answered. */
   isAnswering(socket: Socket): boolean {
-    return this.#open.get(endsOf(socket))?.state.name === "answering";
+    return this.#secured.get(socket)?.state.name === "answering";
   }
 
   /** From now on answers say `Connection: close`, those under way too if nothing of them was sent. */
