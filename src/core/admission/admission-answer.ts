@@ -1,7 +1,7 @@
 import { toBase64, toUtf8 } from "../encoding/bytes.ts";
 import type { JsonObject } from "../encoding/json.ts";
 import { ADMISSION_KIND, ADMISSION_VERSION, type AdmissionRequest } from "./admission-request.ts";
-import { auditAnnotations, refusalMessage, refusalOfRequest, warningsOf } from "./answer-text.ts";
+import { auditAnnotations, refusalMessage, refusalOfRequest, unpinnedWarnings, warningsOf } from "./answer-text.ts";
 import { answersFor, type ImageAnswer, type Outcome, worstOutcome } from "./image-answer.ts";
 
 /** By outcome, what the API server passes on to its client; the HTTP status of the answer itself is always 200. */
@@ -56,7 +56,13 @@ export function mutatingAnswer(request: AdmissionRequest, answers: readonly Imag
     return value === undefined || value === image ? [] : [{ op: "replace", path: pointer, value }];
   });
   const patched = { patchType: "JSONPatch", patch: toBase64(toUtf8(JSON.stringify(patch))) };
-  return review(request, { allowed: true }, patch.length === 0 ? {} : patched);
+  const asked = new Set(images.map(({ image }) => image));
+  const warnings = unpinnedWarnings(answers.filter(({ image }) => asked.has(image)));
+  return review(
+    request,
+    { allowed: true },
+    { ...(patch.length > 0 && patched), ...(warnings.length > 0 && { warnings }) },
+  );
 }
 
 function judgedOf({ images }: AdmissionRequest, answers: readonly ImageAnswer[]): readonly ImageAnswer[] {

@@ -57,6 +57,20 @@ export function warningsOf(answers: readonly ImageAnswer[]): readonly string[] {
     const why = answerCode(one) === "audited" ? "atcr-verify would refuse this" : "atcr-verify BREAK-GLASS IS ACTIVE";
     return [cut(printable(`${why}: ${code} ${one.image}`), MAX_WARNING)];
   });
+  return fewOf(lines);
+}
+
+/** A line for each image that should have been pinned and was not: the validating webhook says only that it has no digest. */
+export function unpinnedWarnings(answers: readonly ImageAnswer[]): readonly string[] {
+  const lines = answers.flatMap(({ image, pinned, answer }) =>
+    pinned !== undefined || answer.outcome === "allow" || answer.code === "image.not_pinned"
+      ? []
+      : [cut(printable(`atcr-verify could not pin ${image}: ${answer.code}: ${answer.detail}`), MAX_WARNING)],
+  );
+  return fewOf(lines);
+}
+
+function fewOf(lines: readonly string[]): readonly string[] {
   const shown = lines.length > MAX_WARNINGS ? lines.slice(0, MAX_WARNINGS - 1) : lines;
   return [...shown, ...rest(lines.length - shown.length)];
 }

@@ -58,14 +58,15 @@ export function checkType(value: unknown, apiVersion: string, kind: string, what
   if (!isJsonObject(value)) return wrong(what, value, "an object");
   const [version, name] = [field(value, "apiVersion"), field(value, "kind")];
   if (version === apiVersion && name === kind) return value;
-  return malformed(`${what} is ${quoted(version)} ${quoted(name)}, expected "${apiVersion}" "${kind}"`);
+  const found = `apiVersion ${quoted(version)} and kind ${quoted(name)}`;
+  return malformed(`${what} has ${found}, expected "${apiVersion}" and "${kind}"`);
 }
 
 /** Longest text of a request that a message repeats, characters. */
 const MAX_REPEATED = 100;
 
 function quoted(value: unknown): string {
-  return typeof value === "string" ? `"${value.slice(0, MAX_REPEATED)}"` : "of no";
+  return typeof value === "string" ? `"${value.slice(0, MAX_REPEATED)}"` : "none";
 }
 
 function wrong(path: string, found: unknown, expected: string): never {

@@ -53,10 +53,13 @@ export class FairQueue {
     }
   }
 
-  /** How many requests of this asker are worked on now, and how many wait. */
-  of(asker: string): { readonly running: number; readonly waiting: number } {
-    const { running = 0, waiting = [] } = this.#askers.get(asker) ?? {};
-    return { running, waiting: waiting.length };
+  /** How many requests of these askers are worked on now, and how many wait. */
+  of(isCounted: (asker: string) => boolean): { readonly running: number; readonly waiting: number } {
+    const counted = [...this.#askers].filter(([name]) => isCounted(name)).map(([, asker]) => asker);
+    return {
+      running: counted.reduce((sum, { running }) => sum + running, 0),
+      waiting: counted.reduce((sum, { waiting }) => sum + waiting.length, 0),
+    };
   }
 
   /** @returns whether there is a place */

@@ -18,7 +18,8 @@ type Request = Context<{ Bindings: HttpBindings }>;
 /** What the paths of all listeners share. */
 export interface Server {
   readonly judge: Judge;
-  readonly bodies: BodyReader;
+  /** Each with memory of its own, so that no other gate takes that of admission. */
+  readonly bodies: { readonly admission: BodyReader; readonly others: BodyReader };
   /** Milliseconds that an answer may take, as configured now. */
   readonly deadline: () => number;
   readonly tags: () => "refuse" | "resolve-unpinned";
@@ -75,6 +76,8 @@ const PATHS: readonly Path[] = [
 
 const maxBodyOf = (gate: GateName): number =>
   gate === "admit" || gate === "mutate" ? MAX_REVIEW_BODY : MAX_QUESTION_BODY;
+const bodiesOf = (gate: GateName, { bodies }: Server): BodyReader =>
+  maxBodyOf(gate) === MAX_REVIEW_BODY ? bodies.admission : bodies.others;
 const NO_BODY = new Uint8Array();
 
 /** What a listener answers: the paths of its gates, and 404 for all others. */
@@ -83,8 +86,15 @@ export function appOf(
   server: Server,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const app: App = new Hono();
-  for (const path of PATHS.filter(({ gate }) => gates.includes(gate)))
-    app.on(path.method, path.path, (request) => answerTo(request, path, server));
+  const served = PATHS.filter(({ gate }) => gates.includes(gate));
+  for (const path of served) app.on(path.method, path.path, (request) => answerTo(request, path, server));
+  for (const { path } of served) {
+    const allowed = served.flatMap((one) => (one.path === path ? one.method : [])).join(", ");
+    app.all(path, (request) => {
+      request.header("Allow", allowed);
+      return problem(request, 405, "input.malformed", `expected the method ${allowed}`);
+    });
+  }
   if (gates.includes("health")) {
     app.get("/healthz", (request) => request.text("ok\n"));
     app.get("/readyz", (request) => (server.isReady() ? request.text("ok\n") : request.text("not ready\n", 503)));
@@ -130,7 +140,9 @@ async function answerInForm(request: Request, path: Path, server: Server, began:
   const query = new URL(request.req.url).searchParams;
   const deadline = deadlineOf(asked, began, server.deadline(), query.get("timeout"));
   const body =
-    method === "GET" ? NO_BODY : await server.bodies.read(incoming, outgoing, maxBodyOf(gate), deadline.remaining());
+    method === "GET"
+      ? NO_BODY
+      : await bodiesOf(gate, server).read(incoming, outgoing, maxBodyOf(gate), deadline.remaining());
   if ("status" in body) return problem(request, body.status, "input.malformed", body.why);
   try {
     const policy = request.req.param("policy");

@@ -3,8 +3,9 @@ import type { Digest } from "../../core/oci/digest.ts";
 import { formatReference, type ImageReference, normaliseReference } from "../../core/oci/reference.ts";
 import { isProbePath } from "../../core/oci/reserved-name.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
-import type { TrustPolicy } from "../../core/policy/policy.ts";
+import type { Rule, TrustPolicy } from "../../core/policy/policy.ts";
 import { select, selectByName } from "../../core/policy/select.ts";
+import type { RejectionCode } from "../../core/rejection.ts";
 import { type Answer, type Failure, failureOf, probeRefusal, refusalOf } from "../../core/verify/answer.ts";
 import { isImageType } from "../../core/verify/check-facts.ts";
 import { enforce } from "../../core/verify/enforce.ts";
@@ -61,12 +62,16 @@ export async function judgeByPolicy(text: string, judging: Judging, session: Ses
     const selection = selectByName(policy, name);
     // An exempt name is resolved even so, where the policy also lists denied digests.
     if (unpinned === "resolve" || selection.kind !== "judge") return undefined;
-    const { rule } = selection;
-    return {
-      answer: enforce(refusalOf("image.not_pinned", notPinned(name)), { image: name, rule }),
-      decision: { rule },
-    };
+    const refused = refuseTag(name, selection.rule);
+    // Neither audit nor break-glass lets a denied digest through, so a tag that either would let through is resolved.
+    const isLetThrough = inEmergency(refused.answer, name, judging).outcome === "allow";
+    return isLetThrough && policy.deniedDigests.size > 0 ? undefined : refused;
   });
+}
+
+function refuseTag(name: ImageReference, rule: Rule): Pick<Judged, "answer" | "decision"> {
+  const answer = enforce(refusalOf("image.not_pinned", notPinned(name)), { image: name, rule });
+  return { answer, decision: { rule } };
 }
 
 /**
@@ -76,10 +81,13 @@ export async function judgeByPolicy(text: string, judging: Judging, session: Ses
  * @param text attacker-controlled
  */
 export async function judgeByEvidence(text: string, judging: Judging, session: Session): Promise<Judged> {
-  const { verifier } = judging;
+  const { verifier, policy, unpinned } = judging;
   return inAnyCase(text, judging, async (name) => {
-    const { digest } = name;
-    if (digest === undefined) return resolveAndVerify(name, verifier, session);
+    const selection = name.digest === undefined && unpinned === "refuse" ? selectByName(policy, name) : undefined;
+    if (name.digest === undefined && selection?.kind !== "judge") return resolveAndVerify(name, verifier, session);
+    const digest = name.digest ?? (await verifier.resolve(name, session)).digest;
+    if (selection?.kind === "judge" && select(policy, name, digest).kind !== "denied")
+      return refuseTag(name, selection.rule);
     const decision = await verifier.verify(subjectOf(name, digest), session);
     return { answer: decision.answer, digest, decision };
   });
@@ -130,7 +138,7 @@ async function inAnyCase<T extends Omit<Judged, "name"> | undefined>(
     const judged = await work(name);
     return judged && { ...judged, name, answer: inEmergency(judged.answer, name, judging) };
   } catch (error) {
-    return { answer: answerTo(failureOf(error), name, judging), ...(name && { name }) } as Judged as T;
+    return { answer: answerTo(faultOf(error), name, judging), ...(name && { name }) } as Judged as T;
   }
 }
 
@@ -139,11 +147,28 @@ function inEmergency(answer: Answer, image: ImageReference, { breakGlass }: Judg
   return answer.outcome === "allow" ? answer : enforce(answer, { image, breakGlass });
 }
 
+/** What the author of a pod may have written wrong: a refusal of that pod, and no fault of this server. */
+const OF_THE_AUTHOR: ReadonlySet<RejectionCode> = new Set(["image.malformed_reference", "input.unsupported_digest"]);
+
+function faultOf(error: unknown): Refusal | Failure {
+  const failure = failureOf(error);
+  if (!OF_THE_AUTHOR.has(failure.code)) return failure;
+  return { outcome: "deny", code: failure.code, detail: failure.detail, findings: [] };
+}
+
 /** A tag that could not be resolved is a refusal like others: audited where its rule only audits. */
 function answerTo(failure: Refusal | Failure, image: ImageReference | undefined, judging: Judging): Answer {
   const selection = image && selectByName(judging.policy, image);
-  const rule = selection?.kind === "judge" ? selection.rule : undefined;
+  const rule =
+    selection?.kind === "judge" ? selection.rule : image === undefined ? auditing(judging.policy) : undefined;
   return enforce(failure, { image, rule, breakGlass: judging.breakGlass });
+}
+
+/** A rule in place of that of a name that cannot be read, where the policy refuses nothing whatever the name. */
+function auditing({ rules, fallback, fallbackPlace: [file, line], files }: TrustPolicy): Rule | undefined {
+  if (fallback !== "audit" || rules.some(({ action }) => action === "enforce" || action === "deny")) return undefined;
+  const requirement = { signers: [], minSignatures: 1, repository: "match", tag: "any" } as const;
+  return { name: "default", file: files[file]?.name ?? "", line, action: "audit", requirement };
 }
 
 function notPinned(name: ImageReference): string {

@@ -32,12 +32,14 @@ export async function serveCommand(
   const listening: Listening[] = [];
   const queue = new GateQueue();
   const memory = new ServerMemory();
+  // Break-glass may be broken at the start already.
+  const watched: { metrics?: ServerMetrics; files?: ServerFiles } = {};
   const files = new ServerFiles({
     environment,
     named,
     now: Date.now(),
-    report: (state, message) => {
-      metrics.reloaded(state.what, state.ok, files.areValid(state.what));
+    report: ({ what, ok }, message) => {
+      watched.metrics?.reloaded(what, ok, watched.files?.areValid(what) ?? ok);
       warn(message);
     },
     warn: ({ code, message }) => warn(`warning ${code}: ${message}`),
@@ -52,11 +54,14 @@ export async function serveCommand(
     breakGlassUntil: () => files.breakGlassUntil(Date.now()),
     remembered: () => ({ ...memory.sizes }),
   });
+  watched.files = files;
+  watched.metrics = metrics;
+  for (const { what, ok } of files.states) if (!ok) metrics.reloaded(what, ok, false);
   const verifiers = new Verifiers(files, environment, memory);
   const judge: Judge = {
     judgingFor: (review) => verifiers.judgingFor(review),
-    inPlace: ({ gate, deadline }, work) =>
-      queue.run(gate, deadline.remaining(), (waited) => {
+    inPlace: (review, work) =>
+      queue.run(review, review.deadline.remaining(), (waited) => {
         metrics.waited(waited);
         return work();
       }),
@@ -71,7 +76,7 @@ export async function serveCommand(
   let isStopping = false;
   const server: Server = {
     judge,
-    bodies: new BodyReader(),
+    bodies: { admission: new BodyReader(), others: new BodyReader() },
     deadline: () => files.config.deadline,
     tags: () => files.config.server.tags,
     callerOf: (authorization) => files.tokenNameOf(authorization),
@@ -91,9 +96,11 @@ export async function serveCommand(
   for (const listener of settings.listeners)
     listening.push(await listen(listener, appOf(listener.gates, server), hooks));
   const polling = setInterval(() => files.poll(Date.now()), POLL);
-  lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${settings.listeners.map(listenText).join(" and ")}`);
+  const where = settings.listeners.map((listener) => `${listenText(listener)} (${listener.gates.join(", ")})`);
+  lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${where.join(" and ")}; ${files.summary()}`);
   return lifecycle.standBy(async () => {
     isStopping = true;
+    lifecycle.diagnose("stopping: what is asked now is still answered");
     for (const one of listening) one.drain();
     await new Promise((resolve) => setTimeout(resolve, LAME_DUCK));
     await Promise.all(listening.map((one) => one.stop(files.config.deadline)));

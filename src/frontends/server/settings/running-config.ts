@@ -6,11 +6,14 @@ import { reject } from "../../../core/rejection.ts";
 /** A configuration that the server can run with. */
 export type ServerConfig = Config & { readonly server: ServerSettings };
 
-/** @throws Rejection config.invalid */
-export function serverConfig(config: Config): ServerConfig {
+/** @param path of the configuration, for the message. @throws Rejection config.invalid */
+export function serverConfig(config: Config, path: string): ServerConfig {
   const { server } = config;
   if (server === undefined)
-    reject("config.invalid", "the configuration has no key server, which says where atcr-verify serve listens");
+    reject(
+      "config.invalid",
+      `the configuration ${path} has no key server, which says where atcr-verify serve listens, or is not there`,
+    );
   return { ...config, server };
 }
 

@@ -17,6 +17,7 @@ import {
   policyTexts,
   refuseUntrusted,
 } from "../../../io/settings/settings-files.ts";
+import { amount } from "../../process/report.ts";
 import { type FileState, LastGood, type OnChange } from "./last-good.ts";
 import { filesOf, warnOfPinned } from "./pinned-files.ts";
 import { type ServerConfig, serverConfig, whileRunning } from "./running-config.ts";
@@ -76,7 +77,8 @@ export class ServerFiles {
       {
         subject: { what: "configuration" },
         read: () => configText(environment, named) ?? null,
-        parse: (file) => serverConfig(file === null ? DEFAULT_CONFIG : parsedConfig(file)),
+        parse: (file) =>
+          serverConfig(file === null ? DEFAULT_CONFIG : parsedConfig(file), configPath(environment, named)),
         meanwhile: STAYS,
       },
       this.#report,
@@ -128,6 +130,14 @@ export class ServerFiles {
     // The whole message is for the administrators: it has paths, and is in the log.
     if (!policy.isKnown) reject("policy.invalid", `the policy ${name} of this server cannot be read; see its log`);
     return { config: this.#running, policy: policy.value };
+  }
+
+  /** What it answers by, as a clause for people. */
+  summary(): string {
+    const all = [["default", this.#default] as const, ...this.#named];
+    const policies = all.map(([name, { value }]) => `${name} (${amount(value.rules.length, "rule")})`);
+    const tokens = this.demandsToken ? `; ${amount(this.#tokenNames.count, "token")} for /v1/verify` : "";
+    return `policies: ${policies.join(", ")}${tokens}`;
   }
 
   /** Whether the gate `verify` demands a token. */

@@ -12,6 +12,10 @@ export class TokenNames {
     this.#tokens = tokens.map(({ name, secret }) => ({ name, hash: hashOf(secret) }));
   }
 
+  get count(): number {
+    return this.#tokens.length;
+  }
+
   /**
    * Finds the name of the token that a request carries. The time it takes says nothing about the secrets: hashes are
    * compared, in constant time, with all tokens.

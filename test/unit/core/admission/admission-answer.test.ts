@@ -236,7 +236,12 @@ describe("mutatingAnswer", () => {
     );
     for (const request of [POD, broken, parseAdmissionReview(recordedBytes("pod-delete"))]) {
       const response = responseOf(mutatingAnswer(request, answersOf(ABSENT, SILENT, MALFORMED)));
-      expect(response).toEqual({ uid: request.uid, allowed: true });
+      const { warnings = [], ...rest } = response as { readonly warnings?: readonly string[] };
+      expect(rest).toEqual({ uid: request.uid, allowed: true });
+      // Only what should have been pinned: the validating webhook does not say why it was not.
+      expect(warnings.map((line) => /: ([a-z]+\.[a-z_]+):/.exec(line)?.[1])).toEqual(
+        request === POD ? ["signature.none", "pds.unreachable"] : [],
+      );
     }
   });
 });

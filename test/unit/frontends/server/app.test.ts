@@ -56,7 +56,7 @@ async function started({ gates = GATES, tokens, isReady = true, code, tags = "re
       warn: () => {},
       failed: (error: unknown) => failures.push(error),
     },
-    bodies: new BodyReader(),
+    bodies: { admission: new BodyReader(), others: new BodyReader() },
     deadline: () => 5000,
     tags: () => tags,
     callerOf: (header: string | undefined) => tokens?.get(header ?? ""),
@@ -304,8 +304,10 @@ describe("a listener", () => {
     const { ask } = await started();
     for (const path of ["/", "/admit/a/b", "/v1", "/gatekeeper", "/readyz/x", "/metrics/x"])
       expect((await ask(path, {})).status, path).toBe(404);
-    for (const path of ["/admit", "/mutate", "/imagereview", "/gatekeeper/verify"])
-      expect((await ask(path)).status).toBe(404);
+    for (const path of ["/admit", "/mutate", "/imagereview", "/gatekeeper/verify"]) {
+      const { status, headers } = await ask(path);
+      expect([status, headers.get("allow")], path).toEqual([405, "POST"]);
+    }
   });
 
   it("says nothing about a bug, and reports it", async () => {

@@ -36,6 +36,11 @@ default: deny
 `;
 const SIGNED: Answer = { outcome: "allow", because: { kind: "signed", rule: "signed", signatures: [], notes: [] } };
 
+const IN_FORCE: BreakGlassFile = {
+  path: "/f",
+  active: { reason: "INC", until: 1, scopes: [parseScope("r.example/**") as Scope] },
+};
+
 interface World {
   readonly policy?: string;
   /** What the verifier says where evidence decides. */
@@ -131,6 +136,17 @@ describe("an image with a tag", () => {
     expect(answer).toMatchObject({ because: { would: { code: "image.not_pinned" } } });
   });
 
+  it("is resolved where audit or break-glass would let it through and the policy denies digests", async () => {
+    const policy = `${POLICY}digests: { deny: ["${DENIED}"] }\n`;
+    const denied = { policy, resolved: DENIED };
+    expect((await judged("r.example/audited:v1", denied)).code).toBe("deny policy.denied");
+    expect((await judged("r.example/audited:v1", { policy })).answer).toMatchObject({
+      because: { kind: "audited", would: { code: "image.not_pinned" } },
+    });
+    expect((await judged("r.example/app:v1", { ...denied, breakGlass: IN_FORCE })).code).toBe("deny policy.denied");
+    expect(await judged("r.example/app:v1", denied)).toMatchObject({ code: "deny image.not_pinned", asked: [] });
+  });
+
   it("passes everywhere where a rule exempts it, and nobody is asked", async () => {
     expect(await judged("r.example/exempt:v1")).toMatchObject({ code: "allow exempt", asked: [] });
     expect(await judged("r.example/exempt:v1", RESOLVES)).toMatchObject({ code: "allow exempt", asked: [] });
@@ -164,10 +180,7 @@ describe("an image with a tag", () => {
 });
 
 describe("break-glass", () => {
-  const breakGlass: BreakGlassFile = {
-    path: "/f",
-    active: { reason: "INC", until: 1, scopes: [parseScope("r.example/**") as Scope] },
-  };
+  const breakGlass = IN_FORCE;
 
   it("lets refused and unpinned images through, but none that is denied by name", async () => {
     const verdict = refusalOf("signature.none", "nobody");
@@ -195,7 +208,23 @@ describe("a review", () => {
 
   it("gets an answer for a name that is none", async () => {
     for (const image of ["", "UPPER/case@x", `a@${DIGEST}@${DIGEST}`, "x".repeat(5000)])
-      expect((await judged(image)).code).toMatch(/^misconfigured (?:image|input)\./);
+      expect((await judged(image)).code).toMatch(/^deny (?:image\.malformed_reference|input\.unsupported_digest)$/);
+  });
+
+  it("lets a name that is none through only where the policy refuses nothing", async () => {
+    const audit = "version: 1.0\ntrustedDIDs: {}\ndefault: audit\n";
+    expect((await judged("UPPER/case", { policy: audit })).code).toBe("allow audited");
+    const denying = `${audit}policies: [{ name: d, scope: "r.example/**", action: deny }]\n`;
+    expect((await judged("UPPER/case", { policy: denying })).code).toBe("deny image.malformed_reference");
+  });
+
+  it("works on nothing after its deadline", async () => {
+    const review = { deadline: new Deadline(performance.now() - 1) };
+    expect(await judged(`r.example/app@${DIGEST}`, { review })).toMatchObject({
+      code: "inconclusive net.deadline",
+      asked: [],
+    });
+    expect((await judged("r.example/exempt", { review })).code).toBe("allow exempt");
   });
 
   it("needs no place where the policy decides, and is inconclusive where there is none", async () => {

@@ -16,7 +16,7 @@ server:
 
 describe("filesOf", () => {
   it("has every file that the server reads again", () => {
-    const files = filesOf(serverConfig(parseConfig(text, "c.yaml")));
+    const files = filesOf(serverConfig(parseConfig(text, "c.yaml"), "c.yaml"));
     expect(files.toSorted()).toEqual(["/a", "/b", "/c", "/k", "/p", "/s", "/t"]);
   });
 });

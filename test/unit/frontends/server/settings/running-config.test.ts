@@ -8,12 +8,15 @@ import {
 import { codeOf } from "../../../../support/rejection.ts";
 
 const read = (server: object, more: object = {}): ServerConfig =>
-  serverConfig(parseConfig(JSON.stringify({ server: { listen: "127.0.0.1:1", ...server }, ...more }), "c.yaml"));
+  serverConfig(
+    parseConfig(JSON.stringify({ server: { listen: "127.0.0.1:1", ...server }, ...more }), "c.yaml"),
+    "c.yaml",
+  );
 const RUNNING = read({ tokenFiles: ["/t"] });
 
 describe("serverConfig", () => {
   it("needs the key server", () => {
-    expect(codeOf(() => serverConfig(parseConfig("", "c.yaml")))).toBe("config.invalid");
+    expect(codeOf(() => serverConfig(parseConfig("", "c.yaml"), "c.yaml"))).toBe("config.invalid");
   });
 });
 
