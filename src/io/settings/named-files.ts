@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Config } from "../../core/config/config.ts";
 import { listenText } from "../../core/config/listen-address.ts";
 import type { LookasideSettings } from "../../core/config/lookaside-settings.ts";
+import type { ServerSettings } from "../../core/config/server-settings.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { isDenied } from "../fs/denied.ts";
@@ -47,11 +48,24 @@ export function unusableFiles(
     ...(registryCredentials.files ?? []).flatMap((path) =>
       shouldBeThere("registryCredentials.files", path, "it is skipped"),
     ),
+    ...(config.server === undefined ? [] : filesOfServer(config.server)).flatMap(([key, path]) =>
+      shouldBeThere(key, path, "the server does not start"),
+    ),
     ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path)),
     ...(isSet("lookaside.listen") ? portOfOthers(config.lookaside) : []),
     ...(decisionLog.kind === "journald" && !existsSync(decisionLog.socket)
       ? [missing("decisionLog", decisionLog.socket, "decisions are not logged")]
       : []),
+  ];
+}
+
+/** Those that must be there when it starts, with their keys. No pull needs them. */
+function filesOfServer({ listeners, policies, tokenFiles }: ServerSettings): readonly (readonly [string, string])[] {
+  const tls = listeners.flatMap((one) => Object.values<string>({ ...one.tls }));
+  return [
+    ...tls.map((path) => ["server.tls", path] as const),
+    ...tokenFiles.map((path) => ["server.tokenFiles", path] as const),
+    ...[...policies].map(([name, path]) => [`server.policies.${name}`, path] as const),
   ];
 }
 

@@ -50,7 +50,7 @@ describe("readServer", () => {
     });
   });
 
-  it("reads several listeners, of which only those without secrets may do without TLS", () => {
+  it("reads several listeners, of which only those that show nothing may do without TLS", () => {
     const text = `listeners: [ { listen: "[::]:8443", gates: [admit, mutate, imagereview], ${TLS} },
       { listen: "[::]:8444", gates: [gatekeeper, verify], ${MUTUAL} },
       { listen: "10.0.0.1:8080", gates: [metrics, health] }, { listen: "127.0.0.1:8443x", gates: [verify] } ]`;
