@@ -53,7 +53,7 @@ EXAMINERS := build/debian/.examiners-installed
 SERVERS := build/e2e-servers.installed
 ETCD := build/debian/.etcd-installed
 KUBE_APISERVER := build/kubernetes/kube-apiserver
-KUBERNETES_PROGRAMS := build/kubernetes/dispatcher build/kubernetes/admission-policy build/kubernetes/opa-engine
+KUBERNETES_PROGRAMS := build/kubernetes/dispatcher build/kubernetes/admission-policy build/kubernetes/kyverno-policy build/kubernetes/opa-engine
 SUITES := unit property vectors checks binary containerd
 
 .PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e kube-apiserver kubernetes-programs mutation demo bench bench-compare install uninstall deb rpm image macos release checksums clean
@@ -103,7 +103,7 @@ e2e: $(NPM) $(BINARY) $(TOOLS) $(PEERS) $(EXAMINERS) $(SERVERS) deb rpm image ma
 # What was built is cached in the user's cache folder, so that another clone copies it (packaging/real-parts/build.sh).
 kube-apiserver: $(KUBE_APISERVER) $(ETCD) ## Kubernetes' API server for `make e2e`, from Debian's sources; minutes, once
 
-kubernetes-programs: $(KUBERNETES_PROGRAMS) ## the webhook dispatcher and the policies of Kubernetes, and the engine of OPA, for `make e2e`, likewise
+kubernetes-programs: $(KUBERNETES_PROGRAMS) ## the webhook dispatcher and policies of Kubernetes, Kyverno's CEL, and the engine of OPA, for `make e2e`, likewise
 
 # Not in CI: it takes longer than all suites together, and says how good the tests are, not the change.
 mutation: $(NPM) ## change the code that decides in one place at a time and see a test fail; half an hour, so not in CI

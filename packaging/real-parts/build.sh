@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds a part of Kubernetes that the tests run, from Debian's sources, into build/kubernetes:
 #
-#   packaging/real-parts/build.sh kube-apiserver|dispatcher|admission-policy|opa-engine
+#   packaging/real-parts/build.sh kube-apiserver|dispatcher|admission-policy|kyverno-policy|opa-engine
 #
 # Nothing is installed, and the machine's own apt is not touched. What was built is cached in ATCR_VERIFY_TEST_CACHE, or
 # atcr-verify-tests below the user's cache folder, by a hash of all that it is built from here; Debian's versions are
@@ -11,14 +11,14 @@ set -eu
 # shellcheck source=packaging/private-apt.sh
 . "$(dirname "$0")/../private-apt.sh"
 
-[ $# = 1 ] || die "usage: ${0##*/} kube-apiserver|dispatcher|admission-policy|opa-engine"
+[ $# = 1 ] || die "usage: ${0##*/} kube-apiserver|dispatcher|admission-policy|kyverno-policy|opa-engine"
 name=$1
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 source=$root/test/support/go/$name
 case $name in
   kube-apiserver) set -- "$here/kube-apiserver.sh" ;;
-  dispatcher | admission-policy) set -- "$here/go-program.sh" "$source"/*.go; library=golang-k8s-apiserver-dev ;;
+  dispatcher | admission-policy | kyverno-policy) set -- "$here/go-program.sh" "$source"/*.go; library=golang-k8s-apiserver-dev ;;
   opa-engine) set -- "$here/go-program.sh" "$source"/*.go; library=golang-github-open-policy-agent-opa-dev ;;
   *) die "unknown part $name" ;;
 esac
