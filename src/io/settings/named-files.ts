@@ -65,7 +65,7 @@ function filesOfServer({ listeners, policies, tokenFiles }: ServerSettings): rea
   return [
     ...tls.map((path) => ["server.tls", path] as const),
     ...tokenFiles.map((path) => ["server.tokenFiles", path] as const),
-    ...[...policies].map(([name, path]) => [`server.policies.${name}`, path] as const),
+    ...[...policies.values()].map((path) => ["server.policies", path] as const),
   ];
 }
 

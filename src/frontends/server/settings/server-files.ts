@@ -25,7 +25,7 @@ import { readTokens, type Token } from "./token-file.ts";
 import { TokenNames } from "./token-names.ts";
 
 /** What a request is judged by. Both are the same objects as before where nothing has changed. */
-export interface Current {
+export interface SettingsInUse {
   readonly config: ServerConfig;
   readonly policy: TrustPolicy;
 }
@@ -124,7 +124,7 @@ export class ServerFiles {
    * @returns undefined where the configuration names no such policy
    * @throws Rejection policy.invalid where it was added while the server runs, and was never valid
    */
-  current(name: string | undefined): Current | undefined {
+  current(name: string | undefined): SettingsInUse | undefined {
     const policy = name === undefined ? this.#default : this.#named.get(name);
     if (policy === undefined) return undefined;
     // The whole message is for the administrators: it has paths, and is in the log.

@@ -39,7 +39,7 @@ describe("the files of a server", () => {
       ["warning", "file-missing", "server.tls"],
       ["warning", "file-missing", "server.tls"],
       ["warning", "file-missing", "server.tokenFiles"],
-      ["warning", "file-missing", "server.policies.a"],
+      ["warning", "file-missing", "server.policies"],
     ]);
   });
 
@@ -50,7 +50,7 @@ describe("the files of a server", () => {
 
   it("are warned of where they cannot be used", () => {
     expect(findingsOf({ listen: "127.0.0.1:1", policies: { a: folder } })).toEqual([
-      ["warning", "file-unusable", "server.policies.a"],
+      ["warning", "file-unusable", "server.policies"],
     ]);
   });
 });
