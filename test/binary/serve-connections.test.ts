@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
@@ -112,7 +113,7 @@ function postOf(body: string, ...fields: readonly string[]): string {
 async function review(port: number, agent: Agent | false): Promise<string> {
   const options = { host: HOST, port, path: "/admit?timeout=10s", method: "POST", ca: authority.cert, agent };
   const asking = request(options).end(DELETION);
-  const [answer] = (await once(asking, "response")) as [import("node:http").IncomingMessage];
+  const [answer] = (await once(asking, "response")) as [IncomingMessage];
   let body = "";
   for await (const chunk of answer) body += String(chunk);
   return `${answer.statusCode} ${answer.headers.connection} ${body.includes('"allowed":true')}`;
