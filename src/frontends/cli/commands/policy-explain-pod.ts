@@ -13,7 +13,7 @@ import { STDIN_NAME } from "../../process/standard-input.ts";
 import type { LineOf } from "../command-table/command-groups.ts";
 import { folded, screenOf } from "../terminal/screen.ts";
 import { readImageFile } from "../verify/image-files.ts";
-import { type Asked, explainedJson, explainedText, policyToExplain } from "./policy-explain.ts";
+import { type ExplainedName, explainedJson, explainedText, policyToExplain } from "./policy-explain.ts";
 
 /** An image of a manifest, where it is named, and what is said of it. */
 interface ExplainedImage {
@@ -21,7 +21,7 @@ interface ExplainedImage {
   readonly written: string;
   readonly places: readonly Place[];
   /** Absent where the name is none. */
-  readonly asked?: Asked;
+  readonly asked?: ExplainedName;
   readonly admission: AdmissionOutlook;
 }
 

@@ -49,7 +49,7 @@ export async function policyToExplain(named: string | undefined, config: Config,
 }
 
 /** An image, and what is known of it. */
-export interface Asked {
+export interface ExplainedName {
   readonly written: string;
   readonly name: ImageReference;
   readonly path: string;
@@ -59,7 +59,7 @@ export interface Asked {
 }
 
 /** For people, in lines. */
-export function explainedText(asked: Asked): string {
+export function explainedText(asked: ExplainedName): string {
   const { written, name, path, explanation } = asked;
   const { passedOver, requires, action } = explanation;
   const full = formatReference(name);
@@ -88,7 +88,7 @@ const MEANINGS = {
   audit: "",
 } as const;
 
-function requirementLines(required: Required, { name, handle, explanation }: Asked): readonly string[] {
+function requirementLines(required: Required, { name, handle, explanation }: ExplainedName): readonly string[] {
   const { signers, minSignatures, owner, tag, repository, maxAge, minKeyAge, maxStaleness, offlineFor } = required;
   const names = typeof repository === "string" ? repository : repository.join(", ");
   const lines = [
@@ -156,7 +156,7 @@ function span(milliseconds: number): string {
 }
 
 /** Its keys are part of the public interface (docs/reference/cli.md). */
-export function explainedJson({ written, name, path, explanation }: Asked) {
+export function explainedJson({ written, name, path, explanation }: ExplainedName) {
   const { action, rule, passedOver, requires, digestsNotLookedAt } = explanation;
   return {
     image: formatReference(name),
