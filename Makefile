@@ -56,7 +56,7 @@ KUBE_APISERVER := build/kubernetes/kube-apiserver
 KUBERNETES_PROGRAMS := build/kubernetes/dispatcher build/kubernetes/admission-policy build/kubernetes/kyverno-policy build/kubernetes/opa-engine
 SUITES := unit property vectors checks binary containerd
 
-.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e kube-apiserver kubernetes-programs mutation demo bench bench-compare install uninstall deb rpm image macos release checksums clean
+.PHONY: help check check-format check-lint check-types check-purity check-unused check-repository format build test e2e kube-apiserver kubernetes-programs mutation demo bench bench-server bench-compare install uninstall deb rpm image macos release checksums clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -116,6 +116,9 @@ bench: $(NPM) $(BINARY) $(PEERS) ## start-up and pull figures of docs/benchmarks
 	node test/bench/bench.ts
 	node test/bench/many-images.ts
 	BUN_JSC_useJIT=0 bun test/bench/steps.ts
+
+bench-server: $(NPM) $(BINARY) $(PEERS) ## the figures of docs/benchmarks.md about `atcr-verify serve`: [ROUNDS=5] [MINUTES=10] of parallel reviews
+	node test/bench/server.ts "$(or $(ROUNDS),5)" "$(or $(MINUTES),10)"
 
 # Where BEFORE comes from: `make build` in a checkout of what is compared with. AFTER: this checkout's, if not named.
 bench-compare: $(NPM) $(BINARY) ## two builds at containerd's gate in turns: BEFORE=path [AFTER=path] [PAIRS=200] [CASES=regex]; fails where one figure is worse
