@@ -1,7 +1,14 @@
 import { toBase64, toUtf8 } from "../encoding/bytes.ts";
 import type { JsonObject } from "../encoding/json.ts";
 import { ADMISSION_KIND, ADMISSION_VERSION, type AdmissionRequest } from "./admission-request.ts";
-import { auditAnnotations, refusalMessage, refusalOfRequest, unpinnedWarnings, warningsOf } from "./answer-text.ts";
+import {
+  auditAnnotations,
+  refusalMessage,
+  refusalOfRequest,
+  unpinnedWarnings,
+  warningOf,
+  warningsOf,
+} from "./answer-text.ts";
 import { answersFor, type ImageAnswer, type Outcome, worstOutcome } from "./image-answer.ts";
 
 /** By outcome, what the API server passes on to its client; the HTTP status of the answer itself is always 200. */
@@ -17,10 +24,19 @@ const STATUS: Readonly<Record<Exclude<Outcome, "allow">, { readonly code: number
  * patch, with which the API server would take it for a failed call.
  *
  * @param answers of all images of the request, in any order; one that is missing refuses
+ * @param isOnlyAudited whether an object that cannot be judged passes with a warning
  */
-export function validatingAnswer(request: AdmissionRequest, answers: readonly ImageAnswer[]): JsonObject {
+export function validatingAnswer(
+  request: AdmissionRequest,
+  answers: readonly ImageAnswer[],
+  isOnlyAudited = false,
+): JsonObject {
   if (request.problem !== undefined) {
     const refusal = refusalOfRequest(request.problem);
+    if (isOnlyAudited) {
+      const annotations = { verdict: "allow", codes: "audited", unenforced: refusal.code };
+      return review(request, { allowed: true }, { warnings: [warningOf(refusal.code)], auditAnnotations: annotations });
+    }
     const annotations = { verdict: refusal.outcome, codes: refusal.code };
     return review(request, refused(refusal.outcome, refusal.message), { auditAnnotations: annotations });
   }

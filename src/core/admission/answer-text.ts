@@ -60,6 +60,11 @@ export function warningsOf(answers: readonly ImageAnswer[]): readonly string[] {
   return fewOf(lines);
 }
 
+/** The warning about an object that is only audited. */
+export function warningOf(code: string): string {
+  return `atcr-verify would refuse this: ${code}`;
+}
+
 /** A line for each image that should have been pinned and was not: the validating webhook says only that it has no digest. */
 export function unpinnedWarnings(answers: readonly ImageAnswer[]): readonly string[] {
   const lines = answers.flatMap(({ image, pinned, answer }) =>

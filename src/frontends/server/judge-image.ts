@@ -5,6 +5,7 @@ import { isProbePath } from "../../core/oci/reserved-name.ts";
 import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { Rule, TrustPolicy } from "../../core/policy/policy.ts";
 import { select, selectByName } from "../../core/policy/select.ts";
+import { auditsEverything } from "../../core/policy-tools/audits-everything.ts";
 import type { RejectionCode } from "../../core/rejection.ts";
 import { type Answer, type Failure, failureOf, probeRefusal, refusalOf } from "../../core/verify/answer.ts";
 import { isImageType } from "../../core/verify/check-facts.ts";
@@ -160,15 +161,8 @@ function faultOf(error: unknown): Refusal | Failure {
 function answerTo(failure: Refusal | Failure, image: ImageReference | undefined, judging: Judging): Answer {
   const selection = image && selectByName(judging.policy, image);
   const rule =
-    selection?.kind === "judge" ? selection.rule : image === undefined ? auditing(judging.policy) : undefined;
+    selection?.kind === "judge" ? selection.rule : image === undefined ? auditsEverything(judging.policy) : undefined;
   return enforce(failure, { image, rule, breakGlass: judging.breakGlass });
-}
-
-/** A rule in place of that of a name that cannot be read, where the policy refuses nothing whatever the name. */
-function auditing({ rules, fallback, fallbackPlace: [file, line], files }: TrustPolicy): Rule | undefined {
-  if (fallback !== "audit" || rules.some(({ action }) => action === "enforce" || action === "deny")) return undefined;
-  const requirement = { signers: [], minSignatures: 1, repository: "match", tag: "any" } as const;
-  return { name: "default", file: files[file]?.name ?? "", line, action: "audit", requirement };
 }
 
 function notPinned(name: ImageReference): string {

@@ -117,7 +117,9 @@ async function pinImages(images: readonly string[], review: Review, judge: Judge
     const began = performance.now();
     const requestCounts = new RequestCounts();
     const warnings = warningsTo(judge);
-    const pin = await pinImage(image, judging, sessionOf(review, requestCounts, warnings));
+    const isLate = review.deadline.remaining() <= 0;
+    const session = sessionOf(review, requestCounts, warnings);
+    const pin = isLate ? { answer: refusalOf("net.deadline", LATE) } : await pinImage(image, judging, session);
     const { answer } = pin;
     const isWanted = answer.outcome !== "allow" && answer.code !== "image.not_pinned";
     const total = performance.now() - began;

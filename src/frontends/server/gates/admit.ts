@@ -1,6 +1,8 @@
 import { isPinnedKind, mutatingAnswer, validatingAnswer } from "../../../core/admission/admission-answer.ts";
 import { type AdmissionRequest, parseAdmissionReview } from "../../../core/admission/admission-request.ts";
-import { judgeReview, pinReview } from "../judge-review.ts";
+import { auditsEverything } from "../../../core/policy-tools/audits-everything.ts";
+import { Rejection } from "../../../core/rejection.ts";
+import { type Judge, judgeReview, pinReview } from "../judge-review.ts";
 import type { Review } from "../review.ts";
 import { type Gate, type GateRequest, imageAnswers, pinAnswers, reviewOf } from "./gate.ts";
 
@@ -12,9 +14,22 @@ export const admit: Gate = async (asked, judge) => {
   const request = parseAdmissionReview(asked.body);
   // A template's tag becomes a digest in its pods, which are judged again: refused here is what they would be refused for.
   const unpinned = isPinnedKind(request) ? asked.unpinned : "resolve";
-  const answers = await judgeReview({ ...reviewOfObject("admit", asked, request), unpinned }, judge);
-  return { status: 200, json: validatingAnswer(request, imageAnswers(answers)) };
+  const review = { ...reviewOfObject("admit", asked, request), unpinned };
+  const answers = await judgeReview(review, judge);
+  return { status: 200, json: validatingAnswer(request, imageAnswers(answers), isOnlyAudited(review, request, judge)) };
 };
+
+/** Of an object that cannot be read no image is known: whether its policy lets all of them through. */
+function isOnlyAudited(review: Review, { problem }: AdmissionRequest, judge: Judge): boolean {
+  if (problem === undefined) return false;
+  judge.warn(`${review.gate}: ${problem.code}: ${problem.message}`);
+  try {
+    return auditsEverything(judge.judgingFor(review).policy) !== undefined;
+  } catch (error) {
+    if (error instanceof Rejection) return false;
+    throw error;
+  }
+}
 
 /** `/mutate`: the mutating webhook, which only pins. Whether the images may run is the validating one's to say. */
 export const mutate: Gate = async (asked, judge) => {

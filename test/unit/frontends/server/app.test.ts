@@ -27,12 +27,20 @@ interface World {
   readonly tokens?: ReadonlyMap<string, string>;
   readonly isReady?: boolean;
   readonly code?: "signature.none" | "registry.unreachable" | "internal.error";
+  readonly policy?: string;
   readonly tags?: "refuse" | "resolve-unpinned";
 }
 
 /** A server whose verifier says this of every image. */
-async function started({ gates = GATES, tokens, isReady = true, code, tags = "refuse" }: World = {}) {
-  const policy = parsePolicy(POLICY, "policy.yaml");
+async function started({
+  gates = GATES,
+  tokens,
+  isReady = true,
+  code,
+  tags = "refuse",
+  policy: text = POLICY,
+}: World = {}) {
+  const policy = parsePolicy(text, "policy.yaml");
   const reviews: Review[] = [];
   const counted: string[] = [];
   const failures: unknown[] = [];
@@ -180,6 +188,15 @@ describe("/admit", () => {
       podReview(SIGNED, { object: { apiVersion: "v1", kind: "Pod", spec: { containers: {} } } }),
     );
     expect([odd.status, odd.json.response.allowed]).toEqual([200, false]);
+    const { ask: audited } = await started({ policy: "version: 1.0\ntrustedDIDs: {}\ndefault: audit\n" });
+    const passed = await audited(
+      "/admit",
+      podReview(SIGNED, { object: { apiVersion: "v1", kind: "Pod", spec: { containers: {} } } }),
+    );
+    expect(passed.json.response).toMatchObject({
+      allowed: true,
+      warnings: ["atcr-verify would refuse this: input.malformed"],
+    });
   });
 });
 
