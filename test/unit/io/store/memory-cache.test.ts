@@ -235,4 +235,16 @@ describe("a cache in memory", () => {
     expect(cache.find(alice.did, digestOf("499"))).toBeUndefined();
     expect(cache.find(alice.did, digestOf("99"))).toBeDefined();
   });
+
+  it("keeps no more pieces than its bound, however small they are", async () => {
+    const cache = new MemoryCache();
+    const identity = big(1);
+    for (let i = 0; i < 17_000; i++) await cache.keepIdentity(DIGEST, `did:web:s${i}.example`, identity);
+    expect(cache.sizes.pieces).toBeLessThanOrEqual(16_384);
+    expect(cache.sizes.bytes).toBeLessThanOrEqual(48 * 1024 * 1024);
+    expect([cache.findIdentity("did:web:s0.example"), cache.findIdentity("did:web:s16999.example")]).toEqual([
+      undefined,
+      identity,
+    ]);
+  });
 });
