@@ -82,7 +82,10 @@ class ReviewConnection {
     const end = all.indexOf("\r\n\r\n");
     if (end === -1) return;
     const length = /\r\ncontent-length: *(\d+)/i.exec(all.subarray(0, end).toString("latin1"))?.[1];
-    if (length === undefined) return this.#waiting?.fail(new Error("an answer without its length"));
+    if (length === undefined) {
+      this.#waiting?.fail(new Error("an answer without its length"));
+      return;
+    }
     if (all.length < end + 4 + Number(length)) return;
     this.#received = [];
     this.#waiting?.done(all.toString("utf8"));
