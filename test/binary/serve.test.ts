@@ -222,6 +222,12 @@ describe("settings", () => {
     node.write("audit.yaml", before);
   });
 
+  it("are read again on SIGHUP, which does not end the server", async () => {
+    process.kill(daemon.pid, "SIGHUP");
+    await vi.waitFor(() => expect(daemon.output).toMatch(/^SIGHUP: /m), SOON);
+    expect(await admitted(`${repository}@${signed.digest}`)).toBe("allowed");
+  });
+
   it("must name where to listen, and a policy that can be used", async () => {
     const without = node.configure({ ...node.settings }, "without.yaml");
     expect(await run(["serve", "--config", without])).toMatchObject({

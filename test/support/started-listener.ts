@@ -52,14 +52,23 @@ export async function startListener(options: Options = {}) {
     keyFile: file("tls.key"),
     ...(ca !== undefined && { clientCaFile: file("ca.crt") }),
   };
-  const seen = { counted: [] as string[], warned: [] as string[], reloaded: [] as boolean[], failed: [] as unknown[] };
+  const seen = {
+    counted: [] as string[],
+    warned: [] as string[],
+    reloaded: [] as boolean[],
+    said: [] as string[],
+    failed: [] as unknown[],
+  };
   const listening = await listen(
     { address: HOST, port: 0, gates, ...(isPlain === undefined && { tls }) },
     handler,
     {
       count: (event) => seen.counted.push(event),
       warn: (text) => seen.warned.push(text),
-      reloaded: (isUsed) => seen.reloaded.push(isUsed),
+      reloaded: (_, isUsed, message) => {
+        seen.reloaded.push(isUsed);
+        seen.said.push(message);
+      },
       failed: (error) => seen.failed.push(error),
     },
     { ...limitsFor(gates), ...limits },

@@ -8,6 +8,7 @@ import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { appOf, type Server } from "./app.ts";
 import { GateQueue } from "./gate-queue.ts";
 import type { Judge } from "./judge-review.ts";
+import { CertificateReports } from "./listening/certificate-reports.ts";
 import { type ListenHooks, type Listening, listen } from "./listening/listener.ts";
 import { recordOf } from "./record-review.ts";
 import { BodyReader } from "./request-body.ts";
@@ -86,13 +87,23 @@ export async function serveCommand(
     answered: (gate, status, ms) => metrics.answered(gate, status, ms),
     failed,
   };
+  const certificates = new CertificateReports(
+    (isUsed, areAllUsed) => metrics.reloaded("certificate", isUsed, areAllUsed),
+    warn,
+  );
   const hooks: ListenHooks = {
     count: (event) => metrics.connection(event),
-    reloaded: (isUsed) => metrics.reloaded("certificate", isUsed),
-    warn,
+    reloaded: (...changed) => certificates.report(...changed),
+    warn: (text) => certificates.warn(text),
     failed,
   };
   files.poll(Date.now());
+  // Without this it would end the process at once, and people who send it want the files read again.
+  process.on("SIGHUP", () => {
+    warn("SIGHUP: the files are read again");
+    files.poll(Date.now());
+    for (const one of listening) one.reload();
+  });
   for (const listener of settings.listeners)
     listening.push(await listen(listener, appOf(listener.gates, server), hooks));
   const polling = setInterval(() => files.poll(Date.now()), POLL);

@@ -10,6 +10,8 @@ export interface TlsMaterial {
   readonly cert: string;
   readonly key: string;
   readonly ca?: string;
+  /** Of the server's certificate, on one line. */
+  readonly subject: string;
   /** When the server's certificate counts; milliseconds since 1970. */
   readonly from: number;
   readonly until: number;
@@ -46,7 +48,8 @@ function checked(texts: Texts, { certFile, keyFile, clientCaFile }: TlsFiles): T
   }
   // Without one, the runtime would trust every authority of this machine.
   if (ca !== undefined && clientCaFile !== undefined) certificatesIn(ca, clientCaFile, "clientCaFile");
-  return { ...texts, from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime() };
+  const subject = leaf.subject?.split("\n").join(", ") || (leaf.subjectAltName ?? "without a name");
+  return { ...texts, subject, from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime() };
 }
 
 /** What is wrong with the time of a certificate; undefined where nothing is. @param now milliseconds since 1970 */
@@ -64,6 +67,8 @@ export class ReloadedTlsFiles {
   readonly #files: TlsFiles;
   #current: TlsMaterial;
   #fault: { readonly message: string; polls: number } | undefined;
+  /** Whether a fault was reported since the files could last be used; the one now may be another. */
+  #isReported = false;
 
   /** @throws Rejection as {@link readTlsFiles} */
   constructor(files: TlsFiles) {
@@ -80,9 +85,9 @@ export class ReloadedTlsFiles {
    *
    * @param use has what was read take effect; throws what makes it unusable
    * @returns `changed` where it took effect; a message for people, once, where the files cannot be used, so that those of
-   *   before remain in use
+   *   before remain in use; `mended` where they were reported, and are again what is in use
    */
-  poll(use: (material: TlsMaterial) => void): "unchanged" | "changed" | { readonly fault: string } {
+  poll(use: (material: TlsMaterial) => void): "unchanged" | "changed" | "mended" | { readonly fault: string } {
     try {
       const texts = readTexts(this.#files);
       const isSame = (["cert", "key", "ca"] as const).every((part) => texts[part] === this.#current[part]);
@@ -91,15 +96,20 @@ export class ReloadedTlsFiles {
         use(material);
         this.#current = material;
       }
+      const wasReported = this.#isReported;
       this.#fault = undefined;
-      return isSame ? "unchanged" : "changed";
+      this.#isReported = false;
+      if (!isSame) return "changed";
+      return wasReported ? "mended" : "unchanged";
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       const { message } = error;
       const fault = this.#fault?.message === message ? this.#fault : { message, polls: 0 };
       fault.polls++;
       this.#fault = fault;
-      return fault.polls === FAULTY_POLLS ? { fault: message } : "unchanged";
+      if (fault.polls !== FAULTY_POLLS) return "unchanged";
+      this.#isReported = true;
+      return { fault: message };
     }
   }
 }

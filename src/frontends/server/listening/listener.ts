@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createListener, type Server, type Socket } from "node:net";
 import { listenText } from "../../../core/config/listen-address.ts";
-import type { Listener } from "../../../core/config/server-settings.ts";
+import type { Listener, TlsFiles } from "../../../core/config/server-settings.ts";
 import { reject } from "../../../core/rejection.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
 import { type ConnectionEvent, Connections } from "./connections.ts";
@@ -12,8 +12,8 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export interface ListenHooks {
   readonly count: (event: ConnectionEvent) => void;
-  /** The certificate's files changed, and were read or could not be used. */
-  readonly reloaded: (isUsed: boolean) => void;
+  /** The certificate's files changed, and were read or could not be used. @param message a line for people */
+  readonly reloaded: (files: TlsFiles, isUsed: boolean, message: string) => void;
   /** A line for people. */
   readonly warn: (text: string) => void;
   /** The handler threw. */
@@ -27,6 +27,8 @@ export interface Listening {
   readonly open: () => number;
   /** End of the certificate that new connections get, milliseconds since 1970; undefined without TLS. */
   readonly certificateUntil: () => number | undefined;
+  /** Reads the certificate's files again now. */
+  readonly reload: () => void;
   /** From now on answers say `Connection: close`, so that clients go elsewhere; connections are still accepted. */
   readonly drain: () => void;
   /**
@@ -82,6 +84,7 @@ export async function listen(
     port: (listener.address() as AddressInfo).port,
     open: () => connections.size,
     certificateUntil: () => front?.until,
+    reload: () => front?.poll(),
     drain: () => connections.drain(),
     stop: async (grace) => {
       clearInterval(polling);

@@ -1,10 +1,11 @@
 import type { TlsFiles } from "../../../core/config/server-settings.ts";
+import { formatDateTime } from "../../../core/encoding/time.ts";
 import { ReloadedTlsFiles, type TlsMaterial, validityWarning } from "./certificates.ts";
 import { type MinimalTls, type TlsFront, tlsFront } from "./tls-front.ts";
 
 interface ReloadHooks {
-  /** The files changed, and were read or could not be used. */
-  readonly reloaded: (isUsed: boolean) => void;
+  /** The files changed, and were read or could not be used. @param message a line for people */
+  readonly reloaded: (files: TlsFiles, isUsed: boolean, message: string) => void;
   /** A line for people. */
   readonly warn: (text: string) => void;
 }
@@ -27,7 +28,8 @@ export class ReloadingFront {
     this.#makeFront = (material) => tlsFront(material, minVersion, secured);
     this.#hooks = hooks;
     this.#front = this.#makeFront(this.#files.current);
-    this.#warnOfTime();
+    const warning = this.#timeWarning();
+    if (warning !== undefined) hooks.warn(warning);
   }
 
   /** End of the certificate, milliseconds since 1970. */
@@ -44,13 +46,20 @@ export class ReloadingFront {
       this.#front = this.#makeFront(material);
     });
     if (result === "unchanged") return;
-    this.#hooks.reloaded(result === "changed");
-    if (result === "changed") this.#warnOfTime();
-    else this.#hooks.warn(`${result.fault}; the certificate that was read last remains in use`);
+    const { certFile } = this.#paths;
+    const report = (isUsed: boolean, message: string): void =>
+      this.#hooks.reloaded(this.#paths, isUsed, `certificate: ${message}`);
+    if (result === "mended") report(true, `${certFile} is as it was read last again, and stays in use`);
+    else if (result === "changed") report(true, `${certFile} was read again: ${this.#described()}`);
+    else report(false, `${result.fault}; the certificate that was read last remains in use`);
   }
 
-  #warnOfTime(): void {
-    const warning = validityWarning(this.#files.current, this.#paths, Date.now());
-    if (warning !== undefined) this.#hooks.warn(warning);
+  #described(): string {
+    const { subject, until } = this.#files.current;
+    return this.#timeWarning() ?? `${subject}, valid until ${formatDateTime(until)}`;
+  }
+
+  #timeWarning(): string | undefined {
+    return validityWarning(this.#files.current, this.#paths, Date.now());
   }
 }

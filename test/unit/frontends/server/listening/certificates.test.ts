@@ -100,6 +100,7 @@ describe("the files of a certificate", () => {
     const files = filesWith({ cert: ended.cert, key: ended.key });
     const material = readTlsFiles(files);
     expect(material.until).toBe(now - 1000);
+    expect(material.subject).toMatch(/^[^\n]+$/);
     expect(validityWarning(material, files, now)).toContain("tls.crt is valid from 2025-12-31T23:59:58");
     expect(validityWarning(material, files, now - 1500)).toBeUndefined();
     expect(validityWarning(material, files, now - 3000)).toContain("clients refuse it");
@@ -123,6 +124,23 @@ describe("files that change", () => {
     expect(poll()).toBe("changed");
     expect([reloaded.current.key, used]).toEqual([second.key, [second.cert]]);
     expect(poll()).toBe("unchanged");
+  });
+
+  it("are mended where they are again what is in use, whatever was wrong last", () => {
+    const reloaded = new ReloadedTlsFiles(filesWith());
+    const poll = () => reloaded.poll(() => {});
+    write("tls.key", second.key);
+    poll();
+    write("tls.key", first.key);
+    // Nothing was reported yet.
+    expect(poll()).toBe("unchanged");
+    write("tls.key", second.key);
+    poll();
+    expect(poll()).toHaveProperty("fault");
+    write("tls.key", "another fault");
+    poll();
+    write("tls.key", first.key);
+    expect([poll(), poll()]).toEqual(["mended", "unchanged"]);
   });
 
   it("do not take effect where they cannot be used", () => {

@@ -59,7 +59,7 @@ describe("TLS", () => {
 
 describe("another certificate", () => {
   it("is that of connections from then on; those that are open go on", async () => {
-    const { port, write, reloaded, warned, certificateUntil } = await start({ limits: { poll: 20 } });
+    const { port, write, reloaded, said, warned, certificateUntil } = await start({ limits: { poll: 20 } });
     const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.cert });
     expect(await ask(port, { agent })).toContain("200");
     const kept = Object.values(agent.freeSockets)[0]?.[0];
@@ -73,6 +73,7 @@ describe("another certificate", () => {
     expect(Object.values(agent.freeSockets)[0]?.[0]).toBe(kept);
     agent.destroy();
     expect([reloaded, warned]).toEqual([[true], []]);
+    expect(said).toEqual([expect.stringMatching(/^certificate: .*\/tls\.crt was read again: .*, valid until 20.*Z$/)]);
     expect(certificateUntil()).toBeGreaterThan(Date.now());
   });
 
@@ -122,12 +123,19 @@ describe("another certificate", () => {
   });
 
   it("that cannot be used is reported once, and the last one stays", async () => {
-    const { port, reloaded, warned } = await start({ limits: { poll: 10 } });
+    const { port, reload, write, reloaded, said } = await start({ limits: { poll: 10 } });
     writeFileSync(file("tls.crt"), "half of a certif");
     await until(() => reloaded.length === 1);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(reloaded).toEqual([false]);
-    expect(warned).toEqual([expect.stringContaining("the certificate that was read last remains in use")]);
     expect(await ask(port)).toContain("200");
+    write(first);
+    reload();
+    reload();
+    expect(reloaded).toEqual([false, true]);
+    expect(said).toEqual([
+      expect.stringContaining("the certificate that was read last remains in use"),
+      expect.stringMatching(/tls\.crt is as it was read last again, and stays in use$/),
+    ]);
   });
 });
