@@ -6,7 +6,7 @@ import { demand } from "../support/caching-world.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { missingPart } from "../support/kubernetes-api.ts";
 import { type Cluster, type Dispatched, Dispatcher, type Verdict } from "../support/kubernetes-dispatcher.ts";
-import { deployment, pod, webhook } from "../support/kubernetes-objects.ts";
+import { deployment, type KubernetesObject, pod, webhook } from "../support/kubernetes-objects.ts";
 import { requirement } from "../support/requirement.ts";
 import { ServeDaemon } from "../support/serve-daemon.ts";
 
@@ -156,13 +156,13 @@ describe.runIf(testable)("what the dispatcher demands of a server", () => {
 describe.runIf(testable)("the shipped configurations", () => {
   const folder = "integrations/kubernetes/overlays/webhook/registration";
   /** The webhooks of a shipped file, sent to this test's server in place of the cluster's service. */
-  const shipped = (file: string): object[] =>
+  const shipped = (file: string, origin = serve.origin): object[] =>
     parseAllDocuments(readFileSync(`${folder}/${file}`, "utf8")).flatMap((document) => {
       const { webhooks } = document.toJS() as { webhooks: { clientConfig: { service: { path: string } } }[] };
       return webhooks.map(({ clientConfig: { service }, ...rest }) => {
         // The server here has no policy `audit`.
         const path = service.path.replace("/audit", "");
-        return { ...rest, clientConfig: { url: `${serve.origin}${path}`, caBundle: base64(serve.ca) } };
+        return { ...rest, clientConfig: { url: `${origin}${path}`, caBundle: base64(serve.ca) } };
       });
     });
   const namespaces = {
@@ -181,6 +181,43 @@ describe.runIf(testable)("the shipped configurations", () => {
     expect(refused).toMatchObject({ allowed: false, code: 403 });
     expect(free).toMatchObject({ allowed: true });
     expect(workload).toMatchObject({ allowed: false, code: 403 });
+  });
+
+  it("let what runs be labelled and end while no server answers, and nothing new in", async () => {
+    const origin = "https://127.0.0.1:1";
+    const cluster = {
+      validating: shipped("validating.yaml", origin),
+      mutating: shipped("mutating.yaml", origin),
+      namespaces,
+    };
+    const namespace = "enforced";
+    const volumes = [{ name: "v", image: { reference: unsigned } }];
+    const [before, labels] = [pod("x", [unsigned], { volumes }), { labels: { a: "b" } }];
+    const update = (object: KubernetesObject, oldObject: KubernetesObject = before) =>
+      ({ namespace, operation: "UPDATE", object, oldObject }) as const;
+    const leaving = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 30 };
+    const [old, scaled, changed] = [1, 2, 2].map((replicas, index) => {
+      const { spec, ...rest } = deployment("x", [index === 2 ? signed : unsigned]);
+      return { ...rest, spec: { ...(spec as object), replicas } };
+    }) as [KubernetesObject, KubernetesObject, KubernetesObject];
+    const verdicts = await dispatcher.dispatch(
+      cluster,
+      update(pod("x", [unsigned], { volumes }, labels)),
+      update(pod("x", [unsigned], {}, leaving), pod("x", [unsigned], { volumes }, { ...leaving, finalizers: ["a/b"] })),
+      { ...update(scaled, old), resource: "deployments" },
+      { namespace, object: before },
+      update(pod("x", [signed], { volumes })),
+      update(pod("x", [unsigned], { volumes: [] })),
+      {
+        ...update(pod("x", [unsigned], { volumes, ephemeralContainers: [{ name: "d", image: unsigned }] })),
+        subResource: "ephemeralcontainers",
+      },
+      { ...update(changed, old), resource: "deployments" },
+    );
+    const passed = verdicts.map(({ allowed }) => allowed);
+    expect(passed).toEqual([true, true, true, false, false, false, false, false]);
+    for (const { code, message } of verdicts.slice(3))
+      expect([code, message]).toEqual([500, expect.stringContaining("failed calling webhook")]);
   });
 });
 

@@ -68,6 +68,18 @@ export function refusalByCel(
   return undefined;
 }
 
+/**
+ * Whether the API server calls a webhook with these matchConditions: not where one is false, and where one errs
+ * failurePolicy decides, so it is thrown.
+ */
+export function isCalledByCel(
+  conditions: readonly { readonly expression: string }[],
+  inputs: Readonly<Record<string, unknown>>,
+): boolean {
+  const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
+  return conditions.every(({ expression }) => environment.evaluate(expression, inputs) === true);
+}
+
 /** A message that cannot be made changes nothing about the refusal. */
 function messageOf(evaluate: () => unknown): string {
   try {
