@@ -196,15 +196,16 @@ describe.runIf(testable)("the shipped configurations", () => {
     const update = (object: KubernetesObject, oldObject: KubernetesObject = before) =>
       ({ namespace, operation: "UPDATE", object, oldObject }) as const;
     const leaving = { deletionTimestamp: "2026-01-01T00:00:00Z", deletionGracePeriodSeconds: 30 };
-    const [old, scaled, changed] = [1, 2, 2].map((replicas, index) => {
-      const { spec, ...rest } = deployment("x", [index === 2 ? signed : unsigned]);
+    const workload = (image: string, replicas: number): KubernetesObject => {
+      const { spec, ...rest } = deployment("x", [image]);
       return { ...rest, spec: { ...(spec as object), replicas } };
-    }) as [KubernetesObject, KubernetesObject, KubernetesObject];
+    };
+    const old = workload(unsigned, 1);
     const verdicts = await dispatcher.dispatch(
       cluster,
       update(pod("x", [unsigned], { volumes }, labels)),
       update(pod("x", [unsigned], {}, leaving), pod("x", [unsigned], { volumes }, { ...leaving, finalizers: ["a/b"] })),
-      { ...update(scaled, old), resource: "deployments" },
+      { ...update(workload(unsigned, 2), old), resource: "deployments" },
       { namespace, object: before },
       update(pod("x", [signed], { volumes })),
       update(pod("x", [unsigned], { volumes: [] })),
@@ -212,7 +213,7 @@ describe.runIf(testable)("the shipped configurations", () => {
         ...update(pod("x", [unsigned], { volumes, ephemeralContainers: [{ name: "d", image: unsigned }] })),
         subResource: "ephemeralcontainers",
       },
-      { ...update(changed, old), resource: "deployments" },
+      { ...update(workload(signed, 1), old), resource: "deployments" },
     );
     const passed = verdicts.map(({ allowed }) => allowed);
     expect(passed).toEqual([true, true, true, false, false, false, false, false]);
