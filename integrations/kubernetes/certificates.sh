@@ -3,8 +3,12 @@
 #
 #   sh certificates.sh FOLDER [DAYS]
 #
-# FOLDER becomes a component of kustomize with the certificate as the Secret atcr-verify-tls, and its authority as caBundle of
-# the webhooks and providers. Add it to the `components` of both of your kustomizations.
+# FOLDER gets two components of kustomize, so that deleting the registration leaves the server its certificate:
+#
+#   server               the certificate as the Secret atcr-verify-tls: for the `components` of the server's kustomization
+#   registration         the authority as caBundle of webhooks and providers: for those of the registration's. No secrets
+#
+# and these files:
 #
 #   ca.crt, ca.key       an authority that signs nothing but this. Keep ca.key offline, or the cluster's traffic can be forged
 #   tls.crt, tls.key     the server's, for DAYS days (365)
@@ -50,15 +54,24 @@ patch() {
   shift 2
   for path; do printf '      - op: add\n        path: %s\n        value: %s\n' "$path" "$bundle"; done
 }
+mkdir -p server registration
+head='# Written by certificates.sh.\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
+cp tls.crt tls.key server/ # kustomize reads nothing outside of a component's folder
 {
-  printf '# Written by certificates.sh.\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
+  printf '%b' "$head"
   printf 'secretGenerator:\n  - name: atcr-verify-tls\n    namespace: atcr-verify\n    type: kubernetes.io/tls\n'
-  printf '    files: [tls.crt, tls.key]\n    options:\n      disableNameSuffixHash: true\npatches:\n'
+  printf '    files: [tls.crt, tls.key]\n    options:\n      disableNameSuffixHash: true\n'
+} >server/kustomization.yaml
+{
+  printf '%b' "$head"
+  printf 'patches:\n'
   # shellcheck disable=SC2046 # several paths
   patch ValidatingWebhookConfiguration atcr-verify $(printf '/webhooks/%s/clientConfig/caBundle ' 0 1 2 3)
   # shellcheck disable=SC2046
   patch MutatingWebhookConfiguration atcr-verify $(printf '/webhooks/%s/clientConfig/caBundle ' 0 1)
   patch Provider 'atcr-verify.*' /spec/caBundle
-} >kustomization.yaml
+} >registration/kustomization.yaml
+# Of earlier versions: one component with both, by which deleting the registration deleted the Secret.
+rm -f kustomization.yaml
 
 echo "wrote $(pwd): valid until $(openssl x509 -in tls.crt -noout -enddate | cut -d= -f2)"

@@ -124,6 +124,18 @@ describe.runIf(testable)("kubectl kustomize", () => {
     ]);
   });
 
+  it("has Gatekeeper refuse, at the end of a rollout", async () => {
+    const objects = await buildOwn("gatekeeper-enforced", {
+      resources: ["overlays/gatekeeper/constraint"],
+      components: ["components/gatekeeper-enforce"],
+    });
+    expect(one(objects, "AtcrVerify")["spec"]).toMatchObject({ enforcementAction: "deny" });
+    const pins = objects.filter(({ kind }) => kind === "Assign");
+    expect(pins.length).toBe(3);
+    for (const { spec } of pins)
+      expect(spec).toMatchObject({ parameters: { assign: { externalData: { failurePolicy: "Fail" } } } });
+  });
+
   it("gives each replica a volume of its own for what it has seen of signers", async () => {
     const objects = await buildOwn("volume", {
       resources: ["overlays/webhook"],
@@ -140,7 +152,7 @@ describe.runIf(testable)("kubectl kustomize", () => {
     });
   });
 
-  it("takes the folder that certificates.sh makes", async () => {
+  it("takes the folders that certificates.sh makes, of which the registration's holds no key", async () => {
     const certificates = join(folder, "certificates");
     const make = async (days: string) =>
       run("/bin/sh", [join(KUBERNETES, "certificates.sh"), certificates, days], { cwd: folder });
@@ -161,13 +173,20 @@ describe.runIf(testable)("kubectl kustomize", () => {
     expect(new X509Certificate(read("client.crt")).keyUsage).toEqual(["1.3.6.1.5.5.7.3.2"]);
 
     const objects = await buildOwn("by-openssl", {
-      resources: ["overlays/webhook", "overlays/webhook/registration", "overlays/gatekeeper/registration"],
-      components: [relative(KUBERNETES, certificates)],
+      resources: ["overlays/webhook"],
+      components: [relative(KUBERNETES, join(certificates, "server"))],
     });
     const { type, data } = one(objects, "Secret", "atcr-verify-tls") as Manifest & { data: Record<string, string> };
     expect(type).toBe("kubernetes.io/tls");
     expect(Buffer.from(data["tls.crt"] ?? "", "base64").toString()).toBe(read("tls.crt"));
-    const bundles = JSON.stringify(objects).match(/"caBundle":"[^"]+"/g) ?? [];
+    const registered = await buildOwn("by-openssl-registered", {
+      resources: ["overlays/webhook/registration", "overlays/gatekeeper/registration"],
+      components: [relative(KUBERNETES, join(certificates, "registration"))],
+    });
+    // Deleting it must leave the server what it runs with.
+    expect(registered.filter(({ metadata }) => metadata.namespace === "atcr-verify")).toEqual([]);
+    expect(JSON.stringify(registered)).not.toContain("PRIVATE KEY");
+    const bundles = JSON.stringify(registered).match(/"caBundle":"[^"]+"/g) ?? [];
     expect(bundles.length).toBe(8);
     expect(new Set(bundles)).toEqual(new Set([`"caBundle":"${Buffer.from(authority).toString("base64")}"`]));
   });
