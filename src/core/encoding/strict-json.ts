@@ -7,7 +7,13 @@ import { parseJson } from "./json.ts";
  */
 const MAX_DEPTH = 64;
 
-const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a] as const;
+/**
+ * Values in a document, lists and objects included. A large pod has some thousand. Parsed, the smallest takes 40 times its
+ * bytes: this stops a body of them from filling memory.
+ */
+const MAX_VALUES = 100_000;
+
+const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c] as const;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d] as const;
 
 /**
@@ -20,33 +26,46 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
  * @throws Rejection `code`
  */
 export function parseStrictJson(bytes: Uint8Array, code: RejectionCode, what: string): unknown {
-  const written = writtenMembers(bytes);
-  if (written === undefined) reject(code, `${what} has more than ${MAX_DEPTH} levels, expected a flatter one`);
+  const { members: written, values, isDeep } = scan(bytes);
+  if (isDeep) reject(code, `${what} has more than ${MAX_DEPTH} levels, expected a flatter one`);
+  if (values > MAX_VALUES) reject(code, `${what} has more than ${MAX_VALUES} values, expected a smaller one`);
   const value = parseJson(bytes, code, what);
   if (keptMembers(value) !== written) reject(code, `${what} has an object with the same key twice, expected it once`);
   return value;
 }
 
-/** Members of all objects, one for each colon outside strings; undefined where it is too deep. Right for JSON alone. */
-function writtenMembers(bytes: Uint8Array): number | undefined {
-  let [members, depth] = [0, 0];
-  for (let at = 0; at < bytes.length; at++) {
+/** What a document is made of. */
+interface Scanned {
+  /** Members of all objects, one for each colon outside strings. */
+  readonly members: number;
+  /** Values, at least as many as there are. */
+  readonly values: number;
+  /** Whether it is too deep; then it is not scanned to its end. */
+  readonly isDeep: boolean;
+}
+
+/** Right for JSON alone. */
+function scan(bytes: Uint8Array): Scanned {
+  let [members, values, depth] = [0, 1, 0];
+  for (let at = 0; at < bytes.length && values <= MAX_VALUES; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
       for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
     } else if (byte === COLON) members++;
+    else if (byte === COMMA) values++;
     else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      values++;
       depth++;
-      if (depth > MAX_DEPTH) return undefined;
+      if (depth > MAX_DEPTH) return { members, values, isDeep: true };
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
   }
-  return members;
+  return { members, values, isDeep: false };
 }
 
 function keptMembers(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   let members = 0;
   if (Array.isArray(value)) for (const item of value) members += keptMembers(item);
-  else for (const item of Object.values(value)) members += 1 + keptMembers(item);
+  else for (const key of Object.keys(value)) members += 1 + keptMembers((value as Record<string, unknown>)[key]);
   return members;
 }

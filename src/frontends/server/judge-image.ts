@@ -161,8 +161,13 @@ function faultOf(error: unknown): Refusal | Failure {
 function answerTo(failure: Refusal | Failure, image: ImageReference | undefined, judging: Judging): Answer {
   const selection = image && selectByName(judging.policy, image);
   const rule =
-    selection?.kind === "judge" ? selection.rule : image === undefined ? auditsEverything(judging.policy) : undefined;
+    selection?.kind === "judge" ? selection.rule : image === undefined ? auditing(judging.policy) : undefined;
   return enforce(failure, { image, rule, breakGlass: judging.breakGlass });
+}
+
+/** A name that cannot be read may have a denied digest, which no audit lets through. */
+function auditing(policy: TrustPolicy): Rule | undefined {
+  return policy.deniedDigests.size > 0 ? undefined : auditsEverything(policy);
 }
 
 function notPinned(name: ImageReference): string {

@@ -1,6 +1,7 @@
 import { printable } from "../../core/encoding/printable.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
 import { failureOf, refusalOf } from "../../core/verify/answer.ts";
+import type { Refusal } from "../../core/verify/verdict.ts";
 import { Warnings } from "../../core/warning.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
 import type { Session } from "../../verifier/service/session.ts";
@@ -12,6 +13,14 @@ import type { Review } from "./review.ts";
 const PARALLEL = 8;
 /** Different images of one review. A pod has a handful; each costs requests and a line in the log. */
 export const MAX_IMAGES = 1000;
+
+/**
+ * Different images of one pod or workload that are judged by evidence, or pinned. Ten times what the largest pods have; each
+ * takes some milliseconds from all others, so one pod must not have hundreds.
+ */
+const MAX_OF_OBJECT = 64;
+/** Gates that are asked about one object. */
+const OF_OBJECTS: ReadonlySet<string> = new Set(["admit", "mutate", "imagereview"]);
 
 /** The judgement of one image of a review. */
 export interface AnsweredImage extends Judged {
@@ -44,6 +53,18 @@ export interface Judge {
 
 /** Images by their text. */
 export type Answers = ReadonlyMap<string, AnsweredImage>;
+
+/** Trying again does not help. */
+const TOO_MANY: Refusal = {
+  outcome: "deny",
+  code: "input.malformed",
+  detail: `more than ${MAX_OF_OBJECT} different images of one object need a signature or a digest`,
+  findings: [],
+};
+
+function isTooMany({ gate }: Review, images: readonly string[]): boolean {
+  return OF_OBJECTS.has(gate) && images.length > MAX_OF_OBJECT;
+}
 
 const LATE = "the other images of this review took all of its time";
 const OVERLOADED = "too many images are being verified at one time; try again";
@@ -84,6 +105,12 @@ async function judgeImages(images: readonly string[], review: Review, judge: Jud
   const decided = await eachOf(images, (image) => answer(image, judgeByPolicy));
   const open = images.filter((image) => !decided.has(image));
   if (open.length === 0) return decided;
+  if (isTooMany(review, open)) {
+    return new Map([
+      ...decided,
+      ...(await eachOf(open, (image) => answer(image, (text) => judgeUnasked(text, judging, TOO_MANY)))),
+    ]);
+  }
   const late = refusalOf("net.deadline", LATE);
   // After the deadline nothing is worked on any more: it would cost the time of others.
   const judgement: Judgement = (image, judging, session) =>
@@ -113,6 +140,7 @@ export async function pinReview(review: Review, judge: Judge): Promise<ReadonlyM
 /** @throws Rejection policy.invalid */
 async function pinImages(images: readonly string[], review: Review, judge: Judge): Promise<ReadonlyMap<string, Pin>> {
   const judging = judge.judgingFor(review);
+  if (isTooMany(review, images)) return new Map(images.map((image) => [image, { answer: TOO_MANY }]));
   const work = async (image: string): Promise<Pin> => {
     const began = performance.now();
     const requestCounts = new RequestCounts();

@@ -24,7 +24,8 @@ function isOnlyAudited(review: Review, { problem }: AdmissionRequest, judge: Jud
   if (problem === undefined) return false;
   judge.warn(`${review.gate}: ${problem.code}: ${problem.message}`);
   try {
-    return auditsEverything(judge.judgingFor(review).policy) !== undefined;
+    const { policy } = judge.judgingFor(review);
+    return policy.deniedDigests.size === 0 && auditsEverything(policy) !== undefined;
   } catch (error) {
     if (error instanceof Rejection) return false;
     throw error;

@@ -51,6 +51,14 @@ describe("parseStrictJson", () => {
     },
   );
 
+  it("refuses more values than fit into memory, and counts none in strings", () => {
+    const items = (count: number) => `[${Array.from({ length: count }, () => "{}").join(",")}]`;
+    expect(codeOf(() => parse(items(49_999)))).toBe("none");
+    expect(codeOf(() => parse(items(50_001)))).toBe("input.malformed");
+    expect(codeOf(() => parse(`[${"0,".repeat(100_001)}0]`))).toBe("input.malformed");
+    expect(codeOf(() => parse(`["${",[{".repeat(100_000)}"]`))).toBe("none");
+  });
+
   it("refuses what is no UTF-8, in strings too", () => {
     const bytes = Uint8Array.of(0x22, 0xc3, 0x22);
     expect(codeOf(() => parseStrictJson(bytes, "input.malformed", "the test"))).toBe("input.malformed");

@@ -216,6 +216,28 @@ describe("a review", () => {
     expect((await judged("UPPER/case", { policy: audit })).code).toBe("allow audited");
     const denying = `${audit}policies: [{ name: d, scope: "r.example/**", action: deny }]\n`;
     expect((await judged("UPPER/case", { policy: denying })).code).toBe("deny image.malformed_reference");
+    const digests = `${audit}digests: { deny: ["${DENIED}"] }\n`;
+    expect((await judged(`UPPER.example/case@${DENIED}`, { policy: digests })).code).toMatch(/^deny image\./);
+  });
+
+  it("refuses an object with more images than a pod has, but for those that the policy decides", async () => {
+    const many = Array.from({ length: 65 }, (_, i) => `r.example/app:${i}@${DIGEST}`);
+    const { judge, review, asked } = worldOf([...many, "r.example/exempt"]);
+    const answers = [...(await judgeReview(review, judge)).values()];
+    expect(answers.map(({ answer }) => answer.outcome)).toEqual(["allow", ...many.map(() => "deny")]);
+    expect(answers[1]?.answer).toMatchObject({ code: "input.malformed" });
+    expect(asked).toEqual([]);
+    const few = worldOf(many.slice(1));
+    await judgeReview(few.review, few.judge);
+    expect(few.asked).toHaveLength(64);
+    const listed = worldOf(many, { review: { gate: "verify" } });
+    await judgeReview(listed.review, listed.judge);
+    expect(listed.asked).toHaveLength(65);
+    const tags = worldOf(many.map((image) => image.split("@")[0] ?? ""));
+    expect([...(await pinReview({ ...tags.review, gate: "mutate" }, tags.judge)).values()][0]).toMatchObject({
+      answer: { code: "input.malformed" },
+    });
+    expect(tags.asked).toEqual([]);
   });
 
   it("works on nothing after its deadline", async () => {
