@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { missingPart, realPart } from "../support/kubernetes-api.ts";
 import { documentsOf } from "../support/kubernetes-manifests.ts";
 import { LineProcess } from "../support/line-process.ts";
-import { container, GOOD, places, podOf } from "../support/pods-with-images.ts";
+import { container, DIGEST, GOOD, places, podOf, UNPINNED } from "../support/pods-with-images.ts";
 import { requirement } from "../support/requirement.ts";
 
 // The policy for Kyverno by cel-go, with Kyverno's options: that its expressions have the right types, and decide as they do in
@@ -36,8 +36,15 @@ describe.runIf(testable)("Kyverno's ValidatingPolicy", () => {
   }
 
   it("passes what the server allows, and asks about every image", async () => {
-    const cases = Object.values(places("app:v1")).map((spec) => ({ object: podOf(spec), answer: ALLOWED }));
-    expect(await judge(...cases)).toEqual(cases.map(() => ({ sent: [{ images: [GOOD, "app:v1"] }] })));
+    const image = `app:v1${DIGEST}`;
+    const cases = Object.values(places(image)).map((spec) => ({ object: podOf(spec), answer: ALLOWED }));
+    expect(await judge(...cases)).toEqual(cases.map(() => ({ sent: [{ images: [GOOD, image] }] })));
+  });
+
+  it("refuses what has no digest, whatever the server would answer", async () => {
+    const pods = UNPINNED.flatMap((image) => Object.values(places(image)).map(podOf));
+    const judged = await judge(...pods.map((object) => ({ object, answer: ALLOWED })));
+    expect(judged.map(({ refusal }) => refusal)).toEqual(pods.map(() => expect.stringMatching(/^without a digest:/)));
   });
 
   it("refuses every other answer", async () => {

@@ -62,7 +62,7 @@ describe("Kyverno's ValidatingPolicy", () => {
   const PAIRS = { url: "https://atcr-verify.atcr-verify.svc/v1/verify", authority: "PEM" };
 
   /** Judges with the server's answer; what was sent, too. */
-  function judge(inputs: Readonly<Record<string, unknown>>, answer: unknown) {
+  function judge(inputs: Readonly<Record<string, unknown>>, answer: unknown, by = policy) {
     const sent: object[] = [];
     const world: KyvernoWorld = {
       get: (version, resource, namespace, name) =>
@@ -76,19 +76,20 @@ describe("Kyverno's ValidatingPolicy", () => {
         return answer;
       },
     };
-    return { refusal: refusalByCel(policy, inputs, world), sent };
+    return { refusal: refusalByCel(by, inputs, world), sent };
   }
   const ALLOWED = { statusCode: 200n, allowed: true, results: [{ image: GOOD, allowed: true, code: "signed" }] };
 
   it("asks once about all images, with the token and under the authority, and passes what is allowed", () => {
-    const volumes = [{ name: "v", image: { reference: "volume" } }];
-    const whole = pod({ initContainers: [container("init")], ephemeralContainers: [container("debug")], volumes });
+    const [init, debug, volume] = ["init", "debug", "volume"].map((name) => name + DIGEST);
+    const volumes = [{ name: "v", image: { reference: volume } }];
+    const whole = pod({ initContainers: [container(init)], ephemeralContainers: [container(debug)], volumes });
     const { refusal, sent } = judge(created(whole), ALLOWED);
     expect(refusal).toBeUndefined();
     expect(sent).toEqual([
       {
         ...PAIRS,
-        data: { images: [GOOD, "init", "debug", "volume"] },
+        data: { images: [GOOD, init, debug, volume] },
         headers: { Authorization: "Bearer s3cret", "Content-Type": "application/json" },
       },
     ]);
@@ -119,16 +120,27 @@ describe("Kyverno's ValidatingPolicy", () => {
     expect(judge(created(pod({})), answer).refusal).toMatch(message);
   });
 
-  it.each(Object.entries(places("app:v1")))("asks about a new image in %s", (_, spec) => {
+  it.each(Object.entries(places(`app:v1${DIGEST}`)))("asks about a new image in %s", (_, spec) => {
     const { sent } = judge(updated(pod(spec), pod({})), ALLOWED);
-    expect(sent).toEqual([expect.objectContaining({ data: { images: ["app:v1"] } })]);
+    expect(sent).toEqual([expect.objectContaining({ data: { images: [`app:v1${DIGEST}`] } })]);
   });
 
-  it("asks about an empty name where an image is missing, which the server refuses", () => {
-    for (const spec of Object.values(places())) {
-      const { sent } = judge(created(pod(spec)), ALLOWED);
-      expect(sent).toEqual([expect.objectContaining({ data: { images: [GOOD, ""] } })]);
-    }
+  it.each(Object.keys(places()).flatMap((place) => UNPINNED.map((image) => [place, image] as const)))(
+    "refuses in %s the image %j, whatever the server would answer",
+    (place, image) => {
+      const { refusal, sent } = judge(created(pod(places(image)[place] ?? {})), ALLOWED);
+      expect([refusal, sent]).toEqual([expect.stringMatching(/^without a digest: /), []]);
+    },
+  );
+
+  it("asks about tags that its administrator exempts", () => {
+    const variables = policy.variables.map((one) =>
+      one.name === "exempt" ? { ...one, expression: '["registry.k8s.io/"]' } : one,
+    );
+    const judged = (image: string) =>
+      judge(created(pod({ containers: [container(image)] })), ALLOWED, { ...policy, variables });
+    expect(judged("registry.k8s.io/pause:3.10")).toMatchObject({ refusal: undefined, sent: [{}] });
+    expect(judged("registry.k8s.io.example.com/pause:3.10").refusal).toMatch(/^without a digest/);
   });
 
   it("asks nothing where an update changes no image, and refuses a pod without images", () => {
