@@ -27,6 +27,7 @@ interface Scenario {
 
 const ONCE = "0x5 1x200";
 const NEVER = "0x300";
+const EACH_MINUTE = "0+1x300";
 const up = (instance: string) => `up{job="atcr-verify", instance="${instance}"}`;
 const own = (name: string, labels = "") => `atcr_verify_server_${name}{instance="a", job="atcr-verify"${labels}}`;
 const decisions = (outcome: string, code: string) =>
@@ -63,20 +64,36 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   AtcrVerifyServerRefusals: [
     {
-      series: { [decisions("deny", "signature.none")]: ONCE },
-      at: 10,
-      tells: { gate: "admit", code: "signature.none" },
+      series: { [decisions("deny", "signature.none")]: EACH_MINUTE, [decisions("allow", "signed")]: EACH_MINUTE },
+      at: 90,
+      tells: { gate: "admit" },
     },
-    { series: { [decisions("deny", "policy.probe")]: ONCE, [decisions("allow", "signed")]: ONCE }, at: 10 },
-    { series: { [decisions("deny", "signature.none")]: ONCE }, at: 30 },
+    // What a server is for: one refusal, few among many, and the doctor's probes.
+    { series: { [decisions("deny", "signature.none")]: ONCE }, at: 40 },
+    {
+      series: { [decisions("deny", "signature.none")]: EACH_MINUTE, [decisions("allow", "signed")]: "0+9x300" },
+      at: 90,
+    },
+    { series: { [decisions("deny", "policy.probe")]: EACH_MINUTE, [decisions("allow", "signed")]: ONCE }, at: 90 },
   ],
   AtcrVerifyServerCannotTell: [
     {
-      series: { [decisions("inconclusive", "pds.unreachable")]: ONCE },
-      at: 10,
+      series: {
+        [decisions("inconclusive", "pds.unreachable")]: EACH_MINUTE,
+        [decisions("allow", "signed")]: "0+9x300",
+      },
+      at: 40,
       tells: { gate: "admit", code: "pds.unreachable" },
     },
-    { series: { [decisions("inconclusive", "server.overloaded")]: ONCE }, at: 10 },
+    { series: { [decisions("inconclusive", "pds.unreachable")]: ONCE }, at: 12 },
+    {
+      series: {
+        [decisions("inconclusive", "pds.unreachable")]: EACH_MINUTE,
+        [decisions("allow", "signed")]: "0+99x300",
+      },
+      at: 40,
+    },
+    { series: { [decisions("inconclusive", "server.overloaded")]: EACH_MINUTE }, at: 40 },
   ],
   AtcrVerifyServerOverloaded: [
     { series: { [decisions("inconclusive", "server.overloaded")]: ONCE }, at: 10, tells: { gate: "admit" } },

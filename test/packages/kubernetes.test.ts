@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { debianTool, missingTool } from "../support/debian-tools.ts";
@@ -21,6 +21,8 @@ const folder = makeTemporaryDirectory("kubernetes");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DIGEST = `sha256:${"1".repeat(64)}`;
+
+const page = readFileSync(join(KUBERNETES, "../../docs/kubernetes.md"), "utf8");
 
 /** Builds a kustomization and returns its objects. */
 async function build(path: string): Promise<readonly Manifest[]> {
@@ -122,6 +124,20 @@ describe.runIf(testable)("kubectl kustomize", () => {
       { key: "atcr-verify/mode", operator: "NotIn", values: ["audit"] },
       { key: "atcr-verify/mode", operator: "In", values: ["audit"] },
     ]);
+  });
+
+  it("patches the images that may keep their tags into the policy that demands digests", async () => {
+    const own = join(folder, "exempt");
+    mkdirSync(own);
+    copyFileSync(join(KUBERNETES, "overlays/require-digests/exempt.yaml"), join(own, "exempt.yaml"));
+    const [, patches = ""] = /^(patches:\n.*exempt\.yaml.*)$/m.exec(page) ?? [];
+    const resources = relative(own, join(KUBERNETES, "overlays/require-digests"));
+    writeFileSync(join(own, "kustomization.yaml"), `resources: [${resources}]\n${patches}\n`);
+    const policy = one(await build(own), "ValidatingAdmissionPolicy", "atcr-verify-digests");
+    expect(schemaProblems(policy)).toEqual([]);
+    expect(policy["spec"]).toMatchObject({
+      variables: [{ name: "exempt", expression: '["registry.k8s.io/", "quay.io/calico/"]' }, {}, {}, {}],
+    });
   });
 
   it("has Gatekeeper refuse, at the end of a rollout", async () => {
