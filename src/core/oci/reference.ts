@@ -77,6 +77,10 @@ export function normaliseReference(text: string): ImageReference {
   const [scheme] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text) ?? [];
   if (scheme !== undefined) malformed(text, `leave out "${scheme}"`);
   if (/^[a-z0-9]+:[0-9a-f]{32,}$/.test(text)) malformed(text, "it is a digest alone; write NAME@DIGEST");
+  // containerd looks such a name up among its local images by the beginning of their digest.
+  if (/^sha(?:256|384|512)(?:[:@]|$)/.test(text) && !text.includes("/")) {
+    malformed(text, "it is a digest alone, or part of one; write NAME@DIGEST");
+  }
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
   const namesHost = isFullHostname(first) || first.includes(":");

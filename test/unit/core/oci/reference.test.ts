@@ -186,6 +186,9 @@ describe("normaliseReference", () => {
     ["[::1]:5000/app", "[::1]:5000/app"],
     // Without a slash there is no host, as Docker has it.
     ["docker.io", "docker.io/library/docker.io"],
+    ["sha256sum:1", "docker.io/library/sha256sum:1"],
+    ["alice/sha256:0a1b2c", "docker.io/alice/sha256:0a1b2c"],
+    ["docker.io/library/sha256:0a1b2c", "docker.io/library/sha256:0a1b2c"],
   ])("reads %s as %s", (text, full) => {
     expect(formatReference(normaliseReference(text))).toBe(full);
   });
@@ -207,6 +210,11 @@ describe("normaliseReference", () => {
     "docker://atcr.io/alice/app",
     "oci://atcr.io/alice/app",
     DIGEST,
+    "sha256:0a1b2c",
+    "sha384:latest",
+    "sha512",
+    `sha256:0a1b2c@${DIGEST}`,
+    `sha256@${DIGEST}`,
   ])("refuses %j", (text) => {
     expect(codeOf(() => normaliseReference(text))).toBe("image.malformed_reference");
   });
@@ -222,6 +230,7 @@ describe("normaliseReference", () => {
     expect(said("https://atcr.io/alice/app")).toContain('leave out "https://"');
     expect(said("docker://nginx")).toContain('leave out "docker://"');
     expect(said(DIGEST)).toContain("write NAME@DIGEST");
+    expect(said("sha256:0a1b2c")).toContain("it is a digest alone, or part of one; write NAME@DIGEST");
   });
 
   it.each(["/etc/passwd", "Nginx", "nginx:-", "nginx@alice"])("quotes what was typed: %s", (text) => {
