@@ -49,6 +49,9 @@ export class SharedNetwork implements Network {
   readonly http: Network["http"] = (warn, joined) => async (request, deadline) => {
     // What stores something is never shared.
     if (request.upload !== undefined) return this.#network.http(warn)(request, deadline);
+    // A flight has its own time: begun for nobody, it would take the place of those who still wait.
+    if (deadline.remaining() <= 0)
+      throw new HttpFailure("timeout", `${nameOf(request)}: not asked, as no time is left`);
     const { timeout, ...what } = request;
     const time = Math.max(timeout, this.#timeoutOf(request));
     const { flight, isJoined } = this.#exchanges.join(JSON.stringify(what), time, async (begin, own) =>

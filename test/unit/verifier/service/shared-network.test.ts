@@ -154,6 +154,36 @@ describe("requests that are shared", () => {
     expect(upstream.network.underWay).toBe(0);
   });
 
+  it("are neither sent nor joined where no time is left", async () => {
+    const upstream = new Upstream();
+    const late = { kind: "timeout", message: "registry registry.example: not asked, as no time is left" };
+    await expect(upstream.ask({}, 0).response).rejects.toMatchObject(late);
+    expect([upstream.sent, upstream.network.underWay]).toEqual([[], 0]);
+    const underWay = upstream.ask();
+    const tooLate = upstream.ask({}, -1);
+    await expect(tooLate.response).rejects.toMatchObject(late);
+    expect(tooLate.joined).toEqual([]);
+    await upstream.answer();
+    expect((await underWay.response).status).toBe(200);
+  });
+
+  it.each(["registry", "token server", "handle"])(
+    "of a %s, as an image's name chose it, share the places of all",
+    async (purpose) => {
+      const upstream = new Upstream();
+      for (let i = 0; i < 8; i++)
+        for (let j = 0; j < 20; j++)
+          upstream.ask({ purpose: purpose as HttpRequest["purpose"], url: `https://h${i}.example/${j}` });
+      upstream.ask({ purpose: "PDS", url: "https://pds.example/" });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const purposes = upstream.sent.map(({ request }) => request.purpose);
+      expect([
+        purposes.filter((one) => one === purpose).length,
+        purposes.filter((one) => one === "PDS").length,
+      ]).toEqual([128, 1]);
+    },
+  );
+
   it("bring a body that keeps no longer buffer alive", async () => {
     const upstream = new Upstream();
     const asked = upstream.ask();
