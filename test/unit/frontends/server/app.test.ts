@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { GATES, type GateName } from "../../../../src/core/config/server-settings.ts";
@@ -29,6 +29,8 @@ interface World {
   readonly code?: "signature.none" | "registry.unreachable" | "internal.error";
   readonly policy?: string;
   readonly tags?: "refuse" | "resolve-unpinned";
+  /** Milliseconds. */
+  readonly deadline?: number;
 }
 
 /** A server whose verifier says this of every image. */
@@ -38,6 +40,7 @@ async function started({
   isReady = true,
   code,
   tags = "refuse",
+  deadline = 5000,
   policy: text = POLICY,
 }: World = {}) {
   const policy = parsePolicy(text, "policy.yaml");
@@ -65,7 +68,7 @@ async function started({
       failed: (error: unknown) => failures.push(error),
     },
     bodies: { admission: new BodyReader(), others: new BodyReader() },
-    deadline: () => 5000,
+    deadline: () => deadline,
     tags: () => tags,
     callerOf: (header: string | undefined) => tokens?.get(header ?? ""),
     demandsToken: () => tokens !== undefined,
@@ -93,7 +96,7 @@ async function started({
       headers: response.headers,
     };
   };
-  return { ask, reviews, counted, failures };
+  return { ask, port, reviews, counted, failures };
 }
 
 function podReview(image: string, more: object = {}) {
@@ -283,6 +286,58 @@ describe("/imagereview", () => {
       expect([status, json.status.allowed]).toEqual([200, false]);
       expect(reviews).toMatchObject([{ gate: "imagereview", namespace: "shop", unpinned: "refuse" }]);
     }
+  });
+});
+
+describe("the body of a request", () => {
+  const MIB = 1024 * 1024;
+  it.each([
+    ["/admit", 8 * MIB],
+    ["/mutate/staging", 8 * MIB],
+    ["/gatekeeper/verify", MIB],
+    ["/gatekeeper/mutate", MIB],
+    ["/v1/verify", MIB],
+    ["/imagereview", MIB],
+  ])("of %s has at most %d bytes", async (path, most) => {
+    const { ask } = await started();
+    expect((await ask(path, " ".repeat(most + 1))).status).toBe(413);
+    expect((await ask(path, " ".repeat(most))).status).not.toBe(413);
+  });
+
+  it("must arrive before the request's deadline", async () => {
+    const { port } = await started({ deadline: 50 });
+    const began = performance.now();
+    const headers = { "content-type": "application/json", "content-length": 10 };
+    const asked = request({ host: "127.0.0.1", port, path: "/admit", method: "POST", headers });
+    const status = new Promise((resolve, fail) => {
+      asked.on("response", (answer) => resolve(answer.resume().statusCode));
+      asked.on("error", fail);
+    });
+    asked.write("{");
+    expect(await status).toBe(408);
+    expect(performance.now() - began).toBeLessThan(2000);
+    asked.destroy();
+  });
+});
+
+describe("the deadline of a request", () => {
+  const POD = podReview(SIGNED);
+  it.each([
+    ["/admit", POD, 5000],
+    ["/admit?timeout=3s", POD, 2000],
+    ["/mutate?timeout=2s", POD, 1000],
+    ["/gatekeeper/verify", KEYS(SIGNED), 2500],
+    ["/gatekeeper/mutate", KEYS("r.example/app:v1"), 800],
+    [`/v1/verify?timeout=4s&image=${SIGNED}`, undefined, 3000],
+    ["/imagereview?timeout=30s", IMAGE_REVIEW, 5000],
+  ] as const)("of %s is the protocol's, the caller's or the configured one", async (path, body, expected) => {
+    const { ask, reviews } = await started();
+    const before = performance.now();
+    await ask(path, body);
+    const after = performance.now();
+    const [at = 0] = reviews.map(({ deadline }) => deadline.at);
+    expect(at - before).toBeGreaterThanOrEqual(expected);
+    expect(at - after).toBeLessThanOrEqual(expected);
   });
 });
 
