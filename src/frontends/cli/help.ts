@@ -49,10 +49,7 @@ function overview(width: number): string {
     "       atcr-verify help COMMAND | --version",
     ...groups,
     "",
-    ...wrapped(
-      "containerd runs it as an image verifier, through a link in bin_dir, with -name, -digest and -stdin-media-type, and a descriptor on standard input.",
-      width,
-    ),
+    ...wrapped("containerd runs it as an image verifier, through a link in bin_dir.", width),
   ]);
 }
 

@@ -3,7 +3,7 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import type { GateName } from "../../core/config/server-settings.ts";
 import { Rejection } from "../../core/rejection.ts";
-import { type Asked, deadlineOf } from "./deadline-of.ts";
+import { deadlineOf, type TimedPath } from "./deadline-of.ts";
 import { admit, mutate } from "./gates/admit.ts";
 import type { Gate, GateReply, GateRequest } from "./gates/gate.ts";
 import { gatekeeperMutate, gatekeeperVerify } from "./gates/gatekeeper.ts";
@@ -42,7 +42,7 @@ export interface Server {
 
 interface Path {
   readonly gate: GateName;
-  readonly asked?: Asked;
+  readonly asked?: TimedPath;
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly answer: Gate;

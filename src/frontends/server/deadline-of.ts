@@ -6,14 +6,17 @@ import { Deadline } from "../../io/process/deadline.ts";
  * when it validates and 1 s when it mutates, and tells nobody what is left of them. Others say what they wait, or wait
  * long.
  */
-const OF_PROTOCOL: Readonly<Partial<Record<Asked, number>>> = { "gatekeeper/verify": 2500, "gatekeeper/mutate": 800 };
+const OF_PROTOCOL: Readonly<Partial<Record<TimedPath, number>>> = {
+  "gatekeeper/verify": 2500,
+  "gatekeeper/mutate": 800,
+};
 
 /** Milliseconds that the API server gets for the answer's way, of the seconds that it says; of its only one a part. */
 const RESERVE = 1000;
 const LEAST = 700;
 
 /** What is asked: a gate, or one of the two paths of Gatekeeper's. */
-export type Asked = GateName | "gatekeeper/verify" | "gatekeeper/mutate";
+export type TimedPath = GateName | "gatekeeper/verify" | "gatekeeper/mutate";
 
 /**
  * When the answer must be there: the smallest of the configuration's deadline, of what the caller's `?timeout=` leaves and
@@ -23,7 +26,7 @@ export type Asked = GateName | "gatekeeper/verify" | "gatekeeper/mutate";
  * @param configured milliseconds
  * @param timeout of the query, as the API server writes it (`10s`); anything else is passed over, as it only shortens
  */
-export function deadlineOf(asked: Asked, began: number, configured: number, timeout: string | null): Deadline {
+export function deadlineOf(asked: TimedPath, began: number, configured: number, timeout: string | null): Deadline {
   const limits = [configured, OF_PROTOCOL[asked], afterReserve(timeout)].filter((limit) => limit !== undefined);
   return new Deadline(began + Math.min(...limits));
 }

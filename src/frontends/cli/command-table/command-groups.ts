@@ -24,8 +24,7 @@ export const GROUPS: Readonly<Record<string, readonly CommandName[]>> = {
   "Policies and configuration": namesOf(POLICY_COMMANDS),
   "Signers and cache": namesOf(SIGNER_COMMANDS),
   Bundles: namesOf(BUNDLE_COMMANDS),
-  "This node": namesOf(NODE_COMMANDS),
-  Services: namesOf(SERVICE_COMMANDS),
+  "Nodes and clusters": [...namesOf(NODE_COMMANDS), ...namesOf(SERVICE_COMMANDS)],
 };
 export const COMMAND_NAMES: readonly CommandName[] = Object.values(GROUPS).flat();
 

@@ -25,7 +25,7 @@ export const SERVICE_COMMANDS = {
     ],
   },
   serve: {
-    summary: "answer Kubernetes, Gatekeeper, Kyverno and pipelines which images may run",
+    summary: "tell clusters and pipelines which images may run",
     details:
       "It listens where the section server of the configuration says, answers by the same policy and evidence as at a pull, and runs until it is ended. Each decision is a line of JSON on standard output. Policies, tokens and certificates are read again when they change; one that is broken leaves the last good one in force. Evidence is kept in memory, and the history of signers in stateDir.",
     linuxOnly: true,

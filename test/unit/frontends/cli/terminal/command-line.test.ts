@@ -169,7 +169,7 @@ describe("the command of a line", () => {
 describe("another system than Linux", () => {
   it("is told that commands about a node are Linux only, and runs the others", () => {
     const refused = COMMAND_NAMES.filter((name) => codeOf(() => assertRunsOn(name, "darwin", [])) !== "none");
-    expect(refused).toEqual(["images", "enable", "disable", "doctor", "lookaside", "break-glass"]);
+    expect(refused).toEqual(["images", "enable", "disable", "doctor", "break-glass", "lookaside", "serve"]);
     expect(rejectionOf(() => assertRunsOn("doctor", "darwin", ["--output", "json"]))).toMatchObject({
       code: "input.malformed",
       message: expect.stringContaining("doctor is Linux only"),
