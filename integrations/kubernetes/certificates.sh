@@ -56,11 +56,11 @@ patch() {
 }
 mkdir -p server registration
 head='# Written by certificates.sh.\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
-cp tls.crt tls.key server/ # kustomize reads nothing outside of a component's folder
+cp ca.crt tls.crt tls.key server/ # kustomize reads nothing outside of a component's folder
 {
   printf '%b' "$head"
   printf 'secretGenerator:\n  - name: atcr-verify-tls\n    namespace: atcr-verify\n    type: kubernetes.io/tls\n'
-  printf '    files: [tls.crt, tls.key]\n    options:\n      disableNameSuffixHash: true\n'
+  printf '    files: [ca.crt, tls.crt, tls.key]\n    options:\n      disableNameSuffixHash: true\n'
 } >server/kustomization.yaml
 {
   printf '%b' "$head"
