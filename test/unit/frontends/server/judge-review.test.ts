@@ -47,6 +47,8 @@ interface World {
   readonly verdict?: Answer;
   /** What a registry says that a tag names. */
   readonly resolved?: Digest | Error;
+  /** Of what a tag names, as the registry says it. */
+  readonly mediaType?: string;
   readonly breakGlass?: BreakGlassFile;
   readonly isFull?: boolean;
   readonly review?: Partial<Review>;
@@ -57,6 +59,7 @@ function worldOf(images: readonly string[], world: World = {}) {
   const log: AnsweredImage[] = [];
   const sessions: Session[] = [];
   const asked: string[] = [];
+  const subjects: object[] = [];
   const verifier = {
     decideByName: (name: ImageReference) => {
       const selection = decidedByName(policy, name);
@@ -66,10 +69,11 @@ function worldOf(images: readonly string[], world: World = {}) {
       sessions.push(session);
       asked.push(`resolve ${formatReference(name)}`);
       if (world.resolved instanceof Error) throw world.resolved;
-      return { digest: world.resolved ?? DIGEST, mediaType: "", size: 7, by: "r.example", at: 0 };
+      return { digest: world.resolved ?? DIGEST, mediaType: world.mediaType ?? "", size: 7, by: "r.example", at: 0 };
     },
     verify: async (subject: { name: ImageReference; digest: Digest; tag?: string }, session: Session) => {
       sessions.push(session);
+      subjects.push(subject);
       const selection = select(policy, subject.name, subject.digest);
       const { digest, tag, name } = subject;
       if (selection.kind !== "judge") return decision(subject, judgement(selection));
@@ -90,7 +94,7 @@ function worldOf(images: readonly string[], world: World = {}) {
   } as unknown as Judge;
   const deadline = new Deadline(performance.now() + 5000);
   const review: Review = { gate: "admit", images, unpinned: "refuse", deadline, ...world.review };
-  return { judge, review, log, sessions, asked };
+  return { judge, review, log, sessions, asked, subjects };
 }
 
 function decision(subject: object, answer: Answer) {
@@ -98,11 +102,11 @@ function decision(subject: object, answer: Answer) {
 }
 
 async function judged(image: string, world: World = {}) {
-  const { judge, review, log, asked, sessions } = worldOf([image], world);
+  const { judge, review, log, asked, sessions, subjects } = worldOf([image], world);
   const answers = await judgeReview(review, judge);
   const { answer, digest } = answers.get(image) as AnsweredImage;
   const code = answer.outcome === "allow" ? `allow ${answer.because.kind}` : `${answer.outcome} ${answer.code}`;
-  return { code, answer, digest, asked, sessions, logged: log.map((one) => one.answer === answer) };
+  return { code, answer, digest, asked, sessions, subjects, logged: log.map((one) => one.answer === answer) };
 }
 
 const RESOLVES = { review: { unpinned: "resolve" } } as const;
@@ -171,6 +175,17 @@ describe("an image with a tag", () => {
     expect((await judged("r.example/app", RESOLVES)).asked[1]).toBe("verify r.example/app:latest it tag latest");
   });
 
+  it("is judged with the size that the registry says, and with its type where that is one of an image", async () => {
+    const type = "application/vnd.oci.image.index.v1+json";
+    const [typed] = (await judged("r.example/app:v1", { ...RESOLVES, mediaType: type })).subjects;
+    expect(typed).toMatchObject({ digest: DIGEST, tag: "v1", size: 7, mediaType: type });
+    for (const mediaType of ["", "application/octet-stream"]) {
+      const [untyped] = (await judged("r.example/app:v1", { ...RESOLVES, mediaType })).subjects;
+      expect(untyped).toMatchObject({ size: 7 });
+      expect(untyped).not.toHaveProperty("mediaType");
+    }
+  });
+
   it("is inconclusive where it cannot be resolved, and audited where the rule only audits", async () => {
     const resolved = unreachable();
     const failing = { ...RESOLVES, resolved };
@@ -188,6 +203,13 @@ describe("break-glass", () => {
     expect((await judged("r.example/app:v1", { breakGlass })).code).toBe("allow break_glass");
     expect((await judged(`r.example/denied@${DIGEST}`, { breakGlass })).code).toBe("deny policy.denied");
     expect((await judged(`other.example/app@${DIGEST}`, { breakGlass })).code).toBe("deny policy.no_match");
+  });
+
+  it("lets through a tag that cannot be resolved", async () => {
+    const failing = { ...RESOLVES, resolved: unreachable() };
+    const { code, answer } = await judged("r.example/app:v1", { ...failing, breakGlass });
+    expect(code).toBe("allow break_glass");
+    expect(answer).toMatchObject({ because: { would: { code: "registry.unreachable" } } });
   });
 });
 

@@ -1,8 +1,9 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
 import { Deadline } from "../../../../src/io/process/deadline.ts";
+import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { ServerMemory } from "../../../../src/verifier/service/server-memory.ts";
 import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
@@ -111,6 +112,34 @@ describe("a burst of questions about one new image", () => {
 });
 
 describe("a server's memory", () => {
+  it("writes what was seen of a signer one after another, and side by side what goes elsewhere", async () => {
+    const waiting: PromiseWithResolvers<void>[] = [];
+    const written = vi.spyOn(SignerStore.prototype, "recordObservation").mockImplementation(async () => {
+      const write = Promise.withResolvers<void>();
+      waiting.push(write);
+      return write.promise;
+    });
+    try {
+      const memory = new ServerMemory();
+      const silent = { history: () => {}, cache: () => {}, other: () => {} };
+      const write = async (stateDir: string, who: TestSigner): Promise<void> => {
+        const stores = memory.openStores({ ...DEFAULT_CONFIG, stateDir }, { now: () => NOW }, silent);
+        return stores.recordObservation({ signer: who.did, key: "did:key:x", askedAt: NOW, revs: [] });
+      };
+      const settled = () => new Promise((resolve) => setTimeout(resolve, 1));
+      const writes = [write("/a", alice), write("/a", alice), write("/b", alice), write("/a", carol)];
+      await settled();
+      expect(written).toHaveBeenCalledTimes(3);
+      waiting[0]?.resolve();
+      await settled();
+      expect(written).toHaveBeenCalledTimes(4);
+      for (const { resolve } of waiting) resolve();
+      await Promise.all(writes);
+    } finally {
+      written.mockRestore();
+    }
+  });
+
   it("answers again without a request, a file or a lock", async () => {
     await using world = await World.start(alice);
     const { by } = served(world);

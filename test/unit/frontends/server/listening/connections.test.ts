@@ -1,6 +1,7 @@
 import { Agent } from "node:https";
-import { connect } from "node:net";
+import { connect, Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { Connections } from "../../../../../src/frontends/server/listening/connections.ts";
 import { limitsFor } from "../../../../../src/frontends/server/listening/listen-limits.ts";
 import type { Handler } from "../../../../../src/frontends/server/listening/listener.ts";
 import {
@@ -185,6 +186,14 @@ describe("clients that hold a connection", () => {
     expect(failed).toEqual([]);
     await stopListeners();
     await Promise.all(busy);
+  });
+
+  it("are turned away after a handshake for which they lost their place", () => {
+    const connections = new Connections({ connections: 1, ...QUICK }, () => {});
+    const socket = new Socket();
+    expect(connections.secured(socket)).toBe(false);
+    expect([socket.destroyed, connections.size]).toEqual([true, 0]);
+    connections.close();
   });
 
   it("have fewer places where no gate of theirs is the API server's", () => {
