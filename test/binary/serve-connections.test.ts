@@ -62,7 +62,7 @@ function start(name: string, at: typeof ports): Promise<ServerProcess> {
   const tls = { certFile: join(folder, "tls.crt"), keyFile: join(folder, "tls.key") };
   const config = {
     trustPolicyPath: write("policy.yaml", "version: 1\ndefault: deny\n"),
-    stateDir: join(folder, "state"),
+    stateDir: join(folder, "missing", "state"),
     decisionLog: "none",
     server: {
       listeners: [
@@ -124,6 +124,14 @@ async function plain(path: string): Promise<string> {
   return response.text();
 }
 
+describe("the start", () => {
+  it("says where it answers, and that the history cannot be kept", () => {
+    expect(server.log()).toMatch(/^warning history\.not_written: .*missing\/state \(stateDir\): ENOENT/m);
+    const where = `https://${HOST}:${ports.admit} (admit); https://${HOST}:${ports.gatekeeper} (gatekeeper); `;
+    expect(server.log()).toContain(` answers on ${where}http://${HOST}:${ports.plain} (health, metrics)\n`);
+  });
+});
+
 describe("TLS", () => {
   it("is 1.3, or 1.2 with authenticated encryption; 1.3 alone for Gatekeeper", async () => {
     const closing = postOf("{}", "Content-Length: 2", "Connection: close");
@@ -138,7 +146,7 @@ describe("TLS", () => {
 
   it("demands a client certificate of the authority that is named", async () => {
     const asking = requestOf("/gatekeeper/verify", "Connection: close");
-    expect(await send(ports.gatekeeper, asking, client)).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await send(ports.gatekeeper, asking, client)).toMatch(/^HTTP\/1\.1 405 /);
     for (const shown of [{}, foreign, authority.issue({ names: ["server"] })])
       expect(await send(ports.gatekeeper, asking, shown)).not.toContain("HTTP");
   });
@@ -173,6 +181,8 @@ describe("TLS", () => {
     const metrics = await plain("/metrics");
     expect(metrics).toContain('reloads_total{what="certificate",result="ok"} 2');
     expect(metrics).toContain('connection_events_total{event="refused"} 0');
+    // Two listeners have it.
+    expect(server.log().match(/^certificate: .*tls\.crt was read again: .*, valid until /gm)).toHaveLength(1);
   });
 });
 

@@ -206,10 +206,18 @@ describe("the other gates", () => {
     expect([status, json.verified, json.did]).toEqual([200, true, node.signer.did]);
     expect(daemon.log.at(-1)).toMatchObject({ gate: "verify", user: "ci" });
     expect(daemon.output).not.toContain(SECRET);
+    // Both are of one minute.
+    expect(daemon.output.match(/^requests to \/v1\/verify without a token.*: 1$/gm)).toHaveLength(1);
   });
 });
 
 describe("settings", () => {
+  it("are named at the start, and an emergency is", () => {
+    expect(daemon.output).toMatch(/^policy audit, .*audit\.yaml: 1 rule, 1 signer; enforces$/m);
+    expect(daemon.output).toMatch(/^BREAK-GLASS IS ACTIVE until .*Z for namespaces burning: INC-1$/m);
+    expect(daemon.output).not.toContain("history.not_written");
+  });
+
   it("are read again, and stay in force where they are broken", async () => {
     const image = `${repository}@${unsigned.digest}`;
     const file = join(node.folder, "audit.yaml");

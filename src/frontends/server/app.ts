@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import type { GateName } from "../../core/config/server-settings.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { deadlineOf, type TimedPath } from "./deadline-of.ts";
+import { whyForeign } from "./foreign-request.ts";
 import { admit, mutate } from "./gates/admit.ts";
 import type { Gate, GateReply, GateRequest } from "./gates/gate.ts";
 import { gatekeeperMutate, gatekeeperVerify } from "./gates/gatekeeper.ts";
@@ -36,6 +37,8 @@ export interface Server {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Called once for each answered request. @param ms from its first byte */
   readonly answered: (gate: GateName, status: number, ms: number) => void;
+  /** Called for each request whose path or method is none of the listener's. @param gate `none` where no gate has the path */
+  readonly refused: (gate: GateName | "none", status: number) => void;
   /** Reports an error that is a bug. */
   readonly failed: (error: unknown) => void;
 }
@@ -80,18 +83,24 @@ const bodiesOf = (gate: GateName, { bodies }: Server): BodyReader =>
   maxBodyOf(gate) === MAX_REVIEW_BODY ? bodies.admission : bodies.others;
 const NO_BODY = new Uint8Array();
 
-/** What a listener answers: the paths of its gates, and 404 for all others. */
+/**
+ * What a listener answers: the paths of its gates, and 404 for all others.
+ *
+ * @param hosts one of which a request that is judged must name, and be none of a web page; absent: any
+ */
 export function appOf(
   gates: readonly GateName[],
   server: Server,
+  hosts?: readonly string[],
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const app: App = new Hono();
   const served = PATHS.filter(({ gate }) => gates.includes(gate));
-  for (const path of served) app.on(path.method, path.path, (request) => answerTo(request, path, server));
-  for (const { path } of served) {
+  for (const path of served) app.on(path.method, path.path, (request) => answerTo(request, path, server, hosts));
+  for (const { path, gate } of served) {
     const allowed = served.flatMap((one) => (one.path === path ? one.method : [])).join(", ");
     app.all(path, (request) => {
       request.header("Allow", allowed);
+      server.refused(gate, 405);
       return problem(request, 405, "input.malformed", `expected the method ${allowed}`);
     });
   }
@@ -105,9 +114,10 @@ export function appOf(
       return request.body(text, 200, { "content-type": contentType });
     });
   }
-  app.notFound((request) =>
-    problem(request, 404, "input.malformed", `nothing is answered here; this address has ${gates.join(", ")}`),
-  );
+  app.notFound((request) => {
+    server.refused("none", 404);
+    return problem(request, 404, "input.malformed", `nothing is answered here; this address has ${gates.join(", ")}`);
+  });
   app.onError((error, request) => {
     server.failed(error);
     return problem(request, 500, "internal.error", "the request could not be answered; please report this");
@@ -115,10 +125,19 @@ export function appOf(
   return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as ReturnType<typeof appOf>;
 }
 
-async function answerTo(request: Request, path: Path, server: Server): Promise<Response> {
+async function answerTo(
+  request: Request,
+  path: Path,
+  server: Server,
+  hosts: readonly string[] | undefined,
+): Promise<Response> {
   const began = performance.now();
   const { gate } = path;
-  const response = await answerInForm(request, path, server, began);
+  const foreign = hosts && whyForeign(request.env.incoming.headers, hosts);
+  const response =
+    foreign === undefined
+      ? await answerInForm(request, path, server, began)
+      : problem(request, 403, "input.malformed", foreign);
   server.answered(gate, response.status, performance.now() - began);
   return response;
 }

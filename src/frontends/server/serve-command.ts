@@ -1,25 +1,35 @@
-import { listenText } from "../../core/config/listen-address.ts";
 import { type GateName, OPEN_GATES, type ServerSettings } from "../../core/config/server-settings.ts";
 import { printable } from "../../core/encoding/printable.ts";
 import { BUILD, VERSION } from "../../core/version.ts";
+import { whyUnusable } from "../../io/fs/folders.ts";
 import { recordLine } from "../../io/log/decision-record.ts";
 import { ServerMemory } from "../../verifier/service/server-memory.ts";
 import type { ProcessLifecycle } from "../process/process-lifecycle.ts";
 import { appOf, type Server } from "./app.ts";
+import { hostsOf } from "./foreign-request.ts";
 import { GateQueue } from "./gate-queue.ts";
 import type { Judge } from "./judge-review.ts";
 import { CertificateReports } from "./listening/certificate-reports.ts";
 import { type ListenHooks, type Listening, listen } from "./listening/listener.ts";
+import { RareLines } from "./rare-lines.ts";
 import { recordOf } from "./record-review.ts";
 import { BodyReader } from "./request-body.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import { ServerFiles } from "./settings/server-files.ts";
+import { startLines } from "./settings/start-lines.ts";
 import { Verifiers } from "./verifiers.ts";
 
 /** Milliseconds between two looks at configuration, policies, tokens and break-glass. */
 const POLL = 2000;
 /** Milliseconds after a signal in which new connections are still taken: who asks learns late that this one stops. */
 const LAME_DUCK = 3000;
+
+const UNAUTHORIZED = 401;
+/** What any caller can cause, in words. */
+const RARE = {
+  token: "requests to /v1/verify without a token of server.tokenFiles, answered 401",
+  tls: "TLS handshakes that failed: another certificate authority or version, no client certificate, or no TLS at all",
+};
 
 /** `atcr-verify serve`: answers until it is ended. */
 export async function serveCommand(
@@ -43,6 +53,7 @@ export async function serveCommand(
       watched.metrics?.reloaded(what, ok, watched.files?.areValid(what) ?? ok);
       warn(message);
     },
+    announce: warn,
     warn: ({ code, message }) => warn(`warning ${code}: ${message}`),
   });
   const { server: settings } = files.config;
@@ -74,6 +85,7 @@ export async function serveCommand(
     warn,
     failed,
   };
+  const rare = new RareLines(RARE, warn);
   let isStopping = false;
   const server: Server = {
     judge,
@@ -84,7 +96,11 @@ export async function serveCommand(
     demandsToken: () => files.demandsToken,
     isReady: () => !isStopping,
     metrics: () => metrics.read(),
-    answered: (gate, status, ms) => metrics.answered(gate, status, ms),
+    answered: (gate, status, ms) => {
+      metrics.answered(gate, status, ms);
+      if (status === UNAUTHORIZED) rare.note("token", performance.now());
+    },
+    refused: (gate, status) => metrics.refused(gate, status),
     failed,
   };
   const certificates = new CertificateReports(
@@ -92,7 +108,10 @@ export async function serveCommand(
     warn,
   );
   const hooks: ListenHooks = {
-    count: (event) => metrics.connection(event),
+    count: (event) => {
+      metrics.connection(event);
+      if (event === "tls_failed") rare.note("tls", performance.now());
+    },
     reloaded: (...changed) => certificates.report(...changed),
     warn: (text) => certificates.warn(text),
     failed,
@@ -105,10 +124,18 @@ export async function serveCommand(
     for (const one of listening) one.reload();
   });
   for (const listener of settings.listeners)
-    listening.push(await listen(listener, appOf(listener.gates, server), hooks));
-  const polling = setInterval(() => files.poll(Date.now()), POLL);
-  const where = settings.listeners.map((listener) => `${listenText(listener)} (${listener.gates.join(", ")})`);
-  lifecycle.diagnose(`atcr-verify ${VERSION} answers on ${where.join(" and ")}; ${files.summary()}`);
+    listening.push(await listen(listener, appOf(listener.gates, server, hostsOf(listener)), hooks));
+  const polling = setInterval(() => {
+    files.poll(Date.now());
+    rare.flush(performance.now());
+  }, POLL);
+  const { stateDir } = files.config;
+  const unkept = await whyUnusable(stateDir);
+  if (unkept !== undefined)
+    warn(`warning history.not_written: the signer history cannot be kept in ${stateDir} (stateDir): ${unkept}`);
+  const policyOf = (name: string | undefined) => files.current(name)?.policy;
+  const started = { config: files.config, policyOf, tokens: files.tokens };
+  for (const line of startLines(started, `atcr-verify ${VERSION}`)) warn(line);
   return lifecycle.standBy(async () => {
     isStopping = true;
     lifecycle.diagnose("stopping: what is asked now is still answered");

@@ -9,7 +9,7 @@ const RELOADED = ["configuration", "policy", "certificate", "tokens", "break_gla
 export type Reloaded = (typeof RELOADED)[number];
 
 /** Statuses of answers; any other one is `other`. */
-const STATUSES: ReadonlySet<number> = new Set([200, 400, 401, 408, 413, 415, 500, 503]);
+const STATUSES: ReadonlySet<number> = new Set([200, 400, 401, 403, 404, 405, 408, 413, 415, 500, 503]);
 /** Services as {@link DecisionRecord} names them. */
 const SERVICES = ["registry", "token_server", "directory", "did_web_host", "handle", "pds"] as const;
 const CACHE_USES = ["none", "fresh", "stale", "bundle"] as const;
@@ -89,8 +89,13 @@ export class ServerMetrics {
 
   /** A request was answered. @param ms from its header to its answer */
   answered(gate: GateName, status: number, ms: number): void {
-    this.#requests.inc({ gate, status: STATUSES.has(status) ? String(status) : "other" });
+    this.refused(gate, status);
     this.#durations.observe({ gate }, ms / SECOND);
+  }
+
+  /** A request was answered of which nothing was read but its header. @param gate `none` where its path is that of none */
+  refused(gate: GateName | "none", status: number): void {
+    this.#requests.inc({ gate, status: STATUSES.has(status) ? String(status) : "other" });
   }
 
   /** An image of a request was judged. */
@@ -127,6 +132,7 @@ export class ServerMetrics {
 
   /** Prometheus' `increase` does not see a counter that first appears as 1, so no alert would fire for the first event. */
   #begin(gates: readonly GateName[]): void {
+    this.#requests.inc({ gate: "none", status: "404" }, 0);
     for (const gate of gates) {
       for (const status of [...STATUSES, "other"]) this.#requests.inc({ gate, status }, 0);
       const refusals = Object.entries(REJECTIONS).map(([code, { kind }]) => [kind, code] as const);

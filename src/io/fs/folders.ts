@@ -1,4 +1,4 @@
-import { mkdir, open } from "node:fs/promises";
+import { access, constants, mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode } from "./error-code.ts";
 import { assertPathTrusted } from "./trusted-path.ts";
@@ -25,6 +25,20 @@ export async function makeOwnFolder(directory: string, ...names: readonly string
   // And after, as others may have changed the path meanwhile.
   assertPathTrusted(path);
   return path;
+}
+
+/**
+ * Why files cannot be kept in a folder, which is created where only it is missing.
+ *
+ * @returns a clause; undefined where nothing is in the way
+ */
+export async function whyUnusable(directory: string): Promise<string | undefined> {
+  try {
+    await access(await makeOwnFolder(directory), constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Syncs a folder, so that new entries survive a power failure. */

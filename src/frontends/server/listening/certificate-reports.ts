@@ -22,10 +22,11 @@ export class CertificateReports {
     this.#say = say;
   }
 
-  /** Changed files were read. @param message a line for people, printed once for the same files */
+  /** Changed files were read. @param message a line for people, printed once for the same certificate */
   report({ certFile, keyFile, clientCaFile }: TlsFiles, isUsed: boolean, message: string): void {
     const paths = JSON.stringify([certFile, keyFile, clientCaFile]);
-    const isNew = this.#last.get(paths)?.message !== message;
+    // Another listener may have the same certificate, and authorities of clients besides.
+    const isNew = [...this.#last.values()].every((one) => one.message !== message);
     this.#last.set(paths, { isUsed, message });
     this.#count(
       isUsed,

@@ -25,6 +25,10 @@ export interface Source<Texts, T> {
   readonly read: () => Texts;
   /** @throws Rejection */
   readonly parse: (texts: Texts) => T;
+  /** Where they are, if the subject's name does not say it. */
+  readonly path?: () => string | undefined;
+  /** What is worth saying of what was read again, as a clause. */
+  readonly described?: (value: T) => string | undefined;
   /** What happens while the files cannot be used although they once were, as a clause. */
   readonly meanwhile: string;
 }
@@ -91,9 +95,16 @@ export class LastGood<Texts, T> {
     const isFirst = this.#good === undefined;
     if (this.#bad !== undefined || isFirst) this.#since = now;
     [this.#good, this.#bad] = [read, undefined];
-    if (!isFirst && (isOther || before !== undefined))
-      this.#say(isOther ? "was read again" : "is valid again, as before");
+    if (!isFirst && (isOther || before !== undefined)) this.#sayRead(isOther, read.value);
     return isOther;
+  }
+
+  #sayRead(isOther: boolean, value: T): void {
+    const { path, described } = this.#source;
+    const file = path?.();
+    const clause = described?.(value);
+    const what = isOther ? "was read again" : "is valid again, as before";
+    this.#say(`${file === undefined ? "" : `${file} `}${what}${clause === undefined ? "" : `; ${clause}`}`);
   }
 
   #say(message: string): void {

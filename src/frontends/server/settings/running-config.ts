@@ -10,10 +10,7 @@ export type ServerConfig = Config & { readonly server: ServerSettings };
 export function serverConfig(config: Config, path: string): ServerConfig {
   const { server } = config;
   if (server === undefined)
-    reject(
-      "config.invalid",
-      `the configuration ${path} has no key server, which says where atcr-verify serve listens, or is not there`,
-    );
+    reject("config.invalid", `the configuration ${path} has no key server, which says where atcr-verify serve listens`);
   return { ...config, server };
 }
 

@@ -1,12 +1,8 @@
-import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
 import type { BreakGlassFile } from "../../../core/policy/break-glass.ts";
-import { readServerBreakGlass } from "../../../core/policy/parse-server-break-glass.ts";
 import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import type { PolicyText } from "../../../core/policy/policy-file.ts";
-import { breakGlassFor, isInForce, type ServerBreakGlass } from "../../../core/policy/server-break-glass.ts";
 import { reject } from "../../../core/rejection.ts";
 import type { Warn } from "../../../core/warning.ts";
-import { readTrustedFile } from "../../../io/fs/local-file.ts";
 import { readMountedSecret } from "../../../io/fs/mounted-secret.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { parsedConfig, parsedPolicy } from "../../../io/settings/load-settings.ts";
@@ -17,7 +13,7 @@ import {
   policyTexts,
   refuseUntrusted,
 } from "../../../io/settings/settings-files.ts";
-import { amount } from "../../process/report.ts";
+import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { type FileState, LastGood, type OnChange } from "./last-good.ts";
 import { filesOf, warnOfPinned } from "./pinned-files.ts";
 import { type ServerConfig, serverConfig, whileRunning } from "./running-config.ts";
@@ -38,6 +34,8 @@ export interface ServerFilesOptions {
   readonly now: number;
   /** After the start. */
   readonly report: OnChange;
+  /** Prints that break-glass begins or ends. */
+  readonly announce: (line: string) => void;
   /** At the start, about files whose changes are never seen. */
   readonly warn: Warn;
 }
@@ -46,6 +44,7 @@ export interface ServerFilesOptions {
 const MAX_TOKEN_FILE = 256 * 1024;
 
 const STAYS = "what was valid before stays in use";
+const LETS_NOBODY_IN = "it names no token, so it lets nobody in";
 
 type Policy = LastGood<PolicyTexts["texts"], TrustPolicy>;
 type Tokens = LastGood<string, readonly Token[]>;
@@ -65,10 +64,10 @@ export class ServerFiles {
   readonly #named = new Map<string, Policy>();
   readonly #tokens = new Map<string, Tokens>();
   #tokenNames = new TokenNames([]);
-  readonly #breakGlass: LastGood<readonly [path: string, text: string] | null, ServerBreakGlass | null>;
+  readonly #breakGlass: BreakGlassInUse;
 
   /** @throws Rejection config.invalid, policy.invalid */
-  constructor({ environment, named, now, report, warn }: ServerFilesOptions) {
+  constructor({ environment, named, now, report, announce, warn }: ServerFilesOptions) {
     // The first mistake ends the start, with its own message.
     this.#report = (state, message) => {
       if (this.#isStarted) report(state, message);
@@ -76,9 +75,9 @@ export class ServerFiles {
     this.#config = new LastGood(
       {
         subject: { what: "configuration" },
+        path: () => configPath(environment, named),
         read: () => configText(environment, named) ?? null,
-        parse: (file) =>
-          serverConfig(file === null ? DEFAULT_CONFIG : parsedConfig(file), configPath(environment, named)),
+        parse: (file) => serverConfigIn(file, configPath(environment, named)),
         meanwhile: STAYS,
       },
       this.#report,
@@ -86,18 +85,11 @@ export class ServerFiles {
     this.#config.poll(now);
     this.#running = this.#config.value;
     this.#default = this.#policy(undefined, () => this.#running.trustPolicyPath);
-    this.#breakGlass = new LastGood(
-      {
-        subject: { what: "break_glass" },
-        read: () => this.#breakGlassText(),
-        parse: (file) => file && readServerBreakGlass(file[1], file[0]),
-        meanwhile: "it is not active",
-      },
-      this.#report,
-    );
+    this.#breakGlass = new BreakGlassInUse(() => this.#running.server.breakGlassFile, this.#report, announce);
     this.#follow();
     this.#pollDemanded(now);
-    for (const one of [this.#default, ...this.#named.values(), ...this.#tokens.values()]) void one.value;
+    for (const one of [this.#default, ...this.#named.values()]) void one.value;
+    for (const [path, { value }] of this.#tokens) if (value.length === 0) refuseEmpty(path);
     this.#isStarted = true;
     warnOfPinned([configPath(environment, named), ...filesOf(this.#running)], warn);
   }
@@ -132,12 +124,9 @@ export class ServerFiles {
     return { config: this.#running, policy: policy.value };
   }
 
-  /** What it answers by, as a clause for people. */
-  summary(): string {
-    const all = [["default", this.#default] as const, ...this.#named];
-    const policies = all.map(([name, { value }]) => `${name} (${amount(value.rules.length, "rule")})`);
-    const tokens = this.demandsToken ? `; ${amount(this.#tokenNames.count, "token")} for /v1/verify` : "";
-    return `policies: ${policies.join(", ")}${tokens}`;
+  /** How many tokens are accepted; undefined where the gate `verify` demands none. */
+  get tokens(): number | undefined {
+    return this.demandsToken ? this.#tokenNames.count : undefined;
   }
 
   /** Whether the gate `verify` demands a token. */
@@ -157,8 +146,7 @@ export class ServerFiles {
    * @param now milliseconds since 1970
    */
   breakGlassFor(namespace: string | undefined, now: number): BreakGlassFile | undefined {
-    const path = this.#running.server.breakGlassFile ?? "";
-    return breakGlassFor({ path, breakGlass: this.#ownBreakGlass }, namespace, now);
+    return this.#breakGlass.for(namespace, now);
   }
 
   /**
@@ -167,13 +155,7 @@ export class ServerFiles {
    * @param now milliseconds since 1970
    */
   breakGlassUntil(now: number): number | undefined {
-    const breakGlass = this.#ownBreakGlass;
-    return breakGlass !== undefined && isInForce(breakGlass, now) ? breakGlass.until : undefined;
-  }
-
-  /** With any mistake in its file it is not active, as on a node: what was valid before may be what was just withdrawn. */
-  get #ownBreakGlass(): ServerBreakGlass | undefined {
-    return this.#breakGlass.isKnown && this.#breakGlass.state.ok ? (this.#breakGlass.value ?? undefined) : undefined;
+    return this.#breakGlass.until(now);
   }
 
   /** Reads all files again. Takes effect at once where they are valid. @param now milliseconds since 1970 */
@@ -208,22 +190,27 @@ export class ServerFiles {
   #policy(name: string | undefined, path: () => string): Policy {
     const read = (): PolicyTexts["texts"] => policyTexts(path(), refuseUntrusted).texts;
     const subject = { what: "policy", ...(name !== undefined && { name }) } as const;
-    return new LastGood({ subject, read, parse: parsedPolicy, meanwhile: STAYS }, this.#report);
+    return new LastGood({ subject, path, read, parse: parsedPolicy, meanwhile: STAYS }, this.#report);
   }
 
   #tokenFile(path: string): Tokens {
     const file = { path, code: "config.invalid", what: "the token file", max: MAX_TOKEN_FILE } as const;
     const subject = { what: "tokens", name: path } as const;
     const read = (): string => readMountedSecret(file);
-    return new LastGood({ subject, read, parse: (text) => readTokens(text, path), meanwhile: STAYS }, this.#report);
+    const parse = (text: string): readonly Token[] => readTokens(text, path);
+    const described = ({ length }: readonly Token[]): string | undefined => (length === 0 ? LETS_NOBODY_IN : undefined);
+    return new LastGood({ subject, read, parse, described, meanwhile: STAYS }, this.#report);
   }
+}
 
-  #breakGlassText(): readonly [path: string, text: string] | null {
-    const path = this.#running.server.breakGlassFile;
-    if (path === undefined) return null;
-    const text = readTrustedFile({ path, code: "config.invalid", what: "the break-glass file" });
-    return text === undefined ? null : [path, text];
-  }
+function serverConfigIn(file: PolicyText | null, path: string): ServerConfig {
+  if (file !== null) return serverConfig(parsedConfig(file), path);
+  return reject("config.invalid", `the configuration ${path} does not exist; name another one with --config`);
+}
+
+/** Nobody starts a server for nobody: the file was not filled yet, or is another one. */
+function refuseEmpty(path: string): never {
+  return reject("config.invalid", `${path} names no token, expected a line NAME:SECRET (server.tokenFiles)`);
 }
 
 function keepOnly<T>(map: Map<string, T>, names: readonly string[], make: (name: string) => T): void {

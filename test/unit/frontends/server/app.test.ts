@@ -31,6 +31,7 @@ interface World {
   readonly tags?: "refuse" | "resolve-unpinned";
   /** Milliseconds. */
   readonly deadline?: number;
+  readonly hosts?: readonly string[];
 }
 
 /** A server whose verifier says this of every image. */
@@ -42,6 +43,7 @@ async function started({
   tags = "refuse",
   deadline = 5000,
   policy: text = POLICY,
+  hosts,
 }: World = {}) {
   const policy = parsePolicy(text, "policy.yaml");
   const reviews: Review[] = [];
@@ -75,9 +77,10 @@ async function started({
     isReady: () => isReady,
     metrics: async () => ({ contentType: "text/plain; version=0.0.4", text: "up 1\n" }),
     answered: (gate: GateName, status: number) => counted.push(`${gate} ${status}`),
+    refused: (gate: string, status: number) => counted.push(`${gate} ${status}`),
     failed: (error: unknown) => failures.push(error),
   } as unknown as Server;
-  const web = createServer(appOf(gates, server));
+  const web = createServer(appOf(gates, server, hosts));
   await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
   closing.push(() => web.close());
   const { port } = web.address() as AddressInfo;
@@ -372,14 +375,22 @@ describe("a listener", () => {
     }
   });
 
+  it("without TLS answers programs that name it, and no web page; health and metrics may have any name", async () => {
+    const { ask, counted, reviews } = await started({ hosts: ["127.0.0.1:8443"] });
+    expect((await ask("/admit", podReview(SIGNED))).status).toBe(403);
+    expect([(await ask("/healthz")).status, (await ask("/metrics")).status]).toEqual([200, 200]);
+    expect([counted, reviews]).toEqual([["admit 403"], []]);
+  });
+
   it("has no path below these, and no other method", async () => {
-    const { ask } = await started();
+    const { ask, counted } = await started();
     for (const path of ["/", "/admit/a/b", "/v1", "/gatekeeper", "/readyz/x", "/metrics/x"])
       expect((await ask(path, {})).status, path).toBe(404);
     for (const path of ["/admit", "/mutate", "/imagereview", "/gatekeeper/verify"]) {
       const { status, headers } = await ask(path);
       expect([status, headers.get("allow")], path).toEqual([405, "POST"]);
     }
+    expect(counted.slice(-5)).toEqual(["none 404", "admit 405", "mutate 405", "imagereview 405", "gatekeeper 405"]);
   });
 
   it("says nothing about a bug, and reports it", async () => {

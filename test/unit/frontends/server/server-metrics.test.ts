@@ -41,6 +41,7 @@ describe("the server's metrics", () => {
     const found = await samples(metrics());
     for (const name of [
       'requests_total{gate="admit",status="503"}',
+      'requests_total{gate="none",status="404"}',
       'decisions_total{gate="verify",outcome="deny",code="signature.none"}',
       'decisions_total{gate="admit",outcome="allow",code="break_glass"}',
       'audited_refusals_total{gate="admit",code="pds.unreachable"}',
@@ -59,6 +60,7 @@ describe("the server's metrics", () => {
     const counted = metrics();
     counted.answered("admit", 200, 20);
     counted.answered("admit", 418, 20);
+    counted.refused("none", 404);
     counted.waited(7);
     counted.decided("admit", RECORD);
     counted.decided("verify", {
@@ -69,6 +71,7 @@ describe("the server's metrics", () => {
     });
     const found = await samples(counted);
     expect([...found].filter(([name, value]) => value > 0 && /_(?:total|count)\{/.test(name))).toEqual([
+      ['atcr_verify_server_requests_total{gate="none",status="404"}', 1],
       ['atcr_verify_server_requests_total{gate="admit",status="200"}', 1],
       ['atcr_verify_server_requests_total{gate="admit",status="other"}', 1],
       ['atcr_verify_server_request_duration_seconds_count{gate="admit"}', 2],

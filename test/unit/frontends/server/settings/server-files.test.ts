@@ -21,9 +21,11 @@ const BREAK_GLASS = JSON.stringify({
 
 let folder: string;
 let reports: string[];
+let announced: string[];
 beforeEach(() => {
   folder = makeTemporaryDirectory("server");
   reports = [];
+  announced = [];
   write("policy.yaml", POLICY);
   write("staging.yaml", OTHER);
   write("tokens", `kyverno:${FIRST}\n`);
@@ -55,6 +57,7 @@ const start = (path = configure()): ServerFiles =>
     named: path,
     now: 1,
     report: (_, message) => reports.push(message.replaceAll(`${folder}/`, "")),
+    announce: (line) => announced.push(line),
     warn: ({ code }) => reports.push(code),
   });
 const defaultOf = (files: ServerFiles, name?: string): string | undefined => files.current(name)?.policy.fallback;
@@ -85,6 +88,7 @@ describe("at the start", () => {
     ["policy.yaml", "version: 2", "policy.invalid"],
     ["staging.yaml", "", "policy.invalid"],
     ["tokens", "short", "config.invalid"],
+    ["tokens", "# none yet", "config.invalid"],
   ])("ends where %s is %j", (name, text, code) => {
     const path = configure();
     write(name, text);
@@ -92,6 +96,12 @@ describe("at the start", () => {
     rmSync(join(folder, name));
     expect(codeOf(() => start(path))).toBe(code);
     expect(reports).toEqual([]);
+  });
+
+  it("ends where there is no configuration, and names the path", () => {
+    const environment = { ATCR_VERIFY_CONFIG: undefined };
+    const options = { environment, named: join(folder, "none"), now: 1, report: () => {}, announce: () => {} };
+    expect(() => new ServerFiles({ ...options, warn: () => {} })).toThrow(/\/none, named by --config, does not exist$/);
   });
 
   it("does not end where break-glass is broken, which an emergency would make worse", () => {
@@ -123,7 +133,10 @@ describe("while the server runs", () => {
     files.poll(4);
     expect(brokenOf(files)).toEqual(["policy staging", "tokens tokens"]);
     expect(defaultOf(files, undefined)).toBe("audit");
-    expect(reports.slice(4)).toEqual(["configuration: is valid again, as before", "policy: was read again"]);
+    expect(reports.slice(4)).toEqual([
+      "configuration: config.yaml is valid again, as before",
+      "policy: policy.yaml was read again",
+    ]);
   });
 
   it("applies what the configuration changes, and answers for no policy that it no longer names", () => {
@@ -146,7 +159,7 @@ describe("while the server runs", () => {
     for (const now of [2, 3]) files.poll(now);
     expect(files.config.server.listeners).toMatchObject([{ port: 1 }]);
     expect(reports).toEqual([
-      "configuration: was read again",
+      "configuration: config.yaml was read again",
       "configuration: server.listeners: restart the server to apply the change",
     ]);
   });
@@ -180,7 +193,11 @@ describe("while the server runs", () => {
     write("tokens", "");
     files.poll(3);
     expect(files.tokenNameOf(`Bearer ${SECOND}`)).toBeUndefined();
-    expect(files.demandsToken).toBe(true);
+    expect([files.demandsToken, files.tokens]).toEqual([true, 0]);
+    expect(reports).toEqual([
+      "tokens tokens: was read again",
+      "tokens tokens: was read again; it names no token, so it lets nobody in",
+    ]);
   });
 
   it("is in break-glass while its file says so, and never by a broken one", () => {
@@ -201,6 +218,24 @@ describe("while the server runs", () => {
     rmSync(path);
     files.poll(5);
     expect(files.breakGlassFor("shop", FROM)).toBeUndefined();
+    expect(reports.at(-1)).toBe("break-glass: break-glass.yaml was read again; there is none, so it is not active");
+    expect(announced).toEqual([]);
+  });
+
+  it("announces break-glass when it begins and when it is over", () => {
+    const files = start();
+    write("break-glass.yaml", BREAK_GLASS);
+    const end = FROM + 3_600_000;
+    for (const now of [FROM - 1, FROM, FROM + 1]) files.poll(now);
+    const line = "BREAK-GLASS IS ACTIVE until 2026-11-30T13:00:00Z for namespaces shop: INC-1234";
+    expect(announced).toEqual([line]);
+    for (const now of [end, end + 1]) files.poll(now);
+    const over = "break-glass is over: refusals are enforced again";
+    expect(announced).toEqual([line, over]);
+    files.poll(FROM);
+    rmSync(join(folder, "break-glass.yaml"));
+    for (const now of [FROM + 2, FROM + 3]) files.poll(now);
+    expect(announced).toEqual([line, over, line, over]);
   });
 
   it("reads a volume whole that is switched by one link", () => {

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../../../src/core/config/parse-config.ts";
+import { parsePolicy } from "../../../../../src/core/policy/parse-policy.ts";
+import { serverConfig } from "../../../../../src/frontends/server/settings/running-config.ts";
+import { startLines } from "../../../../../src/frontends/server/settings/start-lines.ts";
+
+const tls = { certFile: "/c", keyFile: "/k" };
+const listeners = [
+  { listen: "0.0.0.0:8443", gates: ["admit", "mutate"], tls },
+  { listen: "0.0.0.0:8080", gates: ["health", "metrics"] },
+];
+const server = { listeners, policies: { audit: "/p/audit.yaml", denied: "/p/denied.yaml" } };
+const text = JSON.stringify({ trustPolicyPath: "/p/policy.yaml", stateDir: "/s", server });
+const config = serverConfig(parseConfig(text, "c.yaml"), "c.yaml");
+const AUDIT = `
+version: 1.0
+trustedDIDs: { "did:plc:ewvi7nxzyoun6zhxrhs64oiz": {} }
+policies: [{ name: all, scope: "**", action: audit }]
+default: audit
+`;
+const TEXTS: Readonly<Record<string, string>> = {
+  audit: AUDIT,
+  denied: `${AUDIT}digests: { deny: ["sha256:${"1".repeat(64)}"] }\n`,
+};
+
+describe("startLines", () => {
+  it("names addresses, policies and whether they refuse anything, tokens and the history", () => {
+    const policyOf = (name: string | undefined) =>
+      parsePolicy(TEXTS[name ?? ""] ?? "version: 1.0\ndefault: deny\n", "policy.yaml");
+    expect(startLines({ config, policyOf, tokens: 1 }, "atcr-verify 1")).toEqual([
+      "policy of trustPolicyPath, /p/policy.yaml: 0 rules, 0 signers; enforces",
+      "policy audit, /p/audit.yaml: 1 rule, 1 signer; only audits, and refuses nothing",
+      "policy denied, /p/denied.yaml: 1 rule, 1 signer; only audits, and refuses nothing except 1 denied digest",
+      "/v1/verify demands one of 1 token",
+      "the signer history is in /s",
+      "atcr-verify 1 answers on https://0.0.0.0:8443 (admit, mutate); http://0.0.0.0:8080 (health, metrics)",
+    ]);
+    expect(startLines({ config, policyOf, tokens: undefined }, "atcr-verify 1").join()).not.toContain("token");
+  });
+});
