@@ -3,8 +3,11 @@ import { CLOCK_SKEW } from "../../core/encoding/time.ts";
 import { type Aged, covers, isInvalidated, type Mark } from "../../core/verify/invalidation.ts";
 import type { HANDLES } from "./invalidation-marks.ts";
 
-/** Marks of one subject; at this bound the older half becomes one mark for all that was asked for by then. */
-const MAX_MARKS = 4096;
+/**
+ * Marks of one subject; at this bound the older half becomes one mark for all that was asked for by then. That makes the
+ * signer's cached evidence useless, so authors of pods, who choose digests, must not reach it easily while marks count.
+ */
+const MAX_MARKS = 16_384;
 /** Marks of all subjects: authors of pods choose digests and handles, and each may leave a mark at every signer. */
 const MAX_ALL_MARKS = 32_768;
 /** Subjects with marks; at this bound one mark for everybody takes the place of all. */
@@ -13,7 +16,7 @@ const MAX_SUBJECTS = 1024;
  * How long a mark counts at least, in milliseconds. What it ends is removed from the cache at once, so it only has to
  * outlive the verifications that began before it; the longest deadline is a minute.
  */
-const KEPT_FOR = 15 * 60_000;
+const KEPT_FOR = 5 * 60_000;
 
 type Subject = Did | typeof HANDLES;
 

@@ -30,22 +30,25 @@ describe("marks in memory", () => {
 
   it("of one subject: at the bound one mark takes the place of the older half, and ends no less", () => {
     const marks = new MemoryMarks();
-    for (let i = 0; i <= 4096; i++) marks.end(ALICE, { address: address(i), time: NOW + i });
-    expect(marks.count).toBeLessThan(2100);
-    for (const i of [0, 2000, 4096]) expect(marks.areInvalidated(ALICE, at(NOW + i, i))).toBe(true);
-    expect(marks.areInvalidated(ALICE, at(NOW + 4096, 5000))).toBe(false);
+    for (let i = 0; i < 16_384; i++) marks.end(ALICE, { address: address(i), time: NOW + i });
+    // Until then nothing ends but what was named.
+    expect([marks.count, marks.areInvalidated(ALICE, at(NOW, 20_000))]).toEqual([16_384, false]);
+    marks.end(ALICE, { address: address(16_384), time: NOW + 16_384 });
+    expect(marks.count).toBeLessThan(8200);
+    for (const i of [0, 8000, 16_384]) expect(marks.areInvalidated(ALICE, at(NOW + i, i))).toBe(true);
+    expect(marks.areInvalidated(ALICE, at(NOW + 16_384, 20_000))).toBe(false);
     expect(marks.areInvalidated(BOB, at(NOW, 1))).toBe(false);
   });
 
   it("of one subject: at the bound those go that outlived all verifications they were made for", () => {
     const marks = new MemoryMarks();
-    for (let i = 0; i < 4096; i++) marks.end(ALICE, { address: address(i), time: NOW });
-    const later = NOW + 16 * MINUTE;
-    marks.end(ALICE, { address: address(5000), time: later });
+    for (let i = 0; i < 16_384; i++) marks.end(ALICE, { address: address(i), time: NOW });
+    const later = NOW + 6 * MINUTE;
+    marks.end(ALICE, { address: address(20_000), time: later });
     expect(marks.count).toBe(1);
     // Nothing that is asked for since is over.
     expect(marks.areInvalidated(ALICE, at(NOW + MINUTE, 5))).toBe(false);
-    expect(marks.areInvalidated(ALICE, at(later, 5000))).toBe(true);
+    expect(marks.areInvalidated(ALICE, at(later, 20_000))).toBe(true);
   });
 
   it("of all subjects together stay below a bound", () => {
