@@ -140,6 +140,7 @@ function noteLabels(validating: readonly Webhook[]): readonly CheckResult[] {
   return [note(NAMESPACES, found)];
 }
 
+/** What a policy does with a refusal is in the server's files, and the probe is refused even where it only audits. */
 function summary(validating: readonly Webhook[], covered: readonly LabelledNamespace[]): readonly CheckResult[] {
   if (covered.length === 0) return [];
   const paths = new Map<string, number>();
@@ -151,7 +152,8 @@ function summary(validating: readonly Webhook[], covered: readonly LabelledNames
     for (const path of new Set(asked.map(pathOf))) paths.set(path, (paths.get(path) ?? 0) + 1);
   }
   const by = [...paths].map(([path, count]) => `${count} by ${path}`).join(", ");
-  return [ok(NAMESPACES, `pods of ${covered.length} namespaces are verified: ${by}`)];
+  const unknown = "whether a policy refuses or only audits is not known here: see its file";
+  return [ok(NAMESPACES, `pods of ${covered.length} namespaces are judged: ${by}; ${unknown}`)];
 }
 
 function coveredBy(rules: readonly WebhookRule[], { resource, operation }: Wanted): boolean {

@@ -11,7 +11,7 @@ const HOST = "127.0.0.1:1";
 const NAME = "cluster-probe";
 /** Set on a static pod's image in the API, which cannot be changed there. */
 const MIRROR = "kubernetes.io/config.mirror";
-const NOT_VERIFIED = "pods are NOT verified: see the other problems for the cause";
+const NOT_VERIFIED = "pods are NOT verified: the other findings may show the cause, and so may the log of the server";
 
 export interface ClusterProbe {
   /** Where the pod would be created. */

@@ -12,11 +12,10 @@ export async function checkServicesOf(own: readonly Webhook[], ask: AskApi): Pro
   const services = new Map<string, ServiceReference>();
   for (const { service } of own)
     if (service) services.set(`${service.namespace}/${service.name}:${service.port}`, service);
-  const outside = own
-    .filter(({ url }) => url !== undefined)
-    .map(({ name, url }) =>
-      note(SERVICE, `${name} has the URL ${url}, which only the API server must reach: the probe tells`),
-    );
+  const urls = own.flatMap(({ url }) => url ?? []);
+  const outside = [...new Set(urls.map((url) => URL.parse(url)?.origin ?? url))].map((origin) =>
+    note(SERVICE, `webhooks lead to ${origin}, which only the API server must reach: the probe tells`),
+  );
   const found = await Promise.all(
     [...services.values()].flatMap((service) => [checkReplicas(service, ask), checkAnswer(service, ask)]),
   );

@@ -41,8 +41,8 @@ function checkFailurePolicy(webhook: Webhook): readonly CheckResult[] {
   const found = `${has}: pods are admitted unverified where it fails`;
   // Of a policy that only audits, the cluster's administrators may prefer that.
   if (pathOf(webhook) !== DEFAULT_PATH) {
-    const advice = "set failurePolicy to Fail, unless that policy only audits";
-    return [warning(name, `${found}, under the policy of ${pathOf(webhook)}`, advice)];
+    const unless = "set it to Fail, unless that policy only audits";
+    return [note(name, `${found}, where the policy of ${pathOf(webhook)} judges them: ${unless}`)];
   }
   return [problem(name, found, "set failurePolicy to Fail")];
 }

@@ -41,9 +41,15 @@ export function unusableFiles(
     ...(decisionLog.kind === "file" ? [["decisionLog", dirname(decisionLog.path)] as const] : []),
     ...(metricsFile === undefined ? [] : [["metricsFile", dirname(metricsFile)] as const]),
   ];
+  const until = (ofServer: string): string =>
+    `until then, every pull is refused${config.server === undefined ? "" : `, and the server ${ofServer}`}`;
   return [
-    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, (path) => policyTexts(path, refuseUntrusted)),
-    ...config.caFiles.flatMap((path) => mustBeUsable("network.caFiles", path, readAuthorities)),
+    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, until("does not start"), (path) =>
+      policyTexts(path, refuseUntrusted),
+    ),
+    ...config.caFiles.flatMap((path) =>
+      mustBeUsable("network.caFiles", path, until("refuses every image"), readAuthorities),
+    ),
     ...config.bundleKeys.flatMap((path) => shouldBeThere("bundleKeys", path, "its seals do not count")),
     ...(registryCredentials.files ?? []).flatMap((path) =>
       shouldBeThere("registryCredentials.files", path, "it is skipped"),
@@ -69,7 +75,12 @@ function filesOfServer({ listeners, policies, tokenFiles }: ServerSettings): rea
   ];
 }
 
-function mustBeUsable(key: string, path: string, read: (path: string) => unknown): readonly NamedFileFinding[] {
+function mustBeUsable(
+  key: string,
+  path: string,
+  advice: string,
+  read: (path: string) => unknown,
+): readonly NamedFileFinding[] {
   try {
     read(path);
     return [];
@@ -83,7 +94,7 @@ function mustBeUsable(key: string, path: string, read: (path: string) => unknown
             name: "file-unusable",
             key,
             message: error.message,
-            advice: "until then, every pull is refused",
+            advice,
           },
         ];
   }

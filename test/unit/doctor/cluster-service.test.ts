@@ -48,10 +48,11 @@ describe("the service of webhooks", () => {
     expect(found.at(-1)).toMatchObject({ level: "note", name: "cluster-service" });
   });
 
-  it("is only the API server's to reach where it is a URL", async () => {
-    const outside = webhooksOf(configuration(webhook({ clientConfig: { url: "https://a.test/admit" } })), "validating");
+  it("is only the API server's to reach where it is a URL, which is said once", async () => {
+    const at = (path: string) => webhook({ clientConfig: { url: `https://a.test:8443${path}` } });
+    const outside = webhooksOf(configuration(at("/admit"), at("/admit/audit")), "validating");
     expect(await checkServicesOf(outside, standInCluster())).toMatchObject([
-      { level: "note", name: "cluster-service" },
+      { level: "note", name: "cluster-service", found: expect.stringContaining("https://a.test:8443,") },
     ]);
   });
 });

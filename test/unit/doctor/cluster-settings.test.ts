@@ -37,7 +37,8 @@ describe("the settings of a webhook", () => {
   it("may fail open where the policy is another one, which may only audit", () => {
     const [found] = webhooksOf(configuration(webhook({ failurePolicy: "Ignore" }, "/admit/audit")), "validating");
     expect(found && checkWebhookSettings(found, 8000)).toMatchObject([
-      { level: "warning", name: "cluster-failure-policy", found: expect.stringContaining("/admit/audit") },
+      { level: "ok", name: "cluster-settings" },
+      { level: "note", name: "cluster-failure-policy", found: expect.stringContaining("/admit/audit") },
     ]);
   });
 

@@ -39,16 +39,17 @@ const SHIPPED: Objects = {
 };
 
 describe("the shipped webhooks", () => {
-  it("have no problem, and one warning: where nothing is enforced they fail open", async () => {
-    const found = (await findings(SHIPPED)).filter(({ level }) => level === "problem" || level === "warning");
-    expect(new Set(found.map(({ level, name }) => `${level} ${name}`))).toEqual(
-      new Set(["warning cluster-failure-policy"]),
-    );
-    for (const { found: text } of found) expect(text).toContain("/admit/audit");
+  it("have no problem and no warning, and a note that they fail open where nothing is enforced", async () => {
+    const found = await findings(SHIPPED);
+    expect(found.filter(({ level }) => level === "problem" || level === "warning")).toEqual([]);
+    const open = found.filter(({ name, found: text }) => name === "cluster-failure-policy" && text.includes("/admit/"));
+    expect(open.length).toBeGreaterThan(0);
+    for (const { level, found: text } of open)
+      expect([level, text]).toEqual(["note", expect.stringContaining("audit")]);
   });
 
   it("judge each namespace by the policy of its label", async () => {
     const summary = (await findings(SHIPPED)).filter(({ name }) => name === "cluster-namespaces").at(-1);
-    expect(summary?.found).toBe("pods of 2 namespaces are verified: 1 by /admit/audit, 1 by /admit");
+    expect(summary?.found).toMatch(/^pods of 2 namespaces are judged: 1 by \/admit\/audit, 1 by \/admit;.* not known/);
   });
 });

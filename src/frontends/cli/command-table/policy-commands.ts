@@ -133,7 +133,7 @@ export const POLICY_COMMANDS = {
   "config check": {
     summary: "find mistakes in the configuration",
     details:
-      "Without FILE it reads the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml; FILE can be -, for standard input. All mistakes are reported in one run, and files and folders that the configuration names and that are missing or cannot be used. An error means that every pull is refused.",
+      "Without FILE it reads the file that ATCR_VERIFY_CONFIG names, or /etc/atcr-verify/config.yaml; FILE can be -, for standard input. All mistakes are reported in one run, and files and folders that the configuration names and that are missing or cannot be used. An error means that every pull is refused, and that a server of this configuration refuses every image, or does not start.",
     operands: [{ name: "FILE", kind: "file", optional: true, insteadOf: "config" }],
     options: {
       strict: { kind: "flag", summary: "treat warnings as errors" },

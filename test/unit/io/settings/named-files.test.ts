@@ -48,6 +48,21 @@ describe("the files of a server", () => {
     expect(findingsOf({ listeners: [{ listen: "0.0.0.0:1", gates: ["admit"], tls }] })).toEqual([]);
   });
 
+  it("may be a policy without which neither a pull is allowed nor a server starts", () => {
+    const adviceOf = (config: object) => {
+      const text = JSON.stringify({ trustPolicyPath: at("none.yaml"), ...config });
+      return unusableFiles(
+        parseConfig(text, "c.yaml"),
+        () => false,
+        () => {},
+      ).map(({ advice }) => advice);
+    };
+    expect(adviceOf({})).toEqual(["until then, every pull is refused"]);
+    expect(adviceOf({ server: { listen: "127.0.0.1:1" } })).toContain(
+      "until then, every pull is refused, and the server does not start",
+    );
+  });
+
   it("are warned of where they cannot be used", () => {
     expect(findingsOf({ listen: "127.0.0.1:1", policies: { a: folder } })).toEqual([
       ["warning", "file-unusable", "server.policies"],
