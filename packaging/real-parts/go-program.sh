@@ -20,6 +20,6 @@ compiler=$build/root/usr/lib/${go%-go}
 compiler=$(printf '%s' "$compiler" | sed 's|/golang-\([0-9.]*\)$|/go-\1|')
 (cd "$build/path/src/$name" &&
   env -i HOME="$build/home" PATH="$compiler/bin:/usr/bin:/bin" LC_ALL=C GOROOT="$compiler" GO111MODULE=off GOTOOLCHAIN=local \
-    GOPATH="$build/path:$build/root/usr/share/gocode" GOCACHE="$build/cache" CGO_ENABLED=0 \
+    GOPATH="$build/path:$build/root/usr/share/gocode" GOCACHE="$target/.go-build" CGO_ENABLED=0 \
     go build -trimpath -ldflags='-s -w' -o "$new/$name" . >&2) || die "$name could not be built (see above)"
 printf '%s %s\n' "$library" "$version" >"$new/.version"
