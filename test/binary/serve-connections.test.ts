@@ -181,6 +181,8 @@ describe("TLS", () => {
     const metrics = await plain("/metrics");
     expect(metrics).toContain('reloads_total{what="certificate",result="ok"} 2');
     expect(metrics).toContain('connection_events_total{event="refused"} 0');
+    expect(metrics).toContain('requests_total{gate="gatekeeper",status="405"} 1');
+    expect(server.log().match(/^TLS handshakes that failed: .*: \d+$/gm)).toHaveLength(1);
     // Two listeners have it.
     expect(server.log().match(/^certificate: .*tls\.crt was read again: .*, valid until /gm)).toHaveLength(1);
   });

@@ -36,9 +36,10 @@ describe.runIf(canMount)("the server's files in volumes", () => {
   const answer = (
     path: string,
     token?: string,
+    host = `127.0.0.1:${port}`,
   ): Promise<{ readonly status: number | undefined; readonly text: string }> =>
     new Promise((done, fail) => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const headers = { host, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
       const asking = get({ host: "127.0.0.1", port, path, headers, agent: false }, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (part: string) => (text += part));
@@ -102,6 +103,8 @@ describe.runIf(canMount)("the server's files in volumes", () => {
     const path = `/v1/verify?image=${IMAGE}`;
     expect([(await answer(path)).status, (await answer(path, `${SECRET}0`)).status]).toEqual([401, 401]);
     expect(await answer(path, SECRET)).toMatchObject({ status: 200 });
+    // The listener has no TLS.
+    expect(await answer(path, SECRET, "rebound.example")).toMatchObject({ status: 403 });
     expect(log()).toContain(`warning settings.not_reloaded: ${pinned} is mounted by itself (subPath)`);
     expect(log().match(/not_reloaded/g)).toHaveLength(1);
   });
