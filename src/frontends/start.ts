@@ -2,7 +2,7 @@ import { VERSION } from "../core/version.ts";
 import { hasCode } from "../io/fs/error-code.ts";
 import { type Environment, RATIFY_COMMAND, readEnvironment, type StartedWith } from "../io/process/environment.ts";
 import { hasCachedEvidence } from "../io/settings/cache-place.ts";
-import { restartForLongWork, restartWithoutJit } from "./process/reexec.ts";
+import { restartForLongWork, restartForService, restartWithoutJit } from "./process/reexec.ts";
 import { sayUnwritten, writeOutput } from "./process/standard-output.ts";
 
 /** One of containerd's flags, alone or with its value; containerd writes them with one dash. */
@@ -57,8 +57,8 @@ const FRONTENDS = {
     return import("./ratify/verifier-plugin.ts");
   },
   command: (args: readonly string[], started: StartedWith) => {
-    // What runs for months is worth all that the engine can do.
-    if (args[0] !== "serve") restartForLongWork(started, args);
+    if (args[0] === "serve") restartForService(started, args);
+    else restartForLongWork(started, args);
     return import("./cli/commands.ts");
   },
 } as const;

@@ -28,6 +28,11 @@ export function restartForLongWork(started: StartedWith, args: readonly string[]
   if (started.engine !== "baseline") restart("baseline", started, args, handover);
 }
 
+/** As {@link restartWithoutJit}, for what runs until it is ended. */
+export function restartForService(started: StartedWith, args: readonly string[]): void {
+  if (started.engine !== "server") restart("server", started, args, {});
+}
+
 function restart(engine: Engine, { environment }: StartedWith, args: readonly string[], handover: Handover): void {
   if (process.platform !== "linux" || choosesEngine(environment)) return;
   // A restart closes the sockets that systemd passed.

@@ -9,12 +9,15 @@ export const RATIFY_COMMAND = "RATIFY_VERIFIER_COMMAND";
 /** Sets an option of Bun's engine; there is no compile-time flag for it. */
 const OPTION = "BUN_JSC_useJIT";
 /**
- * Engine modes: without just-in-time compilation, or with its first tier only, which takes a third of the time to parse
- * a file of thousands of lines (docs/decisions/0046-large-files.md).
+ * Engine modes: without just-in-time compilation; with its first tier only, which takes a third of the time to parse
+ * a file of thousands of lines (docs/decisions/0046-large-files.md); or, for what runs for months, with all of it, and with
+ * garbage collected as on a machine of 128 MiB: else the engine lets the heap grow with the machine's memory, whatever a
+ * container may have of it (docs/decisions/0078-the-servers-frame.md).
  */
 const ENGINES = {
   interpreter: { [OPTION]: "0" },
   baseline: { [OPTION]: "1", BUN_JSC_useDFGJIT: "0" },
+  server: { [OPTION]: "1", BUN_JSC_forceRAMSize: String(128 * 1024 * 1024) },
 } as const;
 export type Engine = keyof typeof ENGINES;
 
@@ -69,7 +72,11 @@ export function readEnvironment(): StartedWith {
 /** Ignores the choice of another process. */
 function chosenEngine(text = ""): Engine | undefined {
   const [pid, name] = text.split(":");
-  return Number(pid) === process.pid && (name === "interpreter" || name === "baseline") ? name : undefined;
+  return Number(pid) === process.pid && isEngine(name) ? name : undefined;
+}
+
+function isEngine(name: string | undefined): name is Engine {
+  return name !== undefined && Object.hasOwn(ENGINES, name);
 }
 
 /** Ignores what was passed to another process. */

@@ -39,6 +39,7 @@ describe("the environment", () => {
     ["interpreter", undefined],
     ["interpreter", ""],
     ["baseline", "{}"],
+    ["server", undefined],
   ] as const)("is what it was before a restart, which hands over what was read: %s, %j", (engine, text) => {
     const stdin = text === undefined ? undefined : Buffer.from(text);
     const { left, ...restarted } = read(environmentOfRestart(PROXIES, engine, { ...(stdin && { stdin }) }));
