@@ -35,8 +35,8 @@ export interface MetricSources {
 }
 
 /**
- * What the server counts. Labels have values of closed sets only: no image, host, signer, namespace or user, so that nobody who
- * asks can fill the memory, or read here what others ask.
+ * What the server counts. Labels have values of closed sets only: no image, host, signer, namespace or user, so that a caller
+ * can neither fill the memory nor read here what others ask.
  */
 export class ServerMetrics {
   readonly #registry = new MetricRegistry();

@@ -15,7 +15,7 @@ const MAX_ANSWER = 32 * 1024 * 1024;
 /** Milliseconds for one request: the API server waits for each webhook up to 30 s. */
 const TIMEOUT = 35_000;
 
-/** How to reach an API server, and as whom. */
+/** How to reach an API server, and the credentials to show. */
 export interface ClusterAccess {
   /** `https://HOST:PORT` with an optional path, or `http://` for loopback; without a slash at the end. */
   readonly server: string;

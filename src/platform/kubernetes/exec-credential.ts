@@ -11,7 +11,7 @@ import type { ExecEntry } from "./kubeconfig-document.ts";
 const TIMEOUT = 20_000;
 const VERSIONS = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
-/** As whom the API server is asked. */
+/** The credentials that the API server is asked with. */
 export type ExecCredential = Pick<ClusterAccess, "client" | "token">;
 
 export interface ExecQuestion {

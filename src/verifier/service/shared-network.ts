@@ -96,7 +96,7 @@ export class SharedNetwork implements Network {
   }
 }
 
-/** In a buffer of its own: what is kept of a longer one would keep all of it. */
+/** In a buffer of its own: a part of a longer one would keep all of that in memory. */
 function whole(body: Uint8Array): Uint8Array {
   return body.buffer.byteLength === body.byteLength ? body : body.slice();
 }
