@@ -71,7 +71,8 @@ async function answersOf({ containerd: options, afterwards, enabledWith }: Answe
     const enabled = await run("enable", ...(enabledWith?.(containerd) ?? []));
     const doctor = await run("doctor", "--offline", "--probe");
     const findings = (doctor.said.findings as readonly Finding[]).filter(
-      ({ name, found }) => OF_CONTAINERD.has(name) && (name === "bin-dir" || !found.includes(DEFAULT_BIN_DIR)),
+      ({ name, level, found }) =>
+        OF_CONTAINERD.has(name) && !(found.includes(DEFAULT_BIN_DIR) && (name !== "bin-dir" || level === "problem")),
     );
     const of = (name: string) => findings.filter((finding) => finding.name === name).map(({ level }) => level);
     const summary = `${enabled.said.summary}`;

@@ -5,7 +5,7 @@ export const MAX_REVIEW_BODY = 8 * 1024 * 1024;
 /** Bytes of any other request: 1000 names of images. */
 export const MAX_QUESTION_BODY = 1024 * 1024;
 /** Bytes of all bodies that were read and are not answered yet, without the first of each. Stops them from filling memory. */
-const MAX_BODIES = 32 * 1024 * 1024;
+const MAX_BODIES = 16 * 1024 * 1024;
 /** Bytes of a body that count towards nothing, as no connection has a second one: those of an ordinary pod. */
 const FREE = 64 * 1024;
 /** Milliseconds from the header to the end of the body. Stops clients that send slowly from holding its bytes. */
