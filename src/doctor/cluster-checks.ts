@@ -18,7 +18,7 @@ import { checkOwnWebhooks } from "./cluster-own-webhooks.ts";
 import { probeCluster } from "./cluster-probe.ts";
 import { ADMISSION_BINDINGS, ADMISSION_POLICIES, checkSafetyNet } from "./cluster-safety-net.ts";
 import { checkServicesOf } from "./cluster-service.ts";
-import { checkWebhookSettings } from "./cluster-settings.ts";
+import { checkWebhookSettings, showConditions } from "./cluster-settings.ts";
 
 const API = "cluster-api";
 
@@ -85,6 +85,7 @@ async function checkGates(question: ClusterQuestion): Promise<readonly CheckResu
     ...[validating, mutating, namespaces].flatMap((answer) => notListed(answer)),
     ...findings,
     ...own.flatMap((webhook) => checkWebhookSettings(webhook, deadline)),
+    ...showConditions(own),
     ...checkAuthorities(own, now),
     ...checkCoverage(own, known),
     ...(await checkServicesOf(own, ask)),

@@ -23,7 +23,6 @@ export function checkWebhookSettings(webhook: Webhook, deadline: number): readon
     ...checkObjectSelector(webhook),
     ...checkMatchPolicy(webhook),
     ...checkReinvocation(webhook),
-    ...showConditions(webhook),
   ];
   if (findings.some(({ level }) => level === "problem" || level === "warning")) return findings;
   const { failurePolicy, timeout } = webhook;
@@ -41,8 +40,7 @@ function checkFailurePolicy(webhook: Webhook): readonly CheckResult[] {
   const found = `${has}: pods are admitted unverified where it fails`;
   // Of a policy that only audits, the cluster's administrators may prefer that.
   if (pathOf(webhook) !== DEFAULT_PATH) {
-    const unless = "set it to Fail, unless that policy only audits";
-    return [note(name, `${found}, where the policy of ${pathOf(webhook)} judges them: ${unless}`)];
+    return [note(name, `${found}; set it to Fail, unless the policy of ${pathOf(webhook)} only audits`)];
   }
   return [problem(name, found, "set failurePolicy to Fail")];
 }
@@ -98,12 +96,16 @@ function checkReinvocation(webhook: Webhook): readonly CheckResult[] {
   return [warning("cluster-reinvocation", found, "set reinvocationPolicy to IfNeeded")];
 }
 
-/** Whether they leave pods out is for a person to see: each is a program in CEL. */
-function showConditions(webhook: Webhook): readonly CheckResult[] {
-  return webhook.matchConditions.map(({ name, expression }) =>
-    note(
-      "cluster-match-conditions",
-      `${named(webhook)} is called only where the matchCondition ${name} holds: ${expression.replaceAll(/\s+/g, " ").trim()}`,
-    ),
+/** Whether they leave pods out is for a person to see: each is a program in CEL. Shown once, as webhooks share them. */
+export function showConditions(webhooks: readonly Webhook[]): readonly CheckResult[] {
+  const shared = new Map<string, string[]>();
+  for (const { kind, name: webhook, matchConditions } of webhooks) {
+    for (const { name, expression } of matchConditions) {
+      const condition = `the matchCondition ${name} holds: ${expression.replaceAll(/\s+/g, " ").trim()}`;
+      shared.set(condition, [...(shared.get(condition) ?? []), `${webhook} (${kind})`]);
+    }
+  }
+  return [...shared].map(([condition, names]) =>
+    note("cluster-match-conditions", `${names.join(", ")}: called only where ${condition}`),
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkWebhookSettings } from "../../../src/doctor/cluster-settings.ts";
+import { checkWebhookSettings, showConditions } from "../../../src/doctor/cluster-settings.ts";
 import { type WebhookKind, webhooksOf } from "../../../src/platform/kubernetes/webhook.ts";
 import { configuration, webhook } from "../../support/stand-in-cluster.ts";
 
@@ -47,16 +47,6 @@ describe("the settings of a webhook", () => {
       "ok cluster-settings",
       "note cluster-failure-policy",
     ]);
-    const conditions = [{ name: "not-nodes", expression: "!request.userInfo.groups.\n exists(g, g == 'x')" }];
-    const [found] = webhooksOf(configuration(webhook({ matchConditions: conditions })), "validating");
-    if (found === undefined) throw new Error("there is one");
-    const shown = checkWebhookSettings(found, 8000).filter(({ name }) => name === "cluster-match-conditions");
-    expect(shown).toMatchObject([
-      {
-        level: "note",
-        found: expect.stringContaining("not-nodes holds: !request.userInfo.groups. exists(g, g == 'x')"),
-      },
-    ]);
   });
 
   it("advise a timeout that is above the deadline, and no more than the API allows", () => {
@@ -66,5 +56,27 @@ describe("the settings of a webhook", () => {
     };
     expect(advice(8000)).toBe("set timeoutSeconds to 10");
     expect(advice(60_000)).toBe("set timeoutSeconds to 30");
+  });
+});
+
+describe("the matchConditions of webhooks", () => {
+  const called = (kind: WebhookKind, ...conditions: readonly object[]) =>
+    webhooksOf(configuration(webhook({ matchConditions: conditions })), kind);
+
+  it("are shown once for all webhooks that have the same one, on one line", () => {
+    const own = { name: "not-nodes", expression: "!request.userInfo.groups.\n exists(g, g == 'x')" };
+    const same = { ...own, expression: own.expression.replaceAll("\n", "") };
+    const other = { ...own, expression: "true" };
+    const found = showConditions([...called("validating", own, other), ...called("mutating", same)]);
+    expect(found).toMatchObject([
+      { level: "note", name: "cluster-match-conditions", found: expect.stringMatching(/validating.*, .*mutating/) },
+      { level: "note", found: expect.stringContaining("not-nodes holds: true") },
+    ]);
+    expect(found[0]?.found).toContain("not-nodes holds: !request.userInfo.groups. exists(g, g == 'x')");
+    expect(found[1]?.found).not.toContain("mutating");
+  });
+
+  it("have no finding where there are none", () => {
+    expect(showConditions(called("validating"))).toEqual([]);
   });
 });

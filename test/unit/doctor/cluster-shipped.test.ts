@@ -48,6 +48,15 @@ describe("the shipped webhooks", () => {
       expect([level, text]).toEqual(["note", expect.stringContaining("audit")]);
   });
 
+  it("have each matchCondition shown once", async () => {
+    const shown = (await findings(SHIPPED)).filter(({ name }) => name === "cluster-match-conditions");
+    expect(shown.map(({ found }) => /matchCondition (\S+)/.exec(found)?.[1])).toEqual([
+      "is-not-leaving",
+      "changes-images",
+      "changes-its-pods",
+    ]);
+  });
+
   it("judge each namespace by the policy of its label", async () => {
     const summary = (await findings(SHIPPED)).filter(({ name }) => name === "cluster-namespaces").at(-1);
     expect(summary?.found).toMatch(/^pods of 2 namespaces are judged: 1 by \/admit\/audit, 1 by \/admit;.* not known/);
