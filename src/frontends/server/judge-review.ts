@@ -200,12 +200,13 @@ function warningsTo(judge: Judge): Warnings {
   return new Warnings(({ code, message }) => judge.warn(printable(`warning ${code}: ${message}`)));
 }
 
-function sessionOf({ deadline }: Review, requestCounts: RequestCounts, { warn }: Warnings): Session {
+function sessionOf({ deadline, namespace }: Review, requestCounts: RequestCounts, { warn }: Warnings): Session {
   return {
     deadline,
     requestCounts,
     // Who writes a pod names the registry.
     privateRegistry: "network.allow",
+    asker: namespace,
     now: () => Date.now(),
     warn,
     ruleSelected: () => {},

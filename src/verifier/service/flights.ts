@@ -1,11 +1,19 @@
 import { Deadline } from "../../io/process/deadline.ts";
 
+/** Who wants a work, as it is now. */
+export interface Wanted {
+  /** How many wait for it. */
+  readonly waiting: number;
+  /** All who asked for it. */
+  readonly askers: ReadonlySet<string>;
+}
+
 /** Work that several wait for. */
-export interface Flight<T> {
+export interface Flight<T> extends Wanted {
   readonly result: Promise<T>;
   /** Resolves when the work begins; before, it waits for its turn. */
   readonly begun: Promise<void>;
-  /** How many wait for it; each counts itself out when it ends. */
+  /** Each who waits counts itself out when it ends. */
   waiting: number;
 }
 
@@ -13,6 +21,7 @@ export interface Flight<T> {
 export type Begin = () => Deadline;
 
 interface Joinable<T> extends Flight<T> {
+  readonly askers: Set<string>;
   /** As in performance.now(). */
   joinableUntil: number;
 }
@@ -34,19 +43,22 @@ export class Flights<T> {
    *
    * @param time milliseconds for the work, once it has begun
    * @param start calls `begin` when it is its turn
+   * @param asker who asks
    */
   join(
     key: string,
     time: number,
-    start: (begin: Begin, flight: { readonly waiting: number }) => Promise<T>,
+    start: (begin: Begin, wanted: Wanted) => Promise<T>,
+    asker = "",
   ): { readonly flight: Flight<T>; readonly isJoined: boolean } {
     const known = this.#underWay.get(key);
     if (known !== undefined && performance.now() < known.joinableUntil) {
       known.waiting++;
+      known.askers.add(asker);
       return { flight: known, isJoined: true };
     }
     const { promise: begun, resolve } = Promise.withResolvers<void>();
-    const state = { waiting: 1, joinableUntil: Number.POSITIVE_INFINITY };
+    const state = { waiting: 1, askers: new Set([asker]), joinableUntil: Number.POSITIVE_INFINITY };
     const begin = (): Deadline => {
       const now = performance.now();
       state.joinableUntil = now + time / 2;

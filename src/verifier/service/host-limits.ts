@@ -1,12 +1,8 @@
 import { HttpFailure } from "../../io/net/exchange.ts";
+import { NamedPlaces } from "./named-places.ts";
 
 /** Requests to one host that are under way at a time. */
 const MAX_AT_ONCE = 32;
-/**
- * Requests under way to all hosts that names of images choose, so that any author of a pod can name silent ones. The
- * runtime sends at most 256 at a time: the rest is for directories and signers' PDS.
- */
-const MAX_AT_NAMED_HOSTS = 128;
 /** Requests that wait for one host; more are refused at once, as they would wait in vain. */
 const MAX_WAITING = 2048;
 /** Requests to one host in a second on average, and at once after a pause. */
@@ -21,15 +17,16 @@ export interface Turn {
   readonly name: string;
   /** Host and port. */
   readonly host: string;
-  /** Whether an image's name chose the host. */
-  readonly isNamedByImage: boolean;
+  /** Who asks, where an image's name chose the host; more may join while it waits. */
+  readonly namedBy?: ReadonlySet<string>;
   /** Whether anybody still waits for the answer. */
   readonly isWanted: () => boolean;
 }
 
 interface Waiting {
   readonly turn: Turn;
-  readonly begin: () => void;
+  /** @param asker for which it has a named place */
+  readonly begin: (asker: string | undefined) => void;
   readonly fail: (error: HttpFailure) => void;
 }
 
@@ -47,7 +44,7 @@ interface Host {
 /** Limits requests to each host: how many at a time, and how many in a second. */
 export class HostLimits {
   readonly #hosts = new Map<string, Host>();
-  #named = 0;
+  readonly #named = new NamedPlaces();
 
   /** Hosts that are remembered. */
   get hosts(): number {
@@ -66,21 +63,24 @@ export class HostLimits {
    */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     const host = this.#hostOf(turn.host);
-    await this.#turnOf(host, turn);
+    const asker = await this.#turnOf(host, turn);
     try {
       return await work();
     } finally {
       host.active--;
-      if (turn.isNamedByImage) this.#named--;
-      // One who waits for another host may have waited for this place.
-      if (this.#named === MAX_AT_NAMED_HOSTS - 1) for (const other of this.#hosts.values()) this.#wake(other);
+      if (asker !== undefined && this.#named.giveBack(asker)) for (const one of this.#hosts.values()) this.#wake(one);
       else this.#wake(host);
     }
   }
 
-  async #turnOf(host: Host, turn: Turn): Promise<void> {
+  /** To be called when another one asks for what may still wait: there may be a place for this one. */
+  joined(host: string): void {
+    this.#wake(this.#hostOf(host));
+  }
+
+  async #turnOf(host: Host, turn: Turn): Promise<string | undefined> {
     if (host.waiting.size >= MAX_WAITING) throw notAsked(turn, `${MAX_WAITING} requests to it wait already`);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
     host.waiting.add({ turn, begin: resolve, fail: reject });
     this.#wake(host);
     return promise;
@@ -90,13 +90,15 @@ export class HostLimits {
   #wake(host: Host): void {
     refill(host);
     for (const waiting of host.waiting) {
-      const { isNamedByImage, isWanted } = waiting.turn;
+      const { namedBy, isWanted } = waiting.turn;
       if (!isWanted()) {
         host.waiting.delete(waiting);
         waiting.fail(notAsked(waiting.turn, "nobody waits for the answer any more"));
         continue;
       }
-      if (host.active >= MAX_AT_ONCE || (isNamedByImage && this.#named >= MAX_AT_NAMED_HOSTS)) return;
+      if (host.active >= MAX_AT_ONCE) return;
+      const asker = namedBy && this.#named.whoMayBegin(namedBy);
+      if (namedBy !== undefined && asker === undefined) continue;
       if (host.allowance < 1) {
         host.timer ??= setTimeout(
           () => {
@@ -110,8 +112,8 @@ export class HostLimits {
       host.waiting.delete(waiting);
       host.active++;
       host.allowance--;
-      if (isNamedByImage) this.#named++;
-      waiting.begin();
+      if (asker !== undefined) this.#named.take(asker);
+      waiting.begin(asker);
     }
   }
 

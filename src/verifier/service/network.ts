@@ -34,8 +34,9 @@ export interface Network {
   /**
    * @param warn receives the warnings of one verification, repeated at each request
    * @param joined called with the purpose of a request that is not sent, as another verification has the same under way
+   * @param asker as in Session
    */
-  readonly http: (warn: Warn, joined?: (purpose: string) => void) => HttpClient;
+  readonly http: (warn: Warn, joined?: (purpose: string) => void, asker?: string) => HttpClient;
   readonly txt: TxtLookup;
   /** The environment the process was started with. */
   readonly environment: Environment;
@@ -89,11 +90,11 @@ export function collectContext(
 
 /** The context of requests to registries alone. */
 export function registryContext(config: Config, { http, environment }: Network, session: Session): RegistryContext {
-  const { deadline, requestCounts, requestLog, privateRegistry = "any" } = session;
+  const { deadline, requestCounts, requestLog, privateRegistry = "any", asker } = session;
   const warn: Warn = (warning) => session.warn(warning);
   const credentials = config.registryCredentials;
   const hasCredentials = (host: string): boolean => namesHost(credentials, environment, host);
-  const client = http(warn, requestCounts.addJoined);
+  const client = http(warn, requestCounts.addJoined, asker);
   return {
     http: requestCounts.counted(requestLog?.recorded(client) ?? client),
     deadline,

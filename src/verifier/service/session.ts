@@ -14,6 +14,8 @@ export interface Session {
   readonly requestLog?: RequestLog;
   /** Absent: any. */
   readonly privateRegistry?: PrivateRegistry;
+  /** The namespace whose images these are: each has its share of the requests to hosts that images name. Absent: not known. */
+  readonly asker?: string | undefined;
   /** Milliseconds since 1970. */
   now(): number;
   /** Called once for each warning. */
@@ -31,6 +33,7 @@ export function warningTo(warn: Warn, session: Session): Session {
     requestCounts: session.requestCounts,
     ...(session.requestLog && { requestLog: session.requestLog }),
     ...(session.privateRegistry && { privateRegistry: session.privateRegistry }),
+    asker: session.asker,
     now: () => session.now(),
     warn,
     ruleSelected: (rule) => session.ruleSelected(rule),

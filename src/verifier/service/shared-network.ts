@@ -4,7 +4,7 @@ import { HttpFailure, type HttpRequest, type HttpResponse } from "../../io/net/e
 import type { TxtRequest } from "../../io/net/txt.ts";
 import type { Deadline } from "../../io/process/deadline.ts";
 import { nameOf } from "../collect/retry.ts";
-import { type Begin, type Flight, Flights } from "./flights.ts";
+import { type Begin, type Flight, Flights, type Wanted } from "./flights.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Network } from "./network.ts";
 
@@ -46,18 +46,19 @@ export class SharedNetwork implements Network {
     return this.#exchanges.count + this.#lookUps.count;
   }
 
-  readonly http: Network["http"] = (warn, joined) => async (request, deadline) => {
+  readonly http: Network["http"] = (warn, joined, asker) => async (request, deadline) => {
     // What stores something is never shared.
     if (request.upload !== undefined) return this.#network.http(warn)(request, deadline);
-    // A flight has its own time: begun for nobody, it would take the place of those who still wait.
-    if (deadline.remaining() <= 0)
-      throw new HttpFailure("timeout", `${nameOf(request)}: not asked, as no time is left`);
+    refuseLate(nameOf(request), deadline);
     const { timeout, ...what } = request;
     const time = Math.max(timeout, this.#timeoutOf(request));
-    const { flight, isJoined } = this.#exchanges.join(JSON.stringify(what), time, async (begin, own) =>
-      this.#exchange({ ...request, timeout: time }, begin, () => own.waiting > 0),
-    );
-    if (isJoined) joined?.(request.purpose);
+    const start = async (begin: Begin, wanted: Wanted): Promise<Ended> =>
+      this.#exchange({ ...request, timeout: time }, begin, wanted);
+    const { flight, isJoined } = this.#exchanges.join(JSON.stringify(what), time, start, asker);
+    if (isJoined) {
+      joined?.(request.purpose);
+      this.#limits.joined(hostOf(request));
+    }
     const { response, failure, warnings } = await inTime(nameOf(request), request, deadline, flight);
     for (const warning of warnings) warn(warning);
     if (response === undefined) throw failure;
@@ -65,23 +66,27 @@ export class SharedNetwork implements Network {
   };
 
   readonly txt: Network["txt"] = async (request, deadline) => {
+    const name = `DNS ${request.name}`;
+    refuseLate(name, deadline);
     const timeout = this.#config.didResolverTimeout;
     const { flight } = this.#lookUps.join(request.name, timeout, async (begin) =>
       this.#network.txt({ ...request, timeout }, begin()),
     );
-    return inTime(`DNS ${request.name}`, request, deadline, flight);
+    return inTime(name, request, deadline, flight);
   };
 
   /** Never throws. */
-  async #exchange(request: HttpRequest, begin: Begin, isWanted: () => boolean): Promise<Ended> {
+  async #exchange(request: HttpRequest, begin: Begin, wanted: Wanted): Promise<Ended> {
     const warnings: Warning[] = [];
     const warn: Warn = (warning) => warnings.push(warning);
-    const host = URL.parse(request.url)?.host ?? "";
-    const isNamedByImage = NAMED_BY_IMAGE.has(request.purpose);
+    const turn = {
+      name: nameOf(request),
+      host: hostOf(request),
+      ...(NAMED_BY_IMAGE.has(request.purpose) && { namedBy: wanted.askers }),
+      isWanted: () => wanted.waiting > 0,
+    };
     try {
-      const response = await this.#limits.run({ name: nameOf(request), host, isNamedByImage, isWanted }, async () =>
-        this.#network.http(warn)(request, begin()),
-      );
+      const response = await this.#limits.run(turn, async () => this.#network.http(warn)(request, begin()));
       return { response: { ...response, body: whole(response.body) }, warnings };
     } catch (failure) {
       return { failure, warnings };
@@ -94,6 +99,15 @@ export class SharedNetwork implements Network {
     if (purpose === "registry" || purpose === "token server") return registryTimeout;
     return purpose === "PDS" ? pdsTimeout : didResolverTimeout;
   }
+}
+
+function hostOf({ url }: HttpRequest): string {
+  return URL.parse(url)?.host ?? "";
+}
+
+/** A flight has its own time: begun for nobody, it would take the place of those who still wait. @throws HttpFailure timeout */
+function refuseLate(name: string, deadline: Deadline): void {
+  if (deadline.remaining() <= 0) throw new HttpFailure("timeout", `${name}: not asked, as no time is left`);
 }
 
 /** In a buffer of its own: a part of a longer one would keep all of that in memory. */

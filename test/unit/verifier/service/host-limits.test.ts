@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HttpFailure } from "../../../../src/io/net/exchange.ts";
-import { HostLimits } from "../../../../src/verifier/service/host-limits.ts";
+import { HostLimits, type Turn } from "../../../../src/verifier/service/host-limits.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -16,8 +16,8 @@ class Hosts {
   readonly failures: HttpFailure[] = [];
   began = 0;
 
-  ask(host: string, { isNamedByImage = false, isWanted = (): boolean => true } = {}): void {
-    const turn = { name: `PDS ${host}`, host, isNamedByImage, isWanted };
+  ask(host: string, { namedBy, isWanted = (): boolean => true }: Partial<Turn> = {}): void {
+    const turn = { name: `PDS ${host}`, host, isWanted, ...(namedBy && { namedBy }) };
     const work = async (): Promise<void> => {
       this.began++;
       await new Promise<void>((resolve) => this.ends.push(resolve));
@@ -87,7 +87,7 @@ describe("limits of requests to a host", () => {
 
   it("leave places for directories and signers, whatever silent hosts names of images choose", async () => {
     const hosts = new Hosts();
-    for (let i = 0; i < 200; i++) hosts.ask(`silent-${i}.example`, { isNamedByImage: true });
+    for (let i = 0; i < 200; i++) hosts.ask(`silent-${i}.example`, { namedBy: new Set([`namespace-${i % 5}`]) });
     await hosts.settled();
     expect([hosts.began, hosts.limits.waiting]).toEqual([128, 72]);
     hosts.ask("plc.example");
@@ -98,9 +98,42 @@ describe("limits of requests to a host", () => {
     expect([hosts.began, hosts.limits.waiting]).toEqual([131, 70]);
   });
 
+  it("leave places at other hosts, and at the same one, whatever silent hosts the names of one asker choose", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 40; i++) hosts.ask(`silent-${i}.example`, { namedBy: new Set(["a"]) });
+    hosts.ask("shared.example", { namedBy: new Set(["a"]) });
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([32, 9]);
+    hosts.ask("shared.example", { namedBy: new Set(["b"]) });
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([33, 9]);
+    await hosts.end(2);
+    expect([hosts.began, hosts.limits.waiting]).toEqual([35, 7]);
+  });
+
+  it("count those who name no asker as one, which has half", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 70; i++) hosts.ask(`silent-${i}.example`, { namedBy: new Set([""]) });
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([64, 6]);
+  });
+
+  it("begin what waits for one asker once another one asks for it, too", async () => {
+    const hosts = new Hosts();
+    for (let i = 0; i < 32; i++) hosts.ask(`silent-${i}.example`, { namedBy: new Set(["a"]) });
+    const askers = new Set(["a"]);
+    hosts.ask("shared.example", { namedBy: askers });
+    await hosts.settled();
+    expect(hosts.began).toBe(32);
+    askers.add("b");
+    hosts.limits.joined("shared.example");
+    await hosts.settled();
+    expect([hosts.began, hosts.limits.waiting]).toEqual([33, 0]);
+  });
+
   it("give a place back after a failure", async () => {
     const limits = new HostLimits();
-    const turn = { name: "", host: "pds.example", isNamedByImage: true, isWanted: () => true };
+    const turn = { name: "", host: "pds.example", namedBy: new Set(["a"]), isWanted: () => true };
     const fail = () => limits.run(turn, async () => Promise.reject(new Error("x")));
     for (let i = 0; i < 200; i++) await expect(fail()).rejects.toThrow("x");
   });

@@ -43,12 +43,13 @@ class Upstream {
   );
 
   /** @param changes to the request */
-  ask(changes: Partial<HttpRequest> = {}, time = 8000) {
+  ask(changes: Partial<HttpRequest> = {}, time = 8000, asker?: string) {
     const warnings: Warning[] = [];
     const joined: string[] = [];
     const client = this.network.http(
       (warning) => warnings.push(warning),
       (purpose) => joined.push(purpose),
+      asker,
     );
     const response = client({ ...REQUEST, ...changes }, new Deadline(performance.now() + time));
     response.catch(() => {});
@@ -173,7 +174,7 @@ describe("requests that are shared", () => {
       const upstream = new Upstream();
       for (let i = 0; i < 8; i++)
         for (let j = 0; j < 20; j++)
-          upstream.ask({ purpose: purpose as HttpRequest["purpose"], url: `https://h${i}.example/${j}` });
+          upstream.ask({ purpose: purpose as HttpRequest["purpose"], url: `https://h${i}.example/${j}` }, 8000, `${i}`);
       upstream.ask({ purpose: "PDS", url: "https://pds.example/" });
       await new Promise((resolve) => setTimeout(resolve, 5));
       const purposes = upstream.sent.map(({ request }) => request.purpose);
@@ -183,6 +184,18 @@ describe("requests that are shared", () => {
       ]).toEqual([128, 1]);
     },
   );
+
+  it("that wait in one asker's share begin when another one joins them", async () => {
+    const upstream = new Upstream();
+    for (let i = 0; i < 40; i++) upstream.ask({ url: `https://h${i % 2}.example/${i}` }, 8000, "a");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(upstream.sent).toHaveLength(32);
+    const joining = upstream.ask({ url: "https://h0.example/38" }, 8000, "b");
+    await upstream.answer();
+    expect((await joining.response).status).toBe(200);
+    expect(joining.joined).toEqual(["registry"]);
+    expect(upstream.sent[32]?.request.url).toBe("https://h0.example/38");
+  });
 
   it("bring a body that keeps no longer buffer alive", async () => {
     const upstream = new Upstream();
@@ -198,5 +211,12 @@ describe("requests that are shared", () => {
     expect(lookUps).toEqual(["a", "b"]);
     await look("a");
     expect(lookUps).toHaveLength(3);
+  });
+
+  it("in DNS are neither sent nor joined where no time is left", async () => {
+    const { network, lookUps } = new Upstream();
+    const late = network.txt({ name: "a", timeout: 5000 }, new Deadline(performance.now()));
+    await expect(late).rejects.toMatchObject({ kind: "timeout", message: "DNS a: not asked, as no time is left" });
+    expect([lookUps, network.underWay]).toEqual([[], 0]);
   });
 });
