@@ -105,6 +105,7 @@ describe("clients that are slow", () => {
     expect(Math.min(...times)).toBeGreaterThan(4000);
     expect(Math.max(...times)).toBeLessThan(12_000);
     expect([await ended("handshake_timeout"), await ended("header_timeout")]).toEqual([50, 50]);
+    expect(daemon.output).toMatch(/^connections that were closed, as their TLS handshake did not end in time: \d+$/m);
   });
 
   it("give their places away where more come than there are", async () => {

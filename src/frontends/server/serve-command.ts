@@ -29,6 +29,7 @@ const UNAUTHORIZED = 401;
 const RARE = {
   token: "requests to /v1/verify without a token of server.tokenFiles, answered 401",
   tls: "TLS handshakes that failed: another certificate authority or version, no client certificate, or no TLS at all",
+  handshake: "connections that were closed, as their TLS handshake did not end in time",
 };
 
 /** `atcr-verify serve`: answers until it is ended. */
@@ -111,6 +112,7 @@ export async function serveCommand(
     count: (event) => {
       metrics.connection(event);
       if (event === "tls_failed") rare.note("tls", performance.now());
+      if (event === "handshake_timeout") rare.note("handshake", performance.now());
     },
     reloaded: (...changed) => certificates.report(...changed),
     warn: (text) => certificates.warn(text),

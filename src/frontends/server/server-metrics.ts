@@ -14,6 +14,10 @@ const STATUSES: ReadonlySet<number> = new Set([200, 400, 401, 403, 404, 405, 408
 const SERVICES = ["registry", "token_server", "directory", "did_web_host", "handle", "pds"] as const;
 const CACHE_USES = ["none", "fresh", "stale", "bundle"] as const;
 const ALLOWS = ["signed", "exempt", "audited", "break_glass"] as const;
+/** The gates that know a namespace they can trust, without which there is no break-glass. */
+const OF_NAMESPACES: ReadonlySet<GateName> = new Set(["admit", "imagereview"]);
+/** The gates that resolve a name without a digest, and so refuse none for that. */
+const RESOLVING: ReadonlySet<GateName> = new Set(["mutate", "verify"]);
 const SECOND = 1000;
 const MICROSECONDS = 1e6;
 
@@ -135,10 +139,12 @@ export class ServerMetrics {
     this.#requests.inc({ gate: "none", status: "404" }, 0);
     for (const gate of gates) {
       for (const status of [...STATUSES, "other"]) this.#requests.inc({ gate, status }, 0);
-      const refusals = Object.entries(REJECTIONS).map(([code, { kind }]) => [kind, code] as const);
-      const allows = ALLOWS.map((code) => ["allow", code] as const);
+      const allows = allowsOf(gate);
+      const refusals = Object.entries(REJECTIONS)
+        .filter(([code]) => code !== "image.not_pinned" || !RESOLVING.has(gate))
+        .map(([code, { kind }]) => [kind, code] as const);
       for (const [outcome, code] of [...allows, ...refusals]) this.#decisions.inc({ gate, outcome, code }, 0);
-      for (const [kind, code] of refusals) {
+      for (const [kind, code] of allows.length > 0 ? refusals : []) {
         if (kind === "deny" || kind === "inconclusive") this.#audited.inc({ gate, code }, 0);
       }
       this.#durations.zero({ gate });
@@ -182,6 +188,13 @@ export class ServerMetrics {
     });
     registry.build(version);
   }
+}
+
+/** What a gate can allow by: `mutate` counts only what it could not pin. */
+function allowsOf(gate: GateName): readonly (readonly [outcome: string, code: string])[] {
+  if (gate === "mutate") return [];
+  const codes = OF_NAMESPACES.has(gate) ? ALLOWS : ALLOWS.filter((code) => code !== "break_glass");
+  return codes.map((code) => ["allow", code] as const);
 }
 
 function inSeconds(ms: number | undefined): number | undefined {

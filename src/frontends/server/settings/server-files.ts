@@ -17,6 +17,7 @@ import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { type FileState, LastGood, type OnChange } from "./last-good.ts";
 import { filesOf, warnOfPinned } from "./pinned-files.ts";
 import { type ServerConfig, serverConfig, whileRunning } from "./running-config.ts";
+import { described } from "./start-lines.ts";
 import { readTokens, type Token } from "./token-file.ts";
 import { TokenNames } from "./token-names.ts";
 
@@ -190,7 +191,7 @@ export class ServerFiles {
   #policy(name: string | undefined, path: () => string): Policy {
     const read = (): PolicyTexts["texts"] => policyTexts(path(), refuseUntrusted).texts;
     const subject = { what: "policy", ...(name !== undefined && { name }) } as const;
-    return new LastGood({ subject, path, read, parse: parsedPolicy, meanwhile: STAYS }, this.#report);
+    return new LastGood({ subject, path, read, parse: parsedPolicy, described, meanwhile: STAYS }, this.#report);
   }
 
   #tokenFile(path: string): Tokens {

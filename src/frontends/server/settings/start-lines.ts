@@ -18,7 +18,7 @@ export function startLines({ config, policyOf, tokens }: Started, program: strin
   const { trustPolicyPath, server, stateDir } = config;
   const policies = [[undefined, trustPolicyPath] as const, ...server.policies].flatMap(([name, path]) => {
     const policy = policyOf(name);
-    return policy === undefined ? [] : `policy ${name ?? "of trustPolicyPath"}, ${path}: ${described(policy)}`;
+    return policy === undefined ? [] : `policy${name === undefined ? "" : ` ${name}`}: ${path}: ${described(policy)}`;
   });
   const listeners = server.listeners.map(
     (one) => `http${one.tls === undefined ? "" : "s"}://${listenText(one)} (${one.gates.join(", ")})`,
@@ -31,9 +31,10 @@ export function startLines({ config, policyOf, tokens }: Started, program: strin
   ];
 }
 
-function described(policy: TrustPolicy): string {
-  const { rules, everyone, deniedDigests } = policy;
+/** A policy as a clause, with the hash that the lines of its decisions have. */
+export function described(policy: TrustPolicy): string {
+  const { rules, everyone, deniedDigests, hash } = policy;
   const denied = deniedDigests.size === 0 ? "" : ` except ${amount(deniedDigests.size, "denied digest")}`;
   const does = auditsEverything(policy) === undefined ? "enforces" : `only audits, and refuses nothing${denied}`;
-  return `${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}; ${does}`;
+  return `${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}; ${does}; SHA-256 ${hash}`;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { GateName } from "../../../../src/core/config/server-settings.ts";
 import { ServerMetrics } from "../../../../src/frontends/server/server-metrics.ts";
 import type { DecisionRecord } from "../../../../src/io/log/decision-record.ts";
 
@@ -16,10 +17,10 @@ const RECORD: DecisionRecord = {
   pid: 1,
 };
 
-function metrics(parts: { certificateUntil?: number; breakGlassUntil?: number } = {}) {
+function metrics(parts: { certificateUntil?: number; breakGlassUntil?: number; gates?: readonly GateName[] } = {}) {
   return new ServerMetrics({
     version: "1.2.3",
-    gates: ["admit", "verify"],
+    gates: parts.gates ?? ["admit", "verify"],
     queue: (gate) => ({ running: gate === "admit" ? 3 : 0, waiting: gate === "verify" ? 2 : 0 }),
     connections: () => 5,
     certificateUntil: () => parts.certificateUntil,
@@ -54,6 +55,21 @@ describe("the server's metrics", () => {
       expect(found.get(`atcr_verify_server_${name}`), name).toBe(0);
     }
     expect(found.get('atcr_verify_server_last_reload_successful{what="certificate"}')).toBe(1);
+  });
+
+  it("begin with nothing that a gate cannot count", async () => {
+    const of = async (gate: GateName): Promise<readonly string[]> =>
+      [...(await samples(metrics({ gates: [gate] }))).keys()].filter((name) => name.includes(`gate="${gate}"`));
+    const mutate = await of("mutate");
+    expect(mutate).toContain('atcr_verify_server_decisions_total{gate="mutate",outcome="deny",code="tag.mismatch"}');
+    expect(mutate.filter((name) => /outcome="allow"|audited|image\.not_pinned/.test(name))).toEqual([]);
+    for (const gate of ["verify", "gatekeeper"] as const) {
+      const found = await of(gate);
+      expect(found).toContain(`atcr_verify_server_decisions_total{gate="${gate}",outcome="allow",code="audited"}`);
+      expect(found.filter((name) => name.includes("break_glass"))).toEqual([]);
+      const unpinned = found.filter((name) => name.includes("image.not_pinned"));
+      expect(unpinned).toHaveLength(gate === "verify" ? 0 : 2);
+    }
   });
 
   it("count requests, decisions and stages", async () => {

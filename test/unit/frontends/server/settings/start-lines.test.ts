@@ -28,9 +28,11 @@ describe("startLines", () => {
     const policyOf = (name: string | undefined) =>
       parsePolicy(TEXTS[name ?? ""] ?? "version: 1.0\ndefault: deny\n", "policy.yaml");
     expect(startLines({ config, policyOf, tokens: 1 }, "atcr-verify 1")).toEqual([
-      "policy of trustPolicyPath, /p/policy.yaml: 0 rules, 0 signers; enforces",
-      "policy audit, /p/audit.yaml: 1 rule, 1 signer; only audits, and refuses nothing",
-      "policy denied, /p/denied.yaml: 1 rule, 1 signer; only audits, and refuses nothing except 1 denied digest",
+      `policy: /p/policy.yaml: 0 rules, 0 signers; enforces; SHA-256 ${policyOf(undefined).hash}`,
+      expect.stringMatching(
+        /^policy audit: \/p\/audit\.yaml: 1 rule, 1 signer; only audits, and refuses nothing; SHA-256 /,
+      ),
+      expect.stringMatching(/^policy denied: .* and refuses nothing except 1 denied digest; SHA-256 /),
       "/v1/verify demands one of 1 token",
       "the signer history is in /s",
       "atcr-verify 1 answers on https://0.0.0.0:8443 (admit, mutate); http://0.0.0.0:8080 (health, metrics)",
