@@ -83,14 +83,19 @@ async function readCapped(
     length += value.length;
   }
   signal.removeEventListener("abort", cancel);
-  return buffer.subarray(0, length);
+  return ofItsOwnSize(buffer.subarray(0, length));
+}
+
+/** Evidence is cached for hours and counted by its bytes: no larger buffer may stay behind it. */
+function ofItsOwnSize(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 /** Some servers store gzip and send it even though identity was requested. */
 async function inflate(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   const { gunzipSync } = await import("node:zlib"); // 2 ms of start-up for what almost never comes
   try {
-    return gunzipSync(bytes, { maxOutputLength: maxBytes });
+    return ofItsOwnSize(gunzipSync(bytes, { maxOutputLength: maxBytes }));
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
     if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(`sent ${bytes.length} bytes that inflate to`, maxBytes);

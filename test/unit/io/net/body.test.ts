@@ -35,6 +35,14 @@ describe("readBody", () => {
     expect(await read(null)).toBe("");
   });
 
+  it("keeps no larger buffer than the body", async () => {
+    const encodings = { identity: "abc", gzip: gzipSync("abc") };
+    for (const [encoding, body] of Object.entries(encodings)) {
+      const response = new Response(chunks(body), { headers: { "content-encoding": encoding } });
+      expect((await readBody(response, LIMIT, never)).buffer.byteLength).toBe(3);
+    }
+  });
+
   it("reads as much as the cap and no byte more", async () => {
     expect(await read(chunks("12", "345"), {}, 5)).toBe("12345");
     expect(await read(chunks("12", "3456"), {}, 5)).toBe("bad_response");
