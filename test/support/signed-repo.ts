@@ -66,12 +66,20 @@ export class SignedRepo {
   /** Adds `count` records of other digests in one commit, so that the tree has depth. */
   async fill(count: number, at: number, collection: string = MANIFEST_COLLECTION): Promise<void> {
     const createdAt = new Date(at).toISOString();
-    const writes = Array.from({ length: count }, (_, index) => {
+    const records = Array.from({ length: count }, (_, index) => {
       const rkey = createHash("sha256").update(`filler ${index}`).digest("hex");
-      const record = { ...manifestRecord(`sha256:${rkey}`, "filler"), createdAt };
-      return { action: WriteOpAction.Create, collection, rkey, record } as Write;
+      return [rkey, { ...manifestRecord(`sha256:${rkey}`, "filler"), createdAt }] as const;
     });
-    await this.#commit(writes, at);
+    await this.createAll(collection, new Map(records), at);
+  }
+
+  /** Creates all of these records in one commit. @param records by their keys */
+  async createAll(collection: string, records: ReadonlyMap<string, RecordValue>, at: number): Promise<void> {
+    const action = WriteOpAction.Create;
+    await this.#commit(
+      [...records].map(([rkey, record]) => ({ action, collection, rkey, record }) as Write),
+      at,
+    );
   }
 
   /** Signs the same tree again, with another key if given: what a write after a rotation does. */
