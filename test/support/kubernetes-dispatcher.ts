@@ -26,6 +26,8 @@ export interface Verdict {
   readonly annotations: Readonly<Record<string, string>>;
   /** As the mutating webhooks left it. */
   readonly object?: { readonly spec?: Readonly<Record<string, unknown>> };
+  /** The version of TLS of each answer of a webhook: `TLS 1.3`. */
+  readonly tls?: readonly string[];
 }
 
 /** Webhooks as their configuration objects list them, and labels by namespace. */
@@ -33,7 +35,12 @@ export interface Cluster {
   readonly validating?: readonly object[];
   readonly mutating?: readonly object[];
   readonly namespaces?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The newest TLS that webhooks are offered; default: what the library offers. */
+  readonly maxTls?: "1.2";
 }
+
+/** As the protocol numbers it (RFC 5246, 7.4.1.3). */
+const TLS_VERSIONS = { "1.2": 0x0303 } as const;
 
 /** The admission plug-ins of Kubernetes' API server library: test/support/go/dispatcher. */
 export class Dispatcher {
@@ -41,7 +48,8 @@ export class Dispatcher {
 
   /** Sends the requests in their order, over connections that the plug-in keeps. */
   dispatch(cluster: Cluster, ...requests: readonly Dispatched[]): Promise<readonly Verdict[]> {
-    const { validating = [], mutating = [], namespaces = { default: {} } } = cluster;
+    const { validating = [], mutating = [], namespaces = { default: {} }, maxTls } = cluster;
+    const maxVersion = maxTls === undefined ? 0 : TLS_VERSIONS[maxTls];
     const asked = requests.map((one) => ({
       operation: "CREATE",
       namespace: "default",
@@ -50,7 +58,7 @@ export class Dispatcher {
       name: nameOf(one.object ?? one.oldObject),
       ...one,
     }));
-    return this.#process.ask({ validating, mutating, namespaces, requests: asked });
+    return this.#process.ask({ validating, mutating, namespaces, maxVersion, requests: asked });
   }
 
   stop(): Promise<void> {

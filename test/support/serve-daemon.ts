@@ -16,6 +16,8 @@ export interface ServeOptions {
   /** Further settings of its `server`. */
   readonly server?: Readonly<Record<string, unknown>>;
   readonly binary?: string;
+  /** Of the port with TLS; default: all that judge. */
+  readonly gates?: readonly string[];
 }
 
 /** `atcr-verify serve` beside the servers of a TestNode: all gates on one port with TLS, health and metrics on another. */
@@ -35,7 +37,7 @@ export class ServeDaemon {
   /** Starts it and waits until it is ready. */
   static async start(
     node: TestNode,
-    { settings = {}, server = {}, binary = BINARY }: ServeOptions = {},
+    { settings = {}, server = {}, binary = BINARY, gates = GATES }: ServeOptions = {},
   ): Promise<ServeDaemon> {
     const [port, plainPort] = [await freePort(), await freePort()];
     const folder = join(node.folder, `serve-${port}`);
@@ -43,7 +45,7 @@ export class ServeDaemon {
     const tls = { certFile: join(folder, "tls.crt"), keyFile: join(folder, "tls.key") };
     writeIdentity(node, folder, node.authority.issue({ names: NAMES }));
     const listeners = [
-      { listen: `127.0.0.1:${port}`, gates: GATES, tls },
+      { listen: `127.0.0.1:${port}`, gates, tls },
       { listen: `127.0.0.1:${plainPort}`, gates: ["health", "metrics"] },
     ];
     const values = { ...node.settings, ...settings, server: { listeners, ...server } };

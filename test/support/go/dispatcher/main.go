@@ -22,6 +22,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/mutating"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/validating"
 	"k8s.io/apiserver/pkg/authentication/user"
+	webhookutil "k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -35,6 +36,8 @@ type question struct {
 	// Labels by the namespace's name.
 	Namespaces map[string]map[string]string `json:"namespaces"`
 	Requests   []request                    `json:"requests"`
+	// Of TLS that is offered to webhooks, as in crypto/tls; default: as the library does.
+	MaxVersion uint16 `json:"maxVersion"`
 }
 
 type request struct {
@@ -62,6 +65,8 @@ type result struct {
 	Annotations map[string]string `json:"annotations"`
 	// As the mutating webhooks left it.
 	Object runtime.Object `json:"object,omitempty"`
+	// The version of TLS of each answer of a webhook.
+	TLS []string `json:"tls,omitempty"`
 }
 
 // observed keeps the audit annotations of a request: those of admission's own record are private.
@@ -112,7 +117,8 @@ func answer(line []byte) ([]result, error) {
 	}
 	stop := make(chan struct{})
 	defer close(stop)
-	mutator, validator, err := plugins(asked, stop)
+	spoken := &spoken{}
+	mutator, validator, err := plugins(asked, stop, clients(spoken, asked.MaxVersion))
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +141,14 @@ func answer(line []byte) ([]result, error) {
 		if err == nil {
 			err = validator.Validate(ctx, record, interfaces)
 		}
-		results = append(results, outcome(err, record, seen))
+		judged := outcome(err, record, seen)
+		judged.TLS = spoken.take()
+		results = append(results, judged)
 	}
 	return results, nil
 }
 
-func plugins(asked question, stop chan struct{}) (*mutating.Plugin, *validating.Plugin, error) {
+func plugins(asked question, stop chan struct{}, wrapper webhookutil.AuthenticationInfoResolverWrapper) (*mutating.Plugin, *validating.Plugin, error) {
 	withDefaults(asked.Validating, asked.Mutating)
 	objects := []runtime.Object{
 		&registration.ValidatingWebhookConfiguration{ObjectMeta: meta.ObjectMeta{Name: "v"}, Webhooks: asked.Validating},
@@ -160,6 +168,7 @@ func plugins(asked question, stop chan struct{}) (*mutating.Plugin, *validating.
 		return nil, nil, err
 	}
 	for _, webhook := range []*generic.Webhook{mutator.Webhook, validator.Webhook} {
+		webhook.SetAuthenticationInfoResolverWrapper(wrapper)
 		webhook.SetExternalKubeClientSet(client)
 		webhook.SetExternalKubeInformerFactory(informer)
 		if err := webhook.ValidateInitialization(); err != nil {
