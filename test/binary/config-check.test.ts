@@ -119,6 +119,16 @@ describe.concurrent("config check", () => {
     expect(await report(path, "--no-files")).toMatchObject({ code: 0, findings: [] });
   });
 
+  it("reads the files of a server as it does at its start", async () => {
+    const tokens = bench.write("no-tokens", "# none yet\n", 0o600);
+    const server = { listen: "127.0.0.1:8443", tokenFiles: [tokens] };
+    const path = bench.configure({ server }, "server.yaml");
+    const { code, findings } = await report(path);
+    expect([code, findings.map(({ severity, name }) => `${severity} ${name}`)]).toEqual([1, ["error file-unusable"]]);
+    bench.write("no-tokens", "ci:0123456789abcdef\n", 0o600);
+    expect(await report(path)).toMatchObject({ code: 0, findings: [] });
+  });
+
   it("warns of a journal without its socket, which --strict makes an error", async () => {
     const path = bench.configure({ decisionLog: "journald:/nonexistent/socket" }, "journal.yaml");
     expect(await report(path)).toMatchObject({ code: 0, findings: [{ name: "file-missing" }] });

@@ -117,7 +117,10 @@ describe.runIf(canMount)("the server's files in volumes", () => {
     expect(await isReloaded("policy")).toBe("0");
     expect(await answer("/readyz")).toMatchObject({ status: 200 });
     volume.update(files);
-    await vi.waitFor(() => expect(log()).toMatch(/^policy staging: .*staging\.yaml is valid again, as before; /m), 5000);
+    await vi.waitFor(
+      () => expect(log()).toMatch(/^policy staging: .*staging\.yaml is valid again, as before; /m),
+      5000,
+    );
     expect(await isReloaded("policy")).toBe("1");
   });
 });

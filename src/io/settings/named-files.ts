@@ -3,12 +3,11 @@ import { dirname } from "node:path";
 import type { Config } from "../../core/config/config.ts";
 import { listenText } from "../../core/config/listen-address.ts";
 import type { LookasideSettings } from "../../core/config/lookaside-settings.ts";
-import type { ServerSettings } from "../../core/config/server-settings.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { isDenied } from "../fs/denied.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
-import { policyTexts, refuseUntrusted } from "./settings-files.ts";
+import { loadPolicy } from "./load-settings.ts";
 
 /** Ports below it can be taken only by root. */
 const PRIVILEGED_PORTS = 1024;
@@ -44,18 +43,13 @@ export function unusableFiles(
   const until = (ofServer: string): string =>
     `until then, every pull is refused${config.server === undefined ? "" : `, and the server ${ofServer}`}`;
   return [
-    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, until("does not start"), (path) =>
-      policyTexts(path, refuseUntrusted),
-    ),
+    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, until("does not start"), loadPolicy),
     ...config.caFiles.flatMap((path) =>
       mustBeUsable("network.caFiles", path, until("refuses every image"), readAuthorities),
     ),
     ...config.bundleKeys.flatMap((path) => shouldBeThere("bundleKeys", path, "its seals do not count")),
     ...(registryCredentials.files ?? []).flatMap((path) =>
       shouldBeThere("registryCredentials.files", path, "it is skipped"),
-    ),
-    ...(config.server === undefined ? [] : filesOfServer(config.server)).flatMap(([key, path]) =>
-      shouldBeThere(key, path, "the server does not start"),
     ),
     ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path)),
     ...(isSet("lookaside.listen") ? portOfOthers(config.lookaside) : []),
@@ -65,17 +59,13 @@ export function unusableFiles(
   ];
 }
 
-/** Those that must be there when it starts, with their keys. No pull needs them. */
-function filesOfServer({ listeners, policies, tokenFiles }: ServerSettings): readonly (readonly [string, string])[] {
-  const tls = listeners.flatMap((one) => Object.values<string>({ ...one.tls }));
-  return [
-    ...tls.map((path) => ["server.tls", path] as const),
-    ...tokenFiles.map((path) => ["server.tokenFiles", path] as const),
-    ...[...policies.values()].map((path) => ["server.policies", path] as const),
-  ];
-}
-
-function mustBeUsable(
+/**
+ * An error for a file without which nothing is verified.
+ *
+ * @param path for the message, where this user may not look at it
+ * @param read as the program reads it; throws a Rejection
+ */
+export function mustBeUsable(
   key: string,
   path: string,
   advice: string,

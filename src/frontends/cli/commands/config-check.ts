@@ -1,11 +1,12 @@
 import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
 import { type Setting, settingsOf } from "../../../core/config/config-settings.ts";
 import { mistakesInConfig, parseConfig } from "../../../core/config/parse-config.ts";
+import type { ServerSettings } from "../../../core/config/server-settings.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import type { PolicyText } from "../../../core/policy/policy-file.ts";
 import type { PolicyFinding } from "../../../core/policy-tools/policy-finding.ts";
 import { MAX_FILE, oncePerPath } from "../../../io/fs/local-file.ts";
-import { unusableFiles } from "../../../io/settings/named-files.ts";
+import { type NamedFileFinding, unusableFiles } from "../../../io/settings/named-files.ts";
 import { configPath, configText } from "../../../io/settings/settings-files.ts";
 import { readAuthorities } from "../../../verifier/service/network.ts";
 import { EXIT_STATUS_MISCONFIGURED } from "../../process/exit-status.ts";
@@ -40,7 +41,10 @@ export async function configCheck(
   const places = new Map(settings.map(({ key, place }) => [key, place]));
   const files = options["no-files"]
     ? []
-    : unusableFiles(config, (key) => places.get(key) !== undefined, readAuthorities);
+    : [
+        ...unusableFiles(config, (key) => places.get(key) !== undefined, readAuthorities),
+        ...(config.server === undefined ? [] : await filesOf(config.server)),
+      ];
   const findings: PolicyFinding[] = [
     ...distrusted,
     ...files.map(({ key, ...finding }) => ({ ...finding, ...placed(places.get(key)) })),
@@ -50,6 +54,12 @@ export async function configCheck(
     output === "json" ? jsonText(toJson(result, strict)) : toText(result, verbose, screen),
     statusOf(findings, strict),
   );
+}
+
+/** Loaded only where there is a server. */
+async function filesOf(server: ServerSettings): Promise<readonly NamedFileFinding[]> {
+  const { unusableServerFiles } = await import("../../server/settings/unusable-server-files.ts");
+  return unusableServerFiles(server, Date.now());
 }
 
 /** The file as a pull would open it; one that is named may be writable by others. */

@@ -3,7 +3,6 @@ import type { TrustPolicy } from "../../../core/policy/policy.ts";
 import type { PolicyText } from "../../../core/policy/policy-file.ts";
 import { reject } from "../../../core/rejection.ts";
 import type { Warn } from "../../../core/warning.ts";
-import { readMountedSecret } from "../../../io/fs/mounted-secret.ts";
 import type { Environment } from "../../../io/process/environment.ts";
 import { parsedConfig, parsedPolicy } from "../../../io/settings/load-settings.ts";
 import {
@@ -18,7 +17,7 @@ import { type FileState, LastGood, type OnChange } from "./last-good.ts";
 import { filesOf, warnOfPinned } from "./pinned-files.ts";
 import { type ServerConfig, serverConfig, whileRunning } from "./running-config.ts";
 import { described } from "./start-lines.ts";
-import { readTokens, type Token } from "./token-file.ts";
+import { demandTokens, readTokens, type Token, tokenText } from "./token-file.ts";
 import { TokenNames } from "./token-names.ts";
 
 /** What a request is judged by. Both are the same objects as before where nothing has changed. */
@@ -40,9 +39,6 @@ export interface ServerFilesOptions {
   /** At the start, about files whose changes are never seen. */
   readonly warn: Warn;
 }
-
-/** Bytes of a token file: its most lines, of the usual length. */
-const MAX_TOKEN_FILE = 256 * 1024;
 
 const STAYS = "what was valid before stays in use";
 const LETS_NOBODY_IN = "it names no token, so it lets nobody in";
@@ -90,7 +86,7 @@ export class ServerFiles {
     this.#follow();
     this.#pollDemanded(now);
     for (const one of [this.#default, ...this.#named.values()]) void one.value;
-    for (const [path, { value }] of this.#tokens) if (value.length === 0) refuseEmpty(path);
+    for (const [path, { value }] of this.#tokens) demandTokens(value, path);
     this.#isStarted = true;
     warnOfPinned([configPath(environment, named), ...filesOf(this.#running)], warn);
   }
@@ -195,9 +191,8 @@ export class ServerFiles {
   }
 
   #tokenFile(path: string): Tokens {
-    const file = { path, code: "config.invalid", what: "the token file", max: MAX_TOKEN_FILE } as const;
     const subject = { what: "tokens", name: path } as const;
-    const read = (): string => readMountedSecret(file);
+    const read = (): string => tokenText(path);
     const parse = (text: string): readonly Token[] => readTokens(text, path);
     const described = ({ length }: readonly Token[]): string | undefined => (length === 0 ? LETS_NOBODY_IN : undefined);
     return new LastGood({ subject, read, parse, described, meanwhile: STAYS }, this.#report);
@@ -207,11 +202,6 @@ export class ServerFiles {
 function serverConfigIn(file: PolicyText | null, path: string): ServerConfig {
   if (file !== null) return serverConfig(parsedConfig(file), path);
   return reject("config.invalid", `the configuration ${path} does not exist; name another one with --config`);
-}
-
-/** Nobody starts a server for nobody: the file was not filled yet, or is another one. */
-function refuseEmpty(path: string): never {
-  return reject("config.invalid", `${path} names no token, expected a line NAME:SECRET (server.tokenFiles)`);
 }
 
 function keepOnly<T>(map: Map<string, T>, names: readonly string[], make: (name: string) => T): void {

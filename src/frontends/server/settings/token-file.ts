@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { reject } from "../../../core/rejection.ts";
+import { readMountedSecret } from "../../../io/fs/mounted-secret.ts";
 
 /** A bearer token. */
 export interface Token {
@@ -8,6 +9,8 @@ export interface Token {
   readonly secret: string;
 }
 
+/** Bytes of a file: its most lines, of the usual length. */
+const MAX_TOKEN_FILE = 256 * 1024;
 /** Most lines of a file: every token is compared with, at each request. */
 const MAX_LINES = 1000;
 /** Fewer characters could be guessed. */
@@ -17,6 +20,17 @@ const MAX_SECRET = 1024;
 const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9._@]{0,61}[A-Za-z0-9])?$/;
 /** What a header can carry as a bearer token (RFC 6750 2.1). It has no colon, so a line has at most one. */
 const SECRET = /^[-A-Za-z0-9._~+/]+=*$/;
+
+/** @throws Rejection config.invalid where the file cannot be read, or others can */
+export function tokenText(path: string): string {
+  return readMountedSecret({ path, code: "config.invalid", what: "the token file", max: MAX_TOKEN_FILE });
+}
+
+/** Nobody starts a server for nobody: the file was not filled yet, or is another one. @throws Rejection config.invalid */
+export function demandTokens(tokens: readonly Token[], path: string): void {
+  if (tokens.length === 0)
+    reject("config.invalid", `${path} names no token, expected a line NAME:SECRET (server.tokenFiles)`);
+}
 
 /**
  * Reads the lines of a token file: `NAME:SECRET` or the secret alone. Empty lines and those that begin with `#` are
