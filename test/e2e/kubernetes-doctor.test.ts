@@ -13,7 +13,8 @@ let bed: KubernetesBed;
 
 beforeAll(async () => {
   if (!testable) return;
-  bed = await KubernetesBed.start();
+  // Without it 1.20 has no ephemeral containers at all.
+  bed = await KubernetesBed.start(() => ({ featureGates: "EphemeralContainers=true" }));
   for (const mode of ["enforce", "pin", "audit", "down", "off"] as const) await bed.namespace(mode);
 }, 120_000);
 afterAll(() => bed?.stop());
@@ -73,7 +74,9 @@ describe.runIf(testable)("the doctor of a cluster", () => {
     const image = await bed.image("signed");
     expect((await bed.create("enforce", pod("runs", [image]))).status).toBe(201);
     const [, second] = (await doctor("enforce")).of("cluster-probe");
-    expect(second).toMatchObject({ level: "note", found: expect.stringContaining("was not decided on") });
+    // Kubernetes 1.20. What later ones say: kubernetes-doctor-dispatcher.test.ts.
+    const said = 'was not decided on: Pod in version "v1" cannot be handled as a EphemeralContainers';
+    expect(second).toMatchObject({ level: "note", found: expect.stringContaining(said) });
   });
 });
 
