@@ -4,7 +4,6 @@ import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../core/evidenc
 import { type Digest, digestHex, isDigest } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { partTimes } from "../../core/verify/freshness.ts";
-import type { Aged } from "../../core/verify/invalidation.ts";
 import { type Proven, readProven, withoutTag, writeProven } from "../../core/verify/proof-memo.ts";
 import type { SignatureFacts } from "../../core/verify/verdict.ts";
 import type { Warn } from "../../core/warning.ts";
@@ -22,14 +21,13 @@ import {
   hashOf,
   type InvalidatedBy,
   provenName,
+  provenParts,
   recordName,
   signatureIn,
   tagName,
 } from "./evidence-files.ts";
 import { EVERYBODY, HANDLES, Marks } from "./invalidation-marks.ts";
 
-/** As of when evidence counts whose time has been looked at before. */
-const NOT_LOOKED_AT = Number.POSITIVE_INFINITY;
 /** Signers who are looked for one by one. */
 const FEW = 16;
 
@@ -96,10 +94,8 @@ export class EvidenceCache {
   }
 
   /** Whether proven evidence is invalid by now (core/verify/invalidation.ts); call it after proving. */
-  isInvalidated({ signer, digest, rev, tag }: SignatureFacts): boolean {
-    const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
-    if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });
-    return this.#marks.areInvalidated(signer, parts);
+  isInvalidated(facts: SignatureFacts): boolean {
+    return this.#marks.areInvalidated(facts.signer, provenParts(facts));
   }
 
   /**

@@ -7,6 +7,7 @@ import { type Digest, digestHex } from "../../core/oci/digest.ts";
 import { Rejection } from "../../core/rejection.ts";
 import type { Aged, Mark } from "../../core/verify/invalidation.ts";
 import type { Proven } from "../../core/verify/proof-memo.ts";
+import type { SignatureFacts } from "../../core/verify/verdict.ts";
 
 /** How the files of the evidence cache are named, and what is in them. */
 
@@ -53,6 +54,16 @@ export function agedParts(
   rev: Tid | undefined,
 ): readonly Aged[] {
   return [{ askedAt: identity }, { address, askedAt: record, ...(rev && { rev }) }];
+}
+
+/** As of when evidence counts whose time has been looked at before. */
+const NOT_LOOKED_AT = Number.POSITIVE_INFINITY;
+
+/** The parts of proven evidence that may have been invalidated since its times were looked at. */
+export function provenParts({ digest, rev, tag }: SignatureFacts): readonly Aged[] {
+  const record = { address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev };
+  if (tag === undefined || !("address" in tag)) return [record];
+  return [record, { address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev }];
 }
 
 export function endOf(address: string, { now, rev }: InvalidatedBy): Mark {

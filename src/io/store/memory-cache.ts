@@ -2,11 +2,10 @@ import type { Did, Tid } from "../../core/atproto/syntax.ts";
 import type { Fetched, OwnerAnswer, SignatureEvidence } from "../../core/evidence/evidence.ts";
 import { type Digest, digestHex } from "../../core/oci/digest.ts";
 import { partTimes } from "../../core/verify/freshness.ts";
-import type { Aged } from "../../core/verify/invalidation.ts";
 import { type Proven, withoutTag } from "../../core/verify/proof-memo.ts";
 import type { SignatureFacts } from "../../core/verify/verdict.ts";
 import { BoundedMap } from "./bounded-map.ts";
-import { agedParts, type CachedEvidence, endOf, hashOf, type InvalidatedBy } from "./evidence-files.ts";
+import { agedParts, type CachedEvidence, endOf, hashOf, type InvalidatedBy, provenParts } from "./evidence-files.ts";
 import { HANDLES } from "./invalidation-marks.ts";
 import { MemoryMarks } from "./memory-marks.ts";
 
@@ -18,8 +17,6 @@ const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_PIECES = 8192;
 /** Bytes of a piece besides its buffers, about: what it proves, and its key. */
 const OWN_SIZE = 3072;
-/** As of when evidence counts whose time has been looked at before. */
-const NOT_LOOKED_AT = Number.POSITIVE_INFINITY;
 
 type Piece =
   | {
@@ -62,10 +59,8 @@ export class MemoryCache {
   }
 
   /** As {@link EvidenceCache.isInvalidated}. */
-  isInvalidated({ signer, digest, rev, tag }: SignatureFacts): boolean {
-    const parts: Aged[] = [{ address: digestHex(digest), askedAt: NOT_LOOKED_AT, rev }];
-    if (tag && "address" in tag) parts.push({ address: hashOf(tag.address), askedAt: NOT_LOOKED_AT, rev: tag.rev });
-    return this.#marks.areInvalidated(signer, parts);
+  isInvalidated(facts: SignatureFacts): boolean {
+    return this.#marks.areInvalidated(facts.signer, provenParts(facts));
   }
 
   /** As {@link EvidenceCache.keep}. */
