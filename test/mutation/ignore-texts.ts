@@ -2,7 +2,7 @@
  * Plugin for Stryker: leaves alone what is written for people. Tests assert rejections by code, so a
  * change of their texts is nobody's business.
  *
- *   - the arguments of `reject` and `malformed` that are no code
+ *   - the arguments of `reject` and `malformed` that are no code, and the paths that fields of requests are read with
  *   - a text with a space in it: field names, types and codes have none
  */
 interface Node {
@@ -21,7 +21,17 @@ interface Path {
 }
 
 /** How many arguments of these functions come before those for people. */
-const ARGUMENTS_BEFORE_TEXT: Readonly<Record<string, number>> = { reject: 1, malformed: 0 };
+const ARGUMENTS_BEFORE_TEXT: Readonly<Record<string, number>> = {
+  reject: 1,
+  malformed: 0,
+  wrong: 0,
+  checkType: 3,
+  flagIn: 2,
+  namespaceIn: 1,
+  objectIn: 2,
+  objectsIn: 2,
+  textIn: 2,
+};
 
 function shouldIgnore({ node, parent, listKey, key }: Path): string | undefined {
   const before = listKey === "arguments" ? ARGUMENTS_BEFORE_TEXT[parent?.callee?.name ?? ""] : undefined;

@@ -17,9 +17,6 @@ export interface ManifestObject {
   readonly images?: readonly PodImage[];
 }
 
-/** Values in each other. Stops a chain of aliases from filling the stack. */
-const MAX_NESTING = 1000;
-
 /**
  * The objects of a manifest in YAML or JSON, of several documents and Lists too. Read strictly, unlike the search for
  * images: what kubectl and others would send differently is rejected.
@@ -32,7 +29,7 @@ export function manifestObjects(text: string, file: string): readonly ManifestOb
   const fail: FailAt = (line, message) => reject("input.malformed", `${file}:${line}: ${message}`);
   const objects: ManifestObject[] = [];
   for (const document of foreignDocuments(text, fail)) {
-    const value = new Conversion(fail).value(document, 0);
+    const value = new Conversion(fail).value(document);
     if (value === null) continue;
     if (!isJsonObject(value)) fail(document.line, "found a document that is no object, expected apiVersion and kind");
     objects.push(...objectsIn(value, document, `${file}:${document.line}`));
@@ -41,10 +38,11 @@ export function manifestObjects(text: string, file: string): readonly ManifestOb
 }
 
 function objectsIn(value: JsonObject, { line }: ForeignNode, place: string): readonly ManifestObject[] {
-  const [version, kind] = ["apiVersion", "kind"].map((name) => textIn(value, name, place) ?? "");
+  const version = textIn(value, "apiVersion", place) ?? "";
+  const kind = textIn(value, "kind", place) ?? "";
   if (version === "" || kind === "") reject("input.malformed", `${place}: found an object without apiVersion and kind`);
   const items = field(value, "items");
-  if (kind?.endsWith("List") && Array.isArray(items)) {
+  if (kind.endsWith("List") && Array.isArray(items)) {
     // Lists in lists are no objects of a cluster, so the depth is one.
     return items.filter(isJsonObject).map((item) => objectIn(item, line, place));
   }
@@ -66,23 +64,22 @@ function objectIn(value: JsonObject, line: number, place: string): ManifestObjec
 /** As Kubernetes makes JSON of YAML, except where its readers differ. */
 class Conversion {
   readonly #fail: FailAt;
-  /** An alias is the same object again, so that the work is linear in the file. */
+  /** An alias is the same object again, and stands behind it: the work is linear in the file, and no deeper than it. */
   readonly #done = new Map<ForeignNode, unknown>();
 
   constructor(fail: FailAt) {
     this.#fail = fail;
   }
 
-  value(node: ForeignNode, depth: number): unknown {
-    if (depth > MAX_NESTING) this.#fail(node.line, "found values inside each other without end");
+  value(node: ForeignNode): unknown {
     if (this.#done.has(node)) return this.#done.get(node);
-    const value = this.#converted(node, depth);
+    const value = this.#converted(node);
     this.#done.set(node, value);
     return value;
   }
 
-  #converted(node: ForeignNode, depth: number): unknown {
-    if (node.kind === "list") return node.items.map((item) => this.value(item, depth + 1));
+  #converted(node: ForeignNode): unknown {
+    if (node.kind === "list") return node.items.map((item) => this.value(item));
     if (node.kind === "scalar") {
       const problem = uncertainty(node);
       if (problem !== undefined && node.tag !== undefined)
@@ -93,7 +90,7 @@ class Conversion {
     const pairs = node.entries.map(({ key, value, line }): [string, unknown] => {
       if (key.kind !== "scalar" || key.tag !== undefined || key.text === "<<")
         this.#fail(line, "found a key that is no plain text, expected the keys written out");
-      return [key.text, this.value(value, depth + 1)];
+      return [key.text, this.value(value)];
     });
     const names = new Set<string>();
     for (const [i, [name]] of pairs.entries()) {

@@ -106,6 +106,7 @@ describe("validatingAnswer", () => {
       );
     };
     expect(response(10).warnings).toHaveLength(10);
+    expect(response(10).warnings[9]).toBe("atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:9");
     expect(response(11).warnings).toHaveLength(10);
     expect(response(11).warnings[8]).toBe("atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:8");
     expect(response(11).warnings[9]).toBe("and 2 more");
@@ -150,6 +151,25 @@ describe("validatingAnswer", () => {
     expect(long.status.message).toHaveLength(1024);
   });
 
+  it("allows what cannot be judged where it is only audited, with a warning", () => {
+    const request = parseAdmissionReview(recordedBytes("rollout-create"));
+    expect(responseOf(validatingAnswer(request, [], true))).toEqual({
+      uid: request.uid,
+      allowed: true,
+      warnings: ["atcr-verify would refuse this: input.malformed"],
+      auditAnnotations: { verdict: "allow", codes: "audited", unenforced: "input.malformed" },
+    });
+    expect(responseOf(validatingAnswer(POD, answersOf(ABSENT), true)).allowed).toBe(false);
+  });
+
+  it("names no signers where there are none", () => {
+    expect(validated(EXEMPT, EXEMPT, EXEMPT, EXEMPT).auditAnnotations).toEqual({
+      verdict: "allow",
+      images: "4",
+      codes: "exempt",
+    });
+  });
+
   it("bounds each annotation", () => {
     const signatures = Array.from({ length: 100 }, (_, i) => counted({ signer: `did:web:${i}.example` as Did }));
     const many = { outcome: "allow", because: { kind: "signed", rule: "prod", signatures, notes: [] } } as const;
@@ -166,7 +186,7 @@ describe("the message of a refusal", () => {
     return responseOf(validatingAnswer({ ...POD, images }, answers)).status.message as string;
   };
 
-  it.each([1, 2, 3, 7, 8, 9, 10, 1000])("of %d images has at most 1 KiB", (count) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1000])("of %d images has at most 1 KiB", (count) => {
     const text = message(count, "x".repeat(5000));
     expect(text.length).toBeLessThanOrEqual(1024);
     expect(text.length).toBeGreaterThan(900);
@@ -174,6 +194,14 @@ describe("the message of a refusal", () => {
     expect(lines).toHaveLength(count <= 8 ? count : 9);
     expect(lines[0]).toMatch(/^signature\.none atcr\.io\/a\/b:0: x+\.\.\.$/);
     if (count > 8) expect(lines.at(-1)).toBe(`and ${count - 8} more`);
+  });
+
+  it("is whole up to its last character", () => {
+    const whole = message(1, "x");
+    const most = message(1, "x".repeat(5000)).length;
+    const fill = most - whole.length + 1;
+    expect(message(1, "x".repeat(fill))).toBe(whole.slice(0, -1) + "x".repeat(fill));
+    expect(message(1, "x".repeat(fill + 1))).toMatch(/xxx\.\.\.$/);
   });
 
   it("is whole where it is short, and printable", () => {
@@ -228,6 +256,13 @@ describe("mutatingAnswer", () => {
     const deployment = parseAdmissionReview(recordedBytes("deployment-create"));
     expect(isPinnedKind(deployment)).toBe(false);
     expect(patchOf(mutatingAnswer(deployment, [pinned(APP)]))).toBeUndefined();
+  });
+
+  it("warns of what was to be pinned and was not, and of nothing else", () => {
+    const unpinned = refusalOf("image.not_pinned", "not for this gate");
+    const answers = [pinned(MIGRATE, SILENT), imageAnswer(APP, unpinned), imageAnswer(MODELS, SILENT)];
+    const { warnings } = responseOf(mutatingAnswer(POD, answers));
+    expect(warnings).toEqual([expect.stringContaining(`could not pin ${MODELS}: pds.unreachable`)]);
   });
 
   it("always allows: what is refused, is skipped, or cannot be judged", () => {

@@ -67,6 +67,30 @@ describe("parseAdmissionReview", () => {
   });
 });
 
+describe("a namespace", () => {
+  it.each(["a", "a".repeat(63), "a-b", "0"])("may be %s", (namespace) => {
+    expect(changed("pod-create-image-volume", (request) => (request.namespace = namespace)).namespace).toBe(namespace);
+  });
+
+  it.each(["a".repeat(64), "-a", "a-", "A"])("may not be %s", (namespace) => {
+    expect(codeOf(() => changed("pod-create-image-volume", (request) => (request.namespace = namespace)))).toBe(
+      "input.malformed",
+    );
+  });
+});
+
+describe("a kind", () => {
+  it.each<readonly [string, object]>([
+    ["v1/Pod", { version: "v1", kind: "Pod" }],
+    ["apps//", { group: "apps" }],
+    ["/Pod", { kind: "Pod" }],
+    ["v1/", { version: "v1" }],
+  ])("is %s where parts are missing", (expected, kind) => {
+    const request = changed("pod-create-image-volume", (found) => (found.kind = kind));
+    expect([request.kind, request.problem === undefined]).toEqual([expected, expected === "v1/Pod"]);
+  });
+});
+
 describe("what is not judged", () => {
   it.each([
     ["deployment-scale", "the subresource scale has no image"],
@@ -326,6 +350,8 @@ describe("what is no question of an API server", () => {
   it.each([
     ["no JSON", "x"],
     ["a list", "[]"],
+    ["null", "null"],
+    ["a text", '"a"'],
     ["a key twice", '{"kind":"AdmissionReview","kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}'],
   ])("is %s", (_, text) => {
     expect(codeOf(() => parseAdmissionReview(toUtf8(text)))).toBe("input.malformed");

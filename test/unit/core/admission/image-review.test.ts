@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { imageReviewAnswer, parseImageReview } from "../../../../src/core/admission/image-review.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { ABSENT, ALICE, AUDITED, digestOf, SIGNED, SILENT } from "../../../support/image-results.ts";
 import {
   type Changeable,
@@ -36,9 +37,19 @@ describe("parseImageReview", () => {
     ["an empty image", (spec) => (spec.containers = [{ image: "a" }, { image: "" }])],
     ["a container without an image", (spec) => (spec.containers = [{}])],
     ["too many containers", (spec) => (spec.containers = Array(1001).fill({ image: "a" }))],
+    ["a namespace that is a number", (spec) => (spec.namespace = 1)],
     ["a namespace that is none", (spec) => (spec.namespace = "a b")],
   ])("refuses one with %s", (_, change) => {
     expect(codeOf(() => changed(change))).toBe("input.malformed");
+  });
+
+  it("takes as many containers as it says", () => {
+    const containers = Array.from({ length: 1000 }, (_, i) => ({ image: `a:${i}` }));
+    expect(changed((spec) => (spec.containers = containers)).images).toHaveLength(1000);
+  });
+
+  it("refuses what is no JSON", () => {
+    expect(codeOf(() => parseImageReview(toUtf8("{")))).toBe("input.malformed");
   });
 
   it.each<[string, (json: Changeable) => void]>([

@@ -45,6 +45,17 @@ describe("the objects of a manifest", () => {
     expect(read('{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"image":"a:1"}]}}')[0]?.[3]).toEqual(["a:1"]);
   });
 
+  it("are those of a list of one kind, without what is no object, and of no other field of that name", () => {
+    const item = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}';
+    const listOf = (kind: string) => `{"apiVersion":"v1","kind":"${kind}","items":[null,${item}]}`;
+    expect(read(listOf("PodList"))).toEqual([[1, "v1/Pod", "a", []]]);
+    for (const kind of ["Listing", "Pod"]) expect(read(listOf(kind)).map(([, type]) => type)).toEqual([`v1/${kind}`]);
+    expect(read('{"apiVersion":"v1","kind":"PodList","items":{}}').map(([, type]) => type)).toEqual(["v1/PodList"]);
+    expect(read('{"apiVersion":"v1","kind":"List","items":[{"metadata":{}}]}')).toEqual([
+      [1, "/", undefined, undefined],
+    ]);
+  });
+
   it("follow aliases", () => {
     const text =
       "apiVersion: v1\nkind: Pod\nspec:\n  containers: [&c { name: c, image: a:1 }]\n  initContainers: [*c]\n";
@@ -72,7 +83,12 @@ describe("the objects of a manifest", () => {
     ["a key that is written twice", `${POD}kind: Pod\n`, 'found "kind" twice'],
     ["a merge key", `${POD}<<: { kind: Job }\n`, "no plain text"],
     ["a template", POD.replace('"a/app:1"', "{{ .Values.image }}"), "rendered file"],
+    ["a list as a key", `${POD}? [a]\n: b\n`, "no plain text"],
+    ["a key with a tag", `${POD}!!str a: b\n`, "no plain text"],
     ["no kind", "apiVersion: v1\n", "without apiVersion and kind"],
+    ["no version", "kind: Pod\n", "without apiVersion and kind"],
+    ["an alias in itself", `${POD}a: &a [*a]\n`, "inside of what it stands for"],
+    ["lists in each other", `${POD}a: ${"[".repeat(1000)}${"]".repeat(1000)}\n`, "without end"],
     ["text", "a", "no object"],
     ["a list", "[]", "no object"],
   ])("are rejected with %s", (_, text, message) => {

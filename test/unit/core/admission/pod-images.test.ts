@@ -42,6 +42,13 @@ describe("imagesOf", () => {
     );
   });
 
+  it("names the place of an image volume behind many others", () => {
+    const volumes = [...Array.from({ length: 12 }, () => ({ name: "v" })), { image: { reference: "" } }];
+    expect(() => imagesOf({ spec: { volumes } }, "v1/Pod", "object")).toThrow(
+      "object.spec.volumes[12].image.reference is empty",
+    );
+  });
+
   it("finds none where the specification is missing", () => {
     expect(imagesOf({}, "v1/Pod", "object")).toEqual([]);
     expect(imagesOf({ spec: null }, "apps/v1/Deployment", "object")).toEqual([]);

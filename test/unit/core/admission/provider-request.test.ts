@@ -5,6 +5,7 @@ import {
   providerMutateAnswer,
   providerVerifyAnswer,
 } from "../../../../src/core/admission/provider-request.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { Rejection } from "../../../../src/core/rejection.ts";
 import { ABSENT, ALICE, AUDITED, digestOf, EXEMPT, MALFORMED, SIGNED, SILENT } from "../../../support/image-results.ts";
 import {
@@ -39,9 +40,14 @@ describe("parseProviderRequest", () => {
     ["a number as a key", (json) => (json.request.keys = ["a", 1])],
     ["null as a key", (json) => (json.request.keys = [null])],
     ["a key that is too long", (json) => (json.request.keys = ["a", "b".repeat(4097)])],
+    ["a first key that is too long", (json) => (json.request.keys = ["b".repeat(4097)])],
     ["too many keys", (json) => (json.request.keys = Array(1001).fill("a"))],
   ])("refuses one with %s", (_, change) => {
     expect(codeOf(() => parseProviderRequest(changedRequest("provider-request", change)))).toBe("input.malformed");
+  });
+
+  it("refuses what is no JSON", () => {
+    expect(codeOf(() => parseProviderRequest(toUtf8("{")))).toBe("input.malformed");
   });
 
   it("takes as many and as long keys as it says", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseVerifyRequest } from "../../../../src/core/admission/verify-request.ts";
+import { toUtf8 } from "../../../../src/core/encoding/bytes.ts";
 import { digestOf } from "../../../support/image-results.ts";
 import {
   type Changeable,
@@ -12,6 +13,10 @@ import { codeOf, rejectionOf } from "../../../support/rejection.ts";
 const parse = (json: unknown) => parseVerifyRequest(sent(json));
 
 describe("a list of images", () => {
+  it("is JSON", () => {
+    expect(codeOf(() => parseVerifyRequest(toUtf8("{")))).toBe("input.malformed");
+  });
+
   it("is read, each once", () => {
     expect(parse({ images: ["a", "b", "a"] })).toEqual(["a", "b"]);
   });
@@ -46,6 +51,15 @@ describe("Kyverno's images", () => {
       "ghcr.io/migrate:latest",
       `registry.example:5000/team/debug@${digestOf("a1")}`,
     ]);
+  });
+
+  it("have library/ as it is where more is around it", () => {
+    for (const path of ["library/team/migrate", "team/library/migrate"]) {
+      const found = changed(({ initContainers }) => {
+        Object.assign(initContainers.migrate, { path, referenceWithTag: undefined });
+      })[2];
+      expect(found).toBe(`ghcr.io/${path}:latest`);
+    }
   });
 
   it("have library/ where the pod has it", () => {
