@@ -32,6 +32,7 @@ const up = (instance: string) => `up{job="atcr-verify", instance="${instance}"}`
 const own = (name: string, labels = "") => `atcr_verify_server_${name}{instance="a", job="atcr-verify"${labels}}`;
 const decisions = (outcome: string, code: string) =>
   own("decisions_total", `, gate="admit", outcome="${outcome}", code="${code}"`);
+const events = (event: string) => own("connection_events_total", `, event="${event}"`);
 const bucket = (le: string) => own("request_duration_seconds_bucket", `, gate="admit", le="${le}"`);
 const webhook = (metric: string, labels: string) =>
   `apiserver_admission_webhook_${metric}{job="apiserver", type="validating"${labels}}`;
@@ -98,6 +99,14 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   AtcrVerifyServerOverloaded: [
     { series: { [decisions("inconclusive", "server.overloaded")]: ONCE }, at: 10, tells: { gate: "admit" } },
     { series: { [decisions("inconclusive", "pds.unreachable")]: ONCE }, at: 10 },
+  ],
+  AtcrVerifyServerConnections: [
+    {
+      series: { [events("handshake_timeout")]: "0+20x300" },
+      at: 30,
+      tells: { instance: "a", event: "handshake_timeout" },
+    },
+    { series: { [events("handshake_timeout")]: EACH_MINUTE, [events("accepted")]: "0+20x300" }, at: 30 },
   ],
   AtcrVerifyServerMisconfigured: [
     { series: { [decisions("misconfigured", "policy.invalid")]: ONCE }, at: 10, tells: { instance: "a" } },
