@@ -11,13 +11,13 @@ const OPTION = "BUN_JSC_useJIT";
 /**
  * Engine modes: without just-in-time compilation; with its first tier only, which takes a third of the time to parse
  * a file of thousands of lines (docs/decisions/0046-large-files.md); or, for what runs for months, with all of it, and with
- * garbage collected as on a machine of 128 MiB: else the engine lets the heap grow with the machine's memory, whatever a
+ * garbage collected as on a machine of 192 MiB: else the engine lets the heap grow with the machine's memory, whatever a
  * container may have of it (docs/decisions/0078-the-servers-frame.md).
  */
 const ENGINES = {
   interpreter: { [OPTION]: "0" },
   baseline: { [OPTION]: "1", BUN_JSC_useDFGJIT: "0" },
-  server: { [OPTION]: "1", BUN_JSC_forceRAMSize: String(128 * 1024 * 1024) },
+  server: { [OPTION]: "1", BUN_JSC_forceRAMSize: String(192 * 1024 * 1024) },
 } as const;
 export type Engine = keyof typeof ENGINES;
 

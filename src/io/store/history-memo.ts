@@ -1,4 +1,4 @@
-import type { Stats } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { BoundedMap } from "./bounded-map.ts";
 import type { SignerEntries } from "./signer-entries.ts";
 
@@ -46,15 +46,20 @@ export class HistoryMemo {
   }
 
   /**
-   * @param stats of the folder, now
+   * What was read of a folder that is still the same. Its path is not looked at again: who could change it meanwhile can put another
+   * folder there, but not this one with these times.
+   *
    * @param now milliseconds since 1970; names from the future do not count, so an earlier time than before reads anew
+   * @throws Error of the file system, with its code
    */
-  find(folder: string, stats: Stats, now: number): ReadEntries | undefined {
+  find(folder: string, now: number): ReadEntries | undefined {
     const kept = this.#kept.get(folder);
-    return kept !== undefined && kept.stamp === stampOf(stats) && kept.readAt <= now ? kept.entries : undefined;
+    if (kept === undefined || kept.readAt > now) return undefined;
+    const stats = lstatSync(folder, { throwIfNoEntry: false });
+    return stats !== undefined && kept.stamp === stampOf(stats) ? kept.entries : undefined;
   }
 
-  /** @param stats of the folder, from before it was read */
+  /** @param stats of the folder, from before it was read and after its path was found to be trusted */
   keep(folder: string, stats: Stats, entries: ReadEntries, now: number): void {
     if (this.#clock() - Math.max(stats.mtimeMs, stats.ctimeMs) < SETTLED_AFTER) return;
     this.#kept.set(folder, { stamp: stampOf(stats), entries, readAt: now });

@@ -184,10 +184,10 @@ export class SignerStore {
   /** @throws Error where the folder cannot be used */
   #read(name: string, now: number): Read {
     const folder = join(this.#signers, name);
+    const known = this.#memo?.find(folder, now);
+    if (known !== undefined) return { ...known, damage: [] };
     const stats = this.#statsOf(folder);
     if (stats === undefined) return { ...NOTHING, damage: [] };
-    const known = this.#memo?.find(folder, stats, now);
-    if (known !== undefined) return { ...known, damage: [] };
     const entries = entriesIn(folder, stats);
     // A lost history is not the same as an empty one.
     if (typeof entries === "string") return { ...NOTHING, damage: [{ path: folder, why: entries }] };

@@ -31,16 +31,19 @@ export class StoreWarnings {
 
   /** @param warn may receive the same warning more than once */
   constructor({ stateDir, cacheDir }: Pick<Config, "stateDir" | "cacheDir">, warn: Warn) {
-    const [isHistoryOurs, isCacheOurs] = [mayUse(stateDir), mayUse(cacheDir)];
-    const denied = [
-      ...(isHistoryOurs ? [] : [`the signer history (${stateDir})`]),
-      ...(isCacheOurs ? [] : [`the cache (${cacheDir})`]),
-    ].join(" and ");
-    const message = `this user may not read and write ${denied} of this node, so nothing there is used; run this as root`;
-    const warnOfDenied = (): void => warn({ code: "access.denied", message });
+    const folders = { [`the signer history (${stateDir})`]: stateDir, [`the cache (${cacheDir})`]: cacheDir };
+    // Looked at only where there is something to report: most questions have nothing.
+    const about =
+      (folder: string): Warn =>
+      (warning) => {
+        if (mayUse(folder)) return warn(warning);
+        const denied = Object.entries(folders).flatMap(([name, path]) => (mayUse(path) ? [] : [name]));
+        const message = `this user may not read and write ${denied.join(" and ")} of this node, so nothing there is used; run this as root`;
+        warn({ code: "access.denied", message });
+      };
     this.other = warn;
-    this.history = isHistoryOurs ? warn : warnOfDenied;
-    this.cache = isCacheOurs ? warn : warnOfDenied;
+    this.history = about(stateDir);
+    this.cache = about(cacheDir);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Did, tidAt } from "../../../../src/core/atproto/syntax.ts";
@@ -68,6 +68,20 @@ describe("what a process remembers of a history on disk", () => {
     const before = await bed.store.loadHistory(ALICE, NOW);
     expect(await bed.store.loadHistory(ALICE, NOW + 5)).toBe(before);
     expect(await bed.store.loadHistory(ALICE, NOW - 5)).not.toBe(before);
+  });
+
+  it("is none of another folder that was put there where others can write meanwhile", async () => {
+    const bed = new Bed(`rev-${NEW}`);
+    bed.settle();
+    await bed.rev();
+    chmodSync(bed.directory, 0o777);
+    expect([await bed.rev(), bed.warnings]).toEqual([NEW, []]);
+    renameSync(bed.folder, `${bed.folder}.away`);
+    mkdirSync(bed.folder);
+    bed.write(`rev-${OLD}`);
+    const { rev, unusable } = await bed.store.loadHistory(ALICE, NOW);
+    expect([rev, unusable]).toEqual([undefined, expect.stringContaining(bed.directory)]);
+    expect(bed.warnings.map((line) => line.split(":")[0])).toEqual(["history.unusable"]);
   });
 
   it("is not what may change without another time of the folder", async () => {
