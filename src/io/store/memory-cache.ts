@@ -12,9 +12,9 @@ import { MemoryMarks } from "./memory-marks.ts";
 /** Bytes of one piece of evidence: a signer with ever longer logs must not push out everybody else's. */
 const MAX_PIECE = 1024 * 1024;
 /** Bytes of all of them together. */
-const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_BYTES = 24 * 1024 * 1024;
 /** Pieces of evidence: records, identities, tags and owners together. */
-const MAX_PIECES = 8192;
+const MAX_PIECES = 4096;
 /** Bytes of a piece besides its buffers, about: what it proves, and its key. */
 const OWN_SIZE = 3072;
 

@@ -231,7 +231,7 @@ describe("a cache in memory", () => {
     expect(cache.sizes.bytes).toBeLessThan(500 * 5000 + 300 * 1024);
     for (let i = 0; i < 100; i++)
       await cache.keep(digestOf(`${i}`), { ...hers, identity, record: big(700 * 1024) }, proven);
-    expect(cache.sizes.bytes).toBeLessThanOrEqual(32 * 1024 * 1024);
+    expect(cache.sizes.bytes).toBeLessThanOrEqual(24 * 1024 * 1024);
     expect(cache.find(alice.did, digestOf("499"))).toBeUndefined();
     expect(cache.find(alice.did, digestOf("99"))).toBeDefined();
   });
@@ -240,8 +240,8 @@ describe("a cache in memory", () => {
     const cache = new MemoryCache();
     const identity = big(1);
     for (let i = 0; i < 9000; i++) await cache.keepIdentity(DIGEST, `did:web:s${i}.example`, identity);
-    expect(cache.sizes.pieces).toBeLessThanOrEqual(8192);
-    expect(cache.sizes.bytes).toBeLessThanOrEqual(32 * 1024 * 1024);
+    expect(cache.sizes.pieces).toBeLessThanOrEqual(4096);
+    expect(cache.sizes.bytes).toBeLessThanOrEqual(24 * 1024 * 1024);
     expect([cache.findIdentity("did:web:s0.example"), cache.findIdentity("did:web:s8999.example")]).toEqual([
       undefined,
       identity,
