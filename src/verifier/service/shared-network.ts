@@ -87,7 +87,7 @@ export class SharedNetwork implements Network {
     };
     try {
       const response = await this.#limits.run(turn, async () => this.#network.http(warn)(request, begin()));
-      return { response: { ...response, body: whole(response.body) }, warnings };
+      return { response, warnings };
     } catch (failure) {
       return { failure, warnings };
     }
@@ -108,11 +108,6 @@ function hostOf({ url }: HttpRequest): string {
 /** A flight has its own time: begun for nobody, it would take the place of those who still wait. @throws HttpFailure timeout */
 function refuseLate(name: string, deadline: Deadline): void {
   if (deadline.remaining() <= 0) throw new HttpFailure("timeout", `${name}: not asked, as no time is left`);
-}
-
-/** In a buffer of its own: a part of a longer one would keep all of that in memory. */
-function whole(body: Uint8Array): Uint8Array {
-  return body.buffer.byteLength === body.byteLength ? body : body.slice();
 }
 
 /**
