@@ -59,7 +59,14 @@ const ROWS: Rows = [
 ];
 
 /** Layers that are mutated (`make mutation`). */
-const MUTATED: readonly string[] = ["core/atproto", "core/policy", "core/policy-tools", "core/evidence", "core/verify"];
+const MUTATED: readonly string[] = [
+  "core/atproto",
+  "core/policy",
+  "core/policy-tools",
+  "core/evidence",
+  "core/verify",
+  "core/admission",
+];
 
 /**
  * What only these files may import: every package the program is made of, and the modules of the runtime through which

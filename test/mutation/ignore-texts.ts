@@ -31,6 +31,7 @@ const ARGUMENTS_BEFORE_TEXT: Readonly<Record<string, number>> = {
   objectIn: 2,
   objectsIn: 2,
   textIn: 2,
+  textsIn: 2,
 };
 
 function shouldIgnore({ node, parent, listKey, key }: Path): string | undefined {

@@ -56,6 +56,12 @@ describe("the objects of a manifest", () => {
     ]);
   });
 
+  it("have texts by a tag that every reader takes for one", () => {
+    for (const tag of ["!!str", "!"]) {
+      expect(read(POD.replace('"a/app:1"', `${tag} "1.27"`))[0]?.[3]).toContain("1.27");
+    }
+  });
+
   it("follow aliases", () => {
     const text =
       "apiVersion: v1\nkind: Pod\nspec:\n  containers: [&c { name: c, image: a:1 }]\n  initContainers: [*c]\n";

@@ -28,6 +28,7 @@ describe("a list of images", () => {
     ["no key", {}],
     ["another key", { images: ["a"], policy: "staging" }],
     ["a list alone", ["a"]],
+    ["null alone", null],
     ["too many images", { images: Array(1001).fill("a") }],
   ])("is not %s", (_, json) => {
     expect(codeOf(() => parse(json))).toBe("input.malformed");
