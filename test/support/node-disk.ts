@@ -20,9 +20,12 @@ export const LOST_OPERATION = `bafyrei${"a".repeat(52)}`;
 
 let isServer = false;
 
-/** From now on all nodes are servers: one process, which caches evidence in its memory. */
-export function haveServers(): void {
+/** From now on all nodes are servers: one process, which caches evidence in its memory. @returns what ends this */
+export function haveServers(): () => void {
   isServer = true;
+  return () => {
+    isServer = false;
+  };
 }
 
 /** The folders of a node, which its processes share: the program's own store works in them, as it does on a node. */

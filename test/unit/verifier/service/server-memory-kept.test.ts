@@ -1,7 +1,8 @@
+import { afterAll } from "vitest";
 import { haveServers } from "../../../support/node-disk.ts";
 
 // What is cached in a server's memory counts and ends as what is cached on disk: the same tests.
-haveServers();
+afterAll(haveServers());
 await import("./kept-ended.test.ts");
 await import("./kept-withdrawn.test.ts");
 await import("./kept-keeping.test.ts");
