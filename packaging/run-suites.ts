@@ -1,5 +1,6 @@
 /**
- * Runs test suites one after the other and counts: `node packaging/run-suites.ts SUITE…`.
+ * Runs test suites and counts: `node packaging/run-suites.ts SUITE…`. One vitest runs all of them but the serial ones, so
+ * that it starts once, and that no processor waits for each suite's last file.
  * With --report it runs nothing and judges, as CI does, what the last runs left in build/reports.
  *
  * Exit code 1 if a suite left no report, left out a file, ran no test or failed one; with --report also if it
@@ -10,7 +11,7 @@
  * these run once more, one at a time; what passes only then is named in the suite's line, and in that of --report.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import { filesOf, projectsOf, SUITES, type SuiteName, suiteOf } from "./suites.ts";
 
@@ -23,6 +24,9 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
+    /** Milliseconds of the clock. */
+    readonly startTime: number;
+    readonly endTime: number;
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
   }[];
   /** Files and tests that passed only when they ran again. */
@@ -43,41 +47,47 @@ const MAX_AGAIN = 3;
 /** Failed tests that a suite's line names. */
 const MAX_NAMED = 10;
 
-const MEMORY = "/dev/shm";
-/** Bytes: some ten times what the tests have there at one time. */
-const MEMORY_NEEDED = 2 ** 27;
-
-/** Whether {@link MEMORY} can be used for temporary files. In containers it is often small, or mounted noexec. */
-function isMemoryUsable(): boolean {
-  try {
-    accessSync(MEMORY, constants.W_OK | constants.X_OK);
-    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
-    const [, , type, options = ""] = mounts.findLast((line) => line.split(" ")[1] === MEMORY)?.split(" ") ?? [];
-    const { bavail, bsize } = statfsSync(MEMORY);
-    return type === "tmpfs" && !options.split(",").includes("noexec") && bavail * bsize >= MEMORY_NEEDED;
-  } catch {
-    return false;
+/** Leaves a report of each suite; these say failed if vitest did, also for errors that it counts for no test. */
+function run(together: readonly SuiteName[]): void {
+  console.log(`\n== ${together.join(" ")}`);
+  for (const suite of together) rmSync(reportFile(suite), { force: true });
+  const all = "build/reports/run.json";
+  const isOk = runVitest(together, all, []);
+  const whole = read(all);
+  rmSync(all, { force: true });
+  if (whole === undefined) return;
+  // An error that no file is blamed for may be of any of them.
+  const isBlamed = isOk || whole.testResults.some(({ status }) => status === "failed");
+  for (const suite of together) {
+    const report = partOf(whole, suite);
+    const failed = !report.success || !isBlamed;
+    const final = failed ? (runAgain(suite, report) ?? { ...report, success: false }) : report;
+    writeFileSync(reportFile(suite), JSON.stringify(final));
   }
 }
 
-/** Leaves a report that says failed if vitest did, also for errors that it counts for no test. */
-function run(suite: SuiteName): void {
-  console.log(`\n== ${suite}`);
-  const isOk = runVitest(suite, reportFile(suite), []);
-  const report = read(reportFile(suite));
-  if (isOk || report === undefined) return;
-  writeFileSync(reportFile(suite), JSON.stringify(runAgain(suite, report) ?? { ...report, success: false }));
+/** A suite's part of a report about several. */
+function partOf({ testResults: all }: Pick<Report, "testResults">, suite: SuiteName): Report {
+  const files = new Set(filesOf(suite));
+  const testResults = all.filter(({ name }) => files.has(relative(".", name)));
+  const statuses = testResults.flatMap(({ assertionResults }) => assertionResults.map(({ status }) => status));
+  return {
+    success: testResults.every(({ status }) => status !== "failed"),
+    numTotalTests: statuses.length,
+    numPassedTests: statuses.filter((status) => status === "passed").length,
+    numFailedTests: statuses.filter((status) => status === "failed").length,
+    testResults,
+  };
 }
 
 /** @returns whether vitest says that all is well */
-function runVitest(suite: SuiteName, report: string, more: readonly string[]): boolean {
+function runVitest(suitesOfRun: readonly SuiteName[], report: string, more: readonly string[]): boolean {
   rmSync(report, { force: true });
   mkdirSync("build/reports", { recursive: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const projects = projectsOf(suite).flatMap(({ name }) => ["--project", name]);
+  const projects = suitesOfRun.flatMap(projectsOf).flatMap(({ name }) => ["--project", name]);
   const { status } = spawnSync("vitest", ["run", ...projects, ...reporters, ...more], {
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, ...(suiteOf(suite).inMemory && isMemoryUsable() && { TMPDIR: MEMORY }) },
   });
   return status === 0;
 }
@@ -89,7 +99,7 @@ function runAgain(suite: SuiteName, report: Report): Report | undefined {
   const files = failed.map(({ name }) => relative(".", name));
   console.log(`\n== ${suite}: again, alone: ${files.join(" ")}`);
   const againFile = `build/reports/${suite}-again.json`;
-  const isOk = runVitest(suite, againFile, ["--no-file-parallelism", ...files]);
+  const isOk = runVitest([suite], againFile, ["--no-file-parallelism", ...files]);
   const again = read(againFile);
   const hasRun = again?.testResults.length === failed.length && again.numFailedTests === 0;
   if (!isOk || !hasRun || report.numTotalTests !== report.numPassedTests + report.numFailedTests) return undefined;
@@ -120,11 +130,22 @@ function leftOut(suite: SuiteName, { testResults }: Report): readonly string[] {
   return filesOf(suite).filter((path) => !run.has(path));
 }
 
+/** From the start of the suite's first test to the end of its last; suites that run together overlap a little. */
+function secondsOf(report: Report | undefined): string {
+  if (report === undefined || report.testResults.length === 0) return "";
+  const from = Math.min(...report.testResults.map(({ startTime }) => startTime));
+  const to = Math.max(...report.testResults.map(({ endTime }) => endTime));
+  return ` (${((to - from) / 1000).toFixed(1)} s)`;
+}
+
 let [passed, failed, skipped, bad] = [0, 0, 0, 0];
 const lines: string[] = [];
+if (!reportOnly) {
+  const together = suites.filter((suite) => suiteOf(suite).serial === undefined);
+  for (const each of [together, ...suites.filter((suite) => !together.includes(suite)).map((suite) => [suite])])
+    if (each.length > 0) run(each);
+}
 for (const suite of suites) {
-  const started = performance.now();
-  if (!reportOnly) run(suite);
   const report = read(reportFile(suite));
   let complaint = "";
   let counts = "no report";
@@ -147,8 +168,7 @@ for (const suite of suites) {
     if (report.passedAgain) again = `; passed only when run again: ${report.passedAgain.join("; ")}`;
   }
   if (complaint !== "" && (reportOnly || complaint !== "skipped tests")) bad++;
-  const seconds = reportOnly ? "" : ` (${((performance.now() - started) / 1000).toFixed(1)} s)`;
-  lines.push(`${suite}: ${counts}${seconds}${complaint === "" ? "" : `: ${complaint}`}${again}`);
+  lines.push(`${suite}: ${counts}${secondsOf(report)}${complaint === "" ? "" : `: ${complaint}`}${again}`);
 }
 console.log(`\n${lines.join("\n")}\n${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = bad === 0 ? 0 : 1;

@@ -16,13 +16,14 @@ interface Suite {
   readonly inMemory?: true;
 }
 
+/** In the order in which they run. Containerd's tests mostly wait, so they are not last, when nothing else would run. */
 export const SUITES = {
   unit: { folders: ["unit", "support", "bench"], timeout: 20_000, shared: true, inMemory: true },
   property: { timeout: 60_000, shared: true, inMemory: true },
   vectors: { timeout: 10_000, shared: true },
   checks: { timeout: 60_000 },
-  binary: { timeout: 60_000, shared: true, isOfPrograms: true },
   containerd: { timeout: 60_000, shared: true, isOfPrograms: true },
+  binary: { timeout: 60_000, shared: true, isOfPrograms: true },
   e2e: { timeout: 120_000, serial: true, isOfPrograms: true },
   packages: { timeout: 120_000, serial: true, isOfPrograms: true },
 } as const satisfies Readonly<Record<string, Suite>>;
@@ -53,16 +54,23 @@ interface Project {
 }
 
 /**
- * The projects of a suite. Where files share processes there is a second project for those that use vitest's `vi`: what they
- * replace (modules, timers, globals) would stay replaced for the files after them, so each of them has its own process.
+ * What vitest's `vi` replaces for a whole process: modules would stay replaced for the files after this one, and timers
+ * would be those of what files before this one left running. Spies on anything else vitest takes back after each file.
+ */
+const REPLACES =
+  /\bvi\s*\.\s*(?:mock|doMock|unmock|doUnmock|hoisted|resetModules|useFakeTimers|stub\w+|spyOn\(globalThis)\b/;
+
+/**
+ * The projects of a suite. Where files share processes there is a second project for those that replace what is their
+ * process's, each of which has its own.
  */
 export function projectsOf(name: SuiteName): readonly Project[] {
   const files = filesOf(name);
   if (suiteOf(name).shared === undefined) return [{ name, files, isolate: true }];
-  const isReplacing = (path: string) => /\bvi\b[^}]*\} from "vitest"/.test(readFileSync(path, "utf8"));
+  const isReplacing = (path: string) => REPLACES.test(readFileSync(path, "utf8"));
   const replacing = files.filter(isReplacing);
   return [
-    { name, files: files.filter((path) => !replacing.includes(path)), isolate: false },
     ...(replacing.length === 0 ? [] : [{ name: `${name}-replacing`, files: replacing, isolate: true }]),
+    { name, files: files.filter((path) => !replacing.includes(path)), isolate: false },
   ];
 }
