@@ -224,7 +224,7 @@ describe("decide, by evidence of before", () => {
   });
 });
 
-describe("decide, by evidence of before, only where nobody answered", () => {
+describe.concurrent("decide, by evidence of before, only where nobody answered", () => {
   const broken = async (world: World) =>
     world.pds.override("", {
       body: await forgeTree((await alice.record()).bytes, alice.key, (value, { kind }) =>

@@ -36,7 +36,7 @@ async function world(): Promise<World> {
   return made;
 }
 
-describe("decide, whose the handle in the name is", () => {
+describe.concurrent("decide, whose the handle in the name is", () => {
   it("matters on the hosts of ATCR unless the rule says any, and elsewhere not", async () => {
     await using w = await world();
     expect(await answer(w, policy([alice.did]), HERS)).toBe("allow");
@@ -102,7 +102,7 @@ describe("decide, whose the handle in the name is", () => {
   });
 });
 
-describe("decide, what the tag means", () => {
+describe.concurrent("decide, what the tag means", () => {
   const by = (tag: string, path = "team/app"): Pull => ({ about: { ...named(path), tag } });
   const matching = (who: TestSigner) => policy([who.did], { tag: "match" });
 

@@ -49,7 +49,7 @@ async function seen(...signers: readonly TestSigner[]): Promise<World> {
   return world;
 }
 
-describe("decide, a repo that goes back", () => {
+describe.concurrent("decide, a repo that goes back", () => {
   it("is refused by a node that has seen it newer, and by no other", async () => {
     await using fresh = await World.start(old);
     expect(await answer(fresh, policy([old.did]))).toBe("allow");

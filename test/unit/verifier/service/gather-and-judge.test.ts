@@ -114,7 +114,7 @@ describe("decide, whom it contacts", () => {
   });
 });
 
-describe("decide, what it waits for", () => {
+describe.concurrent("decide, what it waits for", () => {
   it("is two round trips where the rule names few signers", async () => {
     await using world = await World.start(alice, bob);
     world.answerLate();
@@ -158,7 +158,7 @@ describe("decide, what it waits for", () => {
   });
 });
 
-describe("decide, what is missing", () => {
+describe.concurrent("decide, what is missing", () => {
   it.each<[string, (world: World) => unknown, string]>([
     ["directory unreachable", (w) => w.http.places.set("https://plc.example", "unreachable"), "identity.unreachable"],
     ["directory fails", (w) => w.plc.override("", { status: 503 }), "identity.unreachable"],

@@ -93,7 +93,7 @@ async function outcome(...args: Parameters<typeof pulled>): Promise<string> {
   return `${headline(decision)} ${decision.cache}`;
 }
 
-describe("a pull with imported evidence", () => {
+describe.concurrent("a pull with imported evidence", () => {
   it("asks the services first", async () => {
     await using world = await World.start(alice);
     const store = await imported(alice);
@@ -169,7 +169,7 @@ describe("a pull with imported evidence", () => {
   });
 });
 
-describe("a remembered no", () => {
+describe.concurrent("a remembered no", () => {
   it("of a pull refuses older imported evidence, and evidence of the same revision", async () => {
     const who = await signer({ name: "alice" });
     const old = await who.evidence();

@@ -37,7 +37,7 @@ function urls(...servers: readonly World["pds" | "plc" | "registry"][]): Readonl
   return Object.fromEntries(Object.entries(counts).map(([url, all = []]) => [url, all.length]));
 }
 
-describe("a burst of questions about one new image", () => {
+describe.concurrent("a burst of questions about one new image", () => {
   it("asks directory and PDS once, and no registry where that suffices", async () => {
     await using world = await World.start(alice);
     world.answerLate();

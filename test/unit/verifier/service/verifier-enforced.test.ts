@@ -34,7 +34,7 @@ async function late(world: World, judged: TrustPolicy, changes: Parameters<World
   return verifier.verify(subject(), new RecordedSession(world, fixedDeadline(1500)));
 }
 
-describe("Verifier, out of time", () => {
+describe.concurrent("Verifier, out of time", () => {
   it("answers all the same, and says what it waited for", async () => {
     await using world = await World.start(alice);
     const decision = await late(world, policy([alice.did]));
