@@ -29,6 +29,12 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ["verify", `registry.example/alice/app@${DIGEST}`],
 ];
 
+/** Milliseconds. Without its script a process may stay, and is killed then, as containerd does. */
+const STAYS = 1000;
+
+/** All questions at once: most of the time goes into waiting for processes that stay. */
+const ofEach = (answered: (args: readonly string[]) => Promise<void>) => Promise.all(QUESTIONS.map(answered));
+
 /** How the engine is made to end a script: milliseconds until its watchdog does, a stack or a heap that is too small. */
 const ENDINGS: readonly string[] = [
   ...[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50].map((ms) => `BUN_JSC_watchdog=${ms}`),
@@ -39,20 +45,19 @@ const ENDINGS: readonly string[] = [
 describe.concurrent("an engine that ends the script", () => {
   it.each(ENDINGS)("lets no image through: %s", async (ending) => {
     const [name = "", value = ""] = ending.split("=");
-    for (const args of QUESTIONS) {
-      const stdin = args.length === 0 ? JSON.stringify({ reference: NAME, descriptor: { digest: DIGEST } }) : STDIN;
-      for (const jit of [{}, { BUN_JSC_useJIT: "0" }]) {
-        const env = { ...bench.env, ...jit, [name]: value };
-        // Without its script the process may stay, and is killed then, as containerd does.
-        const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGKILL"), 1000);
-        expectRefused(await ask(args, { env, stdin, started }), `${args.join(" ")} with ${ending}`);
-      }
+    for (const jit of [{}, { BUN_JSC_useJIT: "0" }]) {
+      const env = { ...bench.env, ...jit, [name]: value };
+      await ofEach(async (args) => {
+        const stdin = args.length === 0 ? JSON.stringify({ reference: NAME, descriptor: { digest: DIGEST } }) : STDIN;
+        expectRefused(await ask(args, { env, stdin, killAfter: STAYS }), `${args.join(" ")} with ${ending}`);
+      });
     }
   });
 
   it("is one that does end it", async () => {
     const env = { ...bench.env, BUN_JSC_watchdog: "1" };
-    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(QUESTIONS[0] ?? [], { env, stdin: STDIN })));
+    const asked = { env, stdin: STDIN, killAfter: STAYS };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(QUESTIONS[0] ?? [], asked)));
     expect(answers.some(({ stdout }) => stdout === "")).toBe(true);
   });
 });
@@ -65,14 +70,15 @@ describe.concurrent("a process that cannot do its work", () => {
     ...["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"].map((streams) => `exec ${streams};`),
   ])("lets no image through: %s", async (limit) => {
     const through = ["/bin/sh", "-c", `${limit} exec "$0" "$@"`];
-    for (const args of QUESTIONS) {
-      const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGKILL"), 2000);
-      expectRefused(await ask(args, { env: bench.env, stdin: STDIN, through, started }), `${args.join(" ")} ${limit}`);
-    }
+    await ofEach(async (args) => {
+      const asked = { env: bench.env, stdin: STDIN, through, killAfter: 2 * STAYS };
+      expectRefused(await ask(args, asked), `${args.join(" ")} ${limit}`);
+    });
   });
 
   it.each([0, 2, 5, 10, 15, 20, 30, 50])("lets no image through when it is ended after %i ms", async (ms) => {
     for (const args of QUESTIONS) {
+      // One at a time, so that each has come as far as it does on its own.
       const started = (child: ChildProcess) => setTimeout(() => child.kill("SIGTERM"), ms);
       expectRefused(await ask(args, { env: bench.env, stdin: STDIN, started }), `${args.join(" ")} after ${ms} ms`);
     }

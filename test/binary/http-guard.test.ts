@@ -123,7 +123,7 @@ async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-describe("what is sent", () => {
+describe.concurrent("what is sent", () => {
   it("connects to the checked address, with the host's name in TLS and in Host, and sends nothing else", async () => {
     const { port, seen } = await keeping(GOOD);
     const url = `https://good.example:${port}/a%2Fb?c=%2F&d`;
@@ -194,7 +194,7 @@ describe("what is sent", () => {
   });
 });
 
-describe("TLS", () => {
+describe.concurrent("TLS", () => {
   const names = ["good.example"];
   it.each([
     ["another name", () => authority.issue({ names: ["other.example"] })],
@@ -236,7 +236,7 @@ describe("TLS", () => {
   });
 });
 
-describe("addresses", () => {
+describe.concurrent("addresses", () => {
   it.each(["127.0.0.1", "::1", "::ffff:127.0.0.1"])("contacts private %s only if listed", async (address) => {
     const { origin, requests } = await serve(OK, { host: address === "::1" ? "::1" : "127.0.0.1" });
     const table = { "good.example": [[address]] };
@@ -333,7 +333,7 @@ describe.runIf(canServeNames)("look-ups that never end", () => {
   });
 });
 
-describe("several addresses", () => {
+describe.concurrent("several addresses", () => {
   const table = { "good.example": [["127.0.0.2", "127.0.0.3", "127.0.0.1"]] };
 
   it.each(["refuse", "reset", "hang up", "plain text", "accept and be silent"] as const)(
@@ -364,7 +364,7 @@ describe("several addresses", () => {
   });
 });
 
-describe("time", () => {
+describe.concurrent("time", () => {
   const silent: readonly HostileBehaviour[] = [
     "no answer",
     "one byte a second",
@@ -423,7 +423,7 @@ describe("time", () => {
   });
 });
 
-describe("connections that break", () => {
+describe.concurrent("connections that break", () => {
   it.each(["refuse", "reset", "hang up"] as const)("%s: unreachable", async (fault) => {
     const { origin } = await serve(fault);
     expect((await get(origin)).kind).toBe("unreachable");
@@ -440,6 +440,7 @@ describe("connections that break", () => {
   });
 });
 
+// One at a time: the servers that pour data without end keep this process busy.
 describe("bodies", () => {
   it.each([
     "a body without end",
@@ -541,7 +542,7 @@ describe("bodies", () => {
   });
 });
 
-describe("HEAD", () => {
+describe.concurrent("HEAD", () => {
   const headers = answer("200 OK\ncontent-length: 99999\ncontent-type: a/b\nx-digest: d");
 
   it("brings the headers alone, whatever length they announce, and stays HEAD after a redirect", async () => {
@@ -561,7 +562,7 @@ describe("HEAD", () => {
   });
 });
 
-describe("redirects", () => {
+describe.concurrent("redirects", () => {
   const follow = { maxRedirects: 3 };
 
   it.each([300, 301, 302, 303, 304, 307, 308])("are a bad response where none is allowed: %i", async (status) => {

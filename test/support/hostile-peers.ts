@@ -59,7 +59,7 @@ type Row = Readonly<Record<Service, Cell>>;
  * replace another code by that of the deadline.
  */
 export function deadlineOf({ code }: Met): number {
-  return code === "net.deadline" ? 3000 : 8000;
+  return code === "net.deadline" ? 2000 : 8000;
 }
 /** Maximum peak resident memory in bytes, unless a cell names another. */
 export const MOST_MEMORY = 96 * 1024 * 1024;
