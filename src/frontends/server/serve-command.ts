@@ -136,7 +136,7 @@ export async function serveCommand(
   if (unkept !== undefined)
     warn(`warning history.not_written: the signer history cannot be kept in ${stateDir} (stateDir): ${unkept}`);
   const policyOf = (name: string | undefined) => files.current(name)?.policy;
-  const started = { config: files.config, policyOf, tokens: files.tokens };
+  const started = { config: files.config, policyOf, tokens: files.tokens, hasHistory: unkept === undefined };
   for (const line of startLines(started, `atcr-verify ${VERSION}`)) warn(line);
   return lifecycle.standBy(async () => {
     isStopping = true;

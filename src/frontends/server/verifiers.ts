@@ -1,4 +1,5 @@
 import type { Config } from "../../core/config/config.ts";
+import { printable } from "../../core/encoding/printable.ts";
 import type { TrustPolicy } from "../../core/policy/policy.ts";
 import { reject } from "../../core/rejection.ts";
 import type { Environment } from "../../io/process/environment.ts";
@@ -7,6 +8,11 @@ import { Verifier } from "../../verifier/service/verifier.ts";
 import type { Judging } from "./judge-image.ts";
 import type { Review } from "./review.ts";
 import type { ServerFiles } from "./settings/server-files.ts";
+
+/** Longest name of a policy that a message repeats, characters: that of a path is attacker-controlled. */
+const MAX_NAME = 64;
+/** Names of policies in a message. */
+const MAX_NAMES = 8;
 
 /** A verifier for each policy. All share one memory: evidence does not depend on the policy. */
 export class Verifiers {
@@ -28,7 +34,7 @@ export class Verifiers {
    */
   judgingFor({ policy: name, namespace }: Pick<Review, "policy" | "namespace">): Omit<Judging, "unpinned"> {
     const current = this.#files.current(name);
-    if (current === undefined) reject("policy.invalid", "server.policies of this server has no policy of that name");
+    if (current === undefined) reject("policy.invalid", unknownPolicy(name, this.#files.policyNames));
     const { config, policy } = current;
     return {
       verifier: this.#verifierOf(config, policy),
@@ -44,4 +50,10 @@ export class Verifiers {
     this.#opened.set(policy, { config, verifier });
     return verifier;
   }
+}
+
+function unknownPolicy(name = "", known: readonly string[]): string {
+  const more = known.length > MAX_NAMES ? ` and ${known.length - MAX_NAMES} more` : "";
+  const names = known.length === 0 ? "no policy" : `${known.slice(0, MAX_NAMES).join(", ")}${more}`;
+  return `the path names the policy "${printable(name.slice(0, MAX_NAME))}"; server.policies has ${names}`;
 }

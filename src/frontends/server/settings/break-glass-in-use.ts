@@ -5,7 +5,7 @@ import { breakGlassFor, isInForce, type ServerBreakGlass } from "../../../core/p
 import { readTrustedFile } from "../../../io/fs/local-file.ts";
 import { type FileState, LastGood, type OnChange } from "./last-good.ts";
 
-/** Namespaces in a line. */
+/** Namespaces in a line, and scopes. */
 const SHOWN = 20;
 
 /** Break-glass as its file is now: with any mistake in it, it is not active. */
@@ -77,8 +77,12 @@ export class BreakGlassInUse {
   }
 }
 
-function beginOf({ until, namespaces, reason }: ServerBreakGlass): string {
-  const shown = [...namespaces].slice(0, SHOWN).join(", ");
-  const more = namespaces.size > SHOWN ? ` and ${namespaces.size - SHOWN} more` : "";
-  return `BREAK-GLASS IS ACTIVE until ${formatDateTime(until)} for namespaces ${shown}${more}: ${reason}`;
+function beginOf({ until, namespaces, scopes, reason }: ServerBreakGlass): string {
+  const images = listed(scopes.map(({ text }) => text));
+  return `BREAK-GLASS IS ACTIVE until ${formatDateTime(until)} for ${images} in namespaces ${listed([...namespaces])}: ${reason}`;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "";
+  return `${names.slice(0, SHOWN).join(", ")}${more}`;
 }

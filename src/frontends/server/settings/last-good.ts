@@ -27,6 +27,8 @@ export interface Source<Texts, T> {
   readonly parse: (texts: Texts) => T;
   /** Where they are, if the subject's name does not say it. */
   readonly path?: () => string | undefined;
+  /** Whether the first reading is reported too. */
+  readonly saysFirst?: true;
   /** What is worth saying of what was read again, as a clause. */
   readonly described?: (value: T) => string | undefined;
   /** What happens while the files cannot be used although they once were, as a clause. */
@@ -95,15 +97,17 @@ export class LastGood<Texts, T> {
     const isFirst = this.#good === undefined;
     if (this.#bad !== undefined || isFirst) this.#since = now;
     [this.#good, this.#bad] = [read, undefined];
-    if (!isFirst && (isOther || before !== undefined)) this.#sayRead(isOther, read.value);
+    if (isFirst) {
+      if (this.#source.saysFirst) this.#sayRead("was read", read.value);
+    } else if (isOther) this.#sayRead("was read again", read.value);
+    else if (before !== undefined) this.#sayRead("is valid again, as before", read.value);
     return isOther;
   }
 
-  #sayRead(isOther: boolean, value: T): void {
+  #sayRead(what: string, value: T): void {
     const { path, described } = this.#source;
     const file = path?.();
     const clause = described?.(value);
-    const what = isOther ? "was read again" : "is valid again, as before";
     this.#say(`${file === undefined ? "" : `${file} `}${what}${clause === undefined ? "" : `; ${clause}`}`);
   }
 

@@ -34,7 +34,7 @@ export interface ServerFilesOptions {
   readonly now: number;
   /** After the start. */
   readonly report: OnChange;
-  /** Prints that break-glass begins or ends. */
+  /** Prints that break-glass begins or ends, or that a policy is gone. */
   readonly announce: (line: string) => void;
   /** At the start, about files whose changes are never seen. */
   readonly warn: Warn;
@@ -53,6 +53,7 @@ type Tokens = LastGood<string, readonly Token[]>;
  */
 export class ServerFiles {
   readonly #report: OnChange;
+  readonly #announce: (line: string) => void;
   #isStarted = false;
   readonly #config: LastGood<PolicyText | null, ServerConfig>;
   /** As it takes effect. */
@@ -65,6 +66,7 @@ export class ServerFiles {
 
   /** @throws Rejection config.invalid, policy.invalid */
   constructor({ environment, named, now, report, announce, warn }: ServerFilesOptions) {
+    this.#announce = announce;
     // The first mistake ends the start, with its own message.
     this.#report = (state, message) => {
       if (this.#isStarted) report(state, message);
@@ -121,6 +123,11 @@ export class ServerFiles {
     return { config: this.#running, policy: policy.value };
   }
 
+  /** Keys of `server.policies`, as configured now. */
+  get policyNames(): readonly string[] {
+    return [...this.#named.keys()];
+  }
+
   /** How many tokens are accepted; undefined where the gate `verify` demands none. */
   get tokens(): number | undefined {
     return this.demandsToken ? this.#tokenNames.count : undefined;
@@ -172,6 +179,7 @@ export class ServerFiles {
   #follow(): void {
     const { policies, tokenFiles } = this.#running.server;
     const policyOf = (name: string) => this.#policy(name, () => this.#running.server.policies.get(name) ?? "");
+    for (const name of this.#named.keys()) if (!policies.has(name)) this.#announce(goneLine(name));
     keepOnly(this.#named, [...policies.keys()], policyOf);
     keepOnly(this.#tokens, tokenFiles, (path) => this.#tokenFile(path));
   }
@@ -187,7 +195,8 @@ export class ServerFiles {
   #policy(name: string | undefined, path: () => string): Policy {
     const read = (): PolicyTexts["texts"] => policyTexts(path(), refuseUntrusted).texts;
     const subject = { what: "policy", ...(name !== undefined && { name }) } as const;
-    return new LastGood({ subject, path, read, parse: parsedPolicy, described, meanwhile: STAYS }, this.#report);
+    const source = { subject, path, read, parse: parsedPolicy, described, meanwhile: STAYS, saysFirst: true } as const;
+    return new LastGood(source, this.#report);
   }
 
   #tokenFile(path: string): Tokens {
@@ -195,13 +204,17 @@ export class ServerFiles {
     const read = (): string => tokenText(path);
     const parse = (text: string): readonly Token[] => readTokens(text, path);
     const described = ({ length }: readonly Token[]): string | undefined => (length === 0 ? LETS_NOBODY_IN : undefined);
-    return new LastGood({ subject, read, parse, described, meanwhile: STAYS }, this.#report);
+    return new LastGood({ subject, read, parse, described, meanwhile: STAYS, saysFirst: true }, this.#report);
   }
 }
 
 function serverConfigIn(file: PolicyText | null, path: string): ServerConfig {
   if (file !== null) return serverConfig(parsedConfig(file), path);
   return reject("config.invalid", `the configuration ${path} does not exist; name another one with --config`);
+}
+
+function goneLine(name: string): string {
+  return `policy ${name} is gone from server.policies: /admit/${name} refuses every image now, and /mutate/${name} pins none`;
 }
 
 function keepOnly<T>(map: Map<string, T>, names: readonly string[], make: (name: string) => T): void {

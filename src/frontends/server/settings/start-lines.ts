@@ -11,10 +11,12 @@ export interface Started {
   readonly policyOf: (name: string | undefined) => TrustPolicy | undefined;
   /** How many are accepted; undefined where none is demanded. */
   readonly tokens: number | undefined;
+  /** Whether the signer history can be written. */
+  readonly hasHistory: boolean;
 }
 
 /** What it answers by and where, as lines for people. @param program its name and version */
-export function startLines({ config, policyOf, tokens }: Started, program: string): readonly string[] {
+export function startLines({ config, policyOf, tokens, hasHistory }: Started, program: string): readonly string[] {
   const { trustPolicyPath, server, stateDir } = config;
   const policies = [[undefined, trustPolicyPath] as const, ...server.policies].flatMap(([name, path]) => {
     const policy = policyOf(name);
@@ -26,15 +28,16 @@ export function startLines({ config, policyOf, tokens }: Started, program: strin
   return [
     ...policies,
     ...(tokens === undefined ? [] : [`/v1/verify demands one of ${amount(tokens, "token")}`]),
-    `the signer history is in ${stateDir}`,
+    ...(hasHistory ? [`the signer history is in ${stateDir}`] : []),
     `${program} answers on ${listeners.join("; ")}`,
   ];
 }
 
 /** A policy as a clause, with the hash that the lines of its decisions have. */
 export function described(policy: TrustPolicy): string {
-  const { rules, everyone, deniedDigests, hash } = policy;
+  const { rules, everyone, deniedDigests, fallback, hash } = policy;
   const denied = deniedDigests.size === 0 ? "" : ` except ${amount(deniedDigests.size, "denied digest")}`;
-  const does = auditsEverything(policy) === undefined ? "enforces" : `only audits, and refuses nothing${denied}`;
+  const enforces = `enforces${fallback === "deny" ? "" : `, but default ${fallback}`}`;
+  const does = auditsEverything(policy) === undefined ? enforces : `only audits, and refuses nothing${denied}`;
   return `${amount(rules.length, "rule")}, ${amount(everyone.length, "signer")}; ${does}; SHA-256 ${hash}`;
 }

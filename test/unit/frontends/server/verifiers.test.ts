@@ -13,6 +13,9 @@ const BREAK_GLASS: BreakGlassFile = { path: "/b.yaml", active: { reason: "INC", 
 function verifiersOf(config = DEFAULT_CONFIG) {
   const inUse = { config, policies: new Map([["", policy([])]]) };
   const files = {
+    get policyNames() {
+      return [...inUse.policies.keys()].filter((name) => name !== "");
+    },
     current: (name = "") => {
       const found = inUse.policies.get(name);
       return found && { config: inUse.config, policy: found };
@@ -45,8 +48,16 @@ describe("what a review is judged by", () => {
     expect(found).toEqual([BREAK_GLASS, undefined, undefined]);
   });
 
-  it("is none where no policy has that name", () => {
-    const { verifiers } = verifiersOf();
-    expect(rejectionOf(() => verifiers.judgingFor({ policy: "missing" })).code).toBe("policy.invalid");
+  it("is none where no policy has that name, and says which there are", () => {
+    const { inUse, verifiers } = verifiersOf();
+    const messageOf = (name: string): string => {
+      const { code, message } = rejectionOf(() => verifiers.judgingFor({ policy: name }));
+      expect(code).toBe("policy.invalid");
+      return message;
+    };
+    expect(messageOf("missing")).toBe('the path names the policy "missing"; server.policies has no policy');
+    for (let i = 1; i <= 9; i++) inUse.policies.set(`p${i}`, policy([]));
+    const known = "server.policies has p1, p2, p3, p4, p5, p6, p7, p8 and 1 more";
+    expect(messageOf(`\n${"x".repeat(100)}`)).toBe(`the path names the policy "?${"x".repeat(63)}"; ${known}`);
   });
 });

@@ -150,6 +150,14 @@ describe("while the server runs", () => {
     expect(files.config).toMatchObject({ deadline: 2000, server: { tags: "resolve-unpinned" } });
     expect(files.current("staging")).toBeUndefined();
     expect(defaultOf(files, "production")).toBe("audit");
+    expect(files.policyNames).toEqual(["production"]);
+    expect(announced).toEqual([
+      "policy staging is gone from server.policies: /admit/staging refuses every image now, and /mutate/staging pins none",
+    ]);
+    expect(reports).toEqual([
+      "configuration: config.yaml was read again",
+      expect.stringMatching(/^policy production: other\.yaml was read; 0 rules, 0 signers; only audits, .*; SHA-256 /),
+    ]);
     expect(files.current("production")?.config.deadline).toBe(2000);
   });
 
@@ -173,6 +181,7 @@ describe("while the server runs", () => {
     expect(brokenOf(files)).toEqual(["policy new"]);
     write("new.yaml", OTHER);
     files.poll(3);
+    expect(reports.at(-1)).toMatch(/^policy new: new\.yaml was read; /);
     expect(defaultOf(files, "new")).toBe("audit");
   });
 
@@ -227,7 +236,7 @@ describe("while the server runs", () => {
     write("break-glass.yaml", BREAK_GLASS);
     const end = FROM + 3_600_000;
     for (const now of [FROM - 1, FROM, FROM + 1]) files.poll(now);
-    const line = "BREAK-GLASS IS ACTIVE until 2026-11-30T13:00:00Z for namespaces shop: INC-1234";
+    const line = "BREAK-GLASS IS ACTIVE until 2026-11-30T13:00:00Z for ** in namespaces shop: INC-1234";
     expect(announced).toEqual([line]);
     for (const now of [end, end + 1]) files.poll(now);
     const over = "break-glass is over: refusals are enforced again";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../../../src/core/config/parse-config.ts";
 import { parsePolicy } from "../../../../../src/core/policy/parse-policy.ts";
 import { serverConfig } from "../../../../../src/frontends/server/settings/running-config.ts";
-import { startLines } from "../../../../../src/frontends/server/settings/start-lines.ts";
+import { described, startLines } from "../../../../../src/frontends/server/settings/start-lines.ts";
 
 const tls = { certFile: "/c", keyFile: "/k" };
 const listeners = [
@@ -27,7 +27,8 @@ describe("startLines", () => {
   it("names addresses, policies and whether they refuse anything, tokens and the history", () => {
     const policyOf = (name: string | undefined) =>
       parsePolicy(TEXTS[name ?? ""] ?? "version: 1.0\ndefault: deny\n", "policy.yaml");
-    expect(startLines({ config, policyOf, tokens: 1 }, "atcr-verify 1")).toEqual([
+    const started = { config, policyOf, tokens: 1, hasHistory: true };
+    expect(startLines(started, "atcr-verify 1")).toEqual([
       `policy: /p/policy.yaml: 0 rules, 0 signers; enforces; SHA-256 ${policyOf(undefined).hash}`,
       expect.stringMatching(
         /^policy audit: \/p\/audit\.yaml: 1 rule, 1 signer; only audits, and refuses nothing; SHA-256 /,
@@ -37,6 +38,16 @@ describe("startLines", () => {
       "the signer history is in /s",
       "atcr-verify 1 answers on https://0.0.0.0:8443 (admit, mutate); http://0.0.0.0:8080 (health, metrics)",
     ]);
-    expect(startLines({ config, policyOf, tokens: undefined }, "atcr-verify 1").join()).not.toContain("token");
+    expect(startLines({ ...started, tokens: undefined }, "atcr-verify 1").join()).not.toContain("token");
+    expect(startLines({ ...started, hasHistory: false }, "atcr-verify 1").join()).not.toContain("history");
+  });
+});
+
+describe("a policy that enforces", () => {
+  it.each(["allow", "audit"])("says that what no rule names is not refused: default %s", (fallback) => {
+    const text = AUDIT.replace("action: audit", "action: enforce").replace("default: audit", `default: ${fallback}`);
+    expect(described(parsePolicy(text.replace('"**"', '"a.example/**"'), "policy.yaml"))).toMatch(
+      new RegExp(`^1 rule, 1 signer; enforces, but default ${fallback}; SHA-256 `),
+    );
   });
 });
