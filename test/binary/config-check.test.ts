@@ -129,6 +129,19 @@ describe.concurrent("config check", () => {
     expect(await report(path)).toMatchObject({ code: 0, findings: [] });
   });
 
+  it("shows the line of the listener whose certificate is missing, and names the check of a policy with a mistake", async () => {
+    const policy = bench.write("wrong-policy.yaml", "version: 2\n");
+    const none = join(bench.folder, "none.crt");
+    const path = bench.write(
+      "listeners.yaml",
+      `trustPolicyPath: ${policy}\nserver:\n  listeners:\n    - listen: "127.0.0.1:8443"\n      gates: [admit]\n      tls:\n        certFile: ${none}\n        keyFile: ${none}\n`,
+    );
+    const { stdout } = await check([path]);
+    expect(stdout).toContain(`${path}:7:19: error: there is no file ${none} [file-unusable]\n`);
+    expect(stdout).toMatch(/\n *7 \|.*certFile: .*\n.*\^/);
+    expect(stdout.replace(/\s+/g, " ")).toContain(`atcr-verify policy check ${policy} lists all its mistakes`);
+  });
+
   it("warns of a journal without its socket, which --strict makes an error", async () => {
     const path = bench.configure({ decisionLog: "journald:/nonexistent/socket" }, "journal.yaml");
     expect(await report(path)).toMatchObject({ code: 0, findings: [{ name: "file-missing" }] });

@@ -43,7 +43,7 @@ export async function startListener(options: Options = {}) {
   const { gates = ["admit"], handler = echo, limits = {}, isPlain, ca } = options;
   const write = ({ cert, key }: TlsIdentity) => {
     writeFileSync(file("tls.crt"), cert);
-    writeFileSync(file("tls.key"), key);
+    writeFileSync(file("tls.key"), key, { mode: 0o600 });
   };
   write(first);
   if (ca !== undefined) writeFileSync(file("ca.crt"), ca);
@@ -60,7 +60,7 @@ export async function startListener(options: Options = {}) {
     failed: [] as unknown[],
   };
   const listening = await listen(
-    { address: HOST, port: 0, gates, ...(isPlain === undefined && { tls }) },
+    { key: "server", address: HOST, port: 0, gates, ...(isPlain === undefined && { tls }) },
     handler,
     {
       count: (event) => seen.counted.push(event),

@@ -1,4 +1,4 @@
-import { YamlFile } from "../encoding/yaml.ts";
+import { YamlFile, type YamlPath } from "../encoding/yaml.ts";
 import type { Place } from "../rejection.ts";
 import { DEFAULT_CONFIG, type DecisionLog } from "./config.ts";
 import { listenText } from "./listen-address.ts";
@@ -65,7 +65,23 @@ export function settingsOf(text: string | undefined, fileName: string): readonly
   });
 }
 
-function stepInto(value: unknown, key: string): unknown {
+/**
+ * Finds where the value of a key is, such as that of `server.listeners[0].tls.certFile`.
+ *
+ * @param text of a valid file; undefined where there is none
+ * @returns undefined for a key that the file does not have
+ */
+export function placesIn(text: string | undefined, fileName: string): (key: string) => Place | undefined {
+  const file = new YamlFile(text ?? "", fileName, "config.invalid");
+  return (key) => {
+    const path: YamlPath = [...key.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([name, index]) =>
+      index === undefined ? name : Number(index),
+    );
+    return path.reduce<unknown>(stepInto, file.value) === undefined ? undefined : file.placeOf({ path });
+  };
+}
+
+function stepInto(value: unknown, key: string | number): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
 

@@ -46,7 +46,7 @@ function readListeners(file: YamlFile, server: ServerShape, hasTokens: boolean):
       const [found, expected] = ["neither listen nor listeners", "one of them"];
       return file.attempt([], () => file.fail({ path, found, expected }));
     }
-    return [readListener(file, { listen, gates, tls, path, hasTokens })];
+    return [readListener(file, { listen, gates, tls, path, key: "server", hasTokens })];
   }
   for (const key of ["listen", "gates", "tls"] as const) {
     if (server[key] === undefined) continue;
@@ -54,11 +54,14 @@ function readListeners(file: YamlFile, server: ServerShape, hasTokens: boolean):
     const expected = "each listener to have its own";
     file.attempt(undefined, () => file.fail({ ...at, found: `${key} beside listeners`, expected }));
   }
-  const all = listeners.map((one, i) => readListener(file, { ...one, path: [...path, "listeners", i], hasTokens }));
+  const all = listeners.map((one, i) => {
+    const written = { ...one, path: [...path, "listeners", i], key: `server.listeners[${i}]` };
+    return readListener(file, { ...written, hasTokens });
+  });
   for (const [i, one] of all.entries()) {
     const other = all.slice(0, i).find((before) => isTakenBy(before, one));
     if (other === undefined) continue;
-    const expected = `an address beside ${listenText(other)}, which another listener has`;
+    const expected = `an address other than ${listenText(other)}, which another listener has`;
     file.attempt(undefined, () => file.fail({ path: [...path, "listeners", i, "listen"], expected }));
   }
   return all;
@@ -69,11 +72,13 @@ interface WrittenListener {
   readonly gates?: readonly string[] | undefined;
   readonly tls?: NonNullable<ServerShape["tls"]> | undefined;
   readonly path: YamlPath;
+  /** The path as messages have it. */
+  readonly key: string;
   readonly hasTokens: boolean;
 }
 
 /** Without tls, an address that only this machine reaches, or only what everybody may see. */
-function readListener(file: YamlFile, { listen, gates, tls, path, hasTokens }: WrittenListener): Listener {
+function readListener(file: YamlFile, { listen, gates, tls, path, key, hasTokens }: WrittenListener): Listener {
   const { isLoopback: isLocal, ...address } = readListen(file, listen, [...path, "listen"]);
   const isKnown = isLocal || hasTokens || tls?.clientCaFile !== undefined;
   // Gates that nobody listed are served only where they may be.
@@ -93,7 +98,7 @@ function readListener(file: YamlFile, { listen, gates, tls, path, hasTokens }: W
     const expected = "server.tokenFiles, clientCaFile in its tls, or a loopback address";
     file.fail({ path: [...path, "gates", gates?.indexOf("verify") ?? 0], found, expected });
   });
-  return { ...address, gates: served, ...(tls !== undefined && { tls: readTls(file, tls, [...path, "tls"]) }) };
+  return { key, ...address, gates: served, ...(tls !== undefined && { tls: readTls(file, tls, [...path, "tls"]) }) };
 }
 
 function readGates(file: YamlFile, texts: readonly string[], path: YamlPath): readonly GateName[] {

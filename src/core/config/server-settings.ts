@@ -17,6 +17,8 @@ export interface TlsFiles {
 
 /** One address, with what is answered there. */
 export interface Listener extends ListenAddress {
+  /** Path of its keys in the configuration, for messages: `server` or `server.listeners[0]`. */
+  readonly key: string;
   /** Each once. */
   readonly gates: readonly GateName[];
   /** Absent: plain http. */

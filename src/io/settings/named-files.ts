@@ -14,8 +14,16 @@ const PRIVILEGED_PORTS = 1024;
 
 /** A file or folder that a configuration names and that cannot be used. */
 export interface NamedFileFinding extends Omit<PolicyFinding, "place"> {
-  /** The key that names it: `network.caFiles`. */
+  /** The key that names it: `network.caFiles`, `server.listeners[0].tls.certFile`. */
   readonly key: string;
+}
+
+/** A file without which nothing is verified. */
+export interface DemandedFile {
+  readonly key: string;
+  readonly path: string;
+  /** What follows where it cannot be used. */
+  readonly otherwise: string;
 }
 
 /**
@@ -43,9 +51,12 @@ export function unusableFiles(
   const until = (ofServer: string): string =>
     `until then, every pull is refused${config.server === undefined ? "" : `, and the server ${ofServer}`}`;
   return [
-    ...mustBeUsable("trustPolicyPath", config.trustPolicyPath, until("does not start"), loadPolicy),
+    ...mustBeUsable(
+      { key: "trustPolicyPath", path: config.trustPolicyPath, otherwise: until("does not start") },
+      loadPolicy,
+    ),
     ...config.caFiles.flatMap((path) =>
-      mustBeUsable("network.caFiles", path, until("refuses every image"), readAuthorities),
+      mustBeUsable({ key: "network.caFiles", path, otherwise: until("refuses every image") }, readAuthorities),
     ),
     ...config.bundleKeys.flatMap((path) => shouldBeThere("bundleKeys", path, "its seals do not count")),
     ...(registryCredentials.files ?? []).flatMap((path) =>
@@ -59,35 +70,24 @@ export function unusableFiles(
   ];
 }
 
-/**
- * An error for a file without which nothing is verified.
- *
- * @param path for the message, where this user may not look at it
- * @param read as the program reads it; throws a Rejection
- */
-export function mustBeUsable(
-  key: string,
-  path: string,
-  advice: string,
-  read: (path: string) => unknown,
-): readonly NamedFileFinding[] {
+/** An error for such a file. @param read as the program reads it; throws a Rejection */
+export function mustBeUsable(file: DemandedFile, read: (path: string) => unknown): readonly NamedFileFinding[] {
   try {
-    read(path);
+    read(file.path);
     return [];
   } catch (error) {
-    if (!(error instanceof Rejection)) throw error;
-    return isDenied(error)
-      ? [unseen(key, path)]
-      : [
-          {
-            severity: "error",
-            name: "file-unusable",
-            key,
-            message: error.message,
-            advice,
-          },
-        ];
+    return [unusable(file, error)];
   }
+}
+
+/** The finding for an error of reading it. @throws what is no Rejection */
+export function unusable({ key, path, otherwise }: DemandedFile, error: unknown): NamedFileFinding {
+  if (!(error instanceof Rejection)) throw error;
+  if (isDenied(error)) return unseen(key, path);
+  // Only a mistake in a policy's text has a place, and others may follow it.
+  const more = error.code === "policy.invalid" && error.place !== undefined;
+  const advice = more ? `${otherwise}; atcr-verify policy check ${path} lists all its mistakes` : otherwise;
+  return { severity: "error", name: "file-unusable", key, message: error.message, advice };
 }
 
 function shouldBeThere(key: string, path: string, otherwise: string): readonly NamedFileFinding[] {

@@ -1,5 +1,5 @@
 import { DEFAULT_CONFIG } from "../../../core/config/config.ts";
-import { type Setting, settingsOf } from "../../../core/config/config-settings.ts";
+import { placesIn, type Setting, settingsOf } from "../../../core/config/config-settings.ts";
 import { mistakesInConfig, parseConfig } from "../../../core/config/parse-config.ts";
 import type { ServerSettings } from "../../../core/config/server-settings.ts";
 import { printable } from "../../../core/encoding/printable.ts";
@@ -38,16 +38,16 @@ export async function configCheck(
   }
   const config = file === undefined ? DEFAULT_CONFIG : parseConfig(file.text, path);
   const settings = settingsOf(file?.text, path);
-  const places = new Map(settings.map(({ key, place }) => [key, place]));
+  const placeOf = placesIn(file?.text, path);
   const files = options["no-files"]
     ? []
     : [
-        ...unusableFiles(config, (key) => places.get(key) !== undefined, readAuthorities),
+        ...unusableFiles(config, (key) => placeOf(key) !== undefined, readAuthorities),
         ...(config.server === undefined ? [] : await filesOf(config.server)),
       ];
   const findings: PolicyFinding[] = [
     ...distrusted,
-    ...files.map(({ key, ...finding }) => ({ ...finding, ...placed(places.get(key)) })),
+    ...files.map(({ key, ...finding }) => ({ ...finding, ...placed(placeOf(key)) })),
   ];
   const result = { path, isThere: file !== undefined, findings, settings };
   return lifecycle.print(

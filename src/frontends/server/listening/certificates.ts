@@ -17,13 +17,24 @@ export interface TlsMaterial {
   readonly until: number;
 }
 
+/** What is wrong with one of the files. */
+export class TlsFault extends Rejection {
+  /** The key that names the file: `certFile`. */
+  readonly part: keyof TlsFiles;
+
+  constructor(part: keyof TlsFiles, cause: Rejection) {
+    super(cause.code, cause.message, { cause });
+    this.part = part;
+  }
+}
+
 /** Bytes of one of the files. Stops a wrong name, such as that of a disk, from being read whole. */
 const MAX_TLS_FILE = 256 * 1024;
 
 /**
  * Reads a server's certificate, its key, and the authorities of its clients' certificates.
  *
- * @throws Rejection config.invalid, which names the file
+ * @throws TlsFault config.invalid, which names the file
  */
 export function readTlsFiles(files: TlsFiles): TlsMaterial {
   return checked(readTexts(files), files);
@@ -33,21 +44,22 @@ type Texts = Pick<TlsMaterial, "cert" | "key" | "ca">;
 
 function readTexts({ certFile, keyFile, clientCaFile }: TlsFiles): Texts {
   return {
-    cert: readText(certFile, "certFile"),
-    key: readText(keyFile, "keyFile"),
-    ...(clientCaFile !== undefined && { ca: readText(clientCaFile, "clientCaFile") }),
+    cert: inFile("certFile", () => readText(certFile)),
+    key: inFile("keyFile", () => readText(keyFile)),
+    ...(clientCaFile !== undefined && { ca: inFile("clientCaFile", () => readText(clientCaFile)) }),
   };
 }
 
 function checked(texts: Texts, { certFile, keyFile, clientCaFile }: TlsFiles): TlsMaterial {
   const { cert, key, ca } = texts;
-  const [leaf] = certificatesIn(cert, certFile, "certFile");
-  if (!leaf.checkPrivateKey(privateKeyIn(key, keyFile))) {
+  const [leaf] = inFile("certFile", () => certificatesIn(cert, certFile));
+  inFile("keyFile", () => {
+    if (leaf.checkPrivateKey(privateKeyIn(key, keyFile))) return;
     const advice = "the server's certificate must be the first of certFile, and keyFile its key";
     reject("config.invalid", `the key in ${keyFile} is not that of the first certificate in ${certFile}; ${advice}`);
-  }
+  });
   // Without one, the runtime would trust every authority of this machine.
-  if (ca !== undefined && clientCaFile !== undefined) certificatesIn(ca, clientCaFile, "clientCaFile");
+  if (ca !== undefined && clientCaFile !== undefined) inFile("clientCaFile", () => certificatesIn(ca, clientCaFile));
   const subject = leaf.subject?.split("\n").join(", ") || (leaf.subjectAltName ?? "without a name");
   return { ...texts, subject, from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime() };
 }
@@ -114,13 +126,21 @@ export class ReloadedTlsFiles {
   }
 }
 
-function readText(path: string, key: string): string {
-  const text = readTrustedFile({ path, code: "config.invalid", what: key, max: MAX_TLS_FILE });
-  return text ?? reject("config.invalid", `there is no file ${path} (server.tls.${key})`);
+function inFile<T>(part: keyof TlsFiles, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof Rejection ? new TlsFault(part, error) : error;
+  }
 }
 
-function certificatesIn(text: string, path: string, key: string): readonly [X509Certificate, ...X509Certificate[]] {
-  const expected = `expected certificates in PEM (server.tls.${key})`;
+function readText(path: string): string {
+  const text = readTrustedFile({ path, code: "config.invalid", what: "the file", max: MAX_TLS_FILE });
+  return text ?? reject("config.invalid", `there is no file ${path}`);
+}
+
+function certificatesIn(text: string, path: string): readonly [X509Certificate, ...X509Certificate[]] {
+  const expected = "expected certificates in PEM";
   const [first, ...others] = findCertificates(text).map(({ at, pem }) => {
     try {
       if (pem !== undefined) return new X509Certificate(pem);
@@ -141,6 +161,6 @@ function privateKeyIn(text: string, path: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch (error) {
-    return reject("config.invalid", `${path} contains no private key in PEM (server.tls.keyFile)`, error);
+    return reject("config.invalid", `${path} contains no private key in PEM`, error);
   }
 }

@@ -2,11 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, createServer as createListener, type Server, type Socket } from "node:net";
 import { listenText } from "../../../core/config/listen-address.ts";
 import type { Listener, TlsFiles } from "../../../core/config/server-settings.ts";
-import { reject } from "../../../core/rejection.ts";
+import { Rejection, reject } from "../../../core/rejection.ts";
 import { hasCode } from "../../../io/fs/error-code.ts";
+import { TlsFault } from "./certificates.ts";
 import { type ConnectionEvent, Connections } from "./connections.ts";
 import { type ListenLimits, limitsFor, minimalTls } from "./listen-limits.ts";
 import { ReloadingFront } from "./reloading-front.ts";
+import type { TlsFront } from "./tls-front.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -72,7 +74,7 @@ export async function listen(
   const begin = (socket: Socket): void => {
     if (connections.secured(socket)) web.emit("connection", socket);
   };
-  const front = served.tls && new ReloadingFront(served.tls, minimalTls(served.gates), begin, hooks);
+  const front = frontOf(served, begin, hooks);
   const listener = createListener({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }, (raw) => {
     if (!connections.accept(raw)) return;
     if (front === undefined) begin(raw);
@@ -100,7 +102,18 @@ export async function listen(
   };
 }
 
-async function bind(listener: Server, { address, port }: Listener): Promise<void> {
+/** At the start, a file that cannot be used is named by its key too. */
+function frontOf({ key, tls, gates }: Listener, secured: TlsFront, hooks: ListenHooks): ReloadingFront | undefined {
+  try {
+    return tls && new ReloadingFront(tls, minimalTls(gates), secured, hooks);
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    const part = error instanceof TlsFault ? `.${error.part}` : "";
+    return reject(error.code, `${error.message} (${key}.tls${part})`, error);
+  }
+}
+
+async function bind(listener: Server, { key, address, port }: Listener): Promise<void> {
   try {
     await new Promise<void>((resolve, fail) => {
       listener.once("error", fail);
@@ -109,7 +122,7 @@ async function bind(listener: Server, { address, port }: Listener): Promise<void
   } catch (error) {
     const advice = hasCode(error, "EADDRINUSE") ? `; see who has the port: ss -ltnp 'sport = :${port}'` : "";
     const where = listenText({ address, port });
-    reject("config.invalid", `cannot listen on ${where} (server.listen): ${(error as Error).message}${advice}`, error);
+    reject("config.invalid", `cannot listen on ${where} (${key}.listen): ${(error as Error).message}${advice}`, error);
   }
 }
 

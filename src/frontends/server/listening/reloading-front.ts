@@ -49,7 +49,7 @@ export class ReloadingFront {
     const { certFile } = this.#paths;
     const report = (isUsed: boolean, message: string): void =>
       this.#hooks.reloaded(this.#paths, isUsed, `certificate: ${message}`);
-    if (result === "mended") report(true, `${certFile} is as it was read last again, and stays in use`);
+    if (result === "mended") report(true, `${certFile} is valid again, as before`);
     else if (result === "changed") report(true, `${certFile} was read again: ${this.#described()}`);
     else report(false, `${result.fault}; the certificate that was read last remains in use`);
   }

@@ -1,13 +1,13 @@
-import type { ServerSettings } from "../../../core/config/server-settings.ts";
+import type { Listener, ServerSettings } from "../../../core/config/server-settings.ts";
 import { loadPolicy } from "../../../io/settings/load-settings.ts";
-import { mustBeUsable, type NamedFileFinding } from "../../../io/settings/named-files.ts";
-import { readTlsFiles, validityWarning } from "../listening/certificates.ts";
+import { mustBeUsable, type NamedFileFinding, unusable } from "../../../io/settings/named-files.ts";
+import { readTlsFiles, TlsFault, validityWarning } from "../listening/certificates.ts";
 import { minimalTls } from "../listening/listen-limits.ts";
 import { tlsFront } from "../listening/tls-front.ts";
 import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { demandTokens, readTokens, tokenText } from "./token-file.ts";
 
-const ADVICE = "until then, the server does not start";
+const otherwise = "until then, the server does not start";
 
 /**
  * What keeps the server from starting, of the files that `server` names, and what it warns of at its start. They are read as
@@ -19,8 +19,10 @@ export function unusableServerFiles(server: ServerSettings, now: number): readon
   const { policies, tokenFiles, breakGlassFile } = server;
   const ofTokens = (path: string): void => demandTokens(readTokens(tokenText(path), path), path);
   return [
-    ...[...policies.values()].flatMap((path) => mustBeUsable("server.policies", path, ADVICE, loadPolicy)),
-    ...tokenFiles.flatMap((path) => mustBeUsable("server.tokenFiles", path, ADVICE, ofTokens)),
+    ...[...policies].flatMap(([name, path]) =>
+      mustBeUsable({ key: `server.policies.${name}`, path, otherwise }, loadPolicy),
+    ),
+    ...tokenFiles.flatMap((path, i) => mustBeUsable({ key: `server.tokenFiles[${i}]`, path, otherwise }, ofTokens)),
     ...unusableCertificates(server, now),
     ...(breakGlassFile === undefined ? [] : unusableBreakGlass(breakGlassFile, now)),
   ];
@@ -28,17 +30,19 @@ export function unusableServerFiles(server: ServerSettings, now: number): readon
 
 /** Each once: listeners may share one. */
 function unusableCertificates({ listeners }: ServerSettings, now: number): readonly NamedFileFinding[] {
-  const key = "server.tls";
-  const served = new Map(listeners.map((one) => [JSON.stringify(one.tls), one]));
-  return [...served.values()].flatMap(({ tls, gates }) => {
+  const filesOf = ({ tls }: Listener): string => JSON.stringify(tls);
+  const served = listeners.filter((one, i) => listeners.findIndex((other) => filesOf(other) === filesOf(one)) === i);
+  return served.flatMap(({ key, tls, gates }) => {
     if (tls === undefined) return [];
-    let late: string | undefined;
-    const unusable = mustBeUsable(key, Object.values<string>({ ...tls }).join(" or "), ADVICE, () => {
+    try {
       const material = readTlsFiles(tls);
       tlsFront(material, minimalTls(gates), () => {});
-      late = validityWarning(material, tls, now);
-    });
-    return late === undefined ? unusable : [warningOf(key, late, "renew it")];
+      const late = validityWarning(material, tls, now);
+      return late === undefined ? [] : [warningOf(`${key}.tls.certFile`, late, "renew it")];
+    } catch (error) {
+      const part = error instanceof TlsFault ? error.part : "certFile";
+      return [unusable({ key: `${key}.tls.${part}`, path: tls[part] ?? tls.certFile, otherwise }, error)];
+    }
   });
 }
 

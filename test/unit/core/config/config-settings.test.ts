@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { CONFIG_SHAPE } from "../../../../src/core/config/config-schema.ts";
-import { settingsOf } from "../../../../src/core/config/config-settings.ts";
+import { placesIn, settingsOf } from "../../../../src/core/config/config-settings.ts";
 import { parseConfig } from "../../../../src/core/config/parse-config.ts";
 
 const GROUPED = new Set(["network", "registryCredentials"]);
@@ -46,5 +46,18 @@ describe("settingsOf", () => {
       { key: "network.proxy", value: { https: "http://...@proxy.example:3128" }, place: { line: 4 } },
     ]);
     expect(JSON.stringify(settings.map(({ value }) => value))).not.toContain("secret");
+  });
+});
+
+describe("placesIn", () => {
+  it("finds values in maps and lists, and nothing that the file does not have", () => {
+    const text = "server:\n  policies: { 7: /p }\n  listeners:\n    - tls:\n        certFile: /c\n";
+    const placeOf = placesIn(text, "c.yaml");
+    const found = (key: string) => [placeOf(key)?.line, placeOf(key)?.column];
+    expect(found("server.listeners[0].tls.certFile")).toEqual([5, 19]);
+    expect(found("server.policies.7")).toEqual([2, 18]);
+    for (const key of ["server.listeners[1]", "server.listeners[0].tls.keyFile", "stateDir"])
+      expect(placeOf(key)).toBeUndefined();
+    expect(placesIn(undefined, "c.yaml")("server")).toBeUndefined();
   });
 });

@@ -88,7 +88,7 @@ network:
       metricsFile: "/srv/m.prom",
       lookaside: { address: "::1", port: 8947, keyFile: "/srv/node.key" },
       server: {
-        listeners: [{ address: "127.0.0.1", port: 8443, gates: ["admit"] }],
+        listeners: [{ key: "server", address: "127.0.0.1", port: 8443, gates: ["admit"] }],
         tokenFiles: [],
         policies: new Map(),
         tags: "refuse",

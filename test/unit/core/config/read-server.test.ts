@@ -38,7 +38,13 @@ describe("readServer", () => {
       policies: { staging: /p/staging.yaml, 0-b: /p/b.yaml }, tags: resolve-unpinned, breakGlassFile: /b/break-glass.yaml`;
     expect(serverOf(text)).toEqual({
       listeners: [
-        { address: "0.0.0.0", port: 8443, gates: ["verify", "admit"], tls: { ...FILES, clientCaFile: "/tls/ca.crt" } },
+        {
+          key: "server",
+          address: "0.0.0.0",
+          port: 8443,
+          gates: ["verify", "admit"],
+          tls: { ...FILES, clientCaFile: "/tls/ca.crt" },
+        },
       ],
       tokenFiles: ["/t/a", "/t/b"],
       policies: new Map([
@@ -60,7 +66,7 @@ describe("readServer", () => {
         { address: "::", port: 8444, gates: ["gatekeeper", "verify"], tls: { ...FILES, clientCaFile: "/tls/ca.crt" } },
         { address: "10.0.0.1", port: 8080, gates: ["metrics", "health"] },
         { address: "127.0.0.1", port: 8445, gates: ["verify"] },
-      ],
+      ].map((one, i) => ({ key: `server.listeners[${i}]`, ...one })),
       tokenFiles: [],
       policies: new Map(),
       tags: "refuse",
@@ -130,10 +136,10 @@ describe("readServer", () => {
     ["an IPv6 address without brackets", 'listen: "::1:8443"', "server.listen: found"],
     ["an IPv6 address in a longer form", 'listen: "[0::1]:8443"', "server.listen: found"],
     ["an address twice", two("127.0.0.1:1", "127.0.0.1:1"), "server.listeners[1].listen: found"],
-    ["an address of all IPv4 addresses", two("0.0.0.0:1", "127.0.0.1:1"), "an address beside 0.0.0.0:1"],
-    ["all IPv4 addresses after one of them", two("10.0.0.1:1", "0.0.0.0:1"), "an address beside 10.0.0.1:1"],
-    ["all addresses after an IPv4 one", two("10.0.0.1:1", "[::]:1"), "an address beside 10.0.0.1:1"],
-    ["an IPv6 address of all addresses", two("[::]:1", "[::1]:1"), "an address beside [::]:1"],
+    ["an address of all IPv4 addresses", two("0.0.0.0:1", "127.0.0.1:1"), "an address other than 0.0.0.0:1"],
+    ["all IPv4 addresses after one of them", two("10.0.0.1:1", "0.0.0.0:1"), "an address other than 10.0.0.1:1"],
+    ["all addresses after an IPv4 one", two("10.0.0.1:1", "[::]:1"), "an address other than 10.0.0.1:1"],
+    ["an IPv6 address of all addresses", two("[::]:1", "[::1]:1"), "an address other than [::]:1"],
     ["no tls on every address", 'listen: "0.0.0.0:1", gates: [admit]', "no tls for 0.0.0.0:1, expected tls, except"],
     ["no tls on an address of the network", 'listen: "10.0.0.1:1", gates: [health, imagereview]', "found no tls"],
     [

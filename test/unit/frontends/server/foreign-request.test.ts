@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hostsOf, whyForeign } from "../../../../src/frontends/server/foreign-request.ts";
 
-const LISTENER = { address: "::1", port: 8443, gates: ["verify"] } as const;
+const LISTENER = { key: "server", address: "::1", port: 8443, gates: ["verify"] } as const;
 
 describe("a listener without TLS", () => {
   const hosts = hostsOf(LISTENER) ?? [];

@@ -33,7 +33,12 @@ describe("the files that a configuration names", () => {
     const config = parseConfig(JSON.stringify({ trustPolicyPath: path }), "c.yaml");
     const nothing = () => {};
     expect(unusableFiles(config, () => false, nothing)).toMatchObject([
-      { severity: "error", name: "file-unusable", key: "trustPolicyPath" },
+      {
+        severity: "error",
+        name: "file-unusable",
+        key: "trustPolicyPath",
+        advice: `until then, every pull is refused; atcr-verify policy check ${path} lists all its mistakes`,
+      },
     ]);
     writeFileSync(path, "version: 1.0\n");
     expect(unusableFiles(config, () => false, nothing)).toEqual([]);

@@ -218,9 +218,12 @@ describe("a listener that fails", () => {
     const { port } = await plain();
     const { listen } = await import("../../../../../src/frontends/server/listening/listener.ts");
     const hooks = { count: () => {}, warn: () => {}, reloaded: () => {}, failed: () => {} };
-    await expect(listen({ address: "127.0.0.1", port, gates: ["health"] }, echo, hooks)).rejects.toMatchObject({
+    const taken = { key: "server.listeners[1]", address: "127.0.0.1", port, gates: ["health"] } as const;
+    await expect(listen(taken, echo, hooks)).rejects.toMatchObject({
       code: "config.invalid",
-      message: expect.stringContaining(`ss -ltnp 'sport = :${port}'`),
+      message: expect.stringMatching(
+        `^cannot listen on 127.0.0.1:${port} \\(server\\.listeners\\[1\\]\\.listen\\): .*ss -ltnp 'sport = :${port}'$`,
+      ),
     });
   });
 });

@@ -51,6 +51,14 @@ describe("TLS", () => {
     await until(() => counted.filter((event) => event === "tls_failed").length === 3);
   });
 
+  it("names the key of a file that cannot be used at the start", async () => {
+    const starting = start({ ca: "x" });
+    await expect(starting).rejects.toMatchObject({
+      code: "config.invalid",
+      message: expect.stringMatching(/ca\.crt contains no certificate, .* \(server\.tls\.clientCaFile\)$/),
+    });
+  });
+
   it("does not demand one where no authority is named", async () => {
     const { port } = await start();
     expect(await ask(port, foreign)).toContain("200");
@@ -135,7 +143,7 @@ describe("another certificate", () => {
     expect(reloaded).toEqual([false, true]);
     expect(said).toEqual([
       expect.stringContaining("the certificate that was read last remains in use"),
-      expect.stringMatching(/tls\.crt is as it was read last again, and stays in use$/),
+      expect.stringMatching(/tls\.crt is valid again, as before$/),
     ]);
   });
 });

@@ -79,15 +79,16 @@ describe("the files of a server", () => {
   });
 
   it.each<readonly [what: string, key: string, changes: Readonly<Record<string, string | undefined>>]>([
-    ["a policy that is missing", "server.policies", { "staging.yaml": undefined }],
-    ["a policy with a mistake", "server.policies", { "staging.yaml": "version: 2\n" }],
-    ["tokens that are missing", "server.tokenFiles", { tokens: undefined }],
-    ["tokens that are too short", "server.tokenFiles", { tokens: "ci:short\n" }],
-    ["no token", "server.tokenFiles", { tokens: "# none yet\n" }],
-    ["a certificate that is missing", "server.tls", { "tls.crt": undefined }],
-    ["what is no certificate", "server.tls", { "tls.crt": "x" }],
-    ["the key of another certificate", "server.tls", { "tls.key": other.key }],
-    ["authorities of clients that are none", "server.tls", { "ca.crt": "x" }],
+    ["a policy that is missing", "server.policies.staging", { "staging.yaml": undefined }],
+    ["a policy with a mistake", "server.policies.staging", { "staging.yaml": "version: 2\n" }],
+    ["tokens that are missing", "server.tokenFiles[0]", { tokens: undefined }],
+    ["tokens that are too short", "server.tokenFiles[0]", { tokens: "ci:short\n" }],
+    ["no token", "server.tokenFiles[0]", { tokens: "# none yet\n" }],
+    ["a certificate that is missing", "server.listeners[0].tls.certFile", { "tls.crt": undefined }],
+    ["what is no certificate", "server.listeners[0].tls.certFile", { "tls.crt": "x" }],
+    ["a key that is missing", "server.listeners[0].tls.keyFile", { "tls.key": undefined }],
+    ["the key of another certificate", "server.listeners[0].tls.keyFile", { "tls.key": other.key }],
+    ["authorities of clients that are none", "server.listeners[0].tls.clientCaFile", { "ca.crt": "x" }],
   ])("are found where it does not start, each once: %s", async (_, key, changes) => {
     const path = configured(changes);
     expect([found(path), await starts(path)]).toEqual([[`error file-unusable ${key}`], false]);
@@ -96,11 +97,11 @@ describe("the files of a server", () => {
   it("are found where others may read tokens", async () => {
     const path = configured({});
     chmodSync(at("tokens"), 0o644);
-    expect([found(path), await starts(path)]).toEqual([["error file-unusable server.tokenFiles"], false]);
+    expect([found(path), await starts(path)]).toEqual([["error file-unusable server.tokenFiles[0]"], false]);
   });
 
   it.each([
-    ["a certificate that has ended", "server.tls", { "tls.crt": late.cert, "tls.key": late.key }],
+    ["a certificate that has ended", "server.listeners[0].tls.certFile", { "tls.crt": late.cert, "tls.key": late.key }],
     ["break-glass with a mistake", "server.breakGlassFile", { "break-glass.yaml": "reason: x\n" }],
   ])("are warned of where it starts all the same: %s", async (_, key, changes) => {
     const path = configured(changes);
