@@ -60,14 +60,20 @@ interface Project {
 const REPLACES =
   /\bvi\s*\.\s*(?:mock|doMock|unmock|doUnmock|hoisted|resetModules|useFakeTimers|stub\w+|spyOn\(globalThis)\b/;
 
+/** Runs the tests of other files, which would be loaded already, and run nothing, after these in one process. */
+const RUNS_OTHERS = /\bimport\("[^"]+\.test\.ts"\)/;
+
 /**
  * The projects of a suite. Where files share processes there is a second project for those that replace what is their
- * process's, each of which has its own.
+ * process's, or run others' tests: each of them has its own.
  */
 export function projectsOf(name: SuiteName): readonly Project[] {
   const files = filesOf(name);
   if (suiteOf(name).shared === undefined) return [{ name, files, isolate: true }];
-  const isReplacing = (path: string) => REPLACES.test(readFileSync(path, "utf8"));
+  const isReplacing = (path: string) => {
+    const text = readFileSync(path, "utf8");
+    return REPLACES.test(text) || RUNS_OTHERS.test(text);
+  };
   const replacing = files.filter(isReplacing);
   return [
     ...(replacing.length === 0 ? [] : [{ name: `${name}-replacing`, files: replacing, isolate: true }]),
