@@ -65,10 +65,18 @@ function checked(texts: Texts, { certFile, keyFile, clientCaFile }: TlsFiles): T
 }
 
 /** What is wrong with the time of a certificate; undefined where nothing is. @param now milliseconds since 1970 */
-export function validityWarning({ from, until }: TlsMaterial, { certFile }: TlsFiles, now: number): string | undefined {
-  if (from <= now && now <= until) return undefined;
-  const period = `valid from ${formatDateTime(from)} to ${formatDateTime(until)}`;
-  return `the certificate in ${certFile} is ${period}, and it is ${formatDateTime(now)}; clients refuse it`;
+export function validityWarning(material: TlsMaterial, { certFile }: TlsFiles, now: number): string | undefined {
+  if (isValid(material, now)) return undefined;
+  const it = `the certificate in ${certFile} is ${periodOf(material)}`;
+  return `${it}, and it is ${formatDateTime(now)}; clients refuse it`;
+}
+
+function isValid({ from, until }: TlsMaterial, now: number): boolean {
+  return from <= now && now <= until;
+}
+
+function periodOf({ from, until }: TlsMaterial): string {
+  return `valid from ${formatDateTime(from)} to ${formatDateTime(until)}`;
 }
 
 /** Polls that must find the same fault before it is reported: files that are being replaced do not match for a moment. */
@@ -93,18 +101,23 @@ export class ReloadedTlsFiles {
   }
 
   /**
-   * Reads the files again.
+   * Reads the files again. A certificate that clients refuse now does not replace one that they take.
    *
+   * @param now milliseconds since 1970
    * @param use has what was read take effect; throws what makes it unusable
    * @returns `changed` where it took effect; a message for people, once, where the files cannot be used, so that those of
    *   before remain in use; `mended` where they were reported, and are again what is in use
    */
-  poll(use: (material: TlsMaterial) => void): "unchanged" | "changed" | "mended" | { readonly fault: string } {
+  poll(
+    now: number,
+    use: (material: TlsMaterial) => void,
+  ): "unchanged" | "changed" | "mended" | { readonly fault: string } {
     try {
       const texts = readTexts(this.#files);
       const isSame = (["cert", "key", "ca"] as const).every((part) => texts[part] === this.#current[part]);
       if (!isSame) {
         const material = checked(texts, this.#files);
+        this.#refuseWorse(material, now);
         use(material);
         this.#current = material;
       }
@@ -124,8 +137,16 @@ export class ReloadedTlsFiles {
       return { fault: message };
     }
   }
+
+  /** Without the time of now in the message: a fault is the same at each poll. */
+  #refuseWorse(material: TlsMaterial, now: number): void {
+    if (isValid(material, now) || !isValid(this.#current, now)) return;
+    const why = now < material.from ? "is not valid yet" : "has expired";
+    reject("config.invalid", `the certificate in ${this.#files.certFile} ${why}: it is ${periodOf(material)}`);
+  }
 }
 
+/** @throws what check throws, a Rejection as a TlsFault */
 function inFile<T>(part: keyof TlsFiles, check: () => T): T {
   try {
     return check();

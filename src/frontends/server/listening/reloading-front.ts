@@ -42,7 +42,7 @@ export class ReloadingFront {
 
   /** Has connections from now on get the certificate as its files are now, if these can be used. */
   poll(): void {
-    const result = this.#files.poll((material) => {
+    const result = this.#files.poll(Date.now(), (material) => {
       this.#front = this.#makeFront(material);
     });
     if (result === "unchanged") return;

@@ -115,7 +115,7 @@ describe("files that change", () => {
     const files = filesWith();
     const reloaded = new ReloadedTlsFiles(files);
     const used: string[] = [];
-    const poll = () => reloaded.poll(({ cert }) => used.push(cert));
+    const poll = () => reloaded.poll(Date.now(), ({ cert }) => used.push(cert));
     expect(poll()).toBe("unchanged");
     write("tls.key", second.key);
     // The other file may be written in the next moment.
@@ -131,7 +131,7 @@ describe("files that change", () => {
 
   it("are mended where they are again what is in use, whatever was wrong last", () => {
     const reloaded = new ReloadedTlsFiles(filesWith());
-    const poll = () => reloaded.poll(() => {});
+    const poll = () => reloaded.poll(Date.now(), () => {});
     write("tls.key", second.key);
     poll();
     write("tls.key", first.key);
@@ -151,9 +151,33 @@ describe("files that change", () => {
     const reloaded = new ReloadedTlsFiles(files);
     write("ca.crt", new CertificateAuthority("Another").cert);
     const use = () => reject("config.invalid", "the runtime cannot use it");
-    expect(reloaded.poll(use)).toBe("unchanged");
-    expect(reloaded.poll(use)).toEqual({ fault: "the runtime cannot use it" });
+    expect(reloaded.poll(Date.now(), use)).toBe("unchanged");
+    expect(reloaded.poll(Date.now(), use)).toEqual({ fault: "the runtime cannot use it" });
     expect(reloaded.current.ca).toBe(authority.cert);
-    expect(reloaded.poll(() => {})).toBe("changed");
+    expect(reloaded.poll(Date.now(), () => {})).toBe("changed");
+  });
+
+  it("do not replace a certificate that is valid now by one that has ended or not begun", () => {
+    const now = Date.UTC(2026, 5, 1);
+    const issue = (from: number, to: number) =>
+      authority.issue({ ...NAMES, notBefore: now + from * 1000, notAfter: now + to * 1000 });
+    const [used, ended, early] = [issue(-100, 100), issue(-100, -1), issue(50, 500)];
+    const reloaded = new ReloadedTlsFiles(filesWith(used));
+    const pollAt = (seconds: number) => reloaded.poll(now + seconds * 1000, () => {});
+    filesWith(ended);
+    expect([pollAt(0), pollAt(1)]).toEqual([
+      "unchanged",
+      { fault: expect.stringMatching(/tls\.crt has expired: .*valid from/) },
+    ]);
+    expect(reloaded.current.cert).toBe(used.cert);
+    filesWith(early);
+    expect([pollAt(2), pollAt(3)]).toEqual(["unchanged", { fault: expect.stringContaining("is not valid yet") }]);
+    expect(reloaded.current.cert).toBe(used.cert);
+    // It is looked at again, and its time comes.
+    expect([pollAt(51), reloaded.current.cert]).toEqual(["changed", early.cert]);
+    expect(pollAt(501)).toBe("unchanged");
+    // Clients refuse the one in use too.
+    filesWith(ended);
+    expect([pollAt(502), reloaded.current.cert]).toEqual(["changed", ended.cert]);
   });
 });

@@ -130,6 +130,21 @@ describe("another certificate", () => {
     expect(await sendTls(port, requestOf("/"), { ...client, session })).not.toContain("200");
   });
 
+  it("that has expired is reported once, and does not replace one that is valid", async () => {
+    const { port, reload, write, reloaded, said, certificateUntil } = await start({ limits: { poll: 60_000 } });
+    write(authority.issue({ names: ["127.0.0.1"], notAfter: Date.now() - 1000 }));
+    for (const _ of [1, 2, 3]) reload();
+    expect(await ask(port)).toContain("200");
+    expect(reloaded).toEqual([false]);
+    expect(said).toEqual([
+      expect.stringMatching(/has expired: .*; the certificate that was read last remains in use$/),
+    ]);
+    expect(certificateUntil()).toBeGreaterThan(Date.now());
+    write(second);
+    reload();
+    expect(reloaded).toEqual([false, true]);
+  });
+
   it("that cannot be used is reported once, and the last one stays", async () => {
     const { port, reload, write, reloaded, said } = await start({ limits: { poll: 10 } });
     writeFileSync(file("tls.crt"), "half of a certif");
