@@ -39,8 +39,11 @@ export interface Judged {
   readonly resolved?: Resolved;
 }
 
-const NOT_PINNED =
-  "this gate judges digests alone, as a tag may name another image at the pull; write NAME:TAG@sha256:DIGEST, or let /mutate pin it";
+/** The image's name stands before it wherever it is shown. */
+const NOT_PINNED = refusalOf(
+  "image.not_pinned",
+  "it has no digest, and this gate judges digests alone, as a tag may name another image at the pull; write NAME:TAG@sha256:DIGEST, or let /mutate pin it; where /mutate is registered it could not, and the server's log says why (gate mutate)",
+);
 
 /**
  * Judges an image that the policy decides without evidence. Nobody is asked.
@@ -71,7 +74,7 @@ export async function judgeByPolicy(text: string, judging: Judging, session: Ses
 }
 
 function refuseTag(name: ImageReference, rule: Rule): Pick<Judged, "answer" | "decision"> {
-  const answer = enforce(refusalOf("image.not_pinned", notPinned(name)), { image: name, rule });
+  const answer = enforce(NOT_PINNED, { image: name, rule });
   return { answer, decision: { rule } };
 }
 
@@ -168,8 +171,4 @@ function answerTo(failure: Refusal | Failure, image: ImageReference | undefined,
 /** A name that cannot be read may have a denied digest, which no audit lets through. */
 function auditing(policy: TrustPolicy): Rule | undefined {
   return policy.deniedDigests.size > 0 ? undefined : auditsEverything(policy);
-}
-
-function notPinned(name: ImageReference): string {
-  return `${formatReference(name)} has no digest, and ${NOT_PINNED}`;
 }

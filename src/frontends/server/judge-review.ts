@@ -1,6 +1,6 @@
 import { printable } from "../../core/encoding/printable.ts";
 import { Rejection, reject } from "../../core/rejection.ts";
-import { failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { type Failure, failureOf, refusalOf } from "../../core/verify/answer.ts";
 import type { Refusal } from "../../core/verify/verdict.ts";
 import { Warnings } from "../../core/warning.ts";
 import { RequestCounts } from "../../verifier/service/exchanges.ts";
@@ -79,7 +79,7 @@ export async function judgeReview(review: Review, judge: Judge): Promise<Answers
   try {
     return await judgeImages(distinct(review), review, judge);
   } catch (error) {
-    const [first, ...rest] = [...new Set(review.images)].map((image) => unjudged(image, error));
+    const [first, ...rest] = [...new Set(review.images)].map((image) => unjudged(image, failureOf(error)));
     if (!(error instanceof Rejection)) judge.failed(error);
     // One line of the log for all.
     if (first !== undefined) judge.answered(review, first);
@@ -133,14 +133,14 @@ export async function pinReview(review: Review, judge: Judge): Promise<ReadonlyM
     return await pinImages(distinct(review), review, judge);
   } catch (error) {
     if (!(error instanceof Rejection)) judge.failed(error);
-    return new Map(review.images.map((image) => [image, { answer: failureOf(error) }]));
+    return pinNone(review, failureOf(error), judge);
   }
 }
 
 /** @throws Rejection policy.invalid */
 async function pinImages(images: readonly string[], review: Review, judge: Judge): Promise<ReadonlyMap<string, Pin>> {
   const judging = judge.judgingFor(review);
-  if (isTooMany(review, images)) return new Map(images.map((image) => [image, { answer: TOO_MANY }]));
+  if (isTooMany(review, images)) return pinNone(review, TOO_MANY, judge);
   const work = async (image: string): Promise<Pin> => {
     const began = performance.now();
     const requestCounts = new RequestCounts();
@@ -156,14 +156,21 @@ async function pinImages(images: readonly string[], review: Review, judge: Judge
     return pin;
   };
   const pinned = await judge.inPlace(review, () => eachOf(images, work));
-  return pinned ?? new Map(images.map((image) => [image, { answer: refusalOf("server.overloaded", OVERLOADED) }]));
+  return pinned ?? pinNone(review, refusalOf("server.overloaded", OVERLOADED), judge);
 }
 
-/** @param error that ended the review */
-function unjudged(image: string, error: unknown): AnsweredImage {
+function pinNone(review: Review, answer: Refusal | Failure, judge: Judge): ReadonlyMap<string, Pin> {
+  const [first] = review.images;
+  // One line of the log for all.
+  if (first !== undefined) judge.answered(review, unjudged(first, answer));
+  return new Map(review.images.map((image) => [image, { answer }]));
+}
+
+/** @param answer to the whole review */
+function unjudged(image: string, answer: Refusal | Failure): AnsweredImage {
   return {
     image,
-    answer: failureOf(error),
+    answer,
     requestCounts: new RequestCounts(),
     warnings: new Warnings(() => {}),
     total: 0,

@@ -130,7 +130,9 @@ describe("an image with a digest", () => {
 
 describe("an image with a tag", () => {
   it("is refused, and nobody is asked", async () => {
-    expect(await judged("r.example/app:v1")).toMatchObject({ code: "deny image.not_pinned", asked: [] });
+    const tagged = await judged("r.example/app:v1");
+    expect(tagged).toMatchObject({ code: "deny image.not_pinned", asked: [] });
+    expect("detail" in tagged.answer && tagged.answer.detail).toMatch(/^it has no digest, .* \(gate mutate\)$/);
     expect(await judged("r.example/app")).toMatchObject({ code: "deny image.not_pinned", asked: [] });
   });
 
@@ -259,7 +261,7 @@ describe("a review", () => {
     expect([...(await pinReview({ ...tags.review, gate: "mutate" }, tags.judge)).values()][0]).toMatchObject({
       answer: { code: "input.malformed" },
     });
-    expect(tags.asked).toEqual([]);
+    expect([tags.asked, tags.log]).toMatchObject([[], [{ image: "r.example/app:0" }]]);
   });
 
   it("works on nothing after its deadline", async () => {
@@ -292,9 +294,10 @@ describe("a review", () => {
 
 describe("pinning", () => {
   async function pinned(image: string, world: World = {}) {
-    const { judge, review, asked } = worldOf([image], world);
+    const { judge, review, asked, log } = worldOf([image], world);
     const { pinned: name, answer } = (await pinReview({ ...review, gate: "mutate" }, judge)).get(image) as Pin;
-    return { pinned: name, code: "code" in answer ? answer.code : "", asked };
+    const logged = log.map((one) => (one.answer.outcome === "allow" ? "" : one.answer.code));
+    return { pinned: name, code: "code" in answer ? answer.code : "", asked, logged };
   }
 
   it("adds the digest to a name without one", async () => {
@@ -302,6 +305,7 @@ describe("pinning", () => {
       pinned: `r.example/app:v1@${DIGEST}`,
       code: "image.not_pinned",
       asked: ["resolve r.example/app:v1"],
+      logged: [],
     });
     expect((await pinned("r.example/app")).pinned).toBe(`r.example/app:latest@${DIGEST}`);
   });
@@ -314,13 +318,17 @@ describe("pinning", () => {
     }
   });
 
-  it("leaves what cannot be resolved, and says why", async () => {
+  it("leaves what cannot be resolved, and says why, in the log too", async () => {
     const down = await pinned("r.example/app:v1", { resolved: unreachable() });
-    expect([down.pinned, down.code]).toEqual([undefined, "registry.unreachable"]);
+    expect([down.pinned, down.code, down.logged]).toEqual([
+      undefined,
+      "registry.unreachable",
+      ["registry.unreachable"],
+    ]);
     const full = await pinned("r.example/app:v1", { isFull: true });
-    expect(full).toEqual({ pinned: undefined, code: "server.overloaded", asked: [] });
+    expect(full).toEqual({ pinned: undefined, code: "server.overloaded", asked: [], logged: ["server.overloaded"] });
     const missing = await pinned("r.example/app:v1", { review: { policy: "missing" } });
-    expect(missing).toEqual({ pinned: undefined, code: "policy.invalid", asked: [] });
+    expect(missing).toEqual({ pinned: undefined, code: "policy.invalid", asked: [], logged: ["policy.invalid"] });
   });
 
   it("pins a tag under a rule with tag: match only where its signer put it there", async () => {
