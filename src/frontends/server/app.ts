@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { cut } from "../../core/admission/answer-text.ts";
 import type { GateName } from "../../core/config/server-settings.ts";
 import { Rejection } from "../../core/rejection.ts";
 import { deadlineOf, type TimedPath } from "./deadline-of.ts";
@@ -39,6 +40,8 @@ export interface Server {
   readonly answered: (gate: GateName, status: number, ms: number) => void;
   /** Called for each request whose path or method is none of the listener's. @param gate `none` where no gate has the path */
   readonly refused: (gate: GateName | "none", status: number) => void;
+  /** Called for each request that is answered without being judged, 401 too. @param what it was, attacker-controlled */
+  readonly unread: (status: number, what: string) => void;
   /** Reports an error that is a bug. */
   readonly failed: (error: unknown) => void;
 }
@@ -81,6 +84,9 @@ const maxBodyOf = (gate: GateName): number =>
   gate === "admit" || gate === "mutate" ? MAX_REVIEW_BODY : MAX_QUESTION_BODY;
 const bodiesOf = (gate: GateName, { bodies }: Server): BodyReader =>
   maxBodyOf(gate) === MAX_REVIEW_BODY ? bodies.admission : bodies.others;
+/** Longest path in a line of the log, characters; and all that the line says of the request. */
+const MAX_PATH = 100;
+const MAX_UNREAD = 300;
 const NO_BODY = new Uint8Array();
 
 /**
@@ -101,7 +107,7 @@ export function appOf(
     app.all(path, (request) => {
       request.header("Allow", allowed);
       server.refused(gate, 405);
-      return problem(request, 405, "input.malformed", `expected the method ${allowed}`);
+      return unread(request, server, { status: 405, why: `expected the method ${allowed}` });
     });
   }
   if (gates.includes("health")) {
@@ -116,11 +122,15 @@ export function appOf(
   }
   app.notFound((request) => {
     server.refused("none", 404);
-    return problem(request, 404, "input.malformed", `nothing is answered here; this address has ${gates.join(", ")}`);
+    return unread(request, server, {
+      status: 404,
+      why: `nothing is answered here; this address has ${gates.join(", ")}`,
+    });
   });
   app.onError((error, request) => {
     server.failed(error);
-    return problem(request, 500, "internal.error", "the request could not be answered; please report this");
+    const detail = "the request could not be answered; please report this";
+    return inJson(request, problem(500, "internal.error", detail));
   });
   return getRequestListener(app.fetch, { overrideGlobalObjects: false }) as ReturnType<typeof appOf>;
 }
@@ -137,7 +147,7 @@ async function answerTo(
   const response =
     foreign === undefined
       ? await answerInForm(request, path, server, began)
-      : problem(request, 403, "input.malformed", foreign);
+      : unread(request, server, { status: 403, why: foreign });
   server.answered(gate, response.status, performance.now() - began);
   return response;
 }
@@ -149,12 +159,8 @@ async function answerInForm(request: Request, path: Path, server: Server, began:
   const caller = gate === "verify" ? server.callerOf(incoming.headers.authorization) : undefined;
   if (gate === "verify" && server.demandsToken() && caller === undefined) {
     request.header("WWW-Authenticate", "Bearer");
-    return problem(
-      request,
-      401,
-      "input.malformed",
-      "expected Authorization: Bearer SECRET with a secret of server.tokenFiles",
-    );
+    const why = "expected Authorization: Bearer SECRET with a secret of server.tokenFiles";
+    return unread(request, server, { status: 401, why });
   }
   const query = new URL(request.req.url).searchParams;
   const deadline = deadlineOf(asked, began, server.deadline(), query.get("timeout"));
@@ -162,15 +168,18 @@ async function answerInForm(request: Request, path: Path, server: Server, began:
     method === "GET"
       ? NO_BODY
       : await bodiesOf(gate, server).read(incoming, outgoing, maxBodyOf(gate), deadline.remaining());
-  if ("status" in body) return problem(request, body.status, "input.malformed", body.why);
+  if ("status" in body) return unread(request, server, body);
   try {
     const policy = request.req.param("policy");
     const unpinned = resolves || server.tags() === "resolve-unpinned" ? "resolve" : "refuse";
     const given: GateRequest = { body, policy, query, caller, deadline, unpinned };
-    return inJson(request, await answer(given, server.judge));
+    const reply = await answer(given, server.judge);
+    if (reply.unread !== undefined) noteUnread(request, server, reply.status, reply.unread);
+    return inJson(request, reply);
   } catch (error) {
-    if (error instanceof Rejection) return problem(request, 400, error.code, error.message);
-    throw error;
+    if (!(error instanceof Rejection)) throw error;
+    const { code, message: why } = error;
+    return unread(request, server, { status: 400, why }, code);
   }
 }
 
@@ -178,6 +187,20 @@ function inJson(request: Request, { status, json }: GateReply): Response {
   return request.json(json, status as 200, { "cache-control": "no-store" });
 }
 
-function problem(request: Request, status: number, code: string, detail: string): Response {
-  return inJson(request, { status, json: { error: { code, detail } } });
+interface Unread {
+  readonly status: number;
+  readonly why: string;
+}
+
+function unread(request: Request, server: Server, { status, why }: Unread, code = "input.malformed"): Response {
+  noteUnread(request, server, status, why);
+  return inJson(request, problem(status, code, why));
+}
+
+function noteUnread({ req }: Request, server: Server, status: number, why: string): void {
+  server.unread(status, cut(`${status} ${req.method} ${cut(req.path, MAX_PATH)}: ${why}`, MAX_UNREAD));
+}
+
+function problem(status: number, code: string, detail: string): GateReply {
+  return { status, json: { error: { code, detail } } };
 }

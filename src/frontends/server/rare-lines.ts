@@ -5,7 +5,7 @@ const PERIOD = 60_000;
 export class RareLines<Kind extends string> {
   readonly #say: (text: string) => void;
   readonly #kinds: Readonly<Record<Kind, string>>;
-  readonly #counts = new Map<Kind, { count: number; saidAt: number }>();
+  readonly #counts = new Map<Kind, { count: number; saidAt: number; last?: string | undefined }>();
 
   /** @param kinds what is counted, in words for people */
   constructor(kinds: Readonly<Record<Kind, string>>, say: (text: string) => void) {
@@ -13,11 +13,17 @@ export class RareLines<Kind extends string> {
     this.#say = say;
   }
 
-  /** It happened once more. @param now milliseconds on any clock that only goes forward */
-  note(kind: Kind, now: number): void {
+  /**
+   * It happened once more.
+   *
+   * @param now milliseconds on any clock that only goes forward
+   * @param last what is worth saying of this one, should it be the last before the line
+   */
+  note(kind: Kind, now: number, last?: string): void {
     const one = this.#counts.get(kind) ?? { count: 0, saidAt: Number.NEGATIVE_INFINITY };
     this.#counts.set(kind, one);
     one.count++;
+    one.last = last;
     this.flush(now);
   }
 
@@ -25,7 +31,7 @@ export class RareLines<Kind extends string> {
   flush(now: number): void {
     for (const [kind, one] of this.#counts) {
       if (one.count === 0 || now - one.saidAt < PERIOD) continue;
-      this.#say(`${this.#kinds[kind]}: ${one.count}`);
+      this.#say(`${this.#kinds[kind]}: ${one.count}${one.last === undefined ? "" : `; the last: ${one.last}`}`);
       one.count = 0;
       one.saidAt = now;
     }

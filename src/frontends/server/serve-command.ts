@@ -28,6 +28,7 @@ const UNAUTHORIZED = 401;
 /** What any caller can cause, in words. */
 const RARE = {
   token: "requests to /v1/verify without a token of server.tokenFiles, answered 401",
+  unread: "requests that could not be read",
   tls: "TLS handshakes that failed: another certificate authority or version, no client certificate, or no TLS at all",
   handshake: "connections that were closed, as their TLS handshake did not end in time",
 };
@@ -97,11 +98,12 @@ export async function serveCommand(
     demandsToken: () => files.demandsToken,
     isReady: () => !isStopping,
     metrics: () => metrics.read(),
-    answered: (gate, status, ms) => {
-      metrics.answered(gate, status, ms);
-      if (status === UNAUTHORIZED) rare.note("token", performance.now());
-    },
+    answered: (gate, status, ms) => metrics.answered(gate, status, ms),
     refused: (gate, status) => metrics.refused(gate, status),
+    unread: (status, what) => {
+      if (status === UNAUTHORIZED) rare.note("token", performance.now());
+      else rare.note("unread", performance.now(), what);
+    },
     failed,
   };
   const certificates = new CertificateReports(

@@ -24,6 +24,8 @@ export interface GateRequest {
 export interface GateReply {
   readonly status: number;
   readonly json: unknown;
+  /** Why the request could not be read, where its protocol has a form of its own for that. */
+  readonly unread?: string;
 }
 
 /**

@@ -30,6 +30,6 @@ async function provided(answer: () => Promise<GateReply["json"]>): Promise<GateR
     return { status: 200, json: await answer() };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return { status: 400, json: providerFailure(error) };
+    return { status: 400, json: providerFailure(error), unread: error.message };
   }
 }

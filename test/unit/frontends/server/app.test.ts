@@ -49,6 +49,7 @@ async function started({
   const reviews: Review[] = [];
   const counted: string[] = [];
   const failures: unknown[] = [];
+  const unread: string[] = [];
   const answer =
     code === undefined ? { outcome: "allow", because: { kind: "exempt", because: "" } } : refusalOf(code, "why");
   const verifier = {
@@ -78,6 +79,7 @@ async function started({
     metrics: async () => ({ contentType: "text/plain; version=0.0.4", text: "up 1\n" }),
     answered: (gate: GateName, status: number) => counted.push(`${gate} ${status}`),
     refused: (gate: string, status: number) => counted.push(`${gate} ${status}`),
+    unread: (_: number, what: string) => unread.push(what),
     failed: (error: unknown) => failures.push(error),
   } as unknown as Server;
   const web = createServer(appOf(gates, server, hosts));
@@ -99,7 +101,7 @@ async function started({
       headers: response.headers,
     };
   };
-  return { ask, port, reviews, counted, failures };
+  return { ask, port, reviews, counted, failures, unread };
 }
 
 function podReview(image: string, more: object = {}) {
@@ -320,6 +322,31 @@ describe("the body of a request", () => {
     expect(await status).toBe(408);
     expect(performance.now() - began).toBeLessThan(2000);
     asked.destroy();
+  });
+});
+
+describe("a request that is not judged", () => {
+  it("is reported with its status, its path and what is wrong, and no other is", async () => {
+    const { ask, unread } = await started({ tokens: new Map() });
+    await ask("/admit", podReview(SIGNED));
+    await ask("/admit", podReview("UPPER/case"));
+    await ask("/healthz");
+    expect(unread).toEqual([]);
+    await ask(`/validate/${"x".repeat(1000)}?timeout=1s`, {});
+    await ask("/mutate/a");
+    await ask("/admit", { ...podReview(SIGNED), apiVersion: "admission.k8s.io/v1beta1" });
+    await ask("/admit", "{}", { "content-type": "text/plain" });
+    await ask("/gatekeeper/verify", { kind: "Other" });
+    await ask("/v1/verify?image=a");
+    expect(unread).toEqual([
+      expect.stringMatching(/^404 POST \/validate\/x+\.\.\.: nothing is answered here; this address has admit, /),
+      "405 GET /mutate/a: expected the method POST",
+      expect.stringMatching(/^400 POST \/admit: .*"admission\.k8s\.io\/v1beta1"/),
+      "415 POST /admit: expected a body of the type application/json",
+      expect.stringMatching(/^400 POST \/gatekeeper\/verify: the request has /),
+      expect.stringMatching(/^401 GET \/v1\/verify: expected Authorization/),
+    ]);
+    for (const line of unread) expect(line.length).toBeLessThanOrEqual(300);
   });
 });
 

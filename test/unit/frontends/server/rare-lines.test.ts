@@ -15,4 +15,12 @@ describe("RareLines", () => {
     lines.flush(600_000);
     expect(said).toHaveLength(3);
   });
+
+  it("says what the last of them was", () => {
+    const said: string[] = [];
+    const lines = new RareLines({ unread: "unread" }, (text) => said.push(text));
+    for (const [i, what] of ["404", "405", "413"].entries()) lines.note("unread", i, what);
+    lines.flush(60_000);
+    expect(said).toEqual(["unread: 1; the last: 404", "unread: 2; the last: 413"]);
+  });
 });
