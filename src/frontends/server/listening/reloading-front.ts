@@ -1,6 +1,7 @@
 import type { TlsFiles } from "../../../core/config/server-settings.ts";
 import { formatDateTime } from "../../../core/encoding/time.ts";
 import { ReloadedTlsFiles, type TlsMaterial, validityWarning } from "./certificates.ts";
+import { openKeyWarning } from "./open-key.ts";
 import { type MinimalTls, type TlsFront, tlsFront } from "./tls-front.ts";
 
 interface ReloadHooks {
@@ -30,6 +31,7 @@ export class ReloadingFront {
     this.#front = this.#makeFront(this.#files.current);
     const warning = this.#timeWarning();
     if (warning !== undefined) hooks.warn(warning);
+    this.#warnOfOpenKey();
   }
 
   /** End of the certificate, milliseconds since 1970. */
@@ -52,6 +54,12 @@ export class ReloadingFront {
     if (result === "mended") report(true, `${certFile} is valid again, as before`);
     else if (result === "changed") report(true, `${certFile} was read again: ${this.#described()}`);
     else report(false, `${result.fault}; the certificate that was read last remains in use`);
+    if (result === "changed") this.#warnOfOpenKey();
+  }
+
+  #warnOfOpenKey(): void {
+    const warning = openKeyWarning(this.#paths);
+    if (warning !== undefined) this.#hooks.warn(warning);
   }
 
   #described(): string {

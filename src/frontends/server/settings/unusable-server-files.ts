@@ -3,6 +3,7 @@ import { loadPolicy } from "../../../io/settings/load-settings.ts";
 import { mustBeUsable, type NamedFileFinding, unusable } from "../../../io/settings/named-files.ts";
 import { readTlsFiles, TlsFault, validityWarning } from "../listening/certificates.ts";
 import { minimalTls } from "../listening/listen-limits.ts";
+import { openKeyWarning } from "../listening/open-key.ts";
 import { tlsFront } from "../listening/tls-front.ts";
 import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { demandTokens, readTokens, tokenText } from "./token-file.ts";
@@ -38,7 +39,11 @@ function unusableCertificates({ listeners }: ServerSettings, now: number): reado
       const material = readTlsFiles(tls);
       tlsFront(material, minimalTls(gates), () => {});
       const late = validityWarning(material, tls, now);
-      return late === undefined ? [] : [warningOf(`${key}.tls.certFile`, late, "renew it")];
+      const open = openKeyWarning(tls);
+      return [
+        ...(late === undefined ? [] : [warningOf(`${key}.tls.certFile`, late, "renew it")]),
+        ...(open === undefined ? [] : [openKey(`${key}.tls.keyFile`, open)]),
+      ];
     } catch (error) {
       const part = error instanceof TlsFault ? error.part : "certFile";
       return [unusable({ key: `${key}.tls.${part}`, path: tls[part] ?? tls.certFile, otherwise }, error)];
@@ -60,4 +65,8 @@ function unusableBreakGlass(path: string, now: number): readonly NamedFileFindin
 
 function warningOf(key: string, message: string, advice: string): NamedFileFinding {
   return { severity: "warning", name: "file-unusable", key, message, advice };
+}
+
+function openKey(key: string, message: string): NamedFileFinding {
+  return { severity: "warning", name: "key-open", key, message, advice: "then make a new key: this one may be known" };
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { Agent } from "node:https";
 import { afterEach, describe, expect, it } from "vitest";
 import { minimalTls } from "../../../../../src/frontends/server/listening/listen-limits.ts";
@@ -143,6 +143,16 @@ describe("another certificate", () => {
     write(second);
     reload();
     expect(reloaded).toEqual([false, true]);
+  });
+
+  it("whose key every user can read is warned of", async () => {
+    const { reload, write, warned } = await start({ limits: { poll: 60_000 } });
+    chmodSync(file("tls.key"), 0o644);
+    write(second);
+    reload();
+    const warning = `every user can read the private key ${file("tls.key")}`;
+    expect(warned).toEqual([expect.stringContaining(warning)]);
+    expect((await start()).warned).toEqual([expect.stringContaining(warning)]);
   });
 
   it("that cannot be used is reported once, and the last one stays", async () => {

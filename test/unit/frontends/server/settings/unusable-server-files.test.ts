@@ -94,6 +94,12 @@ describe("the files of a server", () => {
     expect([found(path), await starts(path)]).toEqual([[`error file-unusable ${key}`], false]);
   });
 
+  it("are warned of where every user can read the key, once", async () => {
+    const path = configured({});
+    chmodSync(at("tls.key"), 0o644);
+    expect([found(path), await starts(path)]).toEqual([["warning key-open server.listeners[0].tls.keyFile"], true]);
+  });
+
   it("are found where others may read tokens", async () => {
     const path = configured({});
     chmodSync(at("tokens"), 0o644);
