@@ -11,13 +11,13 @@ const RENEW = "renew it, and write the new one into caBundle beside the old one 
 /**
  * Whether the API server can verify a server by a caBundle.
  *
- * @param what whose it is, at the beginning of a sentence
  * @param caBundle base64 of PEM, as in the object; absent where it has none
  * @param now milliseconds since 1970
  */
-export function checkAuthority(what: string, caBundle: string | undefined, now: number): CheckResult {
+export function checkAuthority(caBundle: string | undefined, now: number): CheckResult {
   if (caBundle === undefined || caBundle === "") {
-    const found = `${what} has no caBundle: only the authorities of the API server's system are trusted, which know no name of a service`;
+    const found =
+      "no caBundle, so only the authorities of the API server's system are trusted, which know no name of a service";
     return warning(
       NAME,
       found,
@@ -28,8 +28,8 @@ export function checkAuthority(what: string, caBundle: string | undefined, now: 
   const certificates = texts.map(({ pem }) => readable(pem));
   const good = certificates.filter((one) => one !== undefined);
   if (good.length === 0 || good.length < certificates.length) {
-    const found = `${what} has a caBundle with ${good.length === 0 ? "no certificate" : "one that cannot be parsed"}`;
-    return problem(NAME, `${found}: its server cannot be verified`, "write certificates in PEM into it, as base64");
+    const found = `a caBundle with ${good.length === 0 ? "no certificate" : "one that cannot be parsed"}`;
+    return problem(NAME, `${found}, so its server cannot be verified`, "write certificates in PEM into it, as base64");
   }
   const valid = good.filter(
     ({ validFromDate, validToDate }) => validFromDate.getTime() <= now && now < validToDate.getTime(),
@@ -38,9 +38,9 @@ export function checkAuthority(what: string, caBundle: string | undefined, now: 
   if (valid.length === 0) {
     const starts = Math.min(...good.map(({ validFromDate }) => validFromDate.getTime()));
     const when = ends <= now ? `ended at ${formatDateTime(ends)}` : `begins at ${formatDateTime(starts)}`;
-    return problem(NAME, `${what} has a caBundle that ${when}: its server cannot be verified`, RENEW);
+    return problem(NAME, `a caBundle that ${when}, so its server cannot be verified`, RENEW);
   }
-  const until = `${what} has a caBundle that is valid until ${formatDateTime(ends)}`;
+  const until = `a caBundle that is valid until ${formatDateTime(ends)}`;
   return ends - now < SOON ? warning(NAME, until, RENEW) : ok(NAME, until);
 }
 

@@ -1,11 +1,13 @@
 import { field, type JsonObject } from "../core/encoding/json.ts";
+import { ADD_AUTHORITY } from "../io/net/authorities.ts";
 import { HttpFailure } from "../io/net/exchange.ts";
 import type { ApiAnswer, AskApi } from "../platform/kubernetes/api-client.ts";
 import { labelsIn, mapIn, mapsIn, nameOf, textIn } from "../platform/kubernetes/api-object.ts";
 import { WEBHOOK_LISTS, type Webhook, type WebhookKind, webhooksOf } from "../platform/kubernetes/webhook.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkAuthority } from "./cluster-authority.ts";
-import { checkCoverage, type LabelledNamespace, leftOut } from "./cluster-coverage.ts";
+import { checkCoverage, type LabelledNamespace, selecting } from "./cluster-coverage.ts";
+import { ofEach } from "./cluster-each-webhook.ts";
 import {
   checkGatekeeper,
   checkKyverno,
@@ -14,13 +16,15 @@ import {
   ownProviders,
   PROVIDERS,
 } from "./cluster-other-gates.ts";
-import { checkOwnWebhooks } from "./cluster-own-webhooks.ts";
+import { checkOwnWebhooks, checkPinning } from "./cluster-own-webhooks.ts";
 import { probeCluster } from "./cluster-probe.ts";
 import { ADMISSION_BINDINGS, ADMISSION_POLICIES, checkSafetyNet } from "./cluster-safety-net.ts";
 import { checkServicesOf } from "./cluster-service.ts";
 import { checkWebhookSettings, showConditions } from "./cluster-settings.ts";
 
 const API = "cluster-api";
+/** Of Kubernetes 1: the first version that is supported, and that has ValidatingAdmissionPolicy. */
+const LEAST_MINOR = 30;
 
 export interface ClusterQuestion {
   readonly ask: AskApi;
@@ -30,6 +34,8 @@ export interface ClusterQuestion {
   readonly namespace: string;
   /** Milliseconds that the server has for one image. */
   readonly deadline: number;
+  /** Whether the server is known to pin nothing, but to resolve tags itself. */
+  readonly resolvesTags: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Of this program. */
@@ -43,11 +49,27 @@ export async function checkCluster(question: ClusterQuestion): Promise<readonly 
     const { status, json } = await ask({ method: "GET", path: "/version" });
     const version = json && textIn(json, "gitVersion");
     if (status !== 200 || version === undefined) return [notAnswered(server, status)];
-    return [ok(API, `${server} answers: Kubernetes ${version}`), ...(await checkGates(question))];
+    return [checkVersion(server, version), ...(await checkGates(question))];
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
-    return [problem(API, `${server} did not answer: ${error.message}`, "see: kubectl cluster-info")];
+    return [noAnswer(server, error)];
   }
+}
+
+/** Only the kubeconfig names the authority of an API server. */
+function noAnswer(server: string, { message }: HttpFailure): CheckResult {
+  const isUntrusted = message.includes(ADD_AUTHORITY);
+  const found = `${server} did not answer: ${message.replace(`: ${ADD_AUTHORITY}`, "")}`;
+  const name = "name the cluster's authority by certificate-authority-data in the kubeconfig";
+  return problem(API, found, isUntrusted ? name : "see: kubectl cluster-info");
+}
+
+function checkVersion(server: string, version: string): CheckResult {
+  const found = `${server} answers: Kubernetes ${version}`;
+  const [, minor] = /^v?1\.(\d{1,4})\b/.exec(version) ?? [];
+  if (minor === undefined || Number(minor) >= LEAST_MINOR) return ok(API, found);
+  const older = `${found}, which is older than 1.${LEAST_MINOR}: it may ignore matchConditions`;
+  return warning(API, older, `use Kubernetes 1.${LEAST_MINOR} or later`);
 }
 
 function notAnswered(server: string, status: number): CheckResult {
@@ -58,7 +80,7 @@ function notAnswered(server: string, status: number): CheckResult {
 }
 
 async function checkGates(question: ClusterQuestion): Promise<readonly CheckResult[]> {
-  const { ask, now, deadline, namespace, build } = question;
+  const { ask, now, deadline, namespace, build, resolvesTags } = question;
   const get = (path: string): Promise<ApiAnswer> => ask({ method: "GET", path });
   const [validating, mutating, namespaces, providers, policies, bindings, ...ofKyverno] = await Promise.all(
     [
@@ -80,31 +102,24 @@ async function checkGates(question: ClusterQuestion): Promise<readonly CheckResu
   const known = namespacesIn(namespaces);
   const probed = known.find(({ name }) => name === namespace);
   const validatingOwn = own.filter(({ kind }) => kind === "validating");
-  const isLeftOut = probed !== undefined && validatingOwn.length > 0 && leftOut(validatingOwn, probed);
+  const isKnown = probed !== undefined && validatingOwn.length > 0;
   return [
     ...[validating, mutating, namespaces].flatMap((answer) => notListed(answer)),
     ...findings,
-    ...own.flatMap((webhook) => checkWebhookSettings(webhook, deadline)),
-    ...showConditions(own),
-    ...checkAuthorities(own, now),
+    ...(resolvesTags || notListed(mutating).length > 0 ? [] : checkPinning(own)),
+    ...ofEach(own, (webhook) => checkWebhookSettings(webhook, deadline)),
+    ...ofEach(own, showConditions),
+    ...ofEach(own, ({ caBundle }) => [checkAuthority(caBundle, now)]),
     ...checkCoverage(own, known),
     ...(await checkServicesOf(own, ask)),
     ...checkGatekeeper(ownedProviders, webhooks, now),
     ...checkKyverno(ownedPolicies, webhooks),
     ...checkSafetyNet(policies?.status === 404 ? undefined : itemsIn(policies), itemsIn(bindings)),
-    ...(await probeCluster({ namespace, isLeftOut, build }, ask)),
+    ...(await probeCluster(
+      { namespace, own, build, ...(isKnown && { selecting: selecting(validatingOwn, probed) }) },
+      ask,
+    )),
   ];
-}
-
-/** Of the webhooks of a configuration that have the same one, once. */
-function checkAuthorities(own: readonly Webhook[], now: number): readonly CheckResult[] {
-  const seen = new Map<string, CheckResult>();
-  for (const { kind, configuration, caBundle } of own) {
-    const what = `the ${kind} webhook configuration ${configuration}`;
-    const key = `${what} ${caBundle ?? ""}`;
-    if (!seen.has(key)) seen.set(key, checkAuthority(what, caBundle, now));
-  }
-  return [...seen.values()];
 }
 
 const NONE = { own: [], findings: [] } as const;

@@ -1,27 +1,14 @@
 import { selects } from "../platform/kubernetes/label-selector.ts";
-import { pathOf, type Webhook, type WebhookRule } from "../platform/kubernetes/webhook.ts";
-import { type CheckResult, note, ok, problem, warning } from "./check.ts";
-import { named } from "./cluster-own-webhooks.ts";
+import { pathOf, type Webhook } from "../platform/kubernetes/webhook.ts";
+import { type CheckResult, ok, problem, warning } from "./check.ts";
+import { listed, ofEach } from "./cluster-each-webhook.ts";
+import { coveredBy, seesPods, WANTED } from "./cluster-rules.ts";
 
-/** What must lead to a webhook: ephemeral containers are a subresource of their own, which `pods` does not include. */
-const WANTED: readonly Wanted[] = [
-  { resource: "pods", operation: "CREATE", what: "pods that are created" },
-  { resource: "pods", operation: "UPDATE", what: "pods whose image is changed" },
-  { resource: "pods/ephemeralcontainers", operation: "UPDATE", what: "ephemeral containers (kubectl debug)" },
-];
-/** Names that one finding lists. */
-const SHOWN = 10;
 /** Set by the API server on every namespace, so that nobody can choose it. */
 const NAME_LABEL = "kubernetes.io/metadata.name";
 /** The cluster's own, which must start while nothing answers. */
 const SYSTEM = "kube-system";
 const [RULES, NAMESPACES] = ["cluster-rules", "cluster-namespaces"] as const;
-
-interface Wanted {
-  readonly resource: string;
-  readonly operation: string;
-  readonly what: string;
-}
 
 export interface LabelledNamespace {
   readonly name: string;
@@ -45,29 +32,29 @@ export function checkCoverage(
   const validating = own.filter(({ kind }) => kind === "validating");
   if (validating.length === 0) return [];
   const needed = new Set([SYSTEM, ...own.flatMap(({ service }) => service?.namespace ?? [])]);
-  const open = namespaces.filter((one) => leftOut(validating, one));
+  const open = namespaces.filter((one) => selecting(validating, one).length === 0);
   const covered = namespaces.filter((one) => !open.includes(one));
   return [
     ...checkRules(validating, covered),
     ...checkPinned(own.filter(({ kind }) => kind === "mutating")),
-    ...own.flatMap(checkWidth),
+    ...ofEach(own, checkWidth),
     ...checkOpen(open.filter(({ name }) => !needed.has(name))),
     ...checkBlocked(own, needed, namespaces),
-    ...noteExpected(open.filter(({ name }) => needed.has(name))),
-    ...noteLabels(validating),
-    ...summary(validating, covered),
+    ...summary(
+      validating,
+      covered,
+      open.filter(({ name }) => needed.has(name)),
+    ),
   ];
 }
 
-/** Whether no webhook that is called for new pods selects a namespace. */
-export function leftOut(validating: readonly Webhook[], { labels }: LabelledNamespace): boolean {
-  return !validating.some(
-    ({ namespaceSelector, rules }) => selects(namespaceSelector, labels) && WANTED.some((one) => coveredBy(rules, one)),
-  );
+/** Those webhooks that are called for pods of a namespace. */
+export function selecting(validating: readonly Webhook[], { labels }: LabelledNamespace): readonly Webhook[] {
+  return validating.filter(({ namespaceSelector, rules }) => selects(namespaceSelector, labels) && seesPods(rules));
 }
 
 function checkRules(validating: readonly Webhook[], covered: readonly LabelledNamespace[]): readonly CheckResult[] {
-  const findings = WANTED.flatMap((wanted) => {
+  return WANTED.flatMap((wanted) => {
     const called = validating.filter(({ rules }) => coveredBy(rules, wanted));
     const missing = (covered.length === 0 ? [ANYWHERE] : covered).filter(
       ({ labels }) =>
@@ -78,9 +65,6 @@ function checkRules(validating: readonly Webhook[], covered: readonly LabelledNa
     const found = `no validating webhook is called for ${operation} of ${resource} in ${amongOthers(missing)}: ${what} are not verified`;
     return [problem(RULES, found, `add ${operation} of ${resource} to the rules`)];
   });
-  return findings.length === 0
-    ? [ok(RULES, "validating webhooks are called for pods and ephemeral containers")]
-    : findings;
 }
 
 /** What is not pinned is refused, so a gap is no hole. */
@@ -98,7 +82,7 @@ function checkPinned(mutating: readonly Webhook[]): readonly CheckResult[] {
 
 function checkWidth(webhook: Webhook): readonly CheckResult[] {
   if (!webhook.rules.some(({ resources }) => resources.some((one) => /^\*(?:\/\*)?$/.test(one)))) return [];
-  const found = `${named(webhook)} has a rule for everything (*): while it fails, nothing in the cluster can be changed`;
+  const found = "a rule for everything (*): while it fails, nothing in the cluster can be changed";
   return [warning(RULES, found, "name pods, pods/ephemeralcontainers and kinds of workloads alone")];
 }
 
@@ -114,71 +98,39 @@ function checkBlocked(
   needed: ReadonlySet<string>,
   namespaces: readonly LabelledNamespace[],
 ): readonly CheckResult[] {
-  const strict = own.filter(
-    ({ failurePolicy, rules }) => failurePolicy === "Fail" && WANTED.some((one) => coveredBy(rules, one)),
-  );
-  return strict.flatMap((webhook) => {
+  const strict = own.filter(({ failurePolicy, rules }) => failurePolicy === "Fail" && seesPods(rules));
+  return ofEach(strict, (webhook) => {
     const blocked = namespaces.filter((one) => needed.has(one.name) && selects(webhook.namespaceSelector, one.labels));
     if (blocked.length === 0) return [];
-    const found = `${named(webhook)} is called for pods in ${amongOthers(blocked)}: once all replicas are down, they cannot start again`;
+    const found = `called for pods in ${amongOthers(blocked)}: once all replicas are down, they cannot start again`;
     return [warning(NAMESPACES, found, `leave these out by the label ${NAME_LABEL} in its namespaceSelector`)];
   });
 }
 
-function noteExpected(expected: readonly LabelledNamespace[]): readonly CheckResult[] {
-  if (expected.length === 0) return [];
-  const found = `pods are not verified in ${amongOthers(expected)}, which must start while nothing answers`;
-  return [note(NAMESPACES, found)];
-}
-
-/** Who may edit a namespace sets its labels, except the one that the API server sets. */
-function noteLabels(validating: readonly Webhook[]): readonly CheckResult[] {
+/** That they are selected is no proof that they are judged. What a policy does with a refusal is in the server's files. */
+function summary(
+  validating: readonly Webhook[],
+  covered: readonly LabelledNamespace[],
+  expected: readonly LabelledNamespace[],
+): readonly CheckResult[] {
+  const paths = new Map<string, number>();
+  for (const namespace of covered)
+    for (const path of new Set(selecting(validating, namespace).map(pathOf)))
+      paths.set(path, (paths.get(path) ?? 0) + 1);
+  const by = [...paths].map(([path, count]) => `${count} for ${path}`).join(", ");
+  const chosen = `pods of ${covered.length} namespaces are selected${by === "" ? "" : `: ${by}`}`;
+  const out =
+    expected.length === 0 ? "" : `; not those of ${amongOthers(expected)}, which must start while nothing answers`;
+  // Anyone who may edit a namespace sets its labels, except the one that the API server sets.
   const keys = new Set(validating.flatMap(({ namespaceSelector }) => namespaceSelector.map(({ key }) => key)));
   keys.delete(NAME_LABEL);
-  if (keys.size === 0) return [];
-  const found = `namespaces are selected by ${[...keys].join(", ")}: who may label a namespace decides which policy judges its pods, if any`;
-  return [note(NAMESPACES, found)];
-}
-
-/** What a policy does with a refusal is in the server's files, and the probe is refused even where it only audits. */
-function summary(validating: readonly Webhook[], covered: readonly LabelledNamespace[]): readonly CheckResult[] {
-  if (covered.length === 0) return [];
-  const paths = new Map<string, number>();
-  for (const { labels } of covered) {
-    const asked = validating.filter(
-      ({ namespaceSelector, rules }) =>
-        selects(namespaceSelector, labels) && WANTED.some((one) => coveredBy(rules, one)),
-    );
-    for (const path of new Set(asked.map(pathOf))) paths.set(path, (paths.get(path) ?? 0) + 1);
-  }
-  const by = [...paths].map(([path, count]) => `${count} by ${path}`).join(", ");
-  const unknown = "whether a policy refuses or only audits is not known here: see its file";
-  return [ok(NAMESPACES, `pods of ${covered.length} namespaces are judged: ${by}; ${unknown}`)];
-}
-
-function coveredBy(rules: readonly WebhookRule[], { resource, operation }: Wanted): boolean {
-  return rules.some((rule) => covers(rule, resource, operation));
-}
-
-/** Whether a rule matches a resource of the core group, version v1. */
-function covers(
-  { apiGroups, apiVersions, operations, resources, scope }: WebhookRule,
-  resource: string,
-  operation: string,
-): boolean {
-  const [main = "", sub] = resource.split("/");
-  const forms = sub === undefined ? [main, "*", "*/*"] : [resource, `${main}/*`, `*/${sub}`, "*/*"];
-  return (
-    scope !== "Cluster" &&
-    apiGroups.some((group) => group === "" || group === "*") &&
-    apiVersions.some((version) => version === "v1" || version === "*") &&
-    operations.some((one) => one === operation || one === "*") &&
-    resources.some((one) => forms.includes(one))
-  );
+  const labels =
+    keys.size === 0
+      ? ""
+      : `; who may label a namespace (${[...keys].join(", ")}) decides which judges its pods, if any`;
+  return covered.length + expected.length === 0 ? [] : [ok(NAMESPACES, `${chosen}${out}${labels}`)];
 }
 
 function amongOthers(namespaces: readonly LabelledNamespace[]): string {
-  const shown = namespaces.slice(0, SHOWN).map(({ name }) => name);
-  const more = namespaces.length - shown.length;
-  return more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more} more`;
+  return listed(namespaces.map(({ name }) => name));
 }

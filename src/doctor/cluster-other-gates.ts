@@ -3,7 +3,8 @@ import { labelsIn, mapIn, nameOf, numberIn, textIn, textsIn } from "../platform/
 import type { Webhook } from "../platform/kubernetes/webhook.ts";
 import { type CheckResult, ok, problem, warning } from "./check.ts";
 import { checkAuthority } from "./cluster-authority.ts";
-import { named, OWN_LABEL, OWN_NAME } from "./cluster-own-webhooks.ts";
+import { ofEach } from "./cluster-each-webhook.ts";
+import { OWN_LABEL, OWN_NAME } from "./cluster-own-webhooks.ts";
 
 /** Lists in which others ask this program; a cluster without them answers with 404. */
 export const PROVIDERS = "/apis/externaldata.gatekeeper.sh/v1beta1/providers";
@@ -49,7 +50,7 @@ export function checkGatekeeper(
     ...providers.flatMap((provider, i) => checkProvider(provider, timeouts[i] ?? 0, now)),
     ...(validating.length === 0
       ? [problem(GATEKEEPER, "Gatekeeper's validating webhook is not registered", "install Gatekeeper with it")]
-      : validating.flatMap((webhook) => checkGatekeeperWebhook(webhook, Math.max(...timeouts)))),
+      : ofEach(validating, (webhook) => checkGatekeeperWebhook(webhook, Math.max(...timeouts)))),
   ];
 }
 
@@ -57,8 +58,9 @@ function checkProvider(provider: JsonObject, timeout: number, now: number): read
   const spec = mapIn(provider, "spec");
   const what = `Gatekeeper's provider ${nameOf(provider)}`;
   const url = textIn(spec, "url") ?? "";
+  const authority = checkAuthority(textIn(spec, "caBundle"), now);
   return [
-    checkAuthority(what, textIn(spec, "caBundle"), now),
+    { ...authority, found: `${what}: ${authority.found}` },
     timeout > 0
       ? ok(GATEKEEPER, `${what} asks ${url} and waits ${timeout} s`)
       : problem(
@@ -73,16 +75,16 @@ function checkGatekeeperWebhook(webhook: Webhook, timeout: number): readonly Che
   const findings: CheckResult[] = [];
   const { failurePolicy } = webhook;
   if (failurePolicy !== "Fail") {
-    const found = `${named(webhook)} has failurePolicy ${failurePolicy}: pods are admitted unverified where Gatekeeper fails`;
+    const found = `failurePolicy ${failurePolicy}: pods are admitted unverified where Gatekeeper fails`;
     findings.push(problem(GATEKEEPER, found, "set its failurePolicy to Fail (Helm: validatingWebhookFailurePolicy)"));
   }
   if (webhook.timeout < timeout + SPARE) {
-    const found = `${named(webhook)} has ${webhook.timeout} s, and waits ${timeout} s for the provider alone`;
+    const found = `${webhook.timeout} s, and waits ${timeout} s for the provider alone`;
     findings.push(
       warning(GATEKEEPER, found, "give it more (Helm: validatingWebhookTimeoutSeconds), or the provider less"),
     );
   }
-  return findings.length === 0 ? [ok(GATEKEEPER, `${named(webhook)} has failurePolicy Fail`)] : findings;
+  return findings.length === 0 ? [ok(GATEKEEPER, "failurePolicy Fail")] : findings;
 }
 
 /** Kyverno registers a webhook of its own for each failurePolicy, and sorts its policies by it. */

@@ -1,5 +1,6 @@
 import { pathOf, type Webhook } from "../platform/kubernetes/webhook.ts";
-import { type CheckResult, note, ok, problem } from "./check.ts";
+import { type CheckResult, note, ok, problem, warning } from "./check.ts";
+import { ofEach } from "./cluster-each-webhook.ts";
 
 /** What the shipped manifests call everything of this program, and how their objects are labelled. */
 export const OWN_NAME = "atcr-verify";
@@ -15,11 +16,6 @@ const EXPECTED: Readonly<Record<Webhook["kind"], string>> = {
 };
 const NAME = "cluster-webhook";
 const REGISTER = "register one, as integrations/kubernetes does";
-
-/** The webhook, in a sentence. */
-export function named({ kind, name, configuration }: Webhook): string {
-  return `the ${kind} webhook ${name} (of ${configuration})`;
-}
 
 /** How it is known that a webhook leads to this program, as a clause; undefined where nothing says so. */
 export function whyOwn({ labels, service, name, configuration, url }: Webhook): string | undefined {
@@ -40,21 +36,16 @@ export function checkOwnWebhooks(
   otherGate: string | undefined,
 ): { readonly own: readonly Webhook[]; readonly findings: readonly CheckResult[] } {
   const own = all.filter((webhook) => whyOwn(webhook) !== undefined);
-  const findings = own.map((webhook) => {
-    const path = pathOf(webhook);
-    const how = `${named(webhook)} leads to ${OWN_NAME}, which is known ${whyOwn(webhook)}`;
-    if (PATHS[webhook.kind].test(path)) return ok(NAME, `${how}, at ${path}`);
-    const found = `${how}, but at the path ${path === "" ? "/" : path}, which the server does not answer`;
-    return problem(NAME, found, `set the path to ${EXPECTED[webhook.kind]}`);
-  });
-  const unnamed = all
-    .filter((webhook) => !own.includes(webhook) && PATHS[webhook.kind].test(pathOf(webhook)))
-    .map((webhook) =>
+  const findings = ofEach(own, checkPath);
+  const unnamed = ofEach(
+    all.filter((webhook) => !own.includes(webhook) && PATHS[webhook.kind].test(pathOf(webhook))),
+    (webhook) => [
       note(
         NAME,
-        `${named(webhook)} has the path ${pathOf(webhook)}, but nothing names ${OWN_NAME}, so it is taken for another program's; if it is not, label its configuration ${OWN_LABEL}=${OWN_NAME}`,
+        `the path ${pathOf(webhook)}, but nothing names ${OWN_NAME}, so it is taken for another program's; if it is not, label its configuration ${OWN_LABEL}=${OWN_NAME}`,
       ),
-    );
+    ],
+  );
   if (own.some(({ kind }) => kind === "validating")) return { own, findings: [...findings, ...unnamed] };
   const none = `no validating webhook leads to ${OWN_NAME}`;
   const missing =
@@ -62,4 +53,20 @@ export function checkOwnWebhooks(
       ? problem(NAME, `${none}: pods are not verified when they are created`, REGISTER)
       : note(NAME, `${none}, but ${otherGate} asks it`);
   return { own, findings: [missing, ...findings, ...unnamed] };
+}
+
+function checkPath(webhook: Webhook): readonly CheckResult[] {
+  const path = pathOf(webhook);
+  const how = `known as ${OWN_NAME} ${whyOwn(webhook)}`;
+  if (PATHS[webhook.kind].test(path)) return [ok(NAME, how)];
+  const found = `${how}, but at the path ${path === "" ? "/" : path}, which the server does not answer`;
+  return [problem(NAME, found, `set the path to ${EXPECTED[webhook.kind]}`)];
+}
+
+/** What is not pinned is refused, unless the server resolves tags by itself. */
+export function checkPinning(own: readonly Webhook[]): readonly CheckResult[] {
+  const kinds = new Set(own.map(({ kind }) => kind));
+  if (!kinds.has("validating") || kinds.has("mutating")) return [];
+  const found = `no mutating webhook leads to ${OWN_NAME}: nothing pins tags, so pods with a tag are refused where /admit judges`;
+  return [warning(NAME, found, `${REGISTER}, or write digests`)];
 }

@@ -3,7 +3,9 @@ import { field, type JsonObject } from "../core/encoding/json.ts";
 import { PROBE_PATH } from "../core/oci/reserved-name.ts";
 import type { ApiAnswer, AskApi } from "../platform/kubernetes/api-client.ts";
 import { labelsIn, mapIn, mapsIn, nameOf, textIn } from "../platform/kubernetes/api-object.ts";
+import { pathOf, type Webhook } from "../platform/kubernetes/webhook.ts";
 import { type CheckResult, note, ok, problem, warning } from "./check.ts";
+import { listed } from "./cluster-each-webhook.ts";
 import { lastOf } from "./probe.ts";
 
 /** No registry is there, and no name of a registry is lost: port 1 of the node that would pull it. */
@@ -16,8 +18,10 @@ const NOT_VERIFIED = "pods are NOT verified: the other findings may show the cau
 export interface ClusterProbe {
   /** Where the pod would be created. */
   readonly namespace: string;
-  /** That no webhook of this program selects that namespace. */
-  readonly isLeftOut: boolean;
+  /** Webhooks of this program. */
+  readonly own: readonly Webhook[];
+  /** Those that are called for pods of that namespace; absent where that is not known. */
+  readonly selecting?: readonly Webhook[];
   /** Of this program. */
   readonly build: string;
 }
@@ -110,23 +114,49 @@ function withEphemeral(pod: JsonObject, image: string) {
   return { ...pod, apiVersion: "v1", kind: "Pod", spec: { ...spec, ephemeralContainers } };
 }
 
-function judge(
-  what: string,
-  answer: ApiAnswer,
-  image: ProbeImage,
-  { namespace, isLeftOut, build }: ClusterProbe,
-): CheckResult {
-  if (isAdmitted(answer)) {
-    const left = isLeftOut ? `: no webhook of this program selects ${namespace}` : "";
-    const found = `${what} with an image that this program always refuses was admitted${left}`;
-    return problem(NAME, found, isLeftOut ? "name a namespace that must be verified, by --namespace" : NOT_VERIFIED);
-  }
+function judge(what: string, answer: ApiAnswer, image: ProbeImage, probe: ClusterProbe): CheckResult {
+  if (isAdmitted(answer)) return admitted(what, probe);
   const said = saidBy(answer);
-  if (!isOwnRefusal(answer, image)) return notOurs(what, answer, said);
   const by = /\bwebhook "([^"]{1,253})" denied/.exec(said)?.[1];
+  const webhook = probe.own.find(({ name }) => name === by);
+  const at = webhook === undefined ? "" : ` at ${pathOf(webhook)}`;
+  if (isOwnRefusal(answer, image)) return refused(`${what} was refused by this program${at}`, said, by, probe);
+  return webhook === undefined ? notOurs(what, answer, said) : unusable(what, webhook, said);
+}
+
+function admitted(what: string, { namespace, selecting }: ClusterProbe): CheckResult {
+  const found = `${what} with an image that this program always refuses was admitted`;
+  if (selecting?.length === 0) {
+    const left = `${found}: no webhook of this program selects ${namespace}`;
+    return problem(NAME, left, "name a namespace that must be verified, by --namespace");
+  }
+  const hidden = (selecting ?? []).filter(({ failurePolicy }) => failurePolicy === "Ignore").map(({ name }) => name);
+  if (hidden.length === 0) return problem(NAME, found, NOT_VERIFIED);
+  const open = `${found}: failurePolicy Ignore of ${listed(hidden)}, which selects ${namespace}, hides why it failed`;
+  return problem(NAME, open, "pods are NOT verified: the probe says why in a namespace that is enforced (--namespace)");
+}
+
+/** A policy that only audits refuses the probe too. */
+function refused(found: string, said: string, by: string | undefined, { build, own }: ClusterProbe): CheckResult {
   const asked = /atcr-verify (.{1,100}?) was asked about/.exec(said)?.[1];
   const other = asked === undefined || asked === build ? "" : `, of another build than this one (${asked})`;
-  return ok(NAME, `${what} was refused by this program${other}, as expected${by === undefined ? "" : ` (${by})`}`);
+  const webhook = own.find(({ name }) => name === by);
+  const isOther = webhook !== undefined && pathOf(webhook).startsWith("/admit/");
+  const limit = isOther ? ": this shows that it is asked, not that the namespace is enforced" : "";
+  return ok(NAME, `${found}${other}, as expected${by === undefined ? "" : ` (${by})`}${limit}`);
+}
+
+/** This program answered, but not as it answers a probe. */
+function unusable(what: string, webhook: Webhook, said: string): CheckResult {
+  const path = pathOf(webhook);
+  if (!/denied the request: policy\.invalid\b/.test(said)) {
+    const found = `${what} was refused by this program at ${path}, but not as a probe: ${lastOf(said)}`;
+    return problem(NAME, found, "look up its code in docs/troubleshooting.md");
+  }
+  const named = /^\/[a-z]+\/([^/]+)$/.exec(path)?.[1];
+  const found = `this program answered ${what}, but its policy for ${path} cannot be used: ${lastOf(said)}`;
+  const correct = "correct its file, as the server's log says";
+  return problem(NAME, found, named === undefined ? correct : `add ${named} to server.policies, or ${correct}`);
 }
 
 /** Refused, or failed, for another reason. */

@@ -64,6 +64,10 @@ async function checkAnswer({ namespace, name, port }: ServiceReference, ask: Ask
   }
   // The server serves health elsewhere, or demands a certificate there: something is listening.
   if (said === undefined) return ok(SERVICE, `${what} answers the API server`);
+  if (status === 404) {
+    const found = `${what} does not exist, so the webhooks that lead to it cannot be called: ${said}`;
+    return problem(SERVICE, found, `install the server, or see: kubectl -n ${namespace} get services`);
+  }
   if (status === 401 || status === 403) return note(SERVICE, `whether ${what} answers is not known: ${said}`);
   return warning(
     SERVICE,

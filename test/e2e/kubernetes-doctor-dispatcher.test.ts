@@ -40,9 +40,9 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 const ALL = ["pods", "pods/ephemeralcontainers"];
 
 /** The probe's findings where a webhook has this rule. */
-async function probe(resources: readonly string[]): Promise<readonly Finding[]> {
+async function probe(resources: readonly string[], path = "/admit"): Promise<readonly Finding[]> {
   const rules = [{ apiGroups: [""], apiVersions: ["v1"], resources, operations: ["CREATE", "UPDATE"] }];
-  const own = webhook("admit", { url: `${serve.origin}/admit`, ca: serve.ca, changes: { rules } });
+  const own = webhook("admit", { url: `${serve.origin}${path}`, ca: serve.ca, changes: { rules } });
   const { apiVersion: _, kind: __, ...listed } = STORED;
   api.objects = { ...HEALTHY, [PATHS.validating]: list(configuration(own)), [PATHS.pods]: list(listed) };
   const undo = api.override("?dryRun=All", (exchange) => decide(exchange, own));
@@ -78,7 +78,7 @@ async function decide({ request }: Exchange, own: object): Promise<Answer> {
 
 describe.runIf(testable)("the doctor's probe in Kubernetes 1.36", () => {
   it("has a pod refused, and an ephemeral container in a pod that is there", async () => {
-    const found = expect.stringContaining("refused by this program, as expected (admit.atcr-verify.example)");
+    const found = expect.stringContaining("refused by this program at /admit, as expected (admit.atcr-verify.example)");
     expect(await probe(ALL)).toMatchObject([
       { level: "ok", found },
       { level: "ok", found },
@@ -87,6 +87,12 @@ describe.runIf(testable)("the doctor's probe in Kubernetes 1.36", () => {
     const said = serve.log.filter((line) => JSON.stringify(line).includes("policy.probe"));
     expect(said).toHaveLength(2);
     expect(JSON.stringify(said)).not.toContain("registry.example");
+  });
+
+  it("finds that the server answers, but has no policy of the name in the path", async () => {
+    const found = expect.stringMatching(/^this program answered .* its policy for \/admit\/payments cannot be used: /);
+    const advice = expect.stringContaining("add payments to server.policies");
+    expect(await probe(ALL, "/admit/payments")).toMatchObject([{ level: "problem", found, advice }]);
   });
 
   it("finds ephemeral containers admitted where the webhook's rules do not name them", async () => {

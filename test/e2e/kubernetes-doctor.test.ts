@@ -29,22 +29,26 @@ async function doctor(namespace: Mode) {
 describe.runIf(testable)("the doctor of a cluster", () => {
   it("finds the webhooks, and that a pod is refused where one enforces", async () => {
     const { of } = await doctor("enforce");
-    expect(of("cluster-api")).toMatchObject([{ level: "ok", found: expect.stringContaining("Kubernetes v1.20") }]);
+    // Clusters need 1.30, which is not at hand.
+    const found = expect.stringMatching(/Kubernetes v1\.20.*older than 1\.30/);
+    expect(of("cluster-api")).toMatchObject([{ level: "warning", found }]);
     expect(of("cluster-webhook").map(({ level }) => level)).toContain("ok");
-    expect(of("cluster-authority").map(({ level }) => level)).toEqual(["ok", "warning", "ok"]);
+    expect(of("cluster-authority").map(({ level }) => level)).toEqual(["ok", "warning"]);
     expect(of("cluster-probe")[0]).toMatchObject({
       level: "ok",
-      found: expect.stringContaining("refused by this program, as expected (admit.atcr-verify.example)"),
+      found: expect.stringContaining("refused by this program at /admit, as expected (admit.atcr-verify.example)"),
     });
     // Its list is of an older kind there.
     expect(of("cluster-safety-net")).toMatchObject([{ level: "note" }]);
   });
 
-  it("is refused where the policy only audits as well", async () => {
+  it("is refused where the policy only audits as well, and says that this enforces nothing", async () => {
     const { of } = await doctor("audit");
     expect(of("cluster-probe")[0]).toMatchObject({
       level: "ok",
-      found: expect.stringContaining("(admit-staging.atcr-verify.example)"),
+      found: expect.stringMatching(
+        /at \/admit\/staging, .*\(admit-staging\.atcr-verify\.example\): .* not that the namespace is enforced/,
+      ),
     });
   });
 

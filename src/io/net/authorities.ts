@@ -6,6 +6,10 @@ import type { SystemRoots } from "./system-roots.ts";
 /** Most certificates trusted for one host: each TLS context parses all of them. */
 const MAX_AUTHORITIES = 2000;
 
+/** Advice where a host's certificate chains to no authority that is trusted. A kubeconfig has its own place for it. */
+export const ADD_AUTHORITY =
+  "add its CA to network.caFiles or to ca in hosts.toml, or make the server send its intermediate certificates";
+
 /** Certificates that can be parsed, and the problems of the others. */
 export interface ExaminedPem {
   readonly readable: readonly string[];

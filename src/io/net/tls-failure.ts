@@ -1,3 +1,4 @@
+import { ADD_AUTHORITY } from "./authorities.ts";
 import type { HttpFailureKind, Sent } from "./exchange.ts";
 import { HANDSHAKE_FAILED } from "./failure.ts";
 import { quotePeer } from "./quote-peer.ts";
@@ -69,7 +70,7 @@ interface Shown {
 function explain(reason: string, named: string, { leaf, sent }: Shown, authorities: number): string {
   if (UNTRUSTED.has(reason)) {
     const issuer = leaf === undefined ? "" : `, issued by ${describeName(leaf.issuer, sent)},`;
-    return `${named}${issuer} does not chain to any of the ${authorities} trusted certificate authorities: add its CA to network.caFiles or to ca in hosts.toml, or make the server send its intermediate certificates`;
+    return `${named}${issuer} does not chain to any of the ${authorities} trusted certificate authorities: ${ADD_AUTHORITY}`;
   }
   if (reason === "ERR_TLS_CERT_ALTNAME_INVALID" || reason === "HOSTNAME_MISMATCH") {
     const names = leaf?.subjectaltname === undefined ? "other names" : quoted(leaf.subjectaltname, sent);

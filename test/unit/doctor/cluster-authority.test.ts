@@ -10,7 +10,7 @@ function pem(from: number, to: number): string {
 }
 
 const level = (text: string | undefined) =>
-  checkAuthority("it", text === undefined ? undefined : Buffer.from(text).toString("base64"), NOW).level;
+  checkAuthority(text === undefined ? undefined : Buffer.from(text).toString("base64"), NOW).level;
 
 describe("a caBundle", () => {
   it.each<[string, string | undefined, string]>([

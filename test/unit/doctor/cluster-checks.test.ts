@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkCluster } from "../../../src/doctor/cluster-checks.ts";
+import { type ClusterQuestion, checkCluster } from "../../../src/doctor/cluster-checks.ts";
+import { ADD_AUTHORITY } from "../../../src/io/net/authorities.ts";
 import { HttpFailure } from "../../../src/io/net/exchange.ts";
 import type { AskApi } from "../../../src/platform/kubernetes/api-client.ts";
 import {
@@ -15,8 +16,16 @@ import {
   webhook,
 } from "../../support/stand-in-cluster.ts";
 
-async function findings(ask: AskApi, namespace = "default") {
-  const question = { server: "https://api.test", namespace, deadline: 8000, now: Date.now(), build: BUILD };
+async function findings(ask: AskApi, namespace = "default", changes: Partial<ClusterQuestion> = {}) {
+  const question = {
+    server: "https://api.test",
+    namespace,
+    deadline: 8000,
+    resolvesTags: false,
+    now: Date.now(),
+    build: BUILD,
+    ...changes,
+  };
   const all = await checkCluster({ ask, ...question });
   return { all, of: (name: string) => all.filter((finding) => finding.name === name) };
 }
@@ -32,8 +41,6 @@ describe("a cluster that is set up as it should be", () => {
       new Set([
         "cluster-api",
         "cluster-webhook",
-        "cluster-settings",
-        "cluster-rules",
         "cluster-authority",
         "cluster-namespaces",
         "cluster-replicas",
@@ -51,6 +58,24 @@ describe("the API server", () => {
     expect((await findings(silent)).all).toMatchObject([{ level: "problem", name: "cluster-api" }]);
     const stranger = standInCluster({ "/version": denied("Unauthorized", 401) });
     expect((await findings(stranger)).all).toMatchObject([{ level: "problem", name: "cluster-api" }]);
+  });
+
+  it.each([
+    ["v1.20.2", "warning"],
+    ["v1.29.14-eks-1", "warning"],
+    ["v1.30.0", "ok"],
+    ["v1.36.4+k3s1", "ok"],
+    ["unknown", "ok"],
+  ])("may be too old to keep matchConditions: %s", async (gitVersion, level) => {
+    const { of } = await findings(standInCluster({ "/version": { gitVersion } }));
+    expect(of("cluster-api")).toMatchObject([{ level, found: expect.stringContaining(gitVersion) }]);
+  });
+
+  it("is verified by the kubeconfig's authority, and not by what the program's own configuration names", async () => {
+    const untrusted = new HttpFailure("tls", `its certificate does not chain: ${ADD_AUTHORITY} (SELF_SIGNED)`);
+    const [found] = (await findings(() => Promise.reject(untrusted))).all;
+    expect(found?.found).toBe("https://api.test did not answer: its certificate does not chain (SELF_SIGNED)");
+    expect(found?.advice).toContain("certificate-authority-data");
   });
 
   it("does not make what this user may not list look like what is not there", async () => {
@@ -93,11 +118,19 @@ describe("each check", () => {
       "problem",
     ],
     ["cluster-replicas", { [PATHS.slices]: list() }, "problem"],
+    ["cluster-webhook", { [PATHS.mutating]: list() }, "warning"],
     ["cluster-service", { [PATHS.proxy]: denied("no endpoints available", 503) }, "warning"],
     ["cluster-safety-net", { [PATHS.policies]: undefined }, "note"],
     ["cluster-webhook", { [PATHS.validating]: list() }, "problem"],
   ])("is run: %s", async (name, changes, level) => {
     expect(await levelsOf(name, changes)).toContain(level);
+  });
+
+  it("of pins is not run where the server resolves tags, or mutating webhooks cannot be listed", async () => {
+    const none = standInCluster({ [PATHS.mutating]: list() });
+    const unknown = standInCluster({ [PATHS.mutating]: denied("forbidden") });
+    for (const found of [await findings(none, "default", { resolvesTags: true }), await findings(unknown)])
+      expect(found.of("cluster-webhook").map(({ level }) => level)).toEqual(["ok"]);
   });
 
   it("of the probe says where no webhook selects its namespace", async () => {
@@ -107,6 +140,13 @@ describe("each check", () => {
     expect(of("cluster-probe")).toMatchObject([
       { level: "problem", found: expect.stringContaining("selects default") },
     ]);
+  });
+
+  it("of the probe says which webhook hides its error", async () => {
+    const open = list(configuration(webhook({ failurePolicy: "Ignore" }, "/admit/audit")));
+    const { of } = await findings(standInCluster({ [PATHS.validating]: open }, () => undefined));
+    const found = expect.stringContaining("Ignore of admit.atcr-verify.example, which selects default");
+    expect(of("cluster-probe")).toMatchObject([{ level: "problem", found }]);
   });
 });
 

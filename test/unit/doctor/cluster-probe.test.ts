@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { probeCluster } from "../../../src/doctor/cluster-probe.ts";
+import { type ClusterProbe, probeCluster } from "../../../src/doctor/cluster-probe.ts";
 import type { ApiRequest } from "../../../src/platform/kubernetes/api-client.ts";
+import { webhooksOf } from "../../../src/platform/kubernetes/webhook.ts";
 import {
   BUILD,
+  configuration,
   type Decide,
   denied,
   list,
@@ -10,9 +12,12 @@ import {
   PATHS,
   refuseProbe,
   standInCluster,
+  webhook,
 } from "../../support/stand-in-cluster.ts";
 
-const PROBE = { namespace: "default", isLeftOut: false, build: BUILD };
+const ownAt = (path: string, changes: object = {}) =>
+  webhooksOf(configuration(webhook({ ...changes }, path)), "validating");
+const PROBE: ClusterProbe = { namespace: "default", own: ownAt("/admit"), build: BUILD };
 
 async function lines(decide: Decide, changes: Objects = {}, probe = PROBE): Promise<readonly string[]> {
   const found = await probeCluster(probe, standInCluster(changes, decide));
@@ -24,7 +29,7 @@ describe("the probe", () => {
     const found = await lines(refuseProbe);
     expect(found).toHaveLength(2);
     for (const line of found)
-      expect(line).toMatch(/^ok .* refused by this program, as expected \(admit\.atcr-verify\.example\)$/);
+      expect(line).toMatch(/^ok .* refused by this program at \/admit, as expected \(admit\.atcr-verify\.example\)$/);
   });
 
   it("only asks for dry runs, of a digest under the reserved name, which satisfies the strictest standard of pods", async () => {
@@ -87,12 +92,38 @@ describe("the probe", () => {
     );
   });
 
-  it("says where the namespace is left out", async () => {
-    const [found] = await probeCluster(
-      { ...PROBE, isLeftOut: true },
-      standInCluster({}, () => undefined),
-    );
-    expect(found).toMatchObject({ level: "problem", advice: expect.stringContaining("--namespace") });
+  it("claims no enforcement where it was refused at the path of another policy, which may only audit", async () => {
+    const [found] = await lines(refuseProbe, {}, { ...PROBE, own: ownAt("/admit/audit") });
+    expect(found).toMatch(/^ok .* at \/admit\/audit, as expected .*: this shows that it is asked, not that/);
+  });
+
+  it("says where the namespace is left out, and where failurePolicy hides why it failed", async () => {
+    const ask = standInCluster({}, () => undefined);
+    const [left] = await probeCluster({ ...PROBE, selecting: [] }, ask);
+    expect(left).toMatchObject({ level: "problem", found: expect.stringContaining("no webhook of this program") });
+    const [hidden] = await probeCluster({ ...PROBE, selecting: ownAt("/admit", { failurePolicy: "Ignore" }) }, ask);
+    expect(hidden).toMatchObject({ level: "problem", advice: expect.stringContaining("--namespace") });
+    expect(hidden?.found).toContain("failurePolicy Ignore of admit.atcr-verify.example, which selects default");
+    const [strict] = await probeCluster({ ...PROBE, selecting: ownAt("/admit") }, ask);
+    expect(strict?.found).toMatch(/was admitted$/);
+  });
+
+  const refusedWith = (text: string) =>
+    denied(`admission webhook "admit.atcr-verify.example" denied the request: ${text}`);
+
+  it.each([
+    ["/admit/payments", "add payments to server.policies, or correct its file, as the server's log says"],
+    ["/admit", "correct its file, as the server's log says"],
+  ])("says that this program has no policy that can be used for %s", async (path, advice) => {
+    const decide: Decide = ([image]) => refusedWith(`policy.invalid ${image}: there is none`);
+    const [found] = await probeCluster({ ...PROBE, own: ownAt(path) }, standInCluster({}, decide));
+    expect(found).toMatchObject({ level: "problem", advice, found: expect.stringContaining("this program answered") });
+    expect(found?.found).toContain(`its policy for ${path} cannot be used`);
+  });
+
+  it("says that this program refused it for another reason, and not that another did", async () => {
+    const [found] = await lines(() => refusedWith("server.overloaded 127.0.0.1:1/x: try again"));
+    expect(found).toMatch(/^problem .* was refused by this program at \/admit, but not as a probe: /);
   });
 
   /** The pod is refused, and then this. */

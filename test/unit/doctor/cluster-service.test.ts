@@ -34,6 +34,7 @@ describe("the service of webhooks", () => {
     ["several slices", { [PATHS.slices]: list({ endpoints: [{}] }, { endpoints: [{}] }) }, "ok cluster-replicas"],
     ["slices that may not be listed", { [PATHS.slices]: denied("forbidden") }, "note cluster-replicas"],
     ["no answer", { [PATHS.proxy]: denied("no endpoints available", 503) }, "warning cluster-service"],
+    ["no service", { [PATHS.proxy]: denied('services "atcr-verify" not found', 404) }, "problem cluster-service"],
     ["a proxy that may not be used", { [PATHS.proxy]: denied("forbidden") }, "note cluster-service"],
     ["an answer of another status", { [PATHS.proxy]: { status: 404, json: { a: 1 } } }, "ok cluster-service"],
   ])("%s", async (_, changes, expected) => {

@@ -35,6 +35,7 @@ export async function doctorCluster(options: Options, lifecycle: ProcessLifecycl
     server: `${access.server} (${from})`,
     namespace: options.namespace ?? cluster.namespace ?? "default",
     deadline: config.deadline,
+    resolvesTags: config.server?.tags === "resolve-unpinned",
     now: Date.now(),
     build: BUILD,
   });
