@@ -1,4 +1,4 @@
-import { field, type JsonObject } from "../encoding/json.ts";
+import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { printable } from "../encoding/printable.ts";
 import { parseStrictJson } from "../encoding/strict-json.ts";
 import { Rejection } from "../rejection.ts";
@@ -22,6 +22,8 @@ export interface AdmissionRequest {
   readonly namespace?: string;
   /** Absent where the API server has yet to make one. Printable. */
   readonly name?: string;
+  /** For people: `Pod web`, or `Pod web-7d4b9c6f5-` where the API server has yet to add to it. Printable. */
+  readonly object: string;
   /** Printable. */
   readonly user: string;
   readonly dryRun: boolean;
@@ -80,17 +82,27 @@ function identityOf(request: JsonObject): Identity {
   const name = label(textIn(request, "name", "request"));
   const subResource = label(textIn(request, "subResource", "request"));
   const user = objectIn(request, "userInfo", "request") ?? {};
+  const kind = typeOf(objectIn(request, "kind", "request") ?? malformed("request.kind is missing"));
   return {
     uid,
-    kind: typeOf(objectIn(request, "kind", "request") ?? malformed("request.kind is missing")),
+    kind,
     resource: label(textIn(resource, "resource", "request.resource")),
     ...(subResource !== "" && { subResource }),
     operation,
     ...(namespace !== undefined && { namespace }),
     ...(name !== "" && { name }),
+    object: label(`${kind.slice(kind.lastIndexOf("/") + 1)} ${name === "" ? nameIn(request) : name}`),
     user: label(textIn(user, "username", "request.userInfo")),
     dryRun: flagIn(request, "dryRun", "request"),
   };
+}
+
+/** What the object calls itself, if anything: that decides nothing, so it need not be well formed. */
+function nameIn(request: JsonObject): string {
+  const object = field(request, "object");
+  const metadata = isJsonObject(object) ? field(object, "metadata") : undefined;
+  const names = isJsonObject(metadata) ? ["name", "generateName"].map((key) => field(metadata, key)) : [];
+  return names.find((one): one is string => typeof one === "string" && one !== "") ?? "without a name";
 }
 
 function typeOf(kind: JsonObject): string {

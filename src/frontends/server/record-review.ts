@@ -4,12 +4,12 @@ import { decisionRecord } from "../process/decision-record-of.ts";
 import type { AnsweredImage } from "./judge-review.ts";
 import type { Review } from "./review.ts";
 
-/** Longest name of a user or a namespace in the log, characters. */
+/** Longest name of a user, a namespace, an object or a policy in the log, characters. */
 const MAX_WORD = 256;
 
 /** The line of the decision log for one image of a review. */
 export function recordOf(review: Review, answered: AnsweredImage): DecisionRecord {
-  const { gate, namespace, user, isDryRun } = review;
+  const { gate, policy, namespace, object, user, isDryRun } = review;
   const { image, digest, decision, answer, policyHash, requestCounts, warnings, total } = answered;
   const record = decisionRecord(answer, {
     image,
@@ -24,7 +24,9 @@ export function recordOf(review: Review, answered: AnsweredImage): DecisionRecor
   return {
     ...record,
     gate,
+    ...(policy !== undefined && { policyName: word(policy) }),
     ...(namespace !== undefined && { namespace: word(namespace) }),
+    ...(object !== undefined && { object: word(object) }),
     ...(user !== undefined && { user: word(user) }),
     ...(isDryRun === true && { dryRun: true }),
   };

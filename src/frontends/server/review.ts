@@ -15,6 +15,8 @@ export interface Review {
   readonly deadline: Deadline;
   /** Where the images are to run; absent where the protocol does not say, or where its caller cannot be trusted. */
   readonly namespace?: string | undefined;
+  /** Whose images they are, for the log: kind and name; absent where the protocol does not say. Attacker-controlled. */
+  readonly object?: string | undefined;
   /** Who asks, for the log: the user of the API server, or the name of a token. */
   readonly user?: string | undefined;
   /** Whether nothing is created, whatever the answer. */

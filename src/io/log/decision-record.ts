@@ -33,8 +33,12 @@ export interface DecisionRecord {
   readonly pid: number;
   /** Absent at containerd's gate. */
   readonly gate?: LoggedGate;
+  /** Key of `server.policies`, as the request's path has it; absent for trustPolicyPath. Printable. */
+  readonly policyName?: string;
   /** Kubernetes' namespace, where the gate knows it. */
   readonly namespace?: string;
+  /** Whose image it is, at `admit` and `mutate`: kind and name, or the begin of a name that is yet to be made. Printable. */
+  readonly object?: string;
   /** Who asked: the user at Kubernetes' API server, or the name of a token. Printable. */
   readonly user?: string;
   /** Whether nothing would have been created. */

@@ -41,7 +41,7 @@ export const mutate: Gate = async (asked, judge) => {
 };
 
 function reviewOfObject(gate: "admit" | "mutate", asked: GateRequest, request: AdmissionRequest): Review {
-  const { user, namespace, dryRun: isDryRun } = request;
+  const { object, user, namespace, dryRun: isDryRun } = request;
   const images = request.images.map(({ image }) => image);
-  return { ...reviewOf(gate, asked), images, namespace, user, isDryRun };
+  return { ...reviewOf(gate, asked), images, namespace, object, user, isDryRun };
 }

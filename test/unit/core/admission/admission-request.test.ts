@@ -24,6 +24,7 @@ describe("parseAdmissionReview", () => {
       operation: "CREATE",
       namespace: "shop",
       name: "web",
+      object: "Pod web",
       user: "jane@example.com",
       dryRun: false,
       images: [
@@ -376,6 +377,24 @@ describe("what is no question of an API server", () => {
     });
     expect([request.user, request.name, request.dryRun]).toEqual(["", undefined, false]);
   });
+
+  it.each([
+    [{ name: "web" }, "Pod web"],
+    [{ generateName: "web-7d4b9c6f5-" }, "Pod web-7d4b9c6f5-"],
+    [{ name: "", generateName: "web-\u001b[31m" }, "Pod web-?[31m"],
+    [{ name: 1 }, "Pod without a name"],
+    [{ name: "x".repeat(1000) }, `Pod ${"x".repeat(249)}`],
+    ["none", "Pod without a name"],
+  ])(
+    "is about an object that is called by its own metadata %j where the API server names none",
+    (metadata, expected) => {
+      const request = changed("pod-create-image-volume", (all) => {
+        delete all.name;
+        all.object.metadata = metadata;
+      });
+      expect([request.object, request.images.length]).toEqual([expected, 4]);
+    },
+  );
 
   it("has nothing to do with fields that are not known", () => {
     const json = { request: { uid: "1" } };

@@ -147,6 +147,7 @@ describe("/admit", () => {
     const seen = {
       gate: "admit",
       namespace: "shop",
+      object: "Pod p",
       user: "alice",
       isDryRun: true,
       unpinned: "refuse",

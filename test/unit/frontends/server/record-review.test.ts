@@ -23,19 +23,23 @@ function record(review: Partial<Review> = {}) {
 
 describe("the log's line for an image of a review", () => {
   it("says which gate was asked, by whom and for which namespace", () => {
-    expect(record({ namespace: "shop", user: "alice", isDryRun: true })).toMatchObject({
+    expect(
+      record({ policy: "audit", object: "Pod web-7d4b9c6f5-", namespace: "shop", user: "alice", isDryRun: true }),
+    ).toMatchObject({
       gate: "admit",
       image: IMAGE,
       code: "signature.none",
+      policyName: "audit",
+      object: "Pod web-7d4b9c6f5-",
       namespace: "shop",
       user: "alice",
       dryRun: true,
     });
     const unknown = record({ isDryRun: false });
-    for (const key of ["namespace", "user", "dryRun"]) expect(unknown).not.toHaveProperty(key);
+    for (const key of ["policyName", "object", "namespace", "user", "dryRun"]) expect(unknown).not.toHaveProperty(key);
   });
 
-  it.each(["namespace", "user"] as const)(
+  it.each(["namespace", "object", "user"] as const)(
     "has of a %s only what can be printed, and no more than 256 characters",
     (key) => {
       const hostile = record({ [key]: "a\u001b[2J\n\u202e" })[key];
