@@ -82,7 +82,8 @@ export class SharedNetwork implements Network {
     const turn = {
       name: nameOf(request),
       host: hostOf(request),
-      ...(NAMED_BY_IMAGE.has(request.purpose) && { namedBy: wanted.askers }),
+      askers: wanted.askers,
+      isNamed: NAMED_BY_IMAGE.has(request.purpose),
       isWanted: () => wanted.waiting > 0,
     };
     try {
@@ -125,7 +126,7 @@ async function inTime<T>(
   try {
     return await deadline.track(name, async () => {
       const begun = Promise.race([flight.begun, flight.result]);
-      await within(deadline.remaining(), begun, `${name}: not asked, as too many requests to it are under way`);
+      await within(deadline.remaining(), begun, `${name}: not asked, as too many requests are under way`);
       const time = Math.min(timeout, deadline.remaining());
       return within(time, flight.result, `${name}: no answer in time (after ${(time / 1000).toFixed(1)} s)`);
     });

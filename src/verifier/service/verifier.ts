@@ -161,7 +161,6 @@ export class Verifier {
   async #inTime(question: Question, session: Session, opened: Opened): Promise<Judged> {
     const { deadline } = session;
     const { config, isStateless } = opened.settings;
-    // Asks of folders whether they may be used.
     const warnings = isStateless ? SILENT : new StoreWarnings(config, (warning) => session.warn(warning));
     const locks = new QuestionLocks(config.cacheDir, warnings.cache);
     this.#locks.add(locks);

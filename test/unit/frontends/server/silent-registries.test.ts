@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { parseScope, type Scope } from "../../../../src/core/policy/scope.ts";
-import { type Judge, pinReview } from "../../../../src/frontends/server/judge-review.ts";
+import { type Judge, judgeReview, pinReview } from "../../../../src/frontends/server/judge-review.ts";
 import type { Review } from "../../../../src/frontends/server/review.ts";
 import type { HttpResponse } from "../../../../src/io/net/exchange.ts";
 import { Deadline } from "../../../../src/io/process/deadline.ts";
@@ -27,6 +27,9 @@ function world() {
       const { host } = new URL(request.url);
       if (host === "registry.example")
         return { status: 200, url: request.url, headers: new Map(Object.entries(FOUND)), body: new Uint8Array() };
+      // Nobody knows the signer: then the registry is asked for signatures.
+      if (!host.startsWith("silent"))
+        return { status: 404, url: request.url, headers: new Map(), body: new Uint8Array() };
       asked.silent++;
       return deadline.track(host, () => new Promise<HttpResponse>(() => {}));
     },
@@ -43,12 +46,23 @@ function world() {
     warn: () => {},
     failed: (error: unknown) => expect.fail(String(error)),
   } satisfies Judge;
+  const admit = (namespace: string, image: string) =>
+    judgeReview(
+      {
+        gate: "admit",
+        images: [image],
+        namespace,
+        unpinned: "refuse",
+        deadline: new Deadline(performance.now() + 1000),
+      },
+      judge,
+    );
   const pin = (namespace: string, images: readonly string[]) =>
     pinReview(
       { gate: "mutate", images, namespace, unpinned: "resolve", deadline: new Deadline(performance.now() + 1000) },
       judge,
     );
-  return { asked, pin };
+  return { asked, admit, pin };
 }
 
 it("registries that never answer, named in one namespace, hold up no image of another one", async () => {
@@ -68,4 +82,15 @@ it("registries that never answer, named in one namespace, hold up no image of an
   expect([...(first?.values() ?? [])].map(({ pinned: one }) => one)).toEqual(
     Array.from({ length: 8 }, () => undefined),
   );
+});
+
+it("registries are asked about digests in turns, too", async () => {
+  const { asked, admit } = world();
+  const silent = Array.from({ length: 40 }, (_, image) =>
+    admit("a", `silent-${image % 4}.example/app@sha256:${String(image).padStart(64, "0")}`),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(asked.silent).toBe(32);
+  const answers = await Promise.all(silent);
+  expect(answers.flatMap((one) => [...one.values()].map(({ answer }) => answer.outcome))).not.toContain("allow");
 });

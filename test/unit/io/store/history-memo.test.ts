@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Did, tidAt } from "../../../../src/core/atproto/syntax.ts";
+import { NO_HISTORY } from "../../../../src/core/verify/signer-history.ts";
 import { HistoryMemo } from "../../../../src/io/store/history-memo.ts";
 import { SignerStore } from "../../../../src/io/store/signer-store.ts";
 import { makeTemporaryDirectory } from "../../../support/process.ts";
@@ -76,9 +77,11 @@ describe("what a process remembers of a history on disk", () => {
     await bed.rev();
     chmodSync(bed.directory, 0o777);
     expect([await bed.rev(), bed.warnings]).toEqual([NEW, []]);
+    const { atime, mtime } = statSync(bed.folder);
     renameSync(bed.folder, `${bed.folder}.away`);
     mkdirSync(bed.folder);
     bed.write(`rev-${OLD}`);
+    utimesSync(bed.folder, atime, mtime);
     const { rev, unusable } = await bed.store.loadHistory(ALICE, NOW);
     expect([rev, unusable]).toEqual([undefined, expect.stringContaining(bed.directory)]);
     expect(bed.warnings.map((line) => line.split(":")[0])).toEqual(["history.unusable"]);
@@ -88,6 +91,17 @@ describe("what a process remembers of a history on disk", () => {
     const bed = new Bed(`rev-${OLD}`);
     utimesSync(bed.folder, 1, 1);
     expect([await bed.rev(), bed.memo.count]).toEqual([OLD, 0]);
+  });
+
+  it.each(["dev", "ino", "mtimeMs", "ctimeMs"] as const)("is none of a folder with another %s", async (field) => {
+    const bed = new Bed(`rev-${OLD}`);
+    const stats = statSync(bed.folder);
+    bed.settle();
+    const entries = { memory: NO_HISTORY, revs: [], noes: [] };
+    bed.memo.keep(bed.folder, stats, entries, NOW);
+    expect(bed.memo.find(bed.folder, NOW)).toBe(entries);
+    bed.memo.keep(bed.folder, Object.assign(stats, { [field]: stats[field] - 1 }), entries, NOW);
+    expect(bed.memo.find(bed.folder, NOW)).toBeUndefined();
   });
 
   it("is nothing of a folder with damage, or with names from the future: both are said each time", async () => {

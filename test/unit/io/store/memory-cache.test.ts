@@ -181,6 +181,15 @@ describe.each<[string, () => Cache]>([
     for (const other of ["2", "3"]) expect(cache.findTag(alice.did, `${ADDRESS}${other}`)).toBeUndefined();
   });
 
+  it("knows of proven evidence that its tag has been ended meanwhile", async () => {
+    const cache = open();
+    expect(cache.isInvalidated(proven.facts)).toBe(false);
+    await cache.dropTag(alice.did, ADDRESS, { now: NOW + 1 });
+    expect(cache.isInvalidated(proven.facts)).toBe(true);
+    const { tag: _, ...untagged } = proven.facts;
+    expect(cache.isInvalidated(untagged)).toBe(false);
+  });
+
   it("forgets tags and owners one by one, and no slow answer brings them back", async () => {
     const cache = open();
     const another = `${ADDRESS}2`;

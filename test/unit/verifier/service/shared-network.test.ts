@@ -136,7 +136,7 @@ describe("requests that are shared", () => {
     const upstream = new Upstream();
     for (let i = 0; i < 32; i++) upstream.ask({ accept: String(i) });
     const [hasty, patient] = [upstream.ask({ timeout: 30 }, 60), upstream.ask({ timeout: 30 })];
-    const late = "registry registry.example: not asked, as too many requests to it are under way";
+    const late = "registry registry.example: not asked, as too many requests are under way";
     await expect(hasty.response).rejects.toMatchObject({ kind: "timeout", message: late });
     expect(upstream.sent).toHaveLength(32);
     await upstream.answer();
