@@ -5,6 +5,7 @@ import { listenText } from "../../core/config/listen-address.ts";
 import type { LookasideSettings } from "../../core/config/lookaside-settings.ts";
 import type { PolicyFinding } from "../../core/policy-tools/policy-finding.ts";
 import { Rejection } from "../../core/rejection.ts";
+import { mayUse } from "../fs/access.ts";
 import { isDenied } from "../fs/denied.ts";
 import { readTrustedFile } from "../fs/local-file.ts";
 import { loadPolicy } from "./load-settings.ts";
@@ -18,12 +19,18 @@ export interface NamedFileFinding extends Omit<PolicyFinding, "place"> {
   readonly key: string;
 }
 
-/** A file without which nothing is verified. */
+/** What to do where this user may not look at a file. */
+const AS_ROOT = "run this as root, as containerd runs";
+export const AS_SERVER = "run this as the server's user; if this is that user, give it access";
+
+/** A file, and what to say where it cannot be used. */
 export interface DemandedFile {
   readonly key: string;
   readonly path: string;
   /** What follows where it cannot be used. */
   readonly otherwise: string;
+  /** What to do where this user may not look at it. */
+  readonly denied: string;
 }
 
 /**
@@ -48,21 +55,25 @@ export function unusableFiles(
     ...(decisionLog.kind === "file" ? [["decisionLog", dirname(decisionLog.path)] as const] : []),
     ...(metricsFile === undefined ? [] : [["metricsFile", dirname(metricsFile)] as const]),
   ];
+  const denied = config.server === undefined ? AS_ROOT : AS_SERVER;
   const until = (ofServer: string): string =>
     `until then, every pull is refused${config.server === undefined ? "" : `, and the server ${ofServer}`}`;
   return [
     ...mustBeUsable(
-      { key: "trustPolicyPath", path: config.trustPolicyPath, otherwise: until("does not start") },
+      { key: "trustPolicyPath", path: config.trustPolicyPath, otherwise: until("does not start"), denied },
       loadPolicy,
     ),
     ...config.caFiles.flatMap((path) =>
-      mustBeUsable({ key: "network.caFiles", path, otherwise: until("refuses every image") }, readAuthorities),
+      mustBeUsable({ key: "network.caFiles", path, otherwise: until("refuses every image"), denied }, readAuthorities),
     ),
-    ...config.bundleKeys.flatMap((path) => shouldBeThere("bundleKeys", path, "its seals do not count")),
+    ...config.bundleKeys.flatMap((path) =>
+      shouldBeThere({ key: "bundleKeys", path, otherwise: "its seals do not count", denied }),
+    ),
     ...(registryCredentials.files ?? []).flatMap((path) =>
-      shouldBeThere("registryCredentials.files", path, "it is skipped"),
+      shouldBeThere({ key: "registryCredentials.files", path, otherwise: "it is skipped", denied }),
     ),
-    ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path)),
+    ...folders.filter(([key]) => isSet(key)).flatMap(([key, path]) => missingFolder(key, path, denied)),
+    ...(config.server !== undefined && isSet("stateDir") ? forgottenHistory(config.stateDir) : []),
     ...(isSet("lookaside.listen") ? portOfOthers(config.lookaside) : []),
     ...(decisionLog.kind === "journald" && !existsSync(decisionLog.socket)
       ? [missing("decisionLog", decisionLog.socket, "decisions are not logged")]
@@ -81,22 +92,22 @@ export function mustBeUsable(file: DemandedFile, read: (path: string) => unknown
 }
 
 /** The finding for an error of reading it. @throws what is no Rejection */
-export function unusable({ key, path, otherwise }: DemandedFile, error: unknown): NamedFileFinding {
+export function unusable({ key, path, otherwise, denied }: DemandedFile, error: unknown): NamedFileFinding {
   if (!(error instanceof Rejection)) throw error;
-  if (isDenied(error)) return unseen(key, path);
+  if (isDenied(error)) return unseen(key, path, denied);
   // Only a mistake in a policy's text has a place, and others may follow it.
   const more = error.code === "policy.invalid" && error.place !== undefined;
   const advice = more ? `${otherwise}; atcr-verify policy check ${path} lists all its mistakes` : otherwise;
   return { severity: "error", name: "file-unusable", key, message: error.message, advice };
 }
 
-function shouldBeThere(key: string, path: string, otherwise: string): readonly NamedFileFinding[] {
+function shouldBeThere({ key, path, otherwise, denied }: DemandedFile): readonly NamedFileFinding[] {
   try {
     const text = readTrustedFile({ path, code: "config.invalid", what: `the file of ${key}` });
     return text === undefined ? [missing(key, path, otherwise)] : [];
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    if (isDenied(error)) return [unseen(key, path)];
+    if (isDenied(error)) return [unseen(key, path, denied)];
     return [
       {
         severity: "warning",
@@ -109,13 +120,20 @@ function shouldBeThere(key: string, path: string, otherwise: string): readonly N
   }
 }
 
-function missingFolder(key: string, path: string): readonly NamedFileFinding[] {
+function missingFolder(key: string, path: string, denied: string): readonly NamedFileFinding[] {
   try {
     if (statSync(path).isDirectory()) return [];
     return [{ ...missing(key, path, "it is not a folder"), name: "file-unusable" }];
   } catch (error) {
-    return [isDenied(error) ? unseen(key, path) : missing(key, path, "no file in it can be read or written")];
+    return [isDenied(error) ? unseen(key, path, denied) : missing(key, path, "no file in it can be read or written")];
   }
+}
+
+/** Unlike a pull, a server need not run as root. Where the folder above is missing, that is reported. */
+function forgottenHistory(path: string): readonly NamedFileFinding[] {
+  if (!existsSync(dirname(path)) || mayUse(path)) return [];
+  const message = `this user may not write to ${path}, named by stateDir: the signer history would not outlast the server`;
+  return [{ severity: "warning", name: "file-unusable", key: "stateDir", message, advice: AS_SERVER }];
 }
 
 /** A program that takes the port while the responder is stopped can refuse every pull, and replay old signatures. */
@@ -132,7 +150,7 @@ function missing(key: string, path: string, otherwise: string): NamedFileFinding
   return { severity: "warning", name: "file-missing", key, message, advice: "create it, or correct the path" };
 }
 
-function unseen(key: string, path: string): NamedFileFinding {
+function unseen(key: string, path: string, advice: string): NamedFileFinding {
   const message = `this user may not look at ${path}, named by ${key}`;
-  return { severity: "warning", name: "file-unseen", key, message, advice: "run this as root, as containerd runs" };
+  return { severity: "warning", name: "file-unseen", key, message, advice };
 }

@@ -1,6 +1,6 @@
 import type { Listener, ServerSettings } from "../../../core/config/server-settings.ts";
 import { loadPolicy } from "../../../io/settings/load-settings.ts";
-import { mustBeUsable, type NamedFileFinding, unusable } from "../../../io/settings/named-files.ts";
+import { AS_SERVER, mustBeUsable, type NamedFileFinding, unusable } from "../../../io/settings/named-files.ts";
 import { readTlsFiles, TlsFault, validityWarning } from "../listening/certificates.ts";
 import { minimalTls } from "../listening/listen-limits.ts";
 import { openKeyWarning } from "../listening/open-key.ts";
@@ -8,7 +8,7 @@ import { tlsFront } from "../listening/tls-front.ts";
 import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { demandTokens, readTokens, tokenText } from "./token-file.ts";
 
-const otherwise = "until then, the server does not start";
+const SHARED = { otherwise: "until then, the server does not start", denied: AS_SERVER };
 
 /**
  * What keeps the server from starting, of the files that `server` names, and what it warns of at its start. They are read as
@@ -21,9 +21,9 @@ export function unusableServerFiles(server: ServerSettings, now: number): readon
   const ofTokens = (path: string): void => demandTokens(readTokens(tokenText(path), path), path);
   return [
     ...[...policies].flatMap(([name, path]) =>
-      mustBeUsable({ key: `server.policies.${name}`, path, otherwise }, loadPolicy),
+      mustBeUsable({ key: `server.policies.${name}`, path, ...SHARED }, loadPolicy),
     ),
-    ...tokenFiles.flatMap((path, i) => mustBeUsable({ key: `server.tokenFiles[${i}]`, path, otherwise }, ofTokens)),
+    ...tokenFiles.flatMap((path, i) => mustBeUsable({ key: `server.tokenFiles[${i}]`, path, ...SHARED }, ofTokens)),
     ...unusableCertificates(server, now),
     ...(breakGlassFile === undefined ? [] : unusableBreakGlass(breakGlassFile, now)),
   ];
@@ -46,7 +46,7 @@ function unusableCertificates({ listeners }: ServerSettings, now: number): reado
       ];
     } catch (error) {
       const part = error instanceof TlsFault ? error.part : "certFile";
-      return [unusable({ key: `${key}.tls.${part}`, path: tls[part] ?? tls.certFile, otherwise }, error)];
+      return [unusable({ key: `${key}.tls.${part}`, path: tls[part] ?? tls.certFile, ...SHARED }, error)];
     }
   });
 }
