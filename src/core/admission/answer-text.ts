@@ -1,14 +1,7 @@
 import { printable } from "../encoding/printable.ts";
 import type { Rejection } from "../rejection.ts";
 import { refusalOf } from "../verify/answer.ts";
-import {
-  answerCode,
-  type ImageAnswer,
-  type Outcome,
-  unenforcedCode,
-  worstFirst,
-  worstOutcome,
-} from "./image-answer.ts";
+import { answerCode, type ImageAnswer, type Outcome, unenforced, worstFirst, worstOutcome } from "./image-answer.ts";
 
 /**
  * Rules for the text in answers, which people read in kubectl and in audit logs:
@@ -52,10 +45,10 @@ export function refusalOfRequest({ code, message }: Rejection): {
 /** A line for each image that is allowed although it was refused: its rule only audits, or break-glass is active. */
 export function warningsOf(answers: readonly ImageAnswer[]): readonly string[] {
   const lines = answers.flatMap((one) => {
-    const code = unenforcedCode(one);
-    if (code === undefined) return [];
+    const would = unenforced(one);
+    if (would === undefined) return [];
     const why = answerCode(one) === "audited" ? "atcr-verify would refuse this" : "atcr-verify BREAK-GLASS IS ACTIVE";
-    return [cut(printable(`${why}: ${code} ${one.image}`), MAX_WARNING)];
+    return [warning(`${why}: ${would.code} ${shortened(one.image)}: ${would.detail}`)];
   });
   return fewOf(lines);
 }
@@ -70,9 +63,18 @@ export function unpinnedWarnings(answers: readonly ImageAnswer[]): readonly stri
   const lines = answers.flatMap(({ image, pinned, answer }) =>
     pinned !== undefined || answer.outcome === "allow" || answer.code === "image.not_pinned"
       ? []
-      : [cut(printable(`atcr-verify could not pin ${image}: ${answer.code}: ${answer.detail}`), MAX_WARNING)],
+      : [warning(`atcr-verify could not pin ${shortened(image)}: ${answer.code}: ${answer.detail}`)],
   );
   return fewOf(lines);
+}
+
+/** The name with the begin of its digest: all of it would leave no room for the reason. */
+function shortened(image: string): string {
+  return image.replace(/(@sha256:[0-9a-f]{8})[0-9a-f]{56}$/, "$1...");
+}
+
+function warning(text: string): string {
+  return cut(printable(text), MAX_WARNING);
 }
 
 function fewOf(lines: readonly string[]): readonly string[] {
@@ -87,12 +89,12 @@ export function auditAnnotations(answers: readonly ImageAnswer[]): Readonly<Reco
       ? answer.because.signatures.map(({ signer }) => signer)
       : [],
   );
-  const unenforced = answers.flatMap((one) => unenforcedCode(one) ?? []);
+  const would = answers.flatMap((one) => unenforced(one)?.code ?? []);
   return {
     verdict: worstOutcome(answers),
     images: String(answers.length),
     codes: listed(answers.map(answerCode)),
-    ...(unenforced.length > 0 && { unenforced: listed(unenforced) }),
+    ...(would.length > 0 && { unenforced: listed(would) }),
     ...(signers.length > 0 && { signers: listed(signers) }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Digest } from "../oci/digest.ts";
-import type { Answer } from "../verify/answer.ts";
+import type { Answer, Audited, BreakGlassAllow } from "../verify/answer.ts";
 import { refusalOf } from "../verify/answer.ts";
 
 /** What a gate knows of one image after judging it. */
@@ -60,7 +60,7 @@ export function isProven({ answer }: ImageAnswer): boolean {
   return answer.outcome === "allow" && answer.because.kind === "signed";
 }
 
-/** The code that an image would be refused with, which is audited or allowed by break-glass. */
-export function unenforcedCode({ answer }: ImageAnswer): string | undefined {
-  return answer.outcome === "allow" && "would" in answer.because ? answer.because.would.code : undefined;
+/** The refusal of an image that is audited or allowed by break-glass. */
+export function unenforced({ answer }: ImageAnswer): Audited["would"] | BreakGlassAllow["would"] | undefined {
+  return answer.outcome === "allow" && "would" in answer.because ? answer.because.would : undefined;
 }

@@ -83,7 +83,7 @@ describe("validatingAnswer", () => {
     expect(response.allowed).toBe(true);
     expect(response.status).toBeUndefined();
     expect(response.warnings).toEqual([
-      `atcr-verify would refuse this: signature.none ${MIGRATE}`,
+      expect.stringContaining(`atcr-verify would refuse this: signature.none ${MIGRATE}: no trusted signer`),
       expect.stringMatching(/^atcr-verify would refuse this: signature\.none atcr\.io\/a+\.\.\.$/),
     ]);
     expect(response.warnings[1]).toHaveLength(120);
@@ -106,10 +106,26 @@ describe("validatingAnswer", () => {
       );
     };
     expect(response(10).warnings).toHaveLength(10);
-    expect(response(10).warnings[9]).toBe("atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:9");
+    expect(response(10).warnings[9]).toContain(
+      "atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:9: https",
+    );
     expect(response(11).warnings).toHaveLength(10);
-    expect(response(11).warnings[8]).toBe("atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:8");
+    expect(response(11).warnings[8]).toContain(
+      "atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:8: https",
+    );
     expect(response(11).warnings[9]).toBe("and 2 more");
+  });
+
+  it("leaves room for the reason in a warning, as the digest is shortened", () => {
+    const image = `r.example/app:v1@${digestOf("a1")}`;
+    const request = { ...POD, images: [{ image, pointer: "/x" }] };
+    const { warnings } = responseOf(validatingAnswer(request, [imageAnswer(image, AUDITED)]));
+    const begin =
+      "atcr-verify would refuse this: signature.none r.example/app:v1@sha256:a1a1a1a1...: no trusted signer";
+    expect(warnings).toEqual([expect.stringContaining(begin)]);
+    const odd = `r.example/app@sha256:${"a".repeat(12)}`;
+    const other = validatingAnswer({ ...POD, images: [{ image: odd, pointer: "/x" }] }, [imageAnswer(odd, AUDITED)]);
+    expect(responseOf(other).warnings[0]).toContain(`${odd}: no trusted`);
   });
 
   it("never sends a patch", () => {

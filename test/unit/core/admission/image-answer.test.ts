@@ -4,7 +4,7 @@ import {
   answerFor,
   answersFor,
   isProven,
-  unenforcedCode,
+  unenforced,
   worstFirst,
   worstOutcome,
 } from "../../../../src/core/admission/image-answer.ts";
@@ -54,15 +54,15 @@ describe("answersFor", () => {
   });
 });
 
-describe("answerCode, isProven and unenforcedCode", () => {
+describe("answerCode, isProven and unenforced", () => {
   it.each([
     [SIGNED, "signed", true, undefined],
     [EXEMPT, "exempt", false, undefined],
-    [AUDITED, "audited", false, "signature.none"],
+    [AUDITED, "audited", false, ABSENT],
     [ABSENT, "signature.none", false, undefined],
     [SILENT, "pds.unreachable", false, undefined],
-  ])("%#", (answer, code, proven, unenforced) => {
+  ])("%#", (answer, code, proven, refusal) => {
     const one = imageAnswer("a", answer);
-    expect([answerCode(one), isProven(one), unenforcedCode(one)]).toEqual([code, proven, unenforced]);
+    expect([answerCode(one), isProven(one), unenforced(one)]).toEqual([code, proven, refusal]);
   });
 });
