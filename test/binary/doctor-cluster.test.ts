@@ -5,7 +5,7 @@ import { ask } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import type { Finding } from "../support/doctor.ts";
 import { makeTemporaryDirectory } from "../support/process.ts";
-import { HEALTHY, StandInApiServer } from "../support/stand-in-cluster.ts";
+import { HEALTHY, list, PATHS, StandInApiServer } from "../support/stand-in-cluster.ts";
 
 // The doctor of a cluster as people run it: kubeconfig, TLS and credentials. What it checks is tested without a server.
 
@@ -59,6 +59,20 @@ describe.concurrent("the doctor of a cluster", () => {
       expect(of("cluster-probe")).toMatchObject([{ level: "ok" }, { level: "ok" }]);
       expect(code).toBe(0);
       expect(new Set(server.requests.map(({ headers }) => headers.authorization))).toEqual(new Set(["Bearer secret"]));
+    });
+  });
+
+  it("misses no mutating webhook where the server's configuration says that it resolves tags", async () => {
+    await withServer(AUTHORITY.issue(HOST), async (server) => {
+      server.objects = { ...HEALTHY, [PATHS.mutating]: list() };
+      const file = kubeconfig(server.origin, TRUSTED, "{ token: t }");
+      const config = join(root, "server.yaml");
+      const listeners = [{ listen: "127.0.0.1:1", gates: ["admit"] }];
+      writeFileSync(config, JSON.stringify({ server: { tags: "resolve-unpinned", listeners } }));
+      const levels = async (...args: readonly string[]) =>
+        (await doctor(["--kubeconfig", file, ...args])).of("cluster-webhook").map(({ level }) => level);
+      expect(await levels()).toEqual(["ok", "warning"]);
+      expect(await levels("--config", config)).toEqual(["ok"]);
     });
   });
 
