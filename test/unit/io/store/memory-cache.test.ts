@@ -184,7 +184,7 @@ describe.each<[string, () => Cache]>([
   it("knows of proven evidence that its tag has been ended meanwhile", async () => {
     const cache = open();
     expect(cache.isInvalidated(proven.facts)).toBe(false);
-    await cache.dropTag(alice.did, ADDRESS, { now: NOW + 1 });
+    await cache.dropTag(alice.did, ADDRESS, { now: NOW, rev: proven.facts.rev });
     expect(cache.isInvalidated(proven.facts)).toBe(true);
     const { tag: _, ...untagged } = proven.facts;
     expect(cache.isInvalidated(untagged)).toBe(false);
