@@ -105,6 +105,7 @@ describe.runIf(canMount)("the server's files in volumes", () => {
     expect(await answer(path, SECRET)).toMatchObject({ status: 200 });
     // The listener has no TLS.
     expect(await answer(path, SECRET, "rebound.example")).toMatchObject({ status: 403 });
+    expect(log()).toMatch(/^requests that could not be read: 1; the last: 403 GET \/v1\/verify: expected Host: /m);
     expect(log()).toContain(`warning settings.not_reloaded: ${pinned} is mounted by itself (subPath)`);
     expect(log().match(/not_reloaded/g)).toHaveLength(1);
   });
@@ -122,5 +123,14 @@ describe.runIf(canMount)("the server's files in volumes", () => {
       5000,
     );
     expect(await isReloaded("policy")).toBe("1");
+  });
+
+  it("are named where a policy is renamed", async () => {
+    volume.update({ ...files, "config.yaml": files["config.yaml"]?.replace('"staging":', '"production":') ?? "" });
+    await vi.waitFor(
+      () => expect(log()).toMatch(/^policy production: .*staging\.yaml was read; .*; enforces; SHA-256 /m),
+      5000,
+    );
+    expect(log()).toMatch(/^policy staging is gone from server\.policies: \/admit\/staging refuses every image now, /m);
   });
 });

@@ -142,7 +142,13 @@ describe("/admit", () => {
 
   it("judges by the policy that its path names, and marks a dry run", async () => {
     expect(await admitted(`${repository}@${unsigned.digest}`, "/admit/audit", { dryRun: true })).toBe("allowed");
-    expect(daemon.log.at(-1)).toMatchObject({ code: "audited", rule: "audit", dryRun: true });
+    expect(daemon.log.at(-1)).toMatchObject({
+      code: "audited",
+      rule: "audit",
+      policyName: "audit",
+      object: "Pod p",
+      dryRun: true,
+    });
     expect(await admitted(`${repository}@${signed.digest}`, "/admit/other")).toBe("500 policy.invalid");
   });
 
