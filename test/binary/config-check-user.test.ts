@@ -39,8 +39,8 @@ describe.runIf(canChangeUser)("config check of a user who is not root", () => {
     const advice = "run this as the server's user; if this is that user, give it access";
     expect(await findings(path, NOBODY)).toEqual([
       ["file-unusable", "stateDir", advice],
-      ["file-unseen", "server.tokenFiles[0]", advice],
-      ["file-unseen", "server.listeners[0].tls.keyFile", advice],
+      ["file-unseen", "server.tokenFiles[0]", `${advice}: until then, the server does not start`],
+      ["file-unseen", "server.listeners[0].tls.keyFile", `${advice}: until then, the server does not start`],
     ]);
     expect(await findings(path, [])).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { BINARY } from "../support/binary.ts";
 import { CertificateAuthority, type TlsIdentity } from "../support/certificates.ts";
 import { freePort } from "../support/free-port.ts";
@@ -185,6 +185,19 @@ describe("TLS", () => {
     expect(server.log().match(/^TLS handshakes that failed: .*: \d+$/gm)).toHaveLength(1);
     // Two listeners have it.
     expect(server.log().match(/^certificate: .*tls\.crt was read again: .*, valid until /gm)).toHaveLength(1);
+  });
+
+  it("keeps its certificate where the new one has expired, and says so", async () => {
+    const isReloaded = async (): Promise<string | undefined> =>
+      /last_reload_successful\{what="certificate"\} (\d)/.exec(await plain("/metrics"))?.[1];
+    show(authority.issue({ names: ["127.0.0.1"], notAfter: Date.now() - 1000 }));
+    await vi.waitFor(async () => expect(await isReloaded()).toBe("0"), 10_000);
+    expect(await review(ports.admit, false)).toContain("200");
+    const line = /^certificate: .*tls\.crt has expired: .*; the certificate that was read last remains in use$/gm;
+    expect(server.log().match(line)).toHaveLength(1);
+    show(second);
+    await vi.waitFor(async () => expect(await isReloaded()).toBe("1"), 10_000);
+    expect(server.log()).toMatch(/^certificate: .*tls\.crt is valid again, as before$/m);
   });
 });
 

@@ -8,7 +8,8 @@ import { tlsFront } from "../listening/tls-front.ts";
 import { BreakGlassInUse } from "./break-glass-in-use.ts";
 import { demandTokens, readTokens, tokenText } from "./token-file.ts";
 
-const SHARED = { otherwise: "until then, the server does not start", denied: AS_SERVER };
+const otherwise = "until then, the server does not start";
+const SHARED = { otherwise, denied: `${AS_SERVER}: ${otherwise}` };
 
 /**
  * What keeps the server from starting, of the files that `server` names, and what it warns of at its start. They are read as
