@@ -137,8 +137,8 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
     { series: { [bucket("2.5")]: "0+1x300", [bucket("5")]: "0+1x300", [bucket("+Inf")]: "0+1x300" }, at: 60 },
   ],
   AtcrVerifyServerMemory: [
-    { series: { [MEMORY]: "250000000x300" }, at: 20, tells: { instance: "a" } },
-    { series: { [MEMORY]: "200000000x300" }, at: 20 },
+    { series: { [MEMORY]: "280000000x300" }, at: 20, tells: { instance: "a" } },
+    { series: { [MEMORY]: "250000000x300" }, at: 20 },
   ],
 };
 

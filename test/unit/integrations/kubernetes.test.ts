@@ -92,7 +92,7 @@ describe.each([
       readOnlyRootFilesystem: true,
       capabilities: { drop: ["ALL"] },
     });
-    expect(container.resources.limits["memory"]).toBe("256Mi");
+    expect(container.resources.limits["memory"]).toBe("384Mi");
   });
 
   it("has no token of the API server, and an image by digest that names none yet", () => {
