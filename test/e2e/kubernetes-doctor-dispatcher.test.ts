@@ -40,9 +40,9 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 const ALL = ["pods", "pods/ephemeralcontainers"];
 
 /** The probe's findings where a webhook has this rule. */
-async function probe(resources: readonly string[], path = "/admit"): Promise<readonly Finding[]> {
+async function probe(resources: readonly string[], path = "/admit", changes: object = {}): Promise<readonly Finding[]> {
   const rules = [{ apiGroups: [""], apiVersions: ["v1"], resources, operations: ["CREATE", "UPDATE"] }];
-  const own = webhook("admit", { url: `${serve.origin}${path}`, ca: serve.ca, changes: { rules } });
+  const own = webhook("admit", { url: `${serve.origin}${path}`, ca: serve.ca, changes: { rules, ...changes } });
   const { apiVersion: _, kind: __, ...listed } = STORED;
   api.objects = { ...HEALTHY, [PATHS.validating]: list(configuration(own)), [PATHS.pods]: list(listed) };
   const undo = api.override("?dryRun=All", (exchange) => decide(exchange, own));
@@ -93,6 +93,16 @@ describe.runIf(testable)("the doctor's probe in Kubernetes 1.36", () => {
     const found = expect.stringMatching(/^this program answered .* its policy for \/admit\/payments cannot be used: /);
     const advice = expect.stringContaining("add payments to server.policies");
     expect(await probe(ALL, "/admit/payments")).toMatchObject([{ level: "problem", found, advice }]);
+  });
+
+  it("finds that failurePolicy Ignore hides why a webhook failed", async () => {
+    const clientConfig = { url: "https://127.0.0.1:1/admit/audit" };
+    expect(await probe(ALL, "/admit/audit", { failurePolicy: "Ignore", clientConfig })).toMatchObject([
+      {
+        level: "problem",
+        found: expect.stringMatching(/was admitted: failurePolicy Ignore of .* hides why it failed/),
+      },
+    ]);
   });
 
   it("finds ephemeral containers admitted where the webhook's rules do not name them", async () => {
