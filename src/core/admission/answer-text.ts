@@ -68,7 +68,7 @@ export function unpinnedWarnings(answers: readonly ImageAnswer[]): readonly stri
   return fewOf(lines);
 }
 
-/** The name with the begin of its digest: all of it would leave no room for the reason. */
+/** The name with the beginning of its digest: all of it would leave no room for the reason. */
 function shortened(image: string): string {
   return image.replace(/(@sha256:[0-9a-f]{8})[0-9a-f]{56}$/, "$1...");
 }

@@ -37,7 +37,7 @@ export interface DecisionRecord {
   readonly policyName?: string;
   /** Kubernetes' namespace, where the gate knows it. */
   readonly namespace?: string;
-  /** Whose image it is, at `admit` and `mutate`: kind and name, or the begin of a name that is yet to be made. Printable. */
+  /** Whose image it is, at `admit` and `mutate`: kind and name, or the beginning of a name that is yet to be made. Printable. */
   readonly object?: string;
   /** Who asked: the user at Kubernetes' API server, or the name of a token. Printable. */
   readonly user?: string;
