@@ -13,6 +13,8 @@ const NAME_SIZE = 150;
  * change again without another time. Some file systems count in seconds.
  */
 const SETTLED_AFTER = 2500;
+/** When a folder that changed just before it was read is read again, in milliseconds, though its times are the same. */
+const READ_AGAIN_AFTER = 500;
 
 /** What a folder's names say. */
 export type ReadEntries = Pick<SignerEntries, "memory" | "revs" | "noes">;
@@ -22,17 +24,22 @@ interface Kept {
   readonly entries: ReadEntries;
   /** Milliseconds since 1970. */
   readonly readAt: number;
+  readonly isSettled: boolean;
 }
 
 /**
  * What a process has read of signers' folders, so that a folder that is unchanged is not read again. The folder remains the
- * history: what another process adds to it or removes changes its time, and it is read anew.
+ * history: what another process adds to it or removes changes its time, and it is read anew. What this process itself writes
+ * counts at once, if it calls {@link forget}; what another one writes in the same tick as an earlier change, half a second later.
  */
 export class HistoryMemo {
-  readonly #kept = new BoundedMap<Kept>({ count: MAX_HISTORIES, bytes: MAX_BYTES }, ({ entries }) => ({
-    own: NAME_SIZE * (1 + entries.memory.operations.size + entries.memory.keys.size + 2 * entries.noes.length),
-    buffers: [],
-  }));
+  readonly #kept = new BoundedMap<Kept>(
+    { count: MAX_HISTORIES, bytes: MAX_BYTES },
+    ({ entries: { memory, revs, noes } }) => ({
+      own: NAME_SIZE * (1 + revs.length + memory.operations.size + memory.keys.size + 2 * noes.length),
+      buffers: [],
+    }),
+  );
 
   readonly #clock: () => number;
 
@@ -47,22 +54,29 @@ export class HistoryMemo {
 
   /**
    * What was read of a folder that is still the same. Its path is not looked at again: who could change it meanwhile can put another
-   * folder there, but not this one with these times.
+   * folder there, but not this one with these times. A clock that was set back reads anew, as names from the future do not count.
    *
-   * @param now milliseconds since 1970; names from the future do not count, so an earlier time than before reads anew
    * @throws Error of the file system, with its code
    */
-  find(folder: string, now: number): ReadEntries | undefined {
+  find(folder: string): ReadEntries | undefined {
     const kept = this.#kept.get(folder);
-    if (kept === undefined || kept.readAt > now) return undefined;
+    if (kept === undefined) return undefined;
+    const age = this.#clock() - kept.readAt;
+    if (age < 0 || (!kept.isSettled && age > READ_AGAIN_AFTER)) return undefined;
     const stats = lstatSync(folder, { throwIfNoEntry: false });
     return stats !== undefined && kept.stamp === stampOf(stats) ? kept.entries : undefined;
   }
 
   /** @param stats of the folder, from before it was read and after its path was found to be trusted */
-  keep(folder: string, stats: Stats, entries: ReadEntries, now: number): void {
-    if (this.#clock() - Math.max(stats.mtimeMs, stats.ctimeMs) < SETTLED_AFTER) return;
-    this.#kept.set(folder, { stamp: stampOf(stats), entries, readAt: now });
+  keep(folder: string, stats: Stats, entries: ReadEntries): void {
+    const readAt = this.#clock();
+    const isSettled = readAt - Math.max(stats.mtimeMs, stats.ctimeMs) >= SETTLED_AFTER;
+    this.#kept.set(folder, { stamp: stampOf(stats), entries, readAt, isSettled });
+  }
+
+  /** To be called after this process has written to a folder. */
+  forget(folder: string): void {
+    this.#kept.delete(folder);
   }
 }
 

@@ -86,12 +86,12 @@ export class SignerStore {
       newEntryNames(observation, known, now).length + newNoEntries(observation, known, now).length > 0;
     if (loaded.unusable === undefined && !isNew(loaded)) return;
     const name = nameOf(signer);
+    const path = join(this.#signers, name);
     const { addEntries } = await import("./signer-writer.ts");
     try {
       const { memory, revs, noes, damage } = this.#read(name, now);
       const lost = damage.length > 0 ? [lostNoes(now)] : [];
       const folder = { directory: this.#directory, signers: SIGNERS, name };
-      const path = join(this.#signers, name);
       const isWhole = damage.some((one) => one.path === path);
       // First: what is set aside may have been a no.
       if (lost.length > 0 && !isWhole) await addEntries(folder, lost, { revs, noes });
@@ -106,6 +106,8 @@ export class SignerStore {
     } catch (error) {
       const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
+    } finally {
+      this.#memo?.forget(path);
     }
   }
 
@@ -184,7 +186,7 @@ export class SignerStore {
   /** @throws Error where the folder cannot be used */
   #read(name: string, now: number): Read {
     const folder = join(this.#signers, name);
-    const known = this.#memo?.find(folder, now);
+    const known = this.#memo?.find(folder);
     if (known !== undefined) return { ...known, damage: [] };
     const stats = this.#statsOf(folder);
     if (stats === undefined) return { ...NOTHING, damage: [] };
@@ -205,7 +207,7 @@ export class SignerStore {
       const message = `${join(folder, name)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    if (damage.length + ahead.length === 0) this.#memo?.keep(folder, stats, { memory, revs, noes }, now);
+    if (damage.length + ahead.length === 0) this.#memo?.keep(folder, stats, { memory, revs, noes });
     return { memory, revs, noes, damage };
   }
 

@@ -60,14 +60,19 @@ export async function makeEmptyFile(path: string): Promise<void> {
   }
 }
 
-/** Takes away revisions that a newer one supersedes, once that one has been there for {@link SWEEP_AFTER}. */
+/**
+ * Takes away revisions that a newer one supersedes, once that one has been there for {@link SWEEP_AFTER}. They mostly come in
+ * their order, so that the newest such one is found without looking at all of a signer who pushes a lot.
+ */
 async function sweep(folder: string, revs: SignerEntries["revs"]): Promise<void> {
   const names = revs.map((rev) => join(folder, `rev-${rev}`));
-  for (let newest = names.length - 1; newest > 0; newest--) {
-    if (!(await isOldEnough(names[newest] ?? ""))) continue;
-    for (const older of names.slice(0, newest)) await rm(older, { force: true });
-    return;
+  let [superseded, end] = [0, names.length];
+  while (superseded + 1 < end) {
+    const middle = (superseded + end) >> 1;
+    if (await isOldEnough(names[middle] ?? "")) superseded = middle;
+    else end = middle;
   }
+  for (const older of names.slice(0, superseded)) await rm(older, { force: true });
 }
 
 /** The same for noes that a newer one about their path, or the floor, supersedes. */

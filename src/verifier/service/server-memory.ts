@@ -7,6 +7,7 @@ import { HistoryMemo } from "../../io/store/history-memo.ts";
 import { MemoryCache } from "../../io/store/memory-cache.ts";
 import { ProvenTags } from "../cache/proven-tags.ts";
 import { SharedProofs } from "../collect/shared-proofs.ts";
+import { HistoryWrites } from "./history-writes.ts";
 import { HostLimits } from "./host-limits.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { openHistory, type StoreConfig, type Stores, type StoreWarnings } from "./open-stores.ts";
@@ -48,8 +49,7 @@ export class ServerMemory {
     proofs: new SharedProofs(LONGEST_REPLAY),
     provenTags: new ProvenTags(),
   };
-  /** The last write to each signer's history that is under way. */
-  readonly #writing = new Map<string, Promise<void>>();
+  readonly #writes = new HistoryWrites();
 
   get sizes(): MemorySizes {
     return { ...this.#cache.sizes, histories: this.#histories.count, waiting: this.#limits.waiting };
@@ -73,20 +73,9 @@ export class ServerMemory {
   ): Stores {
     const history = openHistory(config, session, warnings, outside, this.#histories);
     const recordObservation = async (observation: Observation): Promise<void> =>
-      this.#inTurn(`${config.stateDir} ${observation.signer}`, async () => history.recordObservation(observation));
+      this.#writes.record(`${config.stateDir} ${observation.signer}`, observation, history.recordObservation);
     const own = { recordObservation, cache: this.#cache, isCacheShared: () => false };
     // For an image that is signed, registries must not be asked about thousands of pods in vain: they limit requests.
     return { ...history, ...this.#proven, ...own, isBatch: true };
-  }
-
-  /** One after another: in a burst the first writes what all have seen, and the others find it. */
-  async #inTurn(signer: string, write: () => Promise<void>): Promise<void> {
-    const written = (this.#writing.get(signer) ?? Promise.resolve()).then(write);
-    this.#writing.set(signer, written);
-    try {
-      await written;
-    } finally {
-      if (this.#writing.get(signer) === written) this.#writing.delete(signer);
-    }
   }
 }
