@@ -16,10 +16,14 @@ export const MANY = 1000;
 const SIGNERS = 20;
 const BUILT = process.env["ATCR_VERIFY_BINARY"] ?? join(ROOT, "dist/atcr-verify");
 
-/** cosign behind the smallest webhook, and images for it. */
-interface PeerServer {
+/** A webhook of a few lines, for comparison. */
+interface SmallestWebhook {
   readonly server: WatchedServer;
   readonly target: Target;
+}
+
+/** cosign behind such a webhook, and images for it. */
+interface PeerServer extends SmallestWebhook {
   readonly signed: string;
   readonly unsigned: string;
 }
@@ -29,14 +33,20 @@ export class ServerWorld {
   readonly services: Services;
   readonly ours: WatchedServer;
   readonly target: Target;
+  /** Answers at once. */
+  readonly instant: SmallestWebhook;
   readonly peer: PeerServer | undefined;
   readonly #signers: readonly Signer[];
   readonly #newSigners: readonly Signer[];
   #made = 0;
   #introduced = 0;
 
-  private constructor(parts: Pick<ServerWorld, "services" | "ours" | "target" | "peer">, signers: readonly Signer[]) {
-    ({ services: this.services, ours: this.ours, target: this.target, peer: this.peer } = parts);
+  private constructor(
+    parts: Pick<ServerWorld, "services" | "ours" | "target" | "instant" | "peer">,
+    signers: readonly Signer[],
+  ) {
+    ({ services: this.services, ours: this.ours, target: this.target } = parts);
+    ({ instant: this.instant, peer: this.peer } = parts);
     this.#signers = signers.slice(0, SIGNERS);
     this.#newSigners = signers.slice(SIGNERS);
   }
@@ -62,7 +72,8 @@ export class ServerWorld {
       ready: () => isReady(plain),
     });
     const target = { port, ca: services.authority.cert, path: "/admit?timeout=10s" };
-    return new ServerWorld({ services, ours, target, peer: await startPeer(folder, services) }, signers);
+    const instant = await startWebhook("a webhook that answers at once", folder, services);
+    return new ServerWorld({ services, ours, target, instant, peer: await startPeer(folder, services) }, signers);
   }
 
   /** Pushes an image that one of the known signers signed. @returns its name, with its digest */
@@ -102,6 +113,7 @@ export class ServerWorld {
 
   async stop(): Promise<void> {
     await this.ours.stop();
+    await this.instant.server.stop();
     await this.peer?.server.stop();
     await this.services.stop();
   }
@@ -194,21 +206,28 @@ async function startPeer(folder: string, services: Services): Promise<PeerServer
   mkdirSync(join(folder, "peer"));
   const peers = await preparePeers(join(folder, "peer"), { cosign: signed, notation }, join(folder, "ca.pem"));
   const { command, env } = peers.find(({ name }) => name === "cosign") as Peer;
-  const port = await freePort();
-  const program = command("").slice(0, -1);
-  const server = await WatchedServer.start({
-    name: "the webhook around cosign",
-    command: process.execPath,
-    args: [
-      join(import.meta.dirname, "cosign-webhook.ts"),
-      String(port),
-      folder,
-      debianTool("cosign"),
-      ...program.slice(1),
-    ],
+  const [, ...program] = command("").slice(0, -1);
+  const webhook = await startWebhook("the webhook around cosign", folder, services, {
+    args: [debianTool("cosign"), ...program],
     env,
-    logFile: join(folder, "peer.log"),
+  });
+  return { ...webhook, signed, unsigned };
+}
+
+async function startWebhook(
+  name: string,
+  folder: string,
+  services: Services,
+  { args = [], env = {} }: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<SmallestWebhook> {
+  const port = await freePort();
+  const server = await WatchedServer.start({
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, "smallest-webhook.ts"), String(port), folder, ...args],
+    env,
+    logFile: join(folder, `${port}.log`),
     ready: (log) => log.includes("listening"),
   });
-  return { server, target: { port, ca: services.authority.cert, path: "/" }, signed, unsigned };
+  return { server, target: { port, ca: services.authority.cert, path: "/" } };
 }

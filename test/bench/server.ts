@@ -70,9 +70,18 @@ async function cachedCases(): Promise<void> {
   const { load } = await closed(`cached, ${CONNECTIONS} connections`, CONNECTIONS, world.repeated([one], 5000));
   const capacity = (load.latencies.length * 1000) / load.wall;
   const clients = await ReviewClients.open(CONNECTIONS, world.target);
-  const open = await measured(world.ours, () => clients.openLoop(Math.round(capacity / 2), 10, world.review([one])));
+  const rate = Math.round(capacity / 2);
+  const open = await measured(world.ours, () => clients.openLoop(rate, 10, world.review([one])));
   clients.close();
   keep(`cached, ${CONNECTIONS} connections, open loop at half of that`, open);
+  // What of this the client, TLS and the machine take.
+  const { server, target } = world.instant;
+  const others = await ReviewClients.open(CONNECTIONS, target);
+  keep(
+    "a webhook that answers at once, the same open loop",
+    await measured(server, () => others.openLoop(rate, 10, world.review([one]))),
+  );
+  others.close();
 }
 
 /** @param count of reviews in a case */
