@@ -25,6 +25,7 @@ policies:
   - { name: unknown, scope: "unknown.example/**", action: enforce, require: { trustedDIDs: ["${UNKNOWN}"] } }
   - { name: free, scope: "free.example/**", action: allow }
   - { name: trial, scope: "trial.example/**", action: audit, require: { trustedDIDs: ["${UNKNOWN}"] } }
+  - { name: seen, scope: "seen.example/**", action: audit, require: { trustedDIDs: ["${did}"] } }
   - { name: all, scope: "**/*", action: enforce, require: { trustedDIDs: ["${did}"] } }
 `,
   );
@@ -110,6 +111,26 @@ describe.concurrent("several images", () => {
       await slow.stop();
     }
   });
+});
+
+describe.concurrent("the status with --allow-audited", () => {
+  it.each([
+    ["trial", 0, 2, 0],
+    ["trial", 1, 1, 1],
+    ["trial", 2, 2, 2],
+    ["trial", 3, 3, 3],
+    ["seen", 2, 1, 2],
+  ] as const)(
+    "is named only where it is another: %s beside %i has %i, and then %i",
+    async (audited, other, ...both) => {
+      const [status, otherwise] = both;
+      const asked = [`${audited}.example/app@${DIGEST}`, images[other]];
+      const refused = await verify(...asked);
+      const line = `exit status ${status}: nodes allow some of these images only because their rule audits; with --allow-audited the exit status is ${otherwise}\n`;
+      expect(refused).toMatchObject({ code: status, stderr: status === otherwise ? "" : line });
+      expect(await verify(...asked, "--allow-audited")).toMatchObject({ code: otherwise, stderr: "" });
+    },
+  );
 });
 
 describe.concurrent("the reference to pull", () => {

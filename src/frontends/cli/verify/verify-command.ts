@@ -15,7 +15,7 @@ import { checkOptions, readTime } from "./check-options.ts";
 import { type ChosenPolicy, choosePolicy } from "./choose-policy.ts";
 import { reportToGithub } from "./github-files.ts";
 import { readNamedImages } from "./image-files.ts";
-import { auditedRefusal, headlineOf, type ImageResult, type Summary, statusOfAll } from "./image-result.ts";
+import { headlineOf, type ImageResult, type Summary, statusOf, statusOfAll } from "./image-result.ts";
 import { reportIn } from "./reports.ts";
 import { type RunSettings, VerifyRun } from "./verify-run.ts";
 
@@ -142,10 +142,11 @@ class VerifyCommand {
     return reportIn(output, environment)(results, summary);
   }
 
-  status(ended?: Answer): number {
+  /** @param allowAudited instead of what the command line says */
+  status(ended?: Answer, allowAudited: boolean = this.#options["allow-audited"]): number {
     // An interrupted list is incomplete, whatever was found by then.
     if (ended !== undefined && "code" in ended && ended.code === "net.interrupted") return 2;
-    const statuses = this.#results(ended).map((result) => result.status);
+    const statuses = this.#results(ended).map(({ answer }) => statusOf(answer, allowAudited));
     // An end after the last result is a failure of this program, such as a report that cannot be made: never an allow.
     const late = ended !== undefined && this.#run.isDone ? [exitCode(ended)] : [];
     const status = statusOfAll([...statuses, ...late]);
@@ -179,12 +180,13 @@ class VerifyCommand {
         this.#lifecycle.diagnose(headlineOf(answer));
       }
     }
-    if (results.some(({ answer, status }) => auditedRefusal(answer) !== undefined && status !== 0)) {
-      const status = this.status(ended);
+    const [status, otherwise] = [this.status(ended), this.status(ended, true)];
+    // The same where other images have that status too: then it says nothing of those that are audited.
+    if (status !== otherwise) {
       const what = this.#run.isList ? "nodes allow some of these images" : "nodes allow this image";
       const why = this.#run.isList ? "their rule audits" : "its rule audits";
       this.#lifecycle.diagnose(
-        `exit status ${status}: ${what} only because ${why}; with --allow-audited the exit status is 0`,
+        `exit status ${status}: ${what} only because ${why}; with --allow-audited the exit status is ${otherwise}`,
       );
     }
   }
