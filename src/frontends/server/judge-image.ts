@@ -6,8 +6,7 @@ import type { BreakGlassFile } from "../../core/policy/break-glass.ts";
 import type { Rule, TrustPolicy } from "../../core/policy/policy.ts";
 import { select, selectByName } from "../../core/policy/select.ts";
 import { auditsEverything } from "../../core/policy-tools/audits-everything.ts";
-import type { RejectionCode } from "../../core/rejection.ts";
-import { type Answer, type Failure, failureOf, probeRefusal, refusalOf } from "../../core/verify/answer.ts";
+import { type Answer, type Failure, probeRefusal, refusalOf } from "../../core/verify/answer.ts";
 import { isImageType } from "../../core/verify/check-facts.ts";
 import { enforce } from "../../core/verify/enforce.ts";
 import type { Refusal } from "../../core/verify/verdict.ts";
@@ -15,6 +14,7 @@ import type { Decision } from "../../verifier/service/decision.ts";
 import type { Resolved } from "../../verifier/service/resolve-image.ts";
 import type { Session } from "../../verifier/service/session.ts";
 import type { Verifier } from "../../verifier/service/verifier.ts";
+import { faultOf } from "./fault-of.ts";
 
 /** What one image is judged by. */
 export interface Judging {
@@ -149,15 +149,6 @@ async function inAnyCase<T extends Omit<Judged, "name"> | undefined>(
 /** The verifier enforces its own answers; break-glass is the namespace's, and so applies only here. */
 function inEmergency(answer: Answer, image: ImageReference, { breakGlass }: Judging): Answer {
   return answer.outcome === "allow" ? answer : enforce(answer, { image, breakGlass });
-}
-
-/** What the author of a pod may have written wrong: a refusal of that pod, and no fault of this server. */
-const OF_THE_AUTHOR: ReadonlySet<RejectionCode> = new Set(["image.malformed_reference", "input.unsupported_digest"]);
-
-function faultOf(error: unknown): Refusal | Failure {
-  const failure = failureOf(error);
-  if (!OF_THE_AUTHOR.has(failure.code)) return failure;
-  return { outcome: "deny", code: failure.code, detail: failure.detail, findings: [] };
 }
 
 /** A tag that could not be resolved is a refusal like others: audited where its rule only audits. */

@@ -2,8 +2,9 @@ import type { Digest } from "../../core/oci/digest.ts";
 import { formatReference, type ImageReference, normaliseReference } from "../../core/oci/reference.ts";
 import { isProbePath } from "../../core/oci/reserved-name.ts";
 import { selectByName } from "../../core/policy/select.ts";
-import { type Answer, failureOf, refusalOf } from "../../core/verify/answer.ts";
+import { type Answer, refusalOf } from "../../core/verify/answer.ts";
 import type { Session } from "../../verifier/service/session.ts";
+import { faultOf } from "./fault-of.ts";
 import { type Judging, resolveAndVerify } from "./judge-image.ts";
 
 /** What an image's name is pinned to. */
@@ -42,7 +43,7 @@ export async function pinImage(
     }
     return pinnedTo(name, (await verifier.resolve(name, session)).digest, LEFT.answer);
   } catch (error) {
-    return { answer: failureOf(error) };
+    return { answer: faultOf(error) };
   }
 }
 

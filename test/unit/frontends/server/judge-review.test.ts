@@ -331,6 +331,17 @@ describe("pinning", () => {
     expect(missing).toEqual({ pinned: undefined, code: "policy.invalid", asked: [], logged: ["policy.invalid"] });
   });
 
+  it("refuses a mistyped name as judging does: it is its author's mistake, and none of this server", async () => {
+    for (const image of ["Nginx:1", "r.example/app:", `r.example/app@sha512:${"1".repeat(128)}`]) {
+      const { judge, review, log } = worldOf([image]);
+      await pinReview({ ...review, gate: "mutate" }, judge);
+      await judgeReview(review, judge);
+      const [pinning, judging] = log.map(({ answer }) => [answer.outcome, "code" in answer && answer.code]);
+      expect([pinning?.[0], judging?.[0]], image).toEqual(["deny", "deny"]);
+      expect(pinning, image).toEqual(judging);
+    }
+  });
+
   it("pins a tag under a rule with tag: match only where its signer put it there", async () => {
     expect((await pinned("r.example/tagged:v1")).pinned).toBe(`r.example/tagged:v1@${DIGEST}`);
     const moved = await pinned("r.example/tagged:v1", { verdict: refusalOf("tag.mismatch", "moved") });
