@@ -30,8 +30,8 @@ const NEVER = "0x300";
 const EACH_MINUTE = "0+1x300";
 const up = (instance: string) => `up{job="atcr-verify", instance="${instance}"}`;
 const own = (name: string, labels = "") => `atcr_verify_server_${name}{instance="a", job="atcr-verify"${labels}}`;
-const decisions = (outcome: string, code: string) =>
-  own("decisions_total", `, gate="admit", outcome="${outcome}", code="${code}"`);
+const decisions = (outcome: string, code: string, gate = "admit") =>
+  own("decisions_total", `, gate="${gate}", outcome="${outcome}", code="${code}"`);
 const events = (event: string) => own("connection_events_total", `, event="${event}"`);
 const bucket = (le: string) => own("request_duration_seconds_bucket", `, gate="admit", le="${le}"`);
 const webhook = (metric: string, labels: string) =>
@@ -75,6 +75,8 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
       series: { [decisions("deny", "signature.none")]: EACH_MINUTE, [decisions("allow", "signed")]: "0+9x300" },
       at: 90,
     },
+    // What is pinned is no decision, so at this gate there is nothing that these are a share of.
+    { series: { [decisions("deny", "tag.mismatch", "mutate")]: EACH_MINUTE }, at: 90 },
     { series: { [decisions("deny", "policy.probe")]: EACH_MINUTE, [decisions("allow", "signed")]: ONCE }, at: 90 },
   ],
   AtcrVerifyServerCannotTell: [
@@ -95,9 +97,13 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
       at: 40,
     },
     { series: { [decisions("inconclusive", "server.overloaded")]: EACH_MINUTE }, at: 40 },
+    { series: { [decisions("inconclusive", "registry.unreachable", "mutate")]: EACH_MINUTE }, at: 40 },
+    { series: { [decisions("inconclusive", "registry.unknown_tag")]: EACH_MINUTE }, at: 40 },
   ],
   AtcrVerifyServerOverloaded: [
     { series: { [decisions("inconclusive", "server.overloaded")]: ONCE }, at: 10, tells: { gate: "admit" } },
+    // At the gate that the others leave out, too.
+    { series: { [decisions("inconclusive", "server.overloaded", "mutate")]: ONCE }, at: 10, tells: { gate: "mutate" } },
     { series: { [decisions("inconclusive", "pds.unreachable")]: ONCE }, at: 10 },
   ],
   AtcrVerifyServerConnections: [
