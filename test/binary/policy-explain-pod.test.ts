@@ -85,6 +85,13 @@ Admission: refused (image.not_pinned)
     expect(said.withoutImages).toEqual([{ type: "argoproj.io/v1alpha1/Rollout", name: "r", line: 17 }]);
   });
 
+  it("refuses no name that cannot be read where the policy audits everything", async () => {
+    const audits = bench.write("audits.yaml", "version: 1\ntrustedDIDs: [did:web:a.example]\ndefault: audit\n");
+    const { images } = await saidBy(["--pod", file, "--policy", audits]);
+    const { admission } = images.find(({ written }) => written === "NGINX") ?? {};
+    expect(admission).toMatchObject({ outcome: "audited", code: "image.malformed_reference" });
+  });
+
   it("resolves tags where the server's configuration says so", async () => {
     own.policy(
       "version: 1\ntrustedDIDs: [did:web:a.example]\npolicies: [{ name: all, scope: '**', action: enforce, require: { owner: any } }]\n",

@@ -1,7 +1,9 @@
 import type { ServerSettings } from "../config/server-settings.ts";
 import type { ImageReference } from "../oci/reference.ts";
+import type { TrustPolicy } from "../policy/policy.ts";
+import { auditsEverything } from "../policy-tools/audits-everything.ts";
 import type { Explanation } from "../policy-tools/explain.ts";
-import type { RejectionCode } from "../rejection.ts";
+import type { Rejection, RejectionCode } from "../rejection.ts";
 
 /** What a cluster's gates do with an image before they judge a signature: its name alone decides. */
 export interface AdmissionOutlook {
@@ -59,4 +61,16 @@ export function admissionOutlook(
   const refuses = "It has no digest, so /admit, /gatekeeper/verify and /imagereview do not judge it.";
   const outcome = action === "audit" ? "audited" : "refused";
   return { outcome, code: "image.not_pinned", because: [refuses, PINNED_FIRST, RESOLVES] };
+}
+
+/**
+ * What admission says of a name that cannot be read, and so of which no rule is known.
+ *
+ * @param problem why it cannot be read
+ */
+export function unreadableOutlook({ code, message }: Rejection, policy: TrustPolicy): AdmissionOutlook {
+  // It may have a denied digest, which no audit lets through.
+  const isAudited = policy.deniedDigests.size === 0 && auditsEverything(policy) !== undefined;
+  const audited = "No rule of the policy refuses an image, so it is admitted as well.";
+  return { outcome: isAudited ? "audited" : "refused", code, because: [message, ...(isAudited ? [audited] : [])] };
 }

@@ -1,4 +1,8 @@
-import { type AdmissionOutlook, admissionOutlook } from "../../../core/admission/admission-outlook.ts";
+import {
+  type AdmissionOutlook,
+  admissionOutlook,
+  unreadableOutlook,
+} from "../../../core/admission/admission-outlook.ts";
 import { type ManifestObject, manifestObjects } from "../../../core/admission/manifest-objects.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { imageFileText } from "../../../core/image-lists/find-images.ts";
@@ -55,7 +59,7 @@ export async function policyExplainPod(
       name = normaliseReference(written);
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
-      return { written, places, admission: { outcome: "refused", code: error.code, because: [error.message] } };
+      return { written, places, admission: unreadableOutlook(error, policy) };
     }
     const explanation = explain(question, name, name.digest);
     const handle = atcrName(name, config.atcrHosts)?.handle;
@@ -96,7 +100,7 @@ const OUTCOMES: Readonly<Record<AdmissionOutlook["outcome"], string>> = {
   allowed: "admitted",
   refused: "refused",
   judged: "judged by evidence",
-  audited: "admitted with a warning, as the rule only audits",
+  audited: "admitted with a warning, as the policy only audits it",
 };
 
 function toText(images: readonly ExplainedImage[], unknown: readonly ManifestObject[]): string {

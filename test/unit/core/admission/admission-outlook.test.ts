@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { admissionOutlook } from "../../../../src/core/admission/admission-outlook.ts";
+import { admissionOutlook, unreadableOutlook } from "../../../../src/core/admission/admission-outlook.ts";
 import { normaliseReference } from "../../../../src/core/oci/reference.ts";
 import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
 import { explain } from "../../../../src/core/policy-tools/explain.ts";
+import { rejectionOf } from "../../../support/rejection.ts";
 
 const DENIED = `sha256:${"d".repeat(64)}`;
 const DIGEST = `sha256:${"e".repeat(64)}`;
@@ -62,5 +63,20 @@ describe("what admission says of a name", () => {
     expect(outlook(`open.example/a@${DENIED}`, { text })).toMatchObject({ outcome: "refused", code: "policy.denied" });
     expect(outlook("open.example/a:1", { text }).because[0]).toContain("resolved only to see");
     expect(outlook("open.example/a:1").because[0]).toContain("No registry is asked");
+  });
+});
+
+describe("what admission says of a name that cannot be read", () => {
+  const problem = rejectionOf(() => normaliseReference("NGINX"));
+  const AUDITED = "version: 1.0\ntrustedDIDs: [did:web:a.example]\ndefault: audit\n";
+
+  it.each([
+    ["rules that enforce", RULES, "refused"],
+    ["rules that all audit", AUDITED, "audited"],
+    ["such rules and a denied digest, which it may have", `${AUDITED}digests: { deny: ["${DENIED}"] }\n`, "refused"],
+  ])("by %s", (_, text, outcome) => {
+    const { because, ...said } = unreadableOutlook(problem, parsePolicy(text, "policy.yaml"));
+    expect(said).toEqual({ outcome, code: "image.malformed_reference" });
+    expect(because[0]).toBe(problem.message);
   });
 });
