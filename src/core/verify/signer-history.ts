@@ -83,33 +83,6 @@ export function findRollback({ signer, operations, revs }: Observation, memory: 
   return { code: "commit.rolled_back", detail };
 }
 
-/**
- * Two observations of one signer and one key as one, which shows what either shows.
- *
- * @returns whose key counts as seen since the earlier request
- */
-export function mergeObservations(one: Observation, other: Observation): Observation {
-  const { askedAt: first = Number.POSITIVE_INFINITY } = one;
-  const { askedAt: second = Number.POSITIVE_INFINITY } = other;
-  const askedAt = Math.min(first, second);
-  const { signer, key } = one;
-  const noes = new Map(
-    [...(one.noes ?? []), ...(other.noes ?? [])].map((no) => [`${no.rev} ${no.except} ${no.path}`, no]),
-  );
-  return {
-    signer,
-    ...(Number.isFinite(askedAt) && { askedAt }),
-    ...(key !== undefined && { key }),
-    operations: union(one.operations, other.operations),
-    revs: union(one.revs, other.revs),
-    noes: [...noes.values()],
-  };
-}
-
-function union<T>(some: readonly T[] = [], more: readonly T[] = []): readonly T[] {
-  return [...new Set([...some, ...more])];
-}
-
 /** The history extended by an observation of the same pull: later answers must not be older than that either. */
 export function extended(memory: SignerHistory, { operations = [], revs }: Omit<Observation, "signer">): SignerHistory {
   const newest = [...revs, ...(memory.rev === undefined ? [] : [memory.rev])].toSorted().at(-1);

@@ -1,33 +1,33 @@
-import { type Dirent, lstatSync, readdirSync, type Stats } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Did, isDid } from "../../core/atproto/syntax.ts";
-import { toUtf8 } from "../../core/encoding/bytes.ts";
-import { sha256Hex } from "../../core/encoding/sha256.ts";
 import { NO_HISTORY, type Observation, type SignerHistory } from "../../core/verify/signer-history.ts";
 import type { Warn } from "../../core/warning.ts";
 import { hasCode } from "../fs/error-code.ts";
-import { isAbsent } from "../fs/local-file.ts";
-import { assertPathTrusted, check } from "../fs/trusted-path.ts";
-import type { HistoryMemo } from "./history-memo.ts";
+import { assertPathTrusted } from "../fs/trusted-path.ts";
+import type { HistoryMemo, ReadEntries } from "./history-memo.ts";
+import type { HistoryWrites } from "./history-writes.ts";
 import type { Damage, Damaged } from "./quarantine.ts";
-import { newEntryNames, newNoEntries, parseEntries, type SignerEntries } from "./signer-entries.ts";
+import { newEntryNames, newNoEntries, parseEntries } from "./signer-entries.ts";
+import { folderNameOf, readFolder, SHORTENED } from "./signer-folder.ts";
 import { lostNoes, namesOfNoes } from "./signer-noes.ts";
+import type { SignerFolder } from "./signer-writer.ts";
 
 /** Operations and keys per signer: stops a signer from filling the disk with new ones. */
 const MAX_REMEMBERED = 1000;
-/** Names read of a signer, revisions not yet swept included; more are not this program's, and are not listed forever. */
-const MAX_NAMES = 8000;
-/** Most bytes of a file's name (NAME_MAX of Linux). */
-const LONGEST_NAME = 255;
-/** What {@link nameOf} makes of a longer one. */
-const SHORTENED = /^sha256-[0-9a-f]{64}$/;
 const SIGNERS = "signers";
 
 /** Of a signer without a folder. */
 const NOTHING = { memory: NO_HISTORY, revs: [], noes: [] } as const;
 
 /** What the folder of a signer says, and what is wrong with it. */
-type Read = Pick<SignerEntries, "memory" | "revs" | "noes"> & { readonly damage: readonly Damage[] };
+type Read = ReadEntries & { readonly damage: readonly Damage[] };
+
+/** What the stores of one process share. */
+export interface SharedHistories {
+  readonly memo: HistoryMemo;
+  readonly writes: HistoryWrites;
+}
 
 /** One signer's history, for display. */
 export interface Remembered {
@@ -47,17 +47,17 @@ export class SignerStore {
   readonly #directory: string;
   readonly #signers: string;
   readonly #warn: Warn;
-  readonly #memo: HistoryMemo | undefined;
+  readonly #shared: SharedHistories | undefined;
   readonly #loadedHistory = new Map<Did, SignerHistory>();
 
   /**
    * @param directory absolute path; made where it is missing and its parent is not
    * @param warn of codes that begin with `history.`; the same may come again
-   * @param memo of a process that runs for long: what it has read of this directory
+   * @param shared by the stores of a process that runs for long
    */
-  constructor(directory: string, warn: Warn, memo?: HistoryMemo) {
+  constructor(directory: string, warn: Warn, shared?: SharedHistories) {
     this.#directory = directory;
-    this.#memo = memo;
+    this.#shared = shared;
     this.#signers = join(directory, SIGNERS);
     this.#warn = warn;
   }
@@ -72,7 +72,7 @@ export class SignerStore {
   async loadHistory(did: Did, now: number): Promise<SignerHistory> {
     const before = this.#loadedHistory.get(did);
     if (before?.unusable !== undefined) return before;
-    const memory = await this.#loadHistory(nameOf(did), now);
+    const memory = await this.#loadHistory(folderNameOf(did), now);
     this.#loadedHistory.set(did, memory);
     return memory;
   }
@@ -82,32 +82,51 @@ export class SignerStore {
     const { signer } = observation;
     // What is remembered only grows, so that what was known before need not be looked for again.
     const loaded = this.#loadedHistory.get(signer) ?? NO_HISTORY;
-    const isNew = (known: SignerHistory): boolean =>
-      newEntryNames(observation, known, now).length + newNoEntries(observation, known, now).length > 0;
-    if (loaded.unusable === undefined && !isNew(loaded)) return;
-    const name = nameOf(signer);
+    const added = newEntryNames(observation, loaded, now).length + newNoEntries(observation, loaded, now).length;
+    if (loaded.unusable === undefined && added === 0) return;
+    const name = folderNameOf(signer);
+    const folder = { directory: this.#directory, signers: SIGNERS, name };
     const path = join(this.#signers, name);
-    const { addEntries } = await import("./signer-writer.ts");
+    const add = async (): Promise<ReadEntries | undefined> => this.#add(observation, folder, now);
     try {
-      const { memory, revs, noes, damage } = this.#read(name, now);
-      const lost = damage.length > 0 ? [lostNoes(now)] : [];
-      const folder = { directory: this.#directory, signers: SIGNERS, name };
-      const isWhole = damage.some((one) => one.path === path);
-      // First: what is set aside may have been a no.
-      if (lost.length > 0 && !isWhole) await addEntries(folder, lost, { revs, noes });
-      await this.#setAside(damage, path);
-      const missing = newEntryNames(observation, memory, now);
-      if (!isNew(memory) && !isWhole) return;
-      if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
-        throw new Error(`more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${signer}`);
-      }
-      const shown = namesOfNoes(newNoEntries(observation, memory, now), noes);
-      await addEntries(folder, [...missing, ...shown, ...(isWhole ? lost : [])], { revs, noes });
+      const { settle } = await import("./signer-writer.ts");
+      const writes = this.#shared?.writes;
+      const known = await (writes?.inTurn(path, add) ?? add());
+      if (known === undefined) return;
+      const settled = async (): Promise<void> => settle(folder, known);
+      await (writes?.synced(path, settled) ?? settled());
     } catch (error) {
       const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
+    }
+  }
+
+  /** @returns what was there before; undefined where nothing was added */
+  async #add(observation: Observation, folder: SignerFolder, now: number): Promise<ReadEntries | undefined> {
+    const path = join(this.#signers, folder.name);
+    const { addEntries, settle } = await import("./signer-writer.ts");
+    try {
+      const { memory, revs, noes, damage } = this.#read(folder.name, now);
+      const lost = damage.length > 0 ? [lostNoes(now)] : [];
+      const isWhole = damage.some((one) => one.path === path);
+      // First, and to the disk: what is set aside may have been a no.
+      if (lost.length > 0 && !isWhole) {
+        await addEntries(folder, lost);
+        await settle(folder, { revs, noes });
+      }
+      await this.#setAside(damage, path);
+      const missing = newEntryNames(observation, memory, now);
+      const newOnes = newNoEntries(observation, memory, now);
+      if (missing.length + newOnes.length === 0 && !isWhole) return undefined;
+      if (memory.operations.size + memory.keys.size + missing.length > MAX_REMEMBERED) {
+        throw new Error(
+          `more than ${MAX_REMEMBERED} operations and keys; run: atcr-verify state forget ${observation.signer}`,
+        );
+      }
+      await addEntries(folder, [...missing, ...namesOfNoes(newOnes, noes), ...(isWhole ? lost : [])]);
+      return { memory, revs, noes };
     } finally {
-      this.#memo?.forget(path);
+      this.#shared?.memo.forget(path);
     }
   }
 
@@ -129,7 +148,7 @@ export class SignerStore {
     try {
       assertPathTrusted(this.#signers);
       const { removeEntries } = await import("./signer-writer.ts");
-      await removeEntries({ directory: this.#directory, signers: SIGNERS, name: nameOf(did) });
+      await removeEntries({ directory: this.#directory, signers: SIGNERS, name: folderNameOf(did) });
       return true;
     } catch (error) {
       if (hasCode(error, "ENOENT")) return false;
@@ -186,62 +205,17 @@ export class SignerStore {
   /** @throws Error where the folder cannot be used */
   #read(name: string, now: number): Read {
     const folder = join(this.#signers, name);
-    const known = this.#memo?.find(folder);
+    const known = this.#shared?.memo.find(folder);
     if (known !== undefined) return { ...known, damage: [] };
-    const stats = this.#statsOf(folder);
-    if (stats === undefined) return { ...NOTHING, damage: [] };
-    const entries = entriesIn(folder, stats);
-    // A lost history is not the same as an empty one.
-    if (typeof entries === "string") return { ...NOTHING, damage: [{ path: folder, why: entries }] };
-    const files: string[] = [];
-    const damage: Damage[] = [];
-    for (const entry of entries) {
-      const path = join(folder, entry.name);
-      // Where a file system does not say what an entry is, it is looked at.
-      if (entry.isFile() || isFile(path)) files.push(entry.name);
-      else damage.push({ path, why: "is no file" });
-    }
-    const { memory, revs, noes, damaged, ahead } = parseEntries(files, now);
-    for (const name of damaged) damage.push({ path: join(folder, name), why: "says nothing" });
-    for (const name of ahead) {
-      const message = `${join(folder, name)} is not used: it is dated in the future, so this node's clock is or was wrong`;
+    const content = readFolder(this.#signers, name);
+    if (content === undefined) return { ...NOTHING, damage: [] };
+    const { memory, revs, noes, damaged, ahead } = parseEntries(content.files, now);
+    const damage = [...content.damage, ...damaged.map((one) => ({ path: join(folder, one), why: "says nothing" }))];
+    for (const one of ahead) {
+      const message = `${join(folder, one)} is not used: it is dated in the future, so this node's clock is or was wrong`;
       this.#warn({ code: "history.from_future", message });
     }
-    if (damage.length + ahead.length === 0) this.#memo?.keep(folder, stats, { memory, revs, noes });
+    if (damage.length + ahead.length === 0) this.#shared?.memo.keep(folder, content.stats, { memory, revs, noes });
     return { memory, revs, noes, damage };
-  }
-
-  /** @returns undefined where there is nothing */
-  #statsOf(folder: string): Stats | undefined {
-    try {
-      assertPathTrusted(this.#signers);
-      const stats = lstatSync(folder);
-      if (stats.isDirectory()) check(stats, folder);
-      return stats;
-    } catch (error) {
-      if (hasCode(error, "ENOENT") && isAbsent(folder)) return undefined;
-      throw error;
-    }
-  }
-}
-
-/** @returns the entries; or, behind the folder's path, why the whole folder is damaged */
-function entriesIn(folder: string, stats: Stats): readonly Dirent[] | string {
-  if (!stats.isDirectory()) return "is no folder";
-  const entries = readdirSync(folder, { withFileTypes: true });
-  if (entries.length <= MAX_NAMES) return entries;
-  return `has ${entries.length} entries, at most ${MAX_NAMES} are read`;
-}
-
-/** The folder of a signer. The longest names of hosts make a did:web too long for one. */
-function nameOf(did: Did): string {
-  return did.length <= LONGEST_NAME ? did : `sha256-${sha256Hex(toUtf8(did))}`;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return lstatSync(path).isFile();
-  } catch {
-    return false; // gone in the meantime
   }
 }

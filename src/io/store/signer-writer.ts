@@ -20,19 +20,27 @@ export interface SignerFolder {
 }
 
 /**
- * Adds names, and takes away those that another one supersedes.
+ * Adds names. {@link settle} is to follow, so that they outlast a crash of the machine.
  *
- * @param entriesSeen names in the form of signer-entries.ts
- * @param known what is there; revisions in ascending order
+ * @param names in the form of signer-entries.ts
  * @throws Error where that is impossible, or somebody else has a say in the folder
  */
-export async function addEntries(
+export async function addEntries({ directory, signers, name }: SignerFolder, names: readonly string[]): Promise<void> {
+  const folder = await makeOwnFolder(directory, signers, name);
+  for (const entryName of names) await makeEmptyFile(join(folder, entryName));
+}
+
+/**
+ * Syncs what was added, and takes away names that another one supersedes.
+ *
+ * @param known what is there; revisions in ascending order
+ * @throws Error where that is impossible
+ */
+export async function settle(
   { directory, signers, name }: SignerFolder,
-  entriesSeen: readonly string[],
   { revs, noes }: Pick<SignerEntries, "revs" | "noes">,
 ): Promise<void> {
-  const folder = await makeOwnFolder(directory, signers, name);
-  for (const entryName of entriesSeen) await makeEmptyFile(join(folder, entryName));
+  const folder = join(directory, signers, name);
   for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
   await sweep(folder, revs);
   await sweepNoes(folder, noes);

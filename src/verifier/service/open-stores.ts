@@ -5,9 +5,8 @@ import type { Warn } from "../../core/warning.ts";
 import { mayUse } from "../../io/fs/access.ts";
 import type { CacheKey } from "../../io/store/cache-key.ts";
 import { EvidenceCache } from "../../io/store/evidence-cache.ts";
-import type { HistoryMemo } from "../../io/store/history-memo.ts";
 import { ProvenTimes } from "../../io/store/proven-times.ts";
-import { SignerStore } from "../../io/store/signer-store.ts";
+import { type SharedHistories, SignerStore } from "../../io/store/signer-store.ts";
 import type { SharedStores } from "../cache/stores.ts";
 import type { Session } from "./session.ts";
 
@@ -72,16 +71,16 @@ export type StoreConfig = Pick<Config, "stateDir" | "bundleDir" | "bundleKeys">;
 /**
  * Opens the signer history and what was imported, without the cache.
  *
- * @param memo as in SignerStore
+ * @param shared as in SignerStore
  */
 export function openHistory(
   { stateDir, bundleDir, bundleKeys }: StoreConfig,
   session: Pick<Session, "now">,
   warnings: StoreWarnings,
   outside?: OutsideStore,
-  memo?: HistoryMemo,
+  shared?: SharedHistories,
 ): History {
-  const signers = new SignerStore(stateDir, warnings.history, memo);
+  const signers = new SignerStore(stateDir, warnings.history, shared);
   return {
     loadHistory: async (signer) => signers.loadHistory(signer, session.now()),
     recordObservation: async (observation) => signers.recordObservation(observation, session.now()),

@@ -1,13 +1,12 @@
 import { CheckedCommits } from "../../core/atproto/record-proof.ts";
 import type { Config } from "../../core/config/config.ts";
 import type { OutsideStore } from "../../core/evidence/outside.ts";
-import type { Observation } from "../../core/verify/signer-history.ts";
 import type { Environment } from "../../io/process/environment.ts";
 import { HistoryMemo } from "../../io/store/history-memo.ts";
+import { HistoryWrites } from "../../io/store/history-writes.ts";
 import { MemoryCache } from "../../io/store/memory-cache.ts";
 import { ProvenTags } from "../cache/proven-tags.ts";
 import { SharedProofs } from "../collect/shared-proofs.ts";
-import { HistoryWrites } from "./history-writes.ts";
 import { HostLimits } from "./host-limits.ts";
 import type { Network, openNetwork } from "./network.ts";
 import { openHistory, type StoreConfig, type Stores, type StoreWarnings } from "./open-stores.ts";
@@ -41,7 +40,7 @@ export interface MemorySizes {
  */
 export class ServerMemory {
   readonly #cache = new MemoryCache();
-  readonly #histories = new HistoryMemo();
+  readonly #histories = { memo: new HistoryMemo(), writes: new HistoryWrites() };
   readonly #limits = new HostLimits();
   readonly #networks = new WeakMap<Config, SharedNetwork>();
   readonly #proven = {
@@ -49,10 +48,9 @@ export class ServerMemory {
     proofs: new SharedProofs(LONGEST_REPLAY),
     provenTags: new ProvenTags(),
   };
-  readonly #writes = new HistoryWrites();
 
   get sizes(): MemorySizes {
-    return { ...this.#cache.sizes, histories: this.#histories.count, waiting: this.#limits.waiting };
+    return { ...this.#cache.sizes, histories: this.#histories.memo.count, waiting: this.#limits.waiting };
   }
 
   /** The network of a configuration, opened once. */
@@ -72,9 +70,7 @@ export class ServerMemory {
     outside?: OutsideStore,
   ): Stores {
     const history = openHistory(config, session, warnings, outside, this.#histories);
-    const recordObservation = async (observation: Observation): Promise<void> =>
-      this.#writes.record(`${config.stateDir} ${observation.signer}`, observation, history.recordObservation);
-    const own = { recordObservation, cache: this.#cache, isCacheShared: () => false };
+    const own = { cache: this.#cache, isCacheShared: () => false };
     // For an image that is signed, registries must not be asked about thousands of pods in vain: they limit requests.
     return { ...history, ...this.#proven, ...own, isBatch: true };
   }

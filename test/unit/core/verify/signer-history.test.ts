@@ -1,11 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Tid } from "../../../../src/core/atproto/syntax.ts";
-import type { Digest } from "../../../../src/core/oci/digest.ts";
 import {
   findRollback,
   isRemembered,
   lostOperation,
-  mergeObservations,
   NO_HISTORY,
   type SignerHistory,
 } from "../../../../src/core/verify/signer-history.ts";
@@ -36,39 +34,6 @@ describe("isRemembered", () => {
     expect(isRemembered({ revs: [OLD] }, NO_HISTORY)).toBe(false);
     expect(isRemembered({ key: "did:key:a", revs: [] }, NO_HISTORY)).toBe(false);
     expect(isRemembered({ operations: ["one"], revs: [] }, NO_HISTORY)).toBe(false);
-  });
-});
-
-describe("mergeObservations", () => {
-  const no = { path: "a/b", rev: OLD };
-  const one = { signer: A, key: "did:key:a", askedAt: NOW, operations: ["one", "two"], revs: [NEW, OLD], noes: [no] };
-
-  it("shows what either shows, once", () => {
-    const except = { ...no, except: `sha256:${"0".repeat(64)}` as Digest };
-    const others = [except, { ...no, rev: NEW }, { ...no, path: "a/c" }];
-    const other = { ...one, operations: ["two", "three"], revs: [NEW, NEWER], noes: [no, ...others] };
-    const operations = ["one", "two", "three"];
-    expect(mergeObservations(one, other)).toEqual({
-      ...one,
-      operations,
-      revs: [NEW, OLD, NEWER],
-      noes: [no, ...others],
-    });
-  });
-
-  it("has the key since the earlier of the requests", () => {
-    const earlier = { ...one, askedAt: NOW - 1 };
-    const { askedAt: _, ...unknown } = one;
-    for (const pair of [[one, earlier] as const, [earlier, one] as const, [earlier, unknown] as const]) {
-      expect(mergeObservations(...pair)).toEqual(earlier);
-    }
-    expect(mergeObservations(unknown, unknown)).toEqual(unknown);
-    const nothing = { operations: [], noes: [] };
-    expect(mergeObservations({ signer: A, revs: [] }, { signer: A, revs: [OLD] })).toEqual({
-      signer: A,
-      revs: [OLD],
-      ...nothing,
-    });
   });
 });
 

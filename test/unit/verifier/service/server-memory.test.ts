@@ -3,7 +3,7 @@ import { DEFAULT_CONFIG } from "../../../../src/core/config/config.ts";
 import { digestHex } from "../../../../src/core/oci/digest.ts";
 import type { Requirement } from "../../../../src/core/policy/policy.ts";
 import { Deadline } from "../../../../src/io/process/deadline.ts";
-import { SignerStore } from "../../../../src/io/store/signer-store.ts";
+import { HistoryWrites } from "../../../../src/io/store/history-writes.ts";
 import { ServerMemory } from "../../../../src/verifier/service/server-memory.ts";
 import type { Verifier } from "../../../../src/verifier/service/verifier.ts";
 import { policy } from "../../../support/deciding.ts";
@@ -112,33 +112,21 @@ describe.concurrent("a burst of questions about one new image", () => {
 });
 
 describe("a server's memory", () => {
-  it("writes what was seen of a signer in one folder at a time, and side by side what goes elsewhere", async () => {
-    const waiting: PromiseWithResolvers<void>[] = [];
-    const written = vi.spyOn(SignerStore.prototype, "recordObservation").mockImplementation(async () => {
-      const write = Promise.withResolvers<void>();
-      waiting.push(write);
-      return write.promise;
-    });
+  it("has the writes to a signer's history keep out of each other's way, whatever configuration is in force", async () => {
+    await using world = await World.start(alice);
+    const turns = vi.spyOn(HistoryWrites.prototype, "inTurn");
     try {
       const memory = new ServerMemory();
       const silent = { history: () => {}, cache: () => {}, other: () => {} };
-      const write = async (stateDir: string, who: TestSigner): Promise<void> => {
-        const stores = memory.openStores({ ...DEFAULT_CONFIG, stateDir }, { now: () => NOW }, silent);
-        return stores.recordObservation({ signer: who.did, key: "did:key:x", askedAt: NOW, revs: [] });
-      };
-      const settled = () => new Promise((resolve) => setTimeout(resolve, 1));
-      const writes = [write("/a", alice), write("/b", alice), write("/a", carol)];
-      await settled();
-      writes.push(write("/a", alice));
-      await settled();
-      expect(written).toHaveBeenCalledTimes(3);
-      waiting[0]?.resolve();
-      await settled();
-      expect(written).toHaveBeenCalledTimes(4);
-      for (const { resolve } of waiting) resolve();
-      await Promise.all(writes);
+      for (const time of [NOW, NOW + 1]) {
+        const config = { ...DEFAULT_CONFIG, stateDir: world.disk.stateDir };
+        const stores = memory.openStores(config, { now: () => NOW }, silent);
+        await stores.recordObservation({ signer: alice.did, key: `did:key:x${time}`, askedAt: NOW, revs: [] });
+      }
+      expect(new Set(turns.mock.contexts).size).toBe(1);
+      expect(turns).toHaveBeenCalledTimes(2);
     } finally {
-      written.mockRestore();
+      turns.mockRestore();
     }
   });
 
