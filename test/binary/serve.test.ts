@@ -168,6 +168,17 @@ describe("/admit", () => {
     expect(json.response.items[0]?.value).toMatchObject({ allowed: false, code: "signature.none" });
   });
 
+  it("names and counts an object that it cannot judge, in one line a minute", async () => {
+    const kind = { group: "", version: "v1", kind: "Secret" };
+    const object = { kind: "Secret", metadata: { name: "db" } };
+    const more = { kind, resource: { ...kind, resource: "secrets" }, object };
+    for (let i = 0; i < 3; i++) expect(await admitted("", "/admit", more)).toBe("500 input.malformed");
+    const what = "refused Secret db in namespace shop by alice: input.malformed: ";
+    expect(daemon.output.split(`objects whose images /admit cannot judge: 1; the last: ${what}`)).toHaveLength(2);
+    const metrics = await (await fetch(`http://127.0.0.1:${daemon.plainPort}/metrics`)).text();
+    expect(metrics).toContain('atcr_verify_server_unjudged_total{result="refused"} 3');
+  });
+
   it("refuses the name that the doctor asks about", async () => {
     expect(await admitted(`atcr.io/atcr-verify-probe/pod@${signed.digest}`)).toBe("403 policy.probe");
   });

@@ -133,7 +133,7 @@ function imagesToJudge(request: JsonObject, known: Identity): Pick<AdmissionRequ
   const { kind, operation } = known;
   if (!isKnownKind(kind)) {
     malformed(
-      `it is not known where an object of ${kind} (${known.resource}) names its images; take it out of the webhook's rules, its pods are judged`,
+      `where an object of ${kind} (${known.resource}) would name an image is not known; take ${known.resource} out of the webhook's rules: pods, if it leads to any, are judged themselves`,
     );
   }
   const object = objectIn(request, "object", "request") ?? malformed("request.object is missing");

@@ -46,6 +46,8 @@ export interface Judge {
   readonly inPlace: <T>(review: Review, work: () => Promise<T>) => Promise<T | undefined>;
   /** Called once for each judged image. */
   readonly answered: (review: Review, answered: AnsweredImage) => void;
+  /** Called once for each object whose images cannot be judged. @param isAllowed whether its policy only audits */
+  readonly unjudged: (review: Review, problem: Rejection, isAllowed: boolean) => void;
   readonly warn: (text: string) => void;
   /** Called with an error that is a bug of this program. */
   readonly failed: (error: unknown) => void;

@@ -12,7 +12,7 @@ import type { Judge } from "./judge-review.ts";
 import { CertificateReports } from "./listening/certificate-reports.ts";
 import { type ListenHooks, type Listening, listen } from "./listening/listener.ts";
 import { RareLines } from "./rare-lines.ts";
-import { recordOf } from "./record-review.ts";
+import { recordOf, unjudgedText } from "./record-review.ts";
 import { BodyReader } from "./request-body.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import { ServerFiles } from "./settings/server-files.ts";
@@ -29,6 +29,7 @@ const UNAUTHORIZED = 401;
 const RARE = {
   token: "requests to /v1/verify without a token of server.tokenFiles, answered 401",
   unread: "requests that could not be read",
+  unjudged: "objects whose images /admit cannot judge",
   tls: "TLS handshakes that failed: another certificate authority or version, no client certificate, or no TLS at all",
   handshake: "connections that were closed, as their TLS handshake did not end in time",
 };
@@ -72,6 +73,7 @@ export async function serveCommand(
   watched.metrics = metrics;
   for (const { what, ok } of files.states) if (!ok) metrics.reloaded(what, ok, false);
   const verifiers = new Verifiers(files, environment, memory);
+  const rare = new RareLines(RARE, warn);
   const judge: Judge = {
     judgingFor: (review) => verifiers.judgingFor(review),
     inPlace: (review, work) =>
@@ -84,10 +86,13 @@ export async function serveCommand(
       metrics.decided(review.gate, record);
       lifecycle.say(recordLine(record));
     },
+    unjudged: (review, problem, isAllowed) => {
+      metrics.unjudged(isAllowed);
+      rare.note("unjudged", performance.now(), unjudgedText(review, problem, isAllowed));
+    },
     warn,
     failed,
   };
-  const rare = new RareLines(RARE, warn);
   let isStopping = false;
   const server: Server = {
     judge,

@@ -63,6 +63,11 @@ export class ServerMetrics {
     "gate",
     "code",
   );
+  readonly #unjudged = this.#registry.counter(
+    "unjudged_total",
+    "Objects whose images the gate admit cannot judge, which are in no decision: refused, or audited.",
+    "result",
+  );
   readonly #cache = this.#registry.counter(
     "cache_total",
     "Decisions on images, by evidence that was not fetched now: none, fresh, stale or bundle.",
@@ -114,6 +119,11 @@ export class ServerMetrics {
     }
   }
 
+  /** The images of an object could not be judged. */
+  unjudged(isAllowed: boolean): void {
+    this.#unjudged.inc({ result: isAllowed ? "audited" : "refused" });
+  }
+
   /** A request got a place in the queue. */
   waited(ms: number): void {
     this.#stages.observe({ stage: "queue" }, ms / SECOND);
@@ -149,6 +159,7 @@ export class ServerMetrics {
       }
       this.#durations.zero({ gate });
     }
+    for (const result of gates.includes("admit") ? ["refused", "audited"] : []) this.#unjudged.inc({ result }, 0);
     for (const cache of CACHE_USES) this.#cache.inc({ cache }, 0);
     for (const stage of ["queue", "judge", ...SERVICES]) this.#stages.zero({ stage });
     for (const event of CONNECTION_EVENTS) this.#events.inc({ event }, 0);

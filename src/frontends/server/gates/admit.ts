@@ -16,13 +16,20 @@ export const admit: Gate = async (asked, judge) => {
   const unpinned = isPinnedKind(request) ? asked.unpinned : "resolve";
   const review = { ...reviewOfObject("admit", asked, request), unpinned };
   const answers = await judgeReview(review, judge);
-  return { status: 200, json: validatingAnswer(request, imageAnswers(answers), isOnlyAudited(review, request, judge)) };
+  const isAllowed = passesUnjudged(review, request, judge);
+  return { status: 200, json: validatingAnswer(request, imageAnswers(answers), isAllowed) };
 };
 
-/** Of an object that cannot be read no image is known: whether its policy lets all of them through. */
-function isOnlyAudited(review: Review, { problem }: AdmissionRequest, judge: Judge): boolean {
+/** Whether it is an object of which no image can be read, and passes even so; reported either way, as no decision is. */
+function passesUnjudged(review: Review, { problem }: AdmissionRequest, judge: Judge): boolean {
   if (problem === undefined) return false;
-  judge.warn(`${review.gate}: ${problem.code}: ${problem.message}`);
+  const isAllowed = isOnlyAudited(review, judge);
+  judge.unjudged(review, problem, isAllowed);
+  return isAllowed;
+}
+
+/** Whether the policy lets every image through. */
+function isOnlyAudited(review: Review, judge: Judge): boolean {
   try {
     const { policy } = judge.judgingFor(review);
     return policy.deniedDigests.size === 0 && auditsEverything(policy) !== undefined;

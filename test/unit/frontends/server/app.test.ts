@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { GATES, type GateName } from "../../../../src/core/config/server-settings.ts";
 import { parsePolicy } from "../../../../src/core/policy/parse-policy.ts";
-import { reject } from "../../../../src/core/rejection.ts";
+import { type Rejection, reject } from "../../../../src/core/rejection.ts";
 import { refusalOf } from "../../../../src/core/verify/answer.ts";
 import { appOf, type Server } from "../../../../src/frontends/server/app.ts";
 import { BodyReader } from "../../../../src/frontends/server/request-body.ts";
@@ -50,6 +50,7 @@ async function started({
   const counted: string[] = [];
   const failures: unknown[] = [];
   const unread: string[] = [];
+  const unjudged: unknown[][] = [];
   const answer =
     code === undefined ? { outcome: "allow", because: { kind: "exempt", because: "" } } : refusalOf(code, "why");
   const verifier = {
@@ -67,6 +68,8 @@ async function started({
       },
       inPlace: async (_: Review, work: () => Promise<unknown>) => work(),
       answered: () => {},
+      unjudged: ({ object, namespace, user }: Review, { code }: Rejection, isAllowed: boolean) =>
+        unjudged.push([object, namespace, user, code, isAllowed]),
       warn: () => {},
       failed: (error: unknown) => failures.push(error),
     },
@@ -101,7 +104,7 @@ async function started({
       headers: response.headers,
     };
   };
-  return { ask, port, reviews, counted, failures, unread };
+  return { ask, port, reviews, counted, failures, unread, unjudged };
 }
 
 function podReview(image: string, more: object = {}) {
@@ -189,7 +192,7 @@ describe("/admit", () => {
   });
 
   it("takes no review for an allow that it cannot read", async () => {
-    const { ask } = await started();
+    const { ask, unjudged } = await started();
     for (const body of ["", "{", "[]", "{}", { ...podReview(SIGNED), apiVersion: "admission.k8s.io/v1beta1" }])
       expect(await ask("/admit", body)).toMatchObject({ status: 400, json: { error: { code: "input.malformed" } } });
     const odd = await ask(
@@ -197,7 +200,10 @@ describe("/admit", () => {
       podReview(SIGNED, { object: { apiVersion: "v1", kind: "Pod", spec: { containers: {} } } }),
     );
     expect([odd.status, odd.json.response.allowed]).toEqual([200, false]);
-    const { ask: audited } = await started({ policy: "version: 1.0\ntrustedDIDs: {}\ndefault: audit\n" });
+    expect(unjudged).toEqual([["Pod without a name", "shop", "alice", "input.malformed", false]]);
+    const { ask: audited, unjudged: auditedObjects } = await started({
+      policy: "version: 1.0\ntrustedDIDs: {}\ndefault: audit\n",
+    });
     const passed = await audited(
       "/admit",
       podReview(SIGNED, { object: { apiVersion: "v1", kind: "Pod", spec: { containers: {} } } }),
@@ -206,6 +212,7 @@ describe("/admit", () => {
       allowed: true,
       warnings: ["atcr-verify would refuse this: input.malformed"],
     });
+    expect(auditedObjects).toEqual([["Pod without a name", "shop", "alice", "input.malformed", true]]);
   });
 });
 

@@ -1,16 +1,19 @@
 import { describe, expect, it } from "vitest";
+import { Rejection } from "../../../../src/core/rejection.ts";
 import { refusalOf } from "../../../../src/core/verify/answer.ts";
 import { Warnings } from "../../../../src/core/warning.ts";
 import type { AnsweredImage } from "../../../../src/frontends/server/judge-review.ts";
-import { recordOf } from "../../../../src/frontends/server/record-review.ts";
+import { recordOf, unjudgedText } from "../../../../src/frontends/server/record-review.ts";
 import type { Review } from "../../../../src/frontends/server/review.ts";
 import { Deadline } from "../../../../src/io/process/deadline.ts";
 import { RequestCounts } from "../../../../src/verifier/service/exchanges.ts";
 
 const IMAGE = "r.example/app:v1";
 
+const ASKED: Review = { gate: "admit", images: [IMAGE], unpinned: "refuse", deadline: new Deadline(0) };
+
 function record(review: Partial<Review> = {}) {
-  const asked: Review = { gate: "admit", images: [IMAGE], unpinned: "refuse", deadline: new Deadline(0), ...review };
+  const asked: Review = { ...ASKED, ...review };
   const answered: AnsweredImage = {
     image: IMAGE,
     answer: refusalOf("signature.none", "nobody signed it"),
@@ -47,4 +50,27 @@ describe("the log's line for an image of a review", () => {
       expect(record({ [key]: "x".repeat(10_000) })[key]).toBe("x".repeat(256));
     },
   );
+});
+
+describe("the log's text about an object that cannot be judged", () => {
+  const problem = new Rejection("input.malformed", "why");
+  const review = { ...ASKED, namespace: "shop", object: "Secret db", user: "alice" };
+
+  it("says which it is, where, of whom, and what became of it", () => {
+    expect(unjudgedText(review, problem, false)).toBe(
+      "refused Secret db in namespace shop by alice: input.malformed: why",
+    );
+    expect(unjudgedText(ASKED, problem, true)).toBe("audited an object: input.malformed: why");
+  });
+
+  it("can be printed, and is bounded whatever its author wrote", () => {
+    const long = "\n\u001b\u202e".repeat(1000);
+    const hostile = unjudgedText(
+      { ...review, object: long, user: long },
+      new Rejection("input.malformed", long),
+      false,
+    );
+    expect(hostile).toMatch(/^refused [\x20-\x7e]+$/);
+    expect(hostile.length).toBeLessThan(600);
+  });
 });

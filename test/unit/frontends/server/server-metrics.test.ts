@@ -46,6 +46,7 @@ describe("the server's metrics", () => {
       'decisions_total{gate="verify",outcome="deny",code="signature.none"}',
       'decisions_total{gate="admit",outcome="allow",code="break_glass"}',
       'audited_refusals_total{gate="admit",code="pds.unreachable"}',
+      'unjudged_total{result="refused"}',
       'cache_total{cache="stale"}',
       'connection_events_total{event="refused"}',
       'reloads_total{what="policy",result="failed"}',
@@ -70,6 +71,7 @@ describe("the server's metrics", () => {
       const unpinned = found.filter((name) => name.includes("image.not_pinned"));
       expect(unpinned).toHaveLength(gate === "verify" ? 0 : 2);
     }
+    expect([...(await samples(metrics({ gates: ["verify"] }))).keys()].join()).not.toContain("unjudged");
   });
 
   it("count requests, decisions and stages", async () => {
@@ -78,6 +80,7 @@ describe("the server's metrics", () => {
     counted.answered("admit", 418, 20);
     counted.refused("none", 404);
     counted.waited(7);
+    counted.unjudged(false);
     counted.decided("admit", RECORD);
     counted.decided("verify", {
       ...RECORD,
@@ -94,6 +97,7 @@ describe("the server's metrics", () => {
       ['atcr_verify_server_decisions_total{gate="admit",outcome="deny",code="signature.none"}', 1],
       ['atcr_verify_server_decisions_total{gate="verify",outcome="allow",code="audited"}', 1],
       ['atcr_verify_server_audited_refusals_total{gate="verify",code="signer.untrusted"}', 1],
+      ['atcr_verify_server_unjudged_total{result="refused"}', 1],
       ['atcr_verify_server_cache_total{cache="none"}', 2],
       ['atcr_verify_server_stage_duration_seconds_count{stage="queue"}', 1],
       ['atcr_verify_server_stage_duration_seconds_count{stage="judge"}', 2],
