@@ -43,6 +43,7 @@ function world() {
     judgingFor: () => judging,
     inPlace: async <T>(_: Review, work: () => Promise<T>) => work(),
     answered: () => {},
+    unjudged: () => {},
     warn: () => {},
     failed: (error: unknown) => expect.fail(String(error)),
   } satisfies Judge;
