@@ -43,7 +43,11 @@ interface Said {
   readonly images: readonly {
     readonly written: string;
     readonly places: readonly object[];
-    readonly admission: { readonly outcome: string; readonly code?: string };
+    readonly admission: {
+      readonly outcome: string;
+      readonly code?: string;
+      readonly withoutMutate?: { readonly outcome: string };
+    };
     readonly requires?: object;
   }[];
   readonly withoutImages: readonly object[];
@@ -59,7 +63,7 @@ describe.concurrent("policy explain --pod", () => {
     expect(stdout).toContain(`atcr.io/a/app:v1, named by
   Deployment web (line 1) at /spec/template/spec/containers/0/image
   Pod one (line 12) at /spec/containers/0/image
-Admission: refused (image.not_pinned)
+Admission: judged by evidence once /mutate has pinned the tag; refused (image.not_pinned) where /mutate is not registered
 `);
     expect(stdout).toContain('atcr.io/a/app:v1: enforce, by rule "all" of ');
     expect(stdout).toContain("Admission: refused (image.malformed_reference)");
@@ -72,7 +76,7 @@ Admission: refused (image.not_pinned)
       ["nginx", "refused", "policy.no_match"],
       ["NGINX", "refused", "image.malformed_reference"],
       ["atcr.io/a/job:v1", "judged", undefined],
-      ["atcr.io/a/app:v1", "refused", "image.not_pinned"],
+      ["atcr.io/a/app:v1", "judged", undefined],
       [`atcr.io/a/app:v1@sha256:${HEX}`, "judged", undefined],
     ]);
     expect(said.images[3]).toMatchObject({
@@ -81,6 +85,7 @@ Admission: refused (image.not_pinned)
         { type: "v1/Pod", name: "one", line: 12, pointer: "/spec/containers/0/image" },
       ],
       requires: { minSignatures: 1 },
+      admission: { withoutMutate: { outcome: "refused", code: "image.not_pinned" } },
     });
     expect(said.withoutImages).toEqual([{ type: "argoproj.io/v1alpha1/Rollout", name: "r", line: 17 }]);
   });
@@ -92,15 +97,19 @@ Admission: refused (image.not_pinned)
     expect(admission).toMatchObject({ outcome: "audited", code: "image.malformed_reference" });
   });
 
-  it("resolves tags where the server's configuration says so", async () => {
+  it.each([
+    ["refused where no listener pins them", ["health"], "refuse", "refused", undefined],
+    ["pinned where a listener does", ["health", "mutate"], "refuse", "judged", "refused"],
+    ["resolved where it says so", ["health"], "resolve-unpinned", "judged", undefined],
+  ])("by the server's configuration has tags %s", async (_, gates, tags, outcome, withoutMutate) => {
     own.policy(
       "version: 1\ntrustedDIDs: [did:web:a.example]\npolicies: [{ name: all, scope: '**', action: enforce, require: { owner: any } }]\n",
     );
-    own.configure({
-      server: { listen: "127.0.0.1:8443", gates: ["health"], tags: "resolve-unpinned" },
-    });
-    const { images } = await saidBy(["--pod", file], own.env);
-    expect(images.find(({ written }) => written === "atcr.io/a/app:v1")?.admission.outcome).toBe("judged");
+    const listeners = gates.map((gate, i) => ({ listen: `127.0.0.1:${8443 + i}`, gates: [gate] }));
+    const config = own.configure({ server: { listeners, tags } }, `${tags}-${gates.length}.yaml`);
+    const { images } = await saidBy(["--pod", file, "--config", config], own.env);
+    const { admission } = images.find(({ written }) => written === "atcr.io/a/app:v1") ?? {};
+    expect([admission?.outcome, admission?.withoutMutate?.outcome]).toEqual([outcome, withoutMutate]);
   });
 
   it.each([

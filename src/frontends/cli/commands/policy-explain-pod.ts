@@ -1,9 +1,11 @@
 import {
   type AdmissionOutlook,
   admissionOutlook,
+  type Gates,
   unreadableOutlook,
 } from "../../../core/admission/admission-outlook.ts";
 import { type ManifestObject, manifestObjects } from "../../../core/admission/manifest-objects.ts";
+import type { Config } from "../../../core/config/config.ts";
 import { printable } from "../../../core/encoding/printable.ts";
 import { imageFileText } from "../../../core/image-lists/find-images.ts";
 import { type ImageReference, normaliseReference } from "../../../core/oci/reference.ts";
@@ -52,7 +54,7 @@ export async function policyExplainPod(
   const config = loadConfig(lifecycle.environment, options.config);
   const { policy, path: policyPath } = await policyToExplain(options.policy, config, lifecycle);
   const question = { policy, atcrHosts: config.atcrHosts, now: Date.now() };
-  const tags = config.server?.tags ?? "refuse";
+  const gates = gatesOf(config);
   const images = joined(objects).map(({ written, places }): ExplainedImage => {
     let name: ImageReference;
     try {
@@ -68,7 +70,7 @@ export async function policyExplainPod(
       written,
       places,
       asked,
-      admission: admissionOutlook(name, explanation, { tags, isOfPod: places.some(isOfPod) }),
+      admission: admissionOutlook(name, explanation, { ...gates, isOfPod: places.some(isOfPod) }),
     };
   });
   const unknown = objects.filter((object) => object.images === undefined);
@@ -77,6 +79,12 @@ export async function policyExplainPod(
       ? jsonText(toJson(images, unknown, policyPath))
       : folded(toText(images, unknown), screenOf(lifecycle.environment)),
   );
+}
+
+/** Without a server's configuration: as integrations/kubernetes registers it. */
+function gatesOf({ server }: Config): Pick<Gates, "tags" | "isPinning"> {
+  if (server === undefined) return { tags: "refuse", isPinning: true };
+  return { tags: server.tags, isPinning: server.listeners.some(({ gates }) => gates.includes("mutate")) };
 }
 
 function isOfPod({ object }: Place): boolean {
@@ -103,13 +111,19 @@ const OUTCOMES: Readonly<Record<AdmissionOutlook["outcome"], string>> = {
   audited: "admitted with a warning, as the policy only audits it",
 };
 
+function answerOf({ outcome, code, withoutMutate }: Omit<AdmissionOutlook, "because">): string {
+  const answer = `${OUTCOMES[outcome]}${code === undefined ? "" : ` (${code})`}`;
+  if (withoutMutate === undefined) return answer;
+  return `${answer} once /mutate has pinned the tag; ${answerOf(withoutMutate)} where /mutate is not registered`;
+}
+
 function toText(images: readonly ExplainedImage[], unknown: readonly ManifestObject[]): string {
   const blocks = images.map(({ written, places, asked, admission }) => {
-    const { outcome, code, because } = admission;
+    const { because } = admission;
     const lines = [
       `${written}, named by`,
       ...places.map(({ object, pointer }) => `  ${called(object)} at ${pointer}`),
-      `Admission: ${OUTCOMES[outcome]}${code === undefined ? "" : ` (${code})`}`,
+      `Admission: ${answerOf(admission)}`,
       ...because.map((sentence) => `  ${sentence}`),
     ];
     return `${lines.map((line) => `${printable(line)}\n`).join("")}${asked === undefined ? "" : explainedText(asked)}`;

@@ -18,15 +18,16 @@ policies:
 
 interface Asked {
   readonly tags?: "refuse" | "resolve-unpinned";
+  readonly isPinning?: boolean;
   readonly isOfPod?: boolean;
   readonly text?: string;
 }
 
-function outlook(image: string, { tags = "refuse", isOfPod = true, text = RULES }: Asked = {}) {
+function outlook(image: string, { tags = "refuse", isPinning = false, isOfPod = true, text = RULES }: Asked = {}) {
   const name = normaliseReference(image);
   const policy = parsePolicy(text, "policy.yaml");
   const explanation = explain({ policy, atcrHosts: [], now: 0 }, name, name.digest);
-  return admissionOutlook(name, explanation, { tags, isOfPod });
+  return admissionOutlook(name, explanation, { tags, isPinning, isOfPod });
 }
 
 describe("what admission says of a name", () => {
@@ -43,6 +44,41 @@ describe("what admission says of a name", () => {
   ])("%s: %s %s", (image, outcome, code) => {
     expect(outlook(image)).toMatchObject({ outcome });
     expect(outlook(image).code).toBe(code);
+  });
+
+  it.each([
+    ["atcr.io/a/b:1", "refused"],
+    ["atcr.io/a/b", "refused"],
+    ["seen.example/a:1", "audited"],
+  ])("is judged once /mutate has pinned the tag: %s, else %s", (image, outcome) => {
+    const said = outlook(image, { isPinning: true });
+    expect(said).toMatchObject({ outcome: "judged", withoutMutate: { outcome, code: "image.not_pinned" } });
+    expect(said.code).toBeUndefined();
+    // One answer is enough where it is not served.
+    expect(outlook(image)).not.toHaveProperty("withoutMutate");
+  });
+
+  it.each([
+    ["open.example/a:1", {}],
+    ["closed.example/a:1", {}],
+    [`atcr.io/a/b:1@${DIGEST}`, {}],
+    ["atcr.io/a/b:1", { isOfPod: false }],
+    ["atcr.io/a/b:1", { tags: "resolve-unpinned" }],
+  ] as const)("is the same without /mutate for %s %j", (image, gates) => {
+    const [pinning, alone] = [outlook(image, { ...gates, isPinning: true }), outlook(image, gates)];
+    expect(pinning).not.toHaveProperty("withoutMutate");
+    expect(pinning.outcome).toBe(alone.outcome);
+  });
+
+  it.each([
+    [{}, ["It has no digest", "No listener"]],
+    [{ isPinning: true }, ["/mutate writes the digest", "A tag that it cannot pin"]],
+    [{ isOfPod: false }, ["At /admit", "Its pods are judged again and refused"]],
+    [{ isOfPod: false, isPinning: true }, ["At /admit", "Its pods are judged again: by digest"]],
+    [{ tags: "resolve-unpinned" }, ["The tag is resolved"]],
+    [{ tags: "resolve-unpinned", isPinning: true }, ["The tag is resolved", "A pod whose tag /mutate has pinned"]],
+  ] as const)("says of a tag with %j why", (gates, because) => {
+    expect(outlook("atcr.io/a/b:1", gates).because).toEqual(because.map((begin) => expect.stringContaining(begin)));
   });
 
   it("is judged by what a tag names where the server resolves tags", () => {
