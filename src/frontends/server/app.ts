@@ -56,6 +56,12 @@ interface Path {
   readonly resolves?: true;
 }
 
+interface OpenPath {
+  readonly gate: GateName;
+  readonly path: string;
+  readonly answer: (request: Request, server: Server) => Response | Promise<Response>;
+}
+
 /** The paths that judge. */
 const PATHS: readonly Path[] = [
   { gate: "admit", method: "POST", path: "/admit/:policy?", answer: admit },
@@ -78,6 +84,24 @@ const PATHS: readonly Path[] = [
   { gate: "verify", method: "GET", path: "/v1/verify", answer: verifyOne, resolves: true },
   { gate: "verify", method: "POST", path: "/v1/verify", answer: verifySeveral, resolves: true },
   { gate: "imagereview", method: "POST", path: "/imagereview", answer: imageReview },
+];
+
+/** The paths that say how the server does; their requests are not counted. */
+const OPEN_PATHS: readonly OpenPath[] = [
+  { gate: "health", path: "/healthz", answer: (request) => request.text("ok\n") },
+  {
+    gate: "health",
+    path: "/readyz",
+    answer: (request, { isReady }) => (isReady() ? request.text("ok\n") : request.text("not ready\n", 503)),
+  },
+  {
+    gate: "metrics",
+    path: "/metrics",
+    answer: async (request, { metrics }) => {
+      const { contentType, text } = await metrics();
+      return request.body(text, 200, { "content-type": contentType });
+    },
+  },
 ];
 
 const maxBodyOf = (gate: GateName): number =>
@@ -110,21 +134,20 @@ export function appOf(
       return unread(request, server, { status: 405, why: `expected the method ${allowed}` });
     });
   }
-  if (gates.includes("health")) {
-    app.get("/healthz", (request) => request.text("ok\n"));
-    app.get("/readyz", (request) => (server.isReady() ? request.text("ok\n") : request.text("not ready\n", 503)));
-  }
-  if (gates.includes("metrics")) {
-    app.get("/metrics", async (request) => {
-      const { contentType, text } = await server.metrics();
-      return request.body(text, 200, { "content-type": contentType });
+  const open = OPEN_PATHS.filter(({ gate }) => gates.includes(gate));
+  for (const { path, answer } of open) {
+    app.get(path, (request) => answer(request, server));
+    app.all(path, (request) => {
+      request.header("Allow", "GET");
+      return unread(request, server, { status: 405, why: "expected the method GET" });
     });
   }
+  const paths = new Set([...served, ...open].map(({ path }) => path.replace("/:policy?", "")));
   app.notFound((request) => {
     server.refused("none", 404);
     return unread(request, server, {
       status: 404,
-      why: `nothing is answered here; this address has ${gates.join(", ")}`,
+      why: `nothing is answered here; this address has ${[...paths].join(", ")}`,
     });
   });
   app.onError((error, request) => {

@@ -347,7 +347,9 @@ describe("a request that is not judged", () => {
     await ask("/gatekeeper/verify", { kind: "Other" });
     await ask("/v1/verify?image=a");
     expect(unread).toEqual([
-      expect.stringMatching(/^404 POST \/validate\/x+\.\.\.: nothing is answered here; this address has admit, /),
+      expect.stringMatching(
+        /^404 POST \/validate\/x+\.\.\.: nothing is answered here; this address has \/admit, \/mutate, /,
+      ),
       "405 GET /mutate/a: expected the method POST",
       expect.stringMatching(/^400 POST \/admit: .*"admission\.k8s\.io\/v1beta1"/),
       "415 POST /admit: expected a body of the type application/json",
@@ -425,7 +427,18 @@ describe("a listener", () => {
       const { status, headers } = await ask(path);
       expect([status, headers.get("allow")], path).toEqual([405, "POST"]);
     }
+    for (const path of ["/healthz", "/readyz", "/metrics"]) {
+      const { status, headers } = await ask(path, {});
+      expect([status, headers.get("allow")], path).toEqual([405, "GET"]);
+    }
     expect(counted.slice(-5)).toEqual(["none 404", "admit 405", "mutate 405", "imagereview 405", "gatekeeper 405"]);
+  });
+
+  it("names its paths where it has not the one that is asked", async () => {
+    const { ask } = await started({ gates: ["verify", "health", "metrics"] });
+    expect((await ask("/")).json.error.detail).toBe(
+      "nothing is answered here; this address has /v1/verify, /healthz, /readyz, /metrics",
+    );
   });
 
   it("says nothing about a bug, and reports it", async () => {
