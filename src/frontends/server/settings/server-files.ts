@@ -34,7 +34,7 @@ export interface ServerFilesOptions {
   readonly now: number;
   /** After the start. */
   readonly report: OnChange;
-  /** Prints that break-glass begins or ends, or that a policy is gone. */
+  /** Prints that break-glass begins or ends, that a policy is gone, or what needs a restart. */
   readonly announce: (line: string) => void;
   /** At the start, about files whose changes are never seen. */
   readonly warn: Warn;
@@ -58,6 +58,8 @@ export class ServerFiles {
   readonly #config: LastGood<PolicyText | null, ServerConfig>;
   /** As it takes effect. */
   #running: ServerConfig;
+  /** Changed keys that wait for a restart. */
+  #later: readonly string[] = [];
   readonly #default: Policy;
   readonly #named = new Map<string, Policy>();
   readonly #tokens = new Map<string, Tokens>();
@@ -167,8 +169,13 @@ export class ServerFiles {
     if (this.#config.poll(now)) {
       const { config, later } = whileRunning(this.#running, this.#config.value);
       this.#running = config;
+      // Announced, as a report counts: the reading was one already.
+      const undone = this.#later.filter((key) => !later.includes(key));
+      this.#later = later;
       if (later.length > 0)
-        this.#report(this.#config.state, `configuration: ${later.join(", ")}: restart the server to apply the change`);
+        this.#announce(`configuration: ${later.join(", ")}: restart the server to apply the change`);
+      if (undone.length > 0)
+        this.#announce(`configuration: ${undone.join(", ")}: as the server runs with again, so needs no restart`);
       this.#follow();
     }
     this.#pollDemanded(now);

@@ -166,9 +166,26 @@ describe("while the server runs", () => {
     configure({ listen: "127.0.0.1:2" });
     for (const now of [2, 3]) files.poll(now);
     expect(files.config.server.listeners).toMatchObject([{ port: 1 }]);
-    expect(reports).toEqual([
-      "configuration: config.yaml was read again",
+    expect(announced).toEqual(["configuration: server.listeners: restart the server to apply the change"]);
+    // Each report is counted as a reading.
+    expect(reports).toEqual(["configuration: config.yaml was read again"]);
+  });
+
+  it("says which change needs no restart any more, as it was undone", () => {
+    const files = start();
+    configure({ listen: "127.0.0.1:2" }, { stateDir: "/s" });
+    files.poll(2);
+    configure({ listen: "127.0.0.1:2" });
+    files.poll(3);
+    configure();
+    files.poll(4);
+    configure({}, { deadline: "2s" });
+    files.poll(5);
+    expect(announced).toEqual([
+      "configuration: stateDir, server.listeners: restart the server to apply the change",
       "configuration: server.listeners: restart the server to apply the change",
+      "configuration: stateDir: as the server runs with again, so needs no restart",
+      "configuration: server.listeners: as the server runs with again, so needs no restart",
     ]);
   });
 
