@@ -270,3 +270,11 @@ describe("settings", () => {
     });
   });
 });
+
+describe("the end", () => {
+  it("is named with its signal, and is the last line", async () => {
+    await daemon.stop();
+    expect(daemon.output).toMatch(/^stopping on SIGTERM: what is asked now is still answered\nstopped\n$/m);
+    expect(daemon.output.trimEnd().split("\n").at(-1)).toBe("stopped");
+  });
+});

@@ -145,18 +145,19 @@ export class ProcessLifecycle {
   /**
    * Runs until a signal ends it, which is then a success.
    *
-   * @param finish awaited before the end; a second signal does not wait
+   * @param finish awaited before the end, and given the signal; a second one does not wait
    */
-  standBy(finish?: () => Promise<void>): Promise<never> {
+  standBy(finish?: (signal: "SIGTERM" | "SIGINT") => Promise<void>): Promise<never> {
     clearTimeout(this.#watchdog);
     process.removeAllListeners("SIGTERM");
     let isFinishing = false;
-    const end = (): void => {
-      if (isFinishing || finish === undefined) this.#end(0);
-      isFinishing = true;
-      void finish().finally(() => this.#end(0));
-    };
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (isFinishing || finish === undefined) this.#end(0);
+        isFinishing = true;
+        void finish(signal).finally(() => this.#end(0));
+      });
+    }
     return new Promise(() => {});
   }
 

@@ -145,9 +145,11 @@ export async function serveCommand(
   const policyOf = (name: string | undefined) => files.current(name)?.policy;
   const started = { config: files.config, policyOf, tokens: files.tokens, hasHistory: unkept === undefined };
   for (const line of startLines(started, `atcr-verify ${VERSION}`)) warn(line);
-  return lifecycle.standBy(async () => {
+  // However it ends: a log without this line is that of a server that was killed.
+  lifecycle.atEnd(() => lifecycle.diagnose("stopped"));
+  return lifecycle.standBy(async (signal) => {
     isStopping = true;
-    lifecycle.diagnose("stopping: what is asked now is still answered");
+    lifecycle.diagnose(`stopping on ${signal}: what is asked now is still answered`);
     for (const one of listening) one.drain();
     await new Promise((resolve) => setTimeout(resolve, LAME_DUCK));
     await Promise.all(listening.map((one) => one.stop(files.config.deadline)));
