@@ -35,7 +35,11 @@ export function validatingAnswer(
     const refusal = refusalOfRequest(request.problem);
     if (isOnlyAudited) {
       const annotations = { verdict: "allow", codes: "audited", unenforced: refusal.code };
-      return review(request, { allowed: true }, { warnings: [warningOf(refusal.code)], auditAnnotations: annotations });
+      return review(
+        request,
+        { allowed: true },
+        { warnings: [warningOf(refusal.message)], auditAnnotations: annotations },
+      );
     }
     const annotations = { verdict: refusal.outcome, codes: refusal.code };
     return review(request, refused(refusal.outcome, refusal.message), { auditAnnotations: annotations });

@@ -44,7 +44,7 @@ describe("validatingAnswer", () => {
     });
   });
 
-  it("refuses with one line for each image, its code first", () => {
+  it("refuses with one line for each reason, its code first", () => {
     expect(validated(SIGNED, SILENT, ABSENT, SIGNED)).toEqual({
       uid: POD.uid,
       allowed: false,
@@ -52,7 +52,7 @@ describe("validatingAnswer", () => {
         code: 403,
         reason: "Forbidden",
         message: [
-          `signature.none ${PROXY}: no trusted signer has signed this digest`,
+          `signature.none ${PROXY.replace(/(a1){26}$/, "...")}: no trusted signer has signed this digest`,
           `pds.unreachable ${APP}: https://pds.example.com did not answer`,
         ].join("\n"),
       },
@@ -76,56 +76,15 @@ describe("validatingAnswer", () => {
   });
 
   it("allows what a rule only audits, with a warning for each", () => {
-    const long = `atcr.io/${"a".repeat(200)}\u001b[0m`;
-    const request = { ...POD, images: [...POD.images, { image: long, pointer: "/x" }] };
-    const answers = [...answersOf(AUDITED, SIGNED, SIGNED, EXEMPT), imageAnswer(long, AUDITED)];
-    const response = responseOf(validatingAnswer(request, answers));
+    const response = validated(AUDITED, SIGNED, SIGNED, AUDITED);
     expect(response.allowed).toBe(true);
     expect(response.status).toBeUndefined();
-    expect(response.warnings).toEqual([
-      expect.stringContaining(`atcr-verify would refuse this: signature.none ${MIGRATE}: no trusted signer`),
-      expect.stringMatching(/^atcr-verify would refuse this: signature\.none atcr\.io\/a+\.\.\.$/),
-    ]);
-    expect(response.warnings[1]).toHaveLength(120);
-    expect(response.auditAnnotations).toMatchObject({ codes: "audited,signed,exempt", unenforced: "signature.none" });
-  });
-
-  it("warns of break-glass, and of ten images at most", () => {
-    const images = Array.from({ length: 11 }, (_, i) => ({ image: `atcr.io/a/b:${i}`, pointer: `/spec/${i}` }));
-    const glass = {
-      outcome: "allow",
-      because: { kind: "break_glass", reason: "PLC is down", until: 0, would: SILENT },
-    } as const;
-    const response = (count: number) => {
-      const request = { ...POD, images: images.slice(0, count) };
-      return responseOf(
-        validatingAnswer(
-          request,
-          images.map(({ image }) => imageAnswer(image, glass)),
-        ),
-      );
-    };
-    expect(response(10).warnings).toHaveLength(10);
-    expect(response(10).warnings[9]).toContain(
-      "atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:9: https",
+    expect(response.warnings).toEqual(
+      [MIGRATE, MODELS].map(
+        (image) => `atcr-verify would refuse this: signature.none ${image}: no trusted signer has signed this digest`,
+      ),
     );
-    expect(response(11).warnings).toHaveLength(10);
-    expect(response(11).warnings[8]).toContain(
-      "atcr-verify BREAK-GLASS IS ACTIVE: pds.unreachable atcr.io/a/b:8: https",
-    );
-    expect(response(11).warnings[9]).toBe("and 2 more");
-  });
-
-  it("leaves room for the reason in a warning, as the digest is shortened", () => {
-    const image = `r.example/app:v1@${digestOf("a1")}`;
-    const request = { ...POD, images: [{ image, pointer: "/x" }] };
-    const { warnings } = responseOf(validatingAnswer(request, [imageAnswer(image, AUDITED)]));
-    const begin =
-      "atcr-verify would refuse this: signature.none r.example/app:v1@sha256:a1a1a1a1...: no trusted signer";
-    expect(warnings).toEqual([expect.stringContaining(begin)]);
-    const odd = `r.example/app@sha256:${"a".repeat(12)}`;
-    const other = validatingAnswer({ ...POD, images: [{ image: odd, pointer: "/x" }] }, [imageAnswer(odd, AUDITED)]);
-    expect(responseOf(other).warnings[0]).toContain(`${odd}: no trusted`);
+    expect(response.auditAnnotations).toMatchObject({ codes: "audited,signed", unenforced: "signature.none" });
   });
 
   it("never sends a patch", () => {
@@ -172,7 +131,7 @@ describe("validatingAnswer", () => {
     expect(responseOf(validatingAnswer(request, [], true))).toEqual({
       uid: request.uid,
       allowed: true,
-      warnings: ["atcr-verify would refuse this: input.malformed"],
+      warnings: [expect.stringMatching(/^atcr-verify would refuse this: input\.malformed: .*Rollout/)],
       auditAnnotations: { verdict: "allow", codes: "audited", unenforced: "input.malformed" },
     });
     expect(responseOf(validatingAnswer(POD, answersOf(ABSENT), true)).allowed).toBe(false);
@@ -192,36 +151,6 @@ describe("validatingAnswer", () => {
     const { signers } = validated(many, many, many, many).auditAnnotations;
     expect(signers).toMatch(/^did:web:0\.example,did:web:1\.example,.*\.\.\.$/);
     expect(signers).toHaveLength(1024);
-  });
-});
-
-describe("the message of a refusal", () => {
-  const message = (count: number, detail: string) => {
-    const images = Array.from({ length: count }, (_, i) => ({ image: `atcr.io/a/b:${i}`, pointer: `/${i}` }));
-    const answers = images.map(({ image }) => imageAnswer(image, { ...ABSENT, detail }));
-    return responseOf(validatingAnswer({ ...POD, images }, answers)).status.message as string;
-  };
-
-  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1000])("of %d images has at most 1 KiB", (count) => {
-    const text = message(count, "x".repeat(5000));
-    expect(text.length).toBeLessThanOrEqual(1024);
-    expect(text.length).toBeGreaterThan(900);
-    const lines = text.split("\n");
-    expect(lines).toHaveLength(count <= 8 ? count : 9);
-    expect(lines[0]).toMatch(/^signature\.none atcr\.io\/a\/b:0: x+\.\.\.$/);
-    if (count > 8) expect(lines.at(-1)).toBe(`and ${count - 8} more`);
-  });
-
-  it("is whole up to its last character", () => {
-    const whole = message(1, "x");
-    const most = message(1, "x".repeat(5000)).length;
-    const fill = most - whole.length + 1;
-    expect(message(1, "x".repeat(fill))).toBe(whole.slice(0, -1) + "x".repeat(fill));
-    expect(message(1, "x".repeat(fill + 1))).toMatch(/xxx\.\.\.$/);
-  });
-
-  it("is whole where it is short, and printable", () => {
-    expect(message(1, "a\nb\u001b[31m")).toBe("signature.none atcr.io/a/b:0: a?b?[31m");
   });
 });
 
