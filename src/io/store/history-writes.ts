@@ -1,4 +1,5 @@
-/** Writes that wait for their turn, about all signers together. */
+/** Writes about one signer that wait, and those about all: a disk that does not answer must fill neither folder nor memory. */
+const MAX_WAITING_OF_SIGNER = 512;
 const MAX_WAITING = 4096;
 
 /** What is under way about a folder, and what begins after it. */
@@ -15,45 +16,68 @@ interface Runs {
 export class HistoryWrites {
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #syncs = new Map<string, Runs>();
-  #waiting = 0;
+  readonly #waiting = new Map<string, number>();
+  #allWaiting = 0;
 
-  /** Turns and syncs, each counted once for a folder. */
+  /** Folders with turns, with syncs and with writes that wait. */
   get underWay(): number {
-    return this.#turns.size + this.#syncs.size;
+    return this.#turns.size + this.#syncs.size + this.#waiting.size;
   }
 
   /**
    * @param folder a path
-   * @param write what it throws is thrown to its caller alone
-   * @throws Error where too many wait, as those of a disk that does not answer
+   * @param add adds names; undefined where they were there
+   * @param settle syncs what was added, once at least after this `add`; that of one of those who wait serves all
+   * @throws Error of its own `add`, of the `settle` that it waited for, or because too many wait
    */
-  async inTurn<T>(folder: string, write: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) throw new Error(`${MAX_WAITING} writes to histories wait for the disk`);
-    this.#waiting += 1;
+  async write<T>(
+    folder: string,
+    add: () => Promise<T | undefined>,
+    settle: (added: T) => Promise<void>,
+  ): Promise<void> {
+    const waiting = this.#waiting.get(folder) ?? 0;
+    if (waiting >= MAX_WAITING_OF_SIGNER || this.#allWaiting >= MAX_WAITING) {
+      throw new Error(`${waiting} writes to it and ${this.#allWaiting} in all wait for the disk`);
+    }
+    this.#count(folder, 1);
+    try {
+      const added = await this.#inTurn(folder, add);
+      if (added !== undefined) await this.#synced(folder, async () => settle(added));
+      // What was there may have been added a moment ago.
+      else await this.#lastSync(folder);
+    } finally {
+      this.#count(folder, -1);
+    }
+  }
+
+  #count(folder: string, change: 1 | -1): void {
+    this.#allWaiting += change;
+    const waiting = (this.#waiting.get(folder) ?? 0) + change;
+    if (waiting > 0) this.#waiting.set(folder, waiting);
+    else this.#waiting.delete(folder);
+  }
+
+  async #inTurn<T>(folder: string, add: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(folder)?.catch(() => undefined);
-    const turn = (before ?? Promise.resolve()).then(write);
+    const turn = (before ?? Promise.resolve()).then(add);
     this.#turns.set(folder, turn);
     try {
       return await turn;
     } finally {
-      this.#waiting -= 1;
       if (this.#turns.get(folder) === turn) this.#turns.delete(folder);
     }
   }
 
-  /**
-   * Has a folder synced once at least after this call.
-   *
-   * @param sync the one of whoever asks first after the last began; what it throws is thrown to all who wait for it
-   */
-  async synced(folder: string, sync: () => Promise<void>): Promise<void> {
+  async #synced(folder: string, sync: () => Promise<void>): Promise<void> {
     const runs = this.#syncs.get(folder);
-    if (runs?.next !== undefined) return runs.next;
-    if (runs !== undefined) {
-      runs.next = runs.underWay.catch(() => undefined).then(() => this.#begin(folder, sync));
-      return runs.next;
-    }
-    return this.#begin(folder, sync);
+    if (runs === undefined) return this.#begin(folder, sync);
+    runs.next ??= runs.underWay.catch(() => undefined).then(() => this.#begin(folder, sync));
+    return runs.next;
+  }
+
+  async #lastSync(folder: string): Promise<void> {
+    const runs = this.#syncs.get(folder);
+    await (runs?.next ?? runs?.underWay);
   }
 
   #begin(folder: string, sync: () => Promise<void>): Promise<void> {

@@ -87,14 +87,15 @@ export class SignerStore {
     const name = folderNameOf(signer);
     const folder = { directory: this.#directory, signers: SIGNERS, name };
     const path = join(this.#signers, name);
-    const add = async (): Promise<ReadEntries | undefined> => this.#add(observation, folder, now);
+    const { settle } = await import("./signer-writer.ts");
+    const settled = async (known: ReadEntries): Promise<void> => settle(folder, known);
+    const calledAt = performance.now();
+    // A floor must not be older than damage that came while this waited for its turn.
+    const add = async () => this.#add(observation, folder, now + Math.trunc(performance.now() - calledAt));
     try {
-      const { settle } = await import("./signer-writer.ts");
-      const writes = this.#shared?.writes;
-      const known = await (writes?.inTurn(path, add) ?? add());
-      if (known === undefined) return;
-      const settled = async (): Promise<void> => settle(folder, known);
-      await (writes?.synced(path, settled) ?? settled());
+      if (this.#shared !== undefined) return await this.#shared.writes.write(path, add, settled);
+      const known = await this.#add(observation, folder, now);
+      if (known !== undefined) await settled(known);
     } catch (error) {
       const message = `the history of ${name} cannot be updated: ${(error as Error).message}`;
       this.#warn({ code: "history.not_written", message });
@@ -124,6 +125,7 @@ export class SignerStore {
         );
       }
       await addEntries(folder, [...missing, ...namesOfNoes(newOnes, noes), ...(isWhole ? lost : [])]);
+      if (isWhole) await settle(folder, NOTHING);
       return { memory, revs, noes };
     } finally {
       this.#shared?.memo.forget(path);

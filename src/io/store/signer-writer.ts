@@ -41,7 +41,13 @@ export async function settle(
   { revs, noes }: Pick<SignerEntries, "revs" | "noes">,
 ): Promise<void> {
   const folder = join(directory, signers, name);
-  for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
+  try {
+    for (const path of [folder, join(directory, signers), directory]) await syncFolder(path);
+  } catch (error) {
+    // Forgotten since the names were added (`state forget`): they are to be gone.
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
   await sweep(folder, revs);
   await sweepNoes(folder, noes);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { type Did, tidAt } from "../../../../src/core/atproto/syntax.ts";
@@ -44,16 +44,18 @@ class Work {
   }
 }
 
-describe("turns", () => {
-  it("are one at a time in a folder, in their order, and side by side in others", async () => {
+const nothing = async (): Promise<void> => {};
+
+describe("adding", () => {
+  it("is one at a time in a folder, in its order, and side by side in others", async () => {
     const [writes, work, other] = [new HistoryWrites(), new Work(), new Work()];
-    const all = [1, 2, 3].map(() => writes.inTurn("a", work.run));
-    const besides = writes.inTurn("b", other.run);
+    const all = [1, 2, 3].map(() => writes.write("a", work.run, nothing));
+    const besides = writes.write("b", other.run, nothing);
     await turn();
     expect([work.begun, other.begun]).toEqual([1, 1]);
     await work.end();
     expect(work.begun).toBe(2);
-    all.push(writes.inTurn("a", work.run));
+    all.push(writes.write("a", work.run, nothing));
     await turn();
     expect(work.begun).toBe(2);
     for (let i = 0; i < 3; i++) await work.end();
@@ -62,47 +64,37 @@ describe("turns", () => {
     expect([work.begun, writes.underWay]).toEqual([4, 0]);
   });
 
-  it("fail for their callers alone", async () => {
+  it("fails for its caller alone", async () => {
     const [writes, work] = [new HistoryWrites(), new Work()];
-    const failed = expect(writes.inTurn("a", work.run)).rejects.toThrow("full");
-    const next = writes.inTurn("a", async () => "written");
+    const failed = expect(writes.write("a", work.run, nothing)).rejects.toThrow("full");
+    const settle = vi.fn(nothing);
+    const next = writes.write("a", async () => 1, settle);
     await turn();
     await work.end(new Error("full"));
     await failed;
-    expect([await next, writes.underWay]).toEqual(["written", 0]);
-  });
-
-  it("are refused where too many wait: a disk that does not answer must not fill the memory", async () => {
-    const [writes, work] = [new HistoryWrites(), new Work()];
-    const first = writes.inTurn("a", work.run);
-    const all = Array.from({ length: 4095 }, () => writes.inTurn("a", async () => undefined));
-    const write = vi.fn(async () => undefined);
-    await expect(writes.inTurn("b", write)).rejects.toThrow("4096 writes");
-    expect(write).not.toHaveBeenCalled();
-    await work.end();
-    await Promise.all([first, ...all]);
-    await writes.inTurn("b", write);
-    expect(write).toHaveBeenCalledOnce();
+    await next;
+    expect([settle.mock.calls, writes.underWay]).toEqual([[[1]], 0]);
   });
 });
 
-describe("syncs", () => {
-  it("are one at a time of a folder; all who come during one share the next", async () => {
+describe("syncing", () => {
+  it("is one at a time of a folder; all who have added during one share the next", async () => {
     const [writes, work, other] = [new HistoryWrites(), new Work(), new Work()];
     const ended: string[] = [];
-    const sync = async (name: string): Promise<void> => {
-      await writes.synced("a", work.run);
+    const write = async (name: string): Promise<void> => {
+      await writes.write("a", async () => name, work.run);
       ended.push(name);
     };
-    const all = [sync("first")];
+    const all = [write("first")];
     await turn();
-    for (let i = 0; i < 50; i++) all.push(sync("second"));
-    const besides = writes.synced("b", other.run);
+    for (let i = 0; i < 50; i++) all.push(write("second"));
+    // Of another folder it is another one.
+    const besides = writes.write("b", async () => 1, other.run);
     await turn();
     expect([work.begun, other.begun]).toEqual([1, 1]);
     await work.end();
     expect([ended, work.begun]).toEqual([["first"], 2]);
-    all.push(sync("third"));
+    all.push(write("third"));
     await turn();
     expect(work.begun).toBe(2);
     await work.end();
@@ -113,37 +105,108 @@ describe("syncs", () => {
     expect(writes.underWay).toBe(0);
   });
 
-  it("fail for those who waited for them", async () => {
+  it("is waited for, too, by those who found that another had added the same", async () => {
     const [writes, work] = [new HistoryWrites(), new Work()];
-    const first = expect(writes.synced("a", work.run)).rejects.toThrow("full");
-    const second = writes.synced("a", work.run);
-    await work.end(new Error("full"));
-    await first;
+    const ended: string[] = [];
+    const first = writes.write("a", async () => 1, work.run).then(() => ended.push("first"));
+    await turn();
+    const next = writes.write("a", async () => 2, work.run).then(() => ended.push("next"));
+    const found = writes.write("a", async () => undefined, work.run).then(() => ended.push("found"));
+    await turn();
     await work.end();
-    await second;
-    expect(writes.underWay).toBe(0);
+    expect([ended, work.begun]).toEqual([["first"], 2]);
+    await work.end();
+    await Promise.all([first, next, found]);
+    await writes.write("a", async () => undefined, work.run);
+    expect([work.begun, writes.underWay]).toEqual([2, 0]);
+  });
+
+  it("fails for those who waited for it, and leaves nothing behind", async () => {
+    const [writes, work] = [new HistoryWrites(), new Work()];
+    for (const isFollowed of [true, false]) {
+      const first = expect(writes.write("a", async () => 1, work.run)).rejects.toThrow("full");
+      await turn();
+      const second = isFollowed ? writes.write("a", async () => 2, work.run) : undefined;
+      await turn();
+      await work.end(new Error("full"));
+      await first;
+      await work.end();
+      await second;
+      expect(writes.underWay).toBe(0);
+    }
+  });
+});
+
+describe("writes that wait for a disk that does not answer", () => {
+  const wait = (writes: HistoryWrites, folder: string, count: number, sync: () => Promise<void>) =>
+    Array.from({ length: count }, () => writes.write(folder, async () => 1, sync));
+
+  it.each<[string, readonly string[], string]>([
+    ["about one signer", ["a"], "a"],
+    ["in all", Array.from("abcdefgh"), "i"],
+  ])("are at most so many %s: they must fill neither its folder nor the memory", async (_, folders, refused) => {
+    const [writes, work] = [new HistoryWrites(), new Work()];
+    const all = folders.flatMap((folder) => wait(writes, folder, 512, work.run));
+    await turn(50);
+    const add = vi.fn(async () => 1);
+    await expect(writes.write(refused, add, nothing)).rejects.toThrow("wait for the disk");
+    expect(add).not.toHaveBeenCalled();
+    for (let i = 0; i < 2 * folders.length; i++) await work.end();
+    await Promise.all(all);
+    await writes.write(refused, add, nothing);
+    expect([add.mock.calls.length, writes.underWay]).toEqual([1, 0]);
   });
 });
 
 describe("stores of one process", () => {
-  it("add what each observed while the disk is synced, show it at once, and share the next sync", async () => {
-    const directory = join(root, "state");
-    mkdirSync(directory);
+  const bed = (name: string) => {
+    const directory = join(root, name);
+    mkdirSync(join(directory, "signers", ALICE), { recursive: true });
     const shared = { memo: new HistoryMemo(), writes: new HistoryWrites() };
     const warnings: string[] = [];
-    const store = () => new SignerStore(directory, warned(warnings), shared);
+    disk.syncs = 0;
+    disk.answers = Promise.withResolvers<void>();
+    const names = () => readdirSync(join(directory, "signers", ALICE));
+    return { directory, warnings, names, store: () => new SignerStore(directory, warned(warnings), shared) };
+  };
+
+  it("add what each observed while the disk is synced, show it at once, and share the next sync", async () => {
+    const { store, names, warnings } = bed("burst");
     const revs = Array.from({ length: 20 }, (_, i) => tidAt(NOW - 1000 + i));
     const ended: unknown[] = [];
     const all = revs.map(async (rev) => {
       await store().recordObservation({ signer: ALICE, revs: [rev] }, NOW);
       ended.push(rev);
     });
-    await vi.waitFor(() => expect(readdirSync(join(directory, "signers", ALICE))).toHaveLength(20));
+    await vi.waitFor(() => expect(names()).toHaveLength(20));
     await turn(20);
     expect([ended, disk.syncs, (await store().loadHistory(ALICE, NOW)).rev]).toEqual([[], 1, revs.at(-1)]);
     disk.answers.resolve();
     await Promise.all(all);
     // Three folders each time.
     expect([disk.syncs, warnings]).toEqual([6, []]);
+  });
+
+  it("have the floor that stands for what was damaged on the disk before that is set aside", async () => {
+    const { store, names } = bed("damaged");
+    writeFileSync(join(root, "damaged", "signers", ALICE, "junk"), "");
+    const own = store();
+    await own.loadHistory(ALICE, NOW);
+    const recorded = own.recordObservation({ signer: ALICE, revs: [tidAt(NOW)] }, NOW);
+    await vi.waitFor(() => expect(disk.syncs).toBe(1));
+    expect(names()).toEqual([expect.stringMatching(/^floor-/), "junk"]);
+    disk.answers.resolve();
+    await recorded;
+    expect(names()).toEqual([expect.stringMatching(/^floor-/), `rev-${tidAt(NOW)}`]);
+  });
+
+  it("forget what was added and not yet synced where the signer is forgotten meanwhile", async () => {
+    const { store, warnings } = bed("forgotten");
+    const all = [1, 2, 3].map((i) => store().recordObservation({ signer: ALICE, revs: [tidAt(NOW - i)] }, NOW));
+    await vi.waitFor(() => expect(disk.syncs).toBe(1));
+    rmSync(join(root, "forgotten", "signers", ALICE), { recursive: true });
+    disk.answers.reject(Object.assign(new Error("gone"), { code: "ENOENT" }));
+    await Promise.all(all);
+    expect([warnings, (await store().loadHistory(ALICE, NOW)).rev]).toEqual([[], undefined]);
   });
 });

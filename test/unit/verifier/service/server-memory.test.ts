@@ -114,7 +114,7 @@ describe.concurrent("a burst of questions about one new image", () => {
 describe("a server's memory", () => {
   it("has the writes to a signer's history keep out of each other's way, whatever configuration is in force", async () => {
     await using world = await World.start(alice);
-    const turns = vi.spyOn(HistoryWrites.prototype, "inTurn");
+    const writes = vi.spyOn(HistoryWrites.prototype, "write");
     try {
       const memory = new ServerMemory();
       const silent = { history: () => {}, cache: () => {}, other: () => {} };
@@ -123,10 +123,10 @@ describe("a server's memory", () => {
         const stores = memory.openStores(config, { now: () => NOW }, silent);
         await stores.recordObservation({ signer: alice.did, key: `did:key:x${time}`, askedAt: NOW, revs: [] });
       }
-      expect(new Set(turns.mock.contexts).size).toBe(1);
-      expect(turns).toHaveBeenCalledTimes(2);
+      expect(new Set(writes.mock.contexts).size).toBe(1);
+      expect(writes).toHaveBeenCalledTimes(2);
     } finally {
-      turns.mockRestore();
+      writes.mockRestore();
     }
   });
 
