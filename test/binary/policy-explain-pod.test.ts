@@ -39,10 +39,14 @@ const file = bench.write("manifest.yaml", MANIFEST);
 const explain = (args: readonly string[], stdin = "", env = bench.env): Promise<Answered> =>
   ask(["policy", "explain", ...args], { env, stdin });
 
+interface Line {
+  readonly file: string;
+  readonly line: number;
+}
 interface Said {
   readonly images: readonly {
     readonly written: string;
-    readonly places: readonly object[];
+    readonly places: Line[];
     readonly admission: {
       readonly outcome: string;
       readonly code?: string;
@@ -61,13 +65,13 @@ describe.concurrent("policy explain --pod", () => {
     const { code, stdout, stderr } = await explain(["--pod", file]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(`atcr.io/a/app:v1, named by
-  Deployment web (line 1) at /spec/template/spec/containers/0/image
-  Pod one (line 12) at /spec/containers/0/image
+  ${file}:8: Deployment web (from line 1) at /spec/template/spec/containers/0/image
+  ${file}:15: Pod one (from line 12) at /spec/containers/0/image
 Admission: judged by evidence once /mutate has pinned the tag; refused (image.not_pinned) where /mutate is not registered
 `);
     expect(stdout).toContain('atcr.io/a/app:v1: enforce, by rule "all" of ');
     expect(stdout).toContain("Admission: refused (image.malformed_reference)");
-    expect(stdout).toContain("Rollout r (line 17): admission looks for no image in it");
+    expect(stdout).toContain(`${file}:17: Rollout r: admission looks for no image in it`);
   });
 
   it("says the same in JSON, also of standard input", async () => {
@@ -81,13 +85,23 @@ Admission: judged by evidence once /mutate has pinned the tag; refused (image.no
     ]);
     expect(said.images[3]).toMatchObject({
       places: [
-        { type: "apps/v1/Deployment", name: "web", line: 1, pointer: "/spec/template/spec/containers/0/image" },
-        { type: "v1/Pod", name: "one", line: 12, pointer: "/spec/containers/0/image" },
+        { line: 8, name: "web", objectLine: 1, pointer: "/spec/template/spec/containers/0/image" },
+        { line: 15, type: "v1/Pod", name: "one", objectLine: 12, pointer: "/spec/containers/0/image" },
       ],
       requires: { minSignatures: 1 },
       admission: { withoutMutate: { outcome: "refused", code: "image.not_pinned" } },
     });
-    expect(said.withoutImages).toEqual([{ type: "argoproj.io/v1alpha1/Rollout", name: "r", line: 17 }]);
+    expect(said.withoutImages).toMatchObject([{ type: "argoproj.io/v1alpha1/Rollout", name: "r", line: 17 }]);
+  });
+
+  it("names the file and the line of an image as verify -f does", async () => {
+    const args = ["-f", file, "--policy", bench.write("closed.yaml", "version: 1\ntrustedDIDs: {}\n")];
+    const verified = await ask([...args, "--output", "json"], { env: bench.env });
+    const { results } = JSON.parse(verified.stdout) as { readonly results: readonly { readonly places: Line[] }[] };
+    const placed = (all: readonly { readonly places: Line[] }[]) =>
+      all.flatMap(({ places }) => places.map((place) => `${place.file}:${place.line}`)).toSorted();
+    const { images } = await saidBy(["--pod", file]);
+    expect(placed(images)).toEqual(placed(results));
   });
 
   it("refuses no name that cannot be read where the policy audits everything", async () => {

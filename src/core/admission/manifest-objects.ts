@@ -1,4 +1,4 @@
-import { type FailAt, type ForeignNode, foreignDocuments } from "../encoding/foreign-yaml.ts";
+import { type FailAt, type ForeignEntry, type ForeignNode, foreignDocuments } from "../encoding/foreign-yaml.ts";
 import { field, isJsonObject, type JsonObject } from "../encoding/json.ts";
 import { uncertainty } from "../image-lists/certain-text.ts";
 import { reject } from "../rejection.ts";
@@ -14,7 +14,13 @@ export interface ManifestObject {
   /** Attacker-controlled; absent where it has none. */
   readonly name?: string;
   /** In the order of its lists; undefined where admission does not look for images in such an object. */
-  readonly images?: readonly PodImage[];
+  readonly images?: readonly ManifestImage[];
+}
+
+/** An image of a manifest. */
+export interface ManifestImage extends PodImage {
+  /** Of its key, from 1: where `verify -f` finds it. */
+  readonly line: number;
 }
 
 /**
@@ -32,33 +38,63 @@ export function manifestObjects(text: string, file: string): readonly ManifestOb
     const value = new Conversion(fail).value(document);
     if (value === null) continue;
     if (!isJsonObject(value)) fail(document.line, "found a document that is no object, expected apiVersion and kind");
-    objects.push(...objectsIn(value, document, `${file}:${document.line}`));
+    objects.push(...objectsIn(value, document, file));
   }
   return objects;
 }
 
-function objectsIn(value: JsonObject, { line }: ForeignNode, place: string): readonly ManifestObject[] {
+function objectsIn(value: JsonObject, node: ForeignNode, file: string): readonly ManifestObject[] {
+  const place = `${file}:${node.line}`;
   const version = textIn(value, "apiVersion", place) ?? "";
   const kind = textIn(value, "kind", place) ?? "";
   if (version === "" || kind === "") reject("input.malformed", `${place}: found an object without apiVersion and kind`);
   const items = field(value, "items");
   if (kind.endsWith("List") && Array.isArray(items)) {
+    const nodes = entryOf(node, "items")?.value;
     // Lists in lists are no objects of a cluster, so the depth is one.
-    return items.filter(isJsonObject).map((item) => objectIn(item, line, place));
+    return items.flatMap((item: unknown, i) => {
+      const itemNode = nodes?.kind === "list" ? nodes.items[i] : undefined;
+      return isJsonObject(item) ? [objectIn(item, itemNode ?? node, file)] : [];
+    });
   }
-  return [objectIn(value, line, place)];
+  return [objectIn(value, node, file)];
 }
 
-function objectIn(value: JsonObject, line: number, place: string): ManifestObject {
+function objectIn(value: JsonObject, node: ForeignNode, file: string): ManifestObject {
+  const place = `${file}:${node.line}`;
   const type = `${textIn(value, "apiVersion", place) ?? ""}/${textIn(value, "kind", place) ?? ""}`;
   const metadata = field(value, "metadata");
   const name = isJsonObject(metadata) ? (textIn(metadata, "name", `${place}: metadata`) ?? "") : "";
+  const images = isKnownKind(type) ? imagesOf(value, type, `${place}: ${type}`) : undefined;
   return {
-    line,
+    line: node.line,
     type,
     ...(name !== "" && { name }),
-    ...(isKnownKind(type) && { images: imagesOf(value, type, `${place}: ${type}`) }),
+    ...(images && { images: images.map(({ image, pointer }) => ({ image, pointer, line: lineOf(node, pointer) })) }),
   };
+}
+
+/** Where an image is written, by its place in an object: the line of `image`, as the value may be an alias. */
+function lineOf(object: ForeignNode, pointer: string): number {
+  let { line } = object;
+  let node: ForeignNode | undefined = object;
+  for (const step of pointer
+    .replace(/\/reference$/, "")
+    .split("/")
+    .slice(1)) {
+    if (node?.kind === "list") node = node.items[Number(step)];
+    else {
+      const entry: ForeignEntry | undefined = node && entryOf(node, step);
+      line = entry?.line ?? line;
+      node = entry?.value;
+    }
+  }
+  return line;
+}
+
+function entryOf(node: ForeignNode, name: string): ForeignEntry | undefined {
+  if (node.kind !== "map") return undefined;
+  return node.entries.find(({ key }) => key.kind === "scalar" && key.text === name);
 }
 
 /** As Kubernetes makes JSON of YAML, except where its readers differ. */

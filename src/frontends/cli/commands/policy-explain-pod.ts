@@ -33,6 +33,8 @@ interface ExplainedImage {
 
 interface Place {
   readonly object: ManifestObject;
+  /** Of the image. */
+  readonly line: number;
   /** RFC 6901. */
   readonly pointer: string;
 }
@@ -76,8 +78,8 @@ export async function policyExplainPod(
   const unknown = objects.filter((object) => object.images === undefined);
   return lifecycle.print(
     options.output === "json"
-      ? jsonText(toJson(images, unknown, policyPath))
-      : folded(toText(images, unknown), screenOf(lifecycle.environment)),
+      ? jsonText(toJson(images, unknown, policyPath, file))
+      : folded(toText(images, unknown, file), screenOf(lifecycle.environment)),
   );
 }
 
@@ -95,9 +97,9 @@ function isOfPod({ object }: Place): boolean {
 function joined(objects: readonly ManifestObject[]): readonly Pick<ExplainedImage, "written" | "places">[] {
   const places = new Map<string, Place[]>();
   for (const object of objects) {
-    for (const { image, pointer } of object.images ?? []) {
+    for (const { image, pointer, line } of object.images ?? []) {
       const known = places.get(image) ?? [];
-      known.push({ object, pointer });
+      known.push({ object, line, pointer });
       places.set(image, known);
     }
   }
@@ -117,38 +119,41 @@ function answerOf({ outcome, code, withoutMutate }: Omit<AdmissionOutlook, "beca
   return `${answer} once /mutate has pinned the tag; ${answerOf(withoutMutate)} where /mutate is not registered`;
 }
 
-function toText(images: readonly ExplainedImage[], unknown: readonly ManifestObject[]): string {
+function toText(images: readonly ExplainedImage[], unknown: readonly ManifestObject[], file: string): string {
   const blocks = images.map(({ written, places, asked, admission }) => {
     const { because } = admission;
     const lines = [
       `${written}, named by`,
-      ...places.map(({ object, pointer }) => `  ${called(object)} at ${pointer}`),
+      ...places.map(({ object, line, pointer }) => {
+        return `  ${file}:${line}: ${called(object)} (from line ${object.line}) at ${pointer}`;
+      }),
       `Admission: ${answerOf(admission)}`,
       ...because.map((sentence) => `  ${sentence}`),
     ];
     return `${lines.map((line) => `${printable(line)}\n`).join("")}${asked === undefined ? "" : explainedText(asked)}`;
   });
-  const passed = unknown.map((object) =>
-    printable(
-      `${called(object)}: admission looks for no image in it; pods that it leads to are judged when they are made`,
-    ),
-  );
+  const passed = unknown.map((object) => {
+    const what = "admission looks for no image in it; pods that it leads to are judged when they are made";
+    return printable(`${file}:${object.line}: ${called(object)}: ${what}`);
+  });
   return [...blocks, ...(passed.length > 0 ? [`${passed.join("\n")}\n`] : [])].join("\n");
 }
 
-function called({ type, name, line }: ManifestObject): string {
-  return `${type.replace(/^.*\//, "")}${name === undefined ? "" : ` ${name}`} (line ${line})`;
+function called({ type, name }: ManifestObject): string {
+  return `${type.replace(/^.*\//, "")}${name === undefined ? "" : ` ${name}`}`;
 }
 
-function toJson(images: readonly ExplainedImage[], unknown: readonly ManifestObject[], policy: string) {
-  const objectJson = ({ type, name, line }: ManifestObject) => ({ type, ...(name !== undefined && { name }), line });
+function toJson(images: readonly ExplainedImage[], unknown: readonly ManifestObject[], policy: string, file: string) {
+  const objectJson = ({ type, name }: ManifestObject) => ({ type, ...(name !== undefined && { name }) });
   return {
     policy,
     images: images.map(({ written, places, asked, admission }) => ({
       ...(asked === undefined ? { written } : explainedJson(asked)),
-      places: places.map(({ object, pointer }) => ({ ...objectJson(object), pointer })),
+      places: places.map(({ object, line, pointer }) => {
+        return { file, line, ...objectJson(object), objectLine: object.line, pointer };
+      }),
       admission,
     })),
-    withoutImages: unknown.map(objectJson),
+    withoutImages: unknown.map((object) => ({ file, line: object.line, ...objectJson(object) })),
   };
 }

@@ -40,7 +40,7 @@ describe("the objects of a manifest", () => {
   it("are those of a List, and of JSON", () => {
     const indented = POD.trimEnd().replaceAll("\n", "\n  ");
     expect(read(`apiVersion: v1\nkind: List\nitems:\n- ${indented}\n`)).toEqual([
-      [1, "v1/Pod", "web", ["a/init:1", "a/app:1", "a/data:1"]],
+      [4, "v1/Pod", "web", ["a/init:1", "a/app:1", "a/data:1"]],
     ]);
     expect(read('{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"image":"a:1"}]}}')[0]?.[3]).toEqual(["a:1"]);
   });
@@ -54,6 +54,39 @@ describe("the objects of a manifest", () => {
     expect(read('{"apiVersion":"v1","kind":"List","items":[{"metadata":{}}]}')).toEqual([
       [1, "/", undefined, undefined],
     ]);
+  });
+
+  it("have lines of their own in a List, beside what is no object, and so have their images", () => {
+    const item = (name: string, kind: string) =>
+      `- apiVersion: v1\n  kind: ${kind}\n  metadata: { name: ${name} }\n  spec:\n    containers:\n    - name: c\n      image: a/${name}:1\n`;
+    const text = `apiVersion: v1\nkind: List\nitems:\n${item("one", "Pod")}- null\n${item("two", "Secret")}${item("three", "Pod")}`;
+    const lines = objects(text).map(({ name, line, images = [] }) => [name, line, ...images.map((one) => one.line)]);
+    expect(lines).toEqual([
+      ["one", 4, 10],
+      ["two", 12],
+      ["three", 19, 25],
+    ]);
+  });
+
+  it("have the line where verify -f finds an image, also behind an alias and in a volume", () => {
+    const text = `apiVersion: v1
+kind: Pod
+metadata: { annotations: { a: &app "a:1" } }
+spec:
+  containers:
+  - &c
+    name: c
+    image:
+      *app
+  initContainers: [*c]
+  volumes:
+  - name: v
+    image:
+      reference: a/data:1
+`;
+    expect(objects(text)[0]?.images?.map(({ line }) => line)).toEqual([8, 8, 13]);
+    // It follows an alias once.
+    expect(findImages(toUtf8(text), "f.yaml").images.map(({ line }) => line)).toEqual([8, 13]);
   });
 
   it("have texts by a tag that every reader takes for one", () => {
@@ -92,7 +125,13 @@ describe("the objects of a manifest", () => {
     ["a list as a key", `${POD}? [a]\n: b\n`, "no plain text"],
     ["a key with a tag", `${POD}!!str a: b\n`, "no plain text"],
     ["no kind", "apiVersion: v1\n", "without apiVersion and kind"],
-    ["no version", "kind: Pod\n", "without apiVersion and kind"],
+    ["no version", "---\nkind: Pod\n", "f.yaml:2: found an object without apiVersion and kind"],
+    [
+      "an image of an item that is a number",
+      `apiVersion: v1\nkind: List\nitems:\n- ${POD.replace('"a/app:1"', "1.27").trimEnd().replaceAll("\n", "\n  ")}\n`,
+      "f.yaml:4: v1/Pod.spec.containers[0].image is a number",
+    ],
+    ["an item whose kind is a number", "apiVersion: v1\nkind: List\nitems:\n- kind: 1\n", "f.yaml:4.kind is a number"],
     ["an alias in itself", `${POD}a: &a [*a]\n`, "inside of what it stands for"],
     ["lists in each other", `${POD}a: ${"[".repeat(1000)}${"]".repeat(1000)}\n`, "without end"],
     ["text", "a", "no object"],
