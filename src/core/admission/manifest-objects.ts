@@ -78,10 +78,7 @@ function objectIn(value: JsonObject, node: ForeignNode, file: string): ManifestO
 function lineOf(object: ForeignNode, pointer: string): number {
   let { line } = object;
   let node: ForeignNode | undefined = object;
-  for (const step of pointer
-    .replace(/\/reference$/, "")
-    .split("/")
-    .slice(1)) {
+  for (const step of pointer.replace("/reference", "").split("/").slice(1)) {
     if (node?.kind === "list") node = node.items[Number(step)];
     else {
       const entry: ForeignEntry | undefined = node && entryOf(node, step);
