@@ -1,3 +1,5 @@
+import { refusalMessage } from "../../src/core/admission/answer-text.ts";
+import { refusalOf } from "../../src/core/verify/answer.ts";
 import type { ApiAnswer, ApiRequest, AskApi } from "../../src/platform/kubernetes/api-client.ts";
 import { CertificateAuthority } from "./certificates.ts";
 import { type Answer, type RecordedRequest, type ServerOptions, StandInServer } from "./http-server.ts";
@@ -90,8 +92,10 @@ export const denied = (message: string, status = 403): Answer => ({
 export const refuseProbe: Decide = (images) => {
   const [, digest] = /\/atcr-verify-probe\/[0-9a-f]+@(sha256:[0-9a-f]{64})$/.exec(images.at(-1) ?? "") ?? [];
   if (digest === undefined) return undefined;
-  const reason = `deny policy.probe: atcr-verify ${BUILD} was asked about ${digest}, and always refuses it`;
-  return denied(`admission webhook "admit.atcr-verify.example" denied the request: ${images.at(-1)}: ${reason}`);
+  const reason = `atcr-verify ${BUILD} was asked about ${digest}, and always refuses it`;
+  // In the server's own words: the doctor has to find its image in what they leave of it.
+  const said = refusalMessage(images.map((image) => ({ image, answer: refusalOf("policy.probe", reason), reason })));
+  return denied(`admission webhook "admit.atcr-verify.example" denied the request: ${said}`);
 };
 
 /** The answer of an API server that has these objects; it stores nothing, and admits dry runs alone. */
